@@ -1,0 +1,67 @@
+"""retiarii: neural architecture search for PyTorch.
+
+Write the choices into the model's own code (`retiarii.nn.pytorch`), pick a strategy (`retiarii.strategy`) and an
+evaluator (`retiarii.evaluator`), and run an experiment (`retiarii.experiment.pytorch`). Importing this package
+imports neither torch nor Lightning: every name below is loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from retiarii._lazy import lazy_attributes
+from retiarii._version import __version__
+
+if TYPE_CHECKING:
+    from retiarii.evaluator import (
+        Evaluator,
+        FunctionalEvaluator,
+        report_final_result,
+        report_intermediate_result,
+        serialize,
+        trace,
+    )
+    from retiarii.experiment.pytorch import RetiariiExeConfig, RetiariiExperiment, debug_mutated_model
+    from retiarii.nn.pytorch import basic_unit, extract_space, fixed_arch, freeze, model_wrapper
+    from retiarii.space import Architecture, SearchSpace
+
+_EXPORTS = {
+    "Architecture": "retiarii.space",
+    "Evaluator": "retiarii.evaluator",
+    "FunctionalEvaluator": "retiarii.evaluator",
+    "RetiariiExeConfig": "retiarii.experiment.pytorch",
+    "RetiariiExperiment": "retiarii.experiment.pytorch",
+    "SearchSpace": "retiarii.space",
+    "basic_unit": "retiarii.nn.pytorch",
+    "debug_mutated_model": "retiarii.experiment.pytorch",
+    "extract_space": "retiarii.nn.pytorch",
+    "fixed_arch": "retiarii.nn.pytorch",
+    "freeze": "retiarii.nn.pytorch",
+    "model_wrapper": "retiarii.nn.pytorch",
+    "report_final_result": "retiarii.evaluator",
+    "report_intermediate_result": "retiarii.evaluator",
+    "serialize": "retiarii.evaluator",
+    "trace": "retiarii.evaluator",
+}
+
+__all__ = [
+    "Architecture",
+    "Evaluator",
+    "FunctionalEvaluator",
+    "RetiariiExeConfig",
+    "RetiariiExperiment",
+    "SearchSpace",
+    "__version__",
+    "basic_unit",
+    "debug_mutated_model",
+    "extract_space",
+    "fixed_arch",
+    "freeze",
+    "model_wrapper",
+    "report_final_result",
+    "report_intermediate_result",
+    "serialize",
+    "trace",
+]
+
+__getattr__, __dir__ = lazy_attributes(__name__, _EXPORTS)

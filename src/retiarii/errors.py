@@ -1,0 +1,190 @@
+"""Every exception that retiarii raises on purpose, in one tree.
+
+::
+
+    RetiariiError
+    ├── SpaceError (ValueError)                a search space is declared wrongly
+    │   ├── DomainError                        a choice has empty, duplicate or impossible candidates
+    │   ├── LabelConflictError                 one label, two domains
+    │   ├── ConstraintError                    no architecture was found that meets the constraints
+    │   └── UnknownInputsError                 an ``InputChoice`` does not know its number of inputs yet
+    ├── ChoiceMisuseError (TypeError)          a choice was used where a plain value is needed
+    ├── ArchitectureError (ValueError)         an architecture does not fit its search space
+    ├── FreezeError                            a model cannot be fixed to an architecture
+    ├── NoContextError                         a context that is needed is missing
+    ├── SearchExhausted                        a strategy has nothing left to propose
+    ├── EvaluatorError                         an evaluator is declared or used wrongly
+    │   ├── MetricError (ValueError)           a metric is missing or is not a number
+    │   └── SerializationError (TypeError)     an object cannot travel to another process
+    ├── ExecutionError                         the machinery that runs trials failed
+    ├── ConfigError (ValueError)               a setting has an unknown name or an impossible value
+    ├── ExperimentError                        an experiment cannot run or cannot answer
+    │   └── ExperimentFailedError              every trial failed
+    ├── StorageError                           the store cannot be read or written
+    │   ├── NotFoundError (KeyError)           no such experiment or trial
+    │   ├── DuplicateError (ValueError)        it exists already
+    │   ├── CorruptStoreError                  the file is damaged, or is not a store of ours
+    │   ├── StoreFullError (OSError)           no space left for the store
+    │   └── ExperimentBusyError                another process is running this experiment
+    └── MissingExtraError (ImportError)        an optional dependency is not installed
+
+Messages say what is wrong, where, what was found, what was expected and what to do; the parts that a
+program may want to show are attributes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = [
+    "ArchitectureError",
+    "ChoiceMisuseError",
+    "ConfigError",
+    "ConstraintError",
+    "CorruptStoreError",
+    "DomainError",
+    "DuplicateError",
+    "EvaluatorError",
+    "ExecutionError",
+    "ExperimentBusyError",
+    "ExperimentError",
+    "ExperimentFailedError",
+    "FreezeError",
+    "LabelConflictError",
+    "MetricError",
+    "MissingExtraError",
+    "NoContextError",
+    "NotFoundError",
+    "RetiariiError",
+    "SearchExhausted",
+    "SerializationError",
+    "SpaceError",
+    "StorageError",
+    "StoreFullError",
+    "UnknownInputsError",
+]
+
+
+class RetiariiError(Exception):
+    """The base of every deliberate exception of this package."""
+
+
+class SpaceError(RetiariiError, ValueError):
+    """A search space is declared wrongly."""
+
+
+class DomainError(SpaceError):
+    """A choice has empty, duplicate or impossible candidates."""
+
+
+class LabelConflictError(SpaceError):
+    """The same label stands for two different domains.
+
+    Attributes:
+        label: The label in question.
+        places: Where the two domains were declared.
+    """
+
+    def __init__(self, message: str, *, label: str, places: tuple[str, str]) -> None:
+        super().__init__(message)
+        self.label = label
+        self.places = places
+
+
+class ConstraintError(SpaceError):
+    """No architecture that meets the constraints was found."""
+
+
+class UnknownInputsError(SpaceError):
+    """An ``InputChoice`` without ``n_candidates`` has not seen its inputs yet."""
+
+
+class ChoiceMisuseError(RetiariiError, TypeError):
+    """A choice was used where a plain value is needed."""
+
+
+class ArchitectureError(RetiariiError, ValueError):
+    """An architecture does not fit its search space.
+
+    Attributes:
+        label: The label in question, where there is one.
+        got: The value found.
+        expected: What would have been accepted.
+    """
+
+    def __init__(self, message: str, *, label: str | None = None, got: Any = None, expected: Any = None) -> None:
+        super().__init__(message)
+        self.label = label
+        self.got = got
+        self.expected = expected
+
+
+class FreezeError(RetiariiError):
+    """A model cannot be fixed to an architecture."""
+
+
+class NoContextError(RetiariiError):
+    """A context that is needed is missing."""
+
+
+class SearchExhausted(RetiariiError):  # noqa: N818 - it ends a search, like StopIteration
+    """A strategy has nothing left to propose."""
+
+
+class EvaluatorError(RetiariiError):
+    """An evaluator is declared or used wrongly."""
+
+
+class MetricError(EvaluatorError, ValueError):
+    """A metric is missing or is not a number."""
+
+
+class SerializationError(EvaluatorError, TypeError):
+    """An object cannot travel to another process."""
+
+
+class ExecutionError(RetiariiError):
+    """The machinery that runs trials failed (a failed trial is a result, not this)."""
+
+
+class ConfigError(RetiariiError, ValueError):
+    """A setting has an unknown name or an impossible value."""
+
+
+class ExperimentError(RetiariiError):
+    """An experiment cannot run or cannot answer."""
+
+
+class ExperimentFailedError(ExperimentError):
+    """Every trial of an experiment failed."""
+
+
+class StorageError(RetiariiError):
+    """The store cannot be read or written."""
+
+
+class NotFoundError(StorageError, KeyError):
+    """There is no such experiment or trial in the store."""
+
+    def __str__(self) -> str:  # KeyError would show the repr of the message
+        return str(self.args[0]) if self.args else ""
+
+
+class DuplicateError(StorageError, ValueError):
+    """The experiment or trial exists already."""
+
+
+class CorruptStoreError(StorageError):
+    """The file is damaged, or is not a store of ours."""
+
+
+class StoreFullError(StorageError, OSError):
+    """There is no space left for the store."""
+
+
+class ExperimentBusyError(StorageError):
+    """Another process is running this experiment."""
+
+
+class MissingExtraError(RetiariiError, ImportError):
+    """An optional dependency is not installed."""

@@ -1,0 +1,21 @@
+"""Frozen records of what an experiment does: trials, their states, metrics and failures.
+
+`Trial` is one evaluation of one architecture. It is a value: the experiment loop makes a new one for each change of
+state and is the only one that writes them to the store; strategies are told finished ones. `Direction` says
+whether a larger or a smaller metric is better. Nothing in this room imports torch.
+"""
+
+from retiarii.trial._metrics import MetricValue, Metrics, default_metric, parse_metrics
+from retiarii.trial._trial import Direction, Failure, FailureKind, Trial, TrialState
+
+__all__ = [
+    "Direction",
+    "Failure",
+    "FailureKind",
+    "MetricValue",
+    "Metrics",
+    "Trial",
+    "TrialState",
+    "default_metric",
+    "parse_metrics",
+]
