@@ -127,7 +127,7 @@ class NoContextError(RetiariiError):
     """A context that is needed is missing."""
 
 
-class SearchExhausted(RetiariiError):  # noqa: N818 - it ends a search, like StopIteration
+class SearchExhausted(RetiariiError):
     """A strategy has nothing left to propose."""
 
 

@@ -5,7 +5,7 @@ state and is the only one that writes them to the store; strategies are told fin
 whether a larger or a smaller metric is better. Nothing in this room imports torch.
 """
 
-from retiarii.trial._metrics import MetricValue, Metrics, default_metric, parse_metrics
+from retiarii.trial._metrics import Metrics, MetricValue, default_metric, parse_metrics
 from retiarii.trial._trial import Direction, Failure, FailureKind, Trial, TrialState
 
 __all__ = [

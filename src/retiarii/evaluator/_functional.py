@@ -1,0 +1,112 @@
+"""`FunctionalEvaluator`: a plain function that trains and measures a model."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from torch import nn
+
+from retiarii.errors import EvaluatorError
+from retiarii.evaluator._evaluator import Evaluator, ModelSource
+from retiarii.evaluator._tracing import with_defaults
+from retiarii.trial import MetricValue
+
+_CLASS_NAME = re.compile(r"cls|klass|\w+_(cls|class)")
+_CLASS_ANNOTATION = re.compile(r"(<class ')?([\w.]+\.)?(type|Type|Callable)\b")
+
+
+class FunctionalEvaluator(Evaluator):
+    """Evaluates a model by calling a function with it.
+
+    ::
+
+        def evaluate_model(model, learning_rate):
+            ...
+            return accuracy  # or report_final_result(accuracy)
+
+        FunctionalEvaluator(evaluate_model, learning_rate=nn.ValueChoice([0.1, 0.01]))
+
+    The function's first argument is the model. A function that wants to build the model itself says so by the name of
+    its first parameter (``cls``, ``model_cls``, ``model_class``, ``..._cls``, ``..._class``) or by its annotation
+    (``type[...]``, ``Callable[..., ...]``): it gets a callable without arguments that gives a new model on each call.
+
+    Args:
+        function: ``function(model, **arguments)``. It returns the final metric or reports it.
+        arguments: Further arguments, as a mapping.
+        kwargs: Further arguments, by name. Those that are choices are searched jointly with the architecture.
+
+    Attributes:
+        function: The function.
+        arguments: Its further arguments, choices included.
+
+    Raises:
+        EvaluatorError: ``function`` cannot be called with a model and these arguments.
+    """
+
+    def __init__(
+        self, function: Callable[..., Any], arguments: Mapping[str, Any] | None = None, **kwargs: Any
+    ) -> None:
+        self.function = function
+        self.arguments = {**(arguments or {}), **kwargs}
+        self._wants_class = _check_signature(function, self.arguments)
+
+    def __repr__(self) -> str:
+        arguments = "".join(f", {name}={value!r}" for name, value in self.arguments.items())
+        return f"FunctionalEvaluator({_name(self.function)}{arguments})"
+
+    def evaluate(self, model: ModelSource) -> MetricValue | None:
+        """Call the function; arguments that are still choices take their default.
+
+        Args:
+            model: The model, or a callable without arguments that builds it.
+
+        Returns:
+            What the function returned.
+        """
+        factory = _ModelFactory(model)
+        argument = factory if self._wants_class else factory.build_once()
+        result: MetricValue | None = self.function(argument, **with_defaults(self.arguments))
+        return result
+
+
+class _ModelFactory:
+    """Stands for the model's class: each call gives a new model that shares nothing with the others."""
+
+    def __init__(self, model: ModelSource) -> None:
+        self._model = model
+
+    def __call__(self) -> nn.Module:
+        return copy.deepcopy(self._model) if isinstance(self._model, nn.Module) else self._model()
+
+    def build_once(self) -> nn.Module:
+        """Return the model itself, or the one that its builder gives."""
+        return self._model if isinstance(self._model, nn.Module) else self._model()
+
+
+def _check_signature(function: Any, arguments: Mapping[str, Any]) -> bool:
+    """Check that the function takes a model and the arguments; return whether it wants a class for the model."""
+    if not callable(function):
+        raise EvaluatorError(
+            f"FunctionalEvaluator got {function!r} of type {type(function).__name__}, expected a function(model, ...)."
+        )
+    try:
+        signature = inspect.signature(function)
+    except ValueError:  # some built-in callables have none
+        return False
+    try:
+        signature.bind(None, **arguments)
+    except TypeError as err:
+        raise EvaluatorError(
+            f"{_name(function)}{signature} cannot be called with a model and the arguments {sorted(arguments)}: {err}. "
+            "Its first parameter gets the model, all others are arguments of FunctionalEvaluator."
+        ) from err
+    first = next(iter(signature.parameters.values()))
+    return bool(_CLASS_NAME.fullmatch(first.name) or _CLASS_ANNOTATION.match(str(first.annotation)))
+
+
+def _name(function: Any) -> str:
+    return str(getattr(function, "__qualname__", repr(function)))

@@ -1,0 +1,153 @@
+"""How an evaluation tells its numbers: `report_intermediate_result` and `report_final_result`.
+
+The recorder of the running trial is a `ContextVar`, so evaluations in different threads do not mix. Without a
+recorder, that is, in a script that runs on its own, the two functions log what they are given and return.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from retiarii.errors import MetricError
+from retiarii.trial import Metrics, MetricValue, parse_metrics
+
+_logger = logging.getLogger(__name__)
+
+
+class Recorder:
+    """Collects what one evaluation reports.
+
+    Args:
+        on_intermediate: Told every intermediate result, as it comes.
+
+    Attributes:
+        num_intermediates: How many intermediate results were reported so far.
+        final: The final result, None until it is reported.
+    """
+
+    def __init__(self, on_intermediate: Callable[[Metrics], None]) -> None:
+        self._on_intermediate = on_intermediate
+        self.num_intermediates = 0
+        self.final: Metrics | None = None
+
+    def record_intermediate(self, metrics: Metrics) -> None:
+        """Pass one intermediate result on."""
+        self.num_intermediates += 1
+        self._on_intermediate(metrics)
+
+    def record_final(self, metrics: Metrics) -> None:
+        """Keep the final result.
+
+        Raises:
+            MetricError: There is one already.
+        """
+        if self.final is not None:
+            raise MetricError(
+                f"report_final_result was called twice in one trial: first with {self.final}, now with {metrics}. "
+                "A trial has one final result; report those on the way with report_intermediate_result."
+            )
+        self.final = metrics
+
+    def conclude(self, returned: Any, evaluator: str) -> Metrics:
+        """Return the final metrics of an evaluation that has ended.
+
+        Args:
+            returned: What the evaluator returned. Where a final result was reported, a returned object that is no
+                metric (a model, a tuple, ...) is nobody's business, as in scripts written for NNI.
+            evaluator: What messages call the evaluator.
+
+        Raises:
+            MetricError: There is no final result, it is not a finite number, or what was returned contradicts what
+                was reported.
+        """
+        if self.final is None:
+            return self._parse_returned(returned, evaluator)
+        try:
+            parsed = {} if returned is None else parse_metrics(returned, finite=False)
+        except MetricError:
+            _logger.info("%s reported a final result; the %s it returned is ignored", evaluator, type(returned))
+            return self.final
+        different = [name for name in parsed if name in self.final and not _is_same(parsed[name], self.final[name])]
+        if different:
+            raise MetricError(
+                f"{evaluator} reported the final result {self.final} and returned {parsed}: they differ in "
+                f"{different}. Report the final result or return it; both only if they are equal."
+            )
+        return {**parsed, **self.final}
+
+    def _parse_returned(self, returned: Any, evaluator: str) -> Metrics:
+        if returned is not None:
+            return parse_metrics(returned, where=f"what {evaluator} returned")
+        seen = f"{self.num_intermediates} intermediate result(s) and no final one" if self.num_intermediates else "nothing"
+        raise MetricError(
+            f"{evaluator} returned None and reported {seen}. Expected a final result: return the metric, or call "
+            "retiarii.report_final_result(metric)."
+        )
+
+
+_RECORDER: ContextVar[Recorder | None] = ContextVar("retiarii_recorder", default=None)
+
+
+def current_recorder() -> Recorder | None:
+    """Return the recorder of the running trial; None outside one."""
+    return _RECORDER.get()
+
+
+@contextmanager
+def recording(on_intermediate: Callable[[Metrics], None]) -> Iterator[Recorder]:
+    """Collect what is reported inside the block."""
+    recorder = Recorder(on_intermediate)
+    token = _RECORDER.set(recorder)
+    try:
+        yield recorder
+    finally:
+        _RECORDER.reset(token)
+
+
+def report_intermediate_result(metric: MetricValue) -> None:
+    """Report a metric on the way, for example the validation accuracy after an epoch.
+
+    Outside a trial it is logged at level INFO, so that a script that reports also runs on its own.
+
+    Args:
+        metric: A number (a one-element tensor or NumPy scalar counts as one), or a mapping from names to numbers
+            with the key ``"default"``. NaN is allowed on the way.
+
+    Raises:
+        MetricError: ``metric`` is neither.
+    """
+    metrics = parse_metrics(metric, where="the intermediate result", finite=False)
+    recorder = current_recorder()
+    if recorder is None:
+        _logger.info("intermediate result: %s", metrics)
+    else:
+        recorder.record_intermediate(metrics)
+
+
+def report_final_result(metric: MetricValue) -> None:
+    """Report the metric that the strategy compares; once per trial. Returning it from the evaluator does the same.
+
+    Outside a trial it is logged at level INFO, so that a script that reports also runs on its own.
+
+    Args:
+        metric: A number (a one-element tensor or NumPy scalar counts as one), or a mapping from names to numbers
+            with the key ``"default"``.
+
+    Raises:
+        MetricError: ``metric`` is neither, its default is not finite, or a final result was reported before.
+    """
+    metrics = parse_metrics(metric, where="the final result")
+    recorder = current_recorder()
+    if recorder is None:
+        _logger.info("final result: %s", metrics)
+    else:
+        recorder.record_final(metrics)
+
+
+def _is_same(left: float, right: float) -> bool:
+    return left == right or (math.isnan(left) and math.isnan(right))

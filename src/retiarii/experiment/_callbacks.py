@@ -1,0 +1,66 @@
+"""`Callback`: what happens in an experiment, told to whoever wants to know."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from retiarii.trial import Metrics, Trial
+
+if TYPE_CHECKING:
+    from retiarii.experiment._loop import Ending
+
+
+class Callback:
+    """Hooks that the experiment loop calls, in the process and thread that runs it; override the ones you need.
+
+    A hook that raises stops the experiment (it stays resumable) and its exception reaches the caller of ``run``.
+    Calling ``experiment.stop()`` in a hook ends the search after the trials that are running.
+    """
+
+    def on_experiment_start(self, trials: Sequence[Trial]) -> None:
+        """The search begins; ``trials`` are the finished ones of an experiment that is resumed, else none."""
+
+    def on_trial_start(self, trial: Trial) -> None:
+        """A trial has been handed to the executor."""
+
+    def on_intermediate(self, trial: Trial, metrics: Metrics) -> None:
+        """A running trial reported an intermediate result, the last one of ``trial.intermediates``."""
+
+    def on_trial_end(self, trial: Trial) -> None:
+        """A trial is finished and stored, and the strategy has been told."""
+
+    def on_experiment_end(self, ending: Ending) -> None:
+        """No trial is running any more."""
+
+
+class CallbackList(Callback):
+    """Several callbacks as one, called in order."""
+
+    def __init__(self, callbacks: Sequence[Callback]) -> None:
+        self._callbacks = tuple(callbacks)
+
+    def on_experiment_start(self, trials: Sequence[Trial]) -> None:
+        """Pass on."""
+        for callback in self._callbacks:
+            callback.on_experiment_start(trials)
+
+    def on_trial_start(self, trial: Trial) -> None:
+        """Pass on."""
+        for callback in self._callbacks:
+            callback.on_trial_start(trial)
+
+    def on_intermediate(self, trial: Trial, metrics: Metrics) -> None:
+        """Pass on."""
+        for callback in self._callbacks:
+            callback.on_intermediate(trial, metrics)
+
+    def on_trial_end(self, trial: Trial) -> None:
+        """Pass on."""
+        for callback in self._callbacks:
+            callback.on_trial_end(trial)
+
+    def on_experiment_end(self, ending: Ending) -> None:
+        """Pass on."""
+        for callback in self._callbacks:
+            callback.on_experiment_end(ending)

@@ -1,0 +1,186 @@
+"""`RetiariiExeConfig`: how an experiment is run, as opposed to what is searched."""
+
+from __future__ import annotations
+
+import difflib
+import warnings
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, ClassVar
+
+from retiarii.errors import ConfigError
+from retiarii.experiment._duration import parse_duration, parse_size
+from retiarii.trial import Direction
+
+PLATFORMS = ("local", "in_process")
+ENGINES = ("py",)
+LOG_LEVELS = ("trace", "debug", "info", "warning", "error", "fatal")
+
+
+class _Checked:
+    """Refuses settings that do not exist, so that a slip of the keyboard is not a silent default."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        known = [item.name for item in fields(self)]  # type: ignore[arg-type] # subclasses are dataclasses
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else f" The settings are: {', '.join(known)}."
+            raise ConfigError(f"{type(self).__name__} has no setting {name!r}.{hint}")
+        object.__setattr__(self, name, value)
+
+
+@dataclass
+class TrainingServiceConfig(_Checked):
+    """Where trials run.
+
+    Attributes:
+        platform: ``"local"`` (every trial in its own process) or ``"in_process"`` (in this one: for debugging and for
+            evaluations that take less than a millisecond; no isolation, no limits).
+        use_active_gpu: Whether GPUs on which another program computes are used too. None uses them and says so.
+        max_trial_number_per_gpu: How many trials share one GPU.
+        gpu_indices: The GPUs to use; None for all that are visible.
+    """
+
+    platform: str = "local"
+    use_active_gpu: bool | None = None
+    max_trial_number_per_gpu: int = 1
+    gpu_indices: list[int] | None = None
+
+
+@dataclass(init=False)
+class RetiariiExeConfig(_Checked):
+    """How an experiment is run.
+
+    ``RetiariiExeConfig("local")`` runs every trial in an isolated process, ``RetiariiExeConfig("in_process")`` runs
+    them one after the other in this one. Settings may be given as keywords or set afterwards; one that does not exist
+    is an error.
+
+    Attributes:
+        experiment_name: For people; any text.
+        trial_concurrency: How many trials run at the same time.
+        max_trial_number: How many trials at most; None until the strategy ends or the time is up.
+        max_experiment_duration: How long at most, in seconds or as ``"1h30m"``; time spent before a resume counts.
+        max_trial_duration: How long one trial may take; a longer one fails as timed out.
+        trial_memory_limit: How much memory one trial may take beyond the data it shares, in bytes or as ``"4GB"``.
+        trial_gpu_number: GPUs for each trial; None means one if there are any, else none.
+        max_failures: Give up when this many trials failed and none succeeded; None never gives up early.
+        optimize_mode: ``"maximize"`` or ``"minimize"`` the default metric; a strategy's own ``optimize_mode`` wins.
+        seed: Of every random choice in the experiment: 0 <= seed < 2**64. None draws one and stores it.
+        storage: Where results are kept: a path, ``sqlite:///...`` or ``postgresql://...``; None for
+            ``$RETIARII_STORAGE`` or a file in ``~/retiarii-experiments``.
+        progress: Whether progress is shown; None shows a live display on a terminal, and lines elsewhere.
+        execution_engine: How a model is fixed to an architecture; ``"py"``, the pure-Python engine.
+        training_service: Where trials run.
+        log_level: Of the ``retiarii`` logger.
+        debug: Shorthand for ``log_level="debug"``.
+    """
+
+    experiment_name: str | None = None
+    trial_concurrency: int = 1
+    max_trial_number: int | None = None
+    max_experiment_duration: str | float | None = None
+    max_trial_duration: str | float | None = None
+    trial_memory_limit: str | float | None = None
+    trial_gpu_number: int | None = None
+    max_failures: int | None = 20
+    optimize_mode: str = "maximize"
+    seed: int | None = None
+    storage: str | Path | None = None
+    progress: bool | None = None
+    execution_engine: str = "py"
+    training_service: TrainingServiceConfig = field(default_factory=TrainingServiceConfig)
+    log_level: str = "info"
+    debug: bool = False
+    # Settings of the original that have no meaning here; setting one warns.
+    trial_code_directory: str | Path = "."
+    experiment_working_directory: str | Path | None = None
+    nni_manager_ip: str | None = None
+
+    _IGNORED: ClassVar[dict[str, str]] = {
+        "trial_code_directory": "trials run in the current directory",
+        "experiment_working_directory": "set 'storage' or $RETIARII_HOME to choose where results are kept",
+        "nni_manager_ip": "there is no manager process",
+    }
+
+    def __init__(
+        self, training_service_platform: str | None = None, execution_engine: str = "py", **settings: Any
+    ) -> None:
+        self.training_service = TrainingServiceConfig(training_service_platform or "local")
+        self.execution_engine = execution_engine
+        for name, value in settings.items():
+            setattr(self, name, value)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if name in self._IGNORED and value != type(self).__dataclass_fields__[name].default:
+            warnings.warn(f"{name} has no effect: {self._IGNORED[name]}.", stacklevel=2)
+
+    def validate(self) -> None:
+        """Check every setting.
+
+        Raises:
+            ConfigError: A setting has an impossible value; the message names it and what is expected.
+        """
+        _at_least(self, "trial_concurrency", 1)
+        _at_least(self, "max_trial_number", 1, optional=True)
+        _at_least(self, "trial_gpu_number", 0, optional=True)
+        _at_least(self, "max_failures", 1, optional=True)
+        _at_least(self, "seed", 0, optional=True)
+        if self.seed is not None and self.seed >= 2**64:
+            raise ConfigError(f"seed is {self.seed}, expected a whole number below 2**64.")
+        _one_of(self, "optimize_mode", [item.value for item in Direction])
+        _one_of(self, "log_level", LOG_LEVELS)
+        _one_of(self, "execution_engine", ENGINES)
+        _one_of(self.training_service, "platform", PLATFORMS)
+        _at_least(self.training_service, "max_trial_number_per_gpu", 1)
+        parse_duration(self.max_experiment_duration, name="max_experiment_duration")
+        parse_duration(self.max_trial_duration, name="max_trial_duration")
+        parse_size(self.trial_memory_limit, name="trial_memory_limit")
+        if self.training_service.platform == "in_process":
+            self._validate_in_process()
+
+    def _validate_in_process(self) -> None:
+        if self.trial_concurrency != 1:
+            raise ConfigError(
+                f"trial_concurrency is {self.trial_concurrency}, but the 'in_process' platform runs one trial at a "
+                "time. Set it to 1, or use RetiariiExeConfig('local')."
+            )
+        for name in ("max_trial_duration", "trial_memory_limit"):
+            if getattr(self, name) is not None:
+                raise ConfigError(
+                    f"{name} needs trials in processes of their own, and the platform is 'in_process'. "
+                    "Use RetiariiExeConfig('local'), or leave it out."
+                )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the settings as plain data, for the store."""
+        return {name: str(value) if isinstance(value, Path) else value for name, value in asdict(self).items()}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> RetiariiExeConfig:
+        """Return the config that `to_json` wrote; settings of a newer version are an error.
+
+        Raises:
+            ConfigError: ``data`` has a setting that this version does not know.
+        """
+        settings = {name: value for name, value in data.items() if name not in (*cls._IGNORED, "training_service")}
+        config = cls(**settings)
+        config.training_service = TrainingServiceConfig(**data.get("training_service", {}))
+        return config
+
+
+def _at_least(config: Any, name: str, low: int, *, optional: bool = False) -> None:
+    value = getattr(config, name)
+    if optional and value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int) or value < low:
+        allowed = f"a whole number, {low} or more" + (", or None" if optional else "")
+        raise ConfigError(f"{name} is {value!r}, expected {allowed}.")
+
+
+def _one_of(config: Any, name: str, allowed: Any) -> None:
+    value = getattr(config, name)
+    if value not in allowed:
+        near = difflib.get_close_matches(str(value), list(allowed), n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise ConfigError(f"{name} is {value!r}, expected one of {list(allowed)}.{hint}")

@@ -1,0 +1,364 @@
+"""`RetiariiExperiment`: from a model with choices in it to the best architectures."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from retiarii.errors import ConfigError, ExperimentError
+from retiarii.evaluator import Evaluator, FunctionalEvaluator
+from retiarii.experiment._callbacks import Callback
+from retiarii.experiment._config import RetiariiExeConfig
+from retiarii.experiment._payload import Payload, load_payload
+from retiarii.experiment._run import ExperimentRun, joint_space
+from retiarii.experiment._stop import StopSignal
+from retiarii.nn.pytorch import freeze
+from retiarii.space import Architecture, SearchSpace
+from retiarii.storage import ExperimentRecord, Store, open_store
+from retiarii.strategy import Strategy
+from retiarii.trial import Direction, Trial
+
+FORMATTERS = ("dict", "instance")
+
+
+class RetiariiExperiment:
+    """One search: a model space, an evaluator, a strategy, and where the results are kept.
+
+    ::
+
+        experiment = RetiariiExperiment(Net(), evaluator, [], strategy.Random())
+        config = RetiariiExeConfig("local")
+        config.max_trial_number = 20
+        experiment.run(config)
+        best = experiment.export_top_models(formatter="dict")[0]
+        with fixed_arch(best):
+            model = Net()
+
+    Args:
+        base_model: An instance of the model with choices in it.
+        evaluator: Trains and measures a model; a plain function becomes a `FunctionalEvaluator`.
+        applied_mutators: Mutators on the model's graph; none are supported by this version.
+        strategy: Proposes architectures; `strategy.Random()` if left out.
+        trainer: The older name of ``evaluator``.
+        callbacks: Told what happens while the search runs.
+
+    Attributes:
+        id: The experiment's id in the store; None before it runs.
+        config: The settings of the last run.
+
+    Raises:
+        ConfigError: An argument is of the wrong kind.
+    """
+
+    def __init__(
+        self,
+        base_model: nn.Module | None = None,
+        evaluator: Evaluator | Callable[..., Any] | None = None,
+        applied_mutators: Sequence[Any] | None = None,
+        strategy: Strategy | None = None,
+        trainer: Evaluator | None = None,
+        *,
+        callbacks: Sequence[Callback] = (),
+    ) -> None:
+        if applied_mutators:
+            raise ConfigError(
+                "applied_mutators is not empty, but this version supports choices in the model's code only "
+                "(nn.LayerChoice, nn.ValueChoice, ...). Pass [] or None."
+            )
+        self.base_model = _check_model(base_model)
+        self.evaluator = _check_evaluator(evaluator if evaluator is not None else trainer)
+        self.strategy = _check_strategy(strategy)
+        self.callbacks = tuple(callbacks)
+        self.id: str | None = None
+        self.config: RetiariiExeConfig | None = None
+        self._store: Store | None = None
+        self._stop: StopSignal | None = None
+        self._thread: threading.Thread | None = None
+        self._error: BaseException | None = None
+
+    # -- running ---------------------------------------------------------------------------------------------------
+
+    def run(self, config: RetiariiExeConfig | None = None, port: int = 8080, debug: bool = False) -> None:
+        """Search until the budget, the strategy or the user ends it.
+
+        ``Ctrl-C`` once lets the running trials finish, twice stops at once; either way the experiment can be resumed.
+
+        Args:
+            config: How to run; ``RetiariiExeConfig("local")`` if left out.
+            port: For the web page, which this version does not have yet.
+            debug: Log at debug level.
+
+        Raises:
+            ExperimentFailedError: Every trial failed; the message shows the most frequent reason.
+            SerializationError: The model or the evaluator cannot travel to another process.
+            ConfigError: A setting is impossible.
+            KeyboardInterrupt: The user asked twice to stop.
+        """
+        run = self._prepare(config, debug)
+        run.execute()
+
+    def start(self, config: RetiariiExeConfig | None = None, port: int = 8080, debug: bool = False) -> None:
+        """Do what `run` does in the background; `wait` waits for the end, and `stop` brings it about.
+
+        Raises:
+            ConfigError: A setting is impossible.
+        """
+        run = self._prepare(config, debug)
+        self._error = None
+
+        def work() -> None:
+            try:
+                run.execute()
+            except BaseException as error:  # noqa: BLE001 - kept for wait(), which raises it where the user is
+                self._error = error
+
+        self._thread = threading.Thread(target=work, name=f"retiarii-{self.id}", daemon=True)
+        self._thread.start()
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait for a search that `start` began; return whether it has ended.
+
+        Raises:
+            RetiariiError: What the search ended with, as `run` would have raised it.
+        """
+        if self._thread is None:
+            return True
+        self._thread.join(timeout_s)
+        if self._thread.is_alive():
+            return False
+        self._thread = None
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
+        return True
+
+    def stop(self) -> None:
+        """End the search: from a callback after the running trials, from elsewhere at once; it can be resumed."""
+        if self._stop is None:
+            return
+        own_thread = self._thread is None or self._thread is threading.current_thread()
+        self._stop.request(immediate=not own_thread)
+        if not own_thread:
+            self.wait()
+
+    @classmethod
+    def resume(
+        cls,
+        experiment_id: str,
+        port: int = 8080,
+        debug: bool = False,
+        *,
+        storage: str | Path | None = None,
+        base_model: nn.Module | None = None,
+        evaluator: Evaluator | None = None,
+        strategy: Strategy | None = None,
+        callbacks: Sequence[Callback] = (),
+        **changes: Any,
+    ) -> RetiariiExperiment:
+        """Go on with an experiment that was stopped, killed, or whose budget was spent; blocks until it ends.
+
+        No finished trial is run again; those that were interrupted are. The strategy goes on exactly where it was.
+
+        Args:
+            experiment_id: Its id, or the beginning of one.
+            port: For the web page, which this version does not have yet.
+            debug: Log at debug level.
+            storage: Where it is kept; None as in `RetiariiExeConfig`.
+            base_model: The model, evaluator and strategy, where those that were stored are not to be used or not there.
+            evaluator: See ``base_model``.
+            strategy: See ``base_model``.
+            callbacks: Told what happens while the search runs.
+            **changes: Settings of `RetiariiExeConfig` to change, for example ``max_trial_number=200``.
+
+        Raises:
+            NotFoundError: No such experiment.
+            ExperimentBusyError: Another process is running it.
+            ExperimentError: Nothing to resume with, or the model's space is not the experiment's.
+        """
+        store = open_store(storage, create=False)
+        record = store.find_experiment(experiment_id)
+        given = (base_model, evaluator, strategy)
+        if any(item is None for item in given):
+            payload = load_payload(store.directory(record.id))
+        else:
+            payload = Payload(*given)
+        experiment = cls(
+            base_model or payload.base_model,
+            evaluator or payload.evaluator,
+            [],
+            strategy or payload.strategy,
+            callbacks=callbacks,
+        )
+        config = RetiariiExeConfig.from_json(record.config["settings"])
+        config.storage = storage if storage is not None else config.storage
+        for name, value in changes.items():
+            setattr(config, name, value)
+        experiment._attach(store, record)
+        experiment._prepare(config, debug, record=record).execute()
+        return experiment
+
+    @classmethod
+    def view(
+        cls, experiment_id: str, port: int = 8080, non_blocking: bool = False, *, storage: str | Path | None = None
+    ) -> RetiariiExperiment:
+        """Open an experiment for reading, running or not: its trials and architectures, without running any code.
+
+        Args:
+            experiment_id: Its id, or the beginning of one.
+            port: For the web page, which this version does not have yet.
+            non_blocking: Accepted for compatibility; viewing never blocks.
+            storage: Where it is kept; None as in `RetiariiExeConfig`.
+
+        Raises:
+            NotFoundError: No such experiment.
+        """
+        experiment = cls()
+        store = open_store(storage, create=False)
+        experiment._attach(store, store.find_experiment(experiment_id))
+        return experiment
+
+    def _attach(self, store: Store, record: ExperimentRecord) -> None:
+        self._store, self.id = store, record.id
+
+    def _prepare(
+        self, config: RetiariiExeConfig | None, debug: bool, record: ExperimentRecord | None = None
+    ) -> ExperimentRun:
+        if self._thread is not None and self._thread.is_alive():
+            raise ExperimentError(f"Experiment {self.id} is running already. Call wait() or stop() first.")
+        if self.base_model is None or self.evaluator is None:
+            missing = "base_model" if self.base_model is None else "evaluator"
+            raise ConfigError(f"RetiariiExperiment needs a {missing} to run; it was given none.")
+        config = config or RetiariiExeConfig("local")
+        config.debug = config.debug or debug
+        config.validate()
+        self.config = config
+        payload = Payload(self.base_model, self.evaluator, self.strategy)
+        store = self._store if record is not None and self._store is not None else open_store(config.storage)
+        run = ExperimentRun(payload, config, store, record=record, callbacks=self.callbacks)
+        self._attach(store, run.record)
+        self._stop = run.stop
+        return run
+
+    # -- results ---------------------------------------------------------------------------------------------------
+
+    @property
+    def search_space(self) -> SearchSpace:
+        """The choices of the model and of the evaluator's arguments.
+
+        Raises:
+            ExperimentError: The experiment was opened for reading and not run.
+        """
+        if self.base_model is None or self.evaluator is None:
+            return SearchSpace.from_json(self._record().space)
+        return joint_space(self.base_model, self.evaluator)
+
+    def trials(self) -> list[Trial]:
+        """Return all trials so far, in the order in which they were proposed.
+
+        Raises:
+            ExperimentError: The experiment has not run.
+        """
+        store, record = self._opened()
+        return store.list_trials(record.id)
+
+    def top_trials(self, top_k: int = 1, optimize_mode: str | None = None) -> list[Trial]:
+        """Return the best completed trials, best first; of equal ones the earlier.
+
+        Raises:
+            ExperimentError: The experiment has not run.
+            ConfigError: ``top_k`` or ``optimize_mode`` is impossible.
+        """
+        store, record = self._opened()
+        if isinstance(top_k, bool) or not isinstance(top_k, int) or top_k < 1:
+            raise ConfigError(f"top_k is {top_k!r}, expected a whole number, 1 or more.")
+        try:
+            direction = record.direction if optimize_mode is None else Direction(optimize_mode)
+        except ValueError:
+            raise ConfigError(f"optimize_mode is {optimize_mode!r}, expected 'maximize' or 'minimize'.") from None
+        return store.best_trials(record.id, top_k, direction)
+
+    def export_top_models(
+        self, top_k: int = 1, optimize_mode: str | None = None, formatter: str = "dict"
+    ) -> list[dict[str, Any]] | list[nn.Module]:
+        """Export the best architectures.
+
+        Args:
+            top_k: How many; fewer are returned where fewer trials completed.
+            optimize_mode: ``"maximize"`` or ``"minimize"``; None for the experiment's own.
+            formatter: ``"dict"`` for the model's choices as plain data, which `fixed_arch`, `freeze` and JSON files
+                take (choices in the evaluator's arguments are in `top_trials`); ``"instance"`` for frozen models,
+                not trained.
+
+        Raises:
+            ExperimentError: The experiment has not run, or no trial of it completed.
+            ConfigError: An argument is impossible.
+        """
+        if formatter not in FORMATTERS:
+            raise ConfigError(f"formatter is {formatter!r}, expected one of {list(FORMATTERS)}.")
+        trials = self.top_trials(top_k, optimize_mode)
+        if not trials:
+            raise ExperimentError(
+                f"Experiment {self.id} has no completed trial, so there is nothing to export. "
+                f"`retiarii show {self.id}` lists what failed and why."
+            )
+        architectures = [self._model_part(trial.architecture) for trial in trials]
+        if formatter == "dict":
+            return [architecture.to_json() for architecture in architectures]
+        if self.base_model is None:
+            raise ConfigError(
+                "formatter='instance' needs the model, and an experiment that was opened by view() has none. "
+                "Use formatter='dict' and retiarii.freeze(model, architecture)."
+            )
+        return [freeze(self.base_model, architecture) for architecture in architectures]
+
+    def _model_part(self, architecture: Architecture) -> Architecture:
+        """Leave out the choices of the evaluator's arguments."""
+        labels = set(self._record().config["evaluator_labels"])
+        return Architecture({label: value for label, value in architecture.items() if label not in labels})
+
+    def _opened(self) -> tuple[Store, ExperimentRecord]:
+        return self._opened_store(), self._record()
+
+    def _opened_store(self) -> Store:
+        if self._store is None:
+            raise ExperimentError("This experiment has not run yet: call run(config) first, or view(id) to open one.")
+        return self._store
+
+    def _record(self) -> ExperimentRecord:
+        store = self._opened_store()
+        assert self.id is not None  # set together with the store
+        return store.get_experiment(self.id)
+
+
+def _check_model(model: Any) -> nn.Module | None:
+    if isinstance(model, type) and issubclass(model, nn.Module):
+        raise ConfigError(f"base_model is the class {model.__name__}, expected an instance: {model.__name__}(...).")
+    if model is not None and not isinstance(model, nn.Module):
+        raise ConfigError(f"base_model is a {type(model).__name__}, expected an instance of torch.nn.Module.")
+    return model
+
+
+def _check_evaluator(evaluator: Any) -> Evaluator | None:
+    if evaluator is None or isinstance(evaluator, Evaluator):
+        return evaluator
+    if callable(evaluator) and not isinstance(evaluator, type):
+        return FunctionalEvaluator(evaluator)
+    raise ConfigError(
+        f"evaluator is a {type(evaluator).__name__}, expected an Evaluator: FunctionalEvaluator(function), or one of "
+        "retiarii.evaluator.pytorch.lightning."
+    )
+
+
+def _check_strategy(strategy: Any) -> Strategy:
+    if strategy is None:
+        from retiarii.strategy import Random
+
+        return Random()
+    if not isinstance(strategy, Strategy):
+        made = f"{strategy.__name__}()" if isinstance(strategy, type) else "retiarii.strategy.Random()"
+        raise ConfigError(f"strategy is {strategy!r}, expected an instance of Strategy, for example {made}.")
+    return strategy

@@ -1,0 +1,216 @@
+"""The loop that joins strategy, executor and store: the main flow of an experiment.
+
+::
+
+    search.ask -> store.write(running) -> executor.submit -> executor.poll -> store.write(finished) -> search.tell
+
+The loop is the only writer of the store. It keeps nothing that the store does not have, so killing it at any instant
+loses at most the trials that were running, and those are run again, with the same number, architecture and seed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from retiarii.errors import ExperimentError, SearchExhausted
+from retiarii.execution import Event, Executor, TrialEnded, TrialJob, TrialReported, TrialStarted
+from retiarii.experiment._callbacks import Callback
+from retiarii.experiment._stop import StopSignal
+from retiarii.space import Architecture, rng_for
+from retiarii.storage import Intermediate, Store
+from retiarii.strategy import Search
+from retiarii.trial import Trial, TrialState
+
+POLL_S = 0.2  # how often the clock and the stop signal are looked at while trials run
+
+
+class Ending(str, Enum):
+    """Why a search ended."""
+
+    EXHAUSTED = "the strategy has nothing left to propose"
+    MAX_TRIALS = "max_trial_number was reached"
+    MAX_DURATION = "max_experiment_duration was reached"
+    ALL_FAILED = "max_failures trials failed and none succeeded"
+    STOPPED = "it was asked to stop"
+
+
+@dataclass(frozen=True)
+class Budget:
+    """When to stop proposing.
+
+    Attributes:
+        max_trials: Trials in all, those before a resume included.
+        deadline: ``time.monotonic()`` at which running trials are abandoned as well.
+        max_failures: Give up when so many failed and none succeeded.
+    """
+
+    max_trials: int | None = None
+    deadline: float | None = None
+    max_failures: int | None = None
+
+
+@dataclass(frozen=True)
+class Log:
+    """What an experiment has done so far, as the store has it.
+
+    Attributes:
+        trials: All trials, by number; those that are not finished were interrupted and are run again.
+    """
+
+    trials: Sequence[Trial] = ()
+
+    def told(self) -> list[Trial]:
+        """Finished trials, in the order in which they ended."""
+        finished = [trial for trial in self.trials if trial.state.is_finished]
+        return sorted(finished, key=lambda trial: -1 if trial.finish_order is None else trial.finish_order)
+
+
+class SearchLoop:
+    """One run of an experiment, from its first proposal, or from where it was interrupted, to its end."""
+
+    def __init__(
+        self,
+        search: Search,
+        executor: Executor,
+        store: Store,
+        experiment_id: str,
+        *,
+        seed: int,
+        budget: Budget,
+        callback: Callback,
+        stop: StopSignal,
+        log: Log | None = None,
+    ) -> None:
+        self._search, self._executor, self._store, self._id = search, executor, store, experiment_id
+        self._seed, self._budget, self._callback, self._stop = seed, budget, callback, stop
+        log = log or Log()
+        told = log.told()
+        search.replay([trial.architecture for trial in log.trials], told)
+        self._num_told = len(told)
+        self._num_succeeded = sum(trial.state is TrialState.COMPLETED for trial in told)
+        self._interrupted = [trial for trial in log.trials if not trial.state.is_finished]
+        self._running: dict[int, Trial] = {}
+        self._ending: Ending | None = None
+        callback.on_experiment_start(told)
+
+    def run(self) -> Ending:
+        """Search until the budget, the strategy or the user ends it.
+
+        Raises:
+            ExperimentError: The strategy waits for results although no trial is running.
+            KeyboardInterrupt: The user asked twice to stop.
+        """
+        events: Sequence[Event] = ()
+        while True:
+            finished, reported = self._digest(events)
+            started = self._propose()
+            if finished or started or reported:
+                self._store.write(self._id, trials=[*finished, *started], intermediates=reported)
+            for trial in finished:
+                self._callback.on_trial_end(trial)
+            for trial in started:
+                self._submit(trial)
+            if not self._running or self._stop.is_immediate or self._is_late():
+                break
+            events = self._executor.poll(POLL_S)
+        self._abandon()
+        ending = self._ending or Ending.STOPPED
+        self._callback.on_experiment_end(ending)
+        return ending
+
+    def _digest(self, events: Sequence[Event]) -> tuple[list[Trial], list[Intermediate]]:
+        """Take in what the executor reports; return the trials that ended and the results on the way."""
+        finished, reported = [], []
+        for event in events:
+            trial = self._running[event.number]
+            if isinstance(event, TrialStarted):
+                self._running[trial.number] = trial.evolve(started=event.time, device=event.device)
+            elif isinstance(event, TrialReported):
+                trial = trial.evolve(intermediates=(*trial.intermediates, event.metrics))
+                self._running[trial.number] = trial
+                reported.append(Intermediate(trial.number, len(trial.intermediates) - 1, event.metrics, time.time()))
+                self._callback.on_intermediate(trial, event.metrics)
+            else:
+                finished.append(self._finish(trial, event))
+        return finished, reported
+
+    def _finish(self, trial: Trial, event: TrialEnded) -> Trial:
+        del self._running[trial.number]
+        trial = trial.evolve(
+            state=event.state,
+            metrics=event.metrics,
+            failure=event.failure,
+            output=event.output,
+            ended=event.time,
+            finish_order=self._num_told,
+        )
+        self._search.tell(trial)
+        self._num_told += 1
+        self._num_succeeded += trial.state is TrialState.COMPLETED
+        return trial
+
+    def _propose(self) -> list[Trial]:
+        """Return the trials to start now: interrupted ones first, then what the strategy proposes."""
+        if self._is_over():
+            return []
+        free = self._executor.slots - len(self._running)
+        trials = [trial.evolve(intermediates=()) for trial in self._interrupted[:free]]
+        del self._interrupted[:free]
+        wanted = free - len(trials)
+        if self._budget.max_trials is not None:
+            wanted = min(wanted, self._budget.max_trials - self._search.num_asked)
+        if wanted > 0:
+            trials += [self._new_trial(number, architecture) for number, architecture in self._ask(wanted)]
+        return trials
+
+    def _ask(self, count: int) -> list[tuple[int, Architecture]]:
+        number = self._search.num_asked
+        try:
+            architectures = self._search.ask(count)
+        except SearchExhausted:
+            self._ending = Ending.EXHAUSTED
+            return []
+        if not architectures and not self._running and not self._interrupted:
+            raise ExperimentError(
+                f"{self._search!r} waits for results, but no trial is running: the search would never end. "
+                "A strategy must propose something, or raise SearchExhausted, once every proposal was told."
+            )
+        return list(enumerate(architectures, start=number))
+
+    def _new_trial(self, number: int, architecture: Architecture) -> Trial:
+        return Trial(number, architecture, told_before=self._num_told, started=time.time())
+
+    def _submit(self, trial: Trial) -> None:
+        self._running[trial.number] = trial
+        seed = int(rng_for(self._seed, trial.number).random() * 2**32)
+        self._executor.submit(TrialJob(trial.number, trial.architecture, seed))
+        self._callback.on_trial_start(trial)
+
+    def _is_over(self) -> bool:
+        """Whether nothing more is to be started; remembers the reason."""
+        budget = self._budget
+        reached = budget.max_trials is not None and self._search.num_asked >= budget.max_trials
+        if self._stop.is_set:
+            self._ending = Ending.STOPPED
+        elif self._is_late():
+            self._ending = Ending.MAX_DURATION
+        elif budget.max_failures and not self._num_succeeded and self._num_told >= budget.max_failures:
+            self._ending = Ending.ALL_FAILED
+        elif reached and not self._interrupted:
+            self._ending = Ending.MAX_TRIALS
+        return self._ending is not None
+
+    def _is_late(self) -> bool:
+        late = self._budget.deadline is not None and time.monotonic() >= self._budget.deadline
+        if late and self._ending is None:
+            self._ending = Ending.MAX_DURATION
+        return late
+
+    def _abandon(self) -> None:
+        """Kill what still runs; it stays in the store as running, and a resume runs it again."""
+        for number in self._running:
+            self._executor.cancel(number)
+        self._running.clear()

@@ -1,0 +1,108 @@
+"""Which devices trials get, decided once at the start of an experiment."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from retiarii.errors import ConfigError
+from retiarii.experiment._config import RetiariiExeConfig
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What trials may use.
+
+    Attributes:
+        slots: How many trials run at the same time.
+        devices: Groups of GPU indices, one leased to each running trial; None where trials use no GPU.
+    """
+
+    slots: int
+    devices: tuple[tuple[int, ...], ...] | None = None
+
+
+def allocate(config: RetiariiExeConfig, *, num_gpus: int | None = None, busy: Sequence[int] | None = None) -> Resources:
+    """Share the machine's GPUs out among trials.
+
+    Args:
+        config: The experiment's settings.
+        num_gpus: GPUs of this machine; None asks torch (without touching them, so that trials can be forked).
+        busy: GPUs on which other programs compute; None asks ``nvidia-smi``.
+
+    Raises:
+        ConfigError: A trial asks for more GPUs than there are to use.
+    """
+    service = config.training_service
+    if config.trial_gpu_number == 0:
+        return Resources(config.trial_concurrency)
+    usable = _usable_gpus(config, num_gpus, busy)
+    per_trial = 1 if config.trial_gpu_number is None else config.trial_gpu_number
+    if not usable and config.trial_gpu_number is None:
+        return Resources(config.trial_concurrency)
+    if len(usable) < per_trial:
+        raise ConfigError(
+            f"trial_gpu_number is {per_trial}, but the GPUs to use are {usable or 'none'}. Lower it (0 trains on the "
+            "CPU), or set training_service.use_active_gpu = True to use GPUs on which other programs compute."
+        )
+    groups = [tuple(usable[i : i + per_trial]) for i in range(0, len(usable) - per_trial + 1, per_trial)]
+    groups = groups * service.max_trial_number_per_gpu
+    slots = min(config.trial_concurrency, len(groups))
+    if slots < config.trial_concurrency:
+        logger.warning(
+            "trial_concurrency is %d, but %d GPUs with %d for each trial and %d trials on each serve %d at a time. "
+            "Raise training_service.max_trial_number_per_gpu to share GPUs.",
+            config.trial_concurrency,
+            len(usable),
+            per_trial,
+            service.max_trial_number_per_gpu,
+            slots,
+        )
+    return Resources(slots, tuple(groups))
+
+
+def _usable_gpus(config: RetiariiExeConfig, num_gpus: int | None, busy: Sequence[int] | None) -> list[int]:
+    service = config.training_service
+    if num_gpus is None:
+        num_gpus = _count_gpus()
+    wanted = list(range(num_gpus)) if service.gpu_indices is None else list(service.gpu_indices)
+    missing = [index for index in wanted if not 0 <= index < num_gpus]
+    if missing:
+        raise ConfigError(f"training_service.gpu_indices names {missing}, but this machine has {num_gpus} GPUs.")
+    if service.use_active_gpu is not False or not wanted:
+        return wanted
+    active = set(_busy_gpus() if busy is None else busy)
+    skipped = [index for index in wanted if index in active]
+    if skipped:
+        logger.warning(
+            "GPUs %s are not used: other programs compute on them. "
+            "Set training_service.use_active_gpu = True to use them all the same.",
+            skipped,
+        )
+    return [index for index in wanted if index not in active]
+
+
+def _count_gpus() -> int:
+    import torch  # here, so that reading configs costs no torch
+
+    return torch.cuda.device_count()
+
+
+def _busy_gpus() -> list[int]:
+    """Return the GPUs with compute processes; a desktop's graphics do not count."""
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return []
+
+    def query(kind: str, *names: str) -> list[list[str]]:
+        command = [program, f"--query-{kind}={','.join(names)}", "--format=csv,noheader"]
+        output = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False).stdout
+        return [[cell.strip() for cell in line.split(",")] for line in output.splitlines() if line.strip()]
+
+    used = {row[0] for row in query("compute-apps", "gpu_uuid")}
+    return [int(row[0]) for row in query("gpu", "index", "uuid") if len(row) == 2 and row[1] in used]

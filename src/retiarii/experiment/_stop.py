@@ -1,0 +1,84 @@
+"""`StopSignal`: how a running search is asked to end, by ``Ctrl-C``, by a method, or from another process."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+LOOK_S = 0.5
+
+
+class StopSignal:
+    """Asked once, the search ends after the trials that are running; asked twice, at once.
+
+    Attributes:
+        interrupted: Whether the user insisted (second ``Ctrl-C``, or SIGTERM), so that the caller of ``run`` gets a
+            KeyboardInterrupt.
+        on_request: Called with the number of requests so far, at each one.
+    """
+
+    def __init__(self, *, asked_elsewhere: Callable[[], bool] = lambda: False, raises: bool = False) -> None:
+        """Create the signal.
+
+        Args:
+            asked_elsewhere: Looked at twice a second: whether another process asked to stop.
+            raises: Whether a user who insists gets the KeyboardInterrupt right inside the code that is running, the
+                only way out of a trial that runs in this process.
+        """
+        self._requests = 0
+        self._asked_elsewhere = asked_elsewhere
+        self._next_look = 0.0
+        self._raises = raises
+        self.interrupted = False
+        self.on_request: Callable[[int], None] = lambda count: None
+
+    @property
+    def is_set(self) -> bool:
+        """Whether nothing new is to be started."""
+        if self._requests == 0 and time.monotonic() >= self._next_look:
+            self._next_look = time.monotonic() + LOOK_S
+            if self._asked_elsewhere():
+                self.request()
+        return self._requests > 0
+
+    @property
+    def is_immediate(self) -> bool:
+        """Whether what is running is to be abandoned as well."""
+        return self._requests > 1
+
+    def request(self, *, immediate: bool = False) -> None:
+        """Ask to stop; ``immediate`` abandons the trials that are running."""
+        # No lock: a signal handler may run in the middle of this, in the same thread; at worst one request is lost.
+        self._requests = max(self._requests + 1, 2 if immediate else 1)
+        self.on_request(self._requests)
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Take ``Ctrl-C`` (and SIGTERM, at once) as requests while in the block; does nothing off the main thread."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        handlers = {signal.SIGINT: self._on_interrupt, signal.SIGTERM: self._on_terminate}
+        previous = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+    def _on_interrupt(self, number: int, frame: FrameType | None) -> None:
+        self.request()
+        self._insist()
+
+    def _on_terminate(self, number: int, frame: FrameType | None) -> None:
+        self.request(immediate=True)
+        self._insist()
+
+    def _insist(self) -> None:
+        self.interrupted = self.is_immediate
+        if self.interrupted and self._raises:
+            raise KeyboardInterrupt

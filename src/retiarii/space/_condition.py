@@ -1,0 +1,106 @@
+"""Conditions: when a choice is active.
+
+A condition is a disjunction of conjunctions of tests, as nested frozensets: `ALWAYS` is one empty conjunction. A test
+on a choice that is itself inactive is false. `both` and `either` keep conditions short by leaving out what is implied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from retiarii.errors import SpaceError
+from retiarii.space._value import Value, plain_value
+
+
+@dataclass(frozen=True)
+class Test:
+    """"The choice ``label`` is active and has one of these values."
+
+    For a parent that is a `Subset`: its value contains at least one of them.
+
+    Attributes:
+        label: The label of the parent choice.
+        values: Canonical values of the parent; any iterable is accepted and kept as a frozenset.
+
+    Raises:
+        SpaceError: There are no values, or one is not plain.
+    """
+
+    __test__ = False  # pytest collects classes called Test otherwise
+
+    label: str
+    values: frozenset[Value]
+
+    def __post_init__(self) -> None:
+        try:
+            values = frozenset(plain_value(value) for value in self.values)
+        except ValueError as err:
+            raise SpaceError(f"A condition on {self.label!r} names a value that {err}.") from err
+        if not values:
+            raise SpaceError(f"A condition on {self.label!r} names no value, so it would never hold. Name at least one.")
+        object.__setattr__(self, "values", values)
+
+    def __str__(self) -> str:
+        values = sorted(self.values, key=lambda value: (str(type(value)), value) if value is not None else ("", 0))
+        if len(values) == 1:
+            return f"{self.label} = {values[0]!r}"
+        return f"{self.label} in {{{', '.join(map(repr, values))}}}"
+
+
+Conjunction: TypeAlias = "frozenset[Test]"
+Condition: TypeAlias = "frozenset[frozenset[Test]]"
+
+ALWAYS: Condition = frozenset({frozenset()})
+
+
+def both(first: Condition, second: Condition) -> Condition:
+    """Return the condition that holds when both do."""
+    return _simplified(left | right for left in first for right in second)
+
+
+def either(first: Condition, second: Condition) -> Condition:
+    """Return the condition that holds when at least one does."""
+    return _simplified(first | second)
+
+
+def labels_of(condition: Condition) -> frozenset[str]:
+    """Return the labels that a condition names."""
+    return frozenset(test.label for conjunction in condition for test in conjunction)
+
+
+def _simplified(conjunctions: Iterable[Conjunction]) -> Condition:
+    """Leave out what other parts imply; two conjunctions that differ in the values of one label become one."""
+    kept: list[Conjunction] = []
+    waiting = list(dict.fromkeys(conjunctions))
+    while waiting:
+        new = waiting.pop()
+        if any(_implies(new, old) for old in kept):
+            continue
+        kept = [old for old in kept if not _implies(old, new)]
+        for old in kept:
+            joined = _joined(old, new)
+            if joined is not None:
+                kept.remove(old)
+                waiting.append(joined)
+                break
+        else:
+            kept.append(new)
+    return frozenset(kept)
+
+
+def _implies(strong: Conjunction, weak: Conjunction) -> bool:
+    return weak <= strong or all(
+        any(test.label == wanted.label and test.values <= wanted.values for test in strong) for wanted in weak
+    )
+
+
+def _joined(left: Conjunction, right: Conjunction) -> Conjunction | None:
+    only_left, only_right = left - right, right - left
+    if len(only_left) != 1 or len(only_right) != 1:
+        return None
+    (one,), (other,) = only_left, only_right
+    if one.label != other.label:
+        return None
+    return (left & right) | {Test(one.label, one.values | other.values)}

@@ -1,0 +1,128 @@
+"""From declared choices to the ordered, checked, merged choices of a space."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import reduce
+
+from retiarii.errors import ArchitectureError, LabelConflictError, SpaceError
+from retiarii.space._choice import Choice
+from retiarii.space._condition import Condition, Test, either, labels_of
+from retiarii.space._numeric import Float
+from retiarii.space._subset import Subset
+from retiarii.space._value import nearest
+
+
+def ordered(declared: Iterable[Choice]) -> tuple[Choice, ...]:
+    """Merge choices of one label, check the conditions, and put parents before what depends on them.
+
+    Raises:
+        LabelConflictError: One label has two domains.
+        SpaceError: A condition names an unknown label or value, or conditions form a circle.
+    """
+    choices = _merged(declared)
+    for choice in choices.values():
+        for conjunction in choice.condition:
+            for test in conjunction:
+                _check_test(choice, test, choices)
+    return _sorted(choices)
+
+
+def _merged(declared: Iterable[Choice]) -> dict[str, Choice]:
+    choices: dict[str, Choice] = {}
+    for choice in declared:
+        if not isinstance(choice, Choice):
+            raise SpaceError(f"A search space consists of choices, got {choice!r} of type {type(choice).__name__}.")
+        first = choices.get(choice.label)
+        if first is None:
+            choices[choice.label] = choice
+        elif first.same_domain(choice):
+            choices[choice.label] = replace(first, condition=either(first.condition, choice.condition))
+        else:
+            raise _conflict(first, choice)
+    return choices
+
+
+def _conflict(first: Choice, second: Choice) -> LabelConflictError:
+    places = (first.declared_at or "an unnamed place", second.declared_at or "another unnamed place")
+    one, other = (f"{type(choice).__name__} {choice.domain()}" for choice in (first, second))
+    if one == other:
+        one, other = f"{first!r}", f"{second!r}"
+    return LabelConflictError(
+        f"The label {first.label!r} stands for two different domains: {one} at {places[0]} and {other} at {places[1]}. "
+        "Choices share a label to share the decision, so give both the same candidates, or rename one.",
+        label=first.label,
+        places=places,
+    )
+
+
+def _check_test(choice: Choice, test: Test, choices: dict[str, Choice]) -> None:
+    where = f"The condition of choice {choice.label!r}{choice._place}"
+    parent = choices.get(test.label)
+    if parent is None:
+        raise SpaceError(
+            f"{where} names the label {test.label!r}, which is not in this space.{nearest(test.label, choices)}"
+        )
+    if isinstance(parent, Float):
+        raise SpaceError(f"{where} names the continuous choice {test.label!r}; conditions need a discrete one.")
+    for value in test.values:
+        try:
+            fits = value in parent.values if isinstance(parent, Subset) else parent.parse(value) == value
+        except ArchitectureError:
+            fits = False
+        if not fits:
+            raise SpaceError(
+                f"{where} names the value {value!r} of {test.label!r}, whose domain is {parent.domain()}"
+                f"{parent._place}.{nearest(value, getattr(parent, 'values', ()))}"
+            )
+
+
+def _sorted(choices: dict[str, Choice]) -> tuple[Choice, ...]:
+    """Sort so that parents come first, otherwise in the order of declaration."""
+    placed: dict[str, Choice] = {}
+    open_labels: dict[str, None] = {}
+    for root in choices:
+        stack = [root]
+        while stack:
+            label = stack[-1]
+            missing = sorted(labels_of(choices[label].condition) - placed.keys(), key=list(choices).index)
+            if not missing or label in placed:
+                placed.setdefault(label, choices[label])
+                open_labels.pop(label, None)
+                stack.pop()
+                continue
+            open_labels[label] = None
+            circle = next((parent for parent in missing if parent in open_labels), None)
+            if circle is not None:
+                raise _circular(choices, [*open_labels, circle])
+            stack.append(missing[0])
+    return tuple(placed.values())
+
+
+def _circular(choices: dict[str, Choice], path: list[str]) -> SpaceError:
+    circle = path[path.index(path[-1]) :]
+    first = choices[circle[0]]
+    return SpaceError(
+        f"The conditions form a circle: {' depends on '.join(map(repr, circle))}{first._place}. A choice cannot decide "
+        "whether it exists itself; give the inner choice its own label."
+    )
+
+
+def reduced_conditions(choices: tuple[Choice, ...]) -> dict[str, Condition]:
+    """Return the conditions without tests that follow from another test of the same conjunction.
+
+    A test on a label holds only if that choice is active, so what all its conjunctions say needs no second test. This
+    makes the conditions of a choice at nesting depth 50 one test long instead of 50.
+    """
+    needed = {choice.label: reduce(frozenset.__and__, choice.condition) for choice in choices if choice.condition}
+    reduced = {}
+    for choice in choices:
+        conjunctions = set()
+        for conjunction in choice.condition:
+            implied: set[Test] = set()
+            for test in conjunction:
+                implied |= needed.get(test.label, frozenset())
+            conjunctions.add(frozenset(test for test in conjunction if test not in implied))
+        reduced[choice.label] = frozenset(conjunctions)
+    return reduced

@@ -1,0 +1,161 @@
+"""`Subset`: the choice of several candidates."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import random
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from retiarii.errors import ArchitectureError, DomainError
+from retiarii.space._choice import Choice, plain_candidates
+from retiarii.space._random import random_below
+from retiarii.space._value import Value, identity, nearest, shown
+
+
+@dataclass(frozen=True, eq=False)
+class Subset(Choice):
+    """The choice of ``min_chosen`` to ``max_chosen`` candidates; a value is a tuple in the order of the candidates.
+
+    All subsets are equally likely. They are numbered by size, then in the order of the candidates.
+
+    Args:
+        values: The candidates: plain values, no two the same.
+        min_chosen: The size of the smallest subset.
+        max_chosen: The size of the largest subset.
+
+    Raises:
+        DomainError: Candidates are missing, doubled or not plain, or the sizes do not fit them.
+    """
+
+    values: tuple[Value, ...]
+    min_chosen: int
+    max_chosen: int
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "values", plain_candidates(self, self.values))
+        sizes = (self.min_chosen, self.max_chosen)
+        if any(type(size) is not int for size in sizes) or not 0 <= sizes[0] <= sizes[1] <= len(self.values):
+            raise DomainError(
+                f"Choice {self.label!r} chooses from {sizes[0]!r} to {sizes[1]!r} of {len(self.values)} candidates"
+                f"{self._place}. Expected integers with 0 <= min_chosen <= max_chosen <= {len(self.values)}."
+            )
+
+    @cached_property
+    def cardinality(self) -> int:
+        """How many subsets there are."""
+        return sum(self._per_size)
+
+    @cached_property
+    def _per_size(self) -> tuple[int, ...]:
+        return tuple(math.comb(len(self.values), size) for size in range(self.min_chosen, self.max_chosen + 1))
+
+    def default(self) -> Value:
+        """Return the first candidates: as few as allowed, but at least one where one is allowed."""
+        return self.values[: max(self.min_chosen, min(1, self.max_chosen))]
+
+    def parse(self, raw: Any) -> Value:
+        """Return the subset that ``raw`` stands for.
+
+        The first of these that fits decides: a list of candidates, in any order; a list of their positions; a
+        multi-hot list of booleans; one candidate or position without a list.
+
+        Raises:
+            ArchitectureError: Nothing fits, a candidate is named twice, or too few or many are chosen.
+        """
+        plain = self._plain(raw)
+        items = plain if type(plain) is tuple and identity(plain) not in self._index else (plain,)
+        positions = self._positions(items)
+        if positions is None:
+            known = [item for item in items if identity(item) not in self._index]
+            hint = nearest(known[0], self.values) if known else ""
+            raise self._refused(raw, f"a list of {self._sizes()} of {shown(self.values)}", hint)
+        if len(set(positions)) < len(positions):
+            raise self._refused(raw, "a list in which nothing stands twice")
+        if not self.min_chosen <= len(positions) <= self.max_chosen:
+            raise self._refused(raw, f"{self._sizes()} of {shown(self.values)}")
+        return tuple(self.values[index] for index in sorted(positions))
+
+    def _positions(self, items: tuple[Value, ...]) -> list[int] | None:
+        """Read all items as candidates, else all as positions, else all as flags."""
+        exact = [self._index.get(identity(item)) for item in items]
+        if None not in exact:
+            return [index for index in exact if index is not None]
+        if all(type(item) is int and 0 <= item < len(self.values) for item in items):
+            return list(items)
+        if len(items) == len(self.values) and all(type(item) is bool for item in items):
+            return [index for index, flag in enumerate(items) if flag]
+        return None
+
+    def _sizes(self) -> str:
+        if self.min_chosen == self.max_chosen:
+            return str(self.min_chosen)
+        return f"{self.min_chosen} to {self.max_chosen}"
+
+    def value_at(self, index: int) -> Value:
+        """Return the subset number ``index``."""
+        for size, count in enumerate(self._per_size, self.min_chosen):
+            if index < count:
+                return tuple(self._combination(size, index))
+            index -= count
+        raise IndexError(index)
+
+    def _combination(self, size: int, index: int) -> Iterator[Value]:
+        """Yield the combination number ``index`` in lexicographic order."""
+        for position, value in enumerate(self.values):
+            if not size:
+                return
+            with_it = math.comb(len(self.values) - position - 1, size - 1)
+            if index < with_it:
+                yield value
+                size -= 1
+            else:
+                index -= with_it
+
+    def index_of(self, value: Value) -> int:
+        """Return the number of a subset."""
+        size = len(value)
+        index = sum(self._per_size[: size - self.min_chosen])
+        chosen = {self._index[identity(item)] for item in value}
+        for position in range(len(self.values)):
+            if not size:
+                break
+            if position in chosen:
+                size -= 1
+            else:
+                index += math.comb(len(self.values) - position - 1, size - 1)
+        return index
+
+    def from_unit(self, unit: float) -> Value:
+        """Return the subset whose share of [0, 1) contains ``unit``; `sample` reaches all of more than 2**53."""
+        return self.value_at(min(int(unit * self.cardinality), self.cardinality - 1))
+
+    def sample(self, rng: random.Random) -> Value:
+        """Draw a subset, each with the same probability."""
+        return self.value_at(random_below(self.cardinality, rng))
+
+    def domain(self) -> str:
+        """Return the sizes and the candidates."""
+        return f"{self._sizes()} of {{{shown(self.values)[1:].replace(']', '}', 1)}"
+
+    def encode(self, value: Value) -> list[float]:
+        """Return the subset as a multi-hot vector."""
+        chosen = set(map(identity, value))
+        return [float(identity(item) in chosen) for item in self.values]
+
+    @cached_property
+    def features(self) -> tuple[str, ...]:
+        """One name per candidate."""
+        return tuple(f"{self.label}={value}" for value in self.values)
+
+    @cached_property
+    def _domain_key(self) -> Hashable:
+        return type(self), tuple(map(identity, self.values)), self.min_chosen, self.max_chosen
+
+    @cached_property
+    def _index(self) -> dict[Hashable, int]:
+        return {identity(value): index for index, value in enumerate(self.values)}

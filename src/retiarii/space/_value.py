@@ -1,0 +1,94 @@
+"""Plain values: what a choice may stand for and an architecture may hold.
+
+A value is None, a bool, an int, a finite float, a string, or a tuple of values: exactly what survives a trip through
+JSON (tuples as lists). Python calls ``1``, ``1.0`` and ``True`` equal; as decisions they are different, so candidates
+are compared by `identity`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Hashable, Iterable, Sequence
+from typing import Any, TypeAlias
+
+Value: TypeAlias = Any
+
+_MAX_SHOWN = 12
+
+
+def plain_value(raw: Any) -> Value:
+    """Return the canonical form of a value: lists become tuples, ``-0.0`` becomes ``0.0``.
+
+    Subclasses of ``int``, ``float`` and ``str`` (enumerations, NumPy's ``float64``) become the plain type.
+
+    Raises:
+        ValueError: ``raw`` is not a plain value; the message is a clause without subject or full stop.
+    """
+    if raw is None or raw is True or raw is False:
+        return raw
+    if isinstance(raw, int):
+        return int(raw)
+    if isinstance(raw, float):
+        return _finite(float(raw))
+    if isinstance(raw, str):
+        return _text(str.__str__(raw))
+    if isinstance(raw, (tuple, list)):
+        return tuple(plain_value(item) for item in raw)
+    hint = " (use its .item())" if hasattr(raw, "item") else ""
+    raise ValueError(
+        f"is {raw!r} of type {type(raw).__name__}{hint}, expected a plain value: None, a bool, an int, a float, "
+        "a str, or a tuple or list of these"
+    )
+
+
+def _finite(number: float) -> float:
+    if not math.isfinite(number):
+        raise ValueError(f"is {number}, which JSON cannot hold; expected a finite number")
+    return number + 0.0  # -0.0 and 0.0 are one decision
+
+
+def _text(text: str) -> str:
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError as err:
+            raise ValueError(f"is {text!r}, which is not valid Unicode text") from err
+    return text
+
+
+def identity(value: Value) -> Hashable:
+    """Return a key under which two plain values are equal only if their types are too."""
+    if type(value) is tuple:
+        return tuple, tuple(identity(item) for item in value)
+    return type(value), value
+
+
+def loose_identity(value: Value) -> Hashable:
+    """Return a key like `identity`, under which an int and the float of the same value are equal."""
+    if type(value) is tuple:
+        return tuple, tuple(loose_identity(item) for item in value)
+    return (bool, value) if isinstance(value, bool) else value
+
+
+def as_json(value: Value) -> Any:
+    """Return a value as ``json`` would read it back: tuples as lists."""
+    return [as_json(item) for item in value] if type(value) is tuple else value
+
+
+def shown(values: Sequence[Value]) -> str:
+    """Return candidates for a message, the middle left out where there are many."""
+    if len(values) <= _MAX_SHOWN:
+        return "[" + ", ".join(map(repr, values)) + "]"
+    head = ", ".join(map(repr, values[: _MAX_SHOWN - 2]))
+    return f"[{head}, ..., {values[-1]!r}] ({len(values)} in all)"
+
+
+def nearest(got: Any, candidates: Iterable[Value]) -> str:
+    """Return ``" Did you mean X?"`` with the candidate that looks most like ``got``, or an empty string."""
+    if isinstance(got, (int, float)) and not isinstance(got, bool) and math.isfinite(got):
+        numbers = [item for item in candidates if isinstance(item, (int, float)) and not isinstance(item, bool)]
+        return f" Did you mean {min(numbers, key=lambda item: abs(item - got))!r}?" if numbers else ""
+    by_text = {str(item): item for item in candidates}
+    found = difflib.get_close_matches(str(got), by_text, n=1, cutoff=0.5)
+    return f" Did you mean {by_text[found[0]]!r}?" if found else ""

@@ -1,0 +1,81 @@
+"""Where a store is: from what a user wrote to a file or a database."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from retiarii.errors import ConfigError
+
+_DATABASE_NAME = "retiarii.db"
+_ACCEPTED = "a path, 'sqlite:///path/to/file.db' or 'postgresql://user:password@host/database'"
+_POSTGRESQL_SCHEMES = ("postgresql", "postgres", "postgresql+psycopg")
+
+
+def experiments_home() -> Path:
+    """Return the folder of this user's experiments: ``$RETIARII_HOME``, or ``~/retiarii-experiments``.
+
+    The folder is made when something is stored in it, not here.
+    """
+    chosen = os.environ.get("RETIARII_HOME")
+    return Path(chosen).expanduser().absolute() if chosen else Path.home() / "retiarii-experiments"
+
+
+@dataclass(frozen=True)
+class Location:
+    """Where a store is.
+
+    Attributes:
+        url: What SQLAlchemy connects to.
+        path: The database file of an SQLite store; None for a server.
+        files: The folder that holds one folder of artefacts per experiment.
+    """
+
+    url: URL
+    path: Path | None
+    files: Path
+
+    def __str__(self) -> str:
+        return self.url.render_as_string(hide_password=True) if self.path is None else str(self.path)
+
+
+def locate(storage: str | Path | None) -> Location:
+    """Find out which store is meant.
+
+    Args:
+        storage: A path or URL; None for ``$RETIARII_STORAGE`` or else the SQLite file in `experiments_home`.
+
+    Returns:
+        The location; nothing has been opened or made yet.
+
+    Raises:
+        ConfigError: The URL is malformed or of a kind that is not supported.
+    """
+    chosen = os.environ.get("RETIARII_STORAGE") if storage is None else storage
+    if not chosen:
+        return _file(experiments_home() / _DATABASE_NAME)
+    if isinstance(chosen, Path) or "://" not in chosen:
+        return _file(Path(chosen))
+    try:
+        url = make_url(chosen)
+    except (ArgumentError, ValueError) as err:
+        raise ConfigError(f"The storage URL cannot be read ({err}). Expected {_ACCEPTED}.") from err
+    if url.drivername in _POSTGRESQL_SCHEMES:
+        return Location(url.set(drivername="postgresql+psycopg"), None, experiments_home())
+    if url.drivername != "sqlite":
+        raise ConfigError(f"Storage of the kind {url.drivername!r} is not supported. Expected {_ACCEPTED}.")
+    if not url.database or url.database.startswith((":memory:", "file:")) or url.query:
+        raise ConfigError(
+            f"The storage URL {chosen!r} does not name a plain file, and other processes must be able to find the "
+            f"store. Expected {_ACCEPTED}."
+        )
+    return _file(Path(url.database))
+
+
+def _file(path: Path) -> Location:
+    path = path.expanduser().absolute()  # the store must stay where it is when the process changes its folder
+    return Location(URL.create("sqlite", database=str(path)), path, path.with_name(f"{path.name}.files"))

@@ -1,0 +1,123 @@
+"""The frozen records that a store gives and takes, besides `retiarii.trial.Trial`."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from retiarii._version import __version__
+from retiarii.space import Architecture
+from retiarii.trial import Direction, FailureKind, Metrics, Trial
+
+_ID_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's: no i, l, o, u, so ids survive being read aloud
+
+
+def new_experiment_id() -> str:
+    """Return a fresh id of eight letters and digits (40 random bits), good as a folder name."""
+    return "".join(secrets.choice(_ID_ALPHABET) for _ in range(8))
+
+
+class ExperimentState(str, Enum):
+    """Where an experiment stands, as its own process wrote it.
+
+    A process that is killed cannot write any more, so its experiment stays `RUNNING`; `Store.is_running` tells
+    whether somebody really runs it.
+    """
+
+    RUNNING = "running"
+    STOPPED = "stopped"  # before its end, by Ctrl-C or by request: it can be resumed
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class ExperimentRecord:
+    """What a store knows about one experiment, its trials left out.
+
+    Attributes:
+        id: At most 64 letters, digits, ``_``, ``-`` and ``.``, beginning with a letter or digit; unique in the store.
+        name: What the user calls it; need not be unique.
+        state: Where it stands.
+        direction: Whether a larger or a smaller metric is better.
+        seed: The seed of its strategy.
+        strategy: A readable description of the strategy.
+        config: Its settings, plain JSON data.
+        space: Its search space, as `SearchSpace.to_json` gives it.
+        created: Unix time, seconds.
+        updated: Unix time of the last change, trials included (to about a second).
+        pid: The process that holds its lock, or held it when it was killed; None after an orderly end.
+        host: The machine of that process.
+        version: The version of retiarii that created it.
+        message: Why it failed or stopped, for people.
+        stop_requested: Whether somebody asked the running process to stop.
+    """
+
+    id: str
+    name: str = ""
+    state: ExperimentState = ExperimentState.RUNNING
+    direction: Direction = Direction.MAXIMIZE
+    seed: int = 0
+    strategy: str = ""
+    config: dict[str, Any] = field(default_factory=dict)
+    space: dict[str, Any] = field(default_factory=dict)
+    created: float = field(default_factory=time.time)
+    updated: float = field(default_factory=time.time)
+    pid: int | None = None
+    host: str | None = None
+    version: str = __version__
+    message: str = ""
+    stop_requested: bool = False
+
+
+@dataclass(frozen=True)
+class Intermediate:
+    """Metrics that a trial reported before its end.
+
+    Attributes:
+        number: The trial's number.
+        step: 0, 1, 2, ... in the order of reporting: the position in `Trial.intermediates`.
+        metrics: What was reported; NaN and infinities are allowed here.
+        time: Unix time of the report, seconds.
+    """
+
+    number: int
+    step: int
+    metrics: Metrics
+    time: float = field(default_factory=time.time)
+
+
+@dataclass(frozen=True)
+class FailureReason:
+    """How often trials failed in the same way.
+
+    Attributes:
+        kind: The class of fault.
+        message: The message that they share.
+        count: How many trials failed so.
+        example: The number of the first of them.
+    """
+
+    kind: FailureKind
+    message: str
+    count: int
+    example: int
+
+
+@dataclass(frozen=True)
+class ExperimentLog:
+    """What an exact resume needs: who was asked, and who was told, in order.
+
+    The trials are light: without printed output, tracebacks and intermediate results.
+
+    Attributes:
+        asked: The architectures that the strategy proposed, by trial number: 0, 1, 2, ...
+        told: The trials that ended, in the order in which they did.
+        pending: The trials that had not ended, by number.
+    """
+
+    asked: list[Architecture]
+    told: list[Trial]
+    pending: list[Trial]

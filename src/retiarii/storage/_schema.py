@@ -1,0 +1,154 @@
+"""The tables of a store, and the check that the ones found are ours.
+
+`VERSION` changes with the tables. A change brings a migration from every earlier version, and a dump of a store of
+the earlier version among the tests.
+"""
+
+from __future__ import annotations
+
+import time
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Double,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    insert,
+    inspect,
+    select,
+)
+
+from retiarii.errors import CorruptStoreError
+
+VERSION = 1
+
+_METADATA = MetaData()
+
+SCHEMA_VERSION = Table(
+    "schema_version",
+    _METADATA,
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("created", Double, nullable=False),
+)
+
+EXPERIMENTS = Table(
+    "experiments",
+    _METADATA,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("direction", Text, nullable=False),
+    Column("seed", Text, nullable=False),  # text: seeds reach 2**64, integers of databases 2**63
+    Column("strategy", Text, nullable=False),
+    Column("created", Double, nullable=False),
+    Column("updated", Double, nullable=False),
+    Column("pid", BigInteger),
+    Column("host", Text),
+    Column("version", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("stop_requested", Boolean, nullable=False),
+    Column("config", Text, nullable=False),
+    Column("space", Text, nullable=False),
+)
+
+# The long texts stand last: SQLite keeps them on pages of their own, which a query for the other columns never reads.
+TRIALS = Table(
+    "trials",
+    _METADATA,
+    Column("experiment_id", Text, ForeignKey("experiments.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("state", Text, nullable=False),
+    Column("metric", Double),  # metrics["default"] where it is finite: what trials are ranked by
+    Column("told_before", Integer, nullable=False),
+    Column("finish_order", Integer),
+    Column("started", Double),
+    Column("ended", Double),
+    Column("device", Text),
+    Column("key", Text, nullable=False),  # the hash of the architecture
+    Column("architecture", Text, nullable=False),
+    Column("metrics", Text),
+    Column("failure_kind", Text),
+    Column("failure_message", Text),
+    Column("traceback", Text),
+    Column("output", Text, nullable=False),
+    Index("trials_by_state", "experiment_id", "state", "metric"),
+)
+
+INTERMEDIATES = Table(
+    "intermediates",
+    _METADATA,
+    Column("experiment_id", Text, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("step", Integer, primary_key=True, autoincrement=False),
+    Column("time", Double, nullable=False),
+    Column("metrics", Text, nullable=False),
+    ForeignKeyConstraint(["experiment_id", "number"], ["trials.experiment_id", "trials.number"], ondelete="CASCADE"),
+    sqlite_with_rowid=False,  # small rows that are only read in the order of the key
+)
+
+
+def prepare(connection: Connection, where: str) -> None:
+    """Make the tables in an empty database, or check that those of this version are there.
+
+    Args:
+        connection: In a transaction that no other process can interleave with.
+        where: What messages call the store.
+
+    Raises:
+        CorruptStoreError: The tables found are of another version, incomplete, or not ours.
+    """
+    found = set(inspect(connection).get_table_names())
+    if check_tables(found, where, shared=connection.dialect.name != "sqlite"):
+        check_version([row.version for row in connection.execute(select(SCHEMA_VERSION.c.version))], where)
+        return
+    _METADATA.create_all(connection)
+    connection.execute(insert(SCHEMA_VERSION), [{"version": VERSION, "created": time.time()}])
+
+
+def check_tables(found: set[str], where: str, *, shared: bool) -> bool:
+    """Return whether the tables of a store are there.
+
+    Args:
+        found: The names of all tables of the database.
+        where: What messages call the store.
+        shared: Whether tables of other programs may stand beside ours.
+
+    Raises:
+        CorruptStoreError: Only some of ours are there, or only those of another program in a file.
+    """
+    ours = set(_METADATA.tables)
+    if ours <= found:
+        return True
+    if ours & found or (found and not shared):
+        raise CorruptStoreError(
+            f"{where} is a database of another program, or an incomplete store: it has the tables {sorted(found)}, "
+            f"expected {sorted(ours)}. It was left as it is; name another place with `storage=` (`--storage`)."
+        )
+    return False
+
+
+def check_version(versions: list[int], where: str) -> None:
+    """Check the content of the table of versions.
+
+    Raises:
+        CorruptStoreError: It is not exactly the version that this code reads.
+    """
+    if versions == [VERSION]:
+        return
+    if len(versions) == 1 and isinstance(versions[0], int) and versions[0] > VERSION:
+        raise CorruptStoreError(
+            f"{where} was written by a newer retiarii: its schema has version {versions[0]}, this retiarii reads "
+            f"version {VERSION}. Upgrade with `pip install --upgrade retiarii`."
+        )
+    raise CorruptStoreError(
+        f"{where} does not say which schema it has: expected one row with the version {VERSION}, found {versions}. "
+        "It is damaged or not a store of retiarii; restore it from a copy, or name another place with `storage=`."
+    )

@@ -1,0 +1,72 @@
+"""Checks of strategy options, with messages that name the strategy, the option and its range."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from retiarii.errors import ConfigError
+
+
+def check_flag(owner: object, name: str) -> None:
+    """Check that an option is True or False.
+
+    Raises:
+        ConfigError: It is not.
+    """
+    _check(owner, name, isinstance(getattr(owner, name), bool), "True or False")
+
+
+def check_whole(owner: object, name: str, low: int, high: int | None = None, *, high_is: str = "") -> None:
+    """Check that an option is a whole number from ``low`` to ``high``.
+
+    Args:
+        owner: The strategy.
+        name: The option, an attribute of ``owner``.
+        low: The smallest value allowed.
+        high: The largest value allowed; None for no limit.
+        high_is: What the message says that ``high`` is.
+
+    Raises:
+        ConfigError: It is not.
+    """
+    value = getattr(owner, name)
+    fits = isinstance(value, int) and not isinstance(value, bool) and low <= value and (high is None or value <= high)
+    upper = "up" if high is None else f"to {high}{high_is and f' ({high_is})'}"
+    _check(owner, name, fits, f"a whole number from {low} {upper}")
+
+
+def check_probability(owner: object, name: str) -> None:
+    """Check that an option is None or a probability above 0.
+
+    Raises:
+        ConfigError: It is not.
+    """
+    value = getattr(owner, name)
+    fits = value is None or (isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= 1)
+    _check(owner, name, fits, "None or a number above 0 and up to 1")
+
+
+def check_one_of(owner: object, name: str, allowed: Sequence[Any]) -> None:
+    """Check that an option is one of a few values.
+
+    Raises:
+        ConfigError: It is not.
+    """
+    *first, last = map(repr, allowed)
+    _check(owner, name, getattr(owner, name) in allowed, f"{', '.join(first)} or {last}")
+
+
+def check_filter(owner: object, name: str) -> None:
+    """Check that an option is None or can be called.
+
+    Raises:
+        ConfigError: It is not.
+    """
+    value = getattr(owner, name)
+    _check(owner, name, value is None or callable(value), "None or a function from an Architecture to True or False")
+
+
+def _check(owner: object, name: str, fits: bool, expected: str) -> None:
+    if not fits:
+        raise ConfigError(f"{type(owner).__name__}({name}={getattr(owner, name)!r}): expected {expected}.")

@@ -1,0 +1,93 @@
+"""Never the same architecture twice: what was proposed, and what is left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from retiarii.errors import ConstraintError, SearchExhausted
+from retiarii.space import Architecture, SearchSpace
+from retiarii.strategy._permutation import Permutation
+
+ENUMERABLE = 1_000_000
+"""Up to this size the rest of a space is found by enumeration, so that exhaustion is exact."""
+
+_TRIES = 64
+_TRIES_WHERE_ENUMERATION_IS_IMPOSSIBLE = 10_000
+
+
+class Unseen:
+    """Remembers which architectures were proposed and finds one that was not.
+
+    Drawing at random until something new turns up is fast until little is left. Then a space of up to
+    `ENUMERABLE` architectures is walked through in a pseudo-random order, so that the last ones are found too, each
+    with the same probability, and the end is certain. The place of that walk is no state of its own: everything before
+    it was proposed or breaks a constraint.
+
+    Args:
+        space: What to search.
+        seed: Chooses the order of the walk.
+    """
+
+    def __init__(self, space: SearchSpace, seed: int) -> None:
+        self._space = space
+        self._seed = seed
+        self._keys: set[str] = set()
+        self._place = 0  # in the walk; all before it are seen or break a constraint
+
+    def __contains__(self, architecture: Architecture) -> bool:
+        return architecture.key in self._keys
+
+    def add(self, architecture: Architecture) -> None:
+        """Remember that an architecture was proposed."""
+        self._keys.add(architecture.key)
+
+    def find(self, *draws: Callable[[], Architecture]) -> Architecture:
+        """Return an architecture that was not proposed before.
+
+        Args:
+            *draws: Functions that return a random architecture, the preferred one first.
+
+        Raises:
+            SearchExhausted: Everything that meets the constraints was proposed; in a space too large to enumerate:
+                10,000 draws gave nothing new.
+            ConstraintError: No architecture meets the constraints.
+        """
+        is_enumerable = self._space.size <= ENUMERABLE
+        for draw in draws:
+            try:
+                found = self._draw(draw, _TRIES)
+            except ConstraintError:
+                if not is_enumerable:
+                    raise
+                continue
+            if found is not None:
+                return found
+        return self._walk() if is_enumerable else self._insist(draws[-1])
+
+    def _draw(self, draw: Callable[[], Architecture], tries: int) -> Architecture | None:
+        for _ in range(tries):
+            architecture = draw()
+            if architecture not in self:
+                return architecture
+        return None
+
+    def _insist(self, draw: Callable[[], Architecture]) -> Architecture:
+        found = self._draw(draw, _TRIES_WHERE_ENUMERATION_IS_IMPOSSIBLE)
+        if found is None:
+            raise SearchExhausted(
+                f"{_TRIES_WHERE_ENUMERATION_IS_IMPOSSIBLE:,} random architectures in a row were all among the "
+                f"{len(self._keys):,} proposed before. The space is too large to enumerate what is left."
+            )
+        return found
+
+    def _walk(self) -> Architecture:
+        size = int(self._space.size)
+        order = Permutation(size, self._seed)
+        while self._place < size:
+            architecture = self._space.at(order[self._place])
+            if architecture not in self and self._space.allows(architecture):
+                return architecture
+            self._place += 1
+        if not self._keys:
+            raise ConstraintError(f"None of the {size:,} architectures of the space meets its constraints.")
+        raise SearchExhausted(f"All {len(self._keys):,} architectures of the space were proposed.")
