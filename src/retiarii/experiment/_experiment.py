@@ -315,6 +315,16 @@ class RetiariiExperiment:
             )
         return [freeze(self.base_model, architecture) for architecture in architectures]
 
+    @property
+    def directory(self) -> Path:
+        """The folder of this experiment's files.
+
+        Raises:
+            ExperimentError: The experiment has not run.
+        """
+        store, record = self._opened()
+        return store.directory(record.id)
+
     def _model_part(self, architecture: Architecture) -> Architecture:
         """Leave out the choices of the evaluator's arguments."""
         labels = set(self._record().config["evaluator_labels"])

@@ -20,7 +20,7 @@ from retiarii.execution import Event, Executor, TrialEnded, TrialJob, TrialRepor
 from retiarii.experiment._callbacks import Callback
 from retiarii.experiment._stop import StopSignal
 from retiarii.space import Architecture, rng_for
-from retiarii.storage import Intermediate, Store
+from retiarii.storage import ExperimentLog, Intermediate, Store
 from retiarii.strategy import Search
 from retiarii.trial import Trial, TrialState
 
@@ -52,22 +52,6 @@ class Budget:
     max_failures: int | None = None
 
 
-@dataclass(frozen=True)
-class Log:
-    """What an experiment has done so far, as the store has it.
-
-    Attributes:
-        trials: All trials, by number; those that are not finished were interrupted and are run again.
-    """
-
-    trials: Sequence[Trial] = ()
-
-    def told(self) -> list[Trial]:
-        """Finished trials, in the order in which they ended."""
-        finished = [trial for trial in self.trials if trial.state.is_finished]
-        return sorted(finished, key=lambda trial: -1 if trial.finish_order is None else trial.finish_order)
-
-
 class SearchLoop:
     """One run of an experiment, from its first proposal, or from where it was interrupted, to its end."""
 
@@ -82,19 +66,31 @@ class SearchLoop:
         budget: Budget,
         callback: Callback,
         stop: StopSignal,
-        log: Log | None = None,
+        log: ExperimentLog | None = None,
     ) -> None:
+        """Bring the search to where the log ends.
+
+        Args:
+            search: A new search.
+            executor: Runs the trials.
+            store: Where they are written; this experiment must be locked.
+            experiment_id: Which experiment.
+            seed: From which the seeds of trials are derived.
+            budget: When to end.
+            callback: Told what happens.
+            stop: Asks the loop to end.
+            log: What was asked and told before, where the experiment is resumed.
+        """
         self._search, self._executor, self._store, self._id = search, executor, store, experiment_id
         self._seed, self._budget, self._callback, self._stop = seed, budget, callback, stop
-        log = log or Log()
-        told = log.told()
-        search.replay([trial.architecture for trial in log.trials], told)
-        self._num_told = len(told)
-        self._num_succeeded = sum(trial.state is TrialState.COMPLETED for trial in told)
-        self._interrupted = [trial for trial in log.trials if not trial.state.is_finished]
+        log = log or ExperimentLog([], [], [])
+        search.replay(log.asked, log.told)
+        self._num_told = len(log.told)
+        self._num_succeeded = sum(trial.state is TrialState.COMPLETED for trial in log.told)
+        self._interrupted = list(log.pending)
         self._running: dict[int, Trial] = {}
         self._ending: Ending | None = None
-        callback.on_experiment_start(told)
+        callback.on_experiment_start(log.told)
 
     def run(self) -> Ending:
         """Search until the budget, the strategy or the user ends it.

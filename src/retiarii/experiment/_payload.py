@@ -33,16 +33,20 @@ class Payload:
     strategy: Strategy
 
 
-def save_payload(directory: Path, payload: Payload) -> None:
-    """Write the payload into an experiment's folder, signed.
+def pack(payload: Payload) -> bytes:
+    """Return the payload as signed bytes.
 
     Raises:
         SerializationError: Something in it cannot be pickled; the message names it.
     """
     data = dumps(payload, "experiment")
-    directory.mkdir(parents=True, exist_ok=True)
+    return _sign(data) + data
+
+
+def save_payload(directory: Path, packed: bytes) -> None:
+    """Write what `pack` returned into an experiment's folder."""
     temporary = directory / f"{_FILE}.tmp"
-    temporary.write_bytes(_sign(data) + data)
+    temporary.write_bytes(packed)
     os.replace(temporary, directory / _FILE)
 
 

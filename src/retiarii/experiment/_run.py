@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import logging
-import os
 import secrets
-import socket
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from torch import nn
 
-from retiarii._version import __version__
-from retiarii.errors import ExperimentError, ExperimentFailedError, SerializationError
+from retiarii.errors import ExperimentError, ExperimentFailedError, SerializationError, StorageError
 from retiarii.evaluator import Evaluator
 from retiarii.execution import Executor, InProcessExecutor, Limits, NasTask, TemplateExecutor
 from retiarii.experiment._callbacks import Callback, CallbackList
 from retiarii.experiment._config import RetiariiExeConfig
 from retiarii.experiment._duration import parse_duration, parse_size
-from retiarii.experiment._loop import Budget, Ending, Log, SearchLoop
-from retiarii.experiment._payload import Payload, save_payload
+from retiarii.experiment._loop import Budget, Ending, SearchLoop
+from retiarii.experiment._payload import Payload, pack, save_payload
 from retiarii.experiment._progress import ProgressDisplay
 from retiarii.experiment._resources import allocate
 from retiarii.experiment._stop import StopSignal
 from retiarii.nn.pytorch import extract_space
 from retiarii.space import SearchSpace
-from retiarii.storage import ExperimentRecord, ExperimentState, Store
+from retiarii.storage import ExperimentRecord, ExperimentState, Store, new_experiment_id
 from retiarii.trial import Direction, TrialState
 
 logger = logging.getLogger(__name__)
@@ -97,30 +93,33 @@ class ExperimentRun:
         payload, config = self._payload, self._config
         direction = payload.strategy.direction or Direction(config.optimize_mode)
         config.seed = secrets.randbits(63) if config.seed is None else config.seed
-        experiment_id = _new_id()
-        try:
-            save_payload(self._store.directory(experiment_id), payload)
-        except SerializationError as error:
-            if not self._is_in_process:
-                raise
-            logger.info("Experiment %s can be resumed from its script only: %s", experiment_id, error)
+        data = self._packed()
         record = ExperimentRecord(
-            id=experiment_id,
+            id=new_experiment_id(),
             name=config.experiment_name or type(payload.base_model).__name__,
-            state=ExperimentState.RUNNING,
             direction=direction,
             seed=config.seed,
             strategy=repr(payload.strategy),
-            config={"settings": config.to_json(), "evaluator_labels": sorted(payload.evaluator.search_space())},
+            config={
+                "settings": config.to_json(),
+                "evaluator_labels": [choice.label for choice in payload.evaluator.search_space()],
+            },
             space=self._space.to_json(),
-            created=time.time(),
-            updated=time.time(),
-            pid=os.getpid(),
-            host=socket.gethostname(),
-            version=__version__,
         )
         self._store.create_experiment(record)
+        if data is not None:
+            save_payload(self._store.directory(record.id), data)
         return record
+
+    def _packed(self) -> bytes | None:
+        """Return the payload for a resume; None if it cannot be pickled and need not be."""
+        try:
+            return pack(self._payload)
+        except SerializationError as error:
+            if not self._is_in_process:
+                raise
+            logger.info("This experiment can be resumed from its script only: %s", error)
+            return None
 
     def _loop(self, executor: Executor) -> SearchLoop:
         config, record = self._config, self.record
@@ -140,7 +139,7 @@ class ExperimentRun:
             budget=budget,
             callback=CallbackList([*self._displays(), *self._callbacks]),
             stop=self.stop,
-            log=Log(*self._store.load_log(record.id)) if self._is_resumed else None,
+            log=self._store.load_log(record.id) if self._is_resumed else None,
         )
 
     def _executor(self) -> Executor:
@@ -182,9 +181,6 @@ class ExperimentRun:
             self.record.id,
             state=ExperimentState.RUNNING,
             config={**self.record.config, "settings": self._config.to_json()},
-            pid=os.getpid(),
-            host=socket.gethostname(),
-            stop_requested=False,
             message="",
         )
         try:
@@ -192,7 +188,8 @@ class ExperimentRun:
         except ExperimentFailedError:
             raise  # the state is set already
         except BaseException as error:
-            self._finish(ExperimentState.STOPPED, f"{type(error).__name__}: {error}")
+            with suppress(StorageError):  # a full disk must not hide why the search stopped
+                self._finish(ExperimentState.STOPPED, f"{type(error).__name__}: {error}")
             raise
         finally:
             if self._display is not None:
@@ -209,21 +206,17 @@ class ExperimentRun:
         self._finish(state, ending.value)
 
     def _finish(self, state: ExperimentState, message: str) -> None:
-        self._store.update_experiment(self.record.id, state=state, message=message, stop_requested=False)
+        self._store.update_experiment(self.record.id, state=state, message=message)
 
     def _failure_report(self, failed: int) -> str:
-        failures = [
-            trial.failure
-            for trial in self._store.iter_trials(self.record.id, states=[TrialState.FAILED])
-            if trial.failure is not None
-        ]
-        reasons = Counter((failure.kind, failure.message) for failure in failures)
-        (kind, reason), count = reasons.most_common(1)[0]
-        example = next(failure for failure in failures if (failure.kind, failure.message) == (kind, reason))
-        details = f"\n\n{example.traceback.rstrip()}\n" if example.traceback else ""
+        worst = self._store.failure_reasons(self.record.id)[0]
+        example = self._store.get_trial(self.record.id, worst.example).failure
+        traceback = example.traceback if example is not None else None
+        details = f"\n\n{traceback.rstrip()}\n" if traceback else ""
         return (
-            f"All {failed} trials of experiment {self.record.id} failed. The most frequent reason, {count} of {failed} "
-            f"({kind.value}): {reason}{details}\nTo find the cause, run one architecture in this process, where a "
+            f"All {failed} trials of experiment {self.record.id} failed. The most frequent reason, {worst.count} of "
+            f"{failed} ({worst.kind.value}): {worst.message}{details}\n"
+            "To find the cause, run one architecture in this process, where a "
             "breakpoint works: retiarii.debug_mutated_model(base_model, evaluator)."
         )
 
@@ -233,17 +226,11 @@ class ExperimentRun:
 
 
 def _check_same_space(record: ExperimentRecord, space: SearchSpace) -> None:
-    stored = SearchSpace.from_json(record.space)
-    if stored.to_json() != space.to_json():
-        only = sorted({*stored} ^ {*space})
+    if record.space != space.to_json():
+        stored = SearchSpace.from_json(record.space)
+        only = sorted({choice.label for choice in stored} ^ {choice.label for choice in space})
         difference = f"labels in only one of them: {only}" if only else "the same labels with other domains"
         raise ExperimentError(
             f"Experiment {record.id} searched another space than this model and evaluator have ({difference}). "
             "Resume with the model that it was started with, or start a new experiment."
         )
-
-
-def _new_id() -> str:
-    """Return a short random id that no shell or file system minds."""
-    alphabet = "abcdefghijkmnpqrstuvwxyz23456789"  # without l, o, 0, 1
-    return "".join(secrets.choice(alphabet) for _ in range(8))

@@ -1,7 +1,7 @@
 """What a forked child does with the connections and locks that it inherits: it lets go of them, unused.
 
-A child that used, or only closed, a connection of its parent would disturb the parent, and a lock that it kept open would
-outlive a parent that was killed. So everything that must not be shared registers here, and is told in the child.
+A child that used, or only closed, a connection of its parent would disturb the parent, and a lock that it kept open
+would outlive a parent that was killed. So everything that must not be shared registers here, and is told in the child.
 """
 
 from __future__ import annotations

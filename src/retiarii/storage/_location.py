@@ -40,7 +40,11 @@ class Location:
     files: Path
 
     def __str__(self) -> str:
-        return self.url.render_as_string(hide_password=True) if self.path is None else str(self.path)
+        return self.spelled(hide_password=True) if self.path is None else str(self.path)
+
+    def spelled(self, *, hide_password: bool) -> str:
+        """Return the URL as other programs know it too, without the name of the driver."""
+        return self.url.set(drivername=self.url.get_backend_name()).render_as_string(hide_password=hide_password)
 
 
 def locate(storage: str | Path | None) -> Location:

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 from retiarii.errors import ConfigError, CorruptStoreError
 from retiarii.space import Architecture
-from retiarii.storage._records import ExperimentRecord, ExperimentState, Intermediate
+from retiarii.storage._records import ExperimentRecord, ExperimentState, FailureReason, Intermediate
 from retiarii.trial import Direction, Failure, FailureKind, Metrics, Trial, TrialState
 
 Row: TypeAlias = "Sequence[Any]"
@@ -129,6 +129,18 @@ def intermediate_from_row(number: int, step: int, time: float, metrics: str) -> 
         return Intermediate(number, step, decode_metrics(metrics), time)
     except (ValueError, TypeError, AttributeError) as err:
         raise _damaged(f"intermediate result {step!r} of trial {number!r}", err) from err
+
+
+def failure_reason_from_row(kind: str, message: str, count: int, example: int) -> FailureReason:
+    """Return one group of failed trials.
+
+    Raises:
+        CorruptStoreError: There is no such kind of failure.
+    """
+    try:
+        return FailureReason(FailureKind(kind), message, count, example)
+    except ValueError as err:
+        raise _damaged(f"trial {example!r}", err) from err
 
 
 _TO_COLUMN: dict[str, Callable[[Any], Any]] = {

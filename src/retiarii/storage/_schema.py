@@ -26,7 +26,7 @@ from sqlalchemy import (
     select,
 )
 
-from retiarii.errors import CorruptStoreError
+from retiarii.errors import CorruptStoreError, NotFoundError
 
 VERSION = 1
 
@@ -95,22 +95,34 @@ INTERMEDIATES = Table(
 )
 
 
-def prepare(connection: Connection, where: str) -> None:
+def prepare(connection: Connection, where: str, *, create: bool) -> None:
     """Make the tables in an empty database, or check that those of this version are there.
 
     Args:
         connection: In a transaction that no other process can interleave with.
         where: What messages call the store.
+        create: Whether to make the tables where there are none.
 
     Raises:
+        NotFoundError: There are no tables and ``create`` is false.
         CorruptStoreError: The tables found are of another version, incomplete, or not ours.
     """
     found = set(inspect(connection).get_table_names())
     if check_tables(found, where, shared=connection.dialect.name != "sqlite"):
         check_version([row.version for row in connection.execute(select(SCHEMA_VERSION.c.version))], where)
         return
+    if not create:
+        raise no_store(where)
     _METADATA.create_all(connection)
     connection.execute(insert(SCHEMA_VERSION), [{"version": VERSION, "created": time.time()}])
+
+
+def no_store(where: str) -> NotFoundError:
+    """Return the error for a place where nothing has been stored yet."""
+    return NotFoundError(
+        f"There is no store at {where}: no experiment has been run there yet. Check `storage=` (`--storage`) and the "
+        "environment variables RETIARII_STORAGE and RETIARII_HOME."
+    )
 
 
 def check_tables(found: set[str], where: str, *, shared: bool) -> bool:

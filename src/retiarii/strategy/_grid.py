@@ -46,3 +46,60 @@ class GridSearch(Strategy):
             ConfigError: Also where the space has a continuous choice and ``float_points`` is not set.
         """
         return GridEnumeration(self, space, seed=seed, direction=direction)
+
+
+class GridEnumeration(Search):
+    """A running `GridSearch`."""
+
+    def __init__(
+        self,
+        options: GridSearch,
+        space: SearchSpace,
+        *,
+        seed: int = 0,
+        direction: Direction | str = Direction.MAXIMIZE,
+    ) -> None:
+        super().__init__(space, seed=seed, direction=direction)
+        self._grid = _finite(space, options.float_points)
+        self._size = int(self._grid.size)
+        self._order = Permutation(self._size, self.seed) if options.shuffle else range(self._size)
+        # Proposal `_found` is the first one that meets the constraints at or after `_place` of the order. Both are
+        # caught up with the number that is asked for, so `replay` needs to restore neither.
+        self._place = 0
+        self._found = 0
+
+    def _propose(self, number: int) -> Architecture:
+        if not self._grid.constraints:
+            self._place = self._found = number
+        while self._place < self._size:
+            architecture = self._grid.at(self._order[self._place])
+            if self._grid.satisfies(architecture):
+                if self._found == number:
+                    return architecture
+                self._found += 1
+            self._place += 1
+        if not number:
+            raise ConstraintError(f"None of the {self._size:,} architectures of the space meets its constraints.")
+        raise SearchExhausted(f"The grid is complete: all {number:,} architectures were proposed.")
+
+
+def _finite(space: SearchSpace, float_points: int | None) -> SearchSpace:
+    """Return the space with each continuous choice replaced by evenly spaced candidates."""
+    continuous = [choice for choice in space if isinstance(choice, Float) and choice.cardinality > 1]
+    if not continuous:
+        return space
+    if float_points is None:
+        first = continuous[0]
+        raise ConfigError(
+            f"GridSearch() cannot enumerate choice {first.label!r}: it is continuous, {first.domain()}"
+            f"{f', declared at {first.declared_at}' if first.declared_at else ''}. Say how many values of each "
+            "continuous choice to try, as in GridSearch(float_points=5), give the choice a list of candidates, or use "
+            "Random()."
+        )
+    choices = [_evenly_spaced(choice, float_points) if choice in continuous else choice for choice in space]
+    return SearchSpace(choices, space.constraints)
+
+
+def _evenly_spaced(choice: Choice, count: int) -> Categorical:
+    values = dict.fromkeys(choice.from_unit(index / (count - 1)) for index in range(count))
+    return Categorical(choice.label, tuple(values), condition=choice.condition, declared_at=choice.declared_at)

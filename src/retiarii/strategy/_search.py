@@ -49,6 +49,7 @@ class Search(ABC):
         self._num_told = 0
         self._num_failed = 0
         self._best: Trial | None = None
+        self._best_metric = math.nan
 
     @property
     def num_asked(self) -> int:
@@ -119,8 +120,8 @@ class Search(ABC):
         metric = usable_metric(trial)
         if metric is None:
             self._num_failed += 1
-        elif self._best is None or self.direction.is_better(metric, usable_metric(self._best) or 0.0):
-            self._best = trial
+        elif self._best is None or self.direction.is_better(metric, self._best_metric):
+            self._best, self._best_metric = trial, metric
         self._on_tell(trial)
 
     def tell_metric(self, architecture: Architecture, metric: MetricValue | None) -> Trial:
@@ -189,7 +190,7 @@ class Search(ABC):
     def __repr__(self) -> str:
         best = self._best
         failed = f" ({self._num_failed} failed)" if self._num_failed else ""
-        result = "nothing to compare yet" if best is None else f"best {best.metric:.6g} (trial {best.number})"
+        result = "nothing to compare yet" if best is None else f"best {self._best_metric:.6g} (trial {best.number})"
         return (
             f"<{type(self).__name__}, {self.direction.value}, seed {self.seed}: {self._num_asked} asked, "
             f"{self._num_told} told{failed}, {len(self._pending)} pending, {result}>"

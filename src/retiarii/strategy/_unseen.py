@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 
 from retiarii.errors import ConstraintError, SearchExhausted
@@ -31,15 +32,20 @@ class Unseen:
     def __init__(self, space: SearchSpace, seed: int) -> None:
         self._space = space
         self._seed = seed
-        self._keys: set[str] = set()
+        self._labels = [choice.label for choice in space]
+        self._seen: set[bytes] = set()
+        self._last: tuple[Architecture | None, bytes] = (None, b"")  # what was found is added next
         self._place = 0  # in the walk; all before it are seen or break a constraint
 
+    def __len__(self) -> int:
+        return len(self._seen)
+
     def __contains__(self, architecture: Architecture) -> bool:
-        return architecture.key in self._keys
+        return self._digest(architecture) in self._seen
 
     def add(self, architecture: Architecture) -> None:
         """Remember that an architecture was proposed."""
-        self._keys.add(architecture.key)
+        self._seen.add(self._digest(architecture))
 
     def find(self, *draws: Callable[[], Architecture]) -> Architecture:
         """Return an architecture that was not proposed before.
@@ -64,6 +70,20 @@ class Unseen:
                 return found
         return self._walk() if is_enumerable else self._insist(draws[-1])
 
+    def _digest(self, architecture: Architecture) -> bytes:
+        """Return 16 bytes that stand for an architecture of this space.
+
+        `Architecture.key` would do, but takes as long as drawing the architecture, and the objects themselves would take
+        ten times the memory.
+        """
+        known, digest = self._last
+        if known is not architecture:
+            value_of = dict(architecture.items()).get
+            values = repr([value_of(label, ...) for label in self._labels])
+            digest = hashlib.blake2b(values.encode(), digest_size=16).digest()
+            self._last = architecture, digest
+        return digest
+
     def _draw(self, draw: Callable[[], Architecture], tries: int) -> Architecture | None:
         for _ in range(tries):
             architecture = draw()
@@ -76,7 +96,7 @@ class Unseen:
         if found is None:
             raise SearchExhausted(
                 f"{_TRIES_WHERE_ENUMERATION_IS_IMPOSSIBLE:,} random architectures in a row were all among the "
-                f"{len(self._keys):,} proposed before. The space is too large to enumerate what is left."
+                f"{len(self):,} proposed before. The space is too large to enumerate what is left."
             )
         return found
 
@@ -85,9 +105,9 @@ class Unseen:
         order = Permutation(size, self._seed)
         while self._place < size:
             architecture = self._space.at(order[self._place])
-            if architecture not in self and self._space.allows(architecture):
+            if architecture not in self and self._space.satisfies(architecture):
                 return architecture
             self._place += 1
-        if not self._keys:
+        if not self:
             raise ConstraintError(f"None of the {size:,} architectures of the space meets its constraints.")
-        raise SearchExhausted(f"All {len(self._keys):,} architectures of the space were proposed.")
+        raise SearchExhausted(f"All {len(self):,} architectures of the space were proposed.")

@@ -1,0 +1,243 @@
+"""`Lightning`: any Lightning module as an evaluator; `Classification` and `Regression`, ready made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import nn, optim
+
+from retiarii.errors import EvaluatorError
+from retiarii.evaluator._evaluator import Evaluator, ModelSource
+from retiarii.evaluator.pytorch._lightning_data import fresh_copy, fresh_loaders
+from retiarii.evaluator.pytorch._lightning_extra import pytorch_lightning
+from retiarii.evaluator.pytorch._lightning_module import (
+    ClassificationModule,
+    CriterionSource,
+    LightningModule,
+    OptimizerSource,
+    RegressionModule,
+)
+from retiarii.evaluator.pytorch._lightning_report import ReportMetrics
+from retiarii.evaluator.pytorch._lightning_trainer import Trainer, fresh_trainer, honest_interrupts, quiet_lightning
+from retiarii.trial import Metrics
+
+
+class Lightning(Evaluator):
+    """Trains and measures models with a Lightning module.
+
+    Each evaluation gets a copy of the module, a new trainer and new loaders over the same data, so the evaluator
+    itself never changes. What the module logs in each validation becomes an intermediate result, and the last one
+    the final result, unless the module calls `report_intermediate_result` or `report_final_result` by itself.
+
+    Args:
+        lightning_module: The training logic. Its ``self.model`` is the model to evaluate.
+        trainer: A `Trainer` of this package.
+        train_dataloaders: Training data, in any form that ``Trainer.fit`` takes (a data module, too). Without them,
+            and without a ``train_dataloader`` method of the module, models are validated and not trained.
+        val_dataloaders: Validation data, likewise.
+        train_dataloader: Another spelling of ``train_dataloaders``.
+        fit_kwargs: Further arguments of ``Trainer.fit`` or ``Trainer.validate``.
+        val_dataloader: Another spelling of ``val_dataloaders``.
+        monitor: The logged metric by which trials are compared. Left out, it is the one that is logged as
+            ``"default"``, or else the only metric whose name begins with "val", or else the only one of those that is
+            no loss.
+
+    Attributes:
+        module: The training logic, as given.
+        trainer: The trainer, as given; evaluations use others like it.
+        train_dataloaders: Training data.
+        val_dataloaders: Validation data.
+
+    Raises:
+        EvaluatorError: The module is none, the trainer does not remember its arguments, or data are given twice.
+    """
+
+    def __init__(
+        self,
+        lightning_module: pytorch_lightning.LightningModule,
+        trainer: pytorch_lightning.Trainer,
+        train_dataloaders: Any = None,
+        val_dataloaders: Any = None,
+        train_dataloader: Any = None,
+        fit_kwargs: Mapping[str, Any] | None = None,
+        *,
+        val_dataloader: Any = None,
+        monitor: str | None = None,
+    ) -> None:
+        if not isinstance(lightning_module, pytorch_lightning.LightningModule):
+            raise EvaluatorError(
+                f"lightning_module is a {_type_name(lightning_module)}, expected an instance of "
+                "retiarii.evaluator.pytorch.lightning.LightningModule (or of pytorch_lightning.LightningModule; the "
+                "classes of the package 'lightning' are others)."
+            )
+        check_trainer(trainer)
+        self.module = lightning_module
+        self.trainer = trainer
+        self.train_dataloaders = _one_of("train_dataloader", train_dataloader, train_dataloaders)
+        self.val_dataloaders = _one_of("val_dataloader", val_dataloader, val_dataloaders)
+        self.fit_kwargs = dict(fit_kwargs or {})
+        self.monitor = monitor
+
+    @property
+    def train_dataloader(self) -> Any:
+        """Another spelling of ``train_dataloaders``."""
+        return self.train_dataloaders
+
+    @property
+    def val_dataloader(self) -> Any:
+        """Another spelling of ``val_dataloaders``."""
+        return self.val_dataloaders
+
+    def evaluate(self, model: ModelSource) -> Metrics | None:
+        """Train a model and measure it on the validation data.
+
+        Args:
+            model: The model, trained in place; or a callable without arguments that builds it.
+
+        Returns:
+            The metrics of the last validation, or None if the module reported a final result by itself.
+
+        Raises:
+            MetricError: The metric to compare trials by was not logged, or it is not clear which it is.
+        """
+        module = fresh_copy(self.module)
+        _set_model(module, model)
+        report = ReportMetrics(self.monitor)
+        trainer = fresh_trainer(self.trainer, report)
+        with quiet_lightning(), honest_interrupts():
+            self._run(trainer, module)
+        return report.conclude(trainer)
+
+    def fit(self, model: ModelSource) -> Metrics | None:
+        """Do the same as `evaluate`."""
+        return self.evaluate(model)
+
+    def _run(self, trainer: pytorch_lightning.Trainer, module: pytorch_lightning.LightningModule) -> None:
+        train, validation = fresh_loaders(self.train_dataloaders), fresh_loaders(self.val_dataloaders)
+        if train is None and not _defines(module, "train_dataloader"):
+            trainer.validate(module, validation, **{"verbose": False, **self.fit_kwargs})
+        else:
+            trainer.fit(module, train, validation, **self.fit_kwargs)
+
+
+class Classification(Lightning):
+    """Trains classifiers; trials are compared by ``val_acc``, the accuracy on the validation data (maximize it).
+
+    Logged are ``train_loss``, ``train_acc``, ``val_loss`` and ``val_acc``.
+
+    Args:
+        criterion: The loss: a class of `torch.nn` (its name, or a module, will do).
+        learning_rate: Of the optimizer.
+        weight_decay: Of the optimizer.
+        optimizer: A class of `torch.optim` (its name will do) that takes parameters, ``lr`` and ``weight_decay``.
+        train_dataloaders: Training data: batches are pairs of inputs and class indices.
+        val_dataloaders: Validation data; several loaders count as one.
+        export_onnx: Write each model as ONNX when it is first validated: to this path, or, if True, to ``model.onnx``
+            in the trainer's ``default_root_dir``.
+        train_dataloader: Another spelling of ``train_dataloaders``.
+        num_classes: Checked against the model's output where it is given; never needed.
+        val_dataloader: Another spelling of ``val_dataloaders``.
+        trainer_kwargs: Arguments of `Trainer`, for example ``max_epochs``.
+
+    Raises:
+        EvaluatorError: Data are given twice.
+    """
+
+    def __init__(
+        self,
+        criterion: CriterionSource = nn.CrossEntropyLoss,
+        learning_rate: float = 0.001,
+        weight_decay: float = 0.0,
+        optimizer: OptimizerSource = optim.Adam,
+        train_dataloaders: Any = None,
+        val_dataloaders: Any = None,
+        export_onnx: Path | str | bool | None = None,
+        train_dataloader: Any = None,
+        num_classes: int | None = None,
+        *,
+        val_dataloader: Any = None,
+        **trainer_kwargs: Any,
+    ) -> None:
+        module = ClassificationModule(criterion, learning_rate, weight_decay, optimizer, export_onnx, num_classes)
+        super().__init__(
+            module,
+            Trainer(**trainer_kwargs),
+            train_dataloaders,
+            val_dataloaders,
+            train_dataloader,
+            val_dataloader=val_dataloader,
+            monitor="val_acc",
+        )
+
+
+class Regression(Lightning):
+    """Trains regressors; trials are compared by ``val_mse``, the mean squared error on the validation data.
+
+    Smaller is better, so the experiment's ``optimize_mode`` must be ``"minimize"``. Logged are ``train_loss``,
+    ``train_mse``, ``val_loss`` and ``val_mse``.
+
+    Args:
+        criterion: The loss: a class of `torch.nn` (its name, or a module, will do).
+        learning_rate: Of the optimizer.
+        weight_decay: Of the optimizer.
+        optimizer: A class of `torch.optim` (its name will do) that takes parameters, ``lr`` and ``weight_decay``.
+        train_dataloaders: Training data: batches are pairs of inputs and numbers.
+        val_dataloaders: Validation data; several loaders count as one.
+        export_onnx: Write each model as ONNX when it is first validated: to this path, or, if True, to ``model.onnx``
+            in the trainer's ``default_root_dir``.
+        train_dataloader: Another spelling of ``train_dataloaders``.
+        val_dataloader: Another spelling of ``val_dataloaders``.
+        trainer_kwargs: Arguments of `Trainer`, for example ``max_epochs``.
+
+    Raises:
+        EvaluatorError: Data are given twice.
+    """
+
+    def __init__(
+        self,
+        criterion: CriterionSource = nn.MSELoss,
+        learning_rate: float = 0.001,
+        weight_decay: float = 0.0,
+        optimizer: OptimizerSource = optim.Adam,
+        train_dataloaders: Any = None,
+        val_dataloaders: Any = None,
+        export_onnx: Path | str | bool | None = None,
+        train_dataloader: Any = None,
+        *,
+        val_dataloader: Any = None,
+        **trainer_kwargs: Any,
+    ) -> None:
+        module = RegressionModule(criterion, learning_rate, weight_decay, optimizer, export_onnx)
+        super().__init__(
+            module,
+            Trainer(**trainer_kwargs),
+            train_dataloaders,
+            val_dataloaders,
+            train_dataloader,
+            val_dataloader=val_dataloader,
+            monitor="val_mse",
+        )
+
+
+def _set_model(module: pytorch_lightning.LightningModule, model: ModelSource) -> None:
+    """Give the module its model, also where it is not derived from our base class."""
+    if isinstance(module, LightningModule):
+        module.set_model(model)
+    else:
+        module.model = model if isinstance(model, nn.Module) else model()
+
+
+def _defines(module: pytorch_lightning.LightningModule, hook: str) -> bool:
+    return getattr(type(module), hook) is not getattr(pytorch_lightning.LightningModule, hook)
+
+
+def _one_of(name: str, singular: Any, plural: Any) -> Any:
+    if singular is not None and plural is not None:
+        raise EvaluatorError(f"{name} and {name}s are two spellings of one argument, but both are given. Give one.")
+    return plural if singular is None else singular
+
+
+def _type_name(value: Any) -> str:
+    return f"{type(value).__module__}.{type(value).__qualname__}"

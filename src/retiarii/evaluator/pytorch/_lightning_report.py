@@ -1,0 +1,103 @@
+"""From what a Lightning module logs to what a trial reports."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+from retiarii.errors import MetricError
+from retiarii.evaluator._reporting import current_recorder, report_intermediate_result
+from retiarii.evaluator.pytorch._lightning_extra import pytorch_lightning
+from retiarii.trial import Metrics
+
+
+class ReportMetrics(pytorch_lightning.Callback):
+    """Reports the metrics of each validation, unless the module reports by itself.
+
+    A result is held back until training goes on, so that a module that reports in any of its validation hooks is
+    noticed before the first one is sent twice.
+
+    Args:
+        monitor: The name of the metric that becomes ``"default"``; None to choose as `name_default` does.
+    """
+
+    def __init__(self, monitor: str | None) -> None:
+        self._monitor = monitor
+        self._logged: dict[str, float] | None = None
+        self._is_pending = False
+        recorder = current_recorder()
+        self._num_expected = 0 if recorder is None else recorder.num_intermediates  # if nobody else reports
+
+    def on_validation_end(self, trainer: pytorch_lightning.Trainer, pl_module: pytorch_lightning.LightningModule) -> None:
+        """Keep the metrics of a validation that counts."""
+        if trainer.sanity_checking:
+            return
+        self._flush()
+        self._logged, self._is_pending = _numbers(trainer.callback_metrics), True
+
+    def on_train_batch_start(self, *args: Any, **kwargs: Any) -> None:
+        """Report the last validation before training goes on."""
+        self._flush()
+
+    def conclude(self, trainer: pytorch_lightning.Trainer) -> Metrics | None:
+        """Report what is left, and return the final metrics; None where the module reported them by itself.
+
+        Raises:
+            MetricError: The metrics to compare trials by were not logged, or it is not clear which they are.
+        """
+        self._flush()
+        recorder = current_recorder()
+        if recorder is not None and recorder.final is not None:
+            return None
+        return name_default(_numbers(trainer.callback_metrics) if self._logged is None else self._logged, self._monitor)
+
+    def _flush(self) -> None:
+        is_pending, self._is_pending = self._is_pending, False
+        if self._logged is None or not is_pending:
+            return
+        recorder = current_recorder()
+        if recorder is None or recorder.num_intermediates == self._num_expected:
+            self._num_expected += 1
+            report_intermediate_result(name_default(self._logged, self._monitor))
+
+
+def name_default(logged: Mapping[str, float], monitor: str | None) -> Metrics:
+    """Choose the metrics to report, and the one that trials are compared by.
+
+    Reported are those whose names begin with "val", or all where there are none. The default is the one that
+    ``monitor`` names; without it, the one that is called ``"default"``, or else the only one, or else the only one
+    that is no loss.
+
+    Raises:
+        MetricError: ``monitor`` was not logged, or, without it, the choice is not clear.
+    """
+    if monitor is not None and monitor not in logged:
+        near = difflib.get_close_matches(monitor, logged, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise MetricError(
+            f"Trials are compared by {monitor!r}, but the Lightning module logged {sorted(logged) or 'nothing'} "
+            f"(log it with self.log({monitor!r}, ...) in validation_step).{hint}"
+        )
+    validation = {name: value for name, value in logged.items() if name.startswith("val")} or dict(logged)
+    name = monitor or _only_candidate(validation, logged)
+    return {**validation, name: logged[name], "default": logged[name]}
+
+
+def _only_candidate(validation: Mapping[str, float], logged: Mapping[str, float]) -> str:
+    if "default" in logged:
+        return "default"
+    variants = {f"{name}{suffix}" for name in validation for suffix in ("_step", "_epoch")}  # Lightning adds these
+    names = [name for name in validation if name not in variants]
+    if len(names) > 1:
+        names = [name for name in names if "loss" not in name]
+    if len(names) == 1:
+        return names[0]
+    raise MetricError(
+        f"The Lightning module logged {sorted(logged) or 'nothing'}, and it is not clear by which metric to compare "
+        "trials. Name it: Lightning(..., monitor='val_acc'); or report it: retiarii.report_final_result(value)."
+    )
+
+
+def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
+    return {name: float(value) for name, value in metrics.items()}

@@ -1,0 +1,124 @@
+"""`Trainer`: PyTorch Lightning's, quiet, tidy, and able to be built again for every trial."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import signal
+import tempfile
+import threading
+import uuid
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from retiarii.errors import EvaluatorError
+from retiarii.evaluator._tracing import recorded_call, trace
+from retiarii.evaluator.pytorch._lightning_data import fresh_copy
+from retiarii.evaluator.pytorch._lightning_extra import pytorch_lightning
+
+OUTPUT_DIR_VARIABLE = "RETIARII_OUTPUT_DIR"
+_LIGHTNING_LOGGERS = ("pytorch_lightning", "lightning_fabric")
+_POINTLESS_WARNINGS = (
+    r".*does not have many workers which may be a bottleneck",  # trials share the cores, so its advice is wrong
+    r".*`isinstance\(treespec, LeafSpec\)` is deprecated",  # between Lightning 2.6 and torch 2.13, not the user's
+)
+
+
+@trace
+class Trainer(pytorch_lightning.Trainer):
+    """`pytorch_lightning.Trainer` for trials: same arguments, other defaults.
+
+    What Lightning prints and writes is off unless asked for: ``enable_progress_bar``, ``enable_model_summary``,
+    ``enable_checkpointing`` and ``logger`` are False, its messages at level INFO are not shown, and files go to
+    ``default_root_dir``, which is the folder in the environment variable ``RETIARII_OUTPUT_DIR``, else a new one
+    among the system's temporary files, never the working directory. ``devices`` is 1: a trial that wants several
+    says so. The trainer remembers its arguments, so that every evaluation gets a new one.
+    """
+
+    @functools.wraps(pytorch_lightning.Trainer.__init__)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        with quiet_lightning():
+            super().__init__(*args, **{**_defaults(kwargs), **kwargs})
+
+
+def fresh_trainer(trainer: pytorch_lightning.Trainer, callback: pytorch_lightning.Callback) -> Any:
+    """Build the same trainer again, with one more callback; callbacks and loggers are copies.
+
+    Raises:
+        EvaluatorError: The trainer does not remember its arguments.
+    """
+    call = recorded_call(trainer)
+    if call is None:
+        raise EvaluatorError(
+            f"The trainer is a {type(trainer).__module__}.{type(trainer).__qualname__} that does not remember its "
+            "arguments, but every trial needs a new one. Build it with retiarii.evaluator.pytorch.lightning.Trainer, "
+            "which takes the same arguments."
+        )
+    kwargs = fresh_copy(call.kwargs)
+    kwargs["callbacks"] = [*_as_list(kwargs.get("callbacks")), callback]
+    return call.cls(*fresh_copy(call.args), **kwargs)
+
+
+@contextmanager
+def quiet_lightning() -> Iterator[None]:
+    """Hold back what Lightning says in every run; a logging level that the user set is left alone."""
+    loggers = [logging.getLogger(name) for name in _LIGHTNING_LOGGERS]
+    hushed = [logger for logger in loggers if logger.level == logging.INFO]  # the level that Lightning itself sets
+    for logger in hushed:
+        logger.setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            for message in _POINTLESS_WARNINGS:
+                warnings.filterwarnings("ignore", message=message)
+            yield
+    finally:
+        for logger in hushed:
+            logger.setLevel(logging.INFO)
+
+
+@contextmanager
+def honest_interrupts(trainer: pytorch_lightning.Trainer) -> Iterator[None]:
+    """Let Ctrl-C be a KeyboardInterrupt: Lightning ends with SystemExit instead and leaves further ones ignored."""
+    is_main = threading.current_thread() is threading.main_thread()
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit as err:
+        was_interrupted = isinstance(err.__context__, KeyboardInterrupt)
+        if is_main and was_interrupted:
+            signal.signal(signal.SIGINT, handler)
+        if was_interrupted:
+            raise KeyboardInterrupt from None
+        raise
+
+
+def _defaults(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return our defaults for the arguments that the user left out."""
+    callbacks = _as_list(kwargs.get("callbacks"))
+    defaults: dict[str, Any] = {
+        "default_root_dir": _output_dir(),
+        "devices": 1,
+        "enable_model_summary": False,
+        "logger": False,
+    }
+    if not any(isinstance(callback, pytorch_lightning.callbacks.ProgressBar) for callback in callbacks):
+        defaults["enable_progress_bar"] = False
+    if not any(isinstance(callback, pytorch_lightning.callbacks.Checkpoint) for callback in callbacks):
+        defaults["enable_checkpointing"] = False
+    return defaults
+
+
+def _output_dir() -> Path:
+    """Name the folder for files of a run; whoever writes the first file makes it."""
+    given = os.environ.get(OUTPUT_DIR_VARIABLE)
+    return Path(given) if given else Path(tempfile.gettempdir()) / f"retiarii-{uuid.uuid4().hex}"
+
+
+def _as_list(callbacks: Any) -> list[Any]:
+    if callbacks is None:
+        return []
+    return list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]

@@ -1,0 +1,52 @@
+"""Where trials run: each in a process of its own, or, for debugging, in this one.
+
+An `Executor` takes `TrialJob`s and gives events: `TrialStarted`, `TrialReported` and, once per job, `TrialEnded`. What a
+trial does is a `Task`, a callable; `NasTask` is the one that fixes a model and evaluates it. `TemplateExecutor` keeps a
+*template* process that has imported torch and loaded the task, model and data included, and forks a child of it per
+trial: isolated, yet started in milliseconds, the data shared copy-on-write. The template watches its children, their
+time and their memory, and ends with this process, however that ends. `InProcessExecutor` runs one trial after the
+other, right here. A trial that fails is an event with its reason, never an exception; only the machinery itself
+raises. Nothing here knows strategies or stores.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from retiarii._lazy import lazy_attributes
+from retiarii.execution._in_process import InProcessExecutor
+from retiarii.execution._interface import (
+    Event,
+    Executor,
+    Limits,
+    Report,
+    Task,
+    TrialEnded,
+    TrialJob,
+    TrialReported,
+    TrialStarted,
+)
+
+if TYPE_CHECKING:
+    from retiarii.execution._task import NasTask
+    from retiarii.execution._template_executor import TemplateExecutor
+
+# Loaded when first used: they import torch, and the process that watches over trials need not.
+_LAZY = {"NasTask": "retiarii.execution._task", "TemplateExecutor": "retiarii.execution._template_executor"}
+
+__all__ = [
+    "Event",
+    "Executor",
+    "InProcessExecutor",
+    "Limits",
+    "NasTask",
+    "Report",
+    "Task",
+    "TemplateExecutor",
+    "TrialEnded",
+    "TrialJob",
+    "TrialReported",
+    "TrialStarted",
+]
+
+__getattr__, __dir__ = lazy_attributes(__name__, _LAZY)

@@ -1,0 +1,81 @@
+"""What the trials of one machine share out among themselves: GPUs and CPU cores."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from retiarii.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Device:
+    """What one trial gets.
+
+    Attributes:
+        label: ``"cpu"``, ``"cuda:1"``, ``"cuda:0,1"``: as the user's process counts the GPUs.
+        visible: The trial's ``CUDA_VISIBLE_DEVICES``; empty where it gets no GPU.
+    """
+
+    label: str = "cpu"
+    visible: str = ""
+
+
+class DevicePool:
+    """Groups of GPUs, of which every running trial has one to itself; or none at all.
+
+    Args:
+        groups: GPUs by index (as this process counts them) or UUID, in groups; None where trials use the CPU only.
+        slots: How many trials run at the same time.
+
+    Raises:
+        ConfigError: There are fewer groups than slots, or a GPU that ``CUDA_VISIBLE_DEVICES`` hides.
+    """
+
+    def __init__(self, groups: Sequence[Sequence[int | str]] | None, slots: int) -> None:
+        if groups is None:
+            self._free = [Device() for _ in range(slots)]
+            return
+        if len(groups) < slots:
+            raise ConfigError(
+                f"devices has {len(groups)} group(s) for {slots} trials at a time: {[list(group) for group in groups]}. "
+                "Give one group for each slot (name a GPU twice to share it), or lower slots."
+            )
+        self._free = [_device(group, os.environ) for group in groups]
+
+    def lease(self) -> Device:
+        """Return a device that is free; the caller knows that one is."""
+        return self._free.pop(0)
+
+    def give_back(self, device: Device) -> None:
+        """Make a leased device free again."""
+        self._free.append(device)
+
+
+def cores_for_each(slots: int) -> int:
+    """Return how many of the cores that this process may use each of ``slots`` trials gets, at least one."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    num_cores = len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+    return max(1, num_cores // slots)
+
+
+def _device(group: Sequence[int | str], environment: Mapping[str, str]) -> Device:
+    if not group:
+        return Device()
+    names = ",".join(str(gpu) for gpu in group)
+    return Device(f"cuda:{names}", ",".join(_visible_name(gpu, environment) for gpu in group))
+
+
+def _visible_name(gpu: int | str, environment: Mapping[str, str]) -> str:
+    """Return what a GPU, counted as this process counts, is called in a child's ``CUDA_VISIBLE_DEVICES``."""
+    shown = environment.get("CUDA_VISIBLE_DEVICES")
+    if shown is None or not isinstance(gpu, int):
+        return str(gpu)
+    names = [name.strip() for name in shown.split(",") if name.strip()]
+    if not 0 <= gpu < len(names):
+        raise ConfigError(
+            f"devices names GPU {gpu}, but CUDA_VISIBLE_DEVICES={shown!r} shows this process {len(names)} GPU(s), "
+            "counted from 0."
+        )
+    return names[gpu]

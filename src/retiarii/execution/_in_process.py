@@ -1,0 +1,77 @@
+"""`InProcessExecutor`: trials in this process, one after the other."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+
+from retiarii.errors import ExecutionError
+from retiarii.execution._interface import Event, Executor, Task, TrialEnded, TrialJob, TrialReported, TrialStarted
+from retiarii.execution._outcome import Outcome, run_task
+from retiarii.trial import Failure, FailureKind, Metrics
+
+
+class InProcessExecutor(Executor):
+    """Runs every trial in this process, inside `poll`: breakpoints work, and nothing is copied or forked.
+
+    For debugging, and for evaluations that take less than a process: tables, proxies. There is no isolation: a trial
+    that hangs or crashes takes this process with it, and what it prints is not kept. A trial that raises is a failed
+    trial with its traceback, as everywhere; ``Ctrl-C`` passes through.
+
+    Args:
+        task: What a trial does.
+    """
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        self._waiting: deque[TrialJob] = deque()
+        self._events: list[Event] = []
+        self._is_closed = False
+
+    @property
+    def slots(self) -> int:
+        """One."""
+        return 1
+
+    def submit(self, job: TrialJob) -> None:
+        """Keep the trial for the next `poll`.
+
+        Raises:
+            ExecutionError: The executor is closed, or a trial of this number is waiting.
+        """
+        if self._is_closed:
+            raise ExecutionError(f"Trial {job.number} cannot be submitted: this executor is closed.")
+        if any(waiting.number == job.number for waiting in self._waiting):
+            raise ExecutionError(f"Trial {job.number} cannot be submitted: a trial of this number is under way.")
+        self._waiting.append(job)
+
+    def poll(self, timeout: float | None = None) -> list[Event]:
+        """Run the next trial to its end, however long it takes, and return its events."""
+        if not self._events and self._waiting:
+            self._run(self._waiting.popleft())
+        events, self._events = self._events, []
+        return events
+
+    def cancel(self, number: int) -> None:
+        """End a trial that is still waiting."""
+        for job in [job for job in self._waiting if job.number == number]:
+            self._waiting.remove(job)
+            self._end(job, Outcome(failure=Failure(FailureKind.CANCELLED, "The trial was cancelled before it started.")))
+
+    def close(self) -> None:
+        """Forget what is still waiting."""
+        self._is_closed = True
+        self._waiting.clear()
+        self._events.clear()
+
+    def _run(self, job: TrialJob) -> None:
+        self._events.append(TrialStarted(job.number, "cpu", os.getpid(), time.time()))
+
+        def report(metrics: Metrics) -> None:
+            self._events.append(TrialReported(job.number, metrics))
+
+        self._end(job, run_task(self._task, job, report))
+
+    def _end(self, job: TrialJob, outcome: Outcome) -> None:
+        self._events.append(TrialEnded(job.number, outcome.state, outcome.metrics, outcome.failure, "", time.time()))

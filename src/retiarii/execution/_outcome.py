@@ -1,0 +1,88 @@
+"""How calling a task becomes the outcome of a trial: metrics, or a failure with its reason."""
+
+from __future__ import annotations
+
+import errno
+import traceback
+from dataclasses import dataclass
+
+from retiarii.errors import ArchitectureError, FreezeError, MetricError
+from retiarii.execution._interface import Report, Task, TrialJob
+from retiarii.trial import Failure, FailureKind, Metrics, TrialState, parse_metrics
+
+MAX_MESSAGE = 2_000  # characters
+MAX_TRACEBACK = 32_000
+
+# torch raises plain RuntimeErrors when the allocator of the CPU fails; its CUDA allocator has a class of its own.
+_MEMORY_PHRASES = ("can't allocate memory", "cannot allocate memory", "out of memory")
+_MEMORY_CLASSES = ("OutOfMemoryError",)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a task: final metrics, or a failure."""
+
+    metrics: Metrics | None = None
+    failure: Failure | None = None
+
+    @property
+    def state(self) -> TrialState:
+        """Completed if there is no failure."""
+        return TrialState.COMPLETED if self.failure is None else TrialState.FAILED
+
+
+def run_task(task: Task, job: TrialJob, report: Report) -> Outcome:
+    """Run one trial, here and now; whatever it raises becomes a failure.
+
+    Raises:
+        KeyboardInterrupt: The user pressed ``Ctrl-C``, which is about more than this trial.
+    """
+
+    def checked_report(metrics: Metrics) -> None:
+        report(parse_metrics(metrics, where="the intermediate result", finite=False))
+
+    try:
+        return Outcome(parse_metrics(task(job, checked_report), where="the final result"))
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - the boundary of a trial: SystemExit, too, is only its failure
+        return Outcome(failure=describe(error))
+
+
+def describe(error: BaseException) -> Failure:
+    """Return the failure that an exception in a trial is; texts of any length are cut."""
+    message = "".join(traceback.format_exception_only(type(error), error)).strip()
+    lines = traceback.format_exception(type(error), error, _skip_own_frame(error))
+    return Failure(_kind(error), shorten(message, MAX_MESSAGE), shorten("".join(lines), MAX_TRACEBACK))
+
+
+def shorten(text: str, limit: int) -> str:
+    """Cut the middle out of a text that is longer than ``limit`` characters, and make it storable anywhere."""
+    if len(text) > limit:
+        head = limit // 3
+        tail = limit - head
+        text = f"{text[:head]}\n[... {len(text) - limit} characters left out ...]\n{text[-tail:]}"
+    return text.encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\ufffd")
+
+
+def _kind(error: BaseException) -> FailureKind:
+    if _is_out_of_memory(error) or (error.__cause__ is not None and _is_out_of_memory(error.__cause__)):
+        return FailureKind.OUT_OF_MEMORY
+    if isinstance(error, MetricError):
+        return FailureKind.BAD_METRIC
+    if isinstance(error, (FreezeError, ArchitectureError)):
+        return FailureKind.INVALID_MODEL
+    return FailureKind.RAISED
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    if isinstance(error, MemoryError) or type(error).__name__ in _MEMORY_CLASSES:
+        return True
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    return type(error) is RuntimeError and any(phrase in str(error).lower() for phrase in _MEMORY_PHRASES)
+
+
+def _skip_own_frame(error: BaseException) -> object:
+    own = error.__traceback__
+    return own.tb_next if own is not None and own.tb_next is not None else own

@@ -1,0 +1,98 @@
+"""What a template is told when it starts, how the task travels to it, and how it is loaded there."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import pickle
+import sys
+import types
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, BinaryIO, TypeAlias
+
+from retiarii.execution._interface import Limits, Task
+from retiarii.execution._protocol import Message
+
+Dumps: TypeAlias = Callable[[Any, str], bytes]
+"""Serialises an object; the second argument is what error messages call it."""
+
+# Run by ``python -c`` with the import path of the user's process, so that whatever that can import is found here too.
+BOOT = "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from retiarii.execution.{module} import main; main()"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a template is told when it starts, apart from the task.
+
+    Attributes:
+        is_forking: Whether it forks trials from itself, or starts a new interpreter for each.
+        threads_per_trial: CPU threads of torch in each trial.
+        limits: What one trial may use.
+        environment: The user's values of the variables that are set differently for the template; None: not set.
+        argv: The user's ``sys.argv``.
+    """
+
+    is_forking: bool
+    threads_per_trial: int
+    limits: Limits = field(default_factory=Limits)
+    environment: Mapping[str, str | None] = field(default_factory=dict)
+    argv: list[str] = field(default_factory=lambda: [str(argument) for argument in sys.argv])
+
+
+def command(module: str) -> list[str]:
+    """Return the command that runs ``main`` of a module of this room in a new interpreter."""
+    path = [os.path.abspath(entry) for entry in sys.path if isinstance(entry, str)]  # "" is the current directory
+    return [sys.executable, "-c", BOOT.format(module=module), json.dumps(path)]
+
+
+def write_payload(pipe: BinaryIO, settings: Settings, task: bytes, order: Message | None = None) -> None:
+    """Write what `read_payload` reads."""
+    header = json.dumps({"settings": asdict(settings), "order": order, "task_bytes": len(task)})
+    pipe.write(header.encode("ascii") + b"\n")
+    pipe.write(task)
+    pipe.flush()
+
+
+def read_payload(pipe: BinaryIO) -> tuple[Settings, bytes, Message | None]:
+    """Return the settings, the task and, for a process that runs one trial, what to run.
+
+    Raises:
+        EOFError: The other end closed the pipe before all was said.
+    """
+    line = pipe.readline()
+    if not line.endswith(b"\n"):
+        raise EOFError
+    header = json.loads(line)
+    task = pipe.read(header["task_bytes"])
+    if len(task) < header["task_bytes"]:
+        raise EOFError
+    settings = header["settings"]
+    return Settings(**{**settings, "limits": Limits(**settings["limits"])}), task, header["order"]
+
+
+def load_task(data: bytes) -> Task:
+    """Unpickle a task as if it were at home here.
+
+    What the user defined in ``__main__`` (a script, a notebook) comes by value. It is put into a ``__main__`` of its own,
+    where pickle and ``torch.save`` look for it when a trial saves a model.
+    """
+    main = types.ModuleType("__main__")
+    sys.modules["__main__"] = main
+    task: Task = pickle.loads(data)
+    if b"__main__" in data:
+        for thing in gc.get_objects():
+            if isinstance(thing, (type, types.FunctionType)) and thing.__module__ == "__main__":
+                if thing.__qualname__ == thing.__name__:
+                    vars(main).setdefault(thing.__name__, thing)
+    return task
+
+
+def restore_environment(settings: Settings) -> None:
+    """Give the variables that were set for the template the values that the user gave them."""
+    for name, value in settings.environment.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value

@@ -1,0 +1,137 @@
+"""Processes, seen from the one that starts them: how they are bound to it, found, killed and read.
+
+Linux offers the most: a process can ask to be signalled when its parent dies, and to inherit the orphans among its
+descendants. Elsewhere process groups have to do, and on Windows the process tree.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import os
+import signal
+import sys
+from pathlib import Path
+
+import psutil
+
+IS_LINUX = sys.platform == "linux"
+IS_POSIX = os.name == "posix"
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+def signal_at_parents_death(number: int) -> None:
+    """Have the kernel send this process a signal when the *thread* that started it ends (Linux only)."""
+    if IS_LINUX:
+        _libc().prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
+
+
+def adopt_orphans() -> None:
+    """Make orphans among the descendants of this process its children, so that it can find them (Linux only)."""
+    if IS_LINUX:
+        _libc().prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+@functools.lru_cache(maxsize=1)
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def children(pid: int) -> list[int]:
+    """Return the direct children of a process, zombies included; empty if it is gone."""
+    if IS_LINUX:
+        try:
+            threads = os.listdir(f"/proc/{pid}/task")
+            lists = [Path(f"/proc/{pid}/task/{thread}/children").read_text() for thread in threads]
+            return [int(child) for line in lists for child in line.split()]
+        except OSError:
+            pass  # the process or one of its threads is gone, or the kernel was built without these files
+    try:
+        return [child.pid for child in psutil.Process(pid).children()]
+    except psutil.Error:
+        return []
+
+
+def kill_group(pid: int) -> None:
+    """Kill the process group that ``pid`` leads; on Windows ``pid`` and its descendants."""
+    if sys.platform == "win32":
+        _kill_tree(pid)
+        return
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):  # gone; macOS says so of zombies with the second
+        pass
+
+
+def _kill_tree(pid: int) -> None:
+    try:
+        root = psutil.Process(pid)
+        tree = [*root.children(recursive=True), root]
+    except psutil.NoSuchProcess:
+        return
+    for process in tree:
+        try:
+            process.kill()
+        except psutil.NoSuchProcess:
+            pass
+
+
+def has_exited(pid: int) -> bool:
+    """Return whether a child has exited, leaving it a zombie, so that its number still stands for it (POSIX only)."""
+    try:
+        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:
+        return True
+
+
+def reap(pid: int, *, block: bool = True) -> int | None:
+    """Collect a child that has exited (POSIX only).
+
+    Returns:
+        Its exit code, or minus the number of the signal that killed it; None if it is no child of ours (somebody else
+        reaped it) or, with ``block=False``, has not exited.
+    """
+    try:
+        found, status = os.waitpid(pid, 0 if block else os.WNOHANG)
+    except ChildProcessError:
+        return None
+    return os.waitstatus_to_exitcode(status) if found else None
+
+
+def exit_in_words(code: int | None) -> str:
+    """Return a phrase like ``"was killed by SIGSEGV"`` for an exit code (negative: a signal)."""
+    if code is None:
+        return "ended"
+    if code >= 0:
+        return f"exited with code {code}"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = f"signal {-code}"
+    hint = " (the kernel does this when the machine's memory runs out)" if name == "SIGKILL" else ""
+    return f"was killed by {name}{hint}"
+
+
+def private_memory(pid: int) -> int:
+    """Return the bytes of main memory that a process holds apart from files; 0 if it is gone.
+
+    Pages that it shares with the process that it was forked from count too.
+    """
+    try:
+        memory = psutil.Process(pid).memory_info()
+    except psutil.Error:
+        return 0
+    return int(memory.rss) - int(getattr(memory, "shared", 0))
+
+
+def own_memory(pid: int) -> int:
+    """Return the bytes of main memory that a process and its descendants share with nobody; 0 if it is gone."""
+    total = 0
+    for child in children(pid):
+        total += own_memory(child)
+    try:
+        return total + int(psutil.Process(pid).memory_full_info().uss)
+    except psutil.Error:
+        return total

@@ -1,0 +1,129 @@
+"""Drawing, changing and mixing architectures: the hot loops of a space."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TypeAlias
+
+from retiarii.errors import SpaceError
+from retiarii.space._architecture import Architecture
+from retiarii.space._choice import Categorical, Choice
+from retiarii.space._condition import Condition, Test
+from retiarii.space._subset import Subset
+from retiarii.space._value import Value
+
+_IsActive: TypeAlias = "Callable[[Mapping[str, Value]], bool]"
+
+_INACTIVE = object()  # equal to no value
+
+
+class Sampler:
+    """Compiled choices: what is active given the values so far, and how each value is drawn.
+
+    Args:
+        choices: The choices, parents first.
+        conditions: The condition of each label.
+    """
+
+    def __init__(self, choices: Sequence[Choice], conditions: Mapping[str, Condition]) -> None:
+        by_label = {choice.label: choice for choice in choices}
+        self._steps = [(choice, _compiled(conditions[choice.label], by_label)) for choice in choices]
+        # The common case, a uniform categorical, is drawn in line; the others by their own method.
+        self._draws = [
+            (
+                choice.label,
+                is_active,
+                choice.values if type(choice) is Categorical and choice.prior is None else (),
+                len(choice.values) if type(choice) is Categorical and choice.prior is None else 0,
+                choice.sample,
+            )
+            for choice, is_active in self._steps
+        ]
+
+    def sample(self, rng: random.Random) -> dict[str, Value]:
+        """Draw each active choice, parents first."""
+        uniform = rng.random
+        values: dict[str, Value] = {}
+        for label, is_active, candidates, count, draw in self._draws:
+            if is_active is None or is_active(values):
+                values[label] = candidates[int(uniform() * count)] if count else draw(rng)
+        return values
+
+    def complete(self, value_of: Callable[[Choice], Value]) -> dict[str, Value]:
+        """Ask for the value of each active choice, parents first."""
+        values: dict[str, Value] = {}
+        for choice, is_active in self._steps:
+            if is_active is None or is_active(values):
+                values[choice.label] = value_of(choice)
+        return values
+
+    def mutate_one(self, old: Architecture, rng: random.Random) -> dict[str, Value]:
+        """Give exactly one active choice another value; draw what becomes active, drop what no longer is."""
+        mutable = [choice for choice, _ in self._steps if choice.label in old and choice.is_mutable]
+        if not mutable:
+            raise SpaceError(
+                "This space holds a single architecture, so there is nothing to mutate. Give a choice a second candidate."
+            )
+        chosen = mutable[int(rng.random() * len(mutable))]
+        return self._changed(old, {chosen.label: chosen.sample_other(old[chosen.label], rng)}, lambda c: c.sample(rng))
+
+    def mutate_each(self, old: Architecture, rng: random.Random, probability: float) -> dict[str, Value]:
+        """Give each active choice another value with a probability."""
+
+        def value_of(choice: Choice) -> Value:
+            if choice.label not in old:
+                return choice.sample(rng)
+            if choice.is_mutable and rng.random() < probability:
+                return choice.sample_other(old[choice.label], rng)
+            return old[choice.label]
+
+        return self.complete(value_of)
+
+    def crossover(self, first: Architecture, second: Architecture, rng: random.Random) -> dict[str, Value]:
+        """Take each active choice from one of two parents, at random where both have it."""
+
+        def value_of(choice: Choice) -> Value:
+            label = choice.label
+            if label in first and label in second:
+                return (first if rng.random() < 0.5 else second)[label]
+            if label in first:
+                return first[label]
+            return second[label] if label in second else choice.sample(rng)
+
+        return self.complete(value_of)
+
+    def neighbours(self, old: Architecture) -> Iterator[dict[str, Value]]:
+        """Yield every change of one active choice; what becomes active takes its default."""
+        for choice, _ in self._steps:
+            if choice.label in old:
+                for value in choice.others(old[choice.label]):
+                    yield self._changed(old, {choice.label: value}, Choice.default)
+
+    def _changed(
+        self, old: Architecture, changes: Mapping[str, Value], draw: Callable[[Choice], Value]
+    ) -> dict[str, Value]:
+        def value_of(choice: Choice) -> Value:
+            label = choice.label
+            if label in changes:
+                return changes[label]
+            return old[label] if label in old else draw(choice)
+
+        return self.complete(value_of)
+
+
+def _compiled(condition: Condition, choices: Mapping[str, Choice]) -> _IsActive | None:
+    """Turn a condition into a function of the values so far; None for ``ALWAYS``."""
+    if frozenset() in condition:
+        return None
+    conjunctions = [[_test(test, choices) for test in conjunction] for conjunction in condition]
+    if len(conjunctions) == 1 and len(conjunctions[0]) == 1:
+        return conjunctions[0][0]
+    return lambda values: any(all(test(values) for test in tests) for tests in conjunctions)
+
+
+def _test(test: Test, choices: Mapping[str, Choice]) -> _IsActive:
+    label, wanted = test.label, test.values
+    if isinstance(choices[label], Subset):
+        return lambda values: not wanted.isdisjoint(values.get(label, ()))
+    return lambda values: values.get(label, _INACTIVE) in wanted

@@ -1,0 +1,33 @@
+"""Experiments and their trials, durable: SQLite by default, PostgreSQL by URL.
+
+`open_store` finds a `Store`. An experiment is one `ExperimentRecord`; its loop alone, under `Store.lock`, writes trials
+and `Intermediate` results with `Store.write`, one transaction each, so that a process killed at any instant has lost no
+finished trial. Others read at the same time: `Store.iter_trials`, `Store.best_trials`, `Store.failure_reasons`.
+`Store.load_log` gives the `ExperimentLog` from which a search is resumed exactly, and `Store.request_stop` asks the
+process that runs an experiment to end it. Architectures and metrics are stored as canonical JSON, never as pickles.
+
+This room knows nothing of models, strategies and executors, and never imports torch.
+"""
+
+from retiarii.storage._location import experiments_home
+from retiarii.storage._records import (
+    ExperimentLog,
+    ExperimentRecord,
+    ExperimentState,
+    FailureReason,
+    Intermediate,
+    new_experiment_id,
+)
+from retiarii.storage._store import Store, open_store
+
+__all__ = [
+    "ExperimentLog",
+    "ExperimentRecord",
+    "ExperimentState",
+    "FailureReason",
+    "Intermediate",
+    "Store",
+    "experiments_home",
+    "new_experiment_id",
+    "open_store",
+]

@@ -1,0 +1,115 @@
+"""`Backend`: what differs between databases, behind one small interface."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from retiarii.errors import StorageError
+from retiarii.storage import _fork
+from retiarii.storage._location import Location
+
+WRITES = "retiarii_writes"  # the execution option of a connection that is going to write
+
+
+class Backend(ABC):
+    """Connections, locks and the meaning of errors of one database.
+
+    Args:
+        location: Where the store is.
+    """
+
+    def __init__(self, location: Location) -> None:
+        self.location = location
+        self.engine = self._create_engine()
+        self.driver_error: type[Exception] = self.engine.dialect.loaded_dbapi.Error
+        _fork.register(self)
+
+    @property
+    @abstractmethod
+    def begin_write(self) -> str | None:
+        """The statement that begins a writing transaction on a bare driver connection; None where none is needed."""
+
+    @abstractmethod
+    def prepare(self, *, create: bool) -> None:
+        """Make the store where there is none, or check that what is there is one.
+
+        Raises:
+            NotFoundError: There is none and ``create`` is false.
+            CorruptStoreError: What is there is damaged, of another schema, or not ours; it was not touched.
+            StoreFullError: There is no space for a new store.
+            StorageError: The place cannot be read or written.
+        """
+
+    @abstractmethod
+    def acquire(self, experiment_id: str) -> Callable[[], None] | None:
+        """Take the lock of an experiment, or return None when another process (or this one) has it.
+
+        Returns:
+            The function that releases it. Should the process die first, the operating system or the server does.
+
+        Raises:
+            StorageError: Locks do not work here.
+        """
+
+    @abstractmethod
+    def is_held(self, experiment_id: str) -> bool:
+        """Return whether somebody has the lock of an experiment.
+
+        Raises:
+            StorageError: Locks do not work here.
+        """
+
+    @abstractmethod
+    def explain(self, err: Exception) -> StorageError:
+        """Return the deliberate error for an error of the driver."""
+
+    @abstractmethod
+    def after_fork_in_child(self) -> None:
+        """Leave the parent's connections alone and begin with new ones."""
+
+    @abstractmethod
+    def _create_engine(self) -> Engine:
+        """Return an engine; nothing connects before its first use."""
+
+    @contextmanager
+    def faults(self) -> Iterator[None]:
+        """Turn errors of the driver and of SQLAlchemy into deliberate ones.
+
+        Raises:
+            StorageError: Whatever went wrong, as the subclass that `explain` chose.
+        """
+        try:
+            yield
+        except DBAPIError as err:
+            raise self.explain(err.orig if isinstance(err.orig, Exception) else err) from err
+        except (SQLAlchemyError, self.driver_error) as err:
+            raise self.explain(err) from err
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Give a connection with one consistent view of the store.
+
+        Raises:
+            StorageError: As `faults` says.
+        """
+        with self.faults(), self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Give a connection in a transaction that is committed at the end, or undone by an exception.
+
+        Raises:
+            StorageError: As `faults` says.
+        """
+        with self.faults(), self.engine.execution_options(**{WRITES: True}).begin() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()

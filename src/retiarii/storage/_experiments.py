@@ -1,0 +1,127 @@
+"""Statements about experiments; each function runs inside the transaction of its caller."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import fields
+from typing import Any
+
+from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from retiarii.errors import ConfigError, DuplicateError, NotFoundError
+from retiarii.storage._records import ExperimentRecord
+from retiarii.storage._rows import experiment_from_row, experiment_row
+from retiarii.storage._schema import EXPERIMENTS, INTERMEDIATES, TRIALS
+
+_FIELDS = tuple(field.name for field in fields(ExperimentRecord))
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # it names folders too
+
+
+def create(connection: Connection, record: ExperimentRecord, where: str) -> None:
+    """Insert an experiment.
+
+    Raises:
+        ConfigError: The id cannot name a folder, or the configuration or space is not JSON data.
+        DuplicateError: The id is taken.
+    """
+    if not _ID.fullmatch(record.id):
+        raise ConfigError(
+            f"{record.id!r} cannot be the id of an experiment: expected 1 to 64 letters, digits, '_', '-' or '.', "
+            "beginning with a letter or digit."
+        )
+    row = experiment_row({name: getattr(record, name) for name in _FIELDS})
+    try:
+        connection.execute(insert(EXPERIMENTS), [row])
+    except IntegrityError as err:
+        raise DuplicateError(
+            f"The store {where} has an experiment {record.id!r} already. Resume that one, or leave the id out to get "
+            "a fresh one."
+        ) from err
+
+
+def get(connection: Connection, experiment_id: str, where: str) -> ExperimentRecord:
+    """Return one experiment.
+
+    Raises:
+        NotFoundError: There is none of this id.
+    """
+    row = connection.execute(select(EXPERIMENTS).where(EXPERIMENTS.c.id == experiment_id)).mappings().first()
+    if row is None:
+        raise missing(connection, experiment_id, where)
+    return experiment_from_row(dict(row))
+
+
+def find(connection: Connection, prefix: str, where: str) -> ExperimentRecord:
+    """Return the experiment whose id is, or alone begins with, a prefix.
+
+    Raises:
+        NotFoundError: None does, or several do.
+    """
+    starts = func.substr(EXPERIMENTS.c.id, 1, len(prefix)) == prefix
+    ids = list(connection.execute(select(EXPERIMENTS.c.id).where(starts).order_by(EXPERIMENTS.c.id)).scalars())
+    if prefix in ids or not prefix:
+        return get(connection, prefix, where)
+    if len(ids) > 1:
+        shown = ", ".join(ids[:8]) + (", ..." if len(ids) > 8 else "")
+        raise NotFoundError(
+            f"{len(ids)} experiments in {where} have ids that begin with {prefix!r}: {shown}. Type more."
+        )
+    return get(connection, ids[0] if ids else prefix, where)
+
+
+def all_of(connection: Connection) -> list[ExperimentRecord]:
+    """Return all experiments, oldest first."""
+    rows = connection.execute(select(EXPERIMENTS).order_by(EXPERIMENTS.c.created, EXPERIMENTS.c.id)).mappings()
+    return [experiment_from_row(dict(row)) for row in rows]
+
+
+def change(connection: Connection, experiment_id: str, changes: dict[str, Any], where: str) -> None:
+    """Change fields of an experiment, and note the time.
+
+    Raises:
+        ConfigError: There is no such field, it cannot change, or the value cannot be stored.
+        NotFoundError: There is no such experiment.
+    """
+    unknown = sorted(set(changes) - (set(_FIELDS) - {"id"}))
+    if unknown:
+        raise ConfigError(
+            f"An experiment has no fields {unknown} that can change. Expected some of {list(_FIELDS[1:])}."
+        )
+    row = experiment_row({"updated": time.time(), **changes})
+    result = connection.execute(update(EXPERIMENTS).where(EXPERIMENTS.c.id == experiment_id).values(row))
+    if result.rowcount == 0:
+        raise missing(connection, experiment_id, where)
+
+
+def stop_requested(connection: Connection, experiment_id: str, where: str) -> bool:
+    """Return whether an experiment is asked to stop (the loop polls this: one column, not the whole record).
+
+    Raises:
+        NotFoundError: There is no such experiment.
+    """
+    asked = connection.execute(select(EXPERIMENTS.c.stop_requested).where(EXPERIMENTS.c.id == experiment_id)).scalar()
+    if asked is None:
+        raise missing(connection, experiment_id, where)
+    return bool(asked)
+
+
+def remove(connection: Connection, experiment_id: str, where: str) -> None:
+    """Delete an experiment with its trials.
+
+    Raises:
+        NotFoundError: There is no such experiment.
+    """
+    connection.execute(delete(INTERMEDIATES).where(INTERMEDIATES.c.experiment_id == experiment_id))
+    connection.execute(delete(TRIALS).where(TRIALS.c.experiment_id == experiment_id))
+    if connection.execute(delete(EXPERIMENTS).where(EXPERIMENTS.c.id == experiment_id)).rowcount == 0:
+        raise missing(connection, experiment_id, where)
+
+
+def missing(connection: Connection, experiment_id: str, where: str) -> NotFoundError:
+    """Return the error for an experiment that is not there, naming some that are."""
+    newest = select(EXPERIMENTS.c.id).order_by(EXPERIMENTS.c.created.desc()).limit(5)
+    ids = list(connection.execute(newest).scalars())
+    there = f"The newest are {', '.join(ids)}; `retiarii list` shows all." if ids else "It has none yet."
+    return NotFoundError(f"There is no experiment {experiment_id!r} in the store {where}. {there}")

@@ -1,0 +1,116 @@
+"""The PostgreSQL backend: one store for several machines, through psycopg.
+
+The lock of an experiment is a session-level advisory lock on a connection of its own: when the process dies, the server
+sees the connection end and releases it. (A restart of the server ends the connection too, and with it the lock.)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event, text
+
+from retiarii.errors import MissingExtraError, StorageError, StoreFullError
+from retiarii.storage import _fork, _schema
+from retiarii.storage._backend import Backend
+
+_DISK_FULL = "53100"
+_HELD = text(
+    "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1 "
+    "AND classid::bigint = :high AND objid::bigint = :low "
+    "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
+# The server notices within a minute that the machine of a lock's owner is gone.
+_KEEPALIVE = ("tcp_keepalives_idle = 30", "tcp_keepalives_interval = 10", "tcp_keepalives_count = 3")
+
+
+class PostgreSQLBackend(Backend):
+    """A store in a schema of a PostgreSQL database."""
+
+    begin_write = None
+
+    def prepare(self, *, create: bool) -> None:
+        """See `Backend.prepare`."""
+        with self.writing() as connection:
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _lock_key("schema")})
+            _schema.prepare(connection, str(self.location), create=create)
+
+    def acquire(self, experiment_id: str) -> Callable[[], None] | None:
+        """See `Backend.acquire`."""
+        with self.faults():
+            connection = self._connect_alone()
+            (taken,) = connection.execute("SELECT pg_try_advisory_lock(%s)", [_lock_key(experiment_id)]).fetchone()
+            if taken:
+                return connection.close  # type: ignore[no-any-return] - the driver may not be installed
+            connection.close()
+            return None
+
+    def is_held(self, experiment_id: str) -> bool:
+        """See `Backend.is_held`."""
+        unsigned = _lock_key(experiment_id) % 2**64
+        with self.reading() as connection:
+            held = connection.execute(_HELD, {"high": unsigned >> 32, "low": unsigned % 2**32}).scalar_one()
+        return bool(held)
+
+    def explain(self, err: Exception) -> StorageError:
+        """See `Backend.explain`."""
+        reason = str(err).strip().partition("\n")[0]
+        if getattr(err, "sqlstate", None) == _DISK_FULL:
+            return StoreFullError(
+                f"The server of the store {self.location} has no space left ({reason}). Everything committed before is "
+                "intact: free some space, then resume the experiment."
+            )
+        return StorageError(
+            f"The store {self.location} cannot be used ({reason}). Check that the server runs and that host, port, "
+            "user, password and database are right: `psql` with the same URL should connect."
+        )
+
+    def after_fork_in_child(self) -> None:
+        """See `Backend.after_fork_in_child`."""
+        for connection in list(self._connections):
+            if not connection.closed:
+                _fork.mute(connection.fileno())
+            _fork.keep_unused(connection)
+        _fork.keep_unused(self.engine)
+        self.engine = self._create_engine()
+
+    def _create_engine(self) -> Engine:
+        # Positional parameters, because the writer hands rows over as tuples.
+        try:
+            engine = create_engine(
+                self.location.url,
+                paramstyle="format",
+                pool_pre_ping=True,
+                connect_args={"fallback_application_name": "retiarii"},
+            )
+        except ImportError as err:
+            raise MissingExtraError(
+                "A PostgreSQL store needs the package psycopg, which is not installed: "
+                f'pip install "retiarii[postgres]" ({err}).'
+            ) from err
+        self._connections: weakref.WeakSet[Any] = weakref.WeakSet()
+        event.listen(engine, "connect", self._remember)
+        return engine
+
+    def _connect_alone(self) -> Any:
+        """Return a bare connection that the pool lends to nobody else, outside of any transaction."""
+        pooled = self.engine.raw_connection()
+        connection: Any = pooled.driver_connection
+        pooled.detach()
+        connection.rollback()  # the pool's check that it lives began a transaction
+        connection.autocommit = True
+        for setting in _KEEPALIVE:
+            connection.execute(f"SET {setting}")
+        return connection
+
+    def _remember(self, connection: Any, _record: object) -> None:
+        self._connections.add(connection)
+
+
+def _lock_key(name: str) -> int:
+    """Return the signed 64-bit number that stands for a name among the advisory locks of a database."""
+    digest = hashlib.blake2b(f"retiarii:{name}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)

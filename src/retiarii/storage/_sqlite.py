@@ -1,0 +1,179 @@
+"""The SQLite backend: one file in WAL mode, so that readers and the writer do not wait for each other.
+
+`synchronous=NORMAL`: a commit survives the death of the process at once, and a power cut once the system has written
+it out (a power cut may cost the last moments, never the consistency of the file). The file must be on a local disk.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+
+from retiarii.errors import CorruptStoreError, StorageError, StoreFullError
+from retiarii.storage import _fork, _schema
+from retiarii.storage._backend import WRITES, Backend
+from retiarii.storage._filelock import FileLock
+
+_TIMEOUT_S = 30.0
+_WAL_KEPT_BYTES = 16 * 2**20
+_PRAGMAS = ("synchronous=NORMAL", "foreign_keys=ON", f"journal_size_limit={_WAL_KEPT_BYTES}")
+_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+_DAMAGE = ("malformed", "not a database", "could not decode")
+_LITTLE_SPACE_BYTES = 2**20
+
+
+class SQLiteBackend(Backend):
+    """A store in one file, with lock files and artefacts in a folder beside it."""
+
+    begin_write = "BEGIN IMMEDIATE"
+
+    @property
+    def path(self) -> Path:
+        """The database file."""
+        assert self.location.path is not None
+        return self.location.path
+
+    def prepare(self, *, create: bool) -> None:
+        """See `Backend.prepare`."""
+        try:
+            self.path.stat()
+        except FileNotFoundError:
+            if not create:
+                raise _schema.no_store(str(self.path)) from None
+            self._make_folder()
+        except OSError as err:
+            raise self._unusable(err) from err
+        else:
+            if self._is_store():
+                return
+        with self.writing() as connection:
+            _schema.prepare(connection, str(self.path), create=create)
+
+    def acquire(self, experiment_id: str) -> Callable[[], None] | None:
+        """See `Backend.acquire`."""
+        lock = self._lock(experiment_id)
+        try:
+            return lock.release if lock.acquire() else None
+        except OSError as err:
+            raise self._unlockable(err) from err
+
+    def is_held(self, experiment_id: str) -> bool:
+        """See `Backend.is_held`."""
+        try:
+            return self._lock(experiment_id).is_held()
+        except OSError as err:
+            raise self._unlockable(err) from err
+
+    def explain(self, err: Exception) -> StorageError:
+        """See `Backend.explain`."""
+        text = str(err)
+        lowered = text.lower()
+        if "disk is full" in lowered or ("disk i/o error" in lowered and self._is_disk_full()):
+            return StoreFullError(
+                f"There is no space left for the store {self.path} ({text}). Everything committed before is intact: "
+                "free some space, then resume the experiment."
+            )
+        if any(sign in lowered for sign in _DAMAGE):
+            return CorruptStoreError(
+                f"{self.path} is not an SQLite database, or it is damaged ({text}). Name another place with "
+                "`storage=` (`--storage`), restore the file from a copy, or save what is readable with "
+                f"`sqlite3 {self.path} .recover`."
+            )
+        if "locked" in lowered:
+            return StorageError(
+                f"The store {self.path} has been locked by another process for {_TIMEOUT_S:.0f} seconds ({text}). "
+                "Find the process that keeps a transaction open, or try again."
+            )
+        return StorageError(
+            f"The store {self.path} cannot be used ({text}). Check that the file and its folder are writable for this "
+            "user and on a local disk, or name another place with `storage=` (`--storage`)."
+        )
+
+    def after_fork_in_child(self) -> None:
+        """See `Backend.after_fork_in_child`."""
+        _fork.keep_unused(self.engine)
+        self.engine = self._create_engine()
+
+    def _create_engine(self) -> Engine:
+        engine = create_engine(self.location.url, connect_args={"timeout": _TIMEOUT_S})
+        event.listen(engine, "connect", _configure)
+        event.listen(engine, "begin", _begin)
+        return engine
+
+    def _make_folder(self) -> None:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as err:
+            raise self._unusable(err) from err
+
+    def _is_store(self) -> bool:
+        """Return whether the file is a store (False: an empty database), without writing to it.
+
+        Only SQLite itself may open the file: when a process closes a database file that it opened in another way, it
+        loses the locks of all its connections to it.
+        """
+        where = str(self.path)
+        with self.faults(), closing(_connect_read_only(self.path)) as connection:
+            if not _schema.check_tables({name for (name,) in connection.execute(_TABLES)}, where, shared=False):
+                return False
+            versions = [version for (version,) in connection.execute("SELECT version FROM schema_version")]
+        _schema.check_version(versions, where)
+        return True
+
+    def _lock(self, experiment_id: str) -> FileLock:
+        return FileLock(self.location.files / experiment_id / "lock")
+
+    def _is_disk_full(self) -> bool:
+        try:
+            return shutil.disk_usage(self.path.parent).free < _LITTLE_SPACE_BYTES
+        except OSError:
+            return False
+
+    def _unusable(self, err: OSError) -> StorageError:
+        return StorageError(
+            f"The store {self.path} cannot be made or read: {err.strerror or err}. Expected a file in a folder that "
+            "this user may write; name another place with `storage=` (`--storage`)."
+        )
+
+    def _unlockable(self, err: OSError) -> StorageError:
+        return StorageError(
+            f"The lock files in {self.location.files} cannot be used: {err.strerror or err}. The store must be on a "
+            "disk that this user may write and that knows file locks; name another place with `storage=`."
+        )
+
+
+def _connect_read_only(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=_TIMEOUT_S)
+
+
+def _configure(connection: Any, _record: object) -> None:
+    """Set up a new connection: we begin transactions ourselves, the driver would do so too late."""
+    connection.isolation_level = None
+    _use_wal(connection)
+    for pragma in _PRAGMAS:
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _use_wal(connection: Any) -> None:
+    """Switch to WAL mode; while another process does so too, SQLite refuses without waiting, so we wait."""
+    deadline = time.monotonic() + _TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as err:
+            if "locked" not in str(err) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+
+
+def _begin(connection: Connection) -> None:
+    # A transaction that reads first and writes later could fail half-way, so writers take the lock at once.
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get(WRITES) else "BEGIN")

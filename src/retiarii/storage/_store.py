@@ -1,0 +1,363 @@
+"""`Store`: experiments and their trials, durable, for one writer and many readers at once."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+from retiarii.errors import ExperimentBusyError, NotFoundError, StorageError
+from retiarii.storage import _experiments, _trials
+from retiarii.storage._backend import Backend
+from retiarii.storage._location import locate
+from retiarii.storage._postgresql import PostgreSQLBackend
+from retiarii.storage._records import ExperimentLog, ExperimentRecord, FailureReason, Intermediate
+from retiarii.storage._sqlite import SQLiteBackend
+from retiarii.storage._writer import Writer
+from retiarii.trial import Direction, Trial, TrialState
+
+_CHUNK = 500
+
+T = TypeVar("T")
+
+
+def open_store(storage: str | Path | None = None, *, create: bool = True) -> Store:
+    """Open a store, and make it where there is none.
+
+    Args:
+        storage: A path, ``"sqlite:///path.db"`` or ``"postgresql://user:password@host/database"``. None takes
+            ``$RETIARII_STORAGE``, or else the file ``retiarii.db`` in `experiments_home`.
+        create: Whether a store that does not exist is made.
+
+    Returns:
+        The store; close it, or use it in a ``with`` statement.
+
+    Raises:
+        ConfigError: The URL is malformed or of a kind that is not supported.
+        NotFoundError: There is no store, and ``create`` is false.
+        CorruptStoreError: What is there is damaged, of a newer schema, or not a store; it is left as it is.
+        StoreFullError: There is no space for a new store.
+        StorageError: The place cannot be read or written, or the server cannot be reached.
+        MissingExtraError: The URL names PostgreSQL and psycopg is not installed.
+    """
+    location = locate(storage)
+    backend: Backend = SQLiteBackend(location) if location.path is not None else PostgreSQLBackend(location)
+    try:
+        backend.prepare(create=create)
+    except BaseException:  # whatever happened, no connection may stay open
+        backend.close()
+        raise
+    return Store(backend)
+
+
+class Store:
+    """Experiments, their trials and what these reported. Made by `open_store`.
+
+    Every method is one transaction: it happens completely or not at all, and nobody sees it half done. What is
+    returned are frozen records and copies. One process at a time writes the trials of an experiment, the one that
+    holds its `lock`; any number of processes and threads may read meanwhile, and write other experiments. A store may
+    be used by several threads. A forked child may go on using it; it gets connections of its own.
+
+    Besides the errors that a method names, each raises `StoreFullError` when the disk is full, `CorruptStoreError`
+    when what it reads is damaged, and `StorageError` when the store cannot be reached.
+    """
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._writer = Writer(backend)
+        self._where = str(backend.location)
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, err: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Store at {self._where}>"
+
+    @property
+    def url(self) -> str:
+        """What `open_store` needs to open this store again, password included."""
+        return self._backend.location.spelled(hide_password=False)
+
+    @property
+    def where(self) -> str:
+        """What to call the store when speaking to people: the path, or the URL without the password."""
+        return self._where
+
+    def close(self) -> None:
+        """Close all connections; may be called twice."""
+        self._writer.close()
+        self._backend.close()
+
+    # Experiments ------------------------------------------------------------------------------------------------------
+
+    def create_experiment(self, record: ExperimentRecord) -> None:
+        """Add an experiment.
+
+        Raises:
+            DuplicateError: Its id is taken.
+            ConfigError: Its id cannot name a folder, or its configuration or space is not plain JSON data.
+        """
+        with self._backend.writing() as connection:
+            _experiments.create(connection, record, self._where)
+
+    def get_experiment(self, experiment_id: str) -> ExperimentRecord:
+        """Return an experiment.
+
+        Raises:
+            NotFoundError: There is none of this id.
+        """
+        return self._read(_experiments.get, experiment_id, self._where)
+
+    def find_experiment(self, prefix: str) -> ExperimentRecord:
+        """Return the experiment whose id begins with ``prefix``.
+
+        Raises:
+            NotFoundError: There is none, or there are several and none has exactly this id.
+        """
+        return self._read(_experiments.find, prefix, self._where)
+
+    def list_experiments(self) -> list[ExperimentRecord]:
+        """Return all experiments, oldest first."""
+        return self._read(_experiments.all_of)
+
+    def update_experiment(self, experiment_id: str, **changes: Any) -> None:
+        """Change fields of an experiment; its time of update changes by itself.
+
+        Args:
+            experiment_id: Which one.
+            **changes: Fields of `ExperimentRecord` except ``id``.
+
+        Raises:
+            NotFoundError: There is no such experiment.
+            ConfigError: There is no such field, or its value is not plain JSON data.
+        """
+        with self._backend.writing() as connection:
+            _experiments.change(connection, experiment_id, changes, self._where)
+
+    def delete_experiment(self, experiment_id: str) -> None:
+        """Delete an experiment, its trials and its artefacts.
+
+        Raises:
+            NotFoundError: There is no such experiment.
+            ExperimentBusyError: A process is running it.
+            StorageError: The folder of its artefacts cannot be removed; it is gone from the store all the same.
+        """
+        with self._locked(experiment_id), self._backend.writing() as connection:
+            _experiments.remove(connection, experiment_id, self._where)
+        folder = self._backend.location.files / experiment_id
+        try:
+            shutil.rmtree(folder)
+        except FileNotFoundError:
+            pass
+        except OSError as err:
+            raise StorageError(
+                f"Experiment {experiment_id!r} is deleted, but its artefacts in {folder} are not: "
+                f"{err.strerror or err}. Remove that folder by hand."
+            ) from err
+
+    # Trials -----------------------------------------------------------------------------------------------------------
+
+    def write(
+        self, experiment_id: str, *, trials: Sequence[Trial] = (), intermediates: Sequence[Intermediate] = ()
+    ) -> None:
+        """Write trials and intermediate results, new and changed ones alike, in one transaction.
+
+        Afterwards the store holds each trial just as given, `Trial.intermediates` included: more of them that were
+        stored before are removed. Then ``intermediates`` are added, or replaced where trial and step are the same.
+        Metrics may be NaN or infinite. NUL characters and lone surrogates in printed output are replaced.
+
+        Raises:
+            NotFoundError: There is no such experiment, or not the trial of an intermediate result.
+        """
+        self._writer.write(experiment_id, trials, intermediates)
+
+    def get_trial(self, experiment_id: str, number: int) -> Trial:
+        """Return a trial.
+
+        Raises:
+            NotFoundError: There is no such experiment or trial.
+        """
+        trial = self._read(_trials.get, experiment_id, number)
+        if trial is None:
+            self.get_experiment(experiment_id)
+            raise NotFoundError(f"Experiment {experiment_id!r} has no trial {number} in the store {self._where}.")
+        return trial
+
+    def iter_trials(self, experiment_id: str, *, states: Collection[TrialState] | None = None) -> Iterator[Trial]:
+        """Yield trials by number, a few hundred in memory at a time.
+
+        No transaction stays open between two trials, so a slow reader holds nobody up; it may see changes made
+        meanwhile.
+
+        Args:
+            experiment_id: Of which experiment.
+            states: Only trials in these states; None for all.
+
+        Raises:
+            NotFoundError: There is no such experiment.
+        """
+        self.get_experiment(experiment_id)
+        return self._chunks(experiment_id, states)
+
+    def list_trials(self, experiment_id: str, *, states: Collection[TrialState] | None = None) -> list[Trial]:
+        """Return trials by number.
+
+        Args:
+            experiment_id: Of which experiment.
+            states: Only trials in these states; None for all.
+
+        Raises:
+            NotFoundError: There is no such experiment.
+        """
+        return list(self.iter_trials(experiment_id, states=states))
+
+    def count_trials(self, experiment_id: str) -> dict[TrialState, int]:
+        """Return how many trials are in each state, zeros included.
+
+        Raises:
+            NotFoundError: There is no such experiment.
+        """
+        counts = self._read(_trials.count_by_state, experiment_id)
+        if not any(counts.values()):
+            self.get_experiment(experiment_id)
+        return counts
+
+    def best_trials(self, experiment_id: str, k: int, direction: Direction | None = None) -> list[Trial]:
+        """Return the ``k`` completed trials with the best default metric; of equal ones, the earlier first.
+
+        Args:
+            experiment_id: Of which experiment.
+            k: How many at most.
+            direction: Which metrics are better; None for the experiment's own direction.
+
+        Raises:
+            NotFoundError: There is no such experiment.
+        """
+        record = self.get_experiment(experiment_id)
+        return self._read(_trials.best, experiment_id, k, record.direction if direction is None else direction)
+
+    def failure_reasons(self, experiment_id: str) -> list[FailureReason]:
+        """Return why trials failed, the most frequent reason first.
+
+        Raises:
+            NotFoundError: There is no such experiment.
+        """
+        self.get_experiment(experiment_id)
+        return self._read(_trials.failure_reasons, experiment_id)
+
+    def intermediates(self, experiment_id: str, number: int) -> tuple[Intermediate, ...]:
+        """Return what a trial reported on the way, in order, with the times.
+
+        Raises:
+            NotFoundError: There is no such experiment or trial.
+        """
+        found = self._read(_trials.intermediates, experiment_id, number)
+        if not found:
+            self.get_trial(experiment_id, number)
+        return found
+
+    def load_log(self, experiment_id: str) -> ExperimentLog:
+        """Return what an exact resume of the search needs: proposals by number, ended trials by their end.
+
+        Raises:
+            NotFoundError: There is no such experiment.
+            CorruptStoreError: A trial number is left out, so the order cannot be known.
+        """
+        log = self._read(_trials.log, experiment_id)
+        if not log.asked:
+            self.get_experiment(experiment_id)
+        return log
+
+    # Between processes ------------------------------------------------------------------------------------------------
+
+    def request_stop(self, experiment_id: str) -> None:
+        """Ask the process that runs an experiment to stop it.
+
+        Raises:
+            NotFoundError: There is no such experiment.
+        """
+        self.update_experiment(experiment_id, stop_requested=True)
+
+    def stop_requested(self, experiment_id: str) -> bool:
+        """Return whether somebody asked the process that runs an experiment to stop it.
+
+        Raises:
+            NotFoundError: There is no such experiment.
+        """
+        return self._read(_experiments.stop_requested, experiment_id, self._where)
+
+    @contextmanager
+    def lock(self, experiment_id: str) -> Iterator[None]:
+        """Be the only one who runs an experiment.
+
+        Inside, its record names this process, and an earlier request to stop is forgotten. When the process dies, even
+        by ``kill -9``, the lock is free again. Children of this process do not have it.
+
+        Raises:
+            NotFoundError: There is no such experiment.
+            ExperimentBusyError: It is being run already; the message names process and host.
+        """
+        with self._locked(experiment_id):
+            self.update_experiment(experiment_id, pid=os.getpid(), host=socket.gethostname(), stop_requested=False)
+            try:
+                yield
+            finally:
+                with suppress(StorageError):  # it is for people only, and must not hide why the block ended
+                    self.update_experiment(experiment_id, pid=None, host=None)
+
+    def is_running(self, experiment_id: str) -> bool:
+        """Return whether a living process holds the lock of an experiment."""
+        return self._backend.is_held(experiment_id)
+
+    def directory(self, experiment_id: str) -> Path:
+        """Return the folder for artefacts of an experiment (made if missing).
+
+        It is in ``<database file>.files`` beside an SQLite file, for PostgreSQL in `experiments_home`.
+
+        Raises:
+            NotFoundError: There is no such experiment.
+            StorageError: The folder cannot be made.
+        """
+        self.get_experiment(experiment_id)
+        folder = self._backend.location.files / experiment_id
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as err:
+            raise StorageError(
+                f"The folder {folder} for the artefacts of experiment {experiment_id!r} cannot be made: "
+                f"{err.strerror or err}. Check its permissions and the free space."
+            ) from err
+        return folder
+
+    def _read(self, query: Callable[..., T], *arguments: Any) -> T:
+        with self._backend.reading() as connection:
+            return query(connection, *arguments)
+
+    def _chunks(self, experiment_id: str, states: Collection[TrialState] | None) -> Iterator[Trial]:
+        last = -1
+        while chunk := self._read(_trials.chunk, experiment_id, last, states, _CHUNK):
+            yield from chunk
+            last = chunk[-1].number
+
+    @contextmanager
+    def _locked(self, experiment_id: str) -> Iterator[None]:
+        record = self.get_experiment(experiment_id)
+        release = self._backend.acquire(experiment_id)
+        if release is None:
+            owner = "another process" if record.pid is None else f"process {record.pid} on host {record.host!r}"
+            raise ExperimentBusyError(
+                f"Experiment {experiment_id!r} in the store {self._where} is being run by {owner}. Wait for its end, "
+                f"stop it with `retiarii stop {experiment_id}`, or end that process."
+            )
+        try:
+            yield
+        finally:
+            release()

@@ -1,0 +1,179 @@
+"""`Writer`: the hot path of a search, trials and intermediate results in one short transaction.
+
+The loop writes twice per trial, so here alone the statements go to the driver directly: SQLAlchemy compiles them once,
+and executing them through it took 250 microseconds per transaction where this takes 70.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import ClauseElement, bindparam, delete, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Dialect
+
+from retiarii.errors import NotFoundError, StorageError
+from retiarii.storage import _fork
+from retiarii.storage._backend import Backend
+from retiarii.storage._records import Intermediate
+from retiarii.storage._rows import Row, intermediate_row, trial_row
+from retiarii.storage._schema import EXPERIMENTS, INTERMEDIATES, TRIALS
+from retiarii.trial import Trial
+
+_TOUCH_EVERY_S = 1.0
+
+
+class Writer:
+    """Writes trials through one connection of its own; calls from several threads take turns.
+
+    Args:
+        backend: Where to write.
+    """
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._statements = _Statements(backend.engine.dialect)
+        self._forget()
+        _fork.register(self)
+
+    def write(self, experiment_id: str, trials: Sequence[Trial], intermediates: Sequence[Intermediate]) -> None:
+        """Make the store hold these trials and intermediate results; all of them, or after an error none.
+
+        Raises:
+            NotFoundError: There is no such experiment, or no trial that an intermediate result is of.
+            StoreFullError: There is no space left.
+            StorageError: The store cannot be written.
+        """
+        changes = list(self._changes(experiment_id, trials, intermediates))
+        with self._lock, self._backend.faults():
+            try:
+                self._commit(experiment_id, changes)
+            except self._backend.driver_error as err:
+                if self._connection is not None or not self._is_lost(err):
+                    raise self._explain(experiment_id, err) from err
+                self._commit(experiment_id, changes)  # the server went away and came back; the rows replace themselves
+
+    def close(self) -> None:
+        """Close the connection; the next `write` opens one."""
+        with self._lock, self._backend.faults():
+            self._drop()
+
+    def after_fork_in_child(self) -> None:
+        """Leave the parent's connection alone and begin with a new one."""
+        _fork.keep_unused(self._connection)
+        self._forget()
+
+    def _forget(self) -> None:
+        self._lock = threading.Lock()
+        self._connection: Any = None
+        self._touched = 0.0
+        self._touched_id = ""
+
+    def _changes(
+        self, experiment_id: str, trials: Sequence[Trial], intermediates: Sequence[Intermediate]
+    ) -> Iterator[tuple[str, list[Row]]]:
+        """Yield statements with their rows, in the order in which they must run."""
+        statements = self._statements
+        if trials:
+            yield statements.put_trial, [trial_row(experiment_id, trial) for trial in trials]
+            yield (
+                statements.cut_intermediates,
+                [(experiment_id, trial.number, len(trial.intermediates)) for trial in trials],
+            )
+            missing = [intermediate_row(experiment_id, report) for trial in trials for report in _reports(trial)]
+            if missing:
+                yield statements.add_intermediate, missing
+        if intermediates:
+            yield statements.put_intermediate, [intermediate_row(experiment_id, report) for report in intermediates]
+
+    def _commit(self, experiment_id: str, changes: Iterable[tuple[str, list[Row]]]) -> None:
+        with self._transaction() as cursor:
+            for statement, rows in changes:
+                cursor.executemany(statement, rows)
+            now = time.time()
+            if experiment_id != self._touched_id or abs(now - self._touched) >= _TOUCH_EVERY_S:
+                cursor.execute(self._statements.touch, (now, experiment_id))
+                self._touched, self._touched_id = now, experiment_id
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Any]:
+        connection = self._connected()
+        try:
+            cursor = connection.cursor()
+            if self._backend.begin_write is not None:
+                cursor.execute(self._backend.begin_write)
+            yield cursor
+            connection.commit()
+        except BaseException as err:  # also Ctrl-C: the next transaction must not begin inside of this one
+            self._undo(connection, err)
+            raise
+
+    def _connected(self) -> Any:
+        if self._connection is None:
+            self._connection = self._backend.engine.raw_connection()
+        return self._connection
+
+    def _undo(self, connection: Any, err: BaseException) -> None:
+        self._touched_id = ""
+        try:
+            connection.rollback()
+            if self._is_lost(err):
+                self._drop()
+        except self._backend.driver_error:
+            self._drop()
+
+    def _is_lost(self, err: BaseException) -> bool:
+        dialect: Any = self._backend.engine.dialect  # its annotation wants the error class of one driver
+        return isinstance(err, self._backend.driver_error) and dialect.is_disconnect(err, None, None)
+
+    def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.invalidate()
+
+    def _explain(self, experiment_id: str, err: Exception) -> StorageError:
+        if "foreign key" in str(err).lower():
+            return NotFoundError(
+                f"There is no experiment {experiment_id!r} in {self._backend.location}, or it lacks the trial of an "
+                "intermediate result. Create the experiment first, and write a trial before what it reports."
+            )
+        return self._backend.explain(err)
+
+
+class _Statements:
+    """The statements of the writer, as text for one database."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        insert = sqlite.insert if dialect.name == "sqlite" else postgresql.insert
+        trial, report = insert(TRIALS), insert(INTERMEDIATES)
+        new_trial = {name: trial.excluded[name] for name in TRIALS.c.keys() if name not in TRIALS.primary_key}
+        new_report = {name: report.excluded[name] for name in ("time", "metrics")}
+        of_trial = (
+            INTERMEDIATES.c.experiment_id == bindparam("id"),
+            INTERMEDIATES.c.number == bindparam("of"),
+            INTERMEDIATES.c.step >= bindparam("from"),
+        )
+
+        def compiled(statement: ClauseElement) -> str:
+            return str(statement.compile(dialect=dialect))
+
+        self.put_trial = compiled(trial.on_conflict_do_update(index_elements=TRIALS.primary_key, set_=new_trial))
+        self.cut_intermediates = compiled(delete(INTERMEDIATES).where(*of_trial))
+        self.add_intermediate = compiled(report.on_conflict_do_nothing())
+        self.put_intermediate = compiled(
+            report.on_conflict_do_update(index_elements=INTERMEDIATES.primary_key, set_=new_report)
+        )
+        self.touch = compiled(
+            update(EXPERIMENTS).values(updated=bindparam("now")).where(EXPERIMENTS.c.id == bindparam("which"))
+        )
+
+
+def _reports(trial: Trial) -> Iterator[Intermediate]:
+    """Yield what a trial reported, as of its end (or start) where the moment is not known."""
+    moment = trial.ended or trial.started or time.time()
+    for step, metrics in enumerate(trial.intermediates):
+        yield Intermediate(trial.number, step, metrics, moment)

@@ -1,0 +1,40 @@
+"""Multi-trial search strategies: which architecture to try next.
+
+A `Strategy` is a recipe (`Random`, `GridSearch`, `RegularizedEvolution`); ``strategy.search(space)`` starts a `Search`,
+which proposes architectures (`Search.ask`) and learns from their results (`Search.tell`) until `SearchExhausted`. An
+experiment runs that loop with trials in isolated processes; it is just as well yours:
+
+    >>> from retiarii.space import Categorical, Integer, SearchSpace
+    >>> from retiarii.strategy import RegularizedEvolution
+    >>> space = SearchSpace([Categorical("op", ["conv", "pool", "skip"]), Integer("width", 1, 64)])
+    >>> search = RegularizedEvolution(population_size=10, sample_size=5, cycles=200).search(space, seed=0)
+    >>> for architecture in search:
+    ...     trial = search.tell_metric(architecture, architecture["width"] * (architecture["op"] == "conv"))
+    >>> search.best.architecture
+    Architecture({'op': 'conv', 'width': 64})
+
+With several trials at a time, `Search.ask` for as many architectures as there are free workers and `Search.tell` each
+`Trial` as it ends. Same seed and same results: same proposals, also after `Search.replay`. This room neither builds
+models nor evaluates them.
+"""
+
+from retiarii.errors import SearchExhausted
+from retiarii.strategy._evolution import EvolutionSearch, RegularizedEvolution
+from retiarii.strategy._grid import GridEnumeration, GridSearch
+from retiarii.strategy._random import Random, RandomSearch
+from retiarii.strategy._search import Search, SearchError
+from retiarii.strategy._strategy import BaseStrategy, Strategy
+
+__all__ = [
+    "BaseStrategy",
+    "EvolutionSearch",
+    "GridEnumeration",
+    "GridSearch",
+    "Random",
+    "RandomSearch",
+    "RegularizedEvolution",
+    "Search",
+    "SearchError",
+    "SearchExhausted",
+    "Strategy",
+]

@@ -1,0 +1,19 @@
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def _own_experiments_home(tmp_path_factory, monkeypatch):
+    """No test reads or writes the experiments of the person who runs it."""
+    monkeypatch.setenv("RETIARII_HOME", str(tmp_path_factory.mktemp("home")))
+    monkeypatch.delenv("RETIARII_STORAGE", raising=False)
+
+
+@pytest.fixture(scope="session")
+def shared_data():
+    """The folder of real data beside the repository."""
+    folder = Path(__file__).resolve().parents[2] / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"real data are not there: {folder}")
+    return folder

@@ -1,0 +1,43 @@
+"""Run (or resume) a small deterministic experiment; the tests kill this process at random instants.
+
+Usage: kill_script.py STORE SENTINEL run|resume [ID]
+"""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import retiarii.nn.pytorch as nn
+from retiarii import FunctionalEvaluator, RetiariiExeConfig, RetiariiExperiment
+from retiarii.strategy import RegularizedEvolution
+
+STORE, SENTINEL, ACTION = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
+CONCURRENCY = int(os.environ.get("TEST_CONCURRENCY", "1"))
+
+
+def evaluate(model, sentinel=str(SENTINEL)):
+    with open(sentinel, "a") as file:  # one line for each evaluation that came to its end
+        width, depth = model[0].out_features, len(model[1])
+        time.sleep(0.02)
+        metric = -abs(width - 24) - abs(depth - 3) / 10
+        file.write(f"{os.getpid()} {metric}\n")
+    return metric
+
+
+def main():
+    if ACTION == "resume":
+        RetiariiExperiment.resume(sys.argv[4], storage=STORE)
+        return
+    width = nn.ValueChoice(list(range(8, 40, 2)), label="width")
+    model = nn.Sequential(
+        nn.Linear(4, width), nn.Repeat(lambda index: nn.Linear(width, width), (1, 4), label="depth"), nn.ReLU()
+    )
+    strategy = RegularizedEvolution(population_size=10, sample_size=3)
+    experiment = RetiariiExperiment(model, FunctionalEvaluator(evaluate), [], strategy)
+    config = RetiariiExeConfig("local", trial_concurrency=CONCURRENCY, max_trial_number=60, seed=3)
+    config.storage, config.progress = STORE, False
+    experiment.run(config)
+
+
+main()

@@ -1,0 +1,54 @@
+import logging
+
+import pytest
+
+from retiarii.errors import ConfigError
+from retiarii.experiment import RetiariiExeConfig
+from retiarii.experiment._resources import Resources, allocate
+
+
+def config(concurrency=1, gpus=None, **service):
+    made = RetiariiExeConfig("local", trial_concurrency=concurrency, trial_gpu_number=gpus)
+    for name, value in service.items():
+        setattr(made.training_service, name, value)
+    return made
+
+
+def test_without_gpus_trials_share_the_cores():
+    assert allocate(config(4), num_gpus=0) == Resources(4, None)
+
+
+def test_each_trial_gets_its_own_gpu():
+    assert allocate(config(2), num_gpus=4) == Resources(2, ((0,), (1,), (2,), (3,)))
+
+
+def test_several_gpus_for_each_trial():
+    assert allocate(config(2, gpus=2), num_gpus=5) == Resources(2, ((0, 1), (2, 3)))
+
+
+def test_more_trials_than_gpus_are_said_and_cut(caplog):
+    with caplog.at_level(logging.WARNING):
+        assert allocate(config(8), num_gpus=2).slots == 2
+    assert "max_trial_number_per_gpu" in caplog.text
+
+
+def test_trials_may_share_a_gpu():
+    assert allocate(config(4, max_trial_number_per_gpu=2), num_gpus=2).slots == 4
+
+
+def test_gpus_in_use_are_left_alone_when_asked(caplog):
+    with caplog.at_level(logging.WARNING):
+        resources = allocate(config(2, use_active_gpu=False), num_gpus=2, busy=[0])
+    assert resources.devices == ((1,),)
+    assert "GPUs [0] are not used" in caplog.text
+
+
+def test_no_gpu_is_touched_for_zero():
+    assert allocate(config(2, gpus=0), num_gpus=8) == Resources(2, None)
+
+
+def test_too_many_gpus_wanted():
+    with pytest.raises(ConfigError, match="trial_gpu_number is 3, but the GPUs to use are"):
+        allocate(config(1, gpus=3), num_gpus=2)
+    with pytest.raises(ConfigError, match=r"names \[5\], but this machine has 2"):
+        allocate(config(1, gpu_indices=[5]), num_gpus=2)

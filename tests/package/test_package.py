@@ -1,0 +1,67 @@
+import ast
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import retiarii
+
+SOURCES = sorted(Path(retiarii.__file__).parent.glob("**/*.py"))
+ROOMS = ["experiment", "evaluator", "execution", "nn.pytorch", "space", "storage", "strategy", "trial", "utils"]
+
+
+def loaded_by(statement):
+    code = f"import sys; {statement}; print(*sorted(sys.modules))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(run.stdout.split())
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    loaded = loaded_by("import retiarii, retiarii.experiment")
+    assert not loaded & {"torch", "numpy", "sqlalchemy", "pytorch_lightning", "rich"}
+
+
+def test_plain_data_rooms_and_the_command_line_load_no_torch():
+    assert "torch" not in loaded_by("import retiarii.space, retiarii.trial, retiarii.storage, retiarii.cli")
+
+
+def test_lightning_is_loaded_only_by_those_who_use_it():
+    loaded = loaded_by("import retiarii.experiment.pytorch, retiarii.evaluator, retiarii.execution, retiarii.strategy")
+    assert not loaded & {"pytorch_lightning", "torchmetrics", "sklearn"}
+
+
+@pytest.mark.parametrize("name", retiarii.__all__)
+def test_every_name_that_the_package_promises_is_there(name):
+    assert getattr(retiarii, name) is not None
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_rooms_export_what_they_say_in_order(room):
+    module = importlib.import_module(f"retiarii.{room}")
+    assert list(module.__all__) == sorted(module.__all__)
+    for name in module.__all__:
+        assert getattr(module, name) is not None
+    assert module.__doc__
+
+
+def test_a_name_that_is_not_there():
+    with pytest.raises(AttributeError, match="'retiarii' has no attribute 'Experimental'"):
+        _ = retiarii.Experimental
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+def test_error_messages_do_not_forget_their_f(path):
+    """Ruff's RUF027 does not see ``{self.name}`` in a plain string under ``raise``."""
+    for statement in ast.walk(ast.parse(path.read_text())):
+        if isinstance(statement, ast.Raise) and statement.exc is not None:
+            inside_f = {id(part) for f in ast.walk(statement) if isinstance(f, ast.JoinedStr) for part in ast.walk(f)}
+            for node in ast.walk(statement.exc):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in inside_f:
+                    assert "{" not in node.value or "}" not in node.value, f"{path}:{node.lineno}: {node.value!r}"
+
+
+def test_files_stay_small():
+    long = {path.name: count for path in SOURCES if (count := len(path.read_text().splitlines())) > 500}
+    assert not long
