@@ -26,7 +26,9 @@
     │   ├── CorruptStoreError                  the file is damaged, or is not a store of ours
     │   ├── StoreFullError (OSError)           no space left for the store
     │   └── ExperimentBusyError                another process is running this experiment
-    └── MissingExtraError (ImportError)        an optional dependency is not installed
+    ├── MissingExtraError (ImportError)        an optional dependency is not installed
+    └── GraphError                             a model cannot be turned into a graph, or a graph into a model
+        └── InvalidMutation (ValueError)       a mutation asks for something that the graph does not allow
 
 Messages say what is wrong, where, what was found, what was expected and what to do; the parts that a
 program may want to show are attributes.
@@ -50,6 +52,8 @@ __all__ = [
     "ExperimentError",
     "ExperimentFailedError",
     "FreezeError",
+    "GraphError",
+    "InvalidMutation",
     "LabelConflictError",
     "MetricError",
     "MissingExtraError",
@@ -188,3 +192,19 @@ class ExperimentBusyError(StorageError):
 
 class MissingExtraError(RetiariiError, ImportError):
     """An optional dependency is not installed."""
+
+
+class GraphError(RetiariiError):
+    """A model cannot be turned into a graph, or a graph into a model.
+
+    Attributes:
+        node: The path of the node in question, such as ``"layer1.0.conv1"``, where there is one.
+    """
+
+    def __init__(self, message: str, *, node: str | None = None) -> None:
+        super().__init__(message)
+        self.node = node
+
+
+class InvalidMutation(GraphError, ValueError):
+    """A mutation asks for something that the graph does not allow, or leaves a graph that cannot run."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import re
+import reprlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,7 +13,7 @@ from torch import nn
 
 from retiarii.errors import EvaluatorError
 from retiarii.evaluator._evaluator import Evaluator, ModelSource
-from retiarii.evaluator._tracing import with_defaults
+from retiarii.nn.pytorch._construction import evaluate
 from retiarii.trial import MetricValue
 
 _CLASS_NAME = re.compile(r"cls|klass|\w+_(cls|class)")
@@ -47,15 +48,13 @@ class FunctionalEvaluator(Evaluator):
         EvaluatorError: ``function`` cannot be called with a model and these arguments.
     """
 
-    def __init__(
-        self, function: Callable[..., Any], arguments: Mapping[str, Any] | None = None, **kwargs: Any
-    ) -> None:
+    def __init__(self, function: Callable[..., Any], arguments: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
         self.function = function
         self.arguments = {**(arguments or {}), **kwargs}
         self._wants_class = _check_signature(function, self.arguments)
 
     def __repr__(self) -> str:
-        arguments = "".join(f", {name}={value!r}" for name, value in self.arguments.items())
+        arguments = "".join(f", {name}={reprlib.repr(value)}" for name, value in self.arguments.items())
         return f"FunctionalEvaluator({_name(self.function)}{arguments})"
 
     def evaluate(self, model: ModelSource) -> MetricValue | None:
@@ -69,7 +68,7 @@ class FunctionalEvaluator(Evaluator):
         """
         factory = _ModelFactory(model)
         argument = factory if self._wants_class else factory.build_once()
-        result: MetricValue | None = self.function(argument, **with_defaults(self.arguments))
+        result: MetricValue | None = self.function(argument, **evaluate(self.arguments))
         return result
 
 

@@ -83,7 +83,9 @@ class Recorder:
     def _parse_returned(self, returned: Any, evaluator: str) -> Metrics:
         if returned is not None:
             return parse_metrics(returned, where=f"what {evaluator} returned")
-        seen = f"{self.num_intermediates} intermediate result(s) and no final one" if self.num_intermediates else "nothing"
+        seen = (
+            f"{self.num_intermediates} intermediate result(s) and no final one" if self.num_intermediates else "nothing"
+        )
         raise MetricError(
             f"{evaluator} returned None and reported {seen}. Expected a final result: return the metric, or call "
             "retiarii.report_final_result(metric)."

@@ -11,7 +11,7 @@ import torch
 
 from retiarii.errors import SerializationError
 from retiarii.evaluator._culprit import explain, find_culprit
-from retiarii.evaluator._tracing import TracedFactory, build, factory_of, traced_call
+from retiarii.evaluator._tracing import build, traced_call
 
 
 def dumps(obj: Any, name: str) -> bytes:
@@ -50,9 +50,6 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc] # cloudpickle has no 
     """A cloudpickle that sends traced objects as constructor and arguments."""
 
     def reducer_override(self, obj: Any) -> Any:
-        if isinstance(obj, type):
-            factory = factory_of(obj)
-            return super().reducer_override(obj) if factory is None else (TracedFactory.unwrap, (factory,))
         call = traced_call(obj)
         if call is not None:
             return build, (call,)

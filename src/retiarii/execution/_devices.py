@@ -39,7 +39,7 @@ class DevicePool:
             return
         if len(groups) < slots:
             raise ConfigError(
-                f"devices has {len(groups)} group(s) for {slots} trials at a time: {[list(group) for group in groups]}. "
+                f"devices is {[list(group) for group in groups]}: {len(groups)} group(s) for {slots} trials at a time. "
                 "Give one group for each slot (name a GPU twice to share it), or lower slots."
             )
         self._free = [_device(group, os.environ) for group in groups]

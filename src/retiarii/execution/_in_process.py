@@ -57,7 +57,8 @@ class InProcessExecutor(Executor):
         """End a trial that is still waiting."""
         for job in [job for job in self._waiting if job.number == number]:
             self._waiting.remove(job)
-            self._end(job, Outcome(failure=Failure(FailureKind.CANCELLED, "The trial was cancelled before it started.")))
+            failure = Failure(FailureKind.CANCELLED, "The trial was cancelled before it started.")
+            self._end(job, Outcome(failure=failure))
 
     def close(self) -> None:
         """Forget what is still waiting."""

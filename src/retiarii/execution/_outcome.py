@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import traceback
 from dataclasses import dataclass
+from types import TracebackType
 
 from retiarii.errors import ArchitectureError, FreezeError, MetricError
 from retiarii.execution._interface import Report, Task, TrialJob
@@ -62,7 +63,7 @@ def shorten(text: str, limit: int) -> str:
         head = limit // 3
         tail = limit - head
         text = f"{text[:head]}\n[... {len(text) - limit} characters left out ...]\n{text[-tail:]}"
-    return text.encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\ufffd")
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "\ufffd")
 
 
 def _kind(error: BaseException) -> FailureKind:
@@ -83,6 +84,6 @@ def _is_out_of_memory(error: BaseException) -> bool:
     return type(error) is RuntimeError and any(phrase in str(error).lower() for phrase in _MEMORY_PHRASES)
 
 
-def _skip_own_frame(error: BaseException) -> object:
+def _skip_own_frame(error: BaseException) -> TracebackType | None:
     own = error.__traceback__
     return own.tb_next if own is not None and own.tb_next is not None else own

@@ -47,6 +47,11 @@ def command(module: str) -> list[str]:
     return [sys.executable, "-c", BOOT.format(module=module), json.dumps(path)]
 
 
+def hash_seed() -> str:
+    """Return the ``PYTHONHASHSEED`` of trials: sets are iterated in the same order whenever a trial is repeated."""
+    return os.environ.get("PYTHONHASHSEED", "0")
+
+
 def write_payload(pipe: BinaryIO, settings: Settings, task: bytes, order: Message | None = None) -> None:
     """Write what `read_payload` reads."""
     header = json.dumps({"settings": asdict(settings), "order": order, "task_bytes": len(task)})
@@ -75,18 +80,23 @@ def read_payload(pipe: BinaryIO) -> tuple[Settings, bytes, Message | None]:
 def load_task(data: bytes) -> Task:
     """Unpickle a task as if it were at home here.
 
-    What the user defined in ``__main__`` (a script, a notebook) comes by value. It is put into a ``__main__`` of its own,
-    where pickle and ``torch.save`` look for it when a trial saves a model.
+    What the user defined in ``__main__`` (a script, a notebook) comes by value. It is put into a ``__main__`` of its
+    own, where pickle and ``torch.save`` look for it when a trial saves a model.
     """
     main = types.ModuleType("__main__")
     sys.modules["__main__"] = main
     task: Task = pickle.loads(data)
     if b"__main__" in data:
-        for thing in gc.get_objects():
-            if isinstance(thing, (type, types.FunctionType)) and thing.__module__ == "__main__":
-                if thing.__qualname__ == thing.__name__:
-                    vars(main).setdefault(thing.__name__, thing)
+        for thing in filter(_is_of_main, gc.get_objects()):
+            vars(main).setdefault(thing.__name__, thing)
     return task
+
+
+def _is_of_main(thing: Any) -> bool:
+    kind = type(thing)  # not isinstance: it would wake lazy proxies up
+    if kind is not types.FunctionType and not issubclass(kind, type):
+        return False
+    return getattr(thing, "__module__", None) == "__main__" and thing.__qualname__ == thing.__name__
 
 
 def restore_environment(settings: Settings) -> None:

@@ -100,6 +100,15 @@ def reap(pid: int, *, block: bool = True) -> int | None:
     return os.waitstatus_to_exitcode(status) if found else None
 
 
+def kill_and_reap(pid: int, *, block: bool) -> None:
+    """Kill a child and collect it, with ``block=False`` only if it is dead at once (POSIX only)."""
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    reap(pid, block=block)
+
+
 def exit_in_words(code: int | None) -> str:
     """Return a phrase like ``"was killed by SIGSEGV"`` for an exit code (negative: a signal)."""
     if code is None:

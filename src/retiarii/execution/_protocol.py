@@ -1,7 +1,7 @@
 """How the processes talk: frames of JSON in pipes.
 
-JSON, because a trial runs any code at all: whatever it writes into the pipe of its events can at worst be no event, never
-something that runs when it is read. Only the task itself travels as a pickle, from the user's process to its children.
+JSON, because a trial runs any code at all: whatever it writes into the pipe of its events can at worst be no event,
+never something that runs when it is read. Only the task itself travels as a pickle, from the user's process downwards.
 """
 
 from __future__ import annotations

@@ -327,8 +327,8 @@ class RetiariiExperiment:
 
     def _model_part(self, architecture: Architecture) -> Architecture:
         """Leave out the choices of the evaluator's arguments."""
-        labels = set(self._record().config["evaluator_labels"])
-        return Architecture({label: value for label, value in architecture.items() if label not in labels})
+        of_evaluator = self._record().config["evaluator_labels"]
+        return architecture.restricted(set(architecture).difference(of_evaluator))
 
     def _opened(self) -> tuple[Store, ExperimentRecord]:
         return self._opened_store(), self._record()

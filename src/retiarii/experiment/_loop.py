@@ -107,8 +107,9 @@ class SearchLoop:
                 self._store.write(self._id, trials=[*finished, *started], intermediates=reported)
             for trial in finished:
                 self._callback.on_trial_end(trial)
-            for trial in started:
-                self._submit(trial)
+            if not self._stop.is_set:  # a callback may just have asked; what is proposed is run on a resume
+                for trial in started:
+                    self._submit(trial)
             if not self._running or self._stop.is_immediate or self._is_late():
                 break
             events = self._executor.poll(POLL_S)

@@ -11,7 +11,8 @@ models to architectures, `retiarii.strategy` decides which architectures to try.
 """
 
 from retiarii.space._architecture import Architecture
-from retiarii.space._choice import Categorical, Choice
+from retiarii.space._categorical import Categorical
+from retiarii.space._choice import Choice
 from retiarii.space._condition import ALWAYS, Condition, Test, both, either
 from retiarii.space._expression import ChoiceMisuseWarning, Expression, Variable
 from retiarii.space._numeric import Float, Integer

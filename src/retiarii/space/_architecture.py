@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
-from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
+import uuid
+from collections.abc import Container, ItemsView, Iterator, KeysView, Mapping, ValuesView
 from pathlib import Path
 from typing import Any
 
 from retiarii.errors import ArchitectureError
 from retiarii.space._value import Value, as_json, plain_value
+
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 class Architecture(Mapping[str, Value]):
@@ -96,6 +98,10 @@ class Architecture(Mapping[str, Value]):
     def __reduce__(self) -> tuple[Any, ...]:
         return Architecture._of, (self._values,)
 
+    def restricted(self, labels: Container[str]) -> Architecture:
+        """Return the architecture of some labels only, for example those of the model in a joint search."""
+        return Architecture._of({label: value for label, value in self._values.items() if label in labels})
+
     @property
     def key(self) -> str:
         """The stable hash: BLAKE2b with 128 bits of the canonical JSON, as 32 hexadecimal digits.
@@ -108,7 +114,7 @@ class Architecture(Mapping[str, Value]):
 
     def canonical_json(self) -> str:
         """Return the one canonical form: compact ASCII JSON with sorted labels."""
-        return json.dumps(self._values, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return _CANONICAL.encode(self._values)
 
     def to_json(self) -> dict[str, Any]:
         """Return a new dict of what JSON can hold (tuples as lists)."""
@@ -138,18 +144,15 @@ class Architecture(Mapping[str, Value]):
         """
         target = Path(path)
         target.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
+        part = target.with_name(f".{target.name}.{uuid.uuid4().hex}.part")
         try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                json.dump(self.to_json(), file, indent=2, ensure_ascii=False)
-                file.write("\n")
+            with part.open("x", encoding="utf-8") as file:
+                file.write(json.dumps(self.to_json(), indent=2, ensure_ascii=False) + "\n")
                 file.flush()
                 os.fsync(file.fileno())
-            os.chmod(temporary, 0o666 & ~_umask())
-            os.replace(temporary, target)
-        except BaseException:  # whatever happened, also Ctrl-C, the half-written file must go
-            os.unlink(temporary)
-            raise
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Architecture:
@@ -183,12 +186,6 @@ class Architecture(Mapping[str, Value]):
             ) from err
 
 
-def _umask() -> int:
-    current = os.umask(0o077)
-    os.umask(current)
-    return current
-
-
 def _plain_label(label: Any) -> str:
     if not isinstance(label, str):
         raise ArchitectureError(
@@ -214,8 +211,8 @@ def _parse(text: str | bytes, where: str) -> Mapping[str, Any]:
         raise ArchitectureError(
             f"{_upper(where)} is not JSON: {err.msg} at line {err.lineno}, column {err.colno}. {_EXPECTED}"
         ) from err
-    except RecursionError as err:
-        raise ArchitectureError(f"{_upper(where)} nests its lists too deeply. {_EXPECTED}") from err
+    except (ValueError, RecursionError) as err:  # a number with too many digits, lists in lists in lists ...
+        raise ArchitectureError(f"{_upper(where)} cannot be read as JSON: {err}. {_EXPECTED}") from err
     if not isinstance(parsed, dict):
         raise ArchitectureError(
             f"{_upper(where)} holds a JSON {_JSON_NAMES.get(type(parsed), 'value')}, not an object. {_EXPECTED}",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from retiarii.errors import SpaceError
 from retiarii.space._value import Value, plain_value
@@ -16,37 +16,44 @@ from retiarii.space._value import Value, plain_value
 
 @dataclass(frozen=True)
 class Test:
-    """"The choice ``label`` is active and has one of these values."
+    """The statement that the choice ``label`` is active and has one of some values.
 
-    For a parent that is a `Subset`: its value contains at least one of them.
+    For a parent that is a `Subset`: that its value contains at least one of them.
 
     Attributes:
         label: The label of the parent choice.
-        values: Canonical values of the parent; any iterable is accepted and kept as a frozenset.
+        values: Candidates of the parent; any iterable is accepted and kept as a frozenset.
 
     Raises:
         SpaceError: There are no values, or one is not plain.
     """
 
-    __test__ = False  # pytest collects classes called Test otherwise
+    __test__ = False  # pytest takes classes with this name for its own
 
     label: str
     values: frozenset[Value]
 
     def __post_init__(self) -> None:
         try:
-            values = frozenset(plain_value(value) for value in self.values)
+            values = frozenset(map(plain_value, self.values))
         except ValueError as err:
             raise SpaceError(f"A condition on {self.label!r} names a value that {err}.") from err
         if not values:
-            raise SpaceError(f"A condition on {self.label!r} names no value, so it would never hold. Name at least one.")
+            raise SpaceError(f"A condition on {self.label!r} names no value, so it never holds. Name at least one.")
         object.__setattr__(self, "values", values)
 
     def __str__(self) -> str:
-        values = sorted(self.values, key=lambda value: (str(type(value)), value) if value is not None else ("", 0))
+        values = sorted(self.values, key=_readable_order)
         if len(values) == 1:
             return f"{self.label} = {values[0]!r}"
         return f"{self.label} in {{{', '.join(map(repr, values))}}}"
+
+
+def _readable_order(value: Value) -> tuple[Any, ...]:
+    """Sort by type first, because not all types compare; None comes first, numbers and strings in their own order."""
+    if value is None:
+        return ()
+    return type(value).__name__, repr(value) if isinstance(value, tuple) else value
 
 
 Conjunction: TypeAlias = "frozenset[Test]"
@@ -79,14 +86,11 @@ def _simplified(conjunctions: Iterable[Conjunction]) -> Condition:
         if any(_implies(new, old) for old in kept):
             continue
         kept = [old for old in kept if not _implies(old, new)]
-        for old in kept:
-            joined = _joined(old, new)
-            if joined is not None:
-                kept.remove(old)
-                waiting.append(joined)
-                break
-        else:
+        joined = next((joint for old in kept if (joint := _joined(old, new)) is not None), None)
+        if joined is None:
             kept.append(new)
+        else:
+            waiting.append(joined)  # it implies neither part, and both imply it
     return frozenset(kept)
 
 
@@ -97,6 +101,7 @@ def _implies(strong: Conjunction, weak: Conjunction) -> bool:
 
 
 def _joined(left: Conjunction, right: Conjunction) -> Conjunction | None:
+    """Return one conjunction for two that differ only in the values of one label."""
     only_left, only_right = left - right, right - left
     if len(only_left) != 1 or len(only_right) != 1:
         return None

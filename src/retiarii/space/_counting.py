@@ -1,11 +1,11 @@
 """Exact counting and numbering of the architectures of a conditional space.
 
-A space is compiled into a graph of three kinds of nodes, shared wherever the same sub-space occurs again: independent
-parts (sizes multiply), a choice on which others depend (sizes add over its values), and a choice on which none does. The
-size of the root is the size of the space, and walking down with a number gives the architecture of that number.
+A space is compiled into a graph of nodes, shared wherever the same sub-space occurs again: independent parts (sizes
+multiply), a choice on which others depend (sizes add over its values), and a choice on which none does. The size of the
+root is the size of the space, and walking down with a number gives the architecture of that number.
 
 Counting is exact for every condition. Its cost follows the width of the dependencies, not the number of architectures:
-trees of any depth are linear; only conditions that tie many choices crosswise can become expensive.
+trees of any depth are cheap; only conditions that tie many choices crosswise can become expensive.
 """
 
 from __future__ import annotations
@@ -13,33 +13,14 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from typing import TypeAlias
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from itertools import pairwise
+from typing import NamedTuple, TypeAlias
 
 from retiarii.space._choice import Choice
 from retiarii.space._condition import Condition
 from retiarii.space._subset import Subset
-from retiarii.space._value import Value, identity
-
-# What is left of a condition: for each conjunction, which positions of which (still open) choice pass its tests.
-_OpenTest: TypeAlias = "tuple[int, frozenset[int]]"
-_Residual: TypeAlias = "frozenset[frozenset[_OpenTest]]"
-
-_Rewrite: TypeAlias = "Callable[[frozenset[_OpenTest]], frozenset[_OpenTest] | None]"
-
-_TRUE: _Residual = frozenset({frozenset()})
-
-
-@dataclass(frozen=True)
-class _Item:
-    """A choice that is not decided yet; of a subset, some candidates may be."""
-
-    number: int
-    residual: _Residual
-    position: int = 0
-    chosen: int = 0
+from retiarii.space._value import Value
 
 
 class Node(ABC):
@@ -56,19 +37,19 @@ class _Parts(Node):
     """Independent sub-spaces; the last one changes fastest."""
 
     def __init__(self, parts: Sequence[Node]) -> None:
-        self._parts = parts
+        self._reversed = tuple(reversed(parts))
         self.size = math.prod(part.size for part in parts)
 
     def fill(self, index: int, values: dict[str, Value]) -> Iterable[tuple[Node, int]]:
         left = []
-        for part in reversed(self._parts):
+        for part in self._reversed:
             index, inner = divmod(index, part.size)
             left.append((part, inner))
         return left
 
 
 class _Leaf(Node):
-    """A choice on which no other depends any more."""
+    """A choice on which no other depends (any more)."""
 
     def __init__(self, choice: Choice, size: int) -> None:
         self._choice = choice
@@ -119,8 +100,32 @@ class _Candidate(Node):
         return ((self._left_out, index - self._num_taken),)
 
 
+# What is left of a condition: for each conjunction, which positions of which (still open) choice pass its tests.
+_OpenTest: TypeAlias = "tuple[int, frozenset[int]]"
+_Tests: TypeAlias = "frozenset[_OpenTest]"
+_Residual: TypeAlias = "frozenset[_Tests]"
+_Rewrite: TypeAlias = "Callable[[_Tests], _Tests | None]"
+
+_TRUE: _Residual = frozenset({frozenset()})
+_NONE: frozenset[int] = frozenset()
+
+
+class _Item(NamedTuple):
+    """A choice that is not decided yet; of a subset, the candidates before ``position`` are."""
+
+    number: int
+    residual: _Residual
+    parents: frozenset[int]
+    position: int = 0
+    num_chosen: int = 0
+
+
+# A builder yields the items of the sub-spaces that it needs, and is sent their nodes (see Counter._built).
+_Builder: TypeAlias = "Generator[Sequence[_Item], Node, Node]"
+
+
 class Counter:
-    """Counts and numbers the architectures of ordered choices; continuous choices count as one value.
+    """Counts and numbers the architectures of ordered choices.
 
     Args:
         choices: The choices, parents first.
@@ -129,158 +134,183 @@ class Counter:
 
     def __init__(self, choices: Sequence[Choice], conditions: Mapping[str, Condition]) -> None:
         self._choices = choices
-        self._numbers = {choice.label: number for number, choice in enumerate(choices)}
         self._known: dict[frozenset[_Item], Node] = {}
-        self._continuous: set[int] = set()
+        self._is_continuous = False
+        numbers = {choice.label: number for number, choice in enumerate(choices)}
         items = [
-            _Item(number, self._opened(conditions[choice.label]))
-            for number, choice in enumerate(choices)
-            if conditions[choice.label]
+            _item(numbers[label], self._opened(condition, numbers))
+            for label, condition in conditions.items()
+            if condition
         ]
-        self._root = self._parts(items)
+        self._root = self._built(items)
 
     @property
     def size(self) -> int | float:
         """How many architectures there are; ``math.inf`` where a continuous choice can become active."""
-        return math.inf if self._continuous and self._root.size else self._root.size
+        return math.inf if self._is_continuous else self._root.size
 
     def values_at(self, index: int) -> dict[str, Value]:
         """Return the values of the architecture number ``index``, in the order of the choices."""
         values: dict[str, Value] = {}
         waiting = [(self._root, index)]
         while waiting:
-            node, number = waiting.pop()
-            waiting.extend(node.fill(number, values))
+            node, inner = waiting.pop()
+            waiting.extend(node.fill(inner, values))
         return {choice.label: values[choice.label] for choice in self._choices if choice.label in values}
 
-    def _opened(self, condition: Condition) -> _Residual:
+    def _opened(self, condition: Condition, numbers: Mapping[str, int]) -> _Residual:
+        """Replace labels by numbers and values by positions."""
+
+        def opened(label: str, values: frozenset[Value]) -> _OpenTest:
+            parent = self._choices[numbers[label]]
+            if isinstance(parent, Subset):
+                return numbers[label], frozenset(map(parent.values.index, values))
+            return numbers[label], frozenset(map(parent.index_of, values))
+
         return frozenset(
-            frozenset(
-                (self._numbers[test.label], self._positions(self._choices[self._numbers[test.label]], test.values))
-                for test in conjunction
-            )
-            for conjunction in condition
+            frozenset(opened(test.label, test.values) for test in conjunction) for conjunction in condition
         )
 
-    @staticmethod
-    def _positions(parent: Choice, values: frozenset[Value]) -> frozenset[int]:
-        if isinstance(parent, Subset):
-            places = {identity(value): position for position, value in enumerate(parent.values)}
-            return frozenset(places[identity(value)] for value in values)
-        return frozenset(parent.index_of(parent.parse(value)) for value in values)
-
-    def _parts(self, items: Sequence[_Item]) -> Node:
-        """Split into groups that do not depend on each other."""
-        groups = _connected(items)
-        nodes = [self._group(group) for group in groups]
-        return nodes[0] if len(nodes) == 1 else _Parts(nodes)
-
-    def _group(self, items: Sequence[_Item]) -> Node:
-        key = frozenset(items)
-        node = self._known.get(key)
-        if node is None:
-            node = self._known[key] = self._branched(items[0], items[1:])
+    def _built(self, items: Sequence[_Item]) -> Node:
+        """Run the builders with a stack of our own, so that nesting may be deeper than Python's recursion limit."""
+        running = [self._parts(items)]
+        node: Node | None = None
+        while running:
+            try:
+                needed = running[-1].send(node)  # type: ignore[arg-type]  # a generator is started by sending None
+            except StopIteration as finished:
+                running.pop()
+                node = finished.value
+            else:
+                running.append(self._parts(needed))
+                node = None
+        assert node is not None
         return node
 
-    def _branched(self, first: _Item, rest: Sequence[_Item]) -> Node:
+    def _parts(self, items: Sequence[_Item]) -> _Builder:
+        """Split into groups that do not depend on each other, and build each group that is new."""
+        nodes = []
+        for group in _connected(items):
+            key = frozenset(group)
+            if key not in self._known:
+                self._known[key] = yield from self._group(group[0], group[1:])
+            nodes.append(self._known[key])
+        return nodes[0] if len(nodes) == 1 else _Parts(nodes)
+
+    def _group(self, first: _Item, rest: Sequence[_Item]) -> _Builder:
         """Decide the first item: parents come first, so nothing that is left decides whether it is active."""
         choice = self._choices[first.number]
         if isinstance(choice, Subset) and (rest or first.position):
-            return self._candidate(choice, first, rest)
+            return (yield from self._candidate(choice, first, rest))
         if rest:
-            return self._branch(choice, first.number, rest)
+            return (yield from self._branch(choice, first.number, rest))
         if choice.cardinality == math.inf:
-            self._continuous.add(first.number)
+            self._is_continuous = True
             return _Leaf(choice, 1)
         return _Leaf(choice, int(choice.cardinality))
 
-    def _branch(self, choice: Choice, number: int, rest: Sequence[_Item]) -> Node:
-        named = [positions for item in rest for tests in item.residual for parent, positions in tests if parent == number]
-        edges = {0, int(choice.cardinality)}
-        for positions in set(named):
-            edges.update(position for inside in positions for position in (inside, inside + 1))
+    def _branch(self, choice: Choice, number: int, rest: Sequence[_Item]) -> _Builder:
+        tests = {test for item in rest for conjunction in item.residual for test in conjunction}
+        named = [positions for parent, positions in tests if parent == number]
+        bounds = {0, int(choice.cardinality)}
+        for position in frozenset().union(*named):
+            bounds.update((position, position + 1))
         nodes: dict[tuple[bool, ...], Node] = {}
-        runs: list[tuple[int, int, Node]] = []
-        bounds = sorted(edges)
-        for start, stop in zip(bounds, bounds[1:], strict=False):
-            pattern = tuple(start in positions for positions in named)
-            if pattern not in nodes:
-                nodes[pattern] = self._parts(_decided(rest, number, start))
-            runs.append((start, stop, nodes[pattern]))
+        runs = []
+        for start, stop in pairwise(sorted(bounds)):
+            consequences = tuple(start in positions for positions in named)
+            if consequences not in nodes:
+                nodes[consequences] = yield _after_value(rest, number, start)
+            runs.append((start, stop, nodes[consequences]))
         return _Branch(choice, runs)
 
-    def _candidate(self, choice: Subset, item: _Item, rest: Sequence[_Item]) -> Node:
-        if item.position == len(choice.values):
-            return self._parts(rest)
-        left = len(choice.values) - item.position - 1
+    def _candidate(self, choice: Subset, item: _Item, rest: Sequence[_Item]) -> _Builder:
+        """Decide one candidate; the subset stays in play until all its candidates are decided."""
+        number, position, chosen = item.number, item.position, item.num_chosen
+        if position == len(choice.values):
+            return (yield rest)
+        undecided = len(choice.values) - position - 1
         taken = left_out = None
-        if item.chosen < choice.max_chosen and item.chosen + 1 + left >= choice.min_chosen:
-            after = _Item(item.number, _TRUE, item.position + 1, item.chosen + 1)
-            taken = self._parts([after, *_contains(rest, item.number, item.position)])
-        if item.chosen + left >= choice.min_chosen:
-            after = _Item(item.number, _TRUE, item.position + 1, item.chosen)
-            left_out = self._parts([after, *_lacks(rest, item.number, item.position)])
-        return _Candidate(choice, item.position, taken, left_out)
+        if chosen < choice.max_chosen and chosen + 1 + undecided >= choice.min_chosen:
+            after = _Item(number, _TRUE, _NONE, position + 1, chosen + 1)
+            taken = yield [after, *_after_taken(rest, number, position)]
+        if chosen + undecided >= choice.min_chosen:
+            after = _Item(number, _TRUE, _NONE, position + 1, chosen)
+            left_out = yield [after, *_after_left_out(rest, number, position)]
+        return _Candidate(choice, position, taken, left_out)
+
+
+def _item(number: int, residual: _Residual, position: int = 0, num_chosen: int = 0) -> _Item:
+    if frozenset() in residual:
+        return _Item(number, _TRUE, _NONE, position, num_chosen)
+    parents = frozenset(parent for tests in residual for parent, _ in tests)
+    return _Item(number, residual, parents, position, num_chosen)
 
 
 def _connected(items: Sequence[_Item]) -> list[list[_Item]]:
-    """Group items that depend on each other, directly or not; in the order of their first item."""
-    group_of: dict[int, list[_Item]] = {}
+    """Group items that depend on each other, directly or not. Items and groups stay in order."""
+    leader = {item.number: item.number for item in items}
+
+    def find(number: int) -> int:
+        while leader[number] != number:
+            leader[number] = number = leader[leader[number]]
+        return number
+
     for item in items:
-        joined = {id(group): group for parent in _parents(item) if (group := group_of.get(parent)) is not None}
-        merged = sorted((member for group in joined.values() for member in group), key=lambda member: member.number)
-        merged.append(item)
-        for member in merged:
-            group_of[member.number] = merged
-    return list({id(group): group for group in group_of.values()}.values())
+        for parent in item.parents:
+            leader[find(parent)] = find(item.number)
+    groups: dict[int, list[_Item]] = {}
+    for item in items:
+        groups.setdefault(find(item.number), []).append(item)
+    return list(groups.values())
 
 
-def _parents(item: _Item) -> set[int]:
-    return {parent for tests in item.residual for parent, _ in tests}
-
-
-def _decided(items: Sequence[_Item], number: int, position: int) -> list[_Item]:
+def _after_value(items: Sequence[_Item], number: int, position: int) -> list[_Item]:
     """Return what is left of the items when a choice has the value at a position."""
 
-    def rewritten(tests: frozenset[_OpenTest]) -> frozenset[_OpenTest] | None:
+    def rewrite(tests: _Tests) -> _Tests | None:
         if any(parent == number and position not in positions for parent, positions in tests):
             return None
         return frozenset(test for test in tests if test[0] != number)
 
-    return _rewritten(items, rewritten)
+    return _rewritten(items, number, rewrite)
 
 
-def _contains(items: Sequence[_Item], number: int, position: int) -> list[_Item]:
+def _after_taken(items: Sequence[_Item], number: int, position: int) -> list[_Item]:
     """Return what is left of the items when a subset contains the candidate at a position."""
 
-    def rewritten(tests: frozenset[_OpenTest]) -> frozenset[_OpenTest] | None:
+    def rewrite(tests: _Tests) -> _Tests | None:
         return frozenset(test for test in tests if test[0] != number or position not in test[1])
 
-    return _rewritten(items, rewritten)
+    return _rewritten(items, number, rewrite)
 
 
-def _lacks(items: Sequence[_Item], number: int, position: int) -> list[_Item]:
+def _after_left_out(items: Sequence[_Item], number: int, position: int) -> list[_Item]:
     """Return what is left of the items when a subset does not contain the candidate at a position."""
 
-    def rewritten(tests: frozenset[_OpenTest]) -> frozenset[_OpenTest] | None:
-        left = frozenset((parent, open_ - {position} if parent == number else open_) for parent, open_ in tests)
-        return left if all(open_ for _, open_ in left) else None
+    def rewrite(tests: _Tests) -> _Tests | None:
+        left = frozenset((parent, wanted - {position} if parent == number else wanted) for parent, wanted in tests)
+        return left if all(wanted for _, wanted in left) else None
 
-    return _rewritten(items, rewritten)
+    return _rewritten(items, number, rewrite)
 
 
-def _rewritten(items: Sequence[_Item], rewrite: _Rewrite) -> list[_Item]:
-    """Rewrite all conjunctions; drop the ones that became false, and the items that can no longer become active."""
-    kept: dict[int, _Item] = {}
-    given = {item.number for item in items}
+def _rewritten(items: Sequence[_Item], number: int, rewrite: _Rewrite) -> list[_Item]:
+    """Rewrite the tests on a choice; drop what became false, and items that can no longer become active."""
+    kept = []
+    touched = {number}
+    gone: set[int] = set()
     for item in items:
-        residual = set()
-        for tests in item.residual:
-            new = rewrite(tests)
-            if new is not None and all(parent in kept or parent not in given for parent, _ in new):
-                residual.add(new)
-        if frozenset() in residual:
-            residual = {frozenset()}
+        if item.parents.isdisjoint(touched):
+            kept.append(item)
+            continue
+        rewritten = (rewrite(tests) for tests in item.residual)
+        residual = frozenset(
+            tests for tests in rewritten if tests is not None and not any(parent in gone for parent, _ in tests)
+        )
         if residual:
-            kept[item.number] = _Item(item.number, frozenset(residual), item.position, item.chosen)
-    return list(kept.values())
+            kept.append(_item(item.number, residual, item.position, item.num_chosen))
+        else:
+            gone.add(item.number)
+            touched.add(item.number)
+    return kept

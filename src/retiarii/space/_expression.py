@@ -1,4 +1,8 @@
-"""`Expression`: arithmetic on values that are not chosen yet, and `Variable`, a value that a choice decides."""
+"""`Expression`: arithmetic on values that are not chosen yet, and `Variable`, a value that a choice decides.
+
+An expression is a graph of operations over variables. It is computed without recursion and each shared part once, so
+long sums and widths that build on each other's cost what they look like.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +11,30 @@ import math
 import operator
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NoReturn
 
 from retiarii.errors import ArchitectureError, ChoiceMisuseError, SpaceError
 from retiarii.space._choice import Choice
-from retiarii.space._value import Value, identity, nearest
+from retiarii.space._value import Value, distinct, nearest
 
-Resolve = Callable[["Variable"], Any]
+_MAX_SHOWN_DEPTH = 8
 
 
 class ChoiceMisuseWarning(UserWarning):
     """A choice was used where an integer is needed; the caller may replace the error that follows by its own."""
+
+
+def _unary(function: Callable[..., Any], template: str) -> Callable[[Expression], Expression]:
+    return lambda self: _Operation(function, (self,), template)
+
+
+def _binary(function: Callable[..., Any], symbol: str) -> Callable[[Expression, Any], Expression]:
+    return lambda self, other: _Operation(function, (self, other), f"({{}} {symbol} {{}})")
+
+
+def _reflected(function: Callable[..., Any], symbol: str) -> Callable[[Expression, Any], Expression]:
+    return lambda self, other: _Operation(function, (other, self), f"({{}} {symbol} {{}})")
 
 
 class Expression(ABC):
@@ -26,21 +42,34 @@ class Expression(ABC):
 
     The operators of Python give new expressions: ``+ - * / // % ** << >> & | ^ ~``, ``abs``, ``round``, ``math.floor``,
     ``math.ceil``, ``math.trunc``, all comparisons (also ``==``) and indexing. On booleans ``~`` is "not". `max`, `min`,
-    `condition`, `to_int`, `to_float` and `apply` do what has no operator. An expression hashes and is found in sets by
-    identity, because ``==`` does not compare.
+    `condition`, `to_int`, `to_float` and `apply` do what has no operator. Arguments may be plain values, expressions,
+    and lists or tuples of both. An expression is hashed by identity, because ``==`` does not compare.
 
     What needs the value now (``if``, ``int()``, ``range()``, ``len()``, ``for``, ``in``) raises `ChoiceMisuseError`.
     """
 
-    __array_ufunc__ = None  # NumPy scalars then leave the operation to us
+    __array_ufunc__ = None  # NumPy then leaves the operation to us
 
     @abstractmethod
-    def _evaluate(self, resolve: Resolve) -> Any:
-        """Compute the value, asking ``resolve`` for each variable."""
+    def _needs(self, known: Mapping[int, Any]) -> Iterable[Expression]:
+        """Return the parts that must be computed next, given those that are; an empty result means "ready"."""
 
     @abstractmethod
-    def _walk(self) -> Iterator[Variable]:
-        """Yield the variables, from left to right, repeated ones too."""
+    def _compute(self, known: Mapping[int, Any], resolve: Callable[[Variable], Any]) -> Any:
+        """Return the value, given those of the parts."""
+
+    @abstractmethod
+    def _parts(self) -> Iterable[Expression]:
+        """Return all parts, from left to right."""
+
+    @abstractmethod
+    def _text(self, depth: int) -> str:
+        """Return the formula in parentheses, down to some depth."""
+
+    def __repr__(self) -> str:
+        return self._text(_MAX_SHOWN_DEPTH)
+
+    # Values.
 
     def evaluate(self, lookup: Mapping[str, Any]) -> Any:
         """Return the value that follows from the values of the variables.
@@ -56,21 +85,31 @@ class Expression(ABC):
             label = variable.label
             if label not in lookup:
                 raise ArchitectureError(
-                    f"{self!r} needs a value for the label {label!r}, which is not among the {len(lookup)} labels given."
-                    f"{nearest(label, lookup)}",
+                    f"{self!r} needs a value for the label {label!r}, which is not among the {len(lookup)} labels "
+                    f"given.{nearest(label, lookup)}",
                     label=label,
                 )
             return variable.value_of(lookup[label])
 
-        return self._evaluate(resolve)
+        return _evaluated(self, resolve)
 
     def default(self) -> Any:
         """Return the value with every variable at its default, the first candidate."""
-        return self._evaluate(lambda variable: variable.value_of(variable.choice().default()))
+        return _evaluated(self, lambda variable: variable.value_of(variable.choice().default()))
 
     def variables(self) -> tuple[Variable, ...]:
-        """Return the variables, one per label, in the order in which they are written."""
-        return tuple({variable.label: variable for variable in reversed(list(self._walk()))}.values())[::-1]
+        """Return the variables, the first one of each label, in the order in which they are written."""
+        found: dict[str, Variable] = {}
+        visited: set[int] = set()
+        waiting: list[Expression] = [self]
+        while waiting:
+            node = waiting.pop()
+            if id(node) not in visited:
+                visited.add(id(node))
+                if isinstance(node, Variable):
+                    found.setdefault(node.label, node)
+                waiting.extend(reversed(list(node._parts())))
+        return tuple(found.values())
 
     def possible_values(self, limit: int = 100_000) -> tuple[Any, ...]:
         """Return the distinct values over all combinations of the variables' values.
@@ -79,28 +118,21 @@ class Expression(ABC):
             limit: How many combinations may be tried.
 
         Raises:
-            SpaceError: There are more combinations.
+            SpaceError: There are more combinations, or infinitely many.
         """
         variables = self.variables()
-        choices = [variable.choice() for variable in variables]
-        combinations = math.prod(choice.cardinality for choice in choices)
+        combinations = math.prod(variable.choice().cardinality for variable in variables)
         if combinations > limit:
             raise SpaceError(
                 f"{self!r} has {combinations} combinations of values, more than the limit of {limit}. Raise the "
                 "limit, or give its choices fewer candidates."
             )
-        domains = [
-            [variable.value_of(choice.value_at(index)) for index in range(int(choice.cardinality))]
-            for variable, choice in zip(variables, choices, strict=True)
-        ]
         labels = [variable.label for variable in variables]
-        results = []
-        for values in itertools.product(*domains):
-            chosen = dict(zip(labels, values, strict=True))
-            results.append(self._evaluate(lambda variable, chosen=chosen: chosen[variable.label]))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
-        return _distinct(results)
+        domains = [list(_domain(variable.choice())) for variable in variables]
+        lookups = (dict(zip(labels, values, strict=True)) for values in itertools.product(*domains))
+        return distinct(map(self.evaluate, lookups))
 
-    # The functions that have no operator.
+    # Functions that have no operator.
 
     @staticmethod
     def to_int(value: Any) -> Expression:
@@ -119,145 +151,64 @@ class Expression(ABC):
 
     @staticmethod
     def max(*values: Any) -> Expression:
-        """Return the largest of several values, or of one list, tuple or expression that stands for one."""
+        """Return the largest of several values, or of one list, tuple or expression that stands for one.
+
+        Raises:
+            SpaceError: There is no value.
+        """
         return _extreme(max, values)
 
     @staticmethod
     def min(*values: Any) -> Expression:
-        """Return the smallest of several values, or of one list, tuple or expression that stands for one."""
+        """Return the smallest of several values, or of one list, tuple or expression that stands for one.
+
+        Raises:
+            SpaceError: There is no value.
+        """
         return _extreme(min, values)
 
     @staticmethod
     def apply(function: Callable[..., Any], *arguments: Any) -> Expression:
-        """Return ``function(*arguments)`` as an expression; give it a named function if it must travel by pickle."""
-        name = getattr(function, "__name__", type(function).__name__)
-        return _Operation(function, arguments, name + "(" + ", ".join(["{}"] * len(arguments)) + ")")
+        """Return ``function(*arguments)`` as an expression; ``function`` is called when the values are known."""
+        return _called(function, arguments, getattr(function, "__name__", type(function).__name__))
 
-    # Arithmetic.
+    # Operators.
 
-    def __add__(self, other: Any) -> Expression:
-        return _Operation(operator.add, (self, other), "({} + {})")
+    __add__, __radd__ = _binary(operator.add, "+"), _reflected(operator.add, "+")
+    __sub__, __rsub__ = _binary(operator.sub, "-"), _reflected(operator.sub, "-")
+    __mul__, __rmul__ = _binary(operator.mul, "*"), _reflected(operator.mul, "*")
+    __truediv__, __rtruediv__ = _binary(operator.truediv, "/"), _reflected(operator.truediv, "/")
+    __floordiv__, __rfloordiv__ = _binary(operator.floordiv, "//"), _reflected(operator.floordiv, "//")
+    __mod__, __rmod__ = _binary(operator.mod, "%"), _reflected(operator.mod, "%")
+    __pow__, __rpow__ = _binary(operator.pow, "**"), _reflected(operator.pow, "**")
+    __lshift__, __rlshift__ = _binary(operator.lshift, "<<"), _reflected(operator.lshift, "<<")
+    __rshift__, __rrshift__ = _binary(operator.rshift, ">>"), _reflected(operator.rshift, ">>")
+    __and__, __rand__ = _binary(operator.and_, "&"), _reflected(operator.and_, "&")
+    __or__, __ror__ = _binary(operator.or_, "|"), _reflected(operator.or_, "|")
+    __xor__, __rxor__ = _binary(operator.xor, "^"), _reflected(operator.xor, "^")
+    __lt__, __le__ = _binary(operator.lt, "<"), _binary(operator.le, "<=")
+    __gt__, __ge__ = _binary(operator.gt, ">"), _binary(operator.ge, ">=")
+    __neg__, __pos__ = _unary(operator.neg, "(-{})"), _unary(operator.pos, "(+{})")
+    __abs__ = _unary(abs, "abs({})")
+    __floor__, __ceil__ = _unary(math.floor, "floor({})"), _unary(math.ceil, "ceil({})")
+    __trunc__ = _unary(math.trunc, "trunc({})")
 
-    def __radd__(self, other: Any) -> Expression:
-        return _Operation(operator.add, (other, self), "({} + {})")
+    def __eq__(self, other: object) -> Expression:  # type: ignore[override]  # like the other comparisons
+        return _Operation(operator.eq, (self, other), "({} == {})")
 
-    def __sub__(self, other: Any) -> Expression:
-        return _Operation(operator.sub, (self, other), "({} - {})")
+    def __ne__(self, other: object) -> Expression:  # type: ignore[override]  # like the other comparisons
+        return _Operation(operator.ne, (self, other), "({} != {})")
 
-    def __rsub__(self, other: Any) -> Expression:
-        return _Operation(operator.sub, (other, self), "({} - {})")
-
-    def __mul__(self, other: Any) -> Expression:
-        return _Operation(operator.mul, (self, other), "({} * {})")
-
-    def __rmul__(self, other: Any) -> Expression:
-        return _Operation(operator.mul, (other, self), "({} * {})")
-
-    def __truediv__(self, other: Any) -> Expression:
-        return _Operation(operator.truediv, (self, other), "({} / {})")
-
-    def __rtruediv__(self, other: Any) -> Expression:
-        return _Operation(operator.truediv, (other, self), "({} / {})")
-
-    def __floordiv__(self, other: Any) -> Expression:
-        return _Operation(operator.floordiv, (self, other), "({} // {})")
-
-    def __rfloordiv__(self, other: Any) -> Expression:
-        return _Operation(operator.floordiv, (other, self), "({} // {})")
-
-    def __mod__(self, other: Any) -> Expression:
-        return _Operation(operator.mod, (self, other), "({} % {})")
-
-    def __rmod__(self, other: Any) -> Expression:
-        return _Operation(operator.mod, (other, self), "({} % {})")
-
-    def __pow__(self, other: Any) -> Expression:
-        return _Operation(operator.pow, (self, other), "({} ** {})")
-
-    def __rpow__(self, other: Any) -> Expression:
-        return _Operation(operator.pow, (other, self), "({} ** {})")
-
-    def __lshift__(self, other: Any) -> Expression:
-        return _Operation(operator.lshift, (self, other), "({} << {})")
-
-    def __rlshift__(self, other: Any) -> Expression:
-        return _Operation(operator.lshift, (other, self), "({} << {})")
-
-    def __rshift__(self, other: Any) -> Expression:
-        return _Operation(operator.rshift, (self, other), "({} >> {})")
-
-    def __rrshift__(self, other: Any) -> Expression:
-        return _Operation(operator.rshift, (other, self), "({} >> {})")
-
-    def __and__(self, other: Any) -> Expression:
-        return _Operation(operator.and_, (self, other), "({} & {})")
-
-    def __rand__(self, other: Any) -> Expression:
-        return _Operation(operator.and_, (other, self), "({} & {})")
-
-    def __or__(self, other: Any) -> Expression:
-        return _Operation(operator.or_, (self, other), "({} | {})")
-
-    def __ror__(self, other: Any) -> Expression:
-        return _Operation(operator.or_, (other, self), "({} | {})")
-
-    def __xor__(self, other: Any) -> Expression:
-        return _Operation(operator.xor, (self, other), "({} ^ {})")
-
-    def __rxor__(self, other: Any) -> Expression:
-        return _Operation(operator.xor, (other, self), "({} ^ {})")
-
-    def __neg__(self) -> Expression:
-        return _Operation(operator.neg, (self,), "(-{})")
-
-    def __pos__(self) -> Expression:
-        return _Operation(operator.pos, (self,), "(+{})")
+    __hash__ = object.__hash__
 
     def __invert__(self) -> Expression:
-        return _Operation(_invert, (self,), "(~{})")
-
-    def __abs__(self) -> Expression:
-        return _Operation(abs, (self,), "abs({})")
+        return _Operation(_inverted, (self,), "(~{})")
 
     def __round__(self, digits: Any = None) -> Expression:
-        if digits is None:
-            return _Operation(round, (self,), "round({})")
-        return _Operation(round, (self, digits), "round({}, {})")
-
-    def __floor__(self) -> Expression:
-        return _Operation(math.floor, (self,), "floor({})")
-
-    def __ceil__(self) -> Expression:
-        return _Operation(math.ceil, (self,), "ceil({})")
-
-    def __trunc__(self) -> Expression:
-        return _Operation(math.trunc, (self,), "trunc({})")
+        return _called(round, (self,) if digits is None else (self, digits), "round")
 
     def __getitem__(self, key: Any) -> Expression:
         return _Operation(operator.getitem, (self, key), "{}[{}]")
-
-    # Comparisons.
-
-    def __eq__(self, other: object) -> Expression:  # type: ignore[override]  # builds an expression, as the user wrote it
-        return _Operation(operator.eq, (self, other), "({} == {})")
-
-    def __ne__(self, other: object) -> Expression:  # type: ignore[override]  # builds an expression, as the user wrote it
-        return _Operation(operator.ne, (self, other), "({} != {})")
-
-    def __lt__(self, other: Any) -> Expression:
-        return _Operation(operator.lt, (self, other), "({} < {})")
-
-    def __le__(self, other: Any) -> Expression:
-        return _Operation(operator.le, (self, other), "({} <= {})")
-
-    def __gt__(self, other: Any) -> Expression:
-        return _Operation(operator.gt, (self, other), "({} > {})")
-
-    def __ge__(self, other: Any) -> Expression:
-        return _Operation(operator.ge, (self, other), "({} >= {})")
-
-    def __hash__(self) -> int:
-        return id(self) >> 4
 
     # Uses that need the value now.
 
@@ -313,106 +264,132 @@ class Variable(Expression):
         """Return what the chosen value stands for in expressions: itself, unless a subclass says otherwise."""
         return chosen
 
-    def _evaluate(self, resolve: Resolve) -> Any:
+    def _needs(self, known: Mapping[int, Any]) -> Iterable[Expression]:
+        return ()
+
+    def _compute(self, known: Mapping[int, Any], resolve: Callable[[Variable], Any]) -> Any:
         return resolve(self)
 
-    def _walk(self) -> Iterator[Variable]:
-        yield self
+    def _parts(self) -> Iterable[Expression]:
+        return ()
 
-    def __repr__(self) -> str:
+    def _text(self, depth: int) -> str:
         return f"{type(self).__name__}({self.choice().domain()}, label={self.label!r})"
 
 
 class _Operation(Expression):
-    """A function of arguments of which some are expressions, also inside lists, tuples and slices."""
-
-    __slots__ = ("_arguments", "_function", "_template")
+    """A function of arguments that are or contain expressions."""
 
     def __init__(self, function: Callable[..., Any], arguments: tuple[Any, ...], template: str) -> None:
         self._function = function
         self._arguments = arguments
         self._template = template
 
-    def _evaluate(self, resolve: Resolve) -> Any:
-        return self._function(*[_computed(argument, resolve) for argument in self._arguments])
+    def _needs(self, known: Mapping[int, Any]) -> Iterable[Expression]:
+        return [part for part in self._parts() if id(part) not in known]
 
-    def _walk(self) -> Iterator[Variable]:
-        for argument in self._arguments:
-            yield from _variables_in(argument)
+    def _compute(self, known: Mapping[int, Any], resolve: Callable[[Variable], Any]) -> Any:
+        return self._function(*[_filled(argument, known) for argument in self._arguments])
+
+    def _parts(self) -> Iterable[Expression]:
+        return _expressions_in(self._arguments)
 
     def __repr__(self) -> str:
-        text = self._template.format(*map(repr, self._arguments))
+        text = super().__repr__()
         return text[1:-1] if self._template.startswith("(") else text
+
+    def _text(self, depth: int) -> str:
+        return self._template.format(*[_shown(argument, depth) for argument in self._arguments])
 
 
 class _Conditional(Expression):
-    """``if_true if predicate else if_false``, lazily."""
-
-    __slots__ = ("_if_false", "_if_true", "_predicate")
+    """``if_true if predicate else if_false``, of which the other branch is never computed."""
 
     def __init__(self, predicate: Any, if_true: Any, if_false: Any) -> None:
         self._predicate = predicate
-        self._if_true = if_true
-        self._if_false = if_false
+        self._branches = (if_false, if_true)
 
-    def _evaluate(self, resolve: Resolve) -> Any:
-        return _computed(self._if_true if _computed(self._predicate, resolve) else self._if_false, resolve)
+    def _taken(self, known: Mapping[int, Any]) -> Any:
+        return self._branches[bool(_filled(self._predicate, known))]
 
-    def _walk(self) -> Iterator[Variable]:
-        for part in (self._predicate, self._if_true, self._if_false):
-            yield from _variables_in(part)
+    def _needs(self, known: Mapping[int, Any]) -> Iterable[Expression]:
+        undecided = [part for part in _expressions_in(self._predicate) if id(part) not in known]
+        return undecided or [part for part in _expressions_in(self._taken(known)) if id(part) not in known]
 
-    def __repr__(self) -> str:
-        return f"condition({self._predicate!r}, {self._if_true!r}, {self._if_false!r})"
+    def _compute(self, known: Mapping[int, Any], resolve: Callable[[Variable], Any]) -> Any:
+        return _filled(self._taken(known), known)
+
+    def _parts(self) -> Iterable[Expression]:
+        return _expressions_in((self._predicate, *reversed(self._branches)))
+
+    def _text(self, depth: int) -> str:
+        parts = (self._predicate, *reversed(self._branches))
+        return f"condition({', '.join(_shown(part, depth) for part in parts)})"
 
 
-def _computed(argument: Any, resolve: Resolve) -> Any:
+def _evaluated(root: Expression, resolve: Callable[[Variable], Any]) -> Any:
+    """Compute an expression: each part once, and only the parts that are needed."""
+    known: dict[int, Any] = {}
+    waiting = [root]
+    while waiting:
+        node = waiting[-1]
+        needed = () if id(node) in known else tuple(node._needs(known))
+        if needed:
+            waiting.extend(reversed(needed))
+            continue
+        if id(node) not in known:
+            known[id(node)] = node._compute(known, resolve)
+        waiting.pop()
+    return known[id(root)]
+
+
+def _expressions_in(argument: Any) -> Iterator[Expression]:
+    """Yield the outermost expressions of an argument, also in lists, tuples and slices."""
     if isinstance(argument, Expression):
-        return argument._evaluate(resolve)
+        yield argument
+    elif type(argument) in (tuple, list):
+        for item in argument:
+            yield from _expressions_in(item)
+    elif type(argument) is slice:
+        yield from _expressions_in((argument.start, argument.stop, argument.step))
+
+
+def _filled(argument: Any, known: Mapping[int, Any]) -> Any:
+    """Return an argument with the values of its expressions in their places."""
+    if isinstance(argument, Expression):
+        return known[id(argument)]
     if type(argument) in (tuple, list):
-        return type(argument)(_computed(item, resolve) for item in argument)
+        return type(argument)(_filled(item, known) for item in argument)
     if type(argument) is slice:
-        return slice(*(_computed(part, resolve) for part in (argument.start, argument.stop, argument.step)))
+        return slice(*(_filled(part, known) for part in (argument.start, argument.stop, argument.step)))
     return argument
 
 
-def _variables_in(argument: Any) -> Iterator[Variable]:
-    if isinstance(argument, Expression):
-        yield from argument._walk()
-    elif type(argument) in (tuple, list):
-        for item in argument:
-            yield from _variables_in(item)
-    elif type(argument) is slice:
-        yield from _variables_in((argument.start, argument.stop, argument.step))
+def _shown(argument: Any, depth: int) -> str:
+    if not isinstance(argument, Expression):
+        return repr(argument)
+    return argument._text(depth - 1) if depth > 0 else "..."
+
+
+def _called(function: Callable[..., Any], arguments: tuple[Any, ...], name: str) -> Expression:
+    safe_name = name.replace("{", "{{").replace("}", "}}")
+    return _Operation(function, arguments, f"{safe_name}({', '.join(['{}'] * len(arguments))})")
 
 
 def _extreme(function: Callable[..., Any], values: tuple[Any, ...]) -> Expression:
-    if len(values) == 1 and not isinstance(values[0], Expression):
-        values = tuple(values[0])
-    if len(values) == 0:
-        raise SpaceError(f"{function.__name__}() got nothing to compare. Give it values, or one list of values.")
-    if len(values) == 1 and not isinstance(values[0], Expression):
-        return _Operation(function, (values,), function.__name__ + "({})")
-    return _Operation(function, values, function.__name__ + "(" + ", ".join(["{}"] * len(values)) + ")")
+    candidates = values[0] if len(values) == 1 else values
+    if not isinstance(candidates, Expression):
+        candidates = tuple(candidates)
+        if not candidates:
+            raise SpaceError(f"{function.__name__}() got no values. Give it several, or one list that is not empty.")
+        if len(candidates) > 1:
+            return _called(function, candidates, function.__name__)
+    return _called(function, (candidates,), function.__name__)
 
 
-def _invert(value: Any) -> Any:
+def _inverted(value: Any) -> Any:
     return not value if isinstance(value, bool) else ~value
 
 
-def _distinct(values: list[Any]) -> tuple[Any, ...]:
-    """Keep the first of equal values; 1, 1.0 and True are not equal."""
-    seen: set[Hashable] = set()
-    unhashable: list[Any] = []
-    kept = []
-    for value in values:
-        try:
-            key = identity(value)
-            new = key not in seen
-            seen.add(key)
-        except TypeError:  # lists and the like, made by apply()
-            new = value not in unhashable
-            unhashable.append(value)
-        if new:
-            kept.append(value)
-    return tuple(kept)
+def _domain(choice: Choice) -> Iterator[Value]:
+    return map(choice.value_at, range(int(choice.cardinality)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import sys
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,9 @@ from retiarii.errors import DomainError, SpaceError
 from retiarii.space._choice import Choice
 from retiarii.space._random import random_below
 from retiarii.space._value import Value
+
+_HUGE = sys.float_info.max
+_LARGEST = 2**53  # up to here every integer is a float
 
 
 def _check_range(choice: Integer | Float) -> None:
@@ -30,7 +34,8 @@ class Integer(Choice):
         low: The smallest value.
         high: The largest value, itself included where a step meets it.
         step: The distance between neighbours.
-        log: Whether random samples are spread evenly over the logarithm; only with ``step=1`` and ``low >= 1``.
+        log: Whether random samples are spread evenly over the logarithm; only with ``step=1``, ``low >= 1`` and
+            ``high <= 2**53``.
 
     Raises:
         DomainError: The range is empty, or an argument is not an integer or does not fit the others.
@@ -49,10 +54,10 @@ class Integer(Choice):
                     f"Choice {self.label!r} has {name}={getattr(self, name)!r}, expected an integer{self._place}."
                 )
         _check_range(self)
-        if self.step < 1 or (self.log and self.step != 1):
+        if self.step < 1 or (self.log and (self.step > 1 or self.high > _LARGEST)):
             raise DomainError(
-                f"Choice {self.label!r} has step={self.step}, expected "
-                f"{'1 because log=True' if self.log else 'at least 1'}{self._place}."
+                f"Choice {self.label!r} has step={self.step}, high={self.high} and log={self.log}{self._place}. "
+                "Expected a step of at least 1, and with log=True a step of 1 and high up to 2**53."
             )
 
     @property
@@ -74,10 +79,17 @@ class Integer(Choice):
         number = int(plain) if type(plain) is float and plain.is_integer() else plain
         if type(number) is not int:
             raise self._refused(raw, f"an integer from {self._range()}")
-        if not self.low <= number <= self.high or (number - self.low) % self.step:
-            steps = min(max(round((number - self.low) / self.step), 0), self.cardinality - 1)
+        if not self._offers(number):
+            steps = min(max((number - self.low + self.step // 2) // self.step, 0), self.cardinality - 1)
             raise self._refused(raw, f"an integer from {self._range()}", f" Did you mean {self.value_at(steps)}?")
         return number
+
+    def _offers(self, number: int) -> bool:
+        return self.low <= number <= self.high and (number - self.low) % self.step == 0
+
+    def candidates_equal_to(self, value: Value) -> list[Value]:
+        """Return the value itself, if it is one of this range."""
+        return [value] if type(value) is int and self._offers(value) else []
 
     def _range(self) -> str:
         return f"{self.low} to {self.high}" + (f" in steps of {self.step}" if self.step > 1 else "")
@@ -111,7 +123,7 @@ class Integer(Choice):
         return [_position(value, self.low, self.high, self.log)]
 
     @property
-    def features(self) -> tuple[str, ...]:
+    def feature_names(self) -> tuple[str, ...]:
         """The label."""
         return (self.label,)
 
@@ -141,8 +153,10 @@ class Float(Choice):
         super().__post_init__()
         for name in ("low", "high"):
             number = getattr(self, name)
-            if isinstance(number, bool) or not isinstance(number, (int, float)) or not math.isfinite(number):
-                raise DomainError(f"Choice {self.label!r} has {name}={number!r}, expected a finite number{self._place}.")
+            if type(number) not in (int, float) or not -_HUGE <= number <= _HUGE:
+                raise DomainError(
+                    f"Choice {self.label!r} has {name}={number!r}, expected a finite number{self._place}."
+                )
             object.__setattr__(self, name, float(number) + 0.0)
         _check_range(self)
 
@@ -168,6 +182,10 @@ class Float(Choice):
             closest = self.low if plain < self.low else self.high
             raise self._refused(raw, f"a number from {self.low} to {self.high}", f" Did you mean {closest}?")
         return float(plain)
+
+    def candidates_equal_to(self, value: Value) -> list[Value]:
+        """Return nothing: conditions on continuous choices are refused."""
+        return []
 
     def value_at(self, index: int) -> Value:
         """Return ``low`` for a range of one number.
@@ -229,7 +247,7 @@ class Float(Choice):
         return [_position(value, self.low, self.high, self.log)]
 
     @property
-    def features(self) -> tuple[str, ...]:
+    def feature_names(self) -> tuple[str, ...]:
         """The label."""
         return (self.label,)
 

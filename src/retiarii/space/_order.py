@@ -6,12 +6,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import reduce
 
-from retiarii.errors import ArchitectureError, LabelConflictError, SpaceError
+from retiarii.errors import LabelConflictError, SpaceError
 from retiarii.space._choice import Choice
-from retiarii.space._condition import Condition, Test, either, labels_of
+from retiarii.space._condition import ALWAYS, Condition, Test, either, labels_of
 from retiarii.space._numeric import Float
-from retiarii.space._subset import Subset
-from retiarii.space._value import nearest
+from retiarii.space._value import Value, nearest, shown
 
 
 def ordered(declared: Iterable[Choice]) -> tuple[Choice, ...]:
@@ -22,11 +21,7 @@ def ordered(declared: Iterable[Choice]) -> tuple[Choice, ...]:
         SpaceError: A condition names an unknown label or value, or conditions form a circle.
     """
     choices = _merged(declared)
-    for choice in choices.values():
-        for conjunction in choice.condition:
-            for test in conjunction:
-                _check_test(choice, test, choices)
-    return _sorted(choices)
+    return _sorted({label: _with_canonical_tests(choice, choices) for label, choice in choices.items()})
 
 
 def _merged(declared: Iterable[Choice]) -> dict[str, Choice]:
@@ -57,36 +52,54 @@ def _conflict(first: Choice, second: Choice) -> LabelConflictError:
     )
 
 
-def _check_test(choice: Choice, test: Test, choices: dict[str, Choice]) -> None:
+def _with_canonical_tests(choice: Choice, choices: dict[str, Choice]) -> Choice:
+    """Check every test of a condition; its values become the candidates that they name."""
+    if choice.condition == ALWAYS:
+        return choice
+    condition = frozenset(
+        frozenset(_canonical_test(choice, test, choices) for test in conjunction) for conjunction in choice.condition
+    )
+    return replace(choice, condition=condition)
+
+
+def _canonical_test(choice: Choice, test: Test, choices: dict[str, Choice]) -> Test:
     where = f"The condition of choice {choice.label!r}{choice._place}"
     parent = choices.get(test.label)
     if parent is None:
         raise SpaceError(
             f"{where} names the label {test.label!r}, which is not in this space.{nearest(test.label, choices)}"
         )
+    return Test(test.label, frozenset(_candidate(parent, value, where) for value in test.values))
+
+
+def _candidate(parent: Choice, wanted: Value, where: str) -> Value:
+    """Return the candidate of a parent that equals a value of a test."""
     if isinstance(parent, Float):
-        raise SpaceError(f"{where} names the continuous choice {test.label!r}; conditions need a discrete one.")
-    for value in test.values:
-        try:
-            fits = value in parent.values if isinstance(parent, Subset) else parent.parse(value) == value
-        except ArchitectureError:
-            fits = False
-        if not fits:
-            raise SpaceError(
-                f"{where} names the value {value!r} of {test.label!r}, whose domain is {parent.domain()}"
-                f"{parent._place}.{nearest(value, getattr(parent, 'values', ()))}"
-            )
+        raise SpaceError(f"{where} names the continuous choice {parent.label!r}. Conditions need a discrete one.")
+    found = parent.candidates_equal_to(wanted)
+    if not found:
+        raise SpaceError(
+            f"{where} names the value {wanted!r} of {parent.label!r}, whose domain is {parent.domain()}"
+            f"{parent._place}.{nearest(wanted, getattr(parent, 'values', ()))}"
+        )
+    if len(found) > 1:
+        raise SpaceError(
+            f"{where} names the value {wanted!r} of {parent.label!r}{parent._place}, which has candidates that Python "
+            f"calls equal: {shown(found)}. Give them different values."
+        )
+    return found[0]
 
 
 def _sorted(choices: dict[str, Choice]) -> tuple[Choice, ...]:
     """Sort so that parents come first, otherwise in the order of declaration."""
     placed: dict[str, Choice] = {}
+    rank = {label: number for number, label in enumerate(choices)}
     open_labels: dict[str, None] = {}
     for root in choices:
         stack = [root]
         while stack:
             label = stack[-1]
-            missing = sorted(labels_of(choices[label].condition) - placed.keys(), key=list(choices).index)
+            missing = sorted(labels_of(choices[label].condition) - placed.keys(), key=rank.__getitem__)
             if not missing or label in placed:
                 placed.setdefault(label, choices[label])
                 open_labels.pop(label, None)

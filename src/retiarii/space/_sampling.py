@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 from retiarii.errors import SpaceError
-from retiarii.space._architecture import Architecture
-from retiarii.space._choice import Categorical, Choice
-from retiarii.space._condition import Condition, Test
+from retiarii.space._categorical import Categorical
+from retiarii.space._choice import Choice
+from retiarii.space._condition import Condition, Test, labels_of
 from retiarii.space._subset import Subset
 from retiarii.space._value import Value
 
@@ -29,25 +29,20 @@ class Sampler:
     def __init__(self, choices: Sequence[Choice], conditions: Mapping[str, Condition]) -> None:
         by_label = {choice.label: choice for choice in choices}
         self._steps = [(choice, _compiled(conditions[choice.label], by_label)) for choice in choices]
-        # The common case, a uniform categorical, is drawn in line; the others by their own method.
+        # The most frequent kind, a uniform categorical, is drawn in line; the others by their own method.
         self._draws = [
-            (
-                choice.label,
-                is_active,
-                choice.values if type(choice) is Categorical and choice.prior is None else (),
-                len(choice.values) if type(choice) is Categorical and choice.prior is None else 0,
-                choice.sample,
-            )
-            for choice, is_active in self._steps
+            (choice.label, is_active, _uniform_candidates(choice), choice.sample) for choice, is_active in self._steps
         ]
+        self._mutable = [choice for choice in choices if choice.is_mutable]
+        self._parents = frozenset[str]().union(*map(labels_of, conditions.values()))
 
     def sample(self, rng: random.Random) -> dict[str, Value]:
         """Draw each active choice, parents first."""
         uniform = rng.random
         values: dict[str, Value] = {}
-        for label, is_active, candidates, count, draw in self._draws:
+        for label, is_active, candidates, draw in self._draws:
             if is_active is None or is_active(values):
-                values[label] = candidates[int(uniform() * count)] if count else draw(rng)
+                values[label] = candidates[int(uniform() * len(candidates))] if candidates else draw(rng)
         return values
 
     def complete(self, value_of: Callable[[Choice], Value]) -> dict[str, Value]:
@@ -58,17 +53,21 @@ class Sampler:
                 values[choice.label] = value_of(choice)
         return values
 
-    def mutate_one(self, old: Architecture, rng: random.Random) -> dict[str, Value]:
-        """Give exactly one active choice another value; draw what becomes active, drop what no longer is."""
-        mutable = [choice for choice, _ in self._steps if choice.label in old and choice.is_mutable]
+    def mutate_one(self, old: Mapping[str, Value], rng: random.Random) -> dict[str, Value]:
+        """Give exactly one active choice another value; draw what becomes active, drop what no longer is.
+
+        Raises:
+            SpaceError: No choice has a second value.
+        """
+        mutable = [choice for choice in self._mutable if choice.label in old]
         if not mutable:
             raise SpaceError(
-                "This space holds a single architecture, so there is nothing to mutate. Give a choice a second candidate."
+                "This space holds a single architecture, so there is nothing to mutate. Give a choice more candidates."
             )
-        chosen = mutable[int(rng.random() * len(mutable))]
-        return self._changed(old, {chosen.label: chosen.sample_other(old[chosen.label], rng)}, lambda c: c.sample(rng))
+        choice = mutable[int(rng.random() * len(mutable))]
+        return self._changed(old, choice, choice.sample_other(old[choice.label], rng), lambda new: new.sample(rng))
 
-    def mutate_each(self, old: Architecture, rng: random.Random, probability: float) -> dict[str, Value]:
+    def mutate_each(self, old: Mapping[str, Value], rng: random.Random, probability: float) -> dict[str, Value]:
         """Give each active choice another value with a probability."""
 
         def value_of(choice: Choice) -> Value:
@@ -80,36 +79,42 @@ class Sampler:
 
         return self.complete(value_of)
 
-    def crossover(self, first: Architecture, second: Architecture, rng: random.Random) -> dict[str, Value]:
+    def crossover(
+        self, first: Mapping[str, Value], second: Mapping[str, Value], rng: random.Random
+    ) -> dict[str, Value]:
         """Take each active choice from one of two parents, at random where both have it."""
 
         def value_of(choice: Choice) -> Value:
-            label = choice.label
-            if label in first and label in second:
-                return (first if rng.random() < 0.5 else second)[label]
-            if label in first:
-                return first[label]
-            return second[label] if label in second else choice.sample(rng)
+            owners = [parent for parent in (first, second) if choice.label in parent]
+            if not owners:
+                return choice.sample(rng)
+            return owners[int(rng.random() * len(owners))][choice.label]
 
         return self.complete(value_of)
 
-    def neighbours(self, old: Architecture) -> Iterator[dict[str, Value]]:
+    def neighbours(self, old: Mapping[str, Value]) -> Iterator[dict[str, Value]]:
         """Yield every change of one active choice; what becomes active takes its default."""
-        for choice, _ in self._steps:
+        for choice in self._mutable:
             if choice.label in old:
                 for value in choice.others(old[choice.label]):
-                    yield self._changed(old, {choice.label: value}, Choice.default)
+                    yield self._changed(old, choice, value, lambda new: new.default())
 
     def _changed(
-        self, old: Architecture, changes: Mapping[str, Value], draw: Callable[[Choice], Value]
+        self, old: Mapping[str, Value], changed: Choice, value: Value, draw: Callable[[Choice], Value]
     ) -> dict[str, Value]:
+        if changed.label not in self._parents:  # nothing else can become active or inactive
+            return {**old, changed.label: value}
+
         def value_of(choice: Choice) -> Value:
-            label = choice.label
-            if label in changes:
-                return changes[label]
-            return old[label] if label in old else draw(choice)
+            if choice is changed:
+                return value
+            return old[choice.label] if choice.label in old else draw(choice)
 
         return self.complete(value_of)
+
+
+def _uniform_candidates(choice: Choice) -> tuple[Value, ...]:
+    return choice.values if isinstance(choice, Categorical) and choice.prior is None else ()
 
 
 def _compiled(condition: Condition, choices: Mapping[str, Choice]) -> _IsActive | None:

@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from retiarii.errors import DomainError, SpaceError
-from retiarii.space._choice import Categorical, Choice
+from retiarii.errors import SpaceError
+from retiarii.space._categorical import Categorical
+from retiarii.space._choice import Choice
 from retiarii.space._condition import Condition, Test
 from retiarii.space._numeric import Float, Integer
 from retiarii.space._subset import Subset
 from retiarii.space._value import as_json, nearest
 
-_KINDS: dict[str, type[Choice]] = {"categorical": Categorical, "subset": Subset, "integer": Integer, "float": Float}
+_KINDS: dict[str, type[Any]] = {"categorical": Categorical, "subset": Subset, "integer": Integer, "float": Float}
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 
 
@@ -49,25 +50,24 @@ def choice_from_json(data: Any) -> Choice:
     arguments = dict(data)
     name = arguments.pop("kind", None)
     if name not in _KINDS:
-        raise SpaceError(f"A choice in JSON has the kind {name!r}, expected one of {list(_KINDS)}.{nearest(name, _KINDS)}")
+        raise SpaceError(
+            f"A choice in JSON has the kind {name!r}, expected one of {list(_KINDS)}.{nearest(name, _KINDS)}"
+        )
     if "condition" in arguments:
         arguments["condition"] = _condition_from_json(arguments["condition"])
     for key in ("values", "prior"):
         if isinstance(arguments.get(key), list):
             arguments[key] = tuple(arguments[key])
     try:
-        return _KINDS[name](**arguments)
-    except DomainError:
-        raise
+        choice: Choice = _KINDS[name](**arguments)
     except TypeError as err:
         raise SpaceError(f"A {name} choice in JSON has the wrong fields: {err}. Got {dict(data)!r}.") from err
+    return choice
 
 
 def _condition_from_json(data: Any) -> Condition:
     try:
-        return frozenset(
-            frozenset(Test(test["label"], test["values"]) for test in conjunction) for conjunction in data
-        )
+        return frozenset(frozenset(Test(test["label"], test["values"]) for test in conjunction) for conjunction in data)
     except (TypeError, KeyError) as err:
         raise SpaceError(
             f"A condition in JSON is a list of lists of objects with the keys 'label' and 'values', got {data!r}."

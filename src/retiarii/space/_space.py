@@ -82,8 +82,14 @@ class SearchSpace:
         return hash((frozenset(self._by_label), self._constraints))
 
     def __repr__(self) -> str:
-        constrained = f", {len(self._constraints)} constraints" if self._constraints else ""
-        return f"SearchSpace({len(self)} labels, {size_text(self.size)}{constrained})"
+        return f"SearchSpace({self._summary()})"
+
+    def _summary(self) -> str:
+        labels = f"{len(self)} label" + ("s" if len(self) != 1 else "")
+        if not self._constraints:
+            return f"{labels}, {size_text(self.size)}"
+        count = len(self._constraints)
+        return f"{labels}, {size_text(self.size)}, {count} constraint{'s' if count > 1 else ''} not counted"
 
     def __getstate__(self) -> dict[str, Any]:
         return {"_choices": self._choices, "_by_label": self._by_label, "_constraints": self._constraints}
@@ -141,7 +147,8 @@ class SearchSpace:
         """
         if not isinstance(raw, Mapping):
             raise ArchitectureError(
-                f"An architecture is a mapping from labels to values, got {raw!r} of type {type(raw).__name__}.", got=raw
+                f"An architecture is a mapping from labels to values, got {raw!r} of type {type(raw).__name__}.",
+                got=raw,
             )
         for label in raw:
             if label not in self._by_label:
@@ -180,7 +187,9 @@ class SearchSpace:
             return Architecture._of(self._sampler.sample(rng))
         return self._wanted(lambda: self._sampler.sample(rng))
 
-    def mutate(self, architecture: Architecture, rng: random.Random, *, probability: float | None = None) -> Architecture:
+    def mutate(
+        self, architecture: Architecture, rng: random.Random, *, probability: float | None = None
+    ) -> Architecture:
         """Return a changed copy. Choices that become active are sampled, those that no longer are, dropped.
 
         Args:
@@ -198,10 +207,10 @@ class SearchSpace:
             the new value always differs from the old one.
         """
         if probability is None:
-            return self._wanted(lambda: self._sampler.mutate_one(architecture, rng))
+            return self._wanted(lambda: self._sampler.mutate_one(architecture._values, rng))
         if not 0 <= probability <= 1:
             raise SpaceError(f"The mutation probability is {probability!r}, expected a number from 0 to 1.")
-        return self._wanted(lambda: self._sampler.mutate_each(architecture, rng, probability))
+        return self._wanted(lambda: self._sampler.mutate_each(architecture._values, rng, probability))
 
     def crossover(self, first: Architecture, second: Architecture, rng: random.Random) -> Architecture:
         """Mix two valid architectures: each label comes from one of them, at random where both have it.
@@ -209,7 +218,7 @@ class SearchSpace:
         Raises:
             ConstraintError: None of `MAX_TRIES` children met the constraints.
         """
-        return self._wanted(lambda: self._sampler.crossover(first, second, rng))
+        return self._wanted(lambda: self._sampler.crossover(first._values, second._values, rng))
 
     def neighbours(self, architecture: Architecture) -> Iterator[Architecture]:
         """Yield, lazily, each architecture that differs by one active label; what becomes active takes its default.
@@ -217,7 +226,7 @@ class SearchSpace:
         Raises:
             SpaceError: An active choice is continuous.
         """
-        for values in self._sampler.neighbours(architecture):
+        for values in self._sampler.neighbours(architecture._values):
             neighbour = Architecture._of(values)
             if self.satisfies(neighbour):
                 yield neighbour
@@ -240,8 +249,8 @@ class SearchSpace:
                 return architecture
         names = ", ".join(getattr(constraint, "__name__", repr(constraint)) for constraint in self._constraints)
         raise ConstraintError(
-            f"None of {MAX_TRIES:,} architectures met the constraints ({names}). Loosen them, or take the candidates that "
-            "they rule out away from the choices."
+            f"None of {MAX_TRIES:,} architectures met the constraints ({names}). Loosen them, or take away the "
+            "candidates that they rule out."
         )
 
     def _continuous(self) -> SpaceError:
@@ -254,10 +263,10 @@ class SearchSpace:
     # Numbers for predictors.
 
     def encode(self, architecture: Architecture) -> list[float]:
-        """Return a valid architecture as numbers from 0 to 1, always as many as `features` names.
+        """Return a valid architecture as numbers from 0 to 1, always as many as `feature_names` names.
 
-        For each choice in order: 1.0 if it is active, else 0.0; then its value as one-hot (categorical), multi-hot (subset)
-        or position in its range (integer, float), all 0.0 where it is inactive.
+        For each choice in order: 1.0 if it is active, else 0.0; then its value as one-hot (categorical), multi-hot
+        (subset) or position in its range (integer, float), all 0.0 where it is inactive.
         """
         code: list[float] = []
         for choice in self._choices:
@@ -265,15 +274,13 @@ class SearchSpace:
                 code.append(1.0)
                 code.extend(choice.encode(architecture[choice.label]))
             else:
-                code.extend([0.0] * (1 + len(choice.features)))
+                code.extend([0.0] * (1 + len(choice.feature_names)))
         return code
 
     @property
-    def features(self) -> tuple[str, ...]:
+    def feature_names(self) -> tuple[str, ...]:
         """The names of the numbers that `encode` returns."""
-        return tuple(
-            name for choice in self._choices for name in (f"{choice.label} is active", *choice.features)
-        )
+        return tuple(name for choice in self._choices for name in (f"{choice.label} is active", *choice.feature_names))
 
     # Other spaces.
 
@@ -297,8 +304,7 @@ class SearchSpace:
 
     def describe(self) -> str:
         """Return a table of the choices and the exact size."""
-        constrained = f", {len(self._constraints)} constraints not counted" if self._constraints else ""
-        return f"{table(self.rows())}\n\n{len(self)} labels, {size_text(self.size)}{constrained}"
+        return f"{table(self.rows())}\n\n{self._summary()}"
 
     def to_json(self) -> dict[str, Any]:
         """Return the choices as plain JSON data. Constraints are code and are left out."""

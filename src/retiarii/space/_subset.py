@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import random
 from collections.abc import Hashable, Iterator
@@ -10,14 +9,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from retiarii.errors import ArchitectureError, DomainError
-from retiarii.space._choice import Choice, plain_candidates
+from retiarii.errors import DomainError
+from retiarii.space._listed import Listed
 from retiarii.space._random import random_below
 from retiarii.space._value import Value, identity, nearest, shown
 
 
 @dataclass(frozen=True, eq=False)
-class Subset(Choice):
+class Subset(Listed):
     """The choice of ``min_chosen`` to ``max_chosen`` candidates; a value is a tuple in the order of the candidates.
 
     All subsets are equally likely. They are numbered by size, then in the order of the candidates.
@@ -31,13 +30,11 @@ class Subset(Choice):
         DomainError: Candidates are missing, doubled or not plain, or the sizes do not fit them.
     """
 
-    values: tuple[Value, ...]
     min_chosen: int
     max_chosen: int
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "values", plain_candidates(self, self.values))
         sizes = (self.min_chosen, self.max_chosen)
         if any(type(size) is not int for size in sizes) or not 0 <= sizes[0] <= sizes[1] <= len(self.values):
             raise DomainError(
@@ -61,30 +58,30 @@ class Subset(Choice):
     def parse(self, raw: Any) -> Value:
         """Return the subset that ``raw`` stands for.
 
-        The first of these that fits decides: a list of candidates, in any order; a list of their positions; a
-        multi-hot list of booleans; one candidate or position without a list.
+        The first of these that fits decides: a list of candidates in any order (``1`` is found for ``1.0``); a list
+        of their positions; a multi-hot list of booleans. A single candidate or position needs no list.
 
         Raises:
             ArchitectureError: Nothing fits, a candidate is named twice, or too few or many are chosen.
         """
         plain = self._plain(raw)
-        items = plain if type(plain) is tuple and identity(plain) not in self._index else (plain,)
-        positions = self._positions(items)
+        items = plain if type(plain) is tuple and self._position(plain) is None else (plain,)
+        positions = self._chosen(items)
+        expected = f"a list of {self._sizes()} of [{shown(self.values)}]"
         if positions is None:
-            known = [item for item in items if identity(item) not in self._index]
-            hint = nearest(known[0], self.values) if known else ""
-            raise self._refused(raw, f"a list of {self._sizes()} of {shown(self.values)}", hint)
+            unknown = next(item for item in items if self._position(item) is None)
+            raise self._refused(raw, expected, nearest(unknown, self.values))
         if len(set(positions)) < len(positions):
             raise self._refused(raw, "a list in which nothing stands twice")
         if not self.min_chosen <= len(positions) <= self.max_chosen:
-            raise self._refused(raw, f"{self._sizes()} of {shown(self.values)}")
+            raise self._refused(raw, expected)
         return tuple(self.values[index] for index in sorted(positions))
 
-    def _positions(self, items: tuple[Value, ...]) -> list[int] | None:
+    def _chosen(self, items: tuple[Value, ...]) -> list[int] | None:
         """Read all items as candidates, else all as positions, else all as flags."""
-        exact = [self._index.get(identity(item)) for item in items]
-        if None not in exact:
-            return [index for index in exact if index is not None]
+        named = [index for item in items if (index := self._position(item)) is not None]
+        if len(named) == len(items):
+            return named
         if all(type(item) is int and 0 <= item < len(self.values) for item in items):
             return list(items)
         if len(items) == len(self.values) and all(type(item) is bool for item in items):
@@ -120,7 +117,7 @@ class Subset(Choice):
         """Return the number of a subset."""
         size = len(value)
         index = sum(self._per_size[: size - self.min_chosen])
-        chosen = {self._index[identity(item)] for item in value}
+        chosen = {self._positions[identity(item)] for item in value}
         for position in range(len(self.values)):
             if not size:
                 break
@@ -140,7 +137,7 @@ class Subset(Choice):
 
     def domain(self) -> str:
         """Return the sizes and the candidates."""
-        return f"{self._sizes()} of {{{shown(self.values)[1:].replace(']', '}', 1)}"
+        return f"{self._sizes()} of {{{shown(self.values)}}}"
 
     def encode(self, value: Value) -> list[float]:
         """Return the subset as a multi-hot vector."""
@@ -148,14 +145,5 @@ class Subset(Choice):
         return [float(identity(item) in chosen) for item in self.values]
 
     @cached_property
-    def features(self) -> tuple[str, ...]:
-        """One name per candidate."""
-        return tuple(f"{self.label}={value}" for value in self.values)
-
-    @cached_property
     def _domain_key(self) -> Hashable:
         return type(self), tuple(map(identity, self.values)), self.min_chosen, self.max_chosen
-
-    @cached_property
-    def _index(self) -> dict[Hashable, int]:
-        return {identity(value): index for index, value in enumerate(self.values)}

@@ -10,6 +10,8 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Hashable, Iterable, Sequence
+from fractions import Fraction
+from numbers import Integral
 from typing import Any, TypeAlias
 
 Value: TypeAlias = Any
@@ -20,25 +22,33 @@ _MAX_SHOWN = 12
 def plain_value(raw: Any) -> Value:
     """Return the canonical form of a value: lists become tuples, ``-0.0`` becomes ``0.0``.
 
-    Subclasses of ``int``, ``float`` and ``str`` (enumerations, NumPy's ``float64``) become the plain type.
+    Subclasses of ``int``, ``float`` and ``str`` (enumerations, NumPy's ``float64``) and other integer types (NumPy's
+    ``int64``) become the plain type.
 
     Raises:
-        ValueError: ``raw`` is not a plain value; the message is a clause without subject or full stop.
+        ValueError: ``raw`` is not a plain value; the message is a clause without subject and full stop.
     """
+    try:
+        return _plain(raw)
+    except RecursionError as err:
+        raise ValueError("nests lists too deeply") from err
+
+
+def _plain(raw: Any) -> Value:
     if raw is None or raw is True or raw is False:
         return raw
-    if isinstance(raw, int):
-        return int(raw)
     if isinstance(raw, float):
         return _finite(float(raw))
     if isinstance(raw, str):
         return _text(str.__str__(raw))
     if isinstance(raw, (tuple, list)):
-        return tuple(plain_value(item) for item in raw)
+        return tuple(_plain(item) for item in raw)
+    if isinstance(raw, Integral):
+        return int(raw)
     hint = " (use its .item())" if hasattr(raw, "item") else ""
     raise ValueError(
         f"is {raw!r} of type {type(raw).__name__}{hint}, expected a plain value: None, a bool, an int, a float, "
-        "a str, or a tuple or list of these"
+        "a str, or a list or tuple of these"
     )
 
 
@@ -71,24 +81,48 @@ def loose_identity(value: Value) -> Hashable:
     return (bool, value) if isinstance(value, bool) else value
 
 
+def distinct(values: Iterable[Any]) -> tuple[Any, ...]:
+    """Keep the first of equal values; 1, 1.0 and True are not equal. Values need not be plain."""
+    seen: set[Hashable] = set()
+    unhashable: list[Any] = []
+    kept = []
+    for value in values:
+        try:
+            key = identity(value)
+            new = key not in seen
+            seen.add(key)
+        except TypeError:  # lists and the like, made by apply()
+            new = value not in unhashable
+            unhashable.append(value)
+        if new:
+            kept.append(value)
+    return tuple(kept)
+
+
 def as_json(value: Value) -> Any:
     """Return a value as ``json`` would read it back: tuples as lists."""
     return [as_json(item) for item in value] if type(value) is tuple else value
 
 
 def shown(values: Sequence[Value]) -> str:
-    """Return candidates for a message, the middle left out where there are many."""
+    """Return candidates for a message or a table, without brackets, the middle left out where there are many."""
     if len(values) <= _MAX_SHOWN:
-        return "[" + ", ".join(map(repr, values)) + "]"
+        return ", ".join(map(repr, values))
     head = ", ".join(map(repr, values[: _MAX_SHOWN - 2]))
-    return f"[{head}, ..., {values[-1]!r}] ({len(values)} in all)"
+    return f"{head}, ..., {values[-1]!r}"
 
 
 def nearest(got: Any, candidates: Iterable[Value]) -> str:
     """Return ``" Did you mean X?"`` with the candidate that looks most like ``got``, or an empty string."""
-    if isinstance(got, (int, float)) and not isinstance(got, bool) and math.isfinite(got):
-        numbers = [item for item in candidates if isinstance(item, (int, float)) and not isinstance(item, bool)]
-        return f" Did you mean {min(numbers, key=lambda item: abs(item - got))!r}?" if numbers else ""
-    by_text = {str(item): item for item in candidates}
+    known = list(candidates)
+    if _is_number(got):
+        numbers = [item for item in known if _is_number(item)]
+        if numbers:  # fractions, because the difference of an int and a float may overflow
+            return f" Did you mean {min(numbers, key=lambda item: abs(Fraction(item) - Fraction(got)))!r}?"
+    by_text = {str(item): item for item in known}
     found = difflib.get_close_matches(str(got), by_text, n=1, cutoff=0.5)
     return f" Did you mean {by_text[found[0]]!r}?" if found else ""
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) is int or (type(value) is float and math.isfinite(value))

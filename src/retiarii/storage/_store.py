@@ -299,13 +299,16 @@ class Store:
         """Be the only one who runs an experiment.
 
         Inside, its record names this process, and an earlier request to stop is forgotten. When the process dies, even
-        by ``kill -9``, the lock is free again. Children of this process do not have it.
+        by ``kill -9``, the lock is free again. Children of this process do not have it. The store is checked for
+        damage first, so that nothing is written into a damaged one.
 
         Raises:
             NotFoundError: There is no such experiment.
             ExperimentBusyError: It is being run already; the message names process and host.
+            CorruptStoreError: The store is damaged.
         """
         with self._locked(experiment_id):
+            self._backend.check()
             self.update_experiment(experiment_id, pid=os.getpid(), host=socket.gethostname(), stop_requested=False)
             try:
                 yield

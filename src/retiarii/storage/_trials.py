@@ -17,7 +17,8 @@ from retiarii.trial import Direction, Metrics, Trial, TrialState
 
 _COLUMNS = tuple(TRIALS.c)[1:]
 _LIGHT_COLUMNS = (*_COLUMNS[:-2], null().label("traceback"), literal("").label("output"))
-_REPORT_COLUMNS = (INTERMEDIATES.c.number, INTERMEDIATES.c.step, INTERMEDIATES.c.metrics, INTERMEDIATES.c.time)
+_REPORT_COLUMNS = tuple(INTERMEDIATES.c)[1:]
+_LOG_CHUNK = 10_000
 _NUMBERS_PER_QUERY = 1000  # databases bound the number of parameters
 
 
@@ -82,7 +83,7 @@ def log(connection: Connection, experiment_id: str) -> ExperimentLog:
         CorruptStoreError: A trial number is left out, so the order cannot be known.
     """
     query = select(*_LIGHT_COLUMNS).where(_is_of(experiment_id)).order_by(TRIALS.c.number)
-    trials = [trial_from_row(row) for row in connection.execute(query)]
+    trials = [trial_from_row(row) for rows in connection.execute(query).partitions(_LOG_CHUNK) for row in rows]
     if trials and trials[-1].number != len(trials) - 1:
         gap = next(number for number, trial in enumerate(trials) if trial.number != number)
         raise CorruptStoreError(

@@ -53,9 +53,9 @@ class Writer:
             try:
                 self._commit(experiment_id, changes)
             except self._backend.driver_error as err:
-                if self._connection is not None or not self._is_lost(err):
+                if self._connection is not None:
                     raise self._explain(experiment_id, err) from err
-                self._commit(experiment_id, changes)  # the server went away and came back; the rows replace themselves
+                self._commit(experiment_id, changes)  # the connection was lost; a new one may work, and rows can repeat
 
     def close(self) -> None:
         """Close the connection; the next `write` opens one."""
@@ -118,17 +118,17 @@ class Writer:
         return self._connection
 
     def _undo(self, connection: Any, err: BaseException) -> None:
+        """Roll back; drop a connection that is lost."""
         self._touched_id = ""
+        driver: Any = self._backend.driver_error
+        dialect: Any = self._backend.engine.dialect
         try:
-            connection.rollback()
-            if self._is_lost(err):
+            if isinstance(err, driver) and dialect.is_disconnect(err, connection.dbapi_connection, None):
                 self._drop()
-        except self._backend.driver_error:
+            else:
+                connection.rollback()
+        except driver:
             self._drop()
-
-    def _is_lost(self, err: BaseException) -> bool:
-        dialect: Any = self._backend.engine.dialect  # its annotation wants the error class of one driver
-        return isinstance(err, self._backend.driver_error) and dialect.is_disconnect(err, None, None)
 
     def _drop(self) -> None:
         connection, self._connection = self._connection, None

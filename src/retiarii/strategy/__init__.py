@@ -6,7 +6,7 @@ experiment runs that loop with trials in isolated processes; it is just as well 
 
     >>> from retiarii.space import Categorical, Integer, SearchSpace
     >>> from retiarii.strategy import RegularizedEvolution
-    >>> space = SearchSpace([Categorical("op", ["conv", "pool", "skip"]), Integer("width", 1, 64)])
+    >>> space = SearchSpace([Categorical("op", ("conv", "pool", "skip")), Integer("width", 1, 64)])
     >>> search = RegularizedEvolution(population_size=10, sample_size=5, cycles=200).search(space, seed=0)
     >>> for architecture in search:
     ...     trial = search.tell_metric(architecture, architecture["width"] * (architecture["op"] == "conv"))
@@ -18,7 +18,6 @@ With several trials at a time, `Search.ask` for as many architectures as there a
 models nor evaluates them.
 """
 
-from retiarii.errors import SearchExhausted
 from retiarii.strategy._evolution import EvolutionSearch, RegularizedEvolution
 from retiarii.strategy._grid import GridEnumeration, GridSearch
 from retiarii.strategy._random import Random, RandomSearch
@@ -35,6 +34,5 @@ __all__ = [
     "RegularizedEvolution",
     "Search",
     "SearchError",
-    "SearchExhausted",
     "Strategy",
 ]

@@ -31,9 +31,9 @@ class RegularizedEvolution(Strategy):
         mutation_prob: The probability with which each active choice of the parent changes (NNI's way, there 0.05 by
             default). None, the default, changes exactly one (the paper's way).
         on_failure: What happens to a trial without a usable metric (failed, pruned, NaN). ``"ignore"``: it does not
-            enter the population, and another architecture takes its place. ``"worst"``: it enters as the worst
-            of all, so that it is no parent as long as anything better takes part. Trials that were cancelled say nothing
-            about their architectures, so they are always ignored.
+            enter the population, and another architecture takes its place. ``"worst"``: it enters as the worst of all,
+            so that it is no parent as long as anything better takes part. Trials that were cancelled are always
+            ignored: they say nothing about their architectures.
         model_filter: A constraint: only architectures for which it returns True are proposed.
         crossover: Mutate the crossover of two tournament winners instead of one winner.
         dedup: Never propose the same architecture twice. When mutations give nothing new, a random architecture that is
@@ -101,7 +101,6 @@ class EvolutionSearch(Search):
         if options.model_filter is not None:
             self.space = self.space.constrained(options.model_filter)
         self._unseen = Unseen(self.space, self.seed) if options.dedup else None
-        self._is_single = self.space.size == 1
         # A ring: member number n is at n % population_size, where it replaces the oldest.
         self._members: list[Trial] = []
         self._fitness: list[float] = []
@@ -136,13 +135,11 @@ class EvolutionSearch(Search):
 
     def _child(self, rng: random.Random) -> Architecture:
         parent = self._tournament(rng)
-        if self._options.crossover:
-            parent = self.space.crossover(parent, self._tournament(rng), rng)
-        if self._is_single:
-            return parent
         try:
+            if self._options.crossover:
+                parent = self.space.crossover(parent, self._tournament(rng), rng)
             return self.space.mutate(parent, rng, probability=self._options.mutation_prob)
-        except SpaceError:  # no neighbour of the parent meets the constraints
+        except SpaceError:  # the space is a single point, or no neighbour of the parent meets the constraints
             return self.space.sample(rng)
 
     def _tournament(self, rng: random.Random) -> Architecture:

@@ -96,10 +96,11 @@ def _finite(space: SearchSpace, float_points: int | None) -> SearchSpace:
             "continuous choice to try, as in GridSearch(float_points=5), give the choice a list of candidates, or use "
             "Random()."
         )
-    choices = [_evenly_spaced(choice, float_points) if choice in continuous else choice for choice in space]
+    choices = [_evenly_spaced(choice, float_points) if isinstance(choice, Float) else choice for choice in space]
     return SearchSpace(choices, space.constraints)
 
 
-def _evenly_spaced(choice: Choice, count: int) -> Categorical:
-    values = dict.fromkeys(choice.from_unit(index / (count - 1)) for index in range(count))
-    return Categorical(choice.label, tuple(values), condition=choice.condition, declared_at=choice.declared_at)
+def _evenly_spaced(choice: Float, count: int) -> Choice:
+    inner = [choice.from_unit(index / (count - 1)) for index in range(1, count - 1)]
+    values = tuple(dict.fromkeys([choice.low, *inner, choice.high]))
+    return Categorical(choice.label, values, condition=choice.condition, declared_at=choice.declared_at)

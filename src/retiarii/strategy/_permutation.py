@@ -14,7 +14,8 @@ class Permutation:
 
     It is a Feistel network on pairs of numbers below ``ceil(sqrt(size))``, with addition in place of exclusive or. That
     domain is a little larger than ``size``; an image outside of ``range(size)`` is mapped again until it is inside
-    (cycle walking), which needs hardly more than one step on average.
+    (cycle walking), which needs hardly more than one step on average. Each element is equally likely at each place;
+    of the orders of very few elements, not all are (on 9 elements, for one, all are even permutations).
 
     Args:
         size: How many elements, at least 1.

@@ -21,8 +21,9 @@ class Random(Strategy):
     Args:
         variational: Accepted for scripts written for NNI, where it allowed a space that changes while searching. It
             has no effect.
-        dedup: Never propose the same architecture twice. A space of up to a million architectures is exhausted exactly
-            when all that meet the constraints were proposed; `SearchExhausted` then ends the search.
+        dedup: Never propose the same architecture twice. When little is left of a space of up to a million
+            architectures, the rest is enumerated in a random order (without regard to priors), so that `SearchExhausted`
+            ends the search exactly when all that meet the constraints were proposed.
         model_filter: A constraint: only architectures for which it returns True are proposed.
 
     Raises:
@@ -39,7 +40,7 @@ class Random(Strategy):
         check_filter(self, "model_filter")
         if self.variational:
             warnings.warn(
-                "Random(variational=True) has no effect: the whole space is known before the search starts. Leave it out.",
+                "Random(variational=True) has no effect: the space is known before the search starts. Leave it out.",
                 DeprecationWarning,
                 stacklevel=3,
             )

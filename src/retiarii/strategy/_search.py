@@ -38,9 +38,7 @@ class Search(ABC):
         ConfigError: ``space``, ``seed`` or ``direction`` is not what it should be.
     """
 
-    def __init__(
-        self, space: SearchSpace, *, seed: int = 0, direction: Direction | str = Direction.MAXIMIZE
-    ) -> None:
+    def __init__(self, space: SearchSpace, *, seed: int = 0, direction: Direction | str = Direction.MAXIMIZE) -> None:
         self.space = _check_space(space)
         self.seed = _check_seed(seed)
         self.direction = _check_direction(direction)
@@ -129,7 +127,7 @@ class Search(ABC):
 
         Args:
             architecture: What `ask` proposed; among equal pending proposals, the oldest is meant.
-            metric: Its metric, or named metrics with the key ``"default"``. None, NaN and infinities mean that it failed.
+            metric: Its metric, or named metrics with the key ``"default"``. None, NaN and infinities mean a failure.
 
         Returns:
             The trial that was told.
@@ -162,7 +160,7 @@ class Search(ABC):
         """
         if self._num_asked:
             raise SearchError(
-                f"replay() on a search with {self._num_asked} proposals. Expected a new one: call strategy.search() again."
+                f"replay() on a search with {self._num_asked} proposals, expected a new one from strategy.search()."
             )
         for architecture in asked:
             self._record(architecture)
@@ -204,10 +202,10 @@ class Search(ABC):
             SearchExhausted: Nothing is left to propose, whatever may still be told. Once raised, always raised.
         """
 
-    def _on_ask(self, architecture: Architecture) -> None:
+    def _on_ask(self, architecture: Architecture) -> None:  # noqa: B027 - optional, not every search remembers
         """Remember a proposal, whether `_propose` just made it or `replay` restores it."""
 
-    def _on_tell(self, trial: Trial) -> None:
+    def _on_tell(self, trial: Trial) -> None:  # noqa: B027 - optional, not every search learns
         """Learn from a valid, finished trial."""
 
     def _record(self, architecture: Architecture) -> None:
@@ -238,9 +236,7 @@ def usable_metric(trial: Trial) -> float | None:
     return metric if metric is not None and math.isfinite(metric) else None
 
 
-def _finished_trial(
-    number: int, architecture: Architecture, metric: MetricValue | None, *, finish_order: int
-) -> Trial:
+def _finished_trial(number: int, architecture: Architecture, metric: MetricValue | None, *, finish_order: int) -> Trial:
     trial = Trial(number, architecture, state=TrialState.FAILED, finish_order=finish_order)
     if metric is None:
         return trial.evolve(failure=Failure(FailureKind.RAISED, "told without a metric"))
@@ -253,8 +249,8 @@ def _finished_trial(
 def _check_space(space: SearchSpace) -> SearchSpace:
     if not isinstance(space, SearchSpace):
         raise ConfigError(
-            f"space is a {type(space).__name__}, expected a SearchSpace; retiarii.nn.pytorch.extract_space(model) makes "
-            "one from a model."
+            f"space is a {type(space).__name__}, expected a SearchSpace; retiarii.nn.pytorch.extract_space(model) "
+            "makes one from a model."
         )
     return space
 

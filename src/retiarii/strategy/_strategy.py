@@ -13,8 +13,8 @@ class Strategy(ABC):
     """How to search: a recipe with options and without state.
 
     A strategy can be pickled, compared and used for any number of searches; what changes while searching lives in the
-    `Search` that it starts. To add an algorithm, write one class of each: a `Strategy` that holds and checks the options,
-    and a `Search` that proposes and learns. `retiarii.testing.strategies.StrategyConformance` tests both.
+    `Search` that it starts. To add an algorithm, write one class of each: a `Strategy` that holds and checks the
+    options, and a `Search` that proposes and learns. `retiarii.testing.strategies.StrategyConformance` tests both.
     """
 
     @property
@@ -23,9 +23,7 @@ class Strategy(ABC):
         return None
 
     @abstractmethod
-    def search(
-        self, space: SearchSpace, *, seed: int = 0, direction: Direction | str = Direction.MAXIMIZE
-    ) -> Search:
+    def search(self, space: SearchSpace, *, seed: int = 0, direction: Direction | str = Direction.MAXIMIZE) -> Search:
         """Start a search.
 
         Args:

@@ -1,6 +1,7 @@
 """Tests that implementations of our interfaces share, for us and for third parties. Needs pytest.
 
-A new strategy passes the contract when this class does::
+One module per interface: `retiarii.testing.strategies`, `retiarii.testing.storage`, `retiarii.testing.execution`. A
+new strategy, for example, keeps the contract when this class passes::
 
     from retiarii.testing.strategies import StrategyConformance
 
@@ -9,6 +10,6 @@ A new strategy passes the contract when this class does::
         def strategy(self):
             return MyStrategy(option=3)
 
-`retiarii.testing.spaces` is the zoo of search spaces that it runs on, `retiarii.testing.tables` reads real results
-to search in. The package itself never imports this room.
+`retiarii.testing.spaces` is a zoo of search spaces to run on, `retiarii.testing.tables` reads real results to search
+in. The package itself never imports this room.
 """

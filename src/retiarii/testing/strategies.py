@@ -1,10 +1,14 @@
-"""`StrategyConformance`: what every strategy must do, as a test class to inherit from."""
+"""What every strategy must do, as test classes to inherit from.
+
+`StrategyConformance` is for all strategies; `ExhaustionConformance` and `LearningConformance` are for those that claim
+more. A test class inherits from what fits and supplies the fixture ``strategy``.
+"""
 
 from __future__ import annotations
 
 import pickle
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from statistics import fmean
 
 import pytest
@@ -12,42 +16,42 @@ import pytest
 from retiarii.errors import SearchExhausted
 from retiarii.space import Architecture, SearchSpace
 from retiarii.strategy import Search, SearchError, Strategy
-from retiarii.testing.spaces import SPACES, constrained, darts, nas_bench_201, tiny
+from retiarii.testing.spaces import SPACES, darts, nas_bench_201, tiny
 from retiarii.testing.tables import nas_bench_201_table
 from retiarii.trial import Direction, Failure, FailureKind, Trial, TrialState
 
-SMALL_SPACES = sorted(set(SPACES) - {"darts", "mixed_numeric"})
-"""The spaces of the zoo that can be enumerated."""
+SMALL_SPACES = sorted(name for name, make in SPACES.items() if make().size <= 1_000)
+"""The names of the spaces in the zoo that are exhausted in a moment."""
 
 
 class StrategyConformance:
-    """Inherit, supply the fixture ``strategy``, and set what is special about yours.
+    """The contract of `Strategy` and `Search`.
 
-    Class attributes:
-        spaces: Names of the spaces in the zoo that the strategy supports; all by default.
-        is_exhaustive: Whether it proposes every architecture of a small space exactly once.
-        learns: Whether it must beat random search on a real table.
+    Attributes:
+        spaces: The names of the spaces in the zoo that the strategy supports; all by default.
     """
 
-    spaces: frozenset[str] = frozenset(SPACES)
-    is_exhaustive = False
-    learns = False
+    spaces: Collection[str] = tuple(SPACES)
 
     @pytest.fixture
     def strategy(self) -> Strategy:
         """Return the strategy under test; a subclass must override it."""
         raise NotImplementedError(f"{type(self).__name__} must define a fixture `strategy`")
 
-    @pytest.fixture(params=sorted(SPACES))
+    @pytest.fixture
     def space(self, request: pytest.FixtureRequest) -> SearchSpace:
-        """Each space of the zoo that the strategy supports."""
-        if request.param not in self.spaces:
-            pytest.skip(f"the strategy does not support the space {request.param!r}")
+        """Return each supported space of the zoo in turn."""
         return SPACES[request.param]()
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """Run the tests that ask for a ``space`` on all that the strategy supports."""
+        if "space" in metafunc.fixturenames:
+            metafunc.parametrize("space", sorted(self.spaces), indirect=True)
 
     # What is proposed
 
     def test_every_proposal_fits_the_space(self, strategy: Strategy, space: SearchSpace) -> None:
+        """Proposals are canonical architectures of the space that keep its constraints."""
         search = strategy.search(space, seed=1)
         for architecture in run(search, score, 80, at_once=4):
             assert space.architecture(architecture) == architecture
@@ -55,15 +59,18 @@ class StrategyConformance:
 
     @pytest.mark.parametrize("count", [0, 1, 7])
     def test_ask_gives_at_most_count(self, strategy: Strategy, space: SearchSpace, count: int) -> None:
+        """No more than asked for, all of it numbered and pending."""
         search = strategy.search(space)
         proposed = search.ask(count)
         assert len(proposed) <= count
         assert search.num_asked == len(search.pending) == len(proposed)
 
     def test_first_proposal_needs_no_result(self, strategy: Strategy, space: SearchSpace) -> None:
+        """A new search can start."""
         assert len(strategy.search(space).ask(1)) == 1
 
     def test_never_waits_when_everything_was_told(self, strategy: Strategy, space: SearchSpace) -> None:
+        """The loop cannot hang: with nothing pending, `ask` proposes or raises."""
         search = strategy.search(space)
         for _ in range(50):
             try:
@@ -76,12 +83,14 @@ class StrategyConformance:
     # Seeds
 
     def test_same_seed_same_proposals(self, strategy: Strategy, space: SearchSpace) -> None:
+        """A search is a function of strategy, space, seed and results, in every process."""
         twin = pickle.loads(pickle.dumps(strategy))
         first = list(run(strategy.search(space, seed=7), score, 60, at_once=3))
         assert list(run(strategy.search(space, seed=7), score, 60, at_once=3)) == first
         assert list(run(twin.search(space, seed=7), score, 60, at_once=3)) == first
 
     def test_two_searches_do_not_disturb_each_other(self, strategy: Strategy, space: SearchSpace) -> None:
+        """The strategy keeps no state, and no draw comes from a global generator."""
         alone = list(run(strategy.search(space, seed=3), score, 30))
         one, other = run(strategy.search(space, seed=3), score, 30), run(strategy.search(space, seed=4), score, 30)
         interleaved = []
@@ -91,42 +100,50 @@ class StrategyConformance:
         assert interleaved == alone
 
     def test_how_proposals_are_batched_does_not_matter(self, strategy: Strategy, space: SearchSpace) -> None:
+        """Each proposal has its own randomness."""
         whole, parts = strategy.search(space, seed=5), strategy.search(space, seed=5)
         assert ask(whole, 5) == ask(parts, 2) + ask(parts, 3)
 
     def test_minimising_mirrors_maximising(self, strategy: Strategy, space: SearchSpace) -> None:
-        if strategy.direction is not None:
-            pytest.skip("the strategy has a direction of its own")
+        """Negated results under the other direction give the same search."""
         up = strategy.search(space, direction=Direction.MAXIMIZE)
         down = strategy.search(space, direction="minimize")
+        if strategy.direction is not None:  # then it wins
+            assert up.direction is down.direction is strategy.direction
+            return
         assert list(run(up, score, 60)) == list(run(down, lambda architecture: -score(architecture), 60))
 
     # Results
 
     @pytest.mark.parametrize("outcome", ["failed", "cancelled", "pruned", "nan", "infinite", "no metrics"])
     def test_results_without_a_metric_are_accepted(self, strategy: Strategy, outcome: str) -> None:
+        """Half of the trials fail in one of many ways; the search goes on."""
         space = darts()
         search = strategy.search(space)
         for index, architecture in enumerate(ask(search, 40)):
             trial = finished(index, architecture, score(architecture))
             search.tell(spoilt(trial, outcome) if index % 2 else trial)
-        assert (search.num_told, search.num_failed) == (len(search.pending) * 0 + search.num_asked, search.num_asked // 2)
+        assert (search.num_told, search.num_failed) == (search.num_asked, search.num_asked // 2)
         assert all(space.architecture(architecture) == architecture for architecture in run(search, score, 40))
 
     def test_search_survives_when_everything_fails(self, strategy: Strategy) -> None:
+        """Failures alone end no search."""
         search = strategy.search(darts())
         assert len(list(run(search, lambda architecture: None, 60, at_once=4))) == 60
         assert search.best is None
 
     def test_results_may_come_in_any_order(self, strategy: Strategy) -> None:
+        """The newest trial may end first."""
         search = strategy.search(darts())
         trials = [finished(n, architecture, score(architecture)) for n, architecture in enumerate(ask(search, 20))]
         for trial in reversed(trials):
             search.tell(trial)
         assert not search.pending
-        assert search.best == max(trials, key=lambda trial: trial.metric or 0.0)
+        best = max if search.direction is Direction.MAXIMIZE else min
+        assert search.best == best(trials, key=lambda trial: score(trial.architecture))
 
     def test_misuse_is_refused(self, strategy: Strategy) -> None:
+        """Unfinished, unknown, mixed-up and repeated trials raise and change nothing."""
         search = strategy.search(tiny())
         [architecture] = search.ask(1)
         other = next(candidate for candidate in tiny().grid() if candidate != architecture)
@@ -141,25 +158,11 @@ class StrategyConformance:
             search.tell(finished(0, architecture, 0.5))
         assert (search.num_asked, search.num_told) == (1, 1)
 
-    # The end
-
-    @pytest.mark.parametrize("name", SMALL_SPACES)
-    def test_exhaustion(self, strategy: Strategy, name: str) -> None:
-        space = SPACES[name]()
-        if not self.is_exhaustive or name not in self.spaces or space.size > 1_000:
-            pytest.skip("the strategy does not claim to exhaust this space")
-        search = strategy.search(space)
-        proposed = list(run(search, score, 1_001, at_once=3))
-        assert len(proposed) == len(set(proposed))
-        assert set(proposed) == set(space.grid())
-        for _ in range(2):
-            with pytest.raises(SearchExhausted):
-                search.ask(1)
-
     # Resume
 
     @pytest.mark.parametrize("seed", range(6))
     def test_replay_equals_the_uninterrupted_search(self, strategy: Strategy, space: SearchSpace, seed: int) -> None:
+        """After any interleaving of asks and tells, the restored search goes on alike."""
         original = strategy.search(space, seed=seed)
         asked, told = interleave(original, random.Random(seed), steps=60)
         restored = strategy.search(space, seed=seed)
@@ -170,28 +173,57 @@ class StrategyConformance:
         assert list(run(restored, score, 30)) == list(run(original, score, 30))
 
     def test_replay_wants_a_new_search(self, strategy: Strategy) -> None:
+        """A used search cannot be overwritten."""
         search = strategy.search(tiny())
         search.ask(1)
-        with pytest.raises(SearchError, match="new one"):
+        with pytest.raises(SearchError, match="expected a new one"):
             search.replay([], [])
 
-    # Quality
+
+class ExhaustionConformance:
+    """For strategies that propose every architecture of a small space exactly once."""
+
+    @pytest.mark.parametrize("name", SMALL_SPACES)
+    def test_small_spaces_are_exhausted(self, strategy: Strategy, name: str) -> None:
+        """Everything that the constraints allow is proposed once; then comes the end, for good."""
+        space = SPACES[name]()
+        search = strategy.search(space)
+        proposed = list(run(search, score, 1_001, at_once=3))
+        assert len(proposed) == len(set(proposed))
+        assert set(proposed) == set(space.grid())
+        for _ in range(2):  # the end is final
+            with pytest.raises(SearchExhausted):
+                search.ask(1)
+
+    def test_exhaustion_after_replay(self, strategy: Strategy) -> None:
+        """A restored search knows that nothing is left."""
+        search = strategy.search(tiny())
+        asked = list(run(search, score, 1_001))
+        restored = strategy.search(tiny())
+        restored.replay(asked, [finished(n, architecture, score(architecture)) for n, architecture in enumerate(asked)])
+        with pytest.raises(SearchExhausted):
+            restored.ask(1)
+
+
+class LearningConformance:
+    """For strategies that claim to beat random search within 200 trials."""
 
     def test_better_than_random_on_real_results(self, strategy: Strategy, pytestconfig: pytest.Config) -> None:
-        """Compare the mean best of 200 trials over 20 seeds with its exact expectation under random search."""
-        if not self.learns:
-            pytest.skip("the strategy does not claim to learn")
+        """Compare the mean best of 20 searches with its exact expectation under random search.
+
+        The best of 200 random cells of NAS-Bench-201 has mean 71.89 and standard deviation 0.71 (CIFAR-100 validation
+        accuracy, %), so the mean of 20 has 0.16: random search passes with a probability of 1e-4 (3.8 standard
+        deviations). Regularized evolution (population 20, tournaments of 5) reaches 73.29 with 0.32 (300 searches):
+        it fails with less than 1e-9 (11 standard deviations). The seeds are fixed, so a result stays what it is.
+        """
         table = nas_bench_201_table(pytestconfig.rootpath)
         bests = []
         for seed in range(20):
             search = strategy.search(nas_bench_201(), seed=seed)
             list(run(search, table, 200))
             assert search.best is not None
-            bests.append(search.best.metric)
-        assert fmean(bests) > table.expected_best_of_random(200) + BETTER_BY
-
-
-BETTER_BY = 0.3
+            bests.append(table(search.best.architecture))
+        assert fmean(bests) > table.expected_best_of_random(200) + 0.6
 
 
 def score(architecture: Architecture) -> float:

@@ -14,24 +14,23 @@ from retiarii.evaluator.pytorch._lightning_extra import pytorch_lightning
 T = TypeVar("T")
 
 if TYPE_CHECKING:
-    from torch.utils.data import DataLoader
+    from torch.utils.data import DataLoader as DataLoader
 else:
     DataLoader = trace(torch.utils.data.DataLoader)
 
 
-def fresh_loaders(loaders: T) -> T:
+def fresh_loaders(loaders: Any) -> Any:
     """Copy data loaders, so that samplers and generators start anew; data sets are shared, not copied.
 
     Args:
-        loaders: A loader, or lists, tuples and mappings of them. Anything that is no torch ``DataLoader`` stays
-            the same object.
+        loaders: A loader, a data module, or lists, tuples and dicts of them. Anything else stays the same object.
     """
-    if isinstance(loaders, torch.utils.data.DataLoader):
+    if isinstance(loaders, (torch.utils.data.DataLoader, pytorch_lightning.LightningDataModule)):
         return fresh_copy(loaders)
     if isinstance(loaders, (list, tuple)):
-        return type(loaders)(fresh_loaders(loader) for loader in loaders)  # type: ignore[return-value]
+        return type(loaders)(fresh_loaders(loader) for loader in loaders)
     if isinstance(loaders, dict):
-        return {name: fresh_loaders(loader) for name, loader in loaders.items()}  # type: ignore[return-value]
+        return {name: fresh_loaders(loader) for name, loader in loaders.items()}
     return loaders
 
 

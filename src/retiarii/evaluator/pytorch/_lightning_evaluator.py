@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,14 @@ from retiarii.evaluator.pytorch._lightning_module import (
     RegressionModule,
 )
 from retiarii.evaluator.pytorch._lightning_report import ReportMetrics
-from retiarii.evaluator.pytorch._lightning_trainer import Trainer, fresh_trainer, honest_interrupts, quiet_lightning
-from retiarii.trial import Metrics
+from retiarii.evaluator.pytorch._lightning_trainer import (
+    Trainer,
+    check_trainer,
+    fresh_trainer,
+    honest_interrupts,
+    quiet_lightning,
+)
+from retiarii.trial import Direction, Metrics
 
 
 class Lightning(Evaluator):
@@ -100,11 +106,13 @@ class Lightning(Evaluator):
             The metrics of the last validation, or None if the module reported a final result by itself.
 
         Raises:
+            EvaluatorError: There are no validation data.
             MetricError: The metric to compare trials by was not logged, or it is not clear which it is.
         """
         module = fresh_copy(self.module)
         _set_model(module, model)
         report = ReportMetrics(self.monitor)
+        self._check_validation(module)
         trainer = fresh_trainer(self.trainer, report)
         with quiet_lightning(), honest_interrupts():
             self._run(trainer, module)
@@ -120,6 +128,18 @@ class Lightning(Evaluator):
             trainer.validate(module, validation, **{"verbose": False, **self.fit_kwargs})
         else:
             trainer.fit(module, train, validation, **self.fit_kwargs)
+
+    def _check_validation(self, module: pytorch_lightning.LightningModule) -> None:
+        """Find out before the training that the metric to compare by will be missing after it."""
+        if (self.monitor or "").startswith("val") and not (
+            self.val_dataloaders is not None
+            or _defines(module, "val_dataloader")
+            or isinstance(self.train_dataloaders, pytorch_lightning.LightningDataModule)
+        ):
+            raise EvaluatorError(
+                f"{type(self).__name__} compares trials by {self.monitor!r}, but has no validation data. Give it "
+                "val_dataloaders."
+            )
 
 
 class Classification(Lightning):
@@ -144,6 +164,8 @@ class Classification(Lightning):
     Raises:
         EvaluatorError: Data are given twice.
     """
+
+    direction = Direction.MAXIMIZE
 
     def __init__(
         self,
@@ -175,8 +197,7 @@ class Classification(Lightning):
 class Regression(Lightning):
     """Trains regressors; trials are compared by ``val_mse``, the mean squared error on the validation data.
 
-    Smaller is better, so the experiment's ``optimize_mode`` must be ``"minimize"``. Logged are ``train_loss``,
-    ``train_mse``, ``val_loss`` and ``val_mse``.
+    Smaller is better. Logged are ``train_loss``, ``train_mse``, ``val_loss`` and ``val_mse``.
 
     Args:
         criterion: The loss: a class of `torch.nn` (its name, or a module, will do).
@@ -194,6 +215,8 @@ class Regression(Lightning):
     Raises:
         EvaluatorError: Data are given twice.
     """
+
+    direction = Direction.MINIMIZE
 
     def __init__(
         self,

@@ -9,22 +9,28 @@ from typing import Any, TypeAlias
 
 from torch import Tensor, nn, optim
 
-from retiarii.evaluator._tracing import trace
+from retiarii.evaluator._tracing import record_constructor, trace
 from retiarii.evaluator.pytorch._lightning_extra import pytorch_lightning, torchmetrics
 from retiarii.evaluator.pytorch._lightning_metrics import Accuracy
 from retiarii.evaluator.pytorch._onnx import write_onnx
+from retiarii.nn.pytorch._construction import ConstructorCall
 
-CriterionSource: TypeAlias = "type[nn.Module] | Callable[[], nn.Module] | nn.Module | str"
-OptimizerSource: TypeAlias = "type[optim.Optimizer] | Callable[..., optim.Optimizer] | str"
+CriterionSource: TypeAlias = "Callable[[], nn.Module] | nn.Module | str"
+OptimizerSource: TypeAlias = "Callable[..., optim.Optimizer] | str"
 
 
 class LightningModule(pytorch_lightning.LightningModule):
     """Base class for the training logic of an evaluator; the model to evaluate is ``self.model``.
 
-    Everything else is as in `pytorch_lightning.LightningModule`.
+    Choices in a subclass's constructor arguments are searched. Everything else is as in
+    `pytorch_lightning.LightningModule`.
     """
 
     model: nn.Module
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        record_constructor(cls, ConstructorCall)
 
     def set_model(self, model: nn.Module | Callable[[], nn.Module]) -> None:
         """Set the model to train and measure.
@@ -42,7 +48,7 @@ class SupervisedLearningModule(LightningModule):
     ``val_`` and ``test_``, for each epoch. Losses are means over samples, several validation loaders count as one.
 
     Args:
-        criterion: The loss: a class of `torch.nn` (or its name, or a module) that takes the model's output and the target.
+        criterion: The loss: a class of `torch.nn` (or its name, or a module) that takes output and target.
         metrics: Metrics by name, updated with the model's output and the target.
         learning_rate: Of the optimizer.
         weight_decay: Of the optimizer.
@@ -65,7 +71,11 @@ class SupervisedLearningModule(LightningModule):
         self.criterion = _build_criterion(criterion)
         self.optimizer = getattr(optim, optimizer) if isinstance(optimizer, str) else optimizer
         self.metrics = nn.ModuleDict(
-            {f"{stage}_{name}": copy.deepcopy(metric) for stage in ("train", "val", "test") for name, metric in metrics.items()}
+            {
+                f"{stage}_{name}": copy.deepcopy(metric)
+                for stage in ("train", "val", "test")
+                for name, metric in metrics.items()
+            }
         )
         self.export_onnx = export_onnx
 
@@ -107,7 +117,7 @@ class SupervisedLearningModule(LightningModule):
 
     def _log_metrics(self, stage: str, output: Any, y: Any) -> None:
         for name, metric in self.metrics.items():
-            if name.startswith(f"{stage}_"):
+            if isinstance(metric, torchmetrics.Metric) and name.startswith(f"{stage}_"):
                 metric.update(output, y)
                 self.log(name, metric, on_step=False, on_epoch=True, prog_bar=True, add_dataloader_idx=False)
 
@@ -139,9 +149,7 @@ class ClassificationModule(SupervisedLearningModule):
         export_onnx: Path | str | bool | None = None,
         num_classes: int | None = None,
     ) -> None:
-        super().__init__(
-            criterion, {"acc": Accuracy(num_classes)}, learning_rate, weight_decay, optimizer, export_onnx
-        )
+        super().__init__(criterion, {"acc": Accuracy(num_classes)}, learning_rate, weight_decay, optimizer, export_onnx)
 
 
 @trace

@@ -29,7 +29,9 @@ class ReportMetrics(pytorch_lightning.Callback):
         recorder = current_recorder()
         self._num_expected = 0 if recorder is None else recorder.num_intermediates  # if nobody else reports
 
-    def on_validation_end(self, trainer: pytorch_lightning.Trainer, pl_module: pytorch_lightning.LightningModule) -> None:
+    def on_validation_end(
+        self, trainer: pytorch_lightning.Trainer, pl_module: pytorch_lightning.LightningModule
+    ) -> None:
         """Keep the metrics of a validation that counts."""
         if trainer.sanity_checking:
             return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import functools
+import inspect
 import logging
 import os
 import signal
@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from retiarii.errors import EvaluatorError
-from retiarii.evaluator._tracing import recorded_call, trace
+from retiarii.evaluator._tracing import trace
 from retiarii.evaluator.pytorch._lightning_data import fresh_copy
 from retiarii.evaluator.pytorch._lightning_extra import pytorch_lightning
+from retiarii.nn.pytorch._construction import call_of
 
 OUTPUT_DIR_VARIABLE = "RETIARII_OUTPUT_DIR"
 _LIGHTNING_LOGGERS = ("pytorch_lightning", "lightning_fabric")
@@ -39,25 +40,17 @@ class Trainer(pytorch_lightning.Trainer):
     says so. The trainer remembers its arguments, so that every evaluation gets a new one.
     """
 
-    @functools.wraps(pytorch_lightning.Trainer.__init__)
+    __signature__ = inspect.signature(pytorch_lightning.Trainer)
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         with quiet_lightning():
             super().__init__(*args, **{**_defaults(kwargs), **kwargs})
 
 
 def fresh_trainer(trainer: pytorch_lightning.Trainer, callback: pytorch_lightning.Callback) -> Any:
-    """Build the same trainer again, with one more callback; callbacks and loggers are copies.
-
-    Raises:
-        EvaluatorError: The trainer does not remember its arguments.
-    """
-    call = recorded_call(trainer)
-    if call is None:
-        raise EvaluatorError(
-            f"The trainer is a {type(trainer).__module__}.{type(trainer).__qualname__} that does not remember its "
-            "arguments, but every trial needs a new one. Build it with retiarii.evaluator.pytorch.lightning.Trainer, "
-            "which takes the same arguments."
-        )
+    """Build the same trainer again, with one more callback; callbacks and loggers are copies."""
+    call = call_of(trainer)
+    assert call is not None, "checked by check_trainer"
     kwargs = fresh_copy(call.kwargs)
     kwargs["callbacks"] = [*_as_list(kwargs.get("callbacks")), callback]
     return call.cls(*fresh_copy(call.args), **kwargs)
@@ -81,7 +74,7 @@ def quiet_lightning() -> Iterator[None]:
 
 
 @contextmanager
-def honest_interrupts(trainer: pytorch_lightning.Trainer) -> Iterator[None]:
+def honest_interrupts() -> Iterator[None]:
     """Let Ctrl-C be a KeyboardInterrupt: Lightning ends with SystemExit instead and leaves further ones ignored."""
     is_main = threading.current_thread() is threading.main_thread()
     handler = signal.getsignal(signal.SIGINT)
@@ -94,6 +87,20 @@ def honest_interrupts(trainer: pytorch_lightning.Trainer) -> Iterator[None]:
         if was_interrupted:
             raise KeyboardInterrupt from None
         raise
+
+
+def check_trainer(trainer: Any) -> None:
+    """Check that a trainer can be built again for each trial.
+
+    Raises:
+        EvaluatorError: It is no Lightning trainer, or does not remember its arguments.
+    """
+    if not isinstance(trainer, pytorch_lightning.Trainer) or call_of(trainer) is None:
+        raise EvaluatorError(
+            f"trainer is a {type(trainer).__module__}.{type(trainer).__qualname__}, expected one built by "
+            "retiarii.evaluator.pytorch.lightning.Trainer(...), which takes the arguments of pytorch_lightning.Trainer "
+            "and remembers them: every trial needs a new trainer."
+        )
 
 
 def _defaults(kwargs: Mapping[str, Any]) -> dict[str, Any]:

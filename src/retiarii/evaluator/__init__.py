@@ -1,0 +1,30 @@
+"""What says how good a model is.
+
+An `Evaluator` trains a model and measures it: `FunctionalEvaluator` calls a function of the user's, those of
+`retiarii.evaluator.pytorch` drive PyTorch Lightning (an optional dependency, imported with them only). Numbers come
+back through `report_intermediate_result` and `report_final_result`, or are returned; `run_evaluation` is what a trial
+calls, and it returns the final metrics.
+
+Evaluators, data sets and models go to other processes through `dumps` and `loads`. What `trace` or `serialize` made
+travels as its constructor and arguments, all else by pickling. Choices among an evaluator's arguments are a
+search space of their own (`Evaluator.search_space`), and `Evaluator.fix` gives the evaluator for one architecture.
+This room knows nothing of strategies, processes and stores.
+"""
+
+from retiarii.evaluator._evaluator import Evaluator, run_evaluation
+from retiarii.evaluator._functional import FunctionalEvaluator
+from retiarii.evaluator._reporting import report_final_result, report_intermediate_result
+from retiarii.evaluator._serialization import dumps, loads
+from retiarii.evaluator._tracing import serialize, trace
+
+__all__ = [
+    "Evaluator",
+    "FunctionalEvaluator",
+    "dumps",
+    "loads",
+    "report_final_result",
+    "report_intermediate_result",
+    "run_evaluation",
+    "serialize",
+    "trace",
+]

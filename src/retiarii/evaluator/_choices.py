@@ -1,0 +1,118 @@
+"""The choices among an evaluator's arguments: finding them, and putting values in their places."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import inspect
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from retiarii.evaluator._tracing import TracedCall, build
+from retiarii.nn.pytorch._construction import ConstructorCall, _parts, _rebuilt, call_of, leaves
+from retiarii.nn.pytorch._namespace import AutomaticLabel
+from retiarii.space import Expression, SearchSpace, Value, Variable
+
+
+class Choices:
+    """The choices among the arguments of an object, from left to right.
+
+    Choices without a label of their own are called ``param_1``, ``param_2``, ...
+
+    Args:
+        owner: The object: a traced one, or any other, whose attributes then count.
+        name: What messages call it.
+
+    Attributes:
+        space: The choices as a search space.
+
+    Raises:
+        LabelConflictError: One label stands for two domains.
+    """
+
+    def __init__(self, owner: Any, name: str) -> None:
+        self._owner = owner
+        self._public: dict[str, str] = {}  # from a choice's own label to that in architectures
+        choices = []
+        for place, variable in _locate(_arguments(owner), name, set()):
+            choice = dataclasses.replace(variable.choice(), label=self._name(variable), declared_at=place)
+            choices.append(choice)
+        self.space = SearchSpace(choices)
+
+    def fix(self, architecture: Mapping[str, Any]) -> Any:
+        """Return the owner with values in the places of choices; itself where there are none.
+
+        Raises:
+            ArchitectureError: A value is missing or is none of its choice.
+        """
+        if not self._public:
+            return self._owner
+        chosen = self.space.architecture({label: architecture[label] for label in architecture if label in self.space})
+        return _Fixer({own: chosen[public] for own, public in self._public.items()}).fix_owner(self._owner)
+
+    def _name(self, variable: Variable) -> str:
+        label = variable.label
+        if label not in self._public:
+            number = 1 + sum(isinstance(own, AutomaticLabel) for own in self._public)
+            self._public[label] = f"param_{number}" if isinstance(label, AutomaticLabel) else label
+        return self._public[label]
+
+
+class _Fixer:
+    """Puts values in the places of choices; an object that is met twice is built again once."""
+
+    def __init__(self, lookup: Mapping[str, Value]) -> None:
+        self._lookup = lookup
+        self._built: dict[int, Any] = {}
+
+    def fix_owner(self, owner: Any) -> Any:
+        """Return the owner built again, or copied with other attributes if it does not remember its arguments."""
+        call = call_of(owner)
+        if call is not None:
+            return self._fix_call(call, owner)
+        fixed = copy.copy(owner)
+        vars(fixed).update(self._fix(vars(owner)))
+        return fixed
+
+    def _fix(self, value: Any) -> Any:
+        """Return a value with its choices replaced; the same object where it has none."""
+        if isinstance(value, Expression):
+            return value.evaluate(self._lookup)
+        parts = _parts(value)
+        if parts is not None:
+            fixed = {key: self._fix(part) for key, part in parts.items()}
+            return value if all(fixed[key] is part for key, part in parts.items()) else _rebuilt(value, fixed)
+        call = call_of(value)
+        if call is None:
+            return value
+        if id(value) not in self._built:
+            self._built[id(value)] = self._fix_call(call, value)
+        return self._built[id(value)]
+
+    def _fix_call(self, call: ConstructorCall, made: Any) -> Any:
+        args, kwargs = self._fix(call.args), self._fix(call.kwargs)
+        if args is call.args and kwargs is call.kwargs:
+            return made
+        return build(TracedCall(call.cls, args, kwargs)) if isinstance(call, TracedCall) else call.cls(*args, **kwargs)
+
+
+def _locate(arguments: dict[str, Any], place: str, seen: set[int]) -> Iterator[tuple[str, Variable]]:
+    """Yield the variables in arguments and in those of recorded objects, each with its place."""
+    for name, value in arguments.items():
+        for where, leaf in leaves(value, f"{place}.{name}"):
+            if isinstance(leaf, Expression):
+                yield from ((where, variable) for variable in leaf.variables())
+            elif call_of(leaf) is not None and id(leaf) not in seen:
+                seen.add(id(leaf))
+                yield from _locate(_arguments(leaf), where, seen)
+
+
+def _arguments(owner: Any) -> dict[str, Any]:
+    """Return the recorded arguments of an object by name, or its attributes if nothing was recorded."""
+    call = call_of(owner)
+    if call is None:
+        return dict(vars(owner))
+    try:
+        return dict(inspect.signature(call.cls).bind(*call.args, **call.kwargs).arguments)
+    except (TypeError, ValueError):  # a signature that Python cannot see
+        return {**{f"args[{index}]": value for index, value in enumerate(call.args)}, **call.kwargs}

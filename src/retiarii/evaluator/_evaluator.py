@@ -1,0 +1,102 @@
+"""`Evaluator`: what says how good a model is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias, TypeVar
+
+from torch import nn
+
+from retiarii.evaluator._choices import Choices
+from retiarii.evaluator._reporting import recording
+from retiarii.nn.pytorch import extract_space, freeze
+from retiarii.space import SearchSpace
+from retiarii.trial import Direction, Metrics, MetricValue
+
+ModelSource: TypeAlias = "nn.Module | Callable[[], nn.Module]"
+Self = TypeVar("Self", bound="Evaluator")
+
+
+class Evaluator(ABC):
+    """Trains and measures models.
+
+    A subclass implements `evaluate`. It should leave the evaluator as it was: one object evaluates many models, one
+    after another. Choices among its arguments (a `retiarii.nn.pytorch.ValueChoice`, or arithmetic on some) are searched
+    jointly with the architecture: those in its attributes, those in lists, tuples, dicts and traced objects that its
+    attributes hold, and those in its own arguments if its class is decorated with `retiarii.trace`. A decision is
+    shared with the model by its label.
+
+    Attributes:
+        direction: Which metrics are better, where the evaluator knows: larger or smaller ones.
+    """
+
+    direction: Direction | None = None
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
+    @abstractmethod
+    def evaluate(self, model: Any) -> MetricValue | None:
+        """Train and measure one model.
+
+        Args:
+            model: A plain PyTorch model without choices.
+
+        Returns:
+            The final metric, unless `report_final_result` was called: a number, or a mapping from names to numbers
+            with the key ``"default"``.
+        """
+
+    def search_space(self) -> SearchSpace:
+        """Return the choices among the arguments; those without a label are ``param_1``, ``param_2``, ... in order.
+
+        Raises:
+            LabelConflictError: One label stands for two domains.
+        """
+        return Choices(self, "evaluator").space
+
+    def fix(self: Self, architecture: Mapping[str, Any]) -> Self:
+        """Return this evaluator with its choices replaced by values; itself where it has none.
+
+        Only what depends on a choice is built again; data sets and all else are shared with this evaluator.
+
+        Args:
+            architecture: Has a value for each label of `search_space`; other labels are the model's.
+
+        Raises:
+            ArchitectureError: A value is missing or is none of its choice.
+        """
+        fixed: Self = Choices(self, "evaluator").fix(architecture)
+        return fixed
+
+    def _execute(self, model_cls: ModelSource) -> MetricValue | None:
+        """Evaluate one model here and now, for debugging; whatever is still a choice takes its default.
+
+        Args:
+            model_cls: The model's class, a function that builds it, or the model.
+        """
+
+        def build() -> nn.Module:
+            model = model_cls if isinstance(model_cls, nn.Module) else model_cls()
+            space = extract_space(model)
+            return freeze(model, space.default()) if len(space) else model
+
+        evaluator = self.fix(self.search_space().default())
+        return evaluator.evaluate(build() if isinstance(model_cls, nn.Module) else build)
+
+
+def run_evaluation(evaluator: Evaluator, model: Any, on_intermediate: Callable[[Metrics], None]) -> Metrics:
+    """Evaluate a model and return its final metrics, whether they are returned or reported.
+
+    Args:
+        evaluator: Without choices, see `Evaluator.fix`.
+        model: What the evaluator takes.
+        on_intermediate: Told every intermediate result, as it comes.
+
+    Raises:
+        MetricError: There is no final result, it is not a finite number, or two contradict each other.
+    """
+    with recording(on_intermediate) as recorder:
+        returned = evaluator.evaluate(model)
+        return recorder.conclude(returned, repr(evaluator))

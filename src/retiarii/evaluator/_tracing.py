@@ -1,0 +1,195 @@
+"""`trace` and `serialize`: objects that remember how they were made.
+
+A traced object is an ordinary object of its own class with a record of its constructor and arguments. By that record
+it travels to other processes, and by it the object is made again with other values where its arguments hold choices;
+until then choices count as their defaults. The record is the one that modules of `retiarii.nn.pytorch` have, too.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import operator
+import sys
+from collections.abc import Callable
+from types import UnionType
+from typing import Any, TypeVar, overload
+
+from retiarii.errors import EvaluatorError
+from retiarii.nn.pytorch._construction import CALL_ATTRIBUTE, ConstructorCall, call_of, evaluate, leaves
+
+T = TypeVar("T")
+
+_MARK = "_retiarii_traced"
+_IS_HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: a class made by a class statement, whose attributes can be set
+
+
+class TracedCall(ConstructorCall):
+    """A recorded call by which the object also travels to other processes."""
+
+
+def traced_call(obj: Any) -> TracedCall | None:
+    """Return how a traced object was made; None for all others."""
+    call = None if isinstance(obj, type) else call_of(obj)
+    return call if isinstance(call, TracedCall) else None
+
+
+def build(call: ConstructorCall) -> Any:
+    """Make the object of a call, choices at their defaults, and record the call on it.
+
+    Raises:
+        EvaluatorError: The arguments hold choices, but what the call returns cannot keep a record.
+    """
+    made = call.build()
+    is_own = all(made is not leaf for _, leaf in leaves((call.args, call.kwargs)))  # not an argument handed through
+    try:
+        if is_own:
+            vars(made)[CALL_ATTRIBUTE] = call
+    except TypeError:  # no __dict__: a list, a number, an array
+        is_own = False
+    if call.expressions and not is_own:
+        raise EvaluatorError(
+            f"{_name(call.cls)} was called with choices, and the {type(made).__name__} that it returned cannot "
+            "remember them. Return a new object of a class of your own, or give the choices to the evaluator itself."
+        )
+    return made
+
+
+@overload
+def trace(cls_or_func: T, *, kw_only: bool = True) -> T: ...
+
+
+@overload
+def trace(cls_or_func: None = None, *, kw_only: bool = True) -> Callable[[T], T]: ...
+
+
+def trace(cls_or_func: Any = None, *, kw_only: bool = True) -> Any:
+    """Make a class or function whose objects remember how they were made.
+
+    ::
+
+        dataset = trace(MNIST)("data", train=True)  # a real MNIST
+
+        @trace
+        class MyDataset(Dataset): ...
+
+    Such an object travels to other processes as its constructor and its arguments, which may be traced objects
+    themselves. Changes made to it later do not travel. Arguments may hold choices (`retiarii.nn.pytorch.ValueChoice`),
+    which are searched when the object is an argument of an evaluator. What has no ``__dict__`` (a list, a number)
+    cannot remember anything and travels by value.
+
+    Args:
+        cls_or_func: The class or function. Used as a decorator, it changes the class itself; a class that exists
+            already is left alone, and what is returned stands for it (also in ``isinstance`` and as a base class).
+        kw_only: Accepted for scripts written for NNI; arguments are kept as they are given.
+
+    Raises:
+        EvaluatorError: ``cls_or_func`` cannot be called.
+    """
+    if cls_or_func is None:
+        return trace
+    if isinstance(cls_or_func, TracedFactory) or (inspect.isclass(cls_or_func) and vars(cls_or_func).get(_MARK)):
+        return cls_or_func
+    if not callable(cls_or_func):
+        raise EvaluatorError(
+            f"trace got {cls_or_func!r} of type {type(cls_or_func).__name__}, expected a class or a function."
+        )
+    if inspect.isclass(cls_or_func) and _is_being_defined(cls_or_func):
+        return record_constructor(cls_or_func, TracedCall)
+    return TracedFactory(cls_or_func)
+
+
+def serialize(cls_or_instance: Any, *args: Any, **kwargs: Any) -> Any:
+    """Make an object that remembers how it was made: ``serialize(cls, ...)`` is ``trace(cls)(...)``.
+
+    Args:
+        cls_or_instance: A class or function; or, without further arguments, an object, which is returned as it is.
+        args: Positional arguments of the class.
+        kwargs: Keyword arguments of the class.
+
+    Raises:
+        EvaluatorError: There are arguments, but nothing to call with them.
+    """
+    is_constructor = inspect.isclass(cls_or_instance) or inspect.isroutine(cls_or_instance)
+    if is_constructor or isinstance(cls_or_instance, TracedFactory) or args or kwargs:
+        return trace(cls_or_instance)(*args, **kwargs)
+    return cls_or_instance
+
+
+class TracedFactory:
+    """Stands for a class or function that must not be changed, and traces what it makes."""
+
+    def __init__(self, target: Callable[..., Any]) -> None:
+        functools.update_wrapper(self, target, updated=())
+
+    __wrapped__: Callable[..., Any]
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return build(TracedCall(self.__wrapped__, args, kwargs))
+
+    def __repr__(self) -> str:
+        return f"trace({_name(self.__wrapped__)})"
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # copy and pickle ask for these before there is anything to stand for
+            raise AttributeError(name)
+        return getattr(self.__wrapped__, name)
+
+    def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[Any, ...]:
+        return (self.__wrapped__,)
+
+    def __instancecheck__(self, instance: Any) -> bool:
+        return isinstance(instance, self.__wrapped__)  # type: ignore[arg-type]  # a function raises TypeError, rightly
+
+    def __subclasscheck__(self, subclass: type) -> bool:
+        return issubclass(subclass, self.__wrapped__)  # type: ignore[arg-type]  # as above
+
+    def __or__(self, other: Any) -> UnionType:
+        return operator.or_(self.__wrapped__, other)  # type: ignore[no-any-return]  # in annotations: DataLoader | None
+
+    def __ror__(self, other: Any) -> UnionType:
+        return operator.or_(other, self.__wrapped__)  # type: ignore[no-any-return]  # as above
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        wrapped = self.__wrapped__
+        is_importable = wrapped.__module__ != "__main__" and _published(wrapped) is self
+        return wrapped.__qualname__ if is_importable else (TracedFactory, (wrapped,))
+
+
+def record_constructor(cls: type[T], kind: type[ConstructorCall]) -> type[T]:
+    """Change a class so that its objects, but not those of its subclasses, record how they were made.
+
+    Args:
+        cls: A class.
+        kind: What to record: a `TracedCall` is also how they travel.
+    """
+    original = cls.__init__
+
+    @functools.wraps(original)
+    def recording_init(self: Any, *args: Any, **kwargs: Any) -> None:
+        if type(self) is not cls:
+            original(self, *args, **kwargs)
+            return
+        original(self, *evaluate(args), **evaluate(kwargs))
+        vars(self)[CALL_ATTRIBUTE] = kind(cls, args, kwargs)
+
+    cls.__init__ = recording_init  # type: ignore[method-assign]  # patched on purpose
+    setattr(cls, _MARK, issubclass(kind, TracedCall))
+    return cls
+
+
+def _is_being_defined(cls: type) -> bool:
+    """Return whether a class is one's own to change: it is being decorated, or lives inside a function."""
+    return bool(cls.__flags__ & _IS_HEAP_TYPE) and _published(cls) is not cls
+
+
+def _published(target: Any) -> Any:
+    """Return what bears the name of a class or function in its module; None if there is nothing."""
+    try:
+        return operator.attrgetter(target.__qualname__)(sys.modules[target.__module__])
+    except (AttributeError, KeyError):
+        return None
+
+
+def _name(target: Any) -> str:
+    return str(getattr(target, "__qualname__", target))

@@ -1,0 +1,38 @@
+"""Evaluators for PyTorch models.
+
+Everything here trains with PyTorch Lightning and lives in `retiarii.evaluator.pytorch.lightning`; it is imported when
+it is first used, so that this package can be imported without Lightning.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from retiarii._lazy import lazy_attributes
+
+if TYPE_CHECKING:
+    from retiarii.evaluator.pytorch.lightning import (
+        Classification,
+        ClassificationModule,
+        DataLoader,
+        Lightning,
+        LightningModule,
+        Regression,
+        RegressionModule,
+        SupervisedLearningModule,
+        Trainer,
+    )
+
+__all__ = [
+    "Classification",
+    "ClassificationModule",
+    "DataLoader",
+    "Lightning",
+    "LightningModule",
+    "Regression",
+    "RegressionModule",
+    "SupervisedLearningModule",
+    "Trainer",
+]
+
+__getattr__, __dir__ = lazy_attributes(__name__, dict.fromkeys(__all__, f"{__name__}.lightning"))

@@ -1,0 +1,30 @@
+"""Evaluators that train with PyTorch Lightning. By custom: ``import retiarii.evaluator.pytorch.lightning as pl``.
+
+`Classification` and `Regression` are ready made, `Lightning` takes any Lightning module. `LightningModule`, `Trainer`
+and `DataLoader` are Lightning's and torch's own, with what a search needs: a place for the model, quiet defaults, and a
+record of their arguments, which may be choices.
+
+Importing this module needs PyTorch Lightning: ``pip install 'retiarii[lightning]'``.
+"""
+
+from retiarii.evaluator.pytorch._lightning_data import DataLoader
+from retiarii.evaluator.pytorch._lightning_evaluator import Classification, Lightning, Regression
+from retiarii.evaluator.pytorch._lightning_module import (
+    ClassificationModule,
+    LightningModule,
+    RegressionModule,
+    SupervisedLearningModule,
+)
+from retiarii.evaluator.pytorch._lightning_trainer import Trainer
+
+__all__ = [
+    "Classification",
+    "ClassificationModule",
+    "DataLoader",
+    "Lightning",
+    "LightningModule",
+    "Regression",
+    "RegressionModule",
+    "SupervisedLearningModule",
+    "Trainer",
+]

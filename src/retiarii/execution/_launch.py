@@ -1,0 +1,131 @@
+"""How the process of a trial is started: forked from this one, or as a new interpreter."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterable
+from typing import BinaryIO, TypeAlias, cast
+
+from retiarii.execution._interface import Task
+from retiarii.execution._payload import Settings, command, hash_seed, write_payload
+from retiarii.execution._pipes import Readable, readable
+from retiarii.execution._processes import IS_POSIX, has_exited, kill_group, reap
+from retiarii.execution._protocol import Message
+from retiarii.execution._trial_main import live_forked
+
+Start: TypeAlias = Callable[[int, int], "subprocess.Popen[bytes] | int"]
+
+
+class TrialProcess:
+    """The process of a trial, as its parent holds it.
+
+    Args:
+        start: Starts it, given the writing ends of the pipes for its events and for what it prints.
+
+    Attributes:
+        pid: The process, leader of its own session and group.
+        events: Where it tells its events.
+        output: Where it prints.
+
+    Raises:
+        OSError: The system has no room for another process.
+    """
+
+    def __init__(self, start: Start) -> None:
+        events, events_inlet = os.pipe()
+        output, output_inlet = os.pipe()
+        try:
+            started = start(events_inlet, output_inlet)
+        except BaseException:
+            os.close(events)
+            os.close(output)
+            raise
+        finally:
+            os.close(events_inlet)
+            os.close(output_inlet)
+        self.events: Readable = readable(events)
+        self.output: Readable = readable(output)
+        self._popen: subprocess.Popen[bytes] | None = None
+        if isinstance(started, int):
+            self.pid = started
+            return
+        self.pid = started.pid
+        if IS_POSIX:
+            started.returncode = 0  # it need not wait for the process: we do
+        else:
+            self._popen = started
+
+    def has_exited(self) -> bool:
+        """Return whether it has exited; if so it stays a zombie (where there are such) until it is collected."""
+        return has_exited(self.pid) if self._popen is None else self._popen.poll() is not None
+
+    def kill(self) -> None:
+        """Kill it and everything in its group."""
+        kill_group(self.pid)
+        if self._popen is None and not has_exited(self.pid):
+            os.kill(self.pid, signal.SIGKILL)  # it may not lead its group yet
+
+    def ask_for_stack(self) -> None:
+        """Have it print where it is, soon, if the system has a signal for that."""
+        if self._popen is None and not has_exited(self.pid):
+            os.kill(self.pid, signal.SIGQUIT)
+
+    def collect(self) -> int | None:
+        """Wait for its end and return its exit code, or minus the number of the signal that killed it."""
+        self.events.close()
+        self.output.close()
+        return reap(self.pid) if self._popen is None else self._popen.wait()
+
+
+def fork_trial(task: Task, settings: Settings, order: Message, inherited: Iterable[int]) -> TrialProcess:
+    """Start a trial as a fork of this process, which has loaded the task.
+
+    Args:
+        task: What a trial does.
+        settings: The template's.
+        order: What to run.
+        inherited: Descriptors of this process that are not for its children.
+
+    Raises:
+        OSError: The system has no room for another process.
+    """
+    parent = os.getpid()
+
+    def start(channel: int, output: int) -> int:
+        pid = os.fork()
+        if pid == 0:
+            live_forked(task, settings, order, parent=parent, channel=channel, output=output, inherited=inherited)
+        return pid
+
+    return TrialProcess(start)
+
+
+def spawn_trial(task: bytes, settings: Settings, order: Message) -> TrialProcess:
+    """Start a trial as a new interpreter, which loads the task itself.
+
+    Args:
+        task: What a trial does, serialised.
+        settings: The template's.
+        order: What to run.
+
+    Raises:
+        OSError: The system has no room for another process, or for a copy of the task.
+    """
+
+    def start(channel: int, output: int) -> subprocess.Popen[bytes]:
+        with tempfile.TemporaryFile() as payload:
+            write_payload(cast(BinaryIO, payload), settings, task, {**order, "parent": os.getpid()})
+            payload.seek(0)
+            return subprocess.Popen(
+                command("_trial_main"),
+                stdin=payload,
+                stdout=channel,
+                stderr=output,
+                env={**os.environ, **order["environment"], "PYTHONHASHSEED": hash_seed()},
+                start_new_session=IS_POSIX,
+            )
+
+    return TrialProcess(start)

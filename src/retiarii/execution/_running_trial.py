@@ -1,0 +1,159 @@
+"""One trial while it runs, as the template sees it: what it tells, what it prints, what it takes too much of."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+from retiarii.errors import ExecutionError
+from retiarii.execution._interface import Limits
+from retiarii.execution._launch import TrialProcess
+from retiarii.execution._memory import memory_of_trial
+from retiarii.execution._messages import pack_outcome, unpack_metrics, unpack_outcome
+from retiarii.execution._outcome import Outcome
+from retiarii.execution._pipes import Readable, Tail
+from retiarii.execution._processes import exit_in_words
+from retiarii.execution._protocol import FrameReader, Message
+from retiarii.trial import Failure, FailureKind
+
+LOOK_S = 0.1  # how often memory is measured
+STACK_S = 0.3  # how long a trial that took too long has to print where it is
+EXIT_S = 2.0  # how long a trial that has told its outcome has to exit
+_MAX_PIECES = 64  # read from a pipe after the trial has exited: a process that escaped may go on writing
+
+
+class RunningTrial:
+    """Collects what a trial tells and prints and checks its limits, until its process has exited.
+
+    Args:
+        number: The trial's number.
+        process: Its process.
+        limits: What it may use.
+        is_loaded: Whether its time runs from now on; else it runs from when the trial has loaded the task.
+    """
+
+    def __init__(self, number: int, process: TrialProcess, limits: Limits, *, is_loaded: bool) -> None:
+        self.number = number
+        self.process = process
+        self._limits = limits
+        self._frames = FrameReader()
+        self._printed = Tail()
+        self._stack: Tail | None = None
+        self._outcome: Outcome | None = None
+        self._fault: Failure | None = None
+        self._baseline = 0
+        self._deadline = self._timeout_from_now() if is_loaded else math.inf
+        self._kill_at = math.inf
+        self._measure_at = math.inf
+
+    @property
+    def next_look(self) -> float:
+        """When `look` has something to do, in ``time.monotonic()`` seconds."""
+        return min(self._deadline, self._kill_at, self._measure_at)
+
+    def hear(self, piece: bytes) -> list[Message]:
+        """Take in a piece of what the trial tells; return what is to be passed on."""
+        if self._fault is not None or self._outcome is not None:
+            return []  # it is over, whatever else comes
+        try:
+            return [told for message in self._frames.feed(piece) for told in self._digest(message)]
+        except ExecutionError as error:
+            self.fail(FailureKind.VANISHED, f"The trial wrote into the pipe in which it tells its events. {error}")
+            return []
+
+    def see(self, piece: bytes) -> None:
+        """Take in a piece of what the trial prints."""
+        self._printed.add(piece)
+        if self._stack is not None:
+            self._stack.add(piece)
+
+    def look(self, now: float) -> None:
+        """Kill the trial if it has taken more than it may."""
+        if now >= self._kill_at:
+            self._kill_at = math.inf
+            self.process.kill()
+        if now >= self._deadline:
+            self._deadline = math.inf
+            self._set_fault(FailureKind.TIMED_OUT, f"The trial did not end within {self._limits.timeout_s:g} s.")
+            self._stack = Tail()
+            self.process.ask_for_stack()
+            self._kill_at = now + STACK_S
+        if now >= self._measure_at:
+            self._measure_at = now + LOOK_S
+            self._check_memory()
+
+    def fail(self, kind: FailureKind, message: str) -> None:
+        """Kill the trial for a reason."""
+        self._set_fault(kind, message)
+        self.process.kill()
+
+    def end(self) -> list[Message]:
+        """Return the last of what the trial told, and how it ended; its process has exited, its group goes now."""
+        self.process.kill()  # the rest of its group
+        last = [told for piece in _rest(self.process.events) for told in self.hear(piece)]
+        for piece in _rest(self.process.output):
+            self.see(piece)
+        outcome = self._verdict(self.process.collect())
+        ended = {"event": "ended", "number": self.number, "output": self._printed.text(), "time": time.time()}
+        return [*last, {**ended, **pack_outcome(outcome)}]
+
+    def _verdict(self, code: int | None) -> Outcome:
+        if self._fault is not None:
+            stack = self._stack.text() if self._stack is not None else None
+            return Outcome(failure=replace(self._fault, traceback=stack or None))
+        if self._outcome is not None:
+            return self._outcome
+        message = f"The trial's process {exit_in_words(code)} before it had a result."
+        return Outcome(failure=Failure(FailureKind.VANISHED, message))
+
+    def _digest(self, message: Message) -> list[Message]:
+        event = message.get("event")
+        if event == "running":
+            self._baseline = int(message["baseline"])
+            self._deadline = self._timeout_from_now()
+            self._measure_at = math.inf if self._limits.memory_bytes is None else time.monotonic() + LOOK_S
+        elif event == "reported":
+            return [{"event": "reported", "number": self.number, "metrics": unpack_metrics(message.get("metrics"))}]
+        elif event == "ended":
+            self._outcome = self._with_limit(unpack_outcome(message))
+            self._deadline = self._measure_at = math.inf
+            self._kill_at = time.monotonic() + EXIT_S
+        elif event == "unusable":
+            return [message]
+        else:
+            raise ExecutionError(f"Found an unknown event: {event!r}.")
+        return []
+
+    def _check_memory(self) -> None:
+        limit = self._limits.memory_bytes
+        taken = memory_of_trial(self.process.pid, self._baseline)
+        if limit is not None and taken > limit:
+            self.fail(
+                FailureKind.OUT_OF_MEMORY,
+                f"The trial took {taken / 2**20:,.0f} MiB of memory, more than its limit of {limit / 2**20:,.0f} MiB.",
+            )
+
+    def _with_limit(self, outcome: Outcome) -> Outcome:
+        """Have a failed allocation say what it ran into."""
+        failure, limit = outcome.failure, self._limits.memory_bytes
+        if failure is None or failure.kind is not FailureKind.OUT_OF_MEMORY or limit is None:
+            return outcome
+        message = f"{failure.message} (the trial's limit is {limit / 2**20:,.0f} MiB)"
+        return replace(outcome, failure=replace(failure, message=message))
+
+    def _set_fault(self, kind: FailureKind, message: str) -> None:
+        if self._fault is None and self._outcome is None:
+            self._fault = Failure(kind, message)
+
+    def _timeout_from_now(self) -> float:
+        return math.inf if self._limits.timeout_s is None else time.monotonic() + self._limits.timeout_s
+
+
+def _rest(pipe: Readable) -> Iterator[bytes]:
+    for _ in range(_MAX_PIECES):
+        piece = pipe.read()
+        if not piece:
+            return
+        yield piece

@@ -1,0 +1,114 @@
+"""The process that trials are forked from: it loads the task once, then serves until its parent is done or dead.
+
+It runs as ``python -c`` in a session of its own. Standard input brings the settings, the task and then orders; standard
+output takes events; what loading the task prints goes to standard error. With the start method ``spawn`` it neither
+imports torch nor loads the task, and only starts and watches the interpreters that do.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import gc
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterable
+
+from retiarii.errors import ExecutionError
+from retiarii.execution._launch import TrialProcess, fork_trial, spawn_trial
+from retiarii.execution._outcome import describe
+from retiarii.execution._parent_link import ParentLink
+from retiarii.execution._payload import Settings, load_task, read_payload, restore_environment
+from retiarii.execution._processes import IS_LINUX, IS_POSIX, adopt_orphans, signal_at_parents_death
+from retiarii.execution._protocol import Message
+from retiarii.execution._standard_streams import flush, redirect
+from retiarii.execution._supervisor import Launch, Supervisor
+
+
+def main() -> None:
+    """Serve the process that started this one."""
+    started = time.perf_counter()
+    parent = os.getppid()
+    faulthandler.enable(file=2)
+    _settle(parent)
+    try:
+        settings, data, _ = read_payload(sys.stdin.buffer)
+    except EOFError:
+        return
+    # The parent sends orders only after it was told "ready", so none of them is in the buffer of sys.stdin now.
+    link = ParentLink(os.dup(0), os.dup(1), parent)
+    redirect(2)
+    sys.argv[:] = settings.argv
+    try:
+        launch, told = _prepare(settings, data, started)
+    except BaseException as error:  # noqa: BLE001 - user code runs in it; the parent raises what happened here
+        failure = describe(error)
+        link.send({"event": "unusable", "message": failure.message, "traceback": failure.traceback})
+        os._exit(1)
+    _settle_down()
+    link.send({"event": "ready", **told})
+    supervisor = Supervisor(link, launch, settings.limits, is_loaded=settings.is_forking)
+    supervisor.serve()
+    if not supervisor.has_own_children:
+        os._exit(0)  # quick; the interpreter's own way out is for processes that loading the task has started
+
+
+def _settle(parent: int) -> None:
+    """Bind this process to the life of its parent, and the trials to this process."""
+    if not IS_POSIX:
+        return
+
+    def end_if_orphaned(number: int, stack: object) -> None:
+        # The kernel signals when the parent's *thread* that started us ends, which may well be before the parent does.
+        if os.getppid() != parent:
+            os.killpg(0, signal.SIGKILL)  # with what loading the task has started
+
+    signal.signal(signal.SIGHUP, end_if_orphaned)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal_at_parents_death(signal.SIGHUP)
+    adopt_orphans()
+
+
+def _settle_down() -> None:
+    """Leave it to the loop, which watches the parent, to end what there is to end."""
+    if IS_POSIX:
+        signal.signal(signal.SIGHUP, lambda number, stack: None)
+
+
+def _prepare(settings: Settings, data: bytes, started: float) -> tuple[Launch, Message]:
+    """Return how trials are started, and what the parent is told about it."""
+    if not settings.is_forking:
+
+        def spawn(order: Message, inherited: Iterable[int]) -> TrialProcess:
+            return spawn_trial(data, settings, order)
+
+        return spawn, {}
+
+    import torch  # only here: a template that spawns goes without
+
+    torch.set_num_threads(1)  # a child of a process with a pool of threads would wait for threads that it does not have
+    imported = time.perf_counter()
+    task = load_task(data)
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call] # of torch
+        raise ExecutionError(
+            "Loading the model and the evaluator initialised CUDA, which a forked process cannot use. Move the model "
+            "and the data to the GPU in the evaluator only (model.cpu() before the experiment), or start trials with "
+            'start_method="spawn".'
+        )
+    loaded = time.perf_counter()
+    restore_environment(settings)
+    flush()
+    gc.collect()
+    gc.freeze()  # a collection in a child would touch, and so copy, every page that has objects in it
+    gc.disable()
+
+    def fork(order: Message, inherited: Iterable[int]) -> TrialProcess:
+        return fork_trial(task, settings, order, inherited)
+
+    return fork, {"import_s": imported - started, "load_s": loaded - imported, "num_threads": _count_threads()}
+
+
+def _count_threads() -> int:
+    return len(os.listdir("/proc/self/task")) if IS_LINUX else threading.active_count()

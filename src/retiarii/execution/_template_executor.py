@@ -1,0 +1,238 @@
+"""`TemplateExecutor`: isolated trials, each in a process of its own, forked from one that has everything loaded."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import sys
+import time
+from collections import deque
+from collections.abc import Sequence
+
+import cloudpickle
+
+from retiarii.errors import ConfigError, ExecutionError
+from retiarii.execution._devices import Device, DevicePool, cores_for_each
+from retiarii.execution._interface import (
+    Event,
+    Executor,
+    Limits,
+    Task,
+    TrialEnded,
+    TrialJob,
+    TrialReported,
+    TrialStarted,
+)
+from retiarii.execution._messages import pack_job, unpack_metrics, unpack_outcome
+from retiarii.execution._outcome import Outcome
+from retiarii.execution._payload import Dumps, Settings
+from retiarii.execution._protocol import Message
+from retiarii.execution._template_process import TemplateProcess
+from retiarii.trial import Failure, FailureKind
+
+logger = logging.getLogger(__name__)
+
+START_METHODS = ("fork", "spawn")
+MAX_RESTARTS = 3  # templates that die one after the other without any trial ending between
+_SLICE_S = 1.0  # how often to see whether the template still lives, should nothing else tell
+
+
+def _dumps(thing: object, name: str) -> bytes:
+    data: bytes = cloudpickle.dumps(thing)
+    return data
+
+
+class TemplateExecutor(Executor):
+    """Runs every trial in a fresh process that is forked from a *template*, which has loaded the task once.
+
+    The template starts at once and loads while this process goes on; trials that are submitted meanwhile wait for it.
+    Each trial has its own session, its own GPUs and its share of the cores; what it prints is kept (the last 64 KiB)
+    and told with its end. A trial that raises, hangs, crashes, is killed or takes too much memory is a failed trial,
+    and nothing that it started outlives it. A template that dies takes its trials with it and is replaced.
+
+    torch, and libraries that share its OpenMP, use ``threads_per_trial`` threads in a trial; NumPy's own linear algebra
+    stays at one thread where trials are forked.
+
+    Args:
+        task: What a trial does; or that, serialised, as bytes that `pickle.loads` reads.
+        slots: How many trials run at the same time.
+        limits: What one trial may use.
+        devices: Groups of GPUs, one of which each running trial has to itself: indices as ``torch.cuda`` counts them
+            here, or UUIDs. None (and an empty group) hides all GPUs from trials.
+        threads_per_trial: CPU threads of each trial; None shares the cores out among the slots.
+        start_method: ``"fork"``; or ``"spawn"``, a new interpreter for each trial, which loads the task itself: slower
+            by far, but for tasks that cannot be forked. None means fork where it is safe (Linux and other Unix, not
+            macOS and Windows).
+        dumps: Serialises the task.
+
+    Raises:
+        ConfigError: An argument has an impossible value.
+        SerializationError: The task cannot travel to another process.
+    """
+
+    def __init__(
+        self,
+        task: Task | bytes,
+        *,
+        slots: int = 1,
+        limits: Limits | None = None,
+        devices: Sequence[Sequence[int | str]] | None = None,
+        threads_per_trial: int | None = None,
+        start_method: str | None = None,
+        dumps: Dumps = _dumps,
+    ) -> None:
+        _at_least_one("slots", slots)
+        if threads_per_trial is not None:
+            _at_least_one("threads_per_trial", threads_per_trial)
+        self._slots = slots
+        self._devices = DevicePool(devices, slots)
+        self._settings = Settings(
+            is_forking=_is_forking(start_method),
+            threads_per_trial=threads_per_trial or cores_for_each(slots),
+            limits=limits or Limits(),
+        )
+        self._task = task if isinstance(task, bytes) else dumps(task, "task")
+        self._waiting: deque[TrialJob] = deque()
+        self._running: dict[int, Device] = {}
+        self._events: list[Event] = []
+        self._deaths = 0  # of templates, since a trial last ended
+        self._broken: ExecutionError | None = None
+        self._template = TemplateProcess(self._settings, self._task)
+
+    @property
+    def slots(self) -> int:
+        """How many trials run at the same time."""
+        return self._slots
+
+    def submit(self, job: TrialJob) -> None:
+        """Run a trial as soon as a slot is free and the template has loaded the task.
+
+        Raises:
+            ExecutionError: The executor is closed or broken, or a trial of this number is under way.
+        """
+        if self._broken is not None:
+            raise self._broken
+        if job.number in self._running or any(job.number == waiting.number for waiting in self._waiting):
+            raise ExecutionError(f"Trial {job.number} cannot be submitted: a trial of this number is under way.")
+        self._waiting.append(job)
+        self._start_what_fits()
+
+    def poll(self, timeout: float | None = None) -> list[Event]:
+        """Return what has happened since the last call, waiting for the first event if there is none yet.
+
+        Raises:
+            ExecutionError: The task does not load in the template (with what was raised there), or templates die one
+                after the other.
+        """
+        deadline = math.inf if timeout is None else time.monotonic() + timeout
+        patience = 0.0  # at first, only what is there already
+        while not self._broken:
+            self._take(self._template.receive(patience))
+            if not self._template.is_alive and self._broken is None:
+                self._replace_template()
+            self._start_what_fits()
+            patience = min(deadline - time.monotonic(), _SLICE_S)
+            if self._events or patience <= 0 or not (self._running or self._waiting):
+                break
+        events, self._events = self._events, []
+        if self._broken is not None and not events:
+            raise self._broken
+        return events
+
+    def cancel(self, number: int) -> None:
+        """Kill a trial; it ends as failed, with the kind ``CANCELLED``. Does nothing if it has ended already."""
+        for job in [job for job in self._waiting if job.number == number]:
+            self._waiting.remove(job)
+            self._fail(number, FailureKind.CANCELLED, "The trial was cancelled before it started.")
+        if number in self._running:
+            self._template.send({"order": "cancel", "number": number})
+
+    def close(self) -> None:
+        """Kill what still runs, wait until it is gone, and end the template; may be called again."""
+        self._break("This executor is closed.")
+
+    def _start_what_fits(self) -> None:
+        while self._waiting and self._template.is_ready and len(self._running) < self._slots:
+            job = self._waiting.popleft()
+            device = self._running[job.number] = self._devices.lease()
+            self._template.send(
+                {"order": "run", "job": pack_job(job), "environment": {"CUDA_VISIBLE_DEVICES": device.visible}}
+            )
+
+    def _take(self, messages: Sequence[Message]) -> None:
+        for message in messages:
+            event = message["event"]
+            if event == "ready":
+                _log_loading(message)
+            elif event == "unusable":
+                self._break(
+                    f"The task cannot be loaded in the process that runs trials: {message['message']}\n\n"
+                    f"What happened there:\n{message['traceback']}"
+                )
+            elif event == "started":
+                number = message["number"]
+                self._events.append(TrialStarted(number, self._running[number].label, message["pid"], message["time"]))
+            elif event == "reported":
+                self._events.append(TrialReported(message["number"], unpack_metrics(message["metrics"])))
+            else:
+                self._deaths = 0
+                self._end(message["number"], unpack_outcome(message), message["output"], message["time"])
+
+    def _end(self, number: int, outcome: Outcome, output: str, ended: float) -> None:
+        device = self._running.pop(number, None)
+        if device is not None:  # else it was still waiting
+            self._devices.give_back(device)
+        self._events.append(TrialEnded(number, outcome.state, outcome.metrics, outcome.failure, output, ended))
+
+    def _fail(self, number: int, kind: FailureKind, message: str) -> None:
+        self._end(number, Outcome(failure=Failure(kind, message)), "", time.time())
+
+    def _replace_template(self) -> None:
+        """Go on after the death of the template, unless it dies again and again."""
+        end = self._template.epitaph()
+        self._deaths += 1
+        for number in list(self._running):
+            self._fail(number, FailureKind.VANISHED, f"The process that trials are forked from {end}")
+        if self._deaths > MAX_RESTARTS:
+            self._break(f"The process that trials are forked from {end}\nIt did so {self._deaths} times in a row.")
+            return
+        logger.warning("The process that trials are forked from %s A new one takes over.", end)
+        self._template = TemplateProcess(self._settings, self._task)
+
+    def _break(self, reason: str) -> None:
+        """Let go of everything; from now on only the reason is raised."""
+        if self._broken is None:
+            self._broken = ExecutionError(reason)
+        self._waiting.clear()
+        self._running.clear()
+        self._template.close()
+
+
+def _is_forking(start_method: str | None) -> bool:
+    can_fork = hasattr(os, "fork")
+    if start_method is None:
+        return can_fork and sys.platform != "darwin"  # macOS's frameworks start threads of their own
+    if start_method not in START_METHODS:
+        raise ConfigError(f"start_method is {start_method!r}, expected one of {list(START_METHODS)}, or None.")
+    if start_method == "fork" and not can_fork:
+        raise ConfigError("start_method is 'fork', but this system cannot fork. Use 'spawn', or leave it out.")
+    return start_method == "fork"
+
+
+def _at_least_one(name: str, value: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ConfigError(f"{name} is {value!r}, expected a whole number, 1 or more.")
+
+
+def _log_loading(ready: Message) -> None:
+    if "load_s" not in ready:
+        return
+    logger.info("Importing torch took %.2f s, loading the task %.2f s.", ready["import_s"], ready["load_s"])
+    if ready["num_threads"] > 1:
+        logger.warning(
+            "Loading the model and the evaluator started %d thread(s) in the process that trials are forked from. "
+            "Trials do not have these threads, and may wait for them forever. Create what has threads (clients, pools) "
+            'inside the evaluation, or start trials with start_method="spawn".',
+            ready["num_threads"] - 1,
+        )

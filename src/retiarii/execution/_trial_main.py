@@ -1,0 +1,161 @@
+"""What happens inside the process of a trial, whether it was forked or started afresh."""
+
+from __future__ import annotations
+
+import faulthandler
+import gc
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Iterable, Mapping
+from typing import NoReturn
+
+from retiarii.errors import MetricError
+from retiarii.execution._interface import Task
+from retiarii.execution._memory import lift_limit, limit_allocations
+from retiarii.execution._messages import pack_outcome, unpack_job
+from retiarii.execution._outcome import describe, run_task
+from retiarii.execution._payload import Settings, load_task, read_payload
+from retiarii.execution._processes import IS_POSIX, adopt_orphans, private_memory, signal_at_parents_death
+from retiarii.execution._protocol import Message, frame
+from retiarii.execution._standard_streams import flush, redirect
+from retiarii.trial import Metrics
+
+MAX_REPORT = 1 << 18  # bytes of JSON
+CRASHED = 70  # EX_SOFTWARE: the machinery around the task failed, or the task took away its pipes
+ORPHANED = 71
+
+
+class Channel:
+    """The pipe in which a trial tells its events; may be used from any thread of the trial.
+
+    Args:
+        descriptor: The writing end of the pipe.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._lock = threading.Lock()
+
+    def send(self, message: Message) -> None:
+        """Write one message, waiting until the other end has room for it."""
+        data = memoryview(frame(message))
+        with self._lock:
+            while data:
+                data = data[os.write(self._descriptor, data) :]
+
+    def report(self, metrics: Metrics) -> None:
+        """Tell metrics on the way.
+
+        Raises:
+            MetricError: They are too many to be metrics.
+        """
+        message = {"event": "reported", "metrics": metrics}
+        if len(metrics) > 1_000 and len(frame(message)) > MAX_REPORT:
+            raise MetricError(
+                f"{len(metrics)} metrics were reported at once, and a report has room for {MAX_REPORT >> 10} KiB. "
+                "Report summaries, and save the rest to a file."
+            )
+        self.send(message)
+
+
+def live_forked(
+    task: Task,
+    settings: Settings,
+    order: Message,
+    *,
+    parent: int,
+    channel: int,
+    output: int,
+    inherited: Iterable[int],
+) -> NoReturn:
+    """Spend the life of a forked child on one trial.
+
+    Args:
+        task: What a trial does.
+        settings: The template's.
+        order: What to run.
+        parent: The template's process.
+        channel: Where events are written.
+        output: Where standard output and standard error go.
+        inherited: Descriptors of the template that are not for its children.
+    """
+    code = CRASHED
+    try:
+        for descriptor in inherited:
+            os.close(descriptor)
+        redirect(output)
+        os.setsid()
+        _settle(parent)
+        gc.enable()
+        os.environ.update(order["environment"])
+        _perform(task, settings, order, Channel(channel))
+        code = 0
+    except BaseException:  # noqa: BLE001 - a child must never return into the template's code
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
+def main() -> None:
+    """Spend the life of a new interpreter on one trial.
+
+    Standard input holds what to run; events go to standard output, everything else to standard error.
+    """
+    settings, data, order = read_payload(sys.stdin.buffer)
+    assert order is not None  # the process that started this one wrote one
+    channel = Channel(os.dup(1))
+    redirect(2)
+    _settle(order["parent"])
+    sys.argv[:] = settings.argv
+    code = CRASHED
+    try:
+        task = load_task(data)
+    except BaseException as error:  # noqa: BLE001 - user code runs here; told like an exception in a template
+        failure = describe(error)
+        channel.send({"event": "unusable", "message": failure.message, "traceback": failure.traceback})
+        os._exit(CRASHED)
+    try:
+        _perform(task, settings, order, channel)
+        code = 0
+    finally:
+        flush()
+        os._exit(code)
+
+
+def _perform(task: Task, settings: Settings, order: Message, channel: Channel) -> None:
+    import torch  # the process that runs `main` finds out here, and in loading the task, what importing it costs
+
+    torch.set_num_threads(settings.threads_per_trial)
+    memory = settings.limits.memory_bytes
+    baseline = 0
+    if memory is not None:
+        baseline = private_memory(os.getpid())
+        if not _has_gpu(order["environment"]):  # CUDA reserves address space without end
+            limit_allocations(memory)
+    channel.send({"event": "running", "baseline": baseline})
+    outcome = run_task(task, unpack_job(order["job"]), channel.report)
+    lift_limit()
+    flush()
+    channel.send({"event": "ended", **pack_outcome(outcome)})
+
+
+def _has_gpu(environment: Mapping[str, str]) -> bool:
+    return bool(environment.get("CUDA_VISIBLE_DEVICES"))
+
+
+def _settle(parent: int) -> None:
+    """Become the leader of everything that the trial starts, bound to the life of the parent."""
+    if IS_POSIX:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the experiment, which decides about its trials
+        for number in (signal.SIGCHLD, signal.SIGHUP, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
+        faulthandler.register(signal.SIGQUIT, file=2)  # sent before a trial that takes too long is killed
+        signal_at_parents_death(signal.SIGKILL)
+        adopt_orphans()
+        if os.getppid() != parent:  # it died before the kernel knew that we want to be told
+            os._exit(ORPHANED)
+    faulthandler.enable(file=2)

@@ -1,0 +1,96 @@
+"""Layers from operations: their arguments, and the modules themselves."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from typing import Any
+
+from torch import nn
+
+from retiarii.errors import GraphError
+from retiarii.graph._layers import call_arguments
+from retiarii.graph._operation import Kind, Operation, map_nested
+from retiarii.graph._types import resolve_class
+from retiarii.nn.pytorch._recording import forget_call, module_call
+from retiarii.space import Expression
+
+_BY_POSITION = 2
+
+
+def layer_type(operation: Operation, where: str) -> type[nn.Module]:
+    """Return the class of a layer, imported if need be.
+
+    Raises:
+        GraphError: There is no such class, or it is no module.
+    """
+    if isinstance(operation.target, type):
+        return operation.target
+    return resolve_class(operation.type, node=where)
+
+
+def build_layer(operation: Operation, where: str, *, keep_weights: bool = True) -> nn.Module:
+    """Return a layer that no other model has: with the weights of the traced model, or else new.
+
+    Args:
+        operation: What to build.
+        where: The path of the node, for messages.
+        keep_weights: False constructs it in any case.
+
+    Raises:
+        GraphError: The class cannot be found, or refuses its arguments.
+    """
+    if operation.instance is not None and keep_weights:
+        return plain_copy(operation.instance)
+    cls = layer_type(operation, where)
+    args, kwargs = call_arguments(cls, operation.parameters, where)
+    args, kwargs = map_nested((args, kwargs), lambda value: _argument(value, where))
+    try:
+        layer = cls(*args, **kwargs)
+    except (TypeError, ValueError, RuntimeError, ArithmeticError, LookupError, AssertionError) as err:
+        shown = ", ".join(f"{name}={value!r}" for name, value in operation.parameters.items())
+        raise GraphError(
+            f"Node {where!r}: {operation.type}({shown}) cannot be built: {type(err).__name__}: {err}", node=where
+        ) from err
+    forget_call(layer)
+    return layer
+
+
+def _argument(value: Any, where: str) -> Any:
+    if isinstance(value, Operation):
+        return build_layer(value, where)
+    if isinstance(value, Expression):
+        return value.default()
+    return value
+
+
+def plain_copy(module: nn.Module) -> nn.Module:
+    """Return a deep copy of a module without the records of how it was built."""
+    memo: dict[int, Any] = {}
+    for inner in module.modules():
+        call = module_call(inner)
+        if call is not None:
+            memo[id(call)] = None  # so that the record is not copied only to be thrown away
+    twin = copy.deepcopy(module, memo)
+    for inner in twin.modules():
+        forget_call(inner)
+    return twin
+
+
+def source_arguments(operation: Operation, where: str) -> tuple[list[Any], dict[str, Any]]:
+    """Return the arguments as a reader expects them: the first required ones by position, the others by name.
+
+    Raises:
+        GraphError: The constructor has no such parameter, or one that it needs is missing.
+    """
+    cls = layer_type(operation, where)
+    args, kwargs = call_arguments(cls, operation.parameters, where)
+    if args or operation.kind is not Kind.MODULE:
+        return list(args), kwargs
+    by_position: list[Any] = []
+    for name, parameter in inspect.signature(cls).parameters.items():
+        required = parameter.default is parameter.empty and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+        if not required or name not in kwargs or len(by_position) == _BY_POSITION:
+            break
+        by_position.append(kwargs.pop(name))
+    return by_position, kwargs

@@ -1,0 +1,231 @@
+"""`forward_source`: the body of a ``forward`` from a graph, in the user's order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from retiarii.errors import InvalidMutation
+from retiarii.graph._literal import Literals
+from retiarii.graph._naming import Names, choose_names
+from retiarii.graph._operation import Input, Inputs, Kind
+from retiarii.graph._order import execution_order, needed_nodes
+from retiarii.graph._records import INPUT_ID, OUTPUT_ID, GraphData, NodeRecord, Source
+from retiarii.graph._syntax import BINARY, UNARY, index_source, is_positional, operator_of
+from retiarii.graph._types import type_name
+
+
+def check_inputs(data: GraphData, graph: str) -> list[int]:
+    """Return the nodes that run, in order: all but those that lack an input and that nothing needs.
+
+    Raises:
+        InvalidMutation: The edges form a cycle, or a node that the output needs (or the output) lacks an input.
+    """
+    order = execution_order(data.records, graph)
+    needed = needed_nodes(data.records)
+    dropped: set[int] = set()
+    for node in (*order, OUTPUT_ID):
+        record = data.records[node]
+        missing = _missing(record)
+        broken = [head for head, _ in record.inputs.values() if head in dropped or head not in data.records]
+        if not missing and not broken:
+            continue
+        if node in needed:
+            raise _disconnected(record, data, missing, graph)
+        dropped.add(node)
+    return [node for node in order if node not in dropped]
+
+
+def _missing(record: NodeRecord) -> list[int]:
+    slots = record.arguments.slots
+    if slots is not None:
+        return [slot for slot in slots if slot not in record.inputs]
+    needs_some = record.operation.has_member or record.operation.kind in (Kind.METHOD, Kind.FUNCTION)
+    return [0] if needs_some and not record.inputs else []
+
+
+def _disconnected(record: NodeRecord, data: GraphData, missing: list[int], graph: str) -> InvalidMutation:
+    path = record.name if graph.startswith("_") else f"{graph}.{record.member or record.name}"
+    what = "The output" if record.id == OUTPUT_ID else f"Node {path!r} ({record.operation.type})"
+    gone = [source for source in record.inputs.values() if source[0] not in data.records]
+    detail = f"has no edge to its input {', '.join(map(str, missing))}" if missing else "takes the result of a removed node"
+    if gone and not missing:
+        detail += f" ({gone[0][0]})"
+    return InvalidMutation(
+        f"{what} of graph {graph!r} {detail}, so the graph cannot run. Connect it with graph.add_edge(), or remove what "
+        "is not needed.",
+        node=None if record.id == OUTPUT_ID else path,
+    )
+
+
+def forward_source(data: GraphData, graph: str, literals: Literals) -> list[str]:
+    """Return the lines of the body of ``forward``, without indentation.
+
+    Args:
+        data: The graph.
+        graph: Its name, for messages.
+        literals: Writes constants and the names of functions.
+
+    Raises:
+        InvalidMutation: The graph cannot run.
+        GraphError: A constant has no source.
+    """
+    order = check_inputs(data, graph)
+    return _ForwardWriter(data, graph, literals, choose_names(data, order)).lines(order)
+
+
+class _ForwardWriter:
+    """Writes the statements of one graph."""
+
+    def __init__(self, data: GraphData, graph: str, literals: Literals, names: Names) -> None:
+        self._data = data
+        self._graph = graph
+        self._literals = literals
+        self._names = names
+
+    def lines(self, order: list[int]) -> list[str]:
+        lines: list[str] = []
+        for node in order:
+            if node in self._names.inline:
+                continue
+            expression = self._expression(self._data.records[node])
+            variable = self._names.variables.get((node, None))
+            lines.append(f"{variable} = {expression}" if variable is not None else expression)
+        returned = self._expression(self._data.records[OUTPUT_ID])
+        last = self._data.records[OUTPUT_ID].inputs.get(0)
+        if lines and last is not None and lines[-1].startswith(f"{returned} = ") and last[0] == order[-1]:
+            lines[-1] = f"return {lines[-1].partition(' = ')[2]}"
+        else:
+            lines.append(f"return {returned}")
+        return lines
+
+    def _expression(self, record: NodeRecord) -> str:
+        kind = record.operation.kind
+        if kind is Kind.OUTPUT:
+            (value,) = record.arguments.args
+            return self._value(value, record)
+        if kind is Kind.ATTRIBUTE:
+            return member_source(str(record.operation.parameters["name"]), self._data)
+        if kind is Kind.METHOD:
+            head, *rest = self._arguments(record)
+            return f"{_atom(head)}.{record.operation.type}({', '.join(rest)})"
+        if kind is Kind.FUNCTION:
+            return self._operator(record) or self._call(record)
+        assert record.member is not None
+        return f"{member_source(record.member, self._data)}({', '.join(self._arguments(record))})"
+
+    def _call(self, record: NodeRecord) -> str:
+        name = self._literals.name(record.operation.type, record.operation.target)
+        return f"{name}({', '.join(self._arguments(record))})"
+
+    def _operator(self, record: NodeRecord) -> str | None:
+        """Return a function of the module ``operator`` as Python writes it; None where it is a call."""
+        if record.operation.type == "builtins.getattr" and is_positional(record, 2):
+            head, _ = self._arguments(record)
+            return f"{_atom(head)}.{record.arguments.args[1]}"
+        name = operator_of(record)
+        if name in BINARY and is_positional(record, 2):
+            left, right = (self._operand(record, index) for index in range(2))
+            return f"{left} {BINARY[name]} {right}"
+        if name in UNARY and is_positional(record, 1):
+            return f"{UNARY[name]}{self._operand(record, 0)}"
+        if name == "getitem" and is_positional(record, 2):
+            head = self._operand(record, 0)
+            if isinstance(record.arguments.args[0], Inputs):
+                return f"{head}[{self._operand(record, 1)}]"
+            return f"{head}[{index_source(record.arguments.args[1], lambda value: self._value(value, record))}]"
+        return None
+
+    def _operand(self, record: NodeRecord, index: int) -> str:
+        return _atom(self._arguments(record)[index])
+
+    def _arguments(self, record: NodeRecord) -> list[str]:
+        parts: list[str] = []
+        for value in record.arguments.args:
+            if isinstance(value, Inputs) and value.spread:
+                parts += [self._source(record.inputs[slot]) for slot in sorted(record.inputs)]
+            else:
+                parts.append(self._value(value, record))
+        parts += [f"{name}={self._value(value, record)}" for name, value in record.arguments.kwargs.items()]
+        return parts
+
+    def _value(self, value: Any, record: NodeRecord) -> str:
+        """Return the source of an argument, whose leaves may be edges."""
+        if isinstance(value, Input):
+            return self._source(record.inputs[value.slot])
+        if isinstance(value, Inputs):
+            return f"[{', '.join(self._source(record.inputs[slot]) for slot in sorted(record.inputs))}]"
+        if isinstance(value, tuple) and not hasattr(value, "_fields"):
+            items = [self._value(item, record) for item in value]
+            return f"({items[0]},)" if len(items) == 1 else f"({', '.join(items)})"
+        if type(value) is list:
+            return f"[{', '.join(self._value(item, record) for item in value)}]"
+        if type(value) is dict:
+            items = [f"{self._value(key, record)}: {self._value(item, record)}" for key, item in value.items()]
+            return f"{{{', '.join(items)}}}"
+        if isinstance(value, tuple):
+            name = self._literals.name(type_name(type(value)), type(value))
+            return f"{name}({', '.join(self._value(item, record) for item in value)})"
+        if isinstance(value, slice):
+            return f"slice({', '.join(self._value(p, record) for p in (value.start, value.stop, value.step))})"
+        return self._literals.value(value, f"{self._graph}.{record.name}")
+
+    def _source(self, source: Source) -> str:
+        head, slot = source
+        if head == INPUT_ID:
+            return self._names.variables[INPUT_ID, slot or 0]
+        if head in self._names.inline:
+            text = self._expression(self._data.records[head])
+        else:
+            text = self._names.variables[head, None]
+        return text if slot is None else f"{_atom(text)}[{slot}]"
+
+
+def _atom(text: str) -> str:
+    """Return an expression, in parentheses where an operator next to it would take it apart."""
+    depth = 0
+    for index, letter in enumerate(text):
+        if letter in "([{":
+            depth += 1
+        elif letter in ")]}":
+            depth -= 1
+        elif letter == " " and depth == 0:
+            return f"({text})"
+        elif letter in "-+~" and index == 0:
+            return f"({text})"
+    return text
+
+
+def member_source(path: str, data: GraphData) -> str:
+    """Return the source for a submodule or tensor of ``self``: ``self.blocks[0].conv``."""
+    return path_source(path, data.module.base, data.module.containers, list(child_names(data)))
+
+
+def path_source(path: str, base: str, containers: Mapping[str, str], root_names: list[str]) -> str:
+    """Return the source for a path; digits are indices of lists, keys are keys of dicts."""
+    text, holder, prefix = "self", base, ""
+    for name in path.split("."):
+        if holder in ("ModuleDict", "ParameterDict"):
+            text += f'["{name}"]'
+        elif name.isdigit() and holder in ("ModuleList", "Sequential", "ParameterList"):
+            text += f"[{root_names.index(name) if not prefix and name in root_names else name}]"
+        elif name.isidentifier():
+            text += f".{name}"
+        else:
+            text = f'getattr({text}, "{name}")'
+        prefix = f"{prefix}.{name}" if prefix else name
+        holder = containers.get(prefix, "Module")
+    return text
+
+
+def child_names(data: GraphData) -> dict[str, None]:
+    """Return the names of the direct submodules: those of the traced module that remain, in its order, then new ones.
+
+    In a chain (a ``Sequential``), the order is that of execution.
+    """
+    members = dict.fromkeys(record.member for record in data.records.values() if record.member is not None)
+    kept = {*members, *data.module.idle, *data.module.aliases, *data.module.containers}
+    roots = {path.partition(".")[0] for path in kept}
+    names = dict.fromkeys(name for name in data.module.order if "." not in name and name in roots)
+    names.update(dict.fromkeys(member.partition(".")[0] for member in members))
+    return names

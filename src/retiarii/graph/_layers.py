@@ -1,0 +1,199 @@
+"""Layers: which modules are one node, and with which constructor arguments they were built."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from torch import nn
+
+from retiarii.errors import GraphError
+from retiarii.graph._operation import Kind, Operation, map_nested
+from retiarii.graph._types import type_name
+from retiarii.nn.pytorch import is_basic_unit
+from retiarii.nn.pytorch._layers import layer_class
+from retiarii.nn.pytorch._recording import ModuleCall, Role, module_call
+from retiarii.nn.pytorch.mutation_utils import Mutable
+
+HOLDERS = (nn.ModuleList, nn.ModuleDict, nn.ParameterList, nn.ParameterDict)
+"""Modules that only hold others; they are never called."""
+
+
+def is_torch_layer(module: nn.Module) -> bool:
+    """Return whether a module is a layer of PyTorch itself, not a container."""
+    return type(module).__module__.startswith(("torch.nn.", "torch.ao.")) and not isinstance(
+        module, (nn.Sequential, *HOLDERS)
+    )
+
+
+class LayerReader:
+    """Knows which modules are one node, and how they were built.
+
+    Args:
+        origins: For the modules of a fixed model, which carry no records: the modules of the base model that they were
+            made from.
+        evaluate: What becomes of the constructor arguments; for a fixed model, their expressions get values.
+    """
+
+    def __init__(
+        self,
+        origins: Mapping[nn.Module, nn.Module] | None = None,
+        evaluate: Callable[[Any], Any] = lambda value: value,
+    ) -> None:
+        self._origins = origins or {}
+        self._evaluate = evaluate
+        self._operations: dict[nn.Module, Operation] = {}
+
+    def is_leaf(self, module: nn.Module) -> bool:
+        """Return whether a call of the module is one node."""
+        if is_torch_layer(module) or isinstance(module, Mutable) or is_basic_unit(type(module)):
+            return True
+        call = self._call(module)
+        return call is not None and call.role is Role.LAYER
+
+    def label(self, module: nn.Module) -> str | None:
+        """Return the label of a choice (also of what was chosen) or of a placeholder."""
+        for candidate in (module, self._origins.get(module)):
+            label = getattr(candidate, "label", None)
+            if isinstance(label, str):
+                return label
+        return None
+
+    def operation(self, module: nn.Module, path: str) -> Operation:
+        """Return the operation of a leaf: its class, and the arguments of its constructor.
+
+        They are those that were recorded when it was built; of a layer of PyTorch that was not, they are read from its
+        attributes and checked. The same module always gets the same operation.
+
+        Args:
+            module: The leaf.
+            path: Where, for messages.
+
+        Raises:
+            GraphError: How the layer was built is not known.
+        """
+        if module not in self._operations:
+            self._operations[module] = self._read(module, path)
+        return self._operations[module]
+
+    def _call(self, module: nn.Module) -> ModuleCall | None:
+        return module_call(module) or module_call(self._origins.get(module))
+
+    def _read(self, module: nn.Module, path: str) -> Operation:
+        if isinstance(module, Mutable):
+            return Operation(Kind.CHOICE, type_name(type(module)), target=type(module), instance=module)
+        call = self._call(module)
+        if call is not None and isinstance(call.cls, type) and call.role is not Role.MODEL:
+            cls: type = call.cls
+            args, kwargs = self._evaluate((call.args, call.kwargs))
+            parameters = bind_parameters(cls, args, kwargs, path)
+        elif is_torch_layer(module):
+            cls = type(module)
+            parameters = _read_parameters(module, path)
+        else:
+            raise GraphError(
+                f"How {path!r} (class {type(module).__name__}) was built is not known. Mark the class with @basic_unit.",
+                node=path,
+            )
+        nested = map_nested(parameters, lambda value: self._argument(value, path))
+        return Operation(Kind.MODULE, type_name(cls), nested, target=cls, instance=module)
+
+    def _argument(self, value: Any, path: str) -> Any:
+        """Turn the modules among the arguments into operations, and layer factories into their classes."""
+        if isinstance(value, nn.Module):
+            return self.operation(value, path)
+        return layer_class(value)
+
+
+def bind_parameters(cls: type, args: tuple[Any, ...], kwargs: Mapping[str, Any], path: str) -> dict[str, Any]:
+    """Return the arguments of a constructor call by parameter name.
+
+    ``*args`` and ``**kwargs`` of the constructor are under their own names, as a tuple and a dict.
+
+    Raises:
+        GraphError: The arguments do not fit.
+    """
+    try:
+        return dict(inspect.signature(cls).bind(*args, **kwargs).arguments)
+    except TypeError as err:
+        raise GraphError(
+            f"At {path!r}: {cls.__name__} cannot be built with {args} and {dict(kwargs)}: {err}.", node=path
+        ) from err
+
+
+def call_arguments(cls: type, parameters: Mapping[str, Any], path: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return positional and keyword arguments from parameters by name: the inverse of `bind_parameters`.
+
+    A parameter that the constructor does not name goes to its ``**kwargs``, if it has them.
+
+    Raises:
+        GraphError: The constructor has no such parameter, or one that it needs is missing.
+    """
+    signature = inspect.signature(cls)
+    variadic = {p.kind: name for name, p in signature.parameters.items()}
+    args: list[Any] = []
+    kwargs: dict[str, Any] = {}
+    many = variadic.get(inspect.Parameter.VAR_POSITIONAL)
+    rest = variadic.get(inspect.Parameter.VAR_KEYWORD)
+    for name, value in parameters.items():
+        parameter = signature.parameters.get(name)
+        if name == rest and isinstance(value, Mapping):
+            kwargs.update(value)
+        elif name != many:
+            if parameter is not None and parameter.kind is inspect.Parameter.POSITIONAL_ONLY:
+                args.append(value)
+            else:
+                kwargs[name] = value
+    if many is not None and many in parameters:
+        before = [p.name for p in signature.parameters.values() if p.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
+        args += [kwargs.pop(name) for name in before if name in kwargs]
+        args += list(parameters[many])
+    try:
+        signature.bind(*args, **kwargs)
+    except TypeError as err:
+        raise GraphError(
+            f"Node {path!r}: {cls.__name__}{signature} cannot be built with {dict(parameters)}: {err}.", node=path
+        ) from err
+    return tuple(args), kwargs
+
+
+def _read_parameters(module: nn.Module, path: str) -> dict[str, Any]:
+    """Read the constructor arguments of a layer of PyTorch from its attributes, and check them."""
+    cls = type(module)
+    found: dict[str, Any] = {}
+    for name, parameter in inspect.signature(cls).parameters.items():
+        value = _attribute_of(module, name, parameter)
+        if value is not parameter.empty and value is not parameter.default:
+            found[name] = value
+    args, kwargs = call_arguments(cls, found, path)
+    try:
+        rebuilt = cls(*args, **kwargs).to("meta")
+    except (TypeError, ValueError, RuntimeError) as err:
+        raise _unknown(module, path) from err
+    if _state_shapes(rebuilt) != _state_shapes(module) or rebuilt.extra_repr() != module.extra_repr():
+        raise _unknown(module, path)
+    return found
+
+
+def _attribute_of(module: nn.Module, name: str, parameter: inspect.Parameter) -> Any:
+    if name in ("device", "dtype") or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+        return parameter.empty
+    value = getattr(module, name, parameter.empty)
+    if name == "bias" and not isinstance(value, bool):
+        return getattr(module, "in_proj_bias", value) is not None
+    if name == "add_bias_kv":
+        return getattr(module, "bias_k", None) is not None
+    return parameter.empty if hasattr(value, "shape") else value
+
+
+def _state_shapes(module: nn.Module) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(value.shape) for name, value in module.state_dict().items() if hasattr(value, "shape")}
+
+
+def _unknown(module: nn.Module, path: str) -> GraphError:
+    return GraphError(
+        f"How {path!r} ({type(module).__name__}) was built cannot be read from its attributes. Build it through "
+        "retiarii.nn.pytorch (import retiarii.nn.pytorch as nn), which records the arguments.",
+        node=path,
+    )

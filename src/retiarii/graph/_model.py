@@ -1,0 +1,141 @@
+"""`Model`: a network as graphs, one for every module whose ``forward`` was traced."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from torch import nn
+
+from retiarii.graph._graph import Graph, not_found
+from retiarii.graph._node import Node
+from retiarii.graph._records import GraphData
+from retiarii.trial import Metrics
+
+ROOT = "_model"
+
+
+class Model:
+    """A network as graphs: what mutators read and change.
+
+    Forks share everything but what is changed in them, and weights are never copied before `to_module`.
+
+    Attributes:
+        graphs: Name to graph: ``"_model"`` for the outermost one, and the module's path for the others.
+        root_name: The name of the outermost graph.
+        evaluator: What evaluates the model, where one was set; not part of the JSON.
+        history: The models that this one was mutated from, the base model first.
+        metric: The final metric, where there is one.
+        intermediate_metrics: Metrics reported on the way.
+    """
+
+    def __init__(self, graphs: Mapping[str, GraphData], root_name: str = ROOT) -> None:
+        self.root_name = root_name
+        self.graphs: dict[str, Graph] = {name: Graph(self, name, data) for name, data in graphs.items()}
+        self.evaluator: Any = None
+        self.history: tuple[Model, ...] = ()
+        self.metric: float | Metrics | None = None
+        self.intermediate_metrics: list[float | Metrics] = []
+
+    def __repr__(self) -> str:
+        nodes = sum(len(graph._data.records) - 2 for graph in self.graphs.values())
+        return f"Model({self.root_graph.module.type}, {len(self.graphs)} graphs, {nodes} nodes)"
+
+    @property
+    def root_graph(self) -> Graph:
+        """The outermost graph."""
+        return self.graphs[self.root_name]
+
+    def fork(self) -> Model:
+        """Return a model with the same graphs, names and ids; changing one does not change the other."""
+        for graph in self.graphs.values():
+            graph._data.frozen = True
+        copy = Model({name: graph._data for name, graph in self.graphs.items()}, self.root_name)
+        copy.evaluator = self.evaluator
+        copy.history = (*self.history, self)
+        return copy
+
+    def get_nodes(self) -> Iterator[Node]:
+        """Yield the nodes of all graphs, the outermost graph first."""
+        for graph in self.graphs.values():
+            yield from graph.nodes
+
+    def get_nodes_by_label(self, label: str) -> list[Node]:
+        """Return all nodes with a label.
+
+        Raises:
+            InvalidMutation: There is none; the nearest label is in the message.
+        """
+        found = [node for graph in self.graphs.values() for node in graph.get_nodes_by_label(label)]
+        if not found:
+            records = [record for graph in self.graphs.values() for record in graph._data.records.values()]
+            raise not_found("label", label, sorted({r.label for r in records if r.label is not None}), "the model")
+        return found
+
+    def get_nodes_by_type(self, type_name: Any) -> list[Node]:
+        """Return all nodes of a type: a class, a function, or the name of one. There may be none."""
+        return [node for graph in self.graphs.values() for node in graph.get_nodes_by_type(type_name)]
+
+    def get_node_by_name(self, name: str) -> Node:
+        """Return the node of a name that is unique in the model, or of a path such as ``layer1.0.conv1``.
+
+        Raises:
+            InvalidMutation: There is no such node, or several have the name; the message has their paths.
+        """
+        found = [node for node in self.get_nodes() if node.name == name or node.path == name]
+        if len(found) == 1:
+            return found[0]
+        exact = [node for node in found if node.path == name]
+        if len(exact) == 1:
+            return exact[0]
+        if found:
+            raise not_found("single node", name, [node.path for node in found], "the model")
+        raise not_found("node", name, [node.path for node in self.get_nodes()], "the model")
+
+    def to_module(self) -> nn.Module:
+        """Build the network: `retiarii.graph.build_module`."""
+        from retiarii.graph._building import build_module  # building knows models, not the reverse
+
+        return build_module(self)
+
+    def to_code(self) -> str:
+        """Return the network as Python code: `retiarii.graph.export_code`."""
+        from retiarii.graph._code import model_code  # as above
+
+        return model_code(self)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain data from which `from_json` makes an equal model.
+
+        Raises:
+            GraphError: A choice is not fixed yet, or a parameter is no plain value.
+        """
+        from retiarii.graph._json import dump_model  # as above
+
+        return dump_model(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Model:
+        """Read what `to_json` returned. Nothing is imported or run.
+
+        Raises:
+            GraphError: ``data`` is not a model.
+        """
+        from retiarii.graph._json import load_model  # as above
+
+        return load_model(data)
+
+    def _repr_svg_(self) -> str:
+        from retiarii.graph._drawing import draw  # as above
+
+        return draw(self)
+
+    def _copy_graph(self, graph: Graph) -> Graph:
+        """Register a copy of a graph under a name of its own."""
+        number = 1
+        while f"{graph.name}_{number}" in self.graphs:
+            number += 1
+        name = f"{graph.name}_{number}"
+        graph._data.frozen = True
+        self.graphs[name] = Graph(self, name, graph._data)
+        return self.graphs[name]

@@ -1,0 +1,151 @@
+"""`describe_module`: what a graph keeps of its module besides the calls: parameters, containers, order, ties."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import nn
+
+from retiarii.graph._layers import HOLDERS, LayerReader
+from retiarii.graph._records import ModuleRecord, TensorRecord
+from retiarii.graph._tracing import Scope
+from retiarii.graph._types import type_name
+
+
+def describe_module(scope: Scope, reader: LayerReader, members: set[str], attributes: set[str]) -> ModuleRecord:
+    """Return the record of the module of a scope.
+
+    Args:
+        scope: The finished scope.
+        reader: Knows how layers were built.
+        members: The paths of the submodules that are called.
+        attributes: The paths of the tensors that are used.
+
+    Raises:
+        GraphError: How an idle submodule was built is not known.
+    """
+    module = scope.module
+    own = list(_own_modules(module, reader, members))
+    idle = {
+        path: reader.operation(child, f"{scope.path}.{path}".lstrip("."))
+        for path, child in own
+        if path not in members and _is_idle_layer(child, reader)
+    }
+    containers = {
+        path: _container_type(child) for path, child in own if path not in members and path not in idle
+    }
+    inside = (*members, *idle)
+    tensors = [
+        *(_tensor_record(path, value, module) for path, value in _own_tensors(module, inside)),
+        *(_record(name, "constant", value) for name, value in scope.constants.items() if name in attributes),
+    ]
+    return ModuleRecord(
+        type=type_name(type(module)),
+        base=_container_type(module),
+        tensors=tuple(tensors),
+        order=tuple(_registration_order(module, inside)),
+        containers=containers,
+        idle=idle,
+        aliases=_aliases(module, inside),
+        ties=_ties(module) if not scope.path else {},
+    )
+
+
+def _own_modules(
+    module: nn.Module, reader: LayerReader, members: set[str], prefix: str = ""
+) -> Iterator[tuple[str, nn.Module]]:
+    """Yield the submodules with their paths, not looking into those that are called or that are layers."""
+    for name, child in module.named_children():
+        path = prefix + name
+        yield path, child
+        if path not in members and not _is_idle_layer(child, reader):
+            yield from _own_modules(child, reader, members, f"{path}.")
+
+
+def _is_idle_layer(module: nn.Module, reader: LayerReader) -> bool:
+    return reader.is_leaf(module) and not isinstance(module, HOLDERS)
+
+
+def _container_type(module: nn.Module) -> str:
+    for kind in (nn.ModuleList, nn.ModuleDict, nn.ParameterList, nn.ParameterDict, nn.Sequential):
+        if isinstance(module, kind):
+            return kind.__name__
+    return "Module"
+
+
+def _own_tensors(module: nn.Module, inside: tuple[str, ...]) -> Iterator[tuple[str, torch.Tensor]]:
+    named = (*module.named_parameters(remove_duplicate=False), *module.named_buffers(remove_duplicate=False))
+    for path, value in named:
+        if not any(path.startswith(f"{member}.") for member in inside):
+            yield path, value
+
+
+def _tensor_record(path: str, value: torch.Tensor, module: nn.Module) -> TensorRecord:
+    owner_path, _, name = path.rpartition(".")
+    owner = module.get_submodule(owner_path)
+    if isinstance(value, nn.Parameter):
+        return _record(path, "parameter", value)
+    return _record(path, "buffer", value, persistent=name not in owner._non_persistent_buffers_set)
+
+
+def _record(path: str, kind: str, value: torch.Tensor, persistent: bool = True) -> TensorRecord:
+    return TensorRecord(
+        path,
+        kind,
+        tuple(value.shape),
+        str(value.dtype).removeprefix("torch."),
+        requires_grad=value.requires_grad,
+        persistent=persistent,
+        fill=_fill(value),
+        value=value,
+    )
+
+
+def _fill(value: torch.Tensor) -> float | int | bool | None:
+    if value.numel() == 0 or value.is_meta:
+        return None
+    first = value.detach().flatten()[0]
+    if not bool((value.detach() == first).all()):
+        return None
+    return first.item()  # type: ignore[no-any-return] # a plain number
+
+
+def _registration_order(module: nn.Module, inside: tuple[str, ...], prefix: str = "") -> Iterator[str]:
+    """Yield the paths of tensors and submodules in the order of ``named_parameters``."""
+    for name in (*module._parameters, *module._buffers):
+        yield prefix + name
+    for name, child in module.named_children():
+        yield prefix + name
+        if prefix + name not in inside:
+            yield from _registration_order(child, inside, f"{prefix}{name}.")
+
+
+def _aliases(module: nn.Module, inside: tuple[str, ...]) -> dict[str, str]:
+    """Return the further names of submodules that have several."""
+    first: dict[nn.Module, str] = {}
+    found: dict[str, str] = {}
+    for path, child in module.named_modules(remove_duplicate=False):
+        if any(path.startswith(f"{member}.") for member in inside) or not path:
+            continue
+        if child in first:
+            found[path] = first[child]
+        else:
+            first[child] = path
+    return found
+
+
+def _ties(module: nn.Module) -> dict[str, str]:
+    """Return the further names of parameters that several submodules share."""
+    first: dict[int, str] = {}
+    found: dict[str, str] = {}
+    modules: dict[int, nn.Module] = {}
+    for path, child in module.named_modules():  # each submodule once: aliases are not ties
+        modules[id(child)] = child
+        for name, value in child._parameters.items():
+            if value is not None:
+                full = f"{path}.{name}" if path else name
+                if id(value) in first:
+                    found[full] = first[id(value)]
+                first.setdefault(id(value), full)
+    return found

@@ -1,0 +1,203 @@
+"""`Operation`: what a node computes. `Arguments`: how its inputs and constants are passed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import Any
+
+from torch import nn
+
+
+class Kind(str, Enum):
+    """What sort of thing an operation is."""
+
+    MODULE = "module"  # a layer with constructor parameters, opaque inside
+    FUNCTION = "function"  # torch.cat, F.relu, operator.add, ...
+    METHOD = "method"  # a method of its first input: view, size, ...
+    ATTRIBUTE = "attribute"  # a parameter, a buffer, a constant tensor, or ``self.training``
+    GRAPH = "graph"  # a module that has a graph of its own
+    CHOICE = "choice"  # LayerChoice, InputChoice, Repeat, Cell, ... not fixed yet
+    INPUT = "input"
+    OUTPUT = "output"
+
+
+@dataclass(frozen=True)
+class Input:
+    """Stands for one input edge in `Arguments`.
+
+    Attributes:
+        slot: The ``tail_slot`` of the edge.
+    """
+
+    slot: int
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Stands for all input edges in the order of their slots, so that edges can be added and removed freely.
+
+    Attributes:
+        spread: True for one argument each (``f(a, b)``), False for one list (``torch.cat([a, b])``).
+    """
+
+    spread: bool = False
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """How a node is called: positional and keyword arguments, with `Input` and `Inputs` where edges end."""
+
+    args: tuple[Any, ...] = (Inputs(spread=True),)
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+
+    def markers(self) -> Iterator[Input | Inputs]:
+        """Yield every place where an edge ends, in order."""
+        for value in (*self.args, *self.kwargs.values()):
+            yield from find_markers(value)
+
+    @property
+    def slots(self) -> list[int] | None:
+        """The slots that must have an edge; None where any number is accepted."""
+        markers = list(self.markers())
+        if any(isinstance(marker, Inputs) for marker in markers):
+            return None
+        return sorted({marker.slot for marker in markers if isinstance(marker, Input)})
+
+    def fill(self, inputs: Mapping[int, Any]) -> tuple[list[Any], dict[str, Any]]:
+        """Replace the markers by values.
+
+        Args:
+            inputs: Slot to value.
+
+        Returns:
+            The positional and the keyword arguments.
+        """
+        args: list[Any] = []
+        for value in self.args:
+            if isinstance(value, Inputs) and value.spread:
+                args.extend(inputs[slot] for slot in sorted(inputs))
+            else:
+                args.append(_filled(value, inputs))
+        return args, {name: _filled(value, inputs) for name, value in self.kwargs.items()}
+
+    def map(self, function: Callable[[Any], Any]) -> Arguments:
+        """Apply a function to every leaf that is not a container."""
+        args = tuple(map_nested(value, function) for value in self.args)
+        return Arguments(args, {name: map_nested(value, function) for name, value in self.kwargs.items()})
+
+
+def find_markers(value: Any) -> Iterator[Input | Inputs]:
+    """Yield the markers in a nested value."""
+    if isinstance(value, (Input, Inputs)):
+        yield value
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from find_markers(item)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from find_markers(item)
+    elif isinstance(value, slice):
+        for item in (value.start, value.stop, value.step):
+            yield from find_markers(item)
+
+
+def map_nested(value: Any, function: Callable[[Any], Any]) -> Any:
+    """Rebuild nested lists, tuples, dicts and slices with ``function`` applied to everything else."""
+    if isinstance(value, tuple):
+        items = [map_nested(item, function) for item in value]
+        return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
+    if isinstance(value, list):
+        return [map_nested(item, function) for item in value]
+    if isinstance(value, dict):
+        return {key: map_nested(item, function) for key, item in value.items()}
+    if isinstance(value, slice):
+        return slice(*(map_nested(item, function) for item in (value.start, value.stop, value.step)))
+    return function(value)
+
+
+def _filled(value: Any, inputs: Mapping[int, Any]) -> Any:
+    def fill(leaf: Any) -> Any:
+        if isinstance(leaf, Input):
+            return inputs[leaf.slot]
+        if isinstance(leaf, Inputs):
+            return [inputs[slot] for slot in sorted(inputs)]
+        return leaf
+
+    return map_nested(value, fill)
+
+
+class Parameters(MutableMapping[str, Any]):
+    """The constructor parameters of a node's operation, by name.
+
+    Writing an entry writes to the node that they were read from; what models share is never changed.
+    """
+
+    __slots__ = ("_on_write", "_values")
+
+    def __init__(self, values: Mapping[str, Any], on_write: Callable[[dict[str, Any]], None] | None = None) -> None:
+        self._values = dict(values)
+        self._on_write = on_write
+
+    def __getitem__(self, name: str) -> Any:
+        return self._values[name]
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self._values = {**self._values, name: value}
+        self._written()
+
+    def __delitem__(self, name: str) -> None:
+        self._values = {key: value for key, value in self._values.items() if key != name}
+        self._written()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        return repr(self._values)
+
+    def _written(self) -> None:
+        if self._on_write is None:
+            raise TypeError("These parameters belong to no node. Use node.update_operation(type, parameters).")
+        self._on_write(self._values)
+
+
+@dataclass(frozen=True, eq=False)
+class Operation:
+    """What a node computes; immutable, shared between forks of a model.
+
+    Attributes:
+        kind: What sort of operation.
+        type: The qualified name of the class or function; the name of a method; ``"parameter"``, ``"buffer"``,
+            ``"constant"`` or ``"training"`` of an attribute.
+        parameters: Constructor parameters of a module, by name (only those that were given). Empty for functions and
+            methods: the constants that they are called with are in ``node.arguments``.
+        cell: The name of the nested graph, where the kind is `Kind.GRAPH`.
+        target: The class or function, where it is at hand; else it is imported when the model is built.
+        instance: The layer of the traced model whose weights the generated layer starts with, or the choice.
+    """
+
+    kind: Kind
+    type: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    cell: str | None = None
+    target: Any = field(default=None, repr=False)
+    instance: nn.Module | None = field(default=None, repr=False)
+
+    def with_parameters(self, parameters: Mapping[str, Any]) -> Operation:
+        """Return the same operation with other parameters, and therefore with new weights."""
+        return replace(self, parameters=dict(parameters), instance=None)
+
+    @property
+    def short_type(self) -> str:
+        """The last part of the type: ``Conv2d``."""
+        return self.type.rpartition(".")[2]
+
+    @property
+    def has_member(self) -> bool:
+        """Whether a node with this operation owns (or shares) a submodule."""
+        return self.kind in (Kind.MODULE, Kind.GRAPH, Kind.CHOICE)

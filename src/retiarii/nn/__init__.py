@@ -1,0 +1,1 @@
+"""Frameworks in which models are written: `retiarii.nn.pytorch`."""

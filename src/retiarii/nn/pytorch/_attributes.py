@@ -1,0 +1,67 @@
+"""Attributes of user modules: choices in them become values."""
+
+from __future__ import annotations
+
+import dis
+import functools
+from collections.abc import Iterator
+from types import CodeType, FunctionType
+from typing import Any
+
+from torch import nn
+
+
+class ChosenValue:
+    """Stands for a chosen value in a fixed model whose code calls the attribute, ``self.rate()``.
+
+    Args:
+        value: What the call returns.
+    """
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __call__(self) -> Any:
+        """Return the value."""
+        return self.value
+
+    def __repr__(self) -> str:
+        return f"ChosenValue({self.value!r})"
+
+
+def chosen_attribute(owner: type, name: str, value: Any) -> Any:
+    """Return what an attribute that was a choice becomes: the value, or a `ChosenValue` if a method calls it."""
+    return ChosenValue(value) if name in called_attributes(owner) else value
+
+
+@functools.lru_cache(maxsize=1024)
+def called_attributes(cls: type) -> frozenset[str]:
+    """Return the names that the methods of a module class call as methods: ``rate`` for ``self.rate()``."""
+    functions = (
+        function
+        for base in cls.__mro__
+        if base is not object and base.__module__ != nn.Module.__module__
+        for function in vars(base).values()
+    )
+    return frozenset(name for function in functions for name in _called_in(_code_of(function)))
+
+
+def _code_of(function: Any) -> CodeType | None:
+    if isinstance(function, (staticmethod, classmethod)):
+        function = function.__func__
+    while hasattr(function, "__wrapped__"):
+        function = function.__wrapped__
+    return function.__code__ if isinstance(function, FunctionType) else None
+
+
+def _called_in(code: CodeType | None) -> Iterator[str]:
+    if code is None:
+        return
+    for instruction in dis.get_instructions(code):
+        # Python 3.12 and later have one instruction for both; its lowest bit says that a call follows.
+        is_flagged = instruction.opname == "LOAD_ATTR" and "LOAD_METHOD" not in dis.opmap and (instruction.arg or 0) & 1
+        if instruction.opname == "LOAD_METHOD" or is_flagged:
+            yield instruction.argval
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _called_in(constant)

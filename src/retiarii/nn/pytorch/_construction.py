@@ -1,0 +1,159 @@
+"""Recorded constructor calls: the one mechanism by which an object can be built again with other values.
+
+`construct` builds an object from arguments that may contain expressions and leaves a `ConstructorCall` on it;
+`call_of` finds the call again. What the expressions are worth is what the architecture says inside `fixed_arch`, and
+their defaults everywhere else.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from retiarii.nn.pytorch._chosen import ChosenValues
+from retiarii.nn.pytorch._misuse import explaining_misuse
+from retiarii.space import Expression, Variable
+
+CALL_ATTRIBUTE = "_retiarii_call"
+
+
+@dataclasses.dataclass(eq=False)
+class ConstructorCall:
+    """How an object was built.
+
+    Attributes:
+        cls: The class, or another callable that made the object.
+        args: Positional arguments, expressions unevaluated.
+        kwargs: Keyword arguments, expressions unevaluated.
+    """
+
+    cls: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+    @property
+    def expressions(self) -> tuple[Expression, ...]:
+        """The expressions in the arguments."""
+        return find_expressions((self.args, self.kwargs))
+
+    def build(self, lookup: Mapping[str, Any] | None = None) -> Any:
+        """Build the object again, without a record on it.
+
+        Args:
+            lookup: Label to chosen value; None for the defaults.
+        """
+        return self.cls(*evaluate(self.args, lookup), **evaluate(self.kwargs, lookup))
+
+
+def call_of(obj: Any) -> ConstructorCall | None:
+    """Return how an object was built, if that was recorded."""
+    return getattr(obj, "__dict__", {}).get(CALL_ATTRIBUTE)
+
+
+def construct(cls: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Build an object, with expressions in the arguments replaced by their values, and record the call on it.
+
+    Args:
+        cls: A class whose instances have a ``__dict__``.
+        args: Positional arguments.
+        kwargs: Keyword arguments.
+
+    Raises:
+        ChoiceMisuseError: The constructor used a choice as a plain value.
+    """
+    with explaining_misuse():
+        obj = cls(*replace_expressions(args, current_value), **replace_expressions(kwargs, current_value))
+    vars(obj)[CALL_ATTRIBUTE] = ConstructorCall(cls, args, kwargs)
+    return obj
+
+
+def current_value(expression: Expression) -> Any:
+    """Return what an expression is worth here: the value of the architecture that is being fixed, or its default."""
+    values = ChosenValues.current()
+    return expression.default() if values is None else values.evaluate_or_default(expression)
+
+
+def evaluate(value: Any, lookup: Mapping[str, Any] | None = None) -> Any:
+    """Replace the expressions in nested lists, tuples, dicts and dataclasses by their values.
+
+    Args:
+        value: Anything; it is not changed.
+        lookup: Label to chosen value; None for the defaults.
+
+    Raises:
+        ArchitectureError: A label that is needed is missing.
+    """
+    return replace_expressions(value, Expression.default if lookup is None else lambda found: found.evaluate(lookup))
+
+
+def replace_expressions(value: Any, function: Callable[[Expression], Any]) -> Any:
+    """Return ``value`` with every expression replaced; what contains none is returned as it is, not copied."""
+    return replace_leaves(value, lambda leaf: function(leaf) if isinstance(leaf, Expression) else leaf)
+
+
+def replace_leaves(value: Any, function: Callable[[Any], Any]) -> Any:
+    """Return ``value`` with ``function`` applied to what nested lists, tuples, dicts and dataclasses contain.
+
+    Containers in which nothing changes are returned as they are, not copied.
+    """
+    parts = None if isinstance(value, Expression) else _parts(value)
+    if parts is None:
+        return function(value)
+    replaced = {key: replace_leaves(part, function) for key, part in parts.items()}
+    if all(replaced[key] is part for key, part in parts.items()):
+        return value
+    return _rebuilt(value, replaced)
+
+
+def find_expressions(value: Any) -> tuple[Expression, ...]:
+    """Return the expressions in nested lists, tuples, dicts and dataclasses, in order."""
+    return tuple(expression for _, expression in locate_expressions(value))
+
+
+def locate_expressions(value: Any, place: str = "") -> Iterator[tuple[str, Expression]]:
+    """Yield each expression with its place: ``place`` and then indices, keys and field names."""
+    for where, leaf in leaves(value, place):
+        if isinstance(leaf, Expression):
+            yield where, leaf
+
+
+def leaves(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield what nested lists, tuples, dicts and dataclasses contain, with its place."""
+    parts = None if isinstance(value, Expression) else _parts(value)
+    if parts is None:
+        yield place, value
+        return
+    named = dataclasses.is_dataclass(value)
+    for key, part in parts.items():
+        yield from leaves(part, f"{place}.{key}" if named else f"{place}[{key!r}]")
+
+
+def _parts(value: Any) -> dict[Any, Any] | None:
+    """Return the parts of a container by key, or None for anything else."""
+    if isinstance(value, (list, tuple)):
+        return dict(enumerate(value))
+    if isinstance(value, dict):
+        return value
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if field.init}
+    return None
+
+
+def _rebuilt(value: Any, parts: dict[Any, Any]) -> Any:
+    """Return a container like ``value`` with other parts."""
+    if isinstance(value, tuple):
+        return type(value)(*parts.values()) if hasattr(value, "_fields") else type(value)(parts.values())
+    if isinstance(value, list):
+        return type(value)(parts.values())
+    if isinstance(value, dict):
+        other = copy.copy(value)
+        other.update(parts)
+        return other
+    return dataclasses.replace(value, **parts)
+
+
+def variables_in(expressions: Iterator[Expression] | tuple[Expression, ...]) -> tuple[Variable, ...]:
+    """Return the variables of several expressions, one per label."""
+    return tuple({variable.label: variable for found in expressions for variable in found.variables()}.values())

@@ -1,0 +1,55 @@
+"""Weights of the base model that a fixed model cannot keep."""
+
+from __future__ import annotations
+
+import warnings
+from typing import NamedTuple
+
+from torch import nn
+
+
+class WeightsLostWarning(UserWarning):
+    """A layer of the base model has weights of its own, but the architecture gives the layer another shape.
+
+    The layer of the fixed model starts from its usual initialisation. Load weights into the fixed model instead (see
+    `original_state_dict_hooks`), or, where it is the constructor of the model that initialises them, decorate the
+    model with `model_wrapper`: then the constructor runs again.
+    """
+
+
+class _Loss(NamedTuple):
+    place: str
+    layer: nn.Module
+    tensors: list[str]
+
+
+class Losses:
+    """Notes of layers whose weights could not be kept, until it is known which weights were only tied to others."""
+
+    def __init__(self) -> None:
+        self._noted: list[_Loss] = []
+        self._meetings: dict[int, int] = {}
+
+    def meet(self, parameter: nn.Parameter) -> None:
+        """Count a module of the base model that has this parameter."""
+        self._meetings[id(parameter)] = self._meetings.get(id(parameter), 0) + 1
+
+    def note(self, place: str, layer: nn.Module, tensors: list[str]) -> None:
+        """Note that a layer was built without these tensors of the base model; an empty list stands for attributes."""
+        self._noted.append(_Loss(place, layer, tensors))
+
+    def warn(self) -> None:
+        """Warn of what is really lost: a tensor that two layers share comes with the other one."""
+        for place, layer, tensors in self._noted:
+            parameters = dict(layer.named_parameters())
+            lost = [name for name in tensors if self._meetings.get(id(parameters.get(name)), 0) < 2]
+            if lost or not tensors:
+                what = f"{', '.join(lost)} of" if lost else "changes to"
+                warnings.warn(
+                    f"Lost {what} {place or 'the model'} ({type(layer).__name__}): the architecture builds this module "
+                    "with other arguments than the base model, so what was changed after its construction cannot be "
+                    "kept, and it starts fresh. Load weights into the fixed model, see original_state_dict_hooks, or "
+                    "decorate the model with @model_wrapper if its constructor initialises them.",
+                    WeightsLostWarning,
+                    stacklevel=4,
+                )

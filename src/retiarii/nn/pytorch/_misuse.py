@@ -1,0 +1,75 @@
+"""Errors about choices that were used as plain values, told in the user's words."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType, TracebackType
+
+import torch
+
+from retiarii.errors import ChoiceMisuseError
+from retiarii.space import Expression
+
+
+@contextmanager
+def explaining_misuse() -> Iterator[None]:
+    """Turn a TypeError that comes from a choice in a constructor's arguments into one that names class and argument.
+
+    torch's C++ argument parser swallows what a choice says about its use, and raises a TypeError of its own.
+    """
+    try:
+        yield
+    except ChoiceMisuseError as err:
+        if err.__cause__ is not None:  # explained already, by a constructor further in
+            raise
+        explained = _explain(err)
+        if explained is None:
+            raise
+        raise explained from err
+    except TypeError as err:
+        explained = _explain(err)
+        if explained is None:
+            raise
+        raise explained from err
+
+
+def _explain(err: TypeError) -> ChoiceMisuseError | None:
+    for frame in reversed(list(_frames(err.__traceback__))):
+        owner = frame.f_locals.get("self")
+        if isinstance(owner, torch.nn.Module) and frame.f_code.co_name == "__init__":
+            found = _choice_argument(frame)
+            if found is not None:
+                return _error(type(owner), *found)
+    return None
+
+
+def _frames(traceback: TracebackType | None) -> Iterator[FrameType]:
+    while traceback is not None:
+        yield traceback.tb_frame
+        traceback = traceback.tb_next
+
+
+def _choice_argument(frame: FrameType) -> tuple[str, Expression] | None:
+    arguments = inspect.getargvalues(frame)
+    named = {name: arguments.locals.get(name) for name in arguments.args}
+    named.update(arguments.locals.get(arguments.keywords or "", {}))
+    for name, value in named.items():
+        parts = value if isinstance(value, (list, tuple)) else (value,)
+        for part in parts:
+            if isinstance(part, Expression):
+                return name, part
+    return None
+
+
+def _error(cls: type[torch.nn.Module], argument: str, choice: Expression) -> ChoiceMisuseError:
+    if cls.__module__.startswith("torch."):
+        name, fix = f"torch.nn.{cls.__name__}", f"Use retiarii.nn.pytorch.{cls.__name__}"
+    else:
+        name, fix = cls.__qualname__, f"Mark {cls.__name__} with @basic_unit"
+    return ChoiceMisuseError(
+        f"{name} got {choice!r} as its argument {argument!r} and used it as a plain value, but its value is chosen only "
+        f"when an architecture is fixed. {fix}, which then gets the chosen value, or use ModelParameterChoice in the "
+        "model's own __init__."
+    )

@@ -1,0 +1,57 @@
+"""Where the modules of a frozen model have their weights in the base model; kept outside of the models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from weakref import WeakKeyDictionary
+
+from torch import nn
+
+# Parent module -> name of its child -> names on the way from there to the module in the base model.
+_inner_paths: WeakKeyDictionary[nn.Module, dict[str, tuple[str, ...]]] = WeakKeyDictionary()
+
+# The same for models as a whole, which have no parent.
+_roots: WeakKeyDictionary[nn.Module, tuple[str, ...]] = WeakKeyDictionary()
+
+
+def remember_origin(parent: nn.Module, name: str, inner: tuple[str, ...]) -> None:
+    """Note that the child ``name`` of a frozen module was further inside in the base model."""
+    if inner:
+        _inner_paths.setdefault(parent, {})[name] = inner
+    elif parent in _inner_paths:
+        _inner_paths[parent].pop(name, None)
+
+
+def remember_root(model: nn.Module, inner: tuple[str, ...] = ()) -> None:
+    """Note that a model was frozen here."""
+    _roots[model] = inner
+
+
+def inner_path(parent: nn.Module, name: str) -> tuple[str, ...]:
+    """Return the names on the way from a child's place to its place in the base model."""
+    paths = _inner_paths.get(parent)
+    return () if paths is None else paths.get(name, ())
+
+
+def is_known(model: nn.Module) -> bool:
+    """Return whether a model, or one of the modules in it, was frozen in this process."""
+    return any(module in _roots for module in model.modules())
+
+
+def tensor_origins(model: nn.Module) -> Iterator[tuple[str, str]]:
+    """Yield the names of all tensors of a frozen model's state dict, and their names in that of the base model."""
+    yield from _tensor_origins(model, "", _joined("", _roots.get(model, ())))
+
+
+def _tensor_origins(module: nn.Module, name: str, origin: str) -> Iterator[tuple[str, str]]:
+    for tensor, value in (*module._parameters.items(), *module._buffers.items()):
+        if value is not None and tensor not in module._non_persistent_buffers_set:
+            yield name + tensor, origin + tensor
+    for child, submodule in module._modules.items():
+        if submodule is not None:
+            inner = _joined(f"{origin}{child}.", inner_path(module, child))
+            yield from _tensor_origins(submodule, f"{name}{child}.", inner)
+
+
+def _joined(prefix: str, names: tuple[str, ...]) -> str:
+    return prefix + "".join(f"{name}." for name in names)

@@ -1,0 +1,179 @@
+"""Modules that remember how they were built: layers, basic units and models."""
+
+from __future__ import annotations
+
+import copy
+import enum
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import nn
+from torch.nn.modules.lazy import LazyModuleMixin
+
+from retiarii.nn.pytorch._chosen import ChosenValues
+from retiarii.nn.pytorch._construction import (
+    CALL_ATTRIBUTE,
+    ConstructorCall,
+    evaluate,
+    find_expressions,
+    leaves,
+    variables_in,
+)
+from retiarii.nn.pytorch._misuse import explaining_misuse
+from retiarii.nn.pytorch._namespace import Position, position
+from retiarii.nn.pytorch._snapshot import TORCH_STATE, Snapshot
+from retiarii.nn.pytorch.mutation_utils import Mutable
+from retiarii.space import Value, Variable
+
+
+class Role(enum.Enum):
+    """What a recorded module is to the framework."""
+
+    LAYER = "layer"  # of torch.nn: what is inside is torch's business
+    UNIT = "unit"  # @basic_unit: gets plain values instead of choices
+    MODEL = "model"  # @model_wrapper: gets its arguments as they are
+
+
+@dataclass(eq=False)
+class ModuleCall(ConstructorCall):
+    """How a module was built.
+
+    Attributes:
+        role: Layer, basic unit or model.
+        start: Where the numbering of labels stood, so that the module can be built again with the same labels.
+        variables: The choices in the arguments that became plain values.
+        values: The values that they had, by label.
+        modules: The modules in the arguments.
+        parameters: The choices of `ModelParameterChoice` inside the constructor, with the values that they had.
+        snapshot: The state right after construction; None for layers that get their parameters later.
+        changed_by: The outermost recorded constructor that changed the module after it was built, if any.
+        has_choices_inside: Whether there are choices in the children or attributes of a basic unit.
+        has_choices_in_modules: The same for the modules in the arguments.
+    """
+
+    role: Role
+    start: Position
+    variables: tuple[Variable, ...] = ()
+    values: dict[str, Value] = field(default_factory=dict)
+    modules: tuple[nn.Module, ...] = ()
+    parameters: tuple[tuple[Variable, Value], ...] = ()
+    snapshot: Snapshot | None = None
+    changed_by: ModuleCall | None = None
+    has_choices_inside: bool = False
+    has_choices_in_modules: bool = False
+
+    @classmethod
+    def of(cls, made_by: Any, args: tuple[Any, ...], kwargs: dict[str, Any], role: Role) -> ModuleCall:
+        """Start the record of a call; the values of its choices are those of this moment."""
+        call = cls(made_by, args, kwargs, role, position())
+        call.modules = tuple(leaf for _, leaf in leaves((args, kwargs)) if isinstance(leaf, nn.Module))
+        call.has_choices_in_modules = any(map(has_choices, call.modules))
+        if role is not Role.MODEL:
+            call.variables = variables_in(find_expressions((args, kwargs)))
+            call.values = {variable.label: current_choice(variable) for variable in call.variables}
+        return call
+
+    def plain_arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Return the arguments that the constructor gets."""
+        if not self.variables:
+            return self.args, self.kwargs
+        return evaluate(self.args, self.values), evaluate(self.kwargs, self.values)
+
+    def finish(self, module: nn.Module) -> None:
+        """Put the record on the module that was built."""
+        if ChosenValues.current() is None and not isinstance(module, LazyModuleMixin):
+            self.snapshot = Snapshot(module)
+            self.has_choices_inside = self.role is Role.UNIT and has_choices(module)
+        vars(module)[CALL_ATTRIBUTE] = self
+
+    def changes(self, module: nn.Module) -> list[str] | None:
+        """Return which tensors of the module are not as its own constructor left them; None if nothing was changed.
+
+        The list is empty where only attributes, hooks or children were changed.
+        """
+        if self.changed_by is None and not self.changed_since(module):
+            return None
+        assert self.snapshot is not None
+        return self.snapshot.changed_tensors(module)
+
+    def changed_since(self, module: nn.Module) -> bool:
+        """Return whether the module was changed after the last recorded constructor around it ended."""
+        snapshot = self.snapshot
+        return snapshot is not None and (bool(snapshot.changed_tensors(module)) or snapshot.changed_structure(module))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> ModuleCall:
+        """Copy the arguments; the snapshot also holds for the copy of the module."""
+        other = copy.copy(self)
+        memo[id(self)] = other
+        for name in ("args", "kwargs", "modules", "changed_by"):
+            setattr(other, name, copy.deepcopy(getattr(self, name), memo))
+        return other
+
+
+def current_choice(variable: Variable) -> Value:
+    """Return the value of a choice here: that of the architecture that is being fixed, or its default."""
+    values = ChosenValues.current()
+    choice = variable.choice()
+    return choice.default() if values is None or variable.label not in values else values.of(choice)
+
+
+def module_call(module: Any) -> ModuleCall | None:
+    """Return how a module was built, if that was recorded."""
+    call = getattr(module, "__dict__", {}).get(CALL_ATTRIBUTE)
+    return call if isinstance(call, ModuleCall) else None
+
+
+def has_choices(root: nn.Module) -> bool:
+    """Return whether there is a choice in a module, its children, their recorded arguments or their attributes."""
+    for module in root.modules():
+        call = module_call(module)
+        if isinstance(module, Mutable) or (call is not None and (call.variables or call.has_choices_in_modules)):
+            return True
+        if any(find_expressions(value) for name, value in vars(module).items() if name not in TORCH_STATE):
+            return True
+    return False
+
+
+def forget_call(module: nn.Module) -> None:
+    """Take the record off a module."""
+    vars(module).pop(CALL_ATTRIBUTE, None)
+
+
+def build_layer(cls: type[nn.Module], args: tuple[Any, ...], kwargs: dict[str, Any]) -> nn.Module:
+    """Build a layer of torch.nn with values in the place of choices, and record the call on it.
+
+    Raises:
+        ChoiceMisuseError: A choice is hidden where it cannot be replaced.
+    """
+    call = ModuleCall.of(cls, args, kwargs, Role.LAYER)
+    plain_args, plain_kwargs = call.plain_arguments()
+    with explaining_misuse():
+        module = cls(*plain_args, **plain_kwargs)
+    call.finish(module)
+    return module
+
+
+def note_changes(root: nn.Module, by: ModuleCall) -> None:
+    """Mark the recorded modules inside ``root`` that its constructor changed after they were built.
+
+    A weight that two modules share was not changed but tied, which is kept track of elsewhere.
+    """
+    owners: dict[int, int] = {}
+    for module in root.modules():
+        for parameter in module._parameters.values():
+            owners[id(parameter)] = owners.get(id(parameter), 0) + 1
+    for module in root.modules():
+        call = module_call(module)
+        if call is None or call.snapshot is None or module is root:
+            continue
+        changed = call.snapshot.changed_tensors(module)
+        if not changed and not call.snapshot.changed_structure(module):
+            continue
+        if any(owners.get(id(_tensor(module, name)), 1) == 1 for name in changed) or not changed:
+            call.changed_by = by
+        call.snapshot = Snapshot(module)
+
+
+def _tensor(module: nn.Module, name: str) -> Any:
+    path, _, leaf = name.rpartition(".")
+    return getattr(module.get_submodule(path), leaf)

@@ -1,0 +1,80 @@
+"""`Snapshot`: what a module looked like when it was built, to see later whether somebody changed it.
+
+Values are compared by a checksum over all bytes, because the usual ways of writing into weights leave no other trace:
+``parameter.data.normal_()`` does not count in torch's version counter.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+# What torch keeps in the ``__dict__`` of every module.
+TORCH_STATE = frozenset(vars(nn.Module()))
+
+_PLAIN = frozenset({bool, int, float, str, bytes, tuple, type(None)})
+
+
+class Snapshot:
+    """Checksums of the parameters of a module and its children, and their plain attributes.
+
+    Buffers count only where there is no parameter: running statistics change in every forward pass.
+
+    Args:
+        module: The module; no reference to it is kept.
+    """
+
+    __slots__ = ("_checksums", "_structure")
+
+    def __init__(self, module: nn.Module) -> None:
+        self._checksums = {name: _checksum(tensor) for name, tensor in _tensors(module)}
+        self._structure = tuple(map(_plain_state, module.modules()))
+
+    def changed_tensors(self, module: nn.Module) -> list[str]:
+        """Return the names of tensors whose values are not what they were, or that were not there."""
+        return [name for name, tensor in _tensors(module) if self._checksums.get(name, -1) != _checksum(tensor)]
+
+    def changed_structure(self, module: nn.Module) -> bool:
+        """Return whether children, plain attributes or hooks are not what they were."""
+        return self._structure != tuple(map(_plain_state, module.modules()))
+
+    def changed_children(self, module: nn.Module) -> bool:
+        """Return whether children, also of children, were added, removed, renamed or replaced by another class."""
+        return [state[:2] for state in self._structure] != [_plain_state(child)[:2] for child in module.modules()]
+
+
+def _tensors(module: nn.Module) -> list[tuple[str, Tensor]]:
+    parameters = list(module.named_parameters(remove_duplicate=False))
+    return parameters or list(module.named_buffers(remove_duplicate=False))
+
+
+def _plain_state(module: nn.Module) -> tuple[Any, ...]:
+    """Return the class, the plain attributes, the names of the children and the number of hooks of one module."""
+    state = vars(module)
+    plain = [value for name, value in state.items() if type(value) in _PLAIN and name != "training"]
+    hooks = sum(len(value) for value in state.values() if type(value) is OrderedDict)
+    return getattr(module, "cls_to_become", None) or type(module), list(state["_modules"]), plain, hooks
+
+
+def _checksum(tensor: Tensor) -> int | None:
+    """Return the sum of the bytes as integers, which no order of summation changes; None where there are no values."""
+    if tensor.is_meta or is_lazy(tensor):
+        return None
+    values = tensor.detach()
+    if values.device.type != "cpu" or values.dtype not in _NUMPY_DTYPES:
+        values = values.cpu().contiguous().view(-1).view(torch.uint8)
+    array = values.numpy().reshape(-1)
+    width = array.dtype.itemsize
+    if width < 8 and array.size % (8 // width) == 0:
+        width = 8  # sums of 64-bit integers are the fastest
+    return int(np.add.reduce(array.view(f"i{width}"), dtype=np.int64))
+
+
+_NUMPY_DTYPES = frozenset({
+    torch.float64, torch.float32, torch.float16, torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8,
+})

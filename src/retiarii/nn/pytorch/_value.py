@@ -1,0 +1,129 @@
+"""`ValueChoice`, `IntegerRange` and `FloatRange`: values that are chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from retiarii.nn.pytorch._chosen import ChosenValues
+from retiarii.nn.pytorch._namespace import ModelNamespace
+from retiarii.space import Categorical, Choice, Float, Integer, Variable
+
+
+def new_label(label: str | None) -> str:
+    """Return the label of a new choice: the one given, or the next automatic one."""
+    label = ModelNamespace.next_label() if label is None else label
+    values = ChosenValues.current()
+    if values is not None and isinstance(label, str):
+        values.declare(label)
+    return label
+
+
+class _ChosenNumberOrValue(Variable):
+    """A variable that keeps its choice, and is itself when copied."""
+
+    def __init__(self, choice: Choice) -> None:
+        self._choice = choice
+
+    @property
+    def label(self) -> str:
+        """The label of the choice; provisional if it is automatic and not made inside a ``@model_wrapper`` class."""
+        return self._choice.label
+
+    def choice(self) -> Choice:
+        """Return the choice: label and domain."""
+        return self._choice
+
+    def __call__(self) -> Any:
+        """Return the value: the default, or inside `fixed_arch` that of the architecture.
+
+        So ``self.rate()`` in ``forward`` works before and after the model is fixed.
+        """
+        values = ChosenValues.current()
+        return self.default() if values is None else values.evaluate_or_default(self)
+
+    def __copy__(self) -> Variable:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Variable:
+        return self  # immutable, and a copy is to be the same decision
+
+
+class ValueChoice(_ChosenNumberOrValue):
+    """The choice of one value.
+
+    Give it, or an expression made of it (``width * 2``, ``ValueChoice.max(a, b)``, ``sizes[0]``), to a layer of this
+    package, to a class marked with `basic_unit`, or keep it as an attribute of a module: once the model is fixed, the
+    value stands in its place. In ``forward`` write ``self.rate`` or ``self.rate()``.
+
+    The model that is not fixed uses the first candidate.
+
+    Args:
+        candidates: Numbers, strings, booleans, None, or tuples of these.
+        prior: The probability of each candidate in random sampling; uniform if None.
+        label: The name of the decision. Choices of one label take one value.
+
+    Raises:
+        DomainError: Candidates are missing, doubled or not plain, or the prior does not fit them.
+
+    Example:
+        >>> width = nn.ValueChoice([32, 64], label="width")
+        >>> nn.Sequential(nn.Linear(10, width), nn.ReLU(), nn.Linear(width, width * 2))
+    """
+
+    def __init__(
+        self, candidates: Iterable[Any], *, prior: Sequence[float] | None = None, label: str | None = None
+    ) -> None:
+        super().__init__(
+            Categorical(new_label(label), values=candidates, prior=prior)  # type: ignore[arg-type]  # it makes tuples of them
+        )
+
+    @property
+    def candidates(self) -> list[Any]:
+        """The values to choose from."""
+        return list(self._categorical.values)
+
+    @property
+    def prior(self) -> list[float] | None:
+        """The probability of each candidate, or None if they are equally likely."""
+        return None if self._categorical.prior is None else list(self._categorical.prior)
+
+    @property
+    def _categorical(self) -> Categorical:
+        assert isinstance(self._choice, Categorical)
+        return self._choice
+
+
+class IntegerRange(_ChosenNumberOrValue):
+    """The choice of an integer; it is used like a `ValueChoice`.
+
+    Args:
+        low: The smallest value, which the model that is not fixed uses.
+        high: The largest value, itself included where a step meets it.
+        step: The distance between neighbours.
+        log: Whether random samples are spread evenly over the logarithm.
+        label: The name of the decision.
+
+    Raises:
+        DomainError: The range is empty, or an argument does not fit the others.
+    """
+
+    def __init__(self, low: int, high: int, step: int = 1, log: bool = False, *, label: str | None = None) -> None:
+        super().__init__(Integer(new_label(label), low=low, high=high, step=step, log=log))
+
+
+class FloatRange(_ChosenNumberOrValue):
+    """The choice of a number from an interval; it is used like a `ValueChoice`.
+
+    Args:
+        low: The smallest value, which the model that is not fixed uses.
+        high: The largest value.
+        log: Whether random samples are spread evenly over the logarithm.
+        label: The name of the decision.
+
+    Raises:
+        DomainError: The interval is empty, or an argument does not fit the others.
+    """
+
+    def __init__(self, low: float, high: float, log: bool = False, *, label: str | None = None) -> None:
+        super().__init__(Float(new_label(label), low=low, high=high, log=log))

@@ -1,0 +1,95 @@
+"""`build_supernet`: from a model with choices to a supernet."""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import nn
+
+from retiarii.nn.pytorch import extract_space
+from retiarii.nn.pytorch._construction import find_expressions
+from retiarii.nn.pytorch._extract import first_number
+from retiarii.nn.pytorch._freezer import TORCH_STATE
+from retiarii.nn.pytorch._recording import ModuleCall, Role, forget_call, module_call
+from retiarii.nn.pytorch.mutation_utils import Mutable
+from retiarii.oneshot._decision import decisions_of
+from retiarii.oneshot._errors import SupernetError
+from retiarii.oneshot._lookup import Lookup
+from retiarii.oneshot._rules import DEFAULT_RULES, PRIMITIVE_RULE, WEIGHTLESS_RULE, Rule, separate_rule
+from retiarii.oneshot._slots import Slot
+from retiarii.oneshot._supernet import Supernet
+from retiarii.space import Constraint
+
+
+def build_supernet(
+    model: nn.Module,
+    rules: Mapping[type[nn.Module], Rule] = DEFAULT_RULES,
+    *,
+    constraints: Sequence[Constraint] = (),
+) -> Supernet:
+    """Make a supernet of a model: every choice becomes an operator, set to the default architecture.
+
+    Candidates keep their weights. A layer with choices in its arguments keeps them where its default is the largest; else
+    the largest is initialized anew, from torch's global random generator.
+
+    Args:
+        model: The base model; it is copied, not changed.
+        rules: Which operator stands in for which type of module.
+        constraints: Functions that say whether an architecture is wanted, for the search space.
+
+    Raises:
+        SupernetError: A part of the model cannot be part of a supernet; the message names it.
+        LabelConflictError: One label stands for two domains.
+        UnknownInputsError: An `InputChoice` does not know how many inputs it gets.
+    """
+    space = extract_space(model, constraints)
+    decisions = decisions_of(space)
+    builder = _Builder(rules, Lookup(decisions, first_number(model)))
+    copied = copy.deepcopy(model)
+    builder.note_tensors(copied)
+    module = builder.convert(copied, "")
+    supernet = Supernet(module, model, space, decisions, builder.slots)
+    supernet.set_architecture(space.default(), check=False)
+    return supernet
+
+
+class _Builder:
+    """A walk over the copy of a model that replaces choices by operators."""
+
+    def __init__(self, rules: Mapping[type[nn.Module], Rule], lookup: Lookup) -> None:
+        self._rules = rules
+        self._lookup = lookup
+        self._converted: dict[int, nn.Module] = {}
+        self._keep_alive: list[nn.Module] = []
+        self._owners: Counter[int] = Counter()
+        self.slots: list[Slot] = []
+
+    def note_tensors(self, root: nn.Module) -> None:
+        """Count how many modules own each parameter."""
+        self._owners.update(id(p) for module in root.modules() for p in module._parameters.values() if p is not None)
+
+    def convert(self, module: nn.Module, path: str) -> nn.Module:
+        """Return what stands for a module in the supernet: itself, changed inside, or an operator."""
+        known = self._converted.get(id(module))
+        if known is None:
+            self._keep_alive.append(module)  # as long as its id is a key
+            known = self._converted[id(module)] = self._new(module, path)
+        return known
+
+    def _new(self, module: nn.Module, path: str) -> nn.Module:
+        if isinstance(module, Mutable):
+            return self._rule(module, PRIMITIVE_RULE)(module, path, self._lookup, self.convert)
+        call = module_call(module)
+        if call is not None:
+            self._check(call, path, module)
+            if call.variables:
+                self._refuse_ties(module, path)
+                # The rule may convert the very same module, as one configuration among others.
+                del self._converted[id(module)] if id(module) in self._converted else None
+        return module
+
+    def _rule(self, module: nn.Module, default: Rule) -> Rule:
+        return next((self._rules[cls] for cls in type(module).__mro__ if cls in self._rules), default)

@@ -1,0 +1,130 @@
+"""`ChoiceOperator`: any primitive of `retiarii.nn.pytorch` in a supernet."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from torch import nn
+
+from retiarii.nn.pytorch._chosen import ChosenValues
+from retiarii.nn.pytorch._freezer import Freezer, Frozen
+from retiarii.nn.pytorch.mutation_utils import Mutable
+from retiarii.oneshot._decision import Decision
+from retiarii.oneshot._errors import SupernetError
+from retiarii.oneshot._lookup import Lookup
+from retiarii.oneshot._operator import Operator
+from retiarii.space import Choice, Condition
+
+_MAX_FORMS = 1024
+
+
+class ChoiceOperator(Operator):
+    """Stands in for a primitive: a path is what `freeze` would make of it, around the supernet's own modules.
+
+    So every primitive, also one of the user's, can be sampled. Subclasses say what a mixture is.
+
+    The children are those of the primitive, under the same names.
+
+    Args:
+        path: Where it stands in the model.
+        mutable: The primitive, its children already converted.
+        lookup: The decisions of the supernet.
+    """
+
+    def __init__(self, path: str, mutable: Mutable, lookup: Lookup) -> None:
+        super().__init__(path)
+        object.__setattr__(self, "mutable", mutable)  # not as a child: its children are ours
+        self._modules = mutable._modules
+        self.training = mutable.training
+        self._lookup = lookup
+        self.decisions = _own_decisions(mutable, lookup)
+        self._forms: dict[Hashable, nn.Module] = {}
+
+    mutable: Mutable
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether the decisions are weighed rather than made."""
+        return bool(self.decisions) and self.decisions[0].weights is not None
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Compute the active path or the mixture."""
+        if self.is_mixed:
+            return self.mix(*args, **kwargs)
+        return self.form()(*args, **kwargs)
+
+    def mix(self, *args: Any, **kwargs: Any) -> Any:
+        """Compute the mixture.
+
+        Raises:
+            SupernetError: This primitive has none.
+        """
+        raise SupernetError(
+            f"{self.path!r} is a {type(self.mutable).__name__}, of which no mixture is known. Use a strategy that samples "
+            "single paths (RandomOneShot, ENAS), or give build_supernet a rule for this type.",
+            path=self.path,
+        )
+
+    def form(self) -> nn.Module:
+        """Return what the active path makes of the primitive."""
+        key = tuple([d.index if d.index >= 0 else d.value for d in self.decisions])
+        form = self._forms.get(key)
+        if form is None:
+            if len(self._forms) >= _MAX_FORMS:
+                self._forms.clear()
+            form = self._forms[key] = self.form_of({decision.label: decision.value for decision in self.decisions})
+        return form
+
+    def form_of(self, values: dict[str, Any]) -> nn.Module:
+        """Return what an architecture makes of the primitive, sharing the modules of the supernet."""
+        freezer = _SharingFreezer(ChosenValues(values, self._lookup.first))
+        return self.mutable.freeze_by(freezer).module
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return super().__getattr__(name)
+        except AttributeError:  # what the model reads from its choice, such as choice.names
+            if name.startswith("_") or "mutable" not in self.__dict__:
+                raise
+            return getattr(self.mutable, name)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_forms": {}}
+
+
+class _SharingFreezer(Freezer):
+    """A freezer that leaves the modules inside a primitive as they are: operators of the supernet."""
+
+    def module(self, module: nn.Module) -> Frozen:
+        return Frozen(module)
+
+
+class _OwnChoices:
+    """The part of `Survey` that primitives call; it keeps the choices of one primitive and ignores its children."""
+
+    def __init__(self, lookup: Lookup) -> None:
+        self._lookup = lookup
+        self.found: dict[str, Decision] = {}
+
+    def choice(self, choice: Choice, argument: str = "") -> None:
+        decision = self._lookup[choice.label]
+        self.found[decision.label] = decision
+
+    def expression(self, value: Any, argument: str) -> None:
+        for decision in self._lookup.decisions_in(value):
+            self.found[decision.label] = decision
+
+    def child(self, parent: nn.Module, name: str) -> None:
+        """Leave the children alone: they have operators of their own."""
+
+    @contextmanager
+    def under(self, condition: Condition) -> Iterator[None]:
+        yield
+
+
+def _own_decisions(mutable: Mutable, lookup: Lookup) -> tuple[Decision, ...]:
+    own = _OwnChoices(lookup)
+    mutable.declare_choices(own)  # type: ignore[arg-type]  # it offers what primitives call
+    return tuple(own.found.values())

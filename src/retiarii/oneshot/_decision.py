@@ -1,0 +1,126 @@
+"""`Decision`: one label of a supernet, its values, and what it is set to at the moment."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from retiarii.oneshot._errors import SupernetError
+from retiarii.space import Choice, SearchSpace, Subset, Value
+
+MAX_VALUES = 4096
+"""More values than this are sampled, never weighed against each other."""
+
+
+class Decision:
+    """One label of a supernet: all operators with this label share this object, whatever the strategy.
+
+    It is set either to one value, so that operators compute a single path, or to weights over all values, so that they
+    compute mixtures. Weights are for one step: they are left out when a supernet is copied or pickled.
+
+    Args:
+        choice: The choice of the search space.
+
+    Attributes:
+        value: The value of the path.
+        index: The position of ``value`` among `values`; -1 where the values are not numbered.
+        weights: ``[K]``, one weight for each of the ``K`` values; None while one path is active.
+        support: Positions whose weight may differ from 0; None means all. Operators compute nothing else.
+    """
+
+    def __init__(self, choice: Choice) -> None:
+        self.choice = choice
+        self.label = choice.label
+        self.weights: Tensor | None = None
+        self.support: tuple[int, ...] | None = None
+        self.values = _numbered_values(choice)
+        self._positions = _positions(self.values)
+        self.choose(choice.default())
+
+    def choose(self, value: Value) -> None:
+        """Make the path of one value active."""
+        self.weights = None
+        self.value = value
+        if self._positions is not None:
+            self.index = self._positions[value]
+        else:
+            self.index = self.choice.index_of(value) if self.values else -1
+
+    def mix(self, weights: Tensor, support: tuple[int, ...] | None = None) -> None:
+        """Weigh all values against each other.
+
+        Args:
+            weights: ``[K]``, differentiable where architecture parameters are to learn from them.
+            support: Positions that are not 0; None means all.
+        """
+        self.weights = weights
+        self.support = support
+
+    @property
+    def positions(self) -> Iterable[int]:
+        """The positions that a mixture has to compute."""
+        return range(len(self.values)) if self.support is None else self.support
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "weights": None, "support": None}
+
+    def __repr__(self) -> str:
+        state = f"= {self.value!r}" if self.weights is None else "mixed"
+        return f"<Decision {self.label!r} {state}>"
+
+
+def decisions_of(space: SearchSpace) -> dict[str, Decision]:
+    """Return a new decision for each label of a space, set to its default."""
+    return {choice.label: Decision(choice) for choice in space}
+
+
+def check_weighable(decisions: Mapping[str, Decision], strategy: str) -> None:
+    """Check that every decision can be weighed.
+
+    Raises:
+        SupernetError: A choice is continuous, or has more than `MAX_VALUES` values.
+    """
+    for decision in decisions.values():
+        if not decision.values:
+            raise SupernetError(
+                f"{strategy} weighs all values of a choice against each other, but {decision.label!r}"
+                f"{_place(decision.choice)} has {_count(decision.choice)} values, more than {MAX_VALUES}. Give it fewer "
+                "candidates, or use RandomOneShot."
+            )
+
+
+def membership(decision: Decision) -> Tensor | None:
+    """Return which candidates each subset contains, ``[K, n]`` of 0 and 1; None for choices of one value.
+
+    A differentiable strategy has one parameter per candidate. The logit of a subset is the sum over its candidates, so
+    that choosing ``k`` of ``n`` prefers the ``k`` largest parameters, and choosing any number those above 0.
+    """
+    choice = decision.choice
+    if not isinstance(choice, Subset):
+        return None
+    rows = [[float(candidate in subset) for candidate in choice.values] for subset in decision.values]
+    return torch.tensor(rows).reshape(len(decision.values), len(choice.values))
+
+
+def _numbered_values(choice: Choice) -> tuple[Value, ...]:
+    if choice.cardinality > MAX_VALUES:
+        return ()
+    return tuple(choice.value_at(index) for index in range(int(choice.cardinality)))
+
+
+def _positions(values: tuple[Value, ...]) -> dict[Value, int] | None:
+    """Number the values for fast look-up; None where Python takes some for equal, as it does 1 and True."""
+    positions = {value: index for index, value in enumerate(values)}
+    return positions if values and len(positions) == len(values) else None
+
+
+def _place(choice: Choice) -> str:
+    return f" (declared at {choice.declared_at})" if choice.declared_at else ""
+
+
+def _count(choice: Choice) -> str:
+    return "infinitely many" if math.isinf(choice.cardinality) else f"{choice.cardinality:,}"

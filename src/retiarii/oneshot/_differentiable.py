@@ -1,0 +1,208 @@
+"""`DifferentiableSearch`: architecture parameters learn by gradients; what they mean is up to a `Relaxation`."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, optim
+
+from retiarii.errors import ConfigError
+from retiarii.oneshot._cost import ExpectedCost
+from retiarii.oneshot._decision import check_weighable
+from retiarii.oneshot._distributed import average
+from retiarii.oneshot._export import most_probable
+from retiarii.oneshot._history import MAX_SAMPLED
+from retiarii.oneshot._parameters import ArchitectureParameters
+from retiarii.oneshot._relaxation import Relaxation
+from retiarii.oneshot._search import Loss, OneShotSearch, Phase
+from retiarii.oneshot._supernet import Supernet
+from retiarii.oneshot._unrolled import unrolled_gradients
+from retiarii.space import Architecture
+
+
+@dataclass(frozen=True)
+class ArchitectureLearning:
+    """How architecture parameters learn.
+
+    Attributes:
+        optimizer: Makes the optimizer of the parameters.
+        warmup_epochs: Epochs at the beginning in which only weights learn.
+        gradient_clip_val: Largest norm of the gradient of all parameters together; None does not clip.
+        unrolled: Whether the gradient sees one step of the weights ahead.
+        penalty: An expected cost to be added to the loss.
+        initial_scale: Standard deviation of the initial parameters.
+    """
+
+    optimizer: Callable[[Sequence[torch.nn.Parameter]], optim.Optimizer]
+    warmup_epochs: int = 0
+    gradient_clip_val: float | None = None
+    unrolled: bool = False
+    penalty: ExpectedCost | None = None
+    initial_scale: float = 1e-3
+
+
+class DifferentiableSearch(OneShotSearch):
+    """Learns one vector ``alpha`` per label by descending the loss on validation batches.
+
+    Args:
+        supernet: What to search.
+        relaxation: How ``alpha`` sets the supernet; belongs to this search alone.
+        learning: How ``alpha`` learns.
+        seed: Of the initial parameters and all samples.
+
+    Attributes:
+        parameters: The architecture parameters.
+
+    Raises:
+        SupernetError: A choice has too many values to be weighed.
+    """
+
+    def __init__(self, supernet: Supernet, relaxation: Relaxation, learning: ArchitectureLearning, *, seed: int) -> None:
+        super().__init__(supernet, warmup_epochs=learning.warmup_epochs)
+        check_weighable(supernet.decisions, "This strategy")
+        self.parameters = ArchitectureParameters(
+            supernet.decisions, seed=seed, scale=learning.initial_scale, dtype=supernet.dtype
+        )
+        self._relaxation = relaxation
+        self._learning = learning
+        self._optimizer = learning.optimizer(list(self.parameters))
+        self._generator = torch.Generator().manual_seed((seed + 1) % 2**63)
+
+    @property
+    def phase(self) -> Phase:
+        """Architecture steps belong before weight steps (DARTS, algorithm 1)."""
+        return "step"
+
+    @property
+    def temperature(self) -> float | None:
+        """The temperature of the relaxation."""
+        return self._relaxation.temperature
+
+    def begin_epoch(self, epoch: int, num_epochs: int) -> None:
+        """Enter an epoch."""
+        super().begin_epoch(epoch, num_epochs)
+        self._relaxation.begin_epoch(epoch, num_epochs)
+
+    def reset(self) -> None:
+        """Set the supernet for a weight step; the parameters get no gradient from it."""
+        with torch.no_grad():
+            self._apply(learning=False)
+        if len(self._sampled) < MAX_SAMPLED and all(d.weights is None for d in self.supernet.decisions.values()):
+            self._sampled.append(self.supernet.architecture)
+
+    def reset_for_validation(self) -> None:
+        """Set the supernet without randomness: to the mixture, or to the most probable path."""
+        self.parameters.to(self.supernet.device)
+        with torch.no_grad():
+            for label, decision in self.supernet.decisions.items():
+                self._relaxation.settle(decision, self.parameters.logits(label))
+        self.supernet.fill_slots()
+
+    def architecture_step(
+        self,
+        objective: Callable[[], Any],
+        *,
+        train_loss: Loss | None = None,
+        optimizer: optim.Optimizer | None = None,
+        scale: float = 1.0,
+    ) -> float | None:
+        """Descend the loss of a validation batch; see `OneShotSearch.architecture_step`.
+
+        Raises:
+            ConfigError: The search is unrolled, and the loss of a training batch or the optimizer is missing.
+        """
+        self._apply(learning=True)
+        alphas = list(self.parameters)
+        if self._learning.unrolled:
+            if train_loss is None or optimizer is None:
+                raise ConfigError(
+                    "The second-order gradient (unrolled=True) needs the loss of a training batch and the optimizer of the "
+                    "weights: give architecture_step both train_loss and optimizer."
+                )
+            weights = [weight for weight in self.supernet.parameters() if weight.requires_grad]
+            loss, gradients = unrolled_gradients(objective, train_loss, weights, alphas, optimizer, self.supernet.module)
+        else:
+            loss = objective()
+            gradients = _gradients(loss * scale, alphas)
+            gradients = [None if gradient is None else gradient / scale for gradient in gradients]
+        self._descend(alphas, self._with_penalties(alphas, gradients))
+        return float(loss.detach())
+
+    def probabilities(self) -> dict[str, dict[Any, float]]:
+        """Return the probability of each value of each label."""
+        return {
+            label: dict(zip(self.supernet.decisions[label].values, shares.tolist(), strict=True))
+            for label, shares in self._probabilities().items()
+        }
+
+    def export(self) -> Architecture:
+        """Return the architecture of the most probable values; with constraints, the most probable that meets them."""
+        return most_probable(self.supernet.space, self.probabilities())
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return parameters, optimizer, random state and epoch."""
+        return {
+            "epoch": self.epoch,
+            "parameters": self.parameters.state_dict(),
+            "optimizer": copy.deepcopy(self._optimizer.state_dict()),
+            "generator": self._generator.get_state(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where `state_dict` was called."""
+        self.epoch = state["epoch"]
+        self.parameters.load_state_dict(state["parameters"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._generator.set_state(state["generator"].cpu())
+
+    def _apply(self, *, learning: bool) -> None:
+        self.parameters.to(self.supernet.device)
+        for label, decision in self.supernet.decisions.items():
+            self._relaxation.apply(decision, self.parameters.logits(label), self._generator, learning=learning)
+        self.supernet.fill_slots()
+
+    def _probabilities(self) -> dict[str, Tensor]:
+        with torch.no_grad():
+            return {label: self._relaxation.probabilities(self.parameters.logits(label)) for label in self.supernet.decisions}
+
+    def _with_penalties(self, alphas: Sequence[Tensor], gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
+        """Add the gradients of what does not depend on data."""
+        penalties = [self._relaxation.penalty(self.parameters)]
+        if self._learning.penalty is not None:
+            shares = {label: self._relaxation.probabilities(self.parameters.logits(label)) for label in self.supernet.decisions}
+            penalties.append(self._learning.penalty(self.supernet.decisions, self.supernet.space, shares, self._generator))
+        total = [gradient for gradient in gradients]
+        for penalty in penalties:
+            if penalty is not None and penalty.requires_grad:
+                extra = _gradients(penalty, alphas)
+                total = [_sum(gradient, more) for gradient, more in zip(total, extra, strict=True)]
+        return total
+
+    def _descend(self, alphas: Sequence[Tensor], gradients: Sequence[Tensor | None]) -> None:
+        if any(gradient is not None and not torch.isfinite(gradient).all() for gradient in gradients):
+            gradients = [None] * len(gradients)  # an overflow in half precision: skip the step on every process
+        known = [torch.zeros_like(a) if g is None else g for a, g in zip(alphas, gradients, strict=True)]
+        average(known)
+        for alpha, gradient in zip(alphas, known, strict=True):
+            alpha.grad = gradient.to(alpha.dtype)
+        if self._learning.gradient_clip_val is not None:
+            torch.nn.utils.clip_grad_norm_(list(alphas), self._learning.gradient_clip_val)
+        before = self.parameters.state_dict()
+        self._optimizer.step()
+        self._optimizer.zero_grad(set_to_none=True)
+        self._relaxation.after_step(self.parameters, before)
+
+
+def _gradients(loss: Tensor, alphas: Sequence[Tensor]) -> list[Tensor | None]:
+    """Return the gradients with respect to the parameters alone: no other tensor's ``grad`` changes."""
+    return list(torch.autograd.grad(loss, alphas, allow_unused=True))
+
+
+def _sum(first: Tensor | None, second: Tensor | None) -> Tensor | None:
+    if first is None or second is None:
+        return second if first is None else first
+    return first + second

@@ -1,0 +1,92 @@
+"""`Operator`: the base of what stands in for choices in a supernet, and the sums that mixtures are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from retiarii.oneshot._errors import SupernetError
+
+
+class Operator(nn.Module):
+    """A module of a supernet whose behaviour follows from decisions.
+
+    Args:
+        path: Where it stands in the model, for messages.
+    """
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self.path = path
+
+    def active_tensor(self, name: str) -> Tensor:
+        """Return what a tensor of the base model is on the active path.
+
+        Args:
+            name: Its name within the module that this operator stands in for.
+        """
+        head, _, rest = name.partition(".")
+        return active_tensor(self._modules[head], rest)  # type: ignore[arg-type]  # the base model has a tensor inside
+
+
+def active_tensor(module: nn.Module, name: str) -> Tensor:
+    """Return what a tensor of the base model is in the supernet, on the active path.
+
+    Args:
+        module: The supernet, or a part of it.
+        name: The name of the tensor in the same part of the base model.
+    """
+    if isinstance(module, Operator):
+        return module.active_tensor(name)
+    head, _, rest = name.partition(".")
+    if rest:
+        return active_tensor(module._modules[head], rest)  # type: ignore[arg-type]  # the base model has a tensor inside
+    tensor: Tensor = getattr(module, head)
+    return tensor
+
+
+def weighted_sum(weights: Sequence[Tensor], outputs: Sequence[Any], path: str) -> Any:
+    """Return the weighted sum of the outputs of several candidates.
+
+    Args:
+        weights: One number for each output.
+        outputs: Tensors, or tuples, lists or dicts of tensors, all of one form.
+        path: Where they come from, for messages.
+
+    Raises:
+        SupernetError: The outputs have different forms or shapes.
+
+    Reference:
+        DARTS (Liu et al., 2019), arXiv:1806.09055, eq. 2; no deviation.
+    """
+    first = outputs[0]
+    if isinstance(first, Tensor):
+        return _weighted_tensors(weights, outputs, path)
+    if isinstance(first, (tuple, list)) and all(type(o) is type(first) and len(o) == len(first) for o in outputs):
+        parts = [weighted_sum(weights, part, path) for part in zip(*outputs, strict=True)]
+        return type(first)(*parts) if hasattr(first, "_fields") else type(first)(parts)
+    if isinstance(first, dict) and all(isinstance(o, dict) and o.keys() == first.keys() for o in outputs):
+        return {key: weighted_sum(weights, [output[key] for output in outputs], path) for key in first}
+    kinds = ", ".join(sorted({type(output).__name__ for output in outputs}))
+    raise SupernetError(
+        f"The candidates of {path!r} return {kinds}, which have no weighted sum. Expected tensors of one shape, or "
+        "tuples, lists or dicts of them. Use a strategy that samples single paths (RandomOneShot, ENAS).",
+        path=path,
+    )
+
+
+def _weighted_tensors(weights: Sequence[Tensor], outputs: Sequence[Tensor], path: str) -> Tensor:
+    shape = outputs[0].shape
+    if any(output.shape != shape for output in outputs):
+        shapes = ", ".join(sorted({str(tuple(output.shape)) for output in outputs}))
+        raise SupernetError(
+            f"The candidates of {path!r} return tensors of different shapes ({shapes}), which have no weighted sum. Make "
+            "them equal (padding, stride), or use a strategy that samples single paths (RandomOneShot, ENAS).",
+            path=path,
+        )
+    total = weights[0] * outputs[0]
+    for weight, output in zip(weights[1:], outputs[1:], strict=True):
+        total = total + weight * output
+    return total

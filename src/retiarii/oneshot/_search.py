@@ -1,0 +1,137 @@
+"""`OneShotSearch`: a running one-shot search, whoever drives it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, TypeAlias
+
+from torch import Tensor, optim
+
+from retiarii.oneshot._history import SearchRecord, entropy_of
+from retiarii.oneshot._supernet import Supernet
+from retiarii.space import Architecture
+
+Loss: TypeAlias = Callable[[], Tensor]
+Reward: TypeAlias = Callable[[], float]
+Phase: TypeAlias = Literal["none", "step", "epoch"]
+
+
+class OneShotSearch(ABC):
+    """A running search on a supernet.
+
+    A driver trains the weights, and calls in turn::
+
+        search.begin_epoch(epoch, num_epochs)
+        for batch in train_batches:
+            if search.phase == "step" and search.is_learning:
+                search.architecture_step(...)      # on a validation batch
+            search.reset()                         # decides what the next weight step computes
+            loss(search.supernet(batch)).backward(), optimizer.step()
+        # if search.phase == "epoch" and search.is_learning: architecture_step for validation batches
+        record = search.record()
+
+    `run_search` is such a driver, and `SearchCallback` lets Lightning be one. Everything random comes from the seed, on the
+    CPU, so that processes with equal seeds set their supernets to the same at every step.
+
+    Args:
+        supernet: What to search; the search sets its decisions.
+        warmup_epochs: Epochs at the beginning in which only weights learn.
+
+    Attributes:
+        supernet: The supernet.
+        epoch: The current epoch, from 0.
+    """
+
+    def __init__(self, supernet: Supernet, *, warmup_epochs: int = 0) -> None:
+        self.supernet = supernet
+        self.epoch = 0
+        self._warmup_epochs = warmup_epochs
+        self._sampled: list[Architecture] = []
+
+    @property
+    def phase(self) -> Phase:
+        """When architecture steps belong: before each weight step, after each epoch, or never."""
+        return "none"
+
+    @property
+    def learns_from(self) -> Literal["loss", "reward"]:
+        """What `architecture_step` is given: a loss to minimize or a reward to maximize."""
+        return "loss"
+
+    @property
+    def is_learning(self) -> bool:
+        """Whether the warm-up is over."""
+        return self.epoch >= self._warmup_epochs
+
+    @property
+    def temperature(self) -> float | None:
+        """The temperature of the current epoch, for strategies that have one."""
+        return None
+
+    def begin_epoch(self, epoch: int, num_epochs: int) -> None:
+        """Enter an epoch: schedules follow.
+
+        Args:
+            epoch: From 0.
+            num_epochs: How many there will be.
+        """
+        self.epoch = epoch
+        self._sampled.clear()
+
+    @abstractmethod
+    def reset(self) -> None:
+        """Decide what the supernet computes in the next weight step."""
+
+    @abstractmethod
+    def reset_for_validation(self) -> None:
+        """Decide what the supernet computes for the next validation batch."""
+
+    def architecture_step(
+        self,
+        objective: Callable[[], Any],
+        *,
+        train_loss: Loss | None = None,
+        optimizer: optim.Optimizer | None = None,
+        scale: float = 1.0,
+    ) -> float | None:
+        """Let the architecture parameters learn from one validation batch. Weights and their gradients stay as they are.
+
+        Args:
+            objective: Computes the loss of the validation batch with the supernet as it is set by then, or the reward, see
+                `learns_from`. It may be called several times.
+            train_loss: Likewise the loss of a training batch; second-order strategies need it.
+            optimizer: The optimizer of the weights; second-order strategies imitate its next step.
+            scale: Factor by which losses are multiplied before differentiation, for half precision.
+
+        Returns:
+            The loss or reward; None if there is nothing to learn.
+        """
+        return None
+
+    @abstractmethod
+    def probabilities(self) -> dict[str, dict[Any, float]]:
+        """Return, for each label, the probability of each value."""
+
+    @abstractmethod
+    def export(self) -> Architecture:
+        """Return the architecture that the search found best so far."""
+
+    @abstractmethod
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything that the search needs to go on with the same numbers; weights of the supernet excluded."""
+
+    @abstractmethod
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where `state_dict` was called. The search must be of the same strategy and space."""
+
+    def record(self) -> SearchRecord:
+        """Return what there is to know about the current epoch."""
+        probabilities = self.probabilities()
+        return SearchRecord(
+            epoch=self.epoch,
+            probabilities=probabilities,
+            entropy={label: entropy_of(values.values()) for label, values in probabilities.items()},
+            temperature=self.temperature,
+            sampled=tuple(self._sampled),
+        )

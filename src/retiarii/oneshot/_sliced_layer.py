@@ -1,0 +1,255 @@
+"""`SlicedLayer`: a layer whose constructor arguments are choices, as slices of one set of weights."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from retiarii.oneshot._configurations import Configurations
+from retiarii.oneshot._errors import SupernetError
+from retiarii.oneshot._operator import Operator, weighted_sum
+from retiarii.oneshot._slice_rule import Config, SliceRule
+from retiarii.oneshot._slices import Region, RegionMask, take
+
+_MAX_VIEWS = 1024
+
+
+@dataclass(frozen=True)
+class _Binding:
+    """One tensor of a smaller layer, and where it is cut from.
+
+    Attributes:
+        name: The tensor's name in the layer, with dots for layers within.
+        source: What holds the full tensor (``_parameters`` or ``_buffers``).
+        target: What is to hold the part.
+        key: The tensor's name in both.
+        blocks: How many blocks the tensor stacks along its first dimension.
+        region: The part of each block; with more than one block, of the tensor of shape ``[blocks, ...]``.
+    """
+
+    name: str
+    source: MutableMapping[str, Any]
+    target: MutableMapping[str, Any]
+    key: str
+    blocks: int
+    region: Region
+
+    def part(self) -> Tensor:
+        """Return the part of the full tensor, differentiable with respect to it; a view unless blocks were cut."""
+        full: Tensor = self.source[self.key]
+        if self.blocks == 1:
+            return take(full, self.region)
+        return take(full.unflatten(0, (self.blocks, -1)), self.region).flatten(0, 1)
+
+
+@dataclass(frozen=True)
+class _View:
+    """A layer of one configuration without weights of its own."""
+
+    layer: nn.Module
+    config: Config
+    bindings: tuple[_Binding, ...]
+
+    def bind(self, training: bool) -> nn.Module:
+        """Give the layer its parts of the full weights and return it."""
+        for binding in self.bindings:
+            binding.target[binding.key] = binding.part()
+        if self.layer.training != training:
+            self.layer.train(training)
+        _refresh(self.layer)
+        return self.layer
+
+
+class SlicedLayer(Operator):
+    """Stands in for a layer of torch with choices in its arguments.
+
+    The largest layer owns the weights. On a path, an otherwise empty layer of the chosen configuration computes with views
+    of them, so that what it does is what the standalone layer does, by construction. A mixture is the sum over all
+    configurations of their outputs, padded with zeros to the full width and weighted by the exact joint probability of
+    the configuration (DARTS, eq. 2); inputs of the full width are cut to what a configuration expects. Where the layer is
+    linear in its weights, this equals one layer with the mixture of the zero-padded weights (the masks of FBNetV2,
+    arXiv:2004.05565, eq. 4, for channels), and that is what is computed.
+
+    Args:
+        path: Where it stands in the model.
+        configurations: The constructor call.
+        rule: How sizes share weights.
+        original: The layer of the base model; its weights are kept if it is the largest.
+
+    Attributes:
+        layer: The largest layer.
+
+    Raises:
+        SupernetError: The largest layer cannot be built.
+    """
+
+    def __init__(self, path: str, configurations: Configurations, rule: SliceRule, original: nn.Module) -> None:
+        super().__init__(path)
+        self.configurations = configurations
+        self.rule = rule
+        self.full_config = rule.largest(configurations.possible())
+        self.layer = self._largest_layer(original)
+        self._views: dict[Hashable, _View] = {}
+        self._mixed: _Mixture | None = None
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Compute the active path or the mixture."""
+        if self.configurations.is_mixed:
+            if self._mixed is None:
+                self._mixed = _Mixture(self)
+            return self._mixed(*args, **kwargs)
+        return self._current().bind(self.training)(*args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return super().__getattr__(name)
+        except AttributeError:  # what the model reads from its layer, such as conv.out_channels or embedding.weight
+            if name.startswith("_") or "_views" not in self.__dict__ or self.configurations.is_mixed:
+                raise
+            return getattr(self._current().bind(self.training), name)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_views": {}, "_mixed": None}  # they hold tensors of this very layer
+
+    def active_tensor(self, name: str) -> Tensor:
+        """Return the active slice of a tensor."""
+        return next(binding.part() for binding in self._current().bindings if binding.name == name)
+
+    def view(self, config: Config) -> _View:
+        """Return a layer of a configuration that has room for views of the weights.
+
+        Raises:
+            SupernetError: It has a tensor that the largest layer has not, or a larger one.
+        """
+        layer = self._empty(config)
+        if type(layer) is nn.Identity:  # a frozen form of the layer without weights
+            return _View(layer, config, ())
+        owners = dict(self.layer.named_modules())
+        bindings = []
+        for prefix, module in layer.named_modules():
+            for kind in ("_parameters", "_buffers"):
+                for key, part in getattr(module, kind).items():
+                    if part is not None:
+                        source = getattr(owners[prefix], kind)
+                        name = f"{prefix}.{key}" if prefix else key
+                        blocks, region = self._region(name, source.get(key), part)
+                        bindings.append(_Binding(name, source, getattr(module, kind), key, blocks, region))
+        return _View(layer, config, tuple(bindings))
+
+    def _current(self) -> _View:
+        key = self.configurations.key
+        view = self._views.get(key)
+        if view is None:
+            if len(self._views) >= _MAX_VIEWS:
+                self._views.clear()
+            view = self._views[key] = self.view(self.configurations.current())
+        return view
+
+    def _region(self, name: str, full: Tensor | None, part: Tensor) -> tuple[int, Region]:
+        fits = full is not None and full.dim() == part.dim()
+        if not fits or any(small > large for small, large in zip(part.shape, full.shape, strict=True)):  # type: ignore[union-attr]  # fits means that it is there
+            raise SupernetError(
+                f"{self.path!r} ({type(self.layer).__name__}) has a tensor {name!r} of shape {tuple(part.shape)} in one "
+                f"configuration that is no part of the largest layer's ({None if full is None else tuple(full.shape)}). "
+                "Use a LayerChoice between the two layers instead of choices in their arguments.",
+                path=self.path,
+            )
+        assert full is not None
+        blocks = self.rule.blocks.get(name, 1)
+        if blocks == 1:
+            return 1, self.rule.region(name, full.shape, part.shape)
+        split = [(blocks, size[0] // blocks, *size[1:]) for size in (full.shape, part.shape)]
+        return blocks, self.rule.region(name, *split)
+
+    def _empty(self, config: Config) -> nn.Module:
+        with torch.device("meta"):
+            return build(self.configurations.cls, {**config, **({"device": None} if "device" in config else {})})
+
+    def _largest_layer(self, original: nn.Module) -> nn.Module:
+        try:
+            largest = build(self.configurations.cls, self.full_config)
+        except (ArithmeticError, AssertionError, LookupError, RuntimeError, TypeError, ValueError) as err:
+            raise SupernetError(
+                f"The largest layer of {self.path!r}, {self.configurations.cls.__name__}({_shown(self.full_config)}), which "
+                f"is to hold the weights of all others, cannot be built: {err}",
+                path=self.path,
+            ) from err
+        for parameter in original.parameters():
+            largest.to(device=parameter.device, dtype=parameter.dtype)
+            break
+        state = original.state_dict()
+        shapes = {name: tensor.shape for name, tensor in largest.state_dict().items()}
+        if {name: tensor.shape for name, tensor in state.items()} == shapes:
+            largest.load_state_dict(state)
+        return largest.train(original.training)
+
+
+class _Mixture:
+    """The mixture of all configurations of one sliced layer."""
+
+    def __init__(self, owner: SlicedLayer) -> None:
+        self._owner = owner
+        self._configurations = owner.configurations
+        configs = self._configurations.grid.configs
+        self._views = [owner.view(config) for config in configs]
+        self._merged: _View | None = None
+        if owner.rule.merges(configs, owner.full_config):
+            self._merged = owner.view(owner.full_config)
+            self._masks = {binding.name: self._mask(binding) for binding in self._merged.bindings}
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self._merged is None:
+            return self._mixed_outputs(args, kwargs)
+        return self._mixed_weights(self._merged)(*args, **kwargs)
+
+    def _mixed_weights(self, merged: _View) -> nn.Module:
+        probabilities = self._configurations.probabilities()
+        layer = merged.bind(self._owner.training)
+        for binding in merged.bindings:
+            mask = self._masks[binding.name]
+            if mask is not None:
+                binding.target[binding.key] = binding.part() * mask(probabilities)
+        return layer
+
+    def _mixed_outputs(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        probabilities = self._configurations.probabilities()
+        rule, full = self._owner.rule, self._owner.full_config
+        outputs = []
+        supported = self._configurations.supported()
+        for number in supported:
+            view = self._views[number]
+            narrowed = [rule.narrow(arg, view.config, full) for arg in args]
+            named = {name: rule.narrow(arg, view.config, full) for name, arg in kwargs.items()}
+            outputs.append(rule.widen(view.bind(self._owner.training)(*narrowed, **named), view.config, full))
+        return weighted_sum([probabilities[number] for number in supported], outputs, self._owner.path)
+
+    def _mask(self, binding: _Binding) -> RegionMask | None:
+        """Return the mask of a parameter; None where there is nothing to mask. Statistics are shared as they are."""
+        if binding.source is not _owner_of(self._owner.layer, binding.name)._parameters:
+            return None
+        by_config = [{other.name: other.region for other in view.bindings}[binding.name] for view in self._views]
+        mask = RegionMask(binding.source[binding.key].shape, by_config)
+        return None if mask.is_trivial else mask
+
+
+def build(cls: type[nn.Module], config: Mapping[str, Any]) -> nn.Module:
+    """Build a layer from arguments by name; positional-only and variable ones are not supported."""
+    return cls(**config)
+
+
+def _owner_of(layer: nn.Module, name: str) -> nn.Module:
+    return layer.get_submodule(name.rpartition(".")[0])
+
+
+def _refresh(layer: nn.Module) -> None:
+    """Tell a recurrent layer about its new weights: it keeps a second list of them."""
+    if isinstance(layer, nn.RNNBase):
+        layer._flat_weights = [getattr(layer, name) for name in layer._flat_weights_names]
+
+
+def _shown(config: Config) -> str:
+    return ", ".join(f"{name}={value!r}" for name, value in config.items())

@@ -1,0 +1,91 @@
+"""`Slot`: an attribute of a user's module that holds a choice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import torch
+from torch import Tensor, nn
+
+from retiarii.nn.pytorch._attributes import chosen_attribute
+from retiarii.nn.pytorch._construction import replace_expressions
+from retiarii.oneshot._errors import SupernetError
+from retiarii.oneshot._lookup import Lookup, joint_values
+from retiarii.space import Expression
+
+
+class Slot:
+    """Keeps an attribute that holds a choice, or an expression or a container of such, at its current value.
+
+    On a path it is the value that the frozen model has. In a mixture, numbers with a fraction are their expectation, a
+    tensor; other numbers are the largest, because tensors then have their full width; anything else is a `MixedValue`,
+    which raises when it is used.
+
+    Args:
+        owner: The module.
+        name: The attribute.
+        value: What the base model has there.
+        lookup: The decisions.
+        path: Where the module stands.
+    """
+
+    def __init__(self, owner: nn.Module, name: str, value: Any, lookup: Lookup, path: str) -> None:
+        self._owner = owner
+        self._name = name
+        self._value = value
+        self._lookup = lookup
+        self._place = f"{path}.{name}" if path else name
+
+    def fill(self) -> None:
+        """Write the current value."""
+        value = self._value
+        if isinstance(value, Expression):
+            filled = chosen_attribute(type(self._owner), self._name, self._current(value))
+        else:
+            filled = replace_expressions(value, self._current)
+        vars(self._owner)[self._name] = filled
+
+    def _current(self, expression: Expression) -> Any:
+        decisions = self._lookup.decisions_in(expression)
+        if all(decision.weights is None for decision in decisions):
+            return expression.evaluate(self._lookup.values(decisions))
+        values, probabilities = joint_values(expression, self._lookup)
+        return _mixed(values, probabilities, self._place)
+
+
+class MixedValue:
+    """Stands for a value that no mixture can compute with; every use of it raises.
+
+    Args:
+        place: The attribute, for the message.
+        values: What it is a mixture of.
+    """
+
+    def __init__(self, place: str, values: Sequence[Any]) -> None:
+        self._place = place
+        self._values = list(values)
+
+    def _refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise SupernetError(
+            f"The attribute {self._place!r} is a choice between {self._values}, which have no mixture. Use a strategy that "
+            "samples single paths (RandomOneShot, ENAS).",
+            path=self._place,
+        )
+
+    __call__ = __bool__ = __int__ = __float__ = __index__ = __len__ = __iter__ = __getitem__ = __contains__ = _refuse
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _refuse
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse
+    __hash__ = object.__hash__
+
+    def __repr__(self) -> str:
+        return f"MixedValue({self._place!r}, {self._values})"
+
+
+def _mixed(values: Sequence[Any], probabilities: Tensor, place: str) -> Any:
+    numbers = [value for value in values if isinstance(value, (int, float)) and not isinstance(value, bool)]
+    if len(numbers) < len(values):
+        return MixedValue(place, values)
+    if all(isinstance(value, int) for value in numbers):
+        return max(numbers)
+    return (probabilities * torch.tensor(numbers, dtype=probabilities.dtype, device=probabilities.device)).sum()

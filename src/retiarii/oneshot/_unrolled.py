@@ -1,0 +1,127 @@
+"""The second-order gradient of DARTS: architecture parameters look one step of the weights ahead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn, optim
+
+from retiarii.oneshot._distributed import average
+from retiarii.oneshot._search import Loss
+
+_PERTURBATION = 0.01
+
+
+def unrolled_gradients(
+    val_loss: Loss,
+    train_loss: Loss,
+    weights: Sequence[nn.Parameter],
+    alphas: Sequence[Tensor],
+    optimizer: optim.Optimizer,
+    module: nn.Module,
+) -> tuple[Tensor, list[Tensor | None]]:
+    """Differentiate the validation loss after one training step with respect to architecture parameters.
+
+    Weights and buffers are changed on the way and restored.
+
+    Args:
+        val_loss: Computes the loss of a validation batch.
+        train_loss: Computes the loss of a training batch.
+        weights: The weights ``w``.
+        alphas: The architecture parameters.
+        optimizer: Of the weights; learning rate, momentum and weight decay of its next step are imitated.
+        module: What holds the weights and buffers.
+
+    Returns:
+        The validation loss after the step, and the gradients.
+
+    Reference:
+        DARTS (Liu et al., 2019), arXiv:1806.09055, eq. 7 and 8, the finite difference with ``epsilon = 0.01 / norm``.
+        The step is SGD's, with momentum and weight decay if the optimizer has them; of other optimizers only the learning
+        rate is imitated.
+    """
+    with _restored(module):
+        steps = _training_step(train_loss, weights, optimizer)
+        with torch.no_grad():
+            for weight, step in zip(weights, steps, strict=True):
+                weight.sub_(step)
+        loss = val_loss()
+        gradients = torch.autograd.grad(loss, [*alphas, *weights], allow_unused=True)
+        direct, ahead = gradients[: len(alphas)], _filled(gradients[len(alphas) :], weights)
+        average(ahead)
+        with torch.no_grad():
+            for weight, step in zip(weights, steps, strict=True):
+                weight.add_(step)
+        rates = _learning_rates(weights, optimizer)
+        correction = _mixed_derivative(train_loss, weights, alphas, ahead, rates)
+    return loss.detach(), [_minus(gradient, second) for gradient, second in zip(direct, correction, strict=True)]
+
+
+def _training_step(train_loss: Loss, weights: Sequence[nn.Parameter], optimizer: optim.Optimizer) -> list[Tensor]:
+    """Return what the next step of the optimizer would subtract from each weight."""
+    gradients = _filled(torch.autograd.grad(train_loss(), list(weights), allow_unused=True), weights)
+    average(gradients)
+    groups = {id(weight): group for group in optimizer.param_groups for weight in group["params"]}
+    steps = []
+    for weight, gradient in zip(weights, gradients, strict=True):
+        group = groups.get(id(weight))
+        if group is None:
+            steps.append(torch.zeros_like(weight))
+            continue
+        step = gradient + group.get("weight_decay", 0.0) * weight.detach()
+        buffer = optimizer.state.get(weight, {}).get("momentum_buffer")
+        if buffer is not None:
+            step = step + group["momentum"] * buffer
+        steps.append(group["lr"] * step)
+    return steps
+
+
+def _learning_rates(weights: Sequence[nn.Parameter], optimizer: optim.Optimizer) -> list[float]:
+    rates = {id(weight): float(group["lr"]) for group in optimizer.param_groups for weight in group["params"]}
+    return [rates.get(id(weight), 0.0) for weight in weights]
+
+
+def _mixed_derivative(
+    train_loss: Loss, weights: Sequence[nn.Parameter], alphas: Sequence[Tensor], direction: Sequence[Tensor], rates: Sequence[float]
+) -> list[Tensor | None]:
+    """Return the derivative by ``alpha`` of ``sum(rate * direction * d train_loss / d w)``, by a central difference."""
+    vector = [rate * part for rate, part in zip(rates, direction, strict=True)]
+    norm = float(torch.sqrt(sum((part.double().square().sum() for part in vector), torch.zeros((), dtype=torch.float64))))
+    if norm == 0:
+        return [None] * len(alphas)
+    epsilon = _PERTURBATION / norm
+    sides = []
+    for sign in (1, -2):  # from w to w + e v, and from there to w - e v
+        with torch.no_grad():
+            for weight, part in zip(weights, vector, strict=True):
+                weight.add_(part, alpha=sign * epsilon)
+        sides.append(torch.autograd.grad(train_loss(), list(alphas), allow_unused=True))
+    above, below = sides
+    return [
+        None if high is None or low is None else (high - low) / (2 * epsilon) for high, low in zip(above, below, strict=True)
+    ]
+
+
+@contextmanager
+def _restored(module: nn.Module) -> Iterator[None]:
+    """Put weights and buffers back, bit for bit, at the end of the block."""
+    tensors = [*module.parameters(), *module.buffers()]
+    saved = [tensor.detach().clone() for tensor in tensors]
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for tensor, value in zip(tensors, saved, strict=True):
+                tensor.copy_(value)
+
+
+def _filled(gradients: Sequence[Tensor | None], weights: Sequence[Tensor]) -> list[Tensor]:
+    return [torch.zeros_like(w) if g is None else g for w, g in zip(weights, gradients, strict=True)]
+
+
+def _minus(first: Tensor | None, second: Tensor | None) -> Tensor | None:
+    if second is None:
+        return first
+    return -second if first is None else first - second

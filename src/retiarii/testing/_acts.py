@@ -1,0 +1,248 @@
+"""Trials that go well and trials that go wrong, played by the conformance tests of executors.
+
+A trial's architecture names its act: ``{"act": "fail"}``. Everything here is imported by the processes of trials, so
+it knows no test framework.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from retiarii.errors import FreezeError
+from retiarii.execution import Report, TrialJob
+from retiarii.space import Architecture
+from retiarii.trial import Metrics
+
+MIB = 1 << 20
+FOREVER_S = 600.0  # longer than any test waits
+VALUES: dict[str, Any] = {"tuple": (1, "two", None), "true": True, "one": 1, "float": 1.0}  # not all equal to 1
+
+
+def perform(job: TrialJob, report: Report) -> Metrics:
+    """Be the trial that ``job.architecture["act"]`` names; the task of these tests."""
+    return {**ACTS, **ISOLATED_ACTS}[job.architecture["act"]](job, report)
+
+
+def job_for(act: str, number: int = 0, **values: Any) -> TrialJob:
+    """Return a job that has `perform` play ``act``."""
+    return TrialJob(number, Architecture({"act": act, **values}), seed=1000 + number)
+
+
+def succeed(job: TrialJob, report: Report) -> Metrics:
+    """Report three times, and end with the seed."""
+    for step in range(3):
+        report({"default": float(step), "loss": 1.0 / (step + 1)})
+    return {"default": float(job.seed), "half": 0.5}
+
+
+def report_nan(job: TrialJob, report: Report) -> Metrics:
+    """Have a bad moment, and recover."""
+    report({"default": float("nan")})
+    return {"default": 1.0}
+
+
+def check_architecture(job: TrialJob, report: Report) -> Metrics:
+    """Fail unless the values arrived with their types."""
+    assert job.architecture == Architecture({**VALUES, "act": "check_architecture"}), job.architecture
+    return {"default": 1.0}
+
+
+def fail(job: TrialJob, report: Report) -> Metrics:
+    """Raise."""
+    raise ValueError("the act went wrong")
+
+
+def fail_at_length(job: TrialJob, report: Report) -> Metrics:
+    """Raise with a message of ten million characters, some of which no encoding has."""
+    raise ValueError("start" + "\udcff\0" * 5_000_000 + "end")
+
+
+def leave(job: TrialJob, report: Report) -> Metrics:
+    """Raise what ends a program."""
+    sys.exit(4)
+
+
+def not_a_number(job: TrialJob, report: Report) -> Metrics:
+    """Return NaN."""
+    return {"default": float("nan")}
+
+
+def nothing(job: TrialJob, report: Report) -> Metrics:
+    """Return no metrics."""
+    return None  # type: ignore[return-value] # the point of it
+
+
+def invalid_model(job: TrialJob, report: Report) -> Metrics:
+    """Be a model that does not build."""
+    raise FreezeError("no such model")
+
+
+def vanish(job: TrialJob, report: Report) -> Metrics:
+    """End the process without a word, after some."""
+    print("some last words")  # noqa: T201 - trials print
+    os._exit(3)
+
+
+def kill(job: TrialJob, report: Report) -> Metrics:
+    """Be killed."""
+    os.kill(os.getpid(), signal.SIGKILL)
+    return nothing(job, report)
+
+
+def crash(job: TrialJob, report: Report) -> Metrics:
+    """Touch memory that is not there."""
+    os.kill(os.getpid(), signal.SIGSEGV)
+    return nothing(job, report)
+
+
+def hang(job: TrialJob, report: Report) -> Metrics:
+    """Do not end."""
+    report({"default": 0.0})
+    time.sleep(FOREVER_S)
+    return nothing(job, report)
+
+
+def wait_for_file(job: TrialJob, report: Report) -> Metrics:
+    """Report, and end once the file of that name is there."""
+    report({"default": 7.0})
+    while not Path(job.architecture["path"]).exists():
+        time.sleep(0.01)
+    return {"default": 8.0}
+
+
+def print_100_mb(job: TrialJob, report: Report) -> Metrics:
+    """Print lines."""
+    for _ in range(100):
+        print(("x" * 1023 + "\n") * 1024, end="")  # noqa: T201 - trials print
+    print("the last line")  # noqa: T201 - trials print
+    return {"default": 1.0}
+
+
+def allocate(job: TrialJob, report: Report) -> Metrics:
+    """Ask for far too much memory at once."""
+    return {"default": float(len(bytearray(8192 * MIB)))}
+
+
+def grow(job: TrialJob, report: Report) -> Metrics:
+    """Take more and more memory."""
+    return {"default": float(len(_take_memory()))}
+
+
+def grow_below(job: TrialJob, report: Report) -> Metrics:
+    """Have a process of one's own take more and more memory."""
+    process = multiprocessing.get_context("fork").Process(target=_take_memory)
+    process.start()
+    time.sleep(FOREVER_S)
+    return nothing(job, report)
+
+
+def close_everything(job: TrialJob, report: Report) -> Metrics:
+    """Close every descriptor but the standard ones."""
+    os.closerange(3, 4096)
+    return {"default": 1.0}
+
+
+def write_everywhere(job: TrialJob, report: Report) -> Metrics:
+    """Write garbage into every descriptor but the standard ones."""
+    for descriptor in range(3, 256):
+        try:
+            os.write(descriptor, b"garbage" * 10)
+        except OSError:
+            pass
+    return {"default": 1.0}
+
+
+def read_input(job: TrialJob, report: Report) -> Metrics:
+    """Read standard input, in which there is nothing."""
+    return {"default": float(len(sys.stdin.read()))}
+
+
+def tell_surroundings(job: TrialJob, report: Report) -> Metrics:
+    """Print what a trial may want to know."""
+    import torch
+
+    print("gpus:", repr(os.environ.get("CUDA_VISIBLE_DEVICES")))  # noqa: T201 - trials print
+    return {"default": float(torch.get_num_threads())}
+
+
+def litter(job: TrialJob, report: Report) -> Metrics:
+    """Start processes that stay: in the group, in a session of its own, and without a living parent; report them."""
+    sleep = [sys.executable, "-S", "-c", f"import time; time.sleep({FOREVER_S})"]
+    near, apart = (subprocess.Popen(sleep, start_new_session=is_apart) for is_apart in (False, True))
+    near.returncode = apart.returncode = 0  # no warning that they still run
+    starter = (
+        f"import subprocess; process = subprocess.Popen({sleep!r}, start_new_session=True, stdout=subprocess.DEVNULL)"
+        "; print(process.pid); process.returncode = 0"
+    )
+    orphan = int(subprocess.check_output([sys.executable, "-S", "-c", starter]))
+    report({"default": 0.0, "near": float(near.pid), "apart": float(apart.pid), "orphan": float(orphan)})
+    return {"default": 1.0}
+
+
+def litter_and_hang(job: TrialJob, report: Report) -> Metrics:
+    """Start processes that stay, and do not end."""
+    litter(job, report)
+    time.sleep(FOREVER_S)
+    return nothing(job, report)
+
+
+def draw(job: TrialJob, report: Report) -> Metrics:
+    """Draw from a generator that only the job seeds."""
+    return {"default": random.Random(job.seed).random()}
+
+
+def _take_memory() -> list[bytearray]:
+    taken = []
+    for _ in range(2048):
+        taken.append(bytearray(b"x") * MIB)
+        time.sleep(0.004)
+    return taken
+
+
+Act = Callable[[TrialJob, Report], Metrics]
+
+ACTS: dict[str, Act] = {
+    act.__name__: act
+    for act in (
+        succeed,
+        report_nan,
+        draw,
+        fail,
+        fail_at_length,
+        leave,
+        not_a_number,
+        nothing,
+        invalid_model,
+        check_architecture,
+    )
+}
+
+ISOLATED_ACTS: dict[str, Act] = {
+    act.__name__: act
+    for act in (
+        vanish,
+        kill,
+        crash,
+        hang,
+        print_100_mb,
+        allocate,
+        grow,
+        grow_below,
+        close_everything,
+        write_everywhere,
+        read_input,
+        tell_surroundings,
+        litter,
+        litter_and_hang,
+        wait_for_file,
+    )
+}

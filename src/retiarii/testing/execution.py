@@ -1,0 +1,365 @@
+"""What every executor must do, as tests: subclass one of these classes and say how your executor is made.
+
+::
+
+    class TestMyExecutor(IsolatedExecutorConformance):
+        make_executor = MyExecutor  # called as MyExecutor(task, slots=2, limits=Limits(...))
+
+`ExecutorConformance` is for every executor; `IsolatedExecutorConformance` adds what those promise that run trials in
+processes of their own. Most tests look at trials that one executor ran side by side, since a trial that goes wrong must
+not disturb the others.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, ClassVar, TypeAlias
+
+import psutil
+import pytest
+
+from retiarii.errors import ExecutionError
+from retiarii.execution import Event, Executor, Limits, Report, TrialEnded, TrialJob, TrialReported, TrialStarted
+from retiarii.testing._acts import ACTS, ISOLATED_ACTS, job_for, perform
+from retiarii.trial import Failure, FailureKind, Metrics, TrialState
+
+MakeExecutor: TypeAlias = Callable[..., Executor]
+Played: TypeAlias = "dict[str, list[Event]]"
+
+PATIENCE_S = 60.0  # for what takes a moment on an idle machine
+LIMITS = Limits(timeout_s=5.0, memory_bytes=200 << 20)
+
+
+def watch(executor: Executor, numbers: Iterable[int]) -> list[Event]:
+    """Return all events until the trials of these numbers have ended."""
+    waiting = set(numbers)
+    events: list[Event] = []
+    deadline = time.monotonic() + PATIENCE_S
+    while waiting:
+        assert time.monotonic() < deadline, f"the trials {sorted(waiting)} do not end; so far: {events}"
+        events += executor.poll(0.5)
+        waiting -= {event.number for event in events if isinstance(event, TrialEnded)}
+    return events
+
+
+def ending(events: Iterable[Event], number: int | None = None) -> TrialEnded:
+    """Return how a trial ended; the only one if no number is given."""
+    (ended,) = [event for event in events if isinstance(event, TrialEnded) and number in (event.number, None)]
+    return ended
+
+
+def failure_of(events: Iterable[Event], number: int | None = None) -> Failure:
+    """Return why a trial failed; the only one if no number is given."""
+    ended = ending(events, number)
+    assert ended.state is TrialState.FAILED
+    assert ended.metrics is None
+    assert ended.failure is not None
+    return ended.failure
+
+
+def eventually(condition: Callable[[], bool]) -> bool:
+    """Return whether something becomes true before patience ends."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def is_running(pid: int) -> bool:
+    """Return whether a process is there and is not just waiting to be collected."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def play(executor: Executor, acts: Iterable[str]) -> Played:
+    """Run trials side by side; return the events of each act."""
+    numbers = {act: number for number, act in enumerate(acts)}
+    for act, number in numbers.items():
+        values = (
+            {"tuple": (1, "two", None), "true": True, "one": 1, "float": 1.0} if act == "check_architecture" else {}
+        )
+        executor.submit(job_for(act, number, **values))
+    events = watch(executor, numbers.values())
+    return {act: [event for event in events if event.number == number] for act, number in numbers.items()}
+
+
+class ExecutorConformance:
+    """What every executor must do."""
+
+    acts = tuple(ACTS)
+
+    make_executor: ClassVar[MakeExecutor]
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def stage(cls) -> Iterator[Executor]:
+        """An executor that several tests use."""
+        with cls.make_executor(perform) as executor:
+            yield executor
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def played(cls, stage: Executor) -> Played:
+        """The events of all acts."""
+        return play(stage, cls.acts)
+
+    def test_the_result_is_what_the_task_returned(self, played: Played) -> None:
+        """Metrics arrive as they were returned."""
+        number = self.acts.index("succeed")
+        ended = ending(played["succeed"])
+        assert (ended.state, ended.failure) == (TrialState.COMPLETED, None)
+        assert ended.metrics == {"default": 1000.0 + number, "half": 0.5}
+
+    def test_events_come_in_order(self, played: Played) -> None:
+        """A start, the reports in their order, an end."""
+        kinds = [type(event) for event in played["succeed"]]
+        assert kinds == [TrialStarted, TrialReported, TrialReported, TrialReported, TrialEnded]
+        reported = [event.metrics["default"] for event in played["succeed"] if isinstance(event, TrialReported)]
+        assert reported == [0.0, 1.0, 2.0]
+
+    def test_times_are_plausible(self, played: Played) -> None:
+        """Times are Unix times, and a trial ends after its start."""
+        started, ended = played["succeed"][0], played["succeed"][-1]
+        assert isinstance(started, TrialStarted)
+        assert isinstance(ended, TrialEnded)
+        assert time.time() - 3600 < started.time <= ended.time <= time.time()
+
+    def test_the_architecture_arrives_with_its_types(self, played: Played) -> None:
+        """A tuple stays a tuple, and 1, 1.0 and True stay different."""
+        assert ending(played["check_architecture"]).failure is None
+
+    def test_the_seed_arrives(self, played: Played) -> None:
+        """A trial can make its choices repeatable."""
+        expected = random.Random(1000 + self.acts.index("draw")).random()
+        assert ending(played["draw"]).metrics == {"default": expected}
+
+    def test_not_a_number_is_fine_on_the_way(self, played: Played) -> None:
+        """A report may be NaN."""
+        (reported,) = [event for event in played["report_nan"] if isinstance(event, TrialReported)]
+        assert math.isnan(reported.metrics["default"])
+        assert ending(played["report_nan"]).state is TrialState.COMPLETED
+
+    def test_an_exception_is_a_failure_with_its_traceback(self, played: Played) -> None:
+        """The traceback shows the line of the task."""
+        failure = failure_of(played["fail"])
+        assert failure.kind is FailureKind.RAISED
+        assert failure.message == "ValueError: the act went wrong"
+        assert failure.traceback is not None
+        assert "_acts.py" in failure.traceback
+        assert "in fail" in failure.traceback
+
+    def test_leaving_the_program_is_a_failure(self, played: Played) -> None:
+        """sys.exit in a trial ends that trial."""
+        assert failure_of(played["leave"]).message == "SystemExit: 4"
+
+    def test_long_messages_are_cut_and_can_be_stored(self, played: Played) -> None:
+        """The beginning and the end are kept, without what a database refuses."""
+        failure = failure_of(played["fail_at_length"])
+        assert failure.traceback is not None
+        assert len(failure.message) < 10_000
+        assert len(failure.traceback) < 100_000
+        assert failure.message.startswith("ValueError: start")
+        assert failure.message.endswith("end")
+        assert "\0" not in (failure.message + failure.traceback).encode().decode()
+
+    @pytest.mark.parametrize("act", ["not_a_number", "nothing"])
+    def test_a_result_that_is_no_number_is_a_bad_metric(self, played: Played, act: str) -> None:
+        """NaN and None are nothing to compare."""
+        assert failure_of(played[act]).kind is FailureKind.BAD_METRIC
+
+    def test_a_model_that_does_not_build_is_told_apart(self, played: Played) -> None:
+        """FreezeError is about the architecture, not about the training."""
+        assert failure_of(played["invalid_model"]).kind is FailureKind.INVALID_MODEL
+
+    def test_polling_without_trials_returns_at_once(self, stage: Executor, played: Played) -> None:
+        """There is nothing to wait for."""
+        assert stage.poll(None) == []
+
+    def test_a_number_may_not_be_under_way_twice(self, stage: Executor, played: Played) -> None:
+        """Events could not be told apart."""
+        stage.submit(job_for("succeed", 50))
+        with pytest.raises(ExecutionError, match="50"):
+            stage.submit(job_for("succeed", 50))
+        assert ending(watch(stage, [50]), 50).state is TrialState.COMPLETED
+
+    def test_a_waiting_trial_can_be_cancelled(self, stage: Executor, played: Played) -> None:
+        """It ends without having started; the others go on."""
+        for number in range(60, 61 + stage.slots):
+            stage.submit(job_for("succeed", number))
+        stage.cancel(number)
+        events = watch(stage, range(60, 61 + stage.slots))
+        assert failure_of(events, number).kind is FailureKind.CANCELLED
+        assert ending(events, 60).state is TrialState.COMPLETED
+
+    def test_cancelling_what_has_ended_does_nothing(self, stage: Executor, played: Played) -> None:
+        """A cancellation may come too late."""
+        stage.cancel(0)
+        assert stage.poll(0) == []
+
+    def test_closing_twice_is_fine_and_then_nothing_is_accepted(self) -> None:
+        """A closed executor stays closed."""
+        executor = self.make_executor(perform)
+        executor.submit(job_for("succeed"))
+        executor.close()
+        executor.close()
+        with pytest.raises(ExecutionError, match="closed"):
+            executor.submit(job_for("succeed", 1))
+
+
+class IsolatedExecutorConformance(ExecutorConformance):
+    """What executors must do that run trials in processes of their own.
+
+    They are made with ``slots=2`` and ``limits``.
+    """
+
+    acts = (*ACTS, *(act for act in ISOLATED_ACTS if act not in ("litter_and_hang", "wait_for_file")))
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def stage(cls) -> Iterator[Executor]:
+        """An executor that several tests use."""
+        with cls.make_executor(perform, slots=2, limits=LIMITS) as executor:
+            yield executor
+
+    def test_a_process_that_exits_is_a_failure_with_its_code(self, played: Played) -> None:
+        """os._exit skips everything, yet the failure says what happened."""
+        failure = failure_of(played["vanish"])
+        assert failure.kind is FailureKind.VANISHED
+        assert "code 3" in failure.message
+        assert "some last words" in ending(played["vanish"]).output
+
+    @pytest.mark.parametrize(("act", "signal"), [("kill", "SIGKILL"), ("crash", "SIGSEGV")])
+    def test_a_killed_process_is_a_failure_with_its_signal(self, played: Played, act: str, signal: str) -> None:
+        """The signal is named."""
+        failure = failure_of(played[act])
+        assert failure.kind is FailureKind.VANISHED
+        assert signal in failure.message
+
+    def test_a_crash_tells_where(self, played: Played) -> None:
+        """A crash in native code leaves the Python stack in the output."""
+        assert "in crash" in ending(played["crash"]).output
+
+    def test_a_trial_that_hangs_is_stopped_and_tells_where(self, played: Played) -> None:
+        """The stack at the time limit is the traceback."""
+        failure = failure_of(played["hang"])
+        assert failure.kind is FailureKind.TIMED_OUT
+        assert "5 s" in failure.message
+        assert failure.traceback is not None
+        assert "in hang" in failure.traceback
+
+    def test_of_a_large_output_the_end_is_kept(self, played: Played) -> None:
+        """A trial may print without end; it costs neither memory nor disk."""
+        ended = ending(played["print_100_mb"])
+        assert ended.state is TrialState.COMPLETED
+        assert ended.output.endswith("the last line\n")
+        assert len(ended.output) < 1 << 18
+
+    @pytest.mark.parametrize("act", ["allocate", "grow", "grow_below"])
+    def test_too_much_memory_is_told_apart(self, played: Played, act: str) -> None:
+        """Whether at once, bit by bit or in a process of its own."""
+        failure = failure_of(played[act])
+        assert failure.kind is FailureKind.OUT_OF_MEMORY
+        assert "200 MiB" in failure.message
+
+    @pytest.mark.parametrize("act", ["close_everything", "write_everywhere"])
+    def test_meddling_with_descriptors_fails_that_trial_alone(self, played: Played, act: str) -> None:
+        """No trial can garble another's events, or ours."""
+        assert failure_of(played[act]).kind in (FailureKind.VANISHED, FailureKind.RAISED)
+
+    def test_there_is_nothing_to_read(self, played: Played) -> None:
+        """A trial that asks for input gets none, rather than the user's."""
+        assert ending(played["read_input"]).metrics == {"default": 0.0}
+
+    def test_what_a_trial_leaves_behind_is_killed(self, played: Played) -> None:
+        """Even in a session of its own, even without a living parent."""
+        pids = pids_in(played["litter"])
+        assert len(pids) == 4
+        assert eventually(lambda: not any(is_running(pid) for pid in pids))
+
+    def test_every_trial_has_a_process_of_its_own(self, played: Played) -> None:
+        """And none of them is left."""
+        pids = [event.pid for events in played.values() for event in events if isinstance(event, TrialStarted)]
+        assert len(set(pids)) == len(self.acts)
+        assert not any(is_running(pid) for pid in pids)
+
+    def test_intermediate_results_arrive_while_the_trial_runs(
+        self, stage: Executor, played: Played, tmp_path: Path
+    ) -> None:
+        """Reports are live."""
+        events: list[Event] = []
+        stage.submit(job_for("wait_for_file", 70, path=str(tmp_path / "go")))
+        while not any(isinstance(event, TrialReported) for event in events):
+            events += stage.poll(PATIENCE_S)
+        assert not any(isinstance(event, TrialEnded) for event in events)
+        (tmp_path / "go").touch()
+        assert ending(watch(stage, [70]), 70).metrics == {"default": 8.0}
+
+    def test_a_running_trial_can_be_cancelled(self, stage: Executor, played: Played, tmp_path: Path) -> None:
+        """Its process is gone once it has ended."""
+        stage.submit(job_for("wait_for_file", 71, path=str(tmp_path / "never")))
+        (pid,) = pids_in(stage.poll(PATIENCE_S))
+        stage.cancel(71)
+        assert failure_of(watch(stage, [71]), 71).kind is FailureKind.CANCELLED
+        assert not is_running(pid)
+
+    @pytest.mark.parametrize("is_raising", [False, True])
+    def test_closing_leaves_no_process(self, is_raising: bool) -> None:
+        """Whether the block ends well or not."""
+        pids: list[int] = []
+        executor = self.make_executor(perform, slots=2)
+        try:
+            with executor:
+                executor.submit(job_for("litter_and_hang"))
+                while len(pids) < 4:
+                    pids += pids_in(executor.poll(PATIENCE_S))
+                assert all(is_running(pid) for pid in pids)
+                if is_raising:
+                    raise KeyError("in the block")
+        except KeyError:
+            pass
+        assert eventually(lambda: not any(is_running(pid) for pid in pids))
+
+    def test_a_task_that_does_not_load_is_an_error_with_its_traceback(self) -> None:
+        """That is no trial's failure: no trial can run."""
+        with self.make_executor(DoesNotLoad(), slots=2) as executor:
+            executor.submit(job_for("succeed"))
+            with pytest.raises(ExecutionError, match="the data are gone") as raised:
+                watch(executor, [0])
+            assert "in fail_to_load" in str(raised.value)
+            with pytest.raises(ExecutionError, match="the data are gone"):
+                executor.submit(job_for("succeed", 1))
+
+
+def pids_in(events: Iterable[Event]) -> list[int]:
+    """Return the processes of trials, and those that they reported to have started."""
+    pids = []
+    for event in events:
+        if isinstance(event, TrialStarted):
+            pids.append(event.pid)
+        elif isinstance(event, TrialReported):
+            pids += [int(pid) for name, pid in event.metrics.items() if name != "default"]
+    return pids
+
+
+class DoesNotLoad:
+    """A task whose unpickling raises."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return fail_to_load, ()
+
+    def __call__(self, job: TrialJob, report: Report) -> Metrics:
+        """Never get here."""
+        raise NotImplementedError
+
+
+def fail_to_load() -> DoesNotLoad:
+    """Raise, as a data set does whose files are not there."""
+    raise FileNotFoundError("the data are gone")

@@ -1,0 +1,513 @@
+"""`StorageConformance`: what every store must do, as a test class to inherit from.
+
+A database passes the contract when this class does::
+
+    from retiarii.testing.storage import StorageConformance
+
+    class TestMyDatabase(StorageConformance):
+        @pytest.fixture
+        def storage(self):
+            return "postgresql://..."  # a fresh, empty place for each test
+"""
+
+# ruff: noqa: D102 - a test's name and its assertions are its documentation
+from __future__ import annotations
+
+import contextlib
+import math
+import multiprocessing
+import os
+import random
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from retiarii.errors import ConfigError, CorruptStoreError, DuplicateError, ExperimentBusyError, NotFoundError
+from retiarii.space import Architecture
+from retiarii.storage import ExperimentRecord, ExperimentState, FailureReason, Intermediate, Store, open_store
+from retiarii.trial import Direction, Failure, FailureKind, Trial, TrialState
+
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+
+
+class StorageConformance:
+    """Inherit, and supply the fixture ``storage``."""
+
+    @pytest.fixture
+    def storage(self) -> str | Path:
+        """Return what `open_store` takes for a fresh, empty place; a subclass must override it."""
+        raise NotImplementedError(f"{type(self).__name__} must define a fixture `storage`")
+
+    @pytest.fixture
+    def store(self, storage: str | Path) -> Iterator[Store]:
+        """The store under test, with the experiment ``"first"`` in it."""
+        with open_store(storage) as store:
+            store.create_experiment(ExperimentRecord("first"))
+            yield store
+
+    # Opening
+
+    def test_a_store_that_is_not_there_is_made_only_on_request(self, storage: str | Path) -> None:
+        with pytest.raises(NotFoundError, match="no store"):
+            open_store(storage, create=False)
+        open_store(storage).close()
+        open_store(storage, create=False).close()
+
+    def test_what_was_written_is_there_after_reopening(self, storage: str | Path, store: Store) -> None:
+        store.write("first", trials=[completed(0)])
+        store.close()
+        with open_store(storage) as again:
+            assert again.list_trials("first") == [completed(0)]
+
+    def test_its_url_opens_it_again(self, store: Store) -> None:
+        with open_store(store.url, create=False) as again:
+            assert again.get_experiment("first") == store.get_experiment("first")
+
+    @needs_fork
+    def test_many_processes_may_create_it_at_once(self, storage: str | Path) -> None:
+        with contextlib.ExitStack() as children:
+            started = [children.enter_context(child(_create, storage, f"e{number}")) for number in range(4)]
+            assert [connection.recv() for _, connection in started] == ["created"] * 4
+        with open_store(storage) as store:
+            assert sorted(record.id for record in store.list_experiments()) == ["e0", "e1", "e2", "e3"]
+
+    # Experiments
+
+    def test_an_experiment_comes_back_as_it_was(self, store: Store) -> None:
+        store.create_experiment(RECORD)
+        assert store.get_experiment(RECORD.id) == RECORD
+
+    def test_what_is_returned_is_a_copy(self, store: Store) -> None:
+        store.create_experiment(RECORD)
+        store.get_experiment(RECORD.id).config["budget"] = "changed"
+        assert store.get_experiment(RECORD.id) == RECORD
+
+    def test_an_id_is_taken_once(self, store: Store) -> None:
+        with pytest.raises(DuplicateError, match="first"):
+            store.create_experiment(ExperimentRecord("first", name="other"))
+        assert store.get_experiment("first").name == ""
+
+    @pytest.mark.parametrize("bad", ["", "../up", "a/b", ".hidden", "a b", "x" * 65, "ends\n"])
+    def test_an_id_can_name_a_folder(self, store: Store, bad: str) -> None:
+        with pytest.raises(ConfigError, match="id of an experiment"):
+            store.create_experiment(ExperimentRecord(bad))
+
+    @pytest.mark.parametrize("config", [{"when": object()}, {"limit": math.nan}])
+    def test_a_configuration_is_json(self, store: Store, config: dict[str, Any]) -> None:
+        with pytest.raises(ConfigError, match="config of an experiment"):
+            store.create_experiment(ExperimentRecord("second", config=config))
+        with pytest.raises(NotFoundError):
+            store.get_experiment("second")
+
+    def test_experiments_are_listed_oldest_first(self, store: Store) -> None:
+        store.create_experiment(ExperimentRecord("newest", created=3e9))
+        store.create_experiment(ExperimentRecord("oldest", created=1.0))
+        assert [record.id for record in store.list_experiments()] == ["oldest", "first", "newest"]
+
+    def test_an_experiment_is_found_by_the_beginning_of_its_id(self, store: Store) -> None:
+        for name in ("abc1", "abc2", "abc", "a_c3"):
+            store.create_experiment(ExperimentRecord(name))
+        assert store.find_experiment("fi").id == "first"
+        assert store.find_experiment("abc").id == "abc"  # exactly this one
+        assert store.find_experiment("a_").id == "a_c3"  # no wildcard
+        with pytest.raises(NotFoundError, match=r"3 experiments .* abc, abc1, abc2"):
+            store.find_experiment("ab")
+        for nothing in ("zzz", "", "FI"):
+            with pytest.raises(NotFoundError, match="no experiment"):
+                store.find_experiment(nothing)
+
+    def test_fields_change(self, store: Store) -> None:
+        store.create_experiment(RECORD)
+        store.update_experiment(RECORD.id, state=ExperimentState.FAILED, message="all trials failed", updated=9.0)
+        expected = replace(RECORD, state=ExperimentState.FAILED, message="all trials failed", updated=9.0)
+        assert store.get_experiment(RECORD.id) == expected
+
+    def test_a_change_renews_the_time_of_update(self, store: Store) -> None:
+        store.create_experiment(RECORD)
+        store.update_experiment(RECORD.id, name="renamed")
+        assert store.get_experiment(RECORD.id).updated > RECORD.updated
+
+    @pytest.mark.parametrize("field", ["id", "stat"])
+    def test_only_fields_change(self, store: Store, field: str) -> None:
+        with pytest.raises(ConfigError, match=field):
+            store.update_experiment("first", **{field: "x"})
+
+    def test_a_deleted_experiment_leaves_nothing(self, store: Store) -> None:
+        store.create_experiment(ExperimentRecord("second"))
+        for experiment in ("first", "second"):
+            store.write(experiment, trials=[replace(completed(0), intermediates=({"default": 1.0},))])
+        folder = store.directory("first")
+        (folder / "payload").write_text("x")
+        store.delete_experiment("first")
+        assert [record.id for record in store.list_experiments()] == ["second"]
+        assert not folder.exists()
+        assert store.count_trials("second")[TrialState.COMPLETED] == 1
+        store.create_experiment(ExperimentRecord("first"))
+        assert store.list_trials("first") == []
+
+    def test_the_folder_of_an_experiment_is_its_own(self, store: Store) -> None:
+        store.create_experiment(ExperimentRecord("second"))
+        assert store.directory("first").is_dir()
+        assert store.directory("first") == store.directory("first") != store.directory("second")
+
+    @pytest.mark.parametrize(
+        "method",
+        [
+            Store.get_experiment,
+            Store.find_experiment,
+            Store.update_experiment,
+            Store.delete_experiment,
+            Store.iter_trials,
+            Store.list_trials,
+            Store.count_trials,
+            Store.failure_reasons,
+            Store.load_log,
+            Store.request_stop,
+            Store.stop_requested,
+            Store.directory,
+            lambda store, experiment: store.get_trial(experiment, 0),
+            lambda store, experiment: store.best_trials(experiment, 1),
+            lambda store, experiment: store.intermediates(experiment, 0),
+            lambda store, experiment: store.write(experiment, trials=[completed(0)]),
+            lambda store, experiment: store.lock(experiment).__enter__(),
+        ],
+    )
+    def test_an_unknown_experiment_is_named(self, store: Store, method: Callable[[Store, str], object]) -> None:
+        with pytest.raises(NotFoundError, match="'elsewhere'"):
+            method(store, "elsewhere")
+
+    # Trials
+
+    @pytest.mark.parametrize("number", range(5))
+    def test_a_trial_comes_back_as_it_was(self, store: Store, number: int) -> None:
+        trials = zoo()
+        store.write("first", trials=trials)
+        assert store.get_trial("first", number) == trials[number]
+
+    def test_non_finite_metrics_come_back(self, store: Store) -> None:
+        odd = {"default": 1.0, "nan": math.nan, "inf": math.inf, "-inf": -math.inf}
+        store.write("first", trials=[replace(completed(0), metrics=odd, intermediates=({"default": math.nan},))])
+        trial = store.get_trial("first", 0)
+        assert repr(trial.metrics) == repr(dict(sorted(odd.items())))
+        assert repr(trial.intermediates) == "({'default': nan},)"
+
+    def test_what_databases_refuse_in_a_text_is_replaced(self, store: Store) -> None:
+        failure = Failure(FailureKind.RAISED, "nul \0", "lone \udcff")
+        store.write("first", trials=[failed(0, failure, output="é\0\udc80")])
+        trial = store.get_trial("first", 0)
+        assert (trial.failure, trial.output) == (Failure(FailureKind.RAISED, "nul \ufffd", "lone ?"), "é\ufffd?")
+
+    def test_a_trial_is_replaced(self, store: Store) -> None:
+        store.write("first", trials=[running(0), running(1)])
+        store.write("first", trials=[completed(0)])
+        assert store.list_trials("first") == [completed(0), running(1)]
+
+    def test_a_missing_trial_is_named(self, store: Store) -> None:
+        with pytest.raises(NotFoundError, match="no trial 7"):
+            store.get_trial("first", 7)
+        with pytest.raises(NotFoundError, match="no trial 7"):
+            store.intermediates("first", 7)
+
+    def test_a_write_happens_completely_or_not_at_all(self, store: Store) -> None:
+        store.write("first", trials=[running(0)])
+        with pytest.raises(NotFoundError, match="trial of an intermediate result"):
+            store.write(
+                "first", trials=[completed(0), running(1)], intermediates=[Intermediate(5, 0, {"default": 1.0})]
+            )
+        assert store.list_trials("first") == [running(0)]
+
+    def test_trials_are_listed_by_number_and_state(self, store: Store) -> None:
+        store.write("first", trials=list(reversed(zoo())))
+        assert store.list_trials("first") == zoo()
+        unhappy = {TrialState.FAILED, TrialState.PRUNED}
+        assert store.list_trials("first", states=unhappy) == [trial for trial in zoo() if trial.state in unhappy]
+
+    def test_iteration_goes_on_while_trials_are_written(self, store: Store) -> None:
+        store.write("first", trials=[completed(number) for number in range(1200)])
+        seen = []
+        for trial in store.iter_trials("first"):
+            seen.append(trial.number)
+            if trial.number % 100 == 0:
+                store.write("first", trials=[running(2000)])
+        assert seen == [*range(1200), 2000]
+
+    def test_trials_are_counted_by_state(self, store: Store) -> None:
+        assert store.count_trials("first") == dict.fromkeys(TrialState, 0)
+        store.write("first", trials=zoo())
+        counts = {TrialState.RUNNING: 1, TrialState.COMPLETED: 1, TrialState.FAILED: 2, TrialState.PRUNED: 1}
+        assert store.count_trials("first") == counts
+
+    def test_the_best_trials_come_first(self, store: Store) -> None:
+        metrics = [0.5, 0.9, 0.1, 0.9, math.inf]
+        store.write("first", trials=[*(completed(i, metric) for i, metric in enumerate(metrics)), running(5)])
+        assert [trial.number for trial in store.best_trials("first", 3)] == [1, 3, 0]
+        assert [trial.number for trial in store.best_trials("first", 9, Direction.MINIMIZE)] == [2, 0, 1, 3]
+        store.update_experiment("first", direction=Direction.MINIMIZE)
+        assert [trial.number for trial in store.best_trials("first", 1)] == [2]
+
+    def test_failures_are_grouped_the_most_frequent_first(self, store: Store) -> None:
+        bug, hang = Failure(FailureKind.RAISED, "bug", "traceback"), Failure(FailureKind.TIMED_OUT, "60 s")
+        store.write("first", trials=[failed(number, hang if number == 0 else bug) for number in range(4)])
+        bugs, hangs = FailureReason(FailureKind.RAISED, "bug", 3, 1), FailureReason(FailureKind.TIMED_OUT, "60 s", 1, 0)
+        assert store.failure_reasons("first") == [bugs, hangs]
+
+    # Intermediate results
+
+    def test_intermediate_results_come_back_in_order(self, store: Store) -> None:
+        reports = [Intermediate(0, step, {"default": float(step)}, 10.0 + step) for step in range(3)]
+        store.write("first", trials=[running(0), running(1)])
+        store.write("first", intermediates=[reports[2], reports[0]])
+        store.write("first", intermediates=[reports[1]])
+        assert store.intermediates("first", 0) == tuple(reports)
+        assert store.get_trial("first", 0).intermediates == tuple(report.metrics for report in reports)
+        assert store.intermediates("first", 1) == ()
+
+    def test_writing_a_trial_keeps_the_times_of_what_it_reported(self, store: Store) -> None:
+        report = Intermediate(0, 0, {"default": 0.5}, 10.0)
+        store.write("first", trials=[running(0)], intermediates=[report])
+        done = replace(completed(0), intermediates=(report.metrics, {"default": 0.75}))
+        store.write("first", trials=[done])
+        assert store.get_trial("first", 0) == done
+        assert store.intermediates("first", 0)[0] == report
+
+    def test_a_trial_that_starts_again_forgets_what_it_reported(self, store: Store) -> None:
+        store.write("first", trials=[running(0)], intermediates=[Intermediate(0, 0, {"default": 0.5})])
+        store.write("first", trials=[running(0)])
+        assert store.intermediates("first", 0) == ()
+
+    # The log
+
+    def test_the_log_tells_who_was_asked_and_told(self, store: Store) -> None:
+        ends = {3: 0, 0: 1, 2: 2}
+        trials = [
+            replace(completed(n), finish_order=ends[n], output="long", intermediates=({"default": 0.0},))
+            if n in ends
+            else running(n)
+            for n in range(5)
+        ]
+        store.write("first", trials=trials)
+        log = store.load_log("first")
+        assert log.asked == [trial.architecture for trial in trials]
+        light = [replace(trial, output="", intermediates=()) for trial in trials]
+        assert log.told == [light[3], light[0], light[2]]
+        assert log.pending == [light[1], light[4]]
+
+    def test_the_log_of_a_new_experiment_is_empty(self, store: Store) -> None:
+        log = store.load_log("first")
+        assert (log.asked, log.told, log.pending) == ([], [], [])
+
+    def test_a_log_with_a_gap_is_refused(self, store: Store) -> None:
+        store.write("first", trials=[completed(0), completed(2)])
+        with pytest.raises(CorruptStoreError, match=r"Trial 1 .* missing"):
+            store.load_log("first")
+
+    # Threads and processes
+
+    def test_threads_share_a_store(self, store: Store) -> None:
+        def work(first: int) -> None:
+            for number in range(first, first + 20):
+                store.write("first", trials=[completed(number)])
+                store.get_trial("first", number)
+
+        threads = [threading.Thread(target=work, args=(20 * index,)) for index in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert store.list_trials("first") == [completed(number) for number in range(80)]
+
+    def test_a_request_to_stop_reaches_another_process(self, storage: str | Path, store: Store) -> None:
+        assert not store.stop_requested("first")
+        with open_store(storage) as other:
+            other.request_stop("first")
+        assert store.stop_requested("first")
+
+    def test_a_lock_is_held_once(self, storage: str | Path, store: Store) -> None:
+        store.request_stop("first")
+        with store.lock("first"), open_store(storage) as other:
+            record = other.get_experiment("first")
+            assert (record.pid, record.stop_requested, other.is_running("first")) == (os.getpid(), False, True)
+            with pytest.raises(ExperimentBusyError, match=f"process {os.getpid()} on host"), other.lock("first"):
+                pass
+            with pytest.raises(ExperimentBusyError, match=f"process {os.getpid()} on host"):
+                other.delete_experiment("first")
+        assert (store.get_experiment("first").pid, store.is_running("first")) == (None, False)
+        with store.lock("first"):
+            pass
+
+    def test_locks_of_two_experiments_are_independent(self, store: Store) -> None:
+        store.create_experiment(ExperimentRecord("second"))
+        with store.lock("first"):
+            assert not store.is_running("second")
+            with store.lock("second"):
+                assert store.is_running("second")
+
+    @needs_fork
+    def test_a_killed_process_leaves_no_lock_though_its_child_lives(self, storage: str | Path, store: Store) -> None:
+        with child(_lock_and_fork, storage) as (process, connection):
+            assert connection.recv() == "locked"
+            assert store.is_running("first")
+            process.kill()
+            process.join()
+            with store.lock("first"):
+                assert store.get_experiment("first").pid == os.getpid()
+            connection.send("end")  # the grandchild was there all the time
+            assert connection.recv() == "ended"
+
+    @needs_fork
+    def test_a_forked_child_and_its_parent_both_go_on(self, store: Store) -> None:
+        with store.lock("first"):
+            store.write("first", trials=[completed(0)])
+            with child(_write_inherited, store) as (_, connection):
+                store.write("first", trials=[completed(2)])
+                assert connection.recv() == "written"
+            assert store.is_running("first")
+            store.write("first", trials=[completed(3)])
+        assert store.list_trials("first") == [completed(number) for number in range(4)]
+
+    @needs_fork
+    def test_two_experiments_are_written_at_once_and_read(self, storage: str | Path, store: Store) -> None:
+        store.create_experiment(ExperimentRecord("second"))
+        with child(_write_many, storage, "second", 0, 100) as (process, connection):
+            for number in range(100):
+                store.write("first", trials=[completed(number)])
+                numbers = [trial.number for trial in store.list_trials("second")]
+                assert numbers == list(range(len(numbers)))
+            while connection.recv() != 99:
+                pass
+            process.join()
+        assert store.list_trials("first") == store.list_trials("second")
+
+    @needs_fork
+    def test_kill_9_in_the_middle_of_writing_loses_no_committed_trial(self, storage: str | Path, store: Store) -> None:
+        rng, written = random.Random(3), 0
+        for _ in range(12):
+            with child(_write_many, storage, "first", written, 10**9) as (process, connection):
+                for _ in range(rng.randrange(1, 60)):
+                    written = connection.recv() + 1
+                process.kill()
+                process.join()
+                with contextlib.suppress(EOFError):
+                    while True:
+                        written = connection.recv() + 1
+            trials = store.list_trials("first")
+            assert len(trials) - written in (0, 1)  # the last may have been committed but not announced
+            assert trials == [completed(number) for number in range(len(trials))]
+            written = len(trials)
+
+
+RECORD = ExperimentRecord(
+    "e-1.2_3",
+    name="Größe 🌍",
+    state=ExperimentState.STOPPED,
+    direction=Direction.MINIMIZE,
+    seed=2**64 - 1,
+    strategy="RegularizedEvolution(population_size=100)",
+    config={"trial_concurrency": 2, "budget": {"z": [1, 2.5, None, True], "a": "ü"}},
+    space={"choices": [{"label": "op", "values": ["a", "b"]}]},
+    created=1_700_000_000.25,
+    updated=1_700_000_001.5,
+    pid=2**22,
+    host="host",
+    version="0.0.1",
+    message="stopped by Ctrl-C",
+    stop_requested=True,
+)
+"""An experiment of which no field has its default."""
+
+
+def running(number: int) -> Trial:
+    """Return a trial that has started."""
+    return Trial(number, Architecture({"op": "conv", "width": number}), started=float(number), device="cpu")
+
+
+def completed(number: int, metric: float = 0.5) -> Trial:
+    """Return a trial that has ended well."""
+    return replace(
+        running(number),
+        state=TrialState.COMPLETED,
+        metrics={"default": metric},
+        finish_order=number,
+        ended=number + 1.0,
+    )
+
+
+def failed(number: int, failure: Failure, output: str = "") -> Trial:
+    """Return a trial that has failed."""
+    return replace(running(number), state=TrialState.FAILED, failure=failure, finish_order=number, output=output)
+
+
+def zoo() -> list[Trial]:
+    """Return trials that show everything a trial can have."""
+    values = {"a": None, "b": True, "c": 3, "d": 0.1, "e": "ü\0", "f": (1, ("x", 2.5)), "g": ()}
+    return [
+        Trial(0, Architecture({})),
+        Trial(
+            1,
+            Architecture(values),
+            TrialState.COMPLETED,
+            {"default": 0.1 + 0.2, "flops": 1e300},
+            ({"default": 1e-300}, {"default": 0.25, "loss": -0.0}),
+            told_before=7,
+            finish_order=3,
+            started=1_700_000_000.123456,
+            ended=1_700_000_001.654321,
+            device="cuda:1",
+            output="epoch 1\nepoch 2 ✓\n",
+        ),
+        failed(2, Failure(FailureKind.RAISED, "ValueError: größer", "Traceback ...\nValueError: größer"), "last words"),
+        failed(3, Failure(FailureKind.VANISHED, "killed by SIGKILL")),
+        Trial(4, Architecture({"op": "pruned"}), TrialState.PRUNED, finish_order=1),
+    ]
+
+
+@contextlib.contextmanager
+def child(work: Callable[..., None], *arguments: Any) -> Iterator[tuple[multiprocessing.Process, Connection]]:
+    """Run ``work(connection, *arguments)`` in a forked process that does not outlive the block."""
+    context: Any = multiprocessing.get_context("fork")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=work, args=(theirs, *arguments))
+    process.start()
+    theirs.close()
+    try:
+        yield process, ours
+    finally:
+        process.kill()
+        process.join()
+        process.close()
+        ours.close()
+
+
+def _create(connection: Connection, storage: str | Path, experiment_id: str) -> None:
+    with open_store(storage) as store:
+        store.create_experiment(ExperimentRecord(experiment_id))
+    connection.send("created")
+
+
+def _write_many(connection: Connection, storage: str | Path, experiment_id: str, first: int, end: int) -> None:
+    with open_store(storage) as store:
+        for number in range(first, end):
+            store.write(experiment_id, trials=[completed(number)])
+            connection.send(number)
+
+
+def _write_inherited(connection: Connection, store: Store) -> None:
+    store.write("first", trials=[completed(1)])
+    assert store.get_trial("first", 0) == completed(0)
+    connection.send("written")
+
+
+def _lock_and_fork(connection: Connection, storage: str | Path) -> None:
+    with open_store(storage) as store, store.lock("first"):
+        if os.fork():
+            connection.send("locked")
+            os.waitpid(-1, 0)
+        else:
+            connection.recv()
+            connection.send("ended")
+            os._exit(0)

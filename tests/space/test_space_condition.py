@@ -1,0 +1,63 @@
+import itertools
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from space_spaces import is_active, when
+
+from retiarii.errors import SpaceError
+from retiarii.space import ALWAYS, Categorical, Condition, SearchSpace, Subset, Test, both, either
+
+PARENTS = {
+    "a": Categorical("a", (1, 2, 3)),
+    "b": Categorical("b", (1, 2, 3)),
+    "s": Subset("s", (1, 2, 3), 0, 3),
+}
+tests = st.builds(Test, st.sampled_from("abs"), st.frozensets(st.integers(1, 3), min_size=1))
+conditions = st.frozensets(st.frozensets(tests, max_size=3), max_size=3)
+
+
+def truth_table(condition: Condition) -> list[bool]:
+    choice = Categorical("x", (1,), condition=condition)
+    return [
+        is_active(choice, PARENTS, dict(zip("abs", values, strict=True)))
+        for values in itertools.product((1, 2, 3), (1, 2, 3), [(), (1,), (2,), (3,), (1, 2), (1, 3), (2, 3), (1, 2, 3)])
+    ]
+
+
+@settings(deadline=None)
+@given(conditions, conditions)
+def test_both_is_and_either_is_or(first, second):
+    pairs = list(zip(truth_table(first), truth_table(second), strict=True))
+    assert truth_table(both(first, second)) == [one and other for one, other in pairs]
+    assert truth_table(either(first, second)) == [one or other for one, other in pairs]
+
+
+def test_always_and_repetition_disappear():
+    inner = both(when("a", 1), when("b", 2))
+    assert both(ALWAYS, inner) == both(inner, inner) == either(inner, inner) == inner
+    assert either(ALWAYS, inner) == ALWAYS
+
+
+def test_values_of_one_label_are_joined():
+    assert either(when("a", 1), when("a", 2, 3)) == when("a", 1, 2, 3)
+    assert either(when("a", 1), both(when("a", 1), when("b", 1))) == when("a", 1)
+
+
+def test_a_test_keeps_plain_values():
+    assert Test("a", [[1, 2], "x"]).values == frozenset({(1, 2), "x"})
+    assert Test("a", ["x"]) == Test("a", {"x"})
+
+
+@pytest.mark.parametrize(("values", "message"), [([], "names no value"), ([object()], "plain value")])
+def test_impossible_tests_are_refused(values, message):
+    with pytest.raises(SpaceError, match=f"'a' .*{message}"):
+        Test("a", values)
+
+
+def test_conditions_read_well():
+    space = SearchSpace(
+        [*PARENTS.values(), Categorical("x", (1,), condition=either(both(when("a", 1), when("s", 2, 3)), when("b", 2)))]
+    )
+    assert space.rows()[-1][2] == "a = 1 and s in {2, 3} or b = 2"
+    assert str(Test("a", {None, 1, "x", (1, 2)})) == "a in {None, 1, 'x', (1, 2)}"

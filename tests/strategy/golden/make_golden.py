@@ -1,0 +1,55 @@
+"""Write the golden traces: what each strategy proposes for one seed and made-up results.
+
+The traces pin the exact proposals, so that a change which is not meant to change a search is seen, and an experiment
+that was started with an older version can be resumed with a newer one. Run this file after a change that is meant to,
+and say so in the changelog.
+"""
+
+import json
+from pathlib import Path
+
+from retiarii.strategy import GridSearch, Random, RegularizedEvolution
+from retiarii.testing.spaces import SPACES
+from retiarii.testing.strategies import run, score
+
+HERE = Path(__file__).parent
+STRATEGIES = {
+    "random": Random(),
+    "random_repeating": Random(dedup=False),
+    "grid": GridSearch(float_points=3),
+    "grid_in_order": GridSearch(shuffle=False, float_points=3),
+    "evolution": RegularizedEvolution(population_size=5, sample_size=3),
+    "evolution_options": RegularizedEvolution(
+        "minimize", population_size=5, sample_size=3, mutation_prob=0.4, on_failure="worst", crossover=True, dedup=True
+    ),
+}
+TRACED_SPACES = ("flat", "nested", "subset", "constrained", "prior")  # no logarithms, whose last bit varies
+SEED = 20_240_918
+NUM_PROPOSALS = 16
+
+
+def metric_of(architecture):
+    """Return a made-up metric; about every seventh trial fails."""
+    metric = score(architecture)
+    return None if metric < 1 / 7 else metric
+
+
+def trace(strategy, space):
+    """Return the values of what is proposed with two trials at a time."""
+    search = strategy.search(space, seed=SEED)
+    return [architecture.to_json() for architecture in run(search, metric_of, NUM_PROPOSALS, at_once=2)]
+
+
+def main():
+    """Write one file per strategy."""
+    for name, strategy in STRATEGIES.items():
+        traces = {space: trace(strategy, SPACES[space]()) for space in TRACED_SPACES}
+        lines = [
+            f'  "{space}": [\n' + ",\n".join(f"    {json.dumps(values)}" for values in proposals) + "\n  ]"
+            for space, proposals in traces.items()
+        ]
+        (HERE / f"{name}.json").write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
