@@ -13,6 +13,7 @@
     ├── FreezeError                            a model cannot be fixed to an architecture
     ├── NoContextError                         a context that is needed is missing
     ├── SearchExhausted                        a strategy has nothing left to propose
+    ├── SearchError (ValueError)               a search was asked or told something impossible
     ├── EvaluatorError                         an evaluator is declared or used wrongly
     │   ├── MetricError (ValueError)           a metric is missing or is not a number
     │   └── SerializationError (TypeError)     an object cannot travel to another process
@@ -60,6 +61,7 @@ __all__ = [
     "NoContextError",
     "NotFoundError",
     "RetiariiError",
+    "SearchError",
     "SearchExhausted",
     "SerializationError",
     "SpaceError",
@@ -133,6 +135,10 @@ class NoContextError(RetiariiError):
 
 class SearchExhausted(RetiariiError):
     """A strategy has nothing left to propose."""
+
+
+class SearchError(RetiariiError, ValueError):
+    """A search was asked or told something impossible."""
 
 
 class EvaluatorError(RetiariiError):

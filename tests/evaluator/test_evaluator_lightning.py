@@ -75,11 +75,18 @@ class PlainModule(pytorch_lightning.LightningModule):
         return torch.optim.SGD(self.parameters(), lr=0.1, weight_decay=0.01)
 
 
+@pytest.mark.filterwarnings("ignore:.*LeafSpec", "ignore:.*does not have many workers")  # of plain Lightning
 def test_metrics_of_each_epoch_equal_those_of_plain_lightning(digits, loaders, net):
     module, seen = PlainModule(copy.deepcopy(net)), []
     pl.Trainer(max_epochs=3).fit(module, *loaders.values())
     evaluator = pl.Classification(
-        nn.CrossEntropyLoss, 0.1, 0.01, torch.optim.SGD, loaders["train_dataloaders"], loaders["val_dataloaders"], max_epochs=3
+        nn.CrossEntropyLoss,
+        0.1,
+        0.01,
+        torch.optim.SGD,
+        loaders["train_dataloaders"],
+        loaders["val_dataloaders"],
+        max_epochs=3,
     )
     final = run(evaluator, net, seen)
     assert [metrics["default"] for metrics in seen] == pytest.approx(module.history)
@@ -105,19 +112,22 @@ def test_one_evaluator_evaluates_many_models_and_stays_as_it_was(digits, net):
     assert evaluator.trainer.callbacks[0].wait_count == 0
 
 
-def test_the_data_set_is_shared_and_not_copied(digits, net, loaders):
+def test_the_data_set_is_shared_and_not_copied(digits, net):
+    class Precious(TensorDataset):
+        def __deepcopy__(self, memo):
+            raise AssertionError("the data set was copied")
+
+    data = Precious(*digits[0].tensors)
+    loader = pl.DataLoader(data, sampler=torch.utils.data.RandomSampler(data), batch_size=64)
+    evaluator = pl.Classification(train_dataloaders=loader, val_dataloaders=[pl.DataLoader(data)], max_epochs=1)
+    assert run(evaluator, net)["default"] > 0
+
+
+def test_training_that_ends_before_a_validation_is_validated_in_the_end(digits, loaders, net):
     seen = []
-
-    class Watch(pytorch_lightning.Callback):
-        def on_fit_start(self, trainer, pl_module):
-            seen.append(trainer.train_dataloader.dataset if trainer.train_dataloader else None)
-
-        def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
-            seen.append(trainer.train_dataloader.dataset)
-
-    run(pl.Classification(max_steps=1, callbacks=[Watch()], **loaders), net)
-    assert Watch is not None  # the callback that ran is a copy, so it cannot write into ours
-    assert loaders["train_dataloaders"].dataset is digits[0]
+    metrics = run(pl.Classification(learning_rate=0.1, max_steps=3, **loaders), net, seen)
+    assert metrics["default"] == pytest.approx(accuracy(net, digits[1]))
+    assert seen == [metrics]
 
 
 def test_regression_is_compared_by_mean_squared_error():
@@ -171,9 +181,7 @@ def test_without_validation_data_it_says_so_before_it_trains(loaders, net):
         run(evaluator, net)
 
 
-def test_nan_ends_in_a_metric_error(loaders, net):
-    with torch.no_grad():
-        net[1].weight.fill_(torch.nan)
+def test_nan_ends_in_a_metric_error():
     x = torch.zeros(4, 1)
     data = pl.DataLoader(TensorDataset(x, x * torch.nan))
     with pytest.raises(MetricError, match="finite"):
@@ -278,7 +286,6 @@ def test_onnx_is_written_where_asked(loaders, net, tmp_path, monkeypatch):
     path = tmp_path / "deep" / "net.onnx"
     run(pl.Classification(export_onnx=path, max_epochs=1, **loaders), net)
     onnx.checker.check_model(onnx.load(path))
-    assert net.training is False or net.training is True  # and the training went on
 
 
 def test_ctrl_c_is_a_keyboard_interrupt_again(loaders, net):
@@ -306,8 +313,8 @@ _WITHOUT_LIGHTNING = """
 import sys
 class Block:
     def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] == {blocked!r}:
-            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+        if name.split(".")[0] in ("pytorch_lightning", "torchmetrics"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 sys.meta_path.insert(0, Block())
 import retiarii.evaluator, retiarii.evaluator.pytorch
 assert "pytorch_lightning" not in sys.modules
@@ -319,9 +326,7 @@ except MissingExtraError as err:
 """
 
 
-@pytest.mark.parametrize("blocked", ["pytorch_lightning", "torchmetrics"])
-def test_with_an_import_blocker_for_lightning_the_extra_is_named(blocked):
-    code = _WITHOUT_LIGHTNING.format(blocked=blocked)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+def test_with_an_import_blocker_for_lightning_the_extra_is_named():
+    done = subprocess.run([sys.executable, "-c", _WITHOUT_LIGHTNING], capture_output=True, text=True, check=True)
     assert "pip install 'retiarii[lightning]'" in done.stdout
-    assert blocked in done.stdout
+    assert "need pytorch_lightning" in done.stdout

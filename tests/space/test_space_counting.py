@@ -104,7 +104,7 @@ def test_a_continuous_space_has_no_numbers():
 @pytest.mark.parametrize("index", [-1, 6])
 def test_a_number_outside_the_space_is_refused(index):
     space = SearchSpace([Categorical("a", (1, 2)), Integer("b", 1, 3)])
-    with pytest.raises(SpaceError, match=f"number {index} .* expected 0 to 5"):
+    with pytest.raises(SpaceError, match=f"no architecture number {index}: .* 6 architectures, from 0"):
         space.at(index)
 
 
@@ -114,6 +114,14 @@ def test_the_grid_of_a_huge_space_is_lazy():
     first = list(itertools.islice(space.grid(), 11))
     assert first[10] == space.at(10)
     assert space.at(10**30 - 1)["l0"] == 9
+
+
+def test_a_space_with_more_digits_than_python_prints_can_be_used():
+    space = SearchSpace([Integer(f"l{i}", 1, 10**9) for i in range(600)])
+    assert space.size == 10**5400
+    assert repr(space) == "SearchSpace(600 labels, 1.0e5400 architectures)"
+    with pytest.raises(SpaceError, match="1.0e5400 architectures"):
+        space.at(-1)
 
 
 def test_the_empty_space_holds_one_empty_architecture():

@@ -3,9 +3,9 @@ import pickle
 
 import pytest
 
-from retiarii.errors import ConfigError, ConstraintError, MetricError, RetiariiError, SearchExhausted
+from retiarii.errors import ConfigError, ConstraintError, MetricError, RetiariiError, SearchError, SearchExhausted
 from retiarii.space import Categorical, Integer, SearchSpace
-from retiarii.strategy import Random, RegularizedEvolution, Search, SearchError
+from retiarii.strategy import Random, RegularizedEvolution, Search
 from retiarii.testing.spaces import darts, flat, tiny
 from retiarii.testing.strategies import finished
 from retiarii.trial import Direction, FailureKind, Trial, TrialState

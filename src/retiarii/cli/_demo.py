@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from rich.console import Console
@@ -35,7 +35,7 @@ class DigitsNet(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        width = nn.ValueChoice([8, 16, 24], label="width")
+        width: Any = nn.ValueChoice([8, 16, 24], label="width")
         self.stem = nn.Conv2d(1, width, 3, padding=1)
         self.body = nn.LayerChoice(
             {
@@ -52,7 +52,7 @@ class DigitsNet(nn.Module):
         )
         self.skip = nn.InputChoice(n_candidates=2, n_chosen=None, reduction="sum", label="skip")
         self.head = nn.Sequential(nn.MaxPool2d(2), nn.Flatten())
-        hidden = width * nn.ValueChoice([1, 2, 4], label="expansion")
+        hidden: Any = width * nn.ValueChoice([1, 2, 4], label="expansion")
         self.project = nn.Linear(width * 16, hidden)
         self.deep = nn.Repeat(lambda index: nn.Sequential(nn.Linear(hidden, hidden), nn.ReLU()), (0, 2), label="depth")
         self.classify = nn.Linear(hidden, 10)
@@ -63,7 +63,8 @@ class DigitsNet(nn.Module):
         body = F.relu(self.body(stem))
         joined = self.skip([stem, body])
         features = self.head(body if joined is None else joined)
-        return self.classify(self.deep(F.relu(self.project(features))))
+        scores: Tensor = self.classify(self.deep(F.relu(self.project(features))))
+        return scores
 
 
 def load_digits() -> dict[str, tuple[Tensor, Tensor]]:
@@ -91,7 +92,7 @@ def train(model: torch.nn.Module, data: dict[str, tuple[Tensor, Tensor]], epochs
     value = 0.0
     for _ in range(epochs):
         model.train()
-        for batch in torch.randperm(len(images)).split(50):
+        for batch in torch.randperm(len(images)).split(50):  # type: ignore[no-untyped-call] # torch does not annotate it
             loss = F.cross_entropy(model(images[batch]), labels[batch])
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call] # torch does not annotate it

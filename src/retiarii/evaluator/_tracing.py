@@ -119,10 +119,12 @@ def serialize(cls_or_instance: Any, *args: Any, **kwargs: Any) -> Any:
 class TracedFactory:
     """Stands for a class or function that must not be changed, and traces what it makes."""
 
+    __wrapped__: Callable[..., Any]
+
     def __init__(self, target: Callable[..., Any]) -> None:
         functools.update_wrapper(self, target, updated=())
-
-    __wrapped__: Callable[..., Any]
+        if inspect.isclass(target):  # so that Base.__init__(self, ...) in old-style subclasses means the class's
+            vars(self)["__init__"] = target.__init__  # type: ignore[misc]  # only read
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return build(TracedCall(self.__wrapped__, args, kwargs))
@@ -131,9 +133,12 @@ class TracedFactory:
         return f"trace({_name(self.__wrapped__)})"
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):  # copy and pickle ask for these before there is anything to stand for
+        if "__wrapped__" not in vars(self):
             raise AttributeError(name)
         return getattr(self.__wrapped__, name)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> TracedFactory:
+        return self
 
     def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[Any, ...]:
         return (self.__wrapped__,)

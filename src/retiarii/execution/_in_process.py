@@ -41,13 +41,19 @@ class InProcessExecutor(Executor):
             ExecutionError: The executor is closed, or a trial of this number is waiting.
         """
         if self._is_closed:
-            raise ExecutionError(f"Trial {job.number} cannot be submitted: this executor is closed.")
+            raise ExecutionError("This executor is closed.")
         if any(waiting.number == job.number for waiting in self._waiting):
             raise ExecutionError(f"Trial {job.number} cannot be submitted: a trial of this number is under way.")
         self._waiting.append(job)
 
     def poll(self, timeout: float | None = None) -> list[Event]:
-        """Run the next trial to its end, however long it takes, and return its events."""
+        """Run the next trial to its end, however long it takes, and return its events.
+
+        Raises:
+            ExecutionError: The executor is closed.
+        """
+        if self._is_closed:
+            raise ExecutionError("This executor is closed.")
         if not self._events and self._waiting:
             self._run(self._waiting.popleft())
         events, self._events = self._events, []

@@ -7,23 +7,35 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import BinaryIO, TypeAlias, cast
 
 from retiarii.execution._interface import Task
-from retiarii.execution._payload import Settings, command, hash_seed, write_payload
+from retiarii.execution._payload import Settings, adapt_environment, command, write_payload
 from retiarii.execution._pipes import Readable, readable
 from retiarii.execution._processes import IS_POSIX, has_exited, kill_group, reap
 from retiarii.execution._protocol import Message
 from retiarii.execution._trial_main import live_forked
 
-Start: TypeAlias = Callable[[int, int], "subprocess.Popen[bytes] | int"]
+
+@dataclass(frozen=True)
+class Pipes:
+    """The descriptors of the two pipes between a trial and its parent: of the trial's events, and of what it prints."""
+
+    events: int
+    events_inlet: int
+    output: int
+    output_inlet: int
+
+
+Start: TypeAlias = Callable[[Pipes], "subprocess.Popen[bytes] | int"]
 
 
 class TrialProcess:
     """The process of a trial, as its parent holds it.
 
     Args:
-        start: Starts it, given the writing ends of the pipes for its events and for what it prints.
+        start: Starts it.
 
     Attributes:
         pid: The process, leader of its own session and group.
@@ -35,19 +47,18 @@ class TrialProcess:
     """
 
     def __init__(self, start: Start) -> None:
-        events, events_inlet = os.pipe()
-        output, output_inlet = os.pipe()
+        pipes = Pipes(*os.pipe(), *os.pipe())
         try:
-            started = start(events_inlet, output_inlet)
+            started = start(pipes)
         except BaseException:
-            os.close(events)
-            os.close(output)
+            os.close(pipes.events)
+            os.close(pipes.output)
             raise
         finally:
-            os.close(events_inlet)
-            os.close(output_inlet)
-        self.events: Readable = readable(events)
-        self.output: Readable = readable(output)
+            os.close(pipes.events_inlet)
+            os.close(pipes.output_inlet)
+        self.events: Readable = readable(pipes.events)
+        self.output: Readable = readable(pipes.output)
         self._popen: subprocess.Popen[bytes] | None = None
         if isinstance(started, int):
             self.pid = started
@@ -94,10 +105,18 @@ def fork_trial(task: Task, settings: Settings, order: Message, inherited: Iterab
     """
     parent = os.getpid()
 
-    def start(channel: int, output: int) -> int:
+    def start(pipes: Pipes) -> int:
         pid = os.fork()
         if pid == 0:
-            live_forked(task, settings, order, parent=parent, channel=channel, output=output, inherited=inherited)
+            live_forked(
+                task,
+                settings,
+                order,
+                parent=parent,
+                channel=pipes.events_inlet,
+                output=pipes.output_inlet,
+                inherited=[*inherited, pipes.events, pipes.output],
+            )
         return pid
 
     return TrialProcess(start)
@@ -114,17 +133,19 @@ def spawn_trial(task: bytes, settings: Settings, order: Message) -> TrialProcess
     Raises:
         OSError: The system has no room for another process, or for a copy of the task.
     """
+    environment = {**os.environ, **order["environment"]}
+    adapt_environment(settings, environment)
 
-    def start(channel: int, output: int) -> subprocess.Popen[bytes]:
+    def start(pipes: Pipes) -> subprocess.Popen[bytes]:
         with tempfile.TemporaryFile() as payload:
             write_payload(cast(BinaryIO, payload), settings, task, {**order, "parent": os.getpid()})
             payload.seek(0)
             return subprocess.Popen(
                 command("_trial_main"),
                 stdin=payload,
-                stdout=channel,
-                stderr=output,
-                env={**os.environ, **order["environment"], "PYTHONHASHSEED": hash_seed()},
+                stdout=pipes.events_inlet,
+                stderr=pipes.output_inlet,
+                env=environment,
                 start_new_session=IS_POSIX,
             )
 

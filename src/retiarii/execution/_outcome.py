@@ -53,6 +53,7 @@ def run_task(task: Task, job: TrialJob, report: Report) -> Outcome:
 def describe(error: BaseException) -> Failure:
     """Return the failure that an exception in a trial is; texts of any length are cut."""
     message = "".join(traceback.format_exception_only(type(error), error)).strip()
+    message = message.removeprefix(f"{type(error).__module__}.")
     lines = traceback.format_exception(type(error), error, _skip_own_frame(error))
     return Failure(_kind(error), shorten(message, MAX_MESSAGE), shorten("".join(lines), MAX_TRACEBACK))
 

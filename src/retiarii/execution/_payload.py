@@ -8,7 +8,7 @@ import os
 import pickle
 import sys
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, BinaryIO, TypeAlias
 
@@ -30,7 +30,7 @@ class Settings:
         is_forking: Whether it forks trials from itself, or starts a new interpreter for each.
         threads_per_trial: CPU threads of torch in each trial.
         limits: What one trial may use.
-        environment: The user's values of the variables that are set differently for the template; None: not set.
+        environment: Variables that trials get, in addition to those that this process has; None unsets one.
         argv: The user's ``sys.argv``.
     """
 
@@ -45,11 +45,6 @@ def command(module: str) -> list[str]:
     """Return the command that runs ``main`` of a module of this room in a new interpreter."""
     path = [os.path.abspath(entry) for entry in sys.path if isinstance(entry, str)]  # "" is the current directory
     return [sys.executable, "-c", BOOT.format(module=module), json.dumps(path)]
-
-
-def hash_seed() -> str:
-    """Return the ``PYTHONHASHSEED`` of trials: sets are iterated in the same order whenever a trial is repeated."""
-    return os.environ.get("PYTHONHASHSEED", "0")
 
 
 def write_payload(pipe: BinaryIO, settings: Settings, task: bytes, order: Message | None = None) -> None:
@@ -99,10 +94,10 @@ def _is_of_main(thing: Any) -> bool:
     return getattr(thing, "__module__", None) == "__main__" and thing.__qualname__ == thing.__name__
 
 
-def restore_environment(settings: Settings) -> None:
-    """Give the variables that were set for the template the values that the user gave them."""
+def adapt_environment(settings: Settings, environment: MutableMapping[str, str]) -> None:
+    """Change the environment of a template into that of its trials."""
     for name, value in settings.environment.items():
         if value is None:
-            os.environ.pop(name, None)
+            environment.pop(name, None)
         else:
-            os.environ[name] = value
+            environment[name] = value

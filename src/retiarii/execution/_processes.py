@@ -78,6 +78,27 @@ def _kill_tree(pid: int) -> None:
             pass
 
 
+def kill_marked(name: str, value: str) -> None:
+    """Kill all processes of this user in whose environment, or that of an ancestor, a variable had this value."""
+    for _ in range(3):  # they may be starting others just now
+        marked = [process for process in psutil.process_iter() if _has_variable(process, name, value)]
+        if not marked:
+            return
+        for process in marked:
+            try:
+                process.kill()
+            except psutil.NoSuchProcess:
+                pass
+        psutil.wait_procs(marked, timeout=1.0)
+
+
+def _has_variable(process: psutil.Process, name: str, value: str) -> bool:
+    try:
+        return bool(process.environ().get(name) == value)
+    except (psutil.Error, OSError):  # gone, or another user's
+        return False
+
+
 def has_exited(pid: int) -> bool:
     """Return whether a child has exited, leaving it a zombie, so that its number still stands for it (POSIX only)."""
     try:

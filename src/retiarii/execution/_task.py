@@ -20,15 +20,15 @@ class NasTask:
     Everything that draws from the generators of `random`, NumPy or torch, the initial weights included, follows from
     the job's seed.
 
-    Args:
+    Attributes:
         model: The model with choices in it; it is not changed.
         evaluator: What measures the model; its arguments may have choices, too.
     """
 
     def __init__(self, model: torch.nn.Module, evaluator: Evaluator) -> None:
-        self._model = model
+        self.model = model
         self._model_labels = {choice.label for choice in extract_space(model)}
-        self._evaluator = evaluator
+        self.evaluator = evaluator
 
     def __call__(self, job: TrialJob, report: Report) -> Metrics:
         """Run one trial.
@@ -39,13 +39,18 @@ class NasTask:
         """
         _seed_everything(job.seed)
         try:
-            model = freeze(self._model, job.architecture.restricted(self._model_labels))
+            model = freeze(self.model, job.architecture.restricted(self._model_labels))
         except Exception as error:  # the user's constructors may raise anything
             raise FreezeError(f"The architecture does not build: {type(error).__name__}: {error}") from error
-        return run_evaluation(self._evaluator.fix(job.architecture), model, report)
+        return run_evaluation(self.evaluator.fix(job.architecture), model, report)
 
 
 def _seed_everything(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed % 2**32)
-    torch.manual_seed(seed)
+    if torch.accelerator.current_accelerator() is None:
+        # What torch.manual_seed() does here, less the calls that it queues for every back end that this build lacks:
+        # they take half a millisecond, and the queues grow without end.
+        torch.default_generator.manual_seed(seed)
+    else:
+        torch.manual_seed(seed)

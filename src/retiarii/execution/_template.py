@@ -20,7 +20,7 @@ from retiarii.errors import ExecutionError
 from retiarii.execution._launch import TrialProcess, fork_trial, spawn_trial
 from retiarii.execution._outcome import describe
 from retiarii.execution._parent_link import ParentLink
-from retiarii.execution._payload import Settings, load_task, read_payload, restore_environment
+from retiarii.execution._payload import Settings, adapt_environment, load_task, read_payload
 from retiarii.execution._processes import IS_LINUX, IS_POSIX, adopt_orphans, signal_at_parents_death
 from retiarii.execution._protocol import Message
 from retiarii.execution._standard_streams import flush, redirect
@@ -98,7 +98,7 @@ def _prepare(settings: Settings, data: bytes, started: float) -> tuple[Launch, M
             'start_method="spawn".'
         )
     loaded = time.perf_counter()
-    restore_environment(settings)
+    adapt_environment(settings, os.environ)
     flush()
     gc.collect()
     gc.freeze()  # a collection in a child would touch, and so copy, every page that has objects in it

@@ -10,9 +10,8 @@ import time
 from collections import deque
 from collections.abc import Sequence
 
-import cloudpickle
-
 from retiarii.errors import ConfigError, ExecutionError
+from retiarii.evaluator import dumps as dump_object
 from retiarii.execution._devices import Device, DevicePool, cores_for_each
 from retiarii.execution._interface import (
     Event,
@@ -38,11 +37,6 @@ MAX_RESTARTS = 3  # templates that die one after the other without any trial end
 _SLICE_S = 1.0  # how often to see whether the template still lives, should nothing else tell
 
 
-def _dumps(thing: object, name: str) -> bytes:
-    data: bytes = cloudpickle.dumps(thing)
-    return data
-
-
 class TemplateExecutor(Executor):
     """Runs every trial in a fresh process that is forked from a *template*, which has loaded the task once.
 
@@ -51,8 +45,8 @@ class TemplateExecutor(Executor):
     and told with its end. A trial that raises, hangs, crashes, is killed or takes too much memory is a failed trial,
     and nothing that it started outlives it. A template that dies takes its trials with it and is replaced.
 
-    torch, and libraries that share its OpenMP, use ``threads_per_trial`` threads in a trial; NumPy's own linear algebra
-    stays at one thread where trials are forked.
+    torch, and libraries that are imported in a trial, use ``threads_per_trial`` threads there; the linear algebra of a
+    NumPy that was loaded with the task stays at one thread where trials are forked.
 
     Args:
         task: What a trial does; or that, serialised, as bytes that `pickle.loads` reads.
@@ -80,7 +74,7 @@ class TemplateExecutor(Executor):
         devices: Sequence[Sequence[int | str]] | None = None,
         threads_per_trial: int | None = None,
         start_method: str | None = None,
-        dumps: Dumps = _dumps,
+        dumps: Dumps = dump_object,
     ) -> None:
         _at_least_one("slots", slots)
         if threads_per_trial is not None:

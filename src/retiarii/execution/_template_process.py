@@ -5,27 +5,27 @@ from __future__ import annotations
 import os
 import selectors
 import subprocess
+import uuid
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import BinaryIO, cast
 
-from retiarii.execution._payload import Settings, command, hash_seed, write_payload
+from retiarii.execution._payload import Settings, command, write_payload
 from retiarii.execution._pipes import Readable, Tail, readable
-from retiarii.execution._processes import IS_POSIX, exit_in_words, kill_group
+from retiarii.execution._processes import IS_POSIX, exit_in_words, kill_group, kill_marked
 from retiarii.execution._protocol import FrameReader, Message, frame
 
 CLOSE_S = 10.0  # how long a template may take to end its trials and itself, before it is killed
 
-# Set while a template that forks imports torch and loads the task; trials get the user's own values back.
-_ENVIRONMENT = {
-    "MKL_NUM_THREADS": "1",
-    "NUMEXPR_NUM_THREADS": "1",
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "VECLIB_MAXIMUM_THREADS": "1",
-    "PYTORCH_NVML_BASED_CUDA_CHECK": "1",  # torch.cuda.is_available() then does not initialise CUDA
-}
+_MARK = "RETIARII_TEMPLATE"  # the environment variable by which everything is found that a template has started
+_THREADS = (
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
 _HUGE_PAGES = "glibc.malloc.hugetlb=1"  # shorter page tables: with 800 MB of data a fork takes 5 ms instead of 25
 
 
@@ -38,8 +38,8 @@ class _Remains:
     printed: Readable
     selector: selectors.BaseSelector
     owner: int
+    mark: str
     is_ready: bool = False
-    trials: dict[int, int] = field(default_factory=dict)  # number -> process
 
 
 class TemplateProcess:
@@ -57,9 +57,11 @@ class TemplateProcess:
     """
 
     def __init__(self, settings: Settings, task: bytes) -> None:
-        changes = _environment_changes() if settings.is_forking else {}
-        settings = replace(settings, environment={name: os.environ.get(name) for name in changes})
-        self._remains = _start({**os.environ, **changes})
+        changes = _for_forking() if settings.is_forking else {}
+        theirs = {name: os.environ.get(name) for name in changes}
+        theirs.update(dict.fromkeys(_THREADS, str(settings.threads_per_trial)))
+        self._remains = _start({**os.environ, **_for_all(), **changes})
+        settings = replace(settings, environment=theirs)
         self._finalizer = weakref.finalize(self, _end, self._remains)
         self._frames = FrameReader(max_frame=None)
         self._printed = Tail()
@@ -109,10 +111,6 @@ class TemplateProcess:
         for message in messages:
             if message["event"] == "ready":
                 self._remains.is_ready = True
-            elif message["event"] == "started":
-                self._remains.trials[message["number"]] = message["pid"]
-            elif message["event"] == "ended":
-                self._remains.trials.pop(message["number"], None)
         return messages
 
     def _hear(self, pipe: Readable) -> bytes:
@@ -135,6 +133,7 @@ class TemplateProcess:
 
 
 def _start(environment: dict[str, str]) -> _Remains:
+    mark = uuid.uuid4().hex
     events, events_inlet = os.pipe()
     printed, printed_inlet = os.pipe()
     try:
@@ -143,7 +142,7 @@ def _start(environment: dict[str, str]) -> _Remains:
             stdin=subprocess.PIPE,
             stdout=events_inlet,
             stderr=printed_inlet,
-            env=environment,
+            env={**environment, _MARK: mark},
             start_new_session=IS_POSIX,  # Ctrl-C at the terminal is for this process, which then decides about trials
         )
     except BaseException:
@@ -153,7 +152,7 @@ def _start(environment: dict[str, str]) -> _Remains:
     finally:
         os.close(events_inlet)
         os.close(printed_inlet)
-    remains = _Remains(popen, readable(events), readable(printed), selectors.DefaultSelector(), os.getpid())
+    remains = _Remains(popen, readable(events), readable(printed), selectors.DefaultSelector(), os.getpid(), mark)
     for pipe in (remains.events, remains.printed):
         remains.selector.register(pipe, selectors.EVENT_READ)
     return remains
@@ -174,18 +173,23 @@ def _end(remains: _Remains) -> None:
             pass
     if popen.poll() != 0:  # it did not get round to tidying up
         kill_group(popen.pid)
-        for pid in remains.trials.values():
-            kill_group(pid)
+        kill_marked(_MARK, remains.mark)
     popen.wait()
     remains.selector.close()
     remains.events.close()
     remains.printed.close()
 
 
-def _environment_changes() -> dict[str, str]:
+def _for_all() -> dict[str, str]:
+    # With a fixed seed of hashes, sets are iterated in the same order whenever a trial is repeated.
+    return {"PYTHONHASHSEED": os.environ.get("PYTHONHASHSEED", "0")}
+
+
+def _for_forking() -> dict[str, str]:
+    """Return what is set while a template that forks imports torch and loads the task, but not in trials."""
     tunables = [os.environ["GLIBC_TUNABLES"]] if os.environ.get("GLIBC_TUNABLES") else []
     return {
-        **_ENVIRONMENT,
+        **dict.fromkeys(_THREADS, "1"),
         "GLIBC_TUNABLES": ":".join([*tunables, _HUGE_PAGES]),
-        "PYTHONHASHSEED": hash_seed(),
+        "PYTORCH_NVML_BASED_CUDA_CHECK": "1",  # torch.cuda.is_available() then does not initialise CUDA
     }

@@ -126,9 +126,9 @@ def main() -> None:
 
 
 def _perform(task: Task, settings: Settings, order: Message, channel: Channel) -> None:
-    import torch  # the process that runs `main` finds out here, and in loading the task, what importing it costs
-
-    torch.set_num_threads(settings.threads_per_trial)
+    torch = sys.modules.get("torch")
+    if torch is not None:  # else, should the task import it later, it will look at the environment
+        torch.set_num_threads(settings.threads_per_trial)
     memory = settings.limits.memory_bytes
     baseline = 0
     if memory is not None:

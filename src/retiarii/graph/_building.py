@@ -24,6 +24,8 @@ from retiarii.graph._literal import Literals
 from retiarii.graph._model import Model
 from retiarii.graph._operation import Input, Inputs, Kind, Operation
 from retiarii.graph._records import INPUT_ID, OUTPUT_ID, GraphData, TensorRecord
+from retiarii.graph._types import type_name
+from retiarii.nn.pytorch._placeholder import Placeholder
 
 _BASES: dict[str, type[nn.Module]] = {
     kind.__name__: kind for kind in (nn.Module, nn.Sequential, nn.ModuleList, nn.ModuleDict)
@@ -63,7 +65,7 @@ class _Builder:
         data = self._model.graphs[name]._data
         running = check_inputs(data, name)
         module = empty_module(data, name)
-        for path, kind in _holders(data, running):
+        for path, kind in holders(data, running):
             _attach(module, path, _HOLDERS.get(kind, nn.Module)())
         parts = dict(self._parts(data, name, running))
         for path in _in_order(data, parts):
@@ -72,6 +74,9 @@ class _Builder:
                 _attach_tensor(module, part, self._keep)
             else:
                 _attach(module, path, part)
+        for path, kind in holders(data, running):
+            if kind in ("ModuleList", "Sequential"):
+                _fill_gaps(module.get_submodule(path))
         for alias, path in data.module.aliases.items():
             if path in parts or path in data.module.containers:
                 _attach(module, alias, module.get_submodule(path))
@@ -115,7 +120,7 @@ def check_fixed(operation: Operation, path: str) -> None:
         )
 
 
-PLACEHOLDER = "retiarii.nn.pytorch._placeholder.Placeholder"
+PLACEHOLDER = type_name(Placeholder)
 
 
 def full_path(graph: str, member: str) -> str:
@@ -219,8 +224,8 @@ def _compile(name: str, source: str, objects: Mapping[str, Any]) -> FunctionType
 _sources: list[str] = []
 
 
-def _holders(data: GraphData, running: list[int]) -> Iterator[tuple[str, str]]:
-    """Yield the containers that are needed, outer ones first."""
+def holders(data: GraphData, running: list[int]) -> Iterator[tuple[str, str]]:
+    """Yield the paths and kinds of the containers that are needed, outer ones first."""
     yield from data.module.containers.items()
     known = {*data.module.containers}
     for node in running:
@@ -246,6 +251,16 @@ def _in_order(data: GraphData, parts: Mapping[str, Any]) -> list[str]:
 def _attach(module: nn.Module, path: str, part: nn.Module) -> None:
     parent, _, name = path.rpartition(".")
     module.get_submodule(parent).add_module(name, part)
+
+
+def _fill_gaps(holder: nn.Module) -> None:
+    """Let the places of removed submodules in a list be taken by modules that do nothing."""
+    count = max((int(name) for name in holder._modules), default=-1) + 1
+    if len(holder._modules) < count:
+        kept = dict(holder._modules)
+        holder._modules.clear()
+        for index in range(count):
+            holder.add_module(str(index), kept.get(str(index)) or nn.Identity())
 
 
 def _attach_tensor(module: nn.Module, record: TensorRecord, keep: bool) -> None:

@@ -14,6 +14,7 @@ from retiarii.graph._types import type_name
 from retiarii.nn.pytorch import is_basic_unit
 from retiarii.nn.pytorch._layers import layer_class
 from retiarii.nn.pytorch._recording import ModuleCall, Role, module_call
+from retiarii.nn.pytorch._placeholder import Placeholder, placeholder_info
 from retiarii.nn.pytorch.mutation_utils import Mutable
 
 HOLDERS = (nn.ModuleList, nn.ModuleDict, nn.ParameterList, nn.ParameterDict)
@@ -88,6 +89,8 @@ class LayerReader:
             cls: type = call.cls
             args, kwargs = self._evaluate((call.args, call.kwargs))
             parameters = bind_parameters(cls, args, kwargs, path)
+            if cls is Placeholder:
+                parameters = placeholder_info(parameters.get("related_info", {}))
         elif is_torch_layer(module):
             cls = type(module)
             parameters = _read_parameters(module, path)
@@ -164,7 +167,9 @@ def _read_parameters(module: nn.Module, path: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, parameter in inspect.signature(cls).parameters.items():
         value = _attribute_of(module, name, parameter)
-        if value is not parameter.empty and value is not parameter.default:
+        if isinstance(value, tuple) and len(set(value)) == 1:
+            value = value[0]  # (3, 3) is what 3 became; the check below finds out where it was meant
+        if value is not parameter.empty and (type(value) is not type(parameter.default) or value != parameter.default):
             found[name] = value
     args, kwargs = call_arguments(cls, found, path)
     try:

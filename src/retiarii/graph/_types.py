@@ -79,6 +79,8 @@ def _canonical(name: str) -> str:
         rest = name.removeprefix(prefix)
         if rest != name and hasattr(nn, rest):
             return f"torch.nn.{rest}"
+    if name.startswith("retiarii.nn.pytorch._"):  # the files of that package are private
+        return f"retiarii.nn.pytorch.{name.rpartition('.')[2]}"
     if name.startswith("torch.nn.modules."):
         short = name.rpartition(".")[2]
         if hasattr(nn, short):

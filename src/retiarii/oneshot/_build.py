@@ -5,20 +5,18 @@ from __future__ import annotations
 import copy
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from torch import nn
 
 from retiarii.nn.pytorch import extract_space
 from retiarii.nn.pytorch._construction import find_expressions
 from retiarii.nn.pytorch._extract import first_number
-from retiarii.nn.pytorch._freezer import TORCH_STATE
 from retiarii.nn.pytorch._recording import ModuleCall, Role, forget_call, module_call
 from retiarii.nn.pytorch.mutation_utils import Mutable
 from retiarii.oneshot._decision import decisions_of
 from retiarii.oneshot._errors import SupernetError
 from retiarii.oneshot._lookup import Lookup
-from retiarii.oneshot._rules import DEFAULT_RULES, PRIMITIVE_RULE, WEIGHTLESS_RULE, Rule, separate_rule
+from retiarii.oneshot._rules import DEFAULT_RULES, PRIMITIVE_RULE, WEIGHTLESS_RULE, Rule, Site, separate_rule
 from retiarii.oneshot._slots import Slot
 from retiarii.oneshot._supernet import Supernet
 from retiarii.space import Constraint
@@ -56,6 +54,9 @@ def build_supernet(
     return supernet
 
 
+_TORCH_STATE = frozenset(vars(nn.Module()))  # what torch keeps in every module: no place for choices
+
+
 class _Builder:
     """A walk over the copy of a model that replaces choices by operators."""
 
@@ -80,16 +81,48 @@ class _Builder:
         return known
 
     def _new(self, module: nn.Module, path: str) -> nn.Module:
-        if isinstance(module, Mutable):
-            return self._rule(module, PRIMITIVE_RULE)(module, path, self._lookup, self.convert)
         call = module_call(module)
+        if isinstance(module, Mutable):
+            return self._operator(module, PRIMITIVE_RULE, call, path)
         if call is not None:
-            self._check(call, path, module)
-            if call.variables:
+            forget_call(module)
+            _refuse_parameters(call, path)
+            if call.variables and call.role is not Role.MODEL:
+                is_simple = call.role is Role.LAYER and not any(True for _ in module.parameters())
                 self._refuse_ties(module, path)
-                # The rule may convert the very same module, as one configuration among others.
-                del self._converted[id(module)] if id(module) in self._converted else None
+                return self._operator(module, WEIGHTLESS_RULE if is_simple else separate_rule, call, path)
+        return self._inside(module, path)
+
+    def _operator(self, module: nn.Module, default: Rule, call: ModuleCall | None, path: str) -> nn.Module:
+        rule = next((self._rules[cls] for cls in type(module).__mro__ if cls in self._rules), default)
+        return rule(module, Site(path, self._lookup, self.convert, call))
+
+    def _inside(self, module: nn.Module, path: str) -> nn.Module:
+        for name, child in list(module._modules.items()):
+            if child is not None:
+                module._modules[name] = self.convert(child, f"{path}.{name}" if path else name)
+        for name, value in vars(module).items():
+            if name not in _TORCH_STATE and find_expressions(value):
+                self.slots.append(Slot(module, name, value, self._lookup, path))
         return module
 
-    def _rule(self, module: nn.Module, default: Rule) -> Rule:
-        return next((self._rules[cls] for cls in type(module).__mro__ if cls in self._rules), default)
+    def _refuse_ties(self, module: nn.Module, path: str) -> None:
+        """Refuse parameters that a layer with choices shares with other modules: the supernet's are others."""
+        for name, parameter in module.named_parameters():
+            if self._owners[id(parameter)] > 1:
+                raise SupernetError(
+                    f"The parameter {name!r} of {path!r} is shared with another module, but {path!r} has choices in its "
+                    "arguments, so that its weights are replaced by those of the largest layer. Share the module itself.",
+                    path=path,
+                )
+
+
+def _refuse_parameters(call: ModuleCall, path: str) -> None:
+    if call.parameters:
+        labels = ", ".join(repr(str(variable.label)) for variable, _ in call.parameters)
+        raise SupernetError(
+            f"{path or 'The model'} uses ModelParameterChoice ({labels}), whose value is needed while the constructor runs, so "
+            "that no single module contains all architectures. Use ValueChoice in layers, LayerChoice or Repeat, or a "
+            "multi-trial strategy.",
+            path=path,
+        )

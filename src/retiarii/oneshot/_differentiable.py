@@ -11,14 +11,14 @@ import torch
 from torch import Tensor, optim
 
 from retiarii.errors import ConfigError
-from retiarii.oneshot._cost import ExpectedCost
+from retiarii.oneshot._cost import CostEstimator, ExpectedCost
 from retiarii.oneshot._decision import check_weighable
 from retiarii.oneshot._distributed import average
 from retiarii.oneshot._export import most_probable
 from retiarii.oneshot._history import MAX_SAMPLED
 from retiarii.oneshot._parameters import ArchitectureParameters
 from retiarii.oneshot._relaxation import Relaxation
-from retiarii.oneshot._search import Loss, OneShotSearch, Phase
+from retiarii.oneshot._search import DriverHints, Loss, OneShotSearch, Phase
 from retiarii.oneshot._supernet import Supernet
 from retiarii.oneshot._unrolled import unrolled_gradients
 from retiarii.space import Architecture
@@ -35,6 +35,7 @@ class ArchitectureLearning:
         unrolled: Whether the gradient sees one step of the weights ahead.
         penalty: An expected cost to be added to the loss.
         initial_scale: Standard deviation of the initial parameters.
+        hints: What the options ask of drivers.
     """
 
     optimizer: Callable[[Sequence[torch.nn.Parameter]], optim.Optimizer]
@@ -43,6 +44,7 @@ class ArchitectureLearning:
     unrolled: bool = False
     penalty: ExpectedCost | None = None
     initial_scale: float = 1e-3
+    hints: DriverHints = DriverHints()
 
 
 class DifferentiableSearch(OneShotSearch):
@@ -62,7 +64,7 @@ class DifferentiableSearch(OneShotSearch):
     """
 
     def __init__(self, supernet: Supernet, relaxation: Relaxation, learning: ArchitectureLearning, *, seed: int) -> None:
-        super().__init__(supernet, warmup_epochs=learning.warmup_epochs)
+        super().__init__(supernet, warmup_epochs=learning.warmup_epochs, hints=learning.hints)
         check_weighable(supernet.decisions, "This strategy")
         self.parameters = ArchitectureParameters(
             supernet.decisions, seed=seed, scale=learning.initial_scale, dtype=supernet.dtype
@@ -71,6 +73,7 @@ class DifferentiableSearch(OneShotSearch):
         self._learning = learning
         self._optimizer = learning.optimizer(list(self.parameters))
         self._generator = torch.Generator().manual_seed((seed + 1) % 2**63)
+        self._cost = None if learning.penalty is None else CostEstimator(learning.penalty, supernet)
 
     @property
     def phase(self) -> Phase:
@@ -170,16 +173,16 @@ class DifferentiableSearch(OneShotSearch):
             return {label: self._relaxation.probabilities(self.parameters.logits(label)) for label in self.supernet.decisions}
 
     def _with_penalties(self, alphas: Sequence[Tensor], gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
-        """Add the gradients of what does not depend on data."""
+        """Add the gradients of the terms that do not depend on data."""
         penalties = [self._relaxation.penalty(self.parameters)]
-        if self._learning.penalty is not None:
-            shares = {label: self._relaxation.probabilities(self.parameters.logits(label)) for label in self.supernet.decisions}
-            penalties.append(self._learning.penalty(self.supernet.decisions, self.supernet.space, shares, self._generator))
-        total = [gradient for gradient in gradients]
+        if self._cost is not None:
+            labels = self.supernet.decisions
+            shares = {label: self._relaxation.probabilities(self.parameters.logits(label)) for label in labels}
+            penalties.append(self._cost.penalty(shares, self._generator))
+        total = list(gradients)
         for penalty in penalties:
             if penalty is not None and penalty.requires_grad:
-                extra = _gradients(penalty, alphas)
-                total = [_sum(gradient, more) for gradient, more in zip(total, extra, strict=True)]
+                total = [_sum(one, other) for one, other in zip(total, _gradients(penalty, alphas), strict=True)]
         return total
 
     def _descend(self, alphas: Sequence[Tensor], gradients: Sequence[Tensor | None]) -> None:

@@ -23,7 +23,7 @@ class PathSearch(OneShotSearch):
         keep_sampled: Whether records list the sampled paths.
     """
 
-    def __init__(self, supernet: Supernet, *, seed: int, space: SearchSpace, keep_sampled: bool = False) -> None:
+    def __init__(self, supernet: Supernet, *, seed: int, space: SearchSpace, keep_sampled: bool) -> None:
         super().__init__(supernet)
         self._seed = seed
         self._space = space

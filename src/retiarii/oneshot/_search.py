@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from torch import Tensor, optim
 
+from retiarii.errors import ConfigError
 from retiarii.oneshot._history import SearchRecord, entropy_of
 from retiarii.oneshot._supernet import Supernet
 from retiarii.space import Architecture
@@ -15,6 +17,21 @@ from retiarii.space import Architecture
 Loss: TypeAlias = Callable[[], Tensor]
 Reward: TypeAlias = Callable[[], float]
 Phase: TypeAlias = Literal["none", "step", "epoch"]
+
+
+@dataclass(frozen=True)
+class DriverHints:
+    """What the options of a strategy ask of whoever drives the search.
+
+    Attributes:
+        steps_per_epoch: Architecture steps after each epoch, if they belong there; None is one per validation batch.
+        reward_metric_name: The metric that is the reward; None is the only one, or "default".
+        gradient_clip_val: Largest norm of the gradient of the weights; None leaves it to the driver.
+    """
+
+    steps_per_epoch: int | None = None
+    reward_metric_name: str | None = None
+    gradient_clip_val: float | None = None
 
 
 class OneShotSearch(ABC):
@@ -37,14 +54,19 @@ class OneShotSearch(ABC):
     Args:
         supernet: What to search; the search sets its decisions.
         warmup_epochs: Epochs at the beginning in which only weights learn.
+        hints: What it asks of drivers.
 
     Attributes:
         supernet: The supernet.
+        hints: What it asks of drivers.
         epoch: The current epoch, from 0.
     """
 
-    def __init__(self, supernet: Supernet, *, warmup_epochs: int = 0) -> None:
+    def __init__(
+        self, supernet: Supernet, *, warmup_epochs: int = 0, hints: DriverHints = DriverHints()  # noqa: B008 - immutable
+    ) -> None:
         self.supernet = supernet
+        self.hints = hints
         self.epoch = 0
         self._warmup_epochs = warmup_epochs
         self._sampled: list[Architecture] = []
@@ -75,7 +97,15 @@ class OneShotSearch(ABC):
         Args:
             epoch: From 0.
             num_epochs: How many there will be.
+
+        Raises:
+            ConfigError: All of them are warm-up, so that nothing would ever be learnt.
         """
+        if 0 < num_epochs <= self._warmup_epochs:
+            raise ConfigError(
+                f"warmup_epochs={self._warmup_epochs} leaves none of the {num_epochs} epochs to learn the architecture. Use "
+                "fewer, or train longer."
+            )
         self.epoch = epoch
         self._sampled.clear()
 

@@ -118,6 +118,11 @@ def _instance_norm(dims: int) -> SliceRule:
     return SliceRule(merges=_norm_merges, inputs="num_features", outputs="num_features", feature_dim=-dims - 1)
 
 
+def _transformer(*attentions: str) -> SliceRule:
+    blocks = {f"{attention}.in_proj_{kind}": 3 for attention in attentions for kind in ("weight", "bias")}
+    return SliceRule(blocks=blocks, inputs="d_model", outputs="d_model", feature_dim=-1)
+
+
 def _recurrent(gates: int) -> SliceRule:
     """Each weight stacks one block per gate. Layers beyond the 64th would share across gates, which is as sound."""
     sides = [f"{side}_l{layer}{end}" for side in ("ih", "hh") for layer in range(64) for end in ("", "_reverse")]
@@ -150,6 +155,8 @@ SLICE_RULES: dict[type[nn.Module], SliceRule] = {
     nn.MultiheadAttention: SliceRule(
         blocks={"in_proj_weight": 3, "in_proj_bias": 3}, inputs="embed_dim", outputs="embed_dim", feature_dim=-1
     ),
+    nn.TransformerEncoderLayer: _transformer("self_attn"),
+    nn.TransformerDecoderLayer: _transformer("self_attn", "multihead_attn"),
     nn.RNN: _recurrent(1),
     nn.GRU: _recurrent(3),
     nn.LSTM: _recurrent(4),

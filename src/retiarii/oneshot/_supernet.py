@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -88,6 +89,25 @@ class Supernet:
             )
         return self.space.architecture({label: decision.value for label, decision in self.decisions.items()})
 
+    @contextmanager
+    def temporarily(self, architecture: Mapping[str, Any]) -> Iterator[None]:
+        """Make a path active inside the block, and what was set before, path or mixture, after it.
+
+        Raises:
+            ArchitectureError: It does not fit the space.
+        """
+        before = {label: (d.value, d.weights, d.support) for label, d in self.decisions.items()}
+        try:
+            self.set_architecture(architecture)
+            yield
+        finally:
+            for label, (value, weights, support) in before.items():
+                decision = self.decisions[label]
+                decision.choose(value)
+                if weights is not None:
+                    decision.mix(weights, support)
+            self.fill_slots()
+
     def fill_slots(self) -> None:
         """Write the current values into attributes that hold choices."""
         for slot in self._slots:
@@ -107,6 +127,16 @@ class Supernet:
         """The type of the weights; torch's default if there are none."""
         floating = (weight.dtype for weight in self.module.parameters() if weight.is_floating_point())
         return next(floating, torch.get_default_dtype())
+
+    def eval(self) -> Supernet:
+        """Set the module to evaluation mode."""
+        self.module.eval()
+        return self
+
+    def train(self, mode: bool = True) -> Supernet:
+        """Set the module to training mode."""
+        self.module.train(mode)
+        return self
 
     def _leave_mixtures(self) -> None:
         """Set decisions that are inactive in the architecture to paths too: nothing may compute a mixture."""

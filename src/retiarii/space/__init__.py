@@ -19,7 +19,7 @@ from retiarii.space._numeric import Float, Integer
 from retiarii.space._random import rng_for
 from retiarii.space._space import MAX_TRIES, Constraint, SearchSpace
 from retiarii.space._subset import Subset
-from retiarii.space._value import Value
+from retiarii.space._value import Value, identity, nearest
 
 __all__ = [
     "ALWAYS",
@@ -40,5 +40,7 @@ __all__ = [
     "Variable",
     "both",
     "either",
+    "identity",
+    "nearest",
     "rng_for",
 ]

@@ -130,7 +130,7 @@ class SearchSpace:
         if size == math.inf:
             raise self._continuous()
         if not 0 <= index < size:
-            raise SpaceError(f"Architecture number {index} was asked for, expected 0 to {size - 1}.")
+            raise SpaceError(f"There is no architecture number {index}: this space has {size_text(size)}, from 0 on.")
         return Architecture._of(self._counter.values_at(index))
 
     def architecture(self, raw: Mapping[str, Any]) -> Architecture:
@@ -163,8 +163,8 @@ class SearchSpace:
             if choice.label in raw:
                 return choice.parse(raw[choice.label])
             raise ArchitectureError(
-                f"The architecture has no value for {choice.label!r}{choice._place}, expected one of "
-                f"{choice.domain()}. Add it.",
+                f"The architecture has no value for {choice.label!r}{choice._place}. Add one; its domain is "
+                f"{choice.domain()}.",
                 label=choice.label,
                 expected=choice.domain(),
             )
@@ -203,8 +203,8 @@ class SearchSpace:
             ConstraintError: None of `MAX_TRIES` mutants met the constraints.
 
         Reference:
-            Regularized Evolution (Real et al., 2019), arXiv:1802.01548, "mutation": one decision changes. Deviation:
-            the new value always differs from the old one.
+            Regularized Evolution (Real et al., 2019), arXiv:1802.01548, section 2: a mutation changes one decision.
+            Deviation: there is no identity mutation, and all decisions are equally likely.
         """
         if probability is None:
             return self._wanted(lambda: self._sampler.mutate_one(architecture._values, rng))
@@ -239,7 +239,7 @@ class SearchSpace:
         """
         if self.size == math.inf:
             raise self._continuous()
-        every = (Architecture._of(self._counter.values_at(index)) for index in _count_to(int(self.size)))
+        every = (Architecture._of(self._counter.values_at(index)) for index in range(int(self.size)))
         return (architecture for architecture in every if self.satisfies(architecture))
 
     def _wanted(self, propose: Callable[[], dict[str, Value]]) -> Architecture:
@@ -320,11 +320,3 @@ class SearchSpace:
         if not isinstance(data, Mapping) or not isinstance(data.get("choices"), list):
             raise SpaceError(f"A search space in JSON is an object with the list 'choices', got {data!r}.")
         return cls(choice_from_json(choice) for choice in data["choices"])
-
-
-def _count_to(stop: int) -> Iterator[int]:
-    """Count like ``range``, which is limited to the size of a pointer in some of its methods."""
-    index = 0
-    while index < stop:
-        yield index
-        index += 1

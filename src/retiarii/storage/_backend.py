@@ -23,6 +23,9 @@ class Backend(ABC):
         location: Where the store is.
     """
 
+    patience_s: float
+    """For how long a lock may seem to be held that no longer is."""
+
     def __init__(self, location: Location) -> None:
         self.location = location
         self.engine = self._create_engine()

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from pathlib import Path
 
 from retiarii.storage import _fork
-
-_ATTEMPTS, _PAUSE_S = 6, 0.02  # another process that looks whether the lock is held has it for a moment
 
 if sys.platform == "win32":
     import msvcrt
@@ -54,22 +51,27 @@ class FileLock:
             OSError: The file cannot be made, or its file system has no locks.
         """
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        for attempt in range(_ATTEMPTS):
-            if attempt:
-                time.sleep(_PAUSE_S)
-            if self._attempt():
-                return True
-        return False
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            locked = _try_lock(descriptor)
+        except OSError:
+            os.close(descriptor)
+            raise
+        if locked:
+            self._descriptor = descriptor
+        else:
+            os.close(descriptor)
+        return locked
 
     def is_held(self) -> bool:
-        """Return whether somebody has the lock.
+        """Return whether somebody has the lock; to find out, it is taken for a moment.
 
         Raises:
             OSError: The file cannot be opened, or its file system has no locks.
         """
         if not self._path.exists():
             return False
-        if self._attempt():
+        if self.acquire():
             self.release()
             return False
         return True
@@ -83,16 +85,3 @@ class FileLock:
     def after_fork_in_child(self) -> None:
         """Close the child's copy of the descriptor; the parent keeps the lock."""
         self.release()
-
-    def _attempt(self) -> bool:
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            locked = _try_lock(descriptor)
-        except OSError:
-            os.close(descriptor)
-            raise
-        if locked:
-            self._descriptor = descriptor
-        else:
-            os.close(descriptor)
-        return locked

@@ -31,6 +31,7 @@ class PostgreSQLBackend(Backend):
     """A store in a schema of a PostgreSQL database."""
 
     begin_write = None
+    patience_s = 1.0  # a busy server takes a moment to see that a process has died
 
     def prepare(self, *, create: bool) -> None:
         """See `Backend.prepare`."""

@@ -34,6 +34,7 @@ class SQLiteBackend(Backend):
     """A store in one file, with lock files and artefacts in a folder beside it."""
 
     begin_write = "BEGIN IMMEDIATE"
+    patience_s = 0.1  # who only looks whether a lock is held has it for a moment
 
     @property
     def path(self) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -22,6 +23,7 @@ from retiarii.storage._writer import Writer
 from retiarii.trial import Direction, Trial, TrialState
 
 _CHUNK = 500
+_PAUSE_S = 0.02
 
 T = TypeVar("T")
 
@@ -353,7 +355,9 @@ class Store:
     @contextmanager
     def _locked(self, experiment_id: str) -> Iterator[None]:
         record = self.get_experiment(experiment_id)
-        release = self._backend.acquire(experiment_id)
+        deadline = time.monotonic() + self._backend.patience_s
+        while (release := self._backend.acquire(experiment_id)) is None and time.monotonic() < deadline:
+            time.sleep(_PAUSE_S)
         if release is None:
             owner = "another process" if record.pid is None else f"process {record.pid} on host {record.host!r}"
             raise ExperimentBusyError(

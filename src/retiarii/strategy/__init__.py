@@ -21,7 +21,7 @@ models nor evaluates them.
 from retiarii.strategy._evolution import EvolutionSearch, RegularizedEvolution
 from retiarii.strategy._grid import GridEnumeration, GridSearch
 from retiarii.strategy._random import Random, RandomSearch
-from retiarii.strategy._search import Search, SearchError
+from retiarii.strategy._search import Search
 from retiarii.strategy._strategy import BaseStrategy, Strategy
 
 __all__ = [
@@ -33,6 +33,5 @@ __all__ = [
     "RandomSearch",
     "RegularizedEvolution",
     "Search",
-    "SearchError",
     "Strategy",
 ]

@@ -22,7 +22,7 @@ class Random(Strategy):
         variational: Accepted for scripts written for NNI, where it allowed a space that changes while searching. It
             has no effect.
         dedup: Never propose the same architecture twice. When little is left of a space of up to a million
-            architectures, the rest is enumerated in a random order (without regard to priors), so that `SearchExhausted`
+            architectures, the rest is enumerated in a random order (priors no longer count), so that `SearchExhausted`
             ends the search exactly when all that meet the constraints were proposed.
         model_filter: A constraint: only architectures for which it returns True are proposed.
 

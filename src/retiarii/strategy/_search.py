@@ -7,13 +7,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
-from retiarii.errors import ConfigError, RetiariiError, SearchExhausted, SpaceError
+from retiarii.errors import ConfigError, SearchError, SearchExhausted, SpaceError
 from retiarii.space import Architecture, SearchSpace
 from retiarii.trial import Direction, Failure, FailureKind, MetricValue, Trial, TrialState, parse_metrics
-
-
-class SearchError(RetiariiError, ValueError):
-    """A search was asked or told something impossible."""
 
 
 class Search(ABC):

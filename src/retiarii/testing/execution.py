@@ -74,7 +74,7 @@ def eventually(condition: Callable[[], bool]) -> bool:
 def is_running(pid: int) -> bool:
     """Return whether a process is there and is not just waiting to be collected."""
     try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
 
@@ -212,6 +212,8 @@ class ExecutorConformance:
         executor.close()
         with pytest.raises(ExecutionError, match="closed"):
             executor.submit(job_for("succeed", 1))
+        with pytest.raises(ExecutionError, match="closed"):
+            executor.poll(0)
 
 
 class IsolatedExecutorConformance(ExecutorConformance):

@@ -471,7 +471,7 @@ def child(work: Callable[..., None], *arguments: Any) -> Iterator[tuple[multipro
     """Run ``work(connection, *arguments)`` in a forked process that does not outlive the block."""
     context: Any = multiprocessing.get_context("fork")
     ours, theirs = context.Pipe()
-    process = context.Process(target=work, args=(theirs, *arguments))
+    process = context.Process(target=_only_with, args=(ours, work, theirs, *arguments))
     process.start()
     theirs.close()
     try:
@@ -481,6 +481,11 @@ def child(work: Callable[..., None], *arguments: Any) -> Iterator[tuple[multipro
         process.join()
         process.close()
         ours.close()
+
+
+def _only_with(ours: Connection, work: Callable[..., None], theirs: Connection, *arguments: Any) -> None:
+    ours.close()  # so that the child notices when the parent's end is closed
+    work(theirs, *arguments)
 
 
 def _create(connection: Connection, storage: str | Path, experiment_id: str) -> None:
@@ -508,6 +513,7 @@ def _lock_and_fork(connection: Connection, storage: str | Path) -> None:
             connection.send("locked")
             os.waitpid(-1, 0)
         else:
-            connection.recv()
-            connection.send("ended")
+            with contextlib.suppress(EOFError):
+                connection.recv()
+                connection.send("ended")
             os._exit(0)

@@ -13,9 +13,9 @@ from statistics import fmean
 
 import pytest
 
-from retiarii.errors import SearchExhausted
+from retiarii.errors import SearchError, SearchExhausted
 from retiarii.space import Architecture, SearchSpace
-from retiarii.strategy import Search, SearchError, Strategy
+from retiarii.strategy import Search, Strategy
 from retiarii.testing.spaces import SPACES, darts, nas_bench_201, tiny
 from retiarii.testing.tables import nas_bench_201_table
 from retiarii.trial import Direction, Failure, FailureKind, Trial, TrialState

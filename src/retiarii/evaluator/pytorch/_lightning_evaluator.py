@@ -44,7 +44,7 @@ class Lightning(Evaluator):
             and without a ``train_dataloader`` method of the module, models are validated and not trained.
         val_dataloaders: Validation data, likewise.
         train_dataloader: Another spelling of ``train_dataloaders``.
-        fit_kwargs: Further arguments of ``Trainer.fit`` or ``Trainer.validate``.
+        fit_kwargs: Further arguments of ``Trainer.fit``.
         val_dataloader: Another spelling of ``val_dataloaders``.
         monitor: The logged metric by which trials are compared. Left out, it is the one that is logged as
             ``"default"``, or else the only metric whose name begins with "val", or else the only one of those that is
@@ -115,27 +115,35 @@ class Lightning(Evaluator):
         self._check_validation(module)
         trainer = fresh_trainer(self.trainer, report)
         with quiet_lightning(), honest_interrupts():
-            self._run(trainer, module)
+            self._run(trainer, module, report)
         return report.conclude(trainer)
 
     def fit(self, model: ModelSource) -> Metrics | None:
         """Do the same as `evaluate`."""
         return self.evaluate(model)
 
-    def _run(self, trainer: pytorch_lightning.Trainer, module: pytorch_lightning.LightningModule) -> None:
+    def _run(self, trainer: pytorch_lightning.Trainer, module: Any, report: ReportMetrics) -> None:
+        """Train where there are training data, and validate at least once where there are validation data."""
         train, validation = fresh_loaders(self.train_dataloaders), fresh_loaders(self.val_dataloaders)
-        if train is None and not _defines(module, "train_dataloader"):
-            trainer.validate(module, validation, **{"verbose": False, **self.fit_kwargs})
-        else:
+        is_trained = train is not None or _defines(module, "train_dataloader")
+        if is_trained:
             trainer.fit(module, train, validation, **self.fit_kwargs)
+        if not is_trained or (
+            self._has_validation(module) and not report.has_validated
+        ):  # max_steps or max_time ended it
+            data = train if isinstance(train, pytorch_lightning.LightningDataModule) else validation
+            trainer.validate(module, data, verbose=False)
 
-    def _check_validation(self, module: pytorch_lightning.LightningModule) -> None:
-        """Find out before the training that the metric to compare by will be missing after it."""
-        if (self.monitor or "").startswith("val") and not (
+    def _has_validation(self, module: pytorch_lightning.LightningModule) -> bool:
+        return (
             self.val_dataloaders is not None
             or _defines(module, "val_dataloader")
             or isinstance(self.train_dataloaders, pytorch_lightning.LightningDataModule)
-        ):
+        )
+
+    def _check_validation(self, module: pytorch_lightning.LightningModule) -> None:
+        """Find out before the training that the metric to compare by will be missing after it."""
+        if (self.monitor or "").startswith("val") and not self._has_validation(module):
             raise EvaluatorError(
                 f"{type(self).__name__} compares trials by {self.monitor!r}, but has no validation data. Give it "
                 "val_dataloaders."

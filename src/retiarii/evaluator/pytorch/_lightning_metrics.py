@@ -1,4 +1,4 @@
-"""The metric of `Classification`."""
+"""The metrics that the ready-made evaluators log."""
 
 from __future__ import annotations
 
@@ -7,6 +7,28 @@ from torch import Tensor
 
 from retiarii.errors import EvaluatorError
 from retiarii.evaluator.pytorch._lightning_extra import torchmetrics
+
+
+class MeanLoss(torchmetrics.Metric):
+    """The mean of a loss over samples; NaN stays NaN."""
+
+    full_state_update = False
+    loss_sum: Tensor
+    num_samples: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_state("loss_sum", torch.tensor(0.0), dist_reduce_fx="sum")
+        self.add_state("num_samples", torch.tensor(0), dist_reduce_fx="sum")
+
+    def update(self, loss: Tensor, num_samples: int) -> None:
+        """Count the mean loss of a batch."""
+        self.loss_sum = self.loss_sum + loss.detach() * num_samples
+        self.num_samples = self.num_samples + num_samples
+
+    def compute(self) -> Tensor:
+        """Return the mean over all samples counted."""
+        return self.loss_sum / self.num_samples
 
 
 class Accuracy(torchmetrics.Metric):

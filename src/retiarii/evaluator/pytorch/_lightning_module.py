@@ -11,12 +11,14 @@ from torch import Tensor, nn, optim
 
 from retiarii.evaluator._tracing import record_constructor, trace
 from retiarii.evaluator.pytorch._lightning_extra import pytorch_lightning, torchmetrics
-from retiarii.evaluator.pytorch._lightning_metrics import Accuracy
+from retiarii.evaluator.pytorch._lightning_metrics import Accuracy, MeanLoss
 from retiarii.evaluator.pytorch._onnx import write_onnx
 from retiarii.nn.pytorch._construction import ConstructorCall
 
 CriterionSource: TypeAlias = "Callable[[], nn.Module] | nn.Module | str"
 OptimizerSource: TypeAlias = "Callable[..., optim.Optimizer] | str"
+
+_STAGES = ("train", "val", "test")
 
 
 class LightningModule(pytorch_lightning.LightningModule):
@@ -70,13 +72,10 @@ class SupervisedLearningModule(LightningModule):
         self.save_hyperparameters({"learning_rate": learning_rate, "weight_decay": weight_decay})
         self.criterion = _build_criterion(criterion)
         self.optimizer = getattr(optim, optimizer) if isinstance(optimizer, str) else optimizer
-        self.metrics = nn.ModuleDict(
-            {
-                f"{stage}_{name}": copy.deepcopy(metric)
-                for stage in ("train", "val", "test")
-                for name, metric in metrics.items()
-            }
-        )
+        self.metrics = nn.ModuleDict()
+        for stage in _STAGES:
+            self.metrics.update({f"{stage}_{name}": copy.deepcopy(metric) for name, metric in metrics.items()})
+        self.losses = nn.ModuleDict({f"{stage}_loss": MeanLoss() for stage in _STAGES})
         self.export_onnx = export_onnx
 
     def forward(self, x: Any) -> Any:
@@ -89,7 +88,8 @@ class SupervisedLearningModule(LightningModule):
         output = self(x)
         loss: Tensor = self.criterion(output, y)
         self.log("train_loss", loss, prog_bar=True, batch_size=_num_samples(y))
-        self._log_metrics("train", output, y)
+        for name, metric in self._update_metrics("train", output, y):
+            self.log(name, metric, on_step=False, on_epoch=True, prog_bar=True)
         return loss
 
     def validation_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
@@ -98,9 +98,17 @@ class SupervisedLearningModule(LightningModule):
             self._write_onnx(batch[0])
         self._measure("val", batch)
 
+    def on_validation_epoch_end(self) -> None:
+        """Log what was measured, over all validation loaders."""
+        self._log_measured("val")
+
     def test_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Measure a batch of test data."""
         self._measure("test", batch)
+
+    def on_test_epoch_end(self) -> None:
+        """Log what was measured, over all test loaders."""
+        self._log_measured("test")
 
     def configure_optimizers(self) -> Any:
         """Return the optimizer of the model's parameters."""
@@ -111,15 +119,21 @@ class SupervisedLearningModule(LightningModule):
     def _measure(self, stage: str, batch: Any) -> None:
         x, y = batch
         output = self(x)
-        loss = self.criterion(output, y)
-        self.log(f"{stage}_loss", loss, prog_bar=True, batch_size=_num_samples(y), add_dataloader_idx=False)
-        self._log_metrics(stage, output, y)
+        self.losses[f"{stage}_loss"].update(self.criterion(output, y), _num_samples(y) or 1)
+        self._update_metrics(stage, output, y)
 
-    def _log_metrics(self, stage: str, output: Any, y: Any) -> None:
-        for name, metric in self.metrics.items():
-            if isinstance(metric, torchmetrics.Metric) and name.startswith(f"{stage}_"):
-                metric.update(output, y)
-                self.log(name, metric, on_step=False, on_epoch=True, prog_bar=True, add_dataloader_idx=False)
+    def _update_metrics(self, stage: str, output: Any, y: Any) -> list[tuple[str, torchmetrics.Metric]]:
+        metrics = self._metrics_of(stage)
+        for _, metric in metrics:
+            metric.update(output, y)
+        return metrics
+
+    def _log_measured(self, stage: str) -> None:
+        for name, metric in [(f"{stage}_loss", self.losses[f"{stage}_loss"]), *self._metrics_of(stage)]:
+            self.log(name, metric, prog_bar=True)
+
+    def _metrics_of(self, stage: str) -> list[tuple[str, Any]]:
+        return [(name, metric) for name, metric in self.metrics.items() if name.startswith(f"{stage}_")]
 
     def _write_onnx(self, x: Any) -> None:
         wish, self.export_onnx = self.export_onnx, None

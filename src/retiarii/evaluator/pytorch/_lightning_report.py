@@ -38,6 +38,11 @@ class ReportMetrics(pytorch_lightning.Callback):
         self._flush()
         self._logged, self._is_pending = _numbers(trainer.callback_metrics), True
 
+    @property
+    def has_validated(self) -> bool:
+        """Whether there was a validation that counts."""
+        return self._logged is not None
+
     def on_train_batch_start(self, *args: Any, **kwargs: Any) -> None:
         """Report the last validation before training goes on."""
         self._flush()

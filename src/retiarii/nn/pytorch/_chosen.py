@@ -61,18 +61,26 @@ class ChosenValues:
         Raises:
             ArchitectureError: The architecture has no value, or a wrong one, for it.
         """
-        label = self.public(choice.label)
+        return choice.parse(self.raw(choice.label, place, choice.domain()))
+
+    def raw(self, label: str, place: str = "", expected: str = "a value") -> Any:
+        """Return the value of a label as the architecture spells it.
+
+        Raises:
+            ArchitectureError: The architecture has none.
+        """
+        label = self.public(label)
         if label not in self.architecture:
             self.missing.add(label)
             where = f" (declared at {place})" if place else ""
             raise ArchitectureError(
-                f"The architecture has no value for the choice {label!r}{where}, expected {choice.domain()}."
+                f"The architecture has no value for the choice {label!r}{where}, expected {expected}."
                 f"{nearest(label, self.architecture)}",
                 label=label,
-                expected=choice.domain(),
+                expected=expected,
             )
         self.used.add(label)
-        return choice.parse(self.architecture[label])
+        return self.architecture[label]
 
     def evaluate(self, expression: Expression, place: str = "") -> Any:
         """Return the value of an expression.

@@ -96,6 +96,13 @@ class Survey:
             self.module(module, name)
 
     @contextmanager
+    def inside(self, name: str) -> Iterator[None]:
+        """Add a name to the path inside the block."""
+        self._path.append(name)
+        yield
+        self._path.pop()
+
+    @contextmanager
     def under(self, condition: Condition) -> Iterator[None]:
         """Make what is reported inside the block conditional; labels are those of the declarations."""
         outer = self._condition

@@ -54,6 +54,14 @@ class Freezer(ABC):
         """
         return self.values.of(choice, self.place)
 
+    def raw_value(self, label: str) -> Value:
+        """Return the value of a choice whose domain is not known, as the architecture spells it.
+
+        Raises:
+            ArchitectureError: The architecture has none.
+        """
+        return self.values.raw(label, self.place)
+
     def evaluate(self, value: Expression | Any) -> Any:
         """Return the value of an expression, and anything else as it is.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,7 +10,7 @@ from torch import nn
 from retiarii.errors import DomainError
 from retiarii.nn.pytorch._extract import Survey
 from retiarii.nn.pytorch._freezer import Freezer, Frozen
-from retiarii.nn.pytorch._value import new_label
+from retiarii.nn.pytorch._value import label_or_key, new_label
 from retiarii.nn.pytorch.mutation_utils import Mutable
 from retiarii.space import Categorical, Test
 
@@ -54,7 +53,7 @@ class LayerChoice(Mutable):
         key: str | None = None,
     ) -> None:
         super().__init__()
-        self._label = new_label(_label_or_key(label, key))
+        self._label = new_label(label_or_key(label, key))
         self.prior = None if prior is None else list(prior)
         self._is_named = isinstance(candidates, (Mapping, nn.ModuleDict))
         self.names: list[str] = []
@@ -168,13 +167,6 @@ class LayerChoice(Mutable):
     def extra_repr(self) -> str:
         """Return the label."""
         return f"label={self._label!r}"
-
-
-def _label_or_key(label: str | None, key: str | None) -> str | None:
-    if key is None:
-        return label
-    warnings.warn("The argument 'key' is now called 'label'.", DeprecationWarning, stacklevel=4)
-    return key
 
 
 def _without(prior: list[float], position: int) -> list[float]:

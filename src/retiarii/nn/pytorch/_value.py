@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -17,6 +18,14 @@ def new_label(label: str | None) -> str:
     if values is not None and isinstance(label, str):
         values.declare(label)
     return label
+
+
+def label_or_key(label: str | None, key: str | None) -> str | None:
+    """Return the label that was given, also under the old name of the argument."""
+    if key is None:
+        return label
+    warnings.warn("The argument 'key' is now called 'label'.", DeprecationWarning, stacklevel=3)
+    return key
 
 
 class _ChosenNumberOrValue(Variable):

@@ -1,0 +1,162 @@
+"""`InitWriter`: the statements of a generated ``__init__``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+
+from retiarii.graph._building import chain_members, full_path, holders
+from retiarii.graph._expression import Call, Constant, Expression, Text
+from retiarii.graph._forward import path_source
+from retiarii.graph._literal import Literals
+from retiarii.graph._model import Model
+from retiarii.graph._operation import Operation
+from retiarii.graph._records import TensorRecord
+
+_LITERAL_ELEMENTS = 64
+
+Construct = Callable[[Operation, str, str], Expression]
+
+
+@dataclass
+class Statement:
+    """One line of ``__init__``: an assignment, or (with an empty target) an expression."""
+
+    target: str
+    expression: Expression
+
+
+class InitWriter:
+    """Writes what a graph's module holds: submodules, containers, parameters, buffers, in the order of registration.
+
+    Args:
+        model: The model.
+        name: The graph.
+        running: Its nodes that run.
+        literals: Writes constants.
+        construct: Returns the expression for a member, from its operation, its path in the model, and its key.
+    """
+
+    def __init__(self, model: Model, name: str, running: list[int], literals: Literals, construct: Construct) -> None:
+        self._model = model
+        self._name = name
+        self._data = model.graphs[name]._data
+        self._module = self._data.module
+        self._literals = literals
+        self._construct = construct
+        records = (self._data.records[node] for node in running)
+        self._members = {record.member: record.operation for record in records if record.member is not None}
+        self._members.update(self._module.idle)
+        self._tensors = {tensor.path: tensor for tensor in self._module.tensors}
+        self._containers = dict(holders(self._data, running))
+        self._chain = chain_members(self._data, running) if self._module.base == "Sequential" else None
+
+    def statements(self) -> list[Statement]:
+        """Return the statements, the call of the base class's constructor first."""
+        if self._chain is not None:
+            return [Statement("", self._chain_call(self._chain))]
+        lines = [Statement("", Call("super().__init__", [], {}))]
+        for name in self._children(""):
+            lines += self._declaration(name)
+        for alias, path in self._module.aliases.items():
+            if path in self._members or path in self._containers:
+                lines.append(Statement(self._access(alias), Text(self._access(path))))
+        if self._name == self._model.root_name:
+            lines += [
+                Statement(f"self.{alias}", Text(f"self.{path}")) for alias, path in self._model_ties()
+            ]
+        return lines
+
+    def _chain_call(self, members: list[str]) -> Expression:
+        parts: list[tuple[str, Expression]] = [(name, self._expression(name)) for name in members]
+        if [name for name, _ in parts] == [str(index) for index in range(len(parts))]:
+            return Call("super().__init__", [part for _, part in parts], {})
+        self._literals.imports.add("from collections import OrderedDict")
+        pairs: list[Expression] = [Call("", [Text(f'"{name}"'), part], {}) for name, part in parts]
+        return Call("super().__init__", [Call("OrderedDict", [Call("[", pairs, {})], {})], {})
+
+    def _model_ties(self) -> Iterator[tuple[str, str]]:
+        """Yield the shared parameters; what a mutation changed shares nothing any more."""
+        for alias, path in self._module.ties.items():
+            if all(part.isidentifier() for part in (*alias.split("."), *path.split("."))):
+                yield alias, path
+
+    def _children(self, prefix: str) -> list[str]:
+        """Return the paths right below a prefix, in the order of registration, new ones last."""
+        every = [*self._tensors, *self._members, *self._containers]
+        below = [path for path in every if path.startswith(prefix) and "." not in path[len(prefix) :]]
+        order = {path: index for index, path in enumerate(self._module.order)}
+        return sorted(dict.fromkeys(below), key=lambda path: order.get(path, len(order)))
+
+    def _declaration(self, path: str) -> Iterator[Statement]:
+        tensor = self._tensors.get(path)
+        if tensor is not None and tensor.kind != "parameter":
+            yield Statement("", self._buffer(tensor))
+            return
+        name = path.rpartition(".")[2]
+        if name.isidentifier():
+            yield Statement(self._access(path), self._expression(path))
+        else:
+            owner = self._access(path.rpartition(".")[0])
+            yield Statement("", Call(f"{owner}.add_module", [Text(f'"{name}"'), self._expression(path)], {}))
+        if self._containers.get(path) == "Module":
+            for child in self._children(f"{path}."):
+                yield from self._declaration(child)
+
+    def _access(self, path: str) -> str:
+        return path_source(path, self._module.base, self._containers, []) if path else "self"
+
+    def _expression(self, path: str) -> Expression:
+        tensor = self._tensors.get(path)
+        if tensor is not None:
+            return self._parameter(tensor)
+        if path in self._members:
+            return self._construct(self._members[path], full_path(self._name, path), path)
+        return self._container(path, self._containers[path])
+
+    def _container(self, path: str, kind: str) -> Expression:
+        function = self._literals.name(f"torch.nn.{kind}")
+        if kind == "Module":
+            return Call(function, [], {})
+        children = {child.rpartition(".")[2]: child for child in self._children(f"{path}.")}
+        if kind in ("ModuleDict", "ParameterDict"):
+            items: list[Expression] = [
+                Call("", [Text(f'"{name}"'), self._expression(child)], {}) for name, child in children.items()
+            ]
+            return Call(function, [Call("dict", [Call("[", items, {})], {})], {})
+        last = max((int(name) for name in children), default=-1)
+        gap = self._literals.name("torch.nn.Identity") + "()"
+        parts = [
+            self._expression(children[str(index)]) if str(index) in children else Text(gap) for index in range(last + 1)
+        ]
+        return Call(function, parts if kind == "Sequential" else [Call("[", parts, {})], {})
+
+    def _parameter(self, tensor: TensorRecord) -> Expression:
+        flags: dict[str, Expression] = {} if tensor.requires_grad else {"requires_grad": Text("False")}
+        return Call(self._literals.name("torch.nn.Parameter"), [self._value(tensor)], flags)
+
+    def _buffer(self, tensor: TensorRecord) -> Expression:
+        owner, _, name = tensor.path.rpartition(".")
+        is_state = tensor.kind == "buffer" and tensor.persistent
+        flags: dict[str, Expression] = {} if is_state else {"persistent": Text("False")}
+        return Call(f"{self._access(owner)}.register_buffer", [Text(f'"{name}"'), self._value(tensor)], flags)
+
+    def _value(self, tensor: TensorRecord) -> Expression:
+        """Return what a tensor starts with; what the state dict will bring is not written out if it is long."""
+        self._literals.imports.add("import torch")
+        shape = Constant(f"{tensor.path}.shape", "shape", self._literals.value(tuple(tensor.shape)))
+        kind: dict[str, Expression] = {} if tensor.dtype == "float32" else {"dtype": Text(f"torch.{tensor.dtype}")}
+        if tensor.fill is not None:
+            plain = {0: "torch.zeros", 1: "torch.ones"}.get(tensor.fill)  # type: ignore[call-overload] # any number
+            if plain is not None:
+                return Call(plain, [shape], kind)
+            return Call("torch.full", [shape, Text(self._literals.value(tensor.fill))], kind)
+        needs_values = tensor.kind == "constant" or (tensor.kind == "buffer" and not tensor.persistent)
+        elements = torch.Size(tensor.shape).numel()
+        if tensor.value is not None and (needs_values or (tensor.kind == "buffer" and elements <= _LITERAL_ELEMENTS)):
+            return Constant(f"{tensor.path}.value", "value", self._literals.value(tensor.value.detach().cpu()))
+        if getattr(torch, tensor.dtype).is_floating_point:
+            return Call("torch.randn", [shape], kind, suffix=" * 0.02")
+        return Call("torch.zeros", [shape], kind)

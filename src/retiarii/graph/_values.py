@@ -1,0 +1,224 @@
+"""Values in graphs as JSON: `encode` and `decode` are exact inverses, and decoding never imports or runs anything."""
+
+from __future__ import annotations
+
+import enum
+import functools
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from retiarii.errors import GraphError
+from retiarii.graph._operation import Input, Inputs, Kind, Operation
+from retiarii.graph._types import resolve_class, resolve_function, type_name
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A class or function that was read from JSON and is looked up when it is used."""
+
+    name: str
+
+    @property
+    def __name__(self) -> str:
+        return self.name.rpartition(".")[2]
+
+    def resolve(self) -> Any:
+        """Return the class or function.
+
+        Raises:
+            GraphError: There is none, or it may not be used; see `retiarii.graph._types`.
+        """
+        try:
+            return resolve_class(self.name)
+        except GraphError:
+            return resolve_function(self.name)
+
+
+def encode(value: Any, where: str = "") -> Any:
+    """Return a value as what JSON can hold.
+
+    Args:
+        value: Plain values, containers, classes, functions, and PyTorch's dtypes, devices and small tensors.
+        where: The path of the node, for messages.
+
+    Raises:
+        GraphError: There is no JSON for this value.
+    """
+    if value is None or isinstance(value, (bool, str)) or type(value) is int:
+        return value
+    writer = next((write for kinds, write in _ENCODERS if isinstance(value, kinds)), None)
+    if writer is not None:
+        return writer(value, where)
+    if isinstance(value, type) or callable(value):
+        return {"$type": type_name(value)}
+    raise GraphError(
+        f"Node {where!r} has the argument {value!r} of type {type(value).__name__}, which JSON cannot hold. Expected plain "
+        "values, classes and functions; choices must be fixed first.",
+        node=where,
+    )
+
+
+def decode(data: Any) -> Any:
+    """Return the value that `encode` was given.
+
+    Raises:
+        GraphError: ``data`` was not made by `encode`.
+    """
+    if isinstance(data, list):
+        return [decode(item) for item in data]
+    if not isinstance(data, Mapping):
+        return data
+    if len(data) == 1:
+        ((tag, content),) = data.items()
+        if tag in _DECODERS:
+            try:
+                return _DECODERS[tag](content)
+            except (TypeError, ValueError, KeyError, AttributeError) as err:
+                raise GraphError(f"{data!r} is not a value of a graph: {err}") from err
+    raise GraphError(f"{data!r} is not a value of a graph.")
+
+
+def _number(value: Any, where: str) -> Any:
+    if isinstance(value, complex):
+        return {"$complex": [repr(value.real), repr(value.imag)]}
+    if isinstance(value, float):
+        return value if math.isfinite(value) else {"$float": repr(value)}
+    return int(value)
+
+
+def _items(tag: str) -> Callable[[Any, str], Any]:
+    return lambda value, where: {tag: [encode(item, where) for item in value]}
+
+
+def _dict(value: Mapping[Any, Any], where: str) -> Any:
+    return {"$dict": [[encode(key, where), encode(item, where)] for key, item in value.items()]}
+
+
+def _partial(value: functools.partial[Any], where: str) -> Any:
+    return {"$partial": [encode(value.func, where), encode(list(value.args), where), encode(value.keywords, where)]}
+
+
+def _tensor(value: torch.Tensor, where: str) -> Any:
+    if value.numel() > 65536:
+        raise GraphError(f"Node {where!r} has a tensor of {value.numel()} elements among its arguments.", node=where)
+    items = value.detach().cpu()
+    plain = [repr(item) for item in items.flatten().tolist()]
+    return {"$tensor": [str(value.dtype).removeprefix("torch."), list(value.shape), plain]}
+
+
+def _operation(value: Operation, where: str) -> Any:
+    return {"$layer": encode_operation(value, where)}
+
+
+def encode_operation(operation: Operation, where: str) -> dict[str, Any]:
+    """Return an operation as what JSON can hold.
+
+    Raises:
+        GraphError: It is a choice, or has parameters that JSON cannot hold.
+    """
+    if operation.kind is Kind.CHOICE:
+        raise GraphError(f"Node {where!r} is a {operation.short_type} that is not fixed, which JSON cannot hold.", node=where)
+    data: dict[str, Any] = {"kind": operation.kind.value, "type": operation.type}
+    if operation.parameters:
+        data["parameters"] = _dict(operation.parameters, where)
+    if operation.cell is not None:
+        data["cell"] = operation.cell
+    return data
+
+
+def decode_operation(data: Mapping[str, Any]) -> Operation:
+    """Return the operation that `encode_operation` was given."""
+    parameters = decode(data["parameters"]) if "parameters" in data else {}
+    return Operation(Kind(data["kind"]), str(data["type"]), parameters, data.get("cell"))
+
+
+_ENCODERS: list[tuple[Any, Callable[[Any, str], Any]]] = [
+    (enum.Enum, lambda value, where: {"$enum": [type_name(type(value)), value.name]}),
+    ((int, float, complex), _number),
+    (torch.Size, lambda value, where: {"$size": list(value)}),
+    (Input, lambda value, where: {"$input": value.slot}),
+    (Inputs, lambda value, where: {"$inputs": value.spread}),
+    (tuple, _items("$tuple")),
+    (list, lambda value, where: [encode(item, where) for item in value]),
+    (frozenset, _items("$frozenset")),
+    (set, _items("$set")),
+    (Mapping, _dict),
+    (slice, lambda value, where: {"$slice": [encode(part, where) for part in (value.start, value.stop, value.step)]}),
+    (type(Ellipsis), lambda value, where: {"$ellipsis": True}),
+    (torch.dtype, lambda value, where: {"$dtype": str(value).removeprefix("torch.")}),
+    (torch.device, lambda value, where: {"$device": str(value)}),
+    ((torch.memory_format, torch.layout), lambda value, where: {"$torch": str(value).removeprefix("torch.")}),
+    (Reference, lambda value, where: {"$type": value.name}),
+    (functools.partial, _partial),
+    (torch.Tensor, _tensor),
+    (Operation, _operation),
+]
+
+_PLAIN_NUMBERS = {"True": True, "False": False}
+
+
+def _decode_tensor(content: Any) -> torch.Tensor:
+    dtype, shape, items = content
+    values = [_PLAIN_NUMBERS[item] if item in _PLAIN_NUMBERS else float(item) if _is_float(item) else int(item) for item in items]
+    return torch.tensor(values, dtype=_torch(dtype, torch.dtype)).reshape(shape)
+
+
+def _is_float(text: str) -> bool:
+    return any(letter in text for letter in ".en")
+
+
+def _torch(name: str, kind: type) -> Any:
+    value = getattr(torch, name)
+    if not isinstance(value, kind):
+        raise TypeError(f"torch.{name} is no {kind.__name__}")
+    return value
+
+
+def _decode_partial(content: Any) -> Any:
+    function, args, keywords = content
+    target = decode(function)
+    return functools.partial(target.resolve if isinstance(target, Reference) else target, *decode(args), **decode(keywords))
+
+
+_DECODERS: dict[str, Callable[[Any], Any]] = {
+    "$float": float,
+    "$complex": lambda content: complex(float(content[0]), float(content[1])),
+    "$size": torch.Size,
+    "$input": Input,
+    "$inputs": Inputs,
+    "$tuple": lambda content: tuple(decode(item) for item in content),
+    "$set": lambda content: {decode(item) for item in content},
+    "$frozenset": lambda content: frozenset(decode(item) for item in content),
+    "$dict": lambda content: {decode(key): decode(item) for key, item in content},
+    "$slice": lambda content: slice(*(decode(part) for part in content)),
+    "$ellipsis": lambda content: ...,
+    "$dtype": lambda content: _torch(content, torch.dtype),
+    "$device": torch.device,
+    "$torch": lambda content: _torch(content, (torch.memory_format, torch.layout)),  # type: ignore[arg-type] # isinstance takes both
+    "$type": Reference,
+    "$enum": lambda content: EnumReference(*content),
+    "$partial": lambda content: PartialReference(*content),
+    "$tensor": _decode_tensor,
+    "$layer": decode_operation,
+}
+
+
+@dataclass(frozen=True)
+class EnumReference:
+    """A member of an enumeration that was read from JSON."""
+
+    type: str
+    name: str
+
+
+@dataclass(frozen=True)
+class PartialReference:
+    """A ``functools.partial`` that was read from JSON."""
+
+    function: Any
+    args: Any
+    keywords: Any

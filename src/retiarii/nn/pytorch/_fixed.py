@@ -1,0 +1,71 @@
+"""`fixed_arch`: models that are fixed while they are built."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import Any
+
+from torch import nn
+
+from retiarii.errors import ArchitectureError, FreezeError
+from retiarii.nn.pytorch._chosen import FIXED_KEY, ChosenValues
+from retiarii.nn.pytorch._context import ContextStack
+from retiarii.nn.pytorch._finishing import Fixing
+from retiarii.nn.pytorch._freeze import ArchitectureSource, read_architecture
+from retiarii.nn.pytorch._namespace import numbering_from
+from retiarii.nn.pytorch.mutation_utils import Mutable
+from retiarii.space._value import nearest
+
+_logger = logging.getLogger(__name__)
+
+
+def fixed_arch(fixed_arch: ArchitectureSource, verbose: bool = True, *, strict: bool = True) -> ContextStack:
+    """Return a context in which models are built as an architecture says.
+
+    ``with fixed_arch(arch): model = Net()`` gives the same modules and parameter names as ``freeze(Net(), arch)``: a
+    plain PyTorch model. It runs the constructor of the model, so it needs no base model, and whatever the
+    constructor computes with the chosen values is right; `freeze` is faster, because it builds no candidates that
+    are not chosen.
+
+    A primitive becomes what it stands for when it is made a child of a module. What is left is done when the
+    constructor of a ``@model_wrapper`` model ends; for other models when the context ends, so leave it before you use
+    the model. A model that is itself a primitive (``LayerChoice(...)`` alone) cannot be replaced in your variable: use
+    `freeze`.
+
+    Contexts nest, and belong to one thread. Automatic labels count afresh inside.
+
+    Args:
+        fixed_arch: An `Architecture`, a mapping from labels to values, or the path of a JSON file of one. Values may be
+            names, indices, lists of them, and multi-hot lists.
+        verbose: Whether to log which architecture is used.
+        strict: Whether labels that no choice in the context has are an error, which is raised when the context ends.
+            Labels of choices inside candidates that are not chosen never are.
+
+    Raises:
+        ArchitectureError: The architecture cannot be read or does not fit the model. Raised where it is noticed:
+            here, in the constructor, or when the context ends.
+    """
+    architecture = read_architecture(fixed_arch)
+    if verbose:
+        _logger.info("Models are built with the architecture %s", architecture.canonical_json())
+    return _FixedArchitecture(ChosenValues(architecture), strict)
+
+
+class _FixedArchitecture(ContextStack):
+    """The context that `fixed_arch` returns."""
+
+    def __init__(self, values: ChosenValues, strict: bool) -> None:
+        super().__init__(FIXED_KEY, values)
+        self._strict = strict
+        self._blocks: list[tuple[Fixing, AbstractContextManager[None]]] = []
+
+    def __enter__(self) -> _FixedArchitecture:
+        values = ChosenValues(self.value.architecture)
+        fixing, numbering = Fixing(values), numbering_from(None)
+        numbering.__enter__()
+        self._outer.append(stack_of_fixed())
+        self.push(self.key, fixing)
+        self._blocks.append((fixing, numbering))
+        return self

@@ -1,0 +1,194 @@
+"""What training code meets inside an isolated trial."""
+
+import multiprocessing
+import os
+import signal
+import sys
+import warnings
+
+import numpy as np
+import psutil
+import pytest
+import torch
+from torch.utils.data import DataLoader, TensorDataset
+
+from retiarii.execution import TemplateExecutor, TrialJob, TrialReported, TrialStarted
+from retiarii.space import Architecture
+from retiarii.testing.execution import ending, watch
+from retiarii.trial import TrialState
+
+NUM_TRIALS = 30
+
+
+def call(job, report):
+    return globals()[job.architecture["function"]](job, report)
+
+
+def train_with_workers(job, report):
+    data = TensorDataset(torch.arange(64.0).reshape(64, 1), torch.arange(64.0))
+    loader = DataLoader(data, batch_size=8, num_workers=2, persistent_workers=True)
+    total = sum(float(y.sum()) for _ in range(2) for _, y in loader)
+    return {"default": total}
+
+
+def train(job, report):
+    torch.set_num_threads(job.architecture["threads"])
+    torch.manual_seed(0)
+    features = torch.randn(512, 64)
+    target = features.sum(dim=1, keepdim=True)
+    model = torch.nn.Sequential(torch.nn.Linear(64, 256), torch.nn.ReLU(), torch.nn.Linear(256, 1))
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
+    for _ in range(20):
+        optimizer.zero_grad()
+        loss = torch.nn.functional.mse_loss(model(features), target)
+        loss.backward()
+        optimizer.step()
+        report({"default": loss.item()})
+    return {"default": loss.item()}
+
+
+def tell_descriptors(job, report):
+    names = [name for name in os.listdir("/proc/self/fd") if os.path.lexists(f"/proc/self/fd/{name}")]
+    opened = {int(name): os.readlink(f"/proc/self/fd/{name}") for name in names}
+    sys.stdout.write("\n".join(f"{number} -> {target}" for number, target in opened.items()))
+    return {"default": float(len(opened))}
+
+
+def tell_environment(job, report):
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "GLIBC_TUNABLES", "CUDA_VISIBLE_DEVICES", "MINE"):
+        sys.stdout.write(f"{name} {os.environ.get(name)}\n")
+    sys.stdout.write(f"threads {torch.get_num_threads()} argv {sys.argv} cwd {os.getcwd()}\n")
+    sys.stdout.write(f"SIGINT ignored {signal.getsignal(signal.SIGINT) is signal.SIG_IGN}\n")
+    return {"default": 1.0}
+
+
+def tell_template(job, report):
+    template = psutil.Process(os.getppid())
+    return {"default": 1.0, "threads": template.num_threads(), "descriptors": template.num_fds()}
+
+
+def fork_with_warnings_as_errors(job, report):
+    warnings.simplefilter("error")
+    process = multiprocessing.get_context("fork").Process(target=print, args=("from below",))
+    process.start()
+    process.join()
+    return {"default": float(process.exitcode)}
+
+
+def report_without_end(job, report):
+    for step in range(job.architecture["times"]):
+        report({"default": float(step), "filler" * 10: 0.0})
+    return {"default": 1.0}
+
+
+def report_too_much(job, report):
+    report({"default": 1.0, **{f"metric {number}": 0.0 for number in range(100_000)}})
+    return {"default": 1.0}
+
+
+def multiply(job, report):
+    return {"default": float((np.ones((300, 300)) @ np.ones((300, 300))).sum())}
+
+
+def job(number, function, **values):
+    return TrialJob(number, Architecture({"function": function, **values}), seed=number)
+
+
+@pytest.fixture(scope="module")
+def executor():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MINE", "kept")
+        patch.setenv("OMP_NUM_THREADS", "7")
+        patch.delenv("GLIBC_TUNABLES", raising=False)
+        with TemplateExecutor(call, slots=2, threads_per_trial=2) as executor:
+            yield executor
+
+
+def run(executor, *args, **values):
+    executor.submit(job(0, *args, **values))
+    ended = ending(watch(executor, [0]))
+    assert ended.state is TrialState.COMPLETED, ended.failure
+    return ended
+
+
+def test_data_loaders_with_workers_work(executor):
+    assert run(executor, "train_with_workers").metrics == {"default": 2.0 * sum(range(64))}
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_training_works_on_any_number_of_threads(executor, threads):
+    executor.submit(job(0, "train", threads=threads))
+    executor.submit(job(1, "train", threads=threads))
+    events = watch(executor, [0, 1])
+    losses = [event.metrics["default"] for event in events if isinstance(event, TrialReported) and event.number == 0]
+    assert len(losses) == 20
+    assert losses[-1] < losses[0] / 2
+    assert ending(events, 0).metrics == ending(events, 1).metrics == {"default": losses[-1]}
+
+
+def test_numpy_works_in_a_fork(executor):
+    assert run(executor, "multiply").metrics == {"default": 300.0**3}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_trial_inherits_no_descriptor_of_ours(executor, tmp_path):
+    with open(tmp_path / "experiment.lock", "w") as lock:
+        os.set_inheritable(lock.fileno(), True)  # even then
+        executor.submit(job(0, "tell_descriptors"))
+        executor.submit(job(1, "tell_descriptors"))
+        events = watch(executor, [0, 1])
+    for number in (0, 1):
+        ended = ending(events, number)
+        assert ended.metrics["default"] == 4, ended.output  # the standard ones, and the pipe of the events
+        assert "lock" not in ended.output
+
+
+def test_a_trial_has_the_users_surroundings_and_its_share_of_threads(executor):
+    lines = run(executor, "tell_environment").output.splitlines()
+    assert lines[:5] == [
+        "OMP_NUM_THREADS 2",
+        "MKL_NUM_THREADS 2",
+        "GLIBC_TUNABLES None",
+        "CUDA_VISIBLE_DEVICES ",
+        "MINE kept",
+    ]
+    assert lines[5] == f"threads 2 argv {sys.argv} cwd {os.getcwd()}"
+    assert lines[6] == "SIGINT ignored True"
+
+
+def test_trials_may_fork_without_a_warning(executor):
+    ended = run(executor, "fork_with_warnings_as_errors")
+    assert ended.metrics == {"default": 0.0}
+    assert ended.output == "from below\n"
+
+
+def test_the_template_has_one_thread_and_leaks_nothing(executor):
+    first = run(executor, "tell_template").metrics
+    for number in range(NUM_TRIALS):
+        executor.submit(job(number, "multiply"))
+    watch(executor, range(NUM_TRIALS))
+    assert run(executor, "tell_template").metrics == first
+    assert first["threads"] == 1
+
+
+def test_a_flood_of_reports_arrives_whole_and_in_order(executor):
+    executor.submit(job(0, "report_without_end", times=20_000))
+    executor.submit(job(1, "train", threads=1))
+    events = watch(executor, [0, 1])
+    steps = [event.metrics["default"] for event in events if isinstance(event, TrialReported) and event.number == 0]
+    assert steps == [float(step) for step in range(20_000)]
+
+
+def test_a_report_of_any_size_is_a_bad_metric(executor):
+    executor.submit(job(0, "report_too_much"))
+    failure = ending(watch(executor, [0])).failure
+    assert failure.kind.value == "bad_metric"
+    assert "100001 metrics" in failure.message
+
+
+def test_a_cancelled_flood_ends_although_nobody_listens(executor):
+    executor.submit(job(0, "report_without_end", times=10**9))
+    (started,) = [event for event in executor.poll(60) if isinstance(event, TrialStarted)]
+    executor.cancel(0)
+    psutil.wait_procs([psutil.Process(started.pid)], timeout=60)
+    assert ending(watch(executor, [0])).failure.kind.value == "cancelled"
