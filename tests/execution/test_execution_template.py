@@ -178,7 +178,7 @@ def test_a_template_that_dies_again_and_again_is_an_error():
         for _ in range(3):
             template = template_of(executor)
             os.kill(template, signal.SIGKILL)
-            assert eventually(lambda: executor.poll(0.1) == [] and template_of(executor) != template)
+            assert eventually(lambda dead=template: executor.poll(0.1) == [] and template_of(executor) != dead)
         os.kill(template_of(executor), signal.SIGKILL)
         with pytest.raises(ExecutionError, match="was killed by SIGKILL"):
             watch(executor, [0])

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import warnings
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -14,7 +15,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from retiarii.execution import TemplateExecutor, TrialJob, TrialReported, TrialStarted
 from retiarii.space import Architecture
-from retiarii.testing.execution import ending, watch
+from retiarii.testing.execution import ending, eventually, watch
 from retiarii.trial import TrialState
 
 NUM_TRIALS = 30
@@ -77,7 +78,9 @@ def fork_with_warnings_as_errors(job, report):
 
 def report_without_end(job, report):
     for step in range(job.architecture["times"]):
-        report({"default": float(step), "filler" * 10: 0.0})
+        report({"default": float(step), "filler" * 200: 0.0})
+        if step == job.architecture.get("tell_at"):
+            Path(job.architecture["path"]).touch()
     return {"default": 1.0}
 
 
@@ -171,12 +174,14 @@ def test_the_template_has_one_thread_and_leaks_nothing(executor):
     assert first["threads"] == 1
 
 
-def test_a_flood_of_reports_arrives_whole_and_in_order(executor):
-    executor.submit(job(0, "report_without_end", times=20_000))
+def test_a_flood_of_reports_waits_for_a_slow_listener_and_arrives_whole(executor, tmp_path):
+    executor.submit(job(0, "report_without_end", times=2_000, tell_at=800, path=str(tmp_path / "many")))
+    events = executor.poll(60)
+    assert eventually((tmp_path / "many").exists)  # about as many as are kept for a listener that does not listen
     executor.submit(job(1, "train", threads=1))
-    events = watch(executor, [0, 1])
+    events += watch(executor, [0, 1])
     steps = [event.metrics["default"] for event in events if isinstance(event, TrialReported) and event.number == 0]
-    assert steps == [float(step) for step in range(20_000)]
+    assert steps == [float(step) for step in range(2_000)]
 
 
 def test_a_report_of_any_size_is_a_bad_metric(executor):

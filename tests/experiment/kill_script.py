@@ -13,13 +13,15 @@ from retiarii import FunctionalEvaluator, RetiariiExeConfig, RetiariiExperiment
 from retiarii.strategy import RegularizedEvolution
 
 STORE, SENTINEL, ACTION = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
-CONCURRENCY = int(os.environ.get("TEST_CONCURRENCY", "1"))
+CONCURRENCY, TRIALS, SLOW_AFTER = (int(os.environ[f"TEST_{name}"]) for name in ("CONCURRENCY", "TRIALS", "SLOW_AFTER"))
 
 
-def evaluate(model, sentinel=str(SENTINEL)):
-    with open(sentinel, "a") as file:  # one line for each evaluation that came to its end
+def evaluate(model):
+    with open(SENTINEL, "a+") as file:  # one line for each evaluation that came to its end
+        file.seek(0)
+        is_slow = len(file.readlines()) >= SLOW_AFTER
         width, depth = model[0].out_features, len(model[1])
-        time.sleep(0.02)
+        time.sleep(60 if is_slow else 0.02)
         metric = -abs(width - 24) - abs(depth - 3) / 10
         file.write(f"{os.getpid()} {metric}\n")
     return metric
@@ -35,8 +37,8 @@ def main():
     )
     strategy = RegularizedEvolution(population_size=10, sample_size=3)
     experiment = RetiariiExperiment(model, FunctionalEvaluator(evaluate), [], strategy)
-    config = RetiariiExeConfig("local", trial_concurrency=CONCURRENCY, max_trial_number=60, seed=3)
-    config.storage, config.progress = STORE, False
+    config = RetiariiExeConfig("local", trial_concurrency=CONCURRENCY, max_trial_number=TRIALS, seed=3)
+    config.storage = STORE
     experiment.run(config)
 
 

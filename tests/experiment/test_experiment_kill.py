@@ -1,5 +1,6 @@
 """Real processes, really killed: what a search keeps, and that it leaves nothing behind."""
 
+import json
 import os
 import random
 import signal
@@ -14,18 +15,62 @@ import pytest
 from retiarii.storage import ExperimentState, open_store
 from retiarii.trial import TrialState
 
-SCRIPT = Path(__file__).with_name("kill_script.py")
+HERE = Path(__file__).parent
+TRIALS = 150
 
 
-def start(store, sentinel, *action, concurrency=1):
-    environment = {**os.environ, "TEST_CONCURRENCY": str(concurrency), "TEST_MARK": str(sentinel)}
-    command = [sys.executable, str(SCRIPT), str(store), str(sentinel), *action]
-    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+class Process:
+    """A script that was forked from an interpreter with the imports done."""
+
+    def __init__(self, zygote, order):
+        self._zygote = zygote
+        self._code = None
+        self._stderr = Path(order["stderr"])
+        self.pid = self._tell(order)
+
+    def _tell(self, order):
+        self._zygote.stdin.write(json.dumps(order) + "\n")
+        self._zygote.stdin.flush()
+        return int(self._zygote.stdout.readline())
+
+    def kill(self, number):
+        os.kill(self.pid, number)
+
+    def wait(self):
+        if self._code is None:
+            self._code = self._tell({"wait": self.pid})
+        return self._code
+
+    @property
+    def errors(self):
+        return self._stderr.read_text()
+
+    def finish(self):
+        assert self.wait() == 0, self.errors
 
 
-def finish(process):
-    _, errors = process.communicate(timeout=100)
-    assert process.returncode == 0, errors
+@pytest.fixture(scope="module")
+def start():
+    zygote = subprocess.Popen(
+        [sys.executable, str(HERE / "zygote.py")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+
+    def begin(store, sentinel, *action, concurrency=1, slow_after=TRIALS):
+        settings = {"CONCURRENCY": concurrency, "MARK": sentinel, "TRIALS": TRIALS, "SLOW_AFTER": slow_after}
+        environment = {**os.environ, **{f"TEST_{name}": str(value) for name, value in settings.items()}}
+        return Process(
+            zygote,
+            {
+                "script": str(HERE / "kill_script.py"),
+                "argv": [str(store), str(sentinel), *action],
+                "environment": environment,
+                "stderr": f"{sentinel}.log",
+            },
+        )
+
+    with zygote:
+        yield begin
+        zygote.stdin.close()
 
 
 def wait_until(condition, deadline_s=60.0):
@@ -68,21 +113,23 @@ def finished(store_path):
 
 @pytest.mark.slow
 @pytest.mark.timeout(400)
-def test_killed_at_twenty_random_instants_and_resumed_equals_an_uninterrupted_run(tmp_path):
+def test_killed_at_twenty_random_instants_and_resumed_equals_an_uninterrupted_run(tmp_path, start):
     plain, killed = tmp_path / "plain.db", tmp_path / "killed.db"
-    finish(start(plain, tmp_path / "plain.txt", "run"))
+    start(plain, tmp_path / "plain.txt", "run").finish()
 
     rng = random.Random(0)
     sentinel = tmp_path / "killed.txt"
     before: dict[int, float] = {}
     process = start(killed, sentinel, "run")
-    for _ in range(20):
-        # The next kill comes after up to three more trials and a random moment, so that it hits any step of the loop.
-        goal = len(before) + rng.randrange(3)
-        wait_until(lambda goal=goal, p=process: len(finished(killed)) > goal or p.poll() is not None)
-        time.sleep(rng.random() * 0.04)
-        os.kill(process.pid, signal.SIGKILL)
-        process.communicate()
+    for kill in range(20):
+        if kill % 4 == 3:  # while the experiment is starting
+            time.sleep(rng.random() * 2)
+        else:  # after up to three more trials and a random moment, so that it hits any step of the loop
+            goal = len(before) + rng.randrange(3)
+            wait_until(lambda goal=goal: len(finished(killed)) > goal)
+            time.sleep(rng.random() * 0.04)
+        process.kill(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
         wait_until(lambda: not left_behind(sentinel))
         after = finished(killed)
         assert after.items() >= before.items(), "a finished trial was lost or run again"
@@ -90,7 +137,7 @@ def test_killed_at_twenty_random_instants_and_resumed_equals_an_uninterrupted_ru
         with open_store(killed) as store:
             [record] = store.list_experiments()
         process = start(killed, sentinel, "resume", record.id)
-    finish(process)
+    process.finish()
 
     assert finished(killed).items() >= before.items()
     assert summary(killed) == summary(plain)
@@ -99,12 +146,12 @@ def test_killed_at_twenty_random_instants_and_resumed_equals_an_uninterrupted_ru
 
 
 @pytest.mark.slow
-def test_ctrl_c_once_finishes_the_running_trials_and_stays_resumable(tmp_path):
+def test_ctrl_c_once_finishes_the_running_trials_and_stays_resumable(tmp_path, start):
     path, sentinel = tmp_path / "store.db", tmp_path / "evaluations.txt"
     process = start(path, sentinel, "run", concurrency=2)
     wait_until(lambda: len(finished(path)) >= 3)
-    process.send_signal(signal.SIGINT)
-    finish(process)
+    process.kill(signal.SIGINT)
+    process.finish()
     states = {state for *_, state in summary(path)}
     assert states <= {TrialState.COMPLETED, TrialState.RUNNING}  # running: proposed at the moment of Ctrl-C, not run
     with open_store(path) as store:
@@ -112,38 +159,37 @@ def test_ctrl_c_once_finishes_the_running_trials_and_stays_resumable(tmp_path):
         assert record.state is ExperimentState.STOPPED
     assert not left_behind(sentinel)
 
-    finish(start(path, sentinel, "resume", record.id, concurrency=2))
-    assert len(summary(path)) == 60
-    assert len(sentinel.read_text().splitlines()) == 60  # none was run twice
+    start(path, sentinel, "resume", record.id, concurrency=2).finish()
+    assert len(summary(path)) == TRIALS
+    assert len(sentinel.read_text().splitlines()) == TRIALS  # none was run twice
 
 
 @pytest.mark.slow
-def test_ctrl_c_twice_stops_at_once_with_a_keyboard_interrupt(tmp_path):
+def test_ctrl_c_twice_stops_at_once_with_a_keyboard_interrupt(tmp_path, start):
     path, sentinel = tmp_path / "store.db", tmp_path / "evaluations.txt"
-    process = start(path, sentinel, "run", concurrency=2)
+    process = start(path, sentinel, "run", concurrency=2, slow_after=3)
     wait_until(lambda: len(finished(path)) >= 3)
-    process.send_signal(signal.SIGINT)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
-    # Both signals may arrive before the first is handled, and then count as one.
-    assert process.returncode in (0, 130, -signal.SIGINT, 1)
-    assert process.returncode == 0 or "KeyboardInterrupt" in errors
+    process.kill(signal.SIGINT)
+    wait_until(lambda: "Stopping after" in process.errors)  # two signals at once would count as one
+    process.kill(signal.SIGINT)
+    assert process.wait() == 1
+    assert "KeyboardInterrupt" in process.errors
+    assert "retiarii resume" in process.errors
     assert not left_behind(sentinel)
     with open_store(path) as store:
         assert store.list_experiments()[0].state is ExperimentState.STOPPED
 
 
 @pytest.mark.slow
-def test_two_processes_cannot_run_the_same_experiment(tmp_path):
+def test_two_processes_cannot_run_the_same_experiment(tmp_path, start):
     path, sentinel = tmp_path / "store.db", tmp_path / "evaluations.txt"
     first = start(path, sentinel, "run")
     wait_until(lambda: len(finished(path)) >= 1)
     with open_store(path) as store:
         [record] = store.list_experiments()
     second = start(path, tmp_path / "second.txt", "resume", record.id)
-    _, errors = second.communicate(timeout=60)
-    assert second.returncode != 0
-    assert "ExperimentBusyError" in errors
-    assert str(first.pid) in errors
-    finish(first)
-    assert len(summary(path)) == 60
+    assert second.wait() == 1
+    assert "ExperimentBusyError" in second.errors
+    assert str(first.pid) in second.errors
+    first.finish()
+    assert len(summary(path)) == TRIALS

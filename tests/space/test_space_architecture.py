@@ -9,6 +9,7 @@ import sys
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from space_spaces import examples
 
 from retiarii.errors import ArchitectureError
 from retiarii.space import Architecture
@@ -49,12 +50,14 @@ def test_keys_are_the_same_in_another_process():
     assert found.stdout.strip() == Architecture({"b": None, "x": ("a", 1.5)}).key
 
 
+@examples(100)
 @given(architectures, architectures)
 def test_equality_keys_and_canonical_forms_agree(one, other):
     assert (one == other) == (one.key == other.key) == (one.canonical_json() == other.canonical_json())
     assert one != other or hash(one) == hash(other)
 
 
+@examples(100)
 @given(architectures)
 def test_json_round_trip(architecture):
     for data in (architecture.to_json(), architecture.canonical_json(), json.dumps(architecture.to_json(), indent=1)):
@@ -62,6 +65,7 @@ def test_json_round_trip(architecture):
     assert json.loads(architecture.canonical_json()) == architecture.to_json()
 
 
+@examples(100)
 @given(architectures)
 def test_copies_and_pickles_are_equal(architecture):
     assert copy.deepcopy(architecture) == architecture

@@ -3,6 +3,7 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from space_spaces import examples
 
 from retiarii.errors import ArchitectureError, DomainError
 from retiarii.space import Categorical, rng_for
@@ -140,6 +141,7 @@ def test_candidates_become_plain():
     assert math.copysign(1, choice.values[1]) == 1
 
 
+@examples(100)
 @given(st.floats(0, 1, exclude_max=True))
 def test_shares_of_the_unit_interval(unit):
     choice = Categorical("op", ("a", "b", "c", "d"), prior=(0.25, 0.0, 0.75, 0.0))

@@ -1,12 +1,12 @@
 import itertools
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from space_spaces import is_active, when
+from space_spaces import examples, is_active
 
-from retiarii.errors import SpaceError
-from retiarii.space import ALWAYS, Categorical, Condition, SearchSpace, Subset, Test, both, either
+from retiarii.errors import DomainError, SpaceError
+from retiarii.space import ALWAYS, Categorical, Condition, SearchSpace, Subset, Test, both, either, when
 
 PARENTS = {
     "a": Categorical("a", (1, 2, 3)),
@@ -25,7 +25,7 @@ def truth_table(condition: Condition) -> list[bool]:
     ]
 
 
-@settings(deadline=None)
+@examples(100)
 @given(conditions, conditions)
 def test_both_is_and_either_is_or(first, second):
     pairs = list(zip(truth_table(first), truth_table(second), strict=True))
@@ -53,6 +53,14 @@ def test_a_test_keeps_plain_values():
 def test_impossible_tests_are_refused(values, message):
     with pytest.raises(SpaceError, match=f"'a' .*{message}"):
         Test("a", values)
+    with pytest.raises(SpaceError, match=f"'a' .*{message}"):
+        when("a", *values)
+
+
+@pytest.mark.parametrize("condition", [None, True, [[]], {Test("a", [1])}, frozenset({Test("a", [1])}), Test("a", [1])])
+def test_what_is_no_condition_is_refused(condition):
+    with pytest.raises(DomainError, match=r"'x' has the condition .*model\.x.*when\(\)"):
+        Categorical("x", (1, 2), condition=condition, declared_at="model.x")
 
 
 def test_conditions_read_well():

@@ -2,14 +2,14 @@ import itertools
 import math
 
 import pytest
-from hypothesis import given, settings
-from space_spaces import brute_force, spaces, when
+from hypothesis import given
+from space_spaces import brute_force, examples, spaces
 
 from retiarii.errors import SpaceError
-from retiarii.space import ALWAYS, Categorical, Float, Integer, SearchSpace, Subset, both, either
+from retiarii.space import ALWAYS, Categorical, Float, Integer, SearchSpace, Subset, both, either, when
 
 
-@settings(max_examples=300, deadline=None)
+@examples(150)
 @given(spaces())
 def test_size_and_grid_agree_with_counting_by_hand(space):
     expected = brute_force(space)
@@ -19,7 +19,7 @@ def test_size_and_grid_agree_with_counting_by_hand(space):
     assert set(found) == expected
 
 
-@settings(max_examples=50, deadline=None)
+@examples(40)
 @given(spaces(max_labels=4))
 def test_at_is_the_grid(space):
     assert [space.at(index) for index in range(space.size)] == list(space.grid())
@@ -120,7 +120,7 @@ def test_a_space_with_more_digits_than_python_prints_can_be_used():
     space = SearchSpace([Integer(f"l{i}", 1, 10**9) for i in range(600)])
     assert space.size == 10**5400
     assert repr(space) == "SearchSpace(600 labels, 1.0e5400 architectures)"
-    with pytest.raises(SpaceError, match="1.0e5400 architectures"):
+    with pytest.raises(SpaceError, match=r"1\.0e5400 architectures"):
         space.at(-1)
 
 

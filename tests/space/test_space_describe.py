@@ -1,7 +1,6 @@
 import pytest
-from space_spaces import when
 
-from retiarii.space import Categorical, Float, Integer, SearchSpace, Subset
+from retiarii.space import Categorical, Float, Integer, SearchSpace, Subset, when
 from retiarii.space._describe import size_text
 
 

@@ -6,9 +6,11 @@ import warnings
 from dataclasses import dataclass
 from typing import Any
 
+import numpy
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from space_spaces import examples
 
 from retiarii.errors import ArchitectureError, ChoiceMisuseError, SpaceError
 from retiarii.space import Architecture, Categorical, Choice, ChoiceMisuseWarning, Expression, Float, Variable
@@ -103,7 +105,7 @@ def formulas(draw):
         return Formula(WIDTH, lambda: CHOSEN["width"])
 
 
-@settings(max_examples=300, deadline=None)
+@examples(150)
 @given(formulas())
 def test_expressions_agree_with_plain_python(formula):
     if isinstance(formula.expression, Expression):
@@ -286,7 +288,6 @@ def test_use_as_an_integer_also_warns(misuse):
 
 
 def test_numpy_leaves_arithmetic_to_the_expression():
-    numpy = pytest.importorskip("numpy")
     product = numpy.float64(2) * WIDTH
     assert isinstance(product, Expression)
     assert product.evaluate(CHOSEN) == 128

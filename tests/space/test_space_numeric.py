@@ -3,6 +3,7 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from space_spaces import examples
 
 from retiarii.errors import ArchitectureError, DomainError, SpaceError
 from retiarii.space import Float, Integer, rng_for
@@ -28,6 +29,7 @@ def test_the_nearest_integer_is_suggested(raw, nearest):
         Integer("n", 4, 11, 2).parse(raw)
 
 
+@examples(100)
 @given(st.integers(-10, 10), st.integers(0, 20), st.integers(1, 5), units)
 def test_numbers_of_an_integer(low, width, step, unit):
     choice = Integer("n", low, low + width, step)
@@ -37,6 +39,7 @@ def test_numbers_of_an_integer(low, width, step, unit):
     assert choice.from_unit(unit) == values[int(unit * len(values))]
 
 
+@examples(100)
 @given(st.integers(1, 2**53), st.integers(0, 2**52), units)
 def test_log_integers_stay_in_their_range(low, width, unit):
     high = min(low + width, 2**53)
@@ -86,6 +89,7 @@ def test_other_numbers_are_refused(raw):
         Float("lr", 0, 1).parse(raw)
 
 
+@examples(100)
 @given(st.floats(allow_nan=False, allow_infinity=False), st.floats(allow_nan=False, allow_infinity=False), units)
 def test_floats_stay_in_their_range(one, other, unit):
     low, high = sorted((one, other))
@@ -96,6 +100,7 @@ def test_floats_stay_in_their_range(one, other, unit):
     assert choice.parse(value) == value
 
 
+@examples(100)
 @given(st.floats(1e-300, 1e300), st.floats(1e-300, 1e300), units)
 def test_log_floats_stay_in_their_range(one, other, unit):
     low, high = sorted((one, other))

@@ -1,8 +1,7 @@
 import pytest
-from space_spaces import when
 
 from retiarii.errors import LabelConflictError, SpaceError
-from retiarii.space import ALWAYS, Categorical, Float, Integer, SearchSpace, Subset, both
+from retiarii.space import ALWAYS, Categorical, Float, Integer, SearchSpace, Subset, both, when
 
 
 def labels(space):

@@ -1,12 +1,12 @@
 import collections
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from space_spaces import spaces, when
+from space_spaces import examples, spaces
 
 from retiarii.errors import ConstraintError, SpaceError
-from retiarii.space import Architecture, Categorical, Float, Integer, SearchSpace, Subset, rng_for
+from retiarii.space import Architecture, Categorical, Float, Integer, SearchSpace, Subset, rng_for, when
 
 seeds = st.integers(0, 2**63)
 
@@ -15,7 +15,7 @@ def is_valid(space, architecture):
     return space.architecture(architecture.to_json()) == architecture
 
 
-@settings(max_examples=150, deadline=None)
+@examples(70)
 @given(spaces(), seeds)
 def test_samples_are_valid_and_follow_the_seed(space, seed):
     architecture = space.sample(rng_for(seed))
@@ -23,7 +23,7 @@ def test_samples_are_valid_and_follow_the_seed(space, seed):
     assert space.sample(rng_for(seed)) == architecture
 
 
-@settings(max_examples=150, deadline=None)
+@examples(70)
 @given(spaces(), seeds)
 def test_a_mutant_differs_in_one_decision(space, seed):
     rng = rng_for(seed)
@@ -38,7 +38,7 @@ def test_a_mutant_differs_in_one_decision(space, seed):
     assert len(changed) == 1
 
 
-@settings(max_examples=100, deadline=None)
+@examples(50)
 @given(spaces(), seeds, st.floats(0, 1))
 def test_mutation_with_a_probability_is_valid(space, seed, probability):
     rng = rng_for(seed)
@@ -51,7 +51,7 @@ def test_mutation_with_a_probability_is_valid(space, seed, probability):
     )
 
 
-@settings(max_examples=100, deadline=None)
+@examples(50)
 @given(spaces(), seeds)
 def test_children_take_each_value_from_a_parent(space, seed):
     rng = rng_for(seed)
@@ -64,7 +64,7 @@ def test_children_take_each_value_from_a_parent(space, seed):
     assert space.crossover(first, first, rng) == first
 
 
-@settings(max_examples=100, deadline=None)
+@examples(50)
 @given(spaces(max_labels=4), seeds)
 def test_neighbours_are_all_changes_of_one_decision(space, seed):
     architecture = space.sample(rng_for(seed))

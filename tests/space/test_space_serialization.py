@@ -1,14 +1,14 @@
 import json
 
 import pytest
-from hypothesis import given, settings
-from space_spaces import spaces, when
+from hypothesis import given
+from space_spaces import examples, spaces
 
 from retiarii.errors import SpaceError
-from retiarii.space import Categorical, Float, Integer, SearchSpace
+from retiarii.space import Categorical, Float, Integer, SearchSpace, when
 
 
-@settings(max_examples=150, deadline=None)
+@examples(60)
 @given(spaces())
 def test_json_round_trip(space):
     text = json.dumps(space.to_json())

@@ -3,12 +3,12 @@ import pickle
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from space_spaces import spaces, when
+from space_spaces import examples, spaces
 
 from retiarii.errors import ArchitectureError, LabelConflictError, SpaceError
-from retiarii.space import ALWAYS, Architecture, Categorical, Float, Integer, SearchSpace, Subset, rng_for
+from retiarii.space import ALWAYS, Architecture, Categorical, Float, Integer, SearchSpace, Subset, rng_for, when
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_what_does_not_fit_is_explained(space, raw, message, label):
     assert caught.value.label == label
 
 
-@settings(max_examples=100, deadline=None)
+@examples(50)
 @given(spaces(), st.integers(0, 1000))
 def test_positions_name_the_same_architecture(space, seed):
     architecture = space.sample(rng_for(seed))
@@ -77,7 +77,7 @@ def test_positions_name_the_same_architecture(space, seed):
     assert space.architecture(raw) == architecture
 
 
-@settings(max_examples=100, deadline=None)
+@examples(50)
 @given(spaces(), st.integers(0, 1000))
 def test_the_encoding_tells_architectures_apart(space, seed):
     rng = rng_for(seed)

@@ -1,7 +1,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from space_spaces import domain
+from space_spaces import domain, examples
 
 from retiarii.errors import ArchitectureError, DomainError
 from retiarii.space import Subset, rng_for
@@ -57,6 +57,7 @@ def test_impossible_sizes_are_refused(sizes):
         Subset("in", INPUTS, *sizes)
 
 
+@examples(100)
 @given(st.integers(1, 6), st.data())
 def test_numbers_and_subsets_correspond(count, data):
     smallest = data.draw(st.integers(0, count))

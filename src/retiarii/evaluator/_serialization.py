@@ -59,7 +59,7 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc] # cloudpickle has no 
 
 
 def _refuse(obj: Any, name: str, err: Exception) -> NoReturn:
-    if isinstance(err, RecursionError):
+    if isinstance(err, RecursionError) or isinstance(err.__cause__, RecursionError):
         raise SerializationError(
             f"{name} cannot travel to another process: it is nested too deeply ({err}). Break up long chains of "
             "objects, or build it inside the evaluation."

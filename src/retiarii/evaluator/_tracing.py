@@ -124,7 +124,7 @@ class TracedFactory:
     def __init__(self, target: Callable[..., Any]) -> None:
         functools.update_wrapper(self, target, updated=())
         if inspect.isclass(target):  # so that Base.__init__(self, ...) in old-style subclasses means the class's
-            vars(self)["__init__"] = target.__init__  # type: ignore[misc]  # only read
+            vars(self)["__init__"] = target.__init__
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return build(TracedCall(self.__wrapped__, args, kwargs))

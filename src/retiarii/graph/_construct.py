@@ -11,6 +11,7 @@ from torch import nn
 from retiarii.errors import GraphError
 from retiarii.graph._layers import call_arguments
 from retiarii.graph._operation import Kind, Operation, map_nested
+from retiarii.graph._references import resolved
 from retiarii.graph._types import resolve_class
 from retiarii.nn.pytorch._recording import forget_call, module_call
 from retiarii.space import Expression
@@ -61,7 +62,7 @@ def _argument(value: Any, where: str) -> Any:
         return build_layer(value, where)
     if isinstance(value, Expression):
         return value.default()
-    return value
+    return resolved(value)
 
 
 def plain_copy(module: nn.Module) -> nn.Module:

@@ -13,6 +13,7 @@ import torch
 
 from retiarii.errors import GraphError
 from retiarii.graph._operation import Kind, Operation
+from retiarii.graph._references import EnumReference, PartialReference, TypeReference
 from retiarii.graph._types import type_name
 from retiarii.space import Expression
 
@@ -136,9 +137,16 @@ class Literals:
     def _enum(self, value: enum.Enum, where: str) -> str:
         return f"{self.name(type_name(type(value)), type(value))}.{value.name}"
 
-    def _partial(self, value: functools.partial[Any], where: str) -> str:
+    def _partial(self, value: functools.partial[Any] | PartialReference, where: str) -> str:
         self.imports.add("import functools")
-        return self.call("functools.partial", [value.func, *value.args], dict(value.keywords), where)
+        function = value.func if isinstance(value, functools.partial) else value.function
+        return self.call("functools.partial", [function, *value.args], dict(value.keywords), where)
+
+    def _reference(self, value: TypeReference, where: str) -> str:
+        return self.name(value.name)
+
+    def _enum_reference(self, value: EnumReference, where: str) -> str:
+        return f"{self.name(value.type, value.resolve().__class__)}.{value.member}"
 
     def _operation(self, value: Operation, where: str) -> str:
         if value.kind is not Kind.MODULE:
@@ -174,7 +182,9 @@ _WRITERS: list[tuple[Any, Callable[[Literals, Any, str], str]]] = [
     (dict, Literals._dict),
     (slice, Literals._slice),
     ((torch.dtype, torch.device, torch.memory_format, torch.layout), Literals._torch),
-    (functools.partial, Literals._partial),
+    ((functools.partial, PartialReference), Literals._partial),
+    (TypeReference, Literals._reference),
+    (EnumReference, Literals._enum_reference),
     (Operation, Literals._operation),
     (torch.Tensor, Literals._tensor),
 ]

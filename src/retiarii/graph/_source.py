@@ -27,7 +27,7 @@ from torch import nn
 
 from retiarii.errors import GraphError
 from retiarii.graph._literal import RESERVED, Literals
-from retiarii.graph._types import resolve_class, type_name
+from retiarii.graph._types import resolve_any, type_name
 from retiarii.nn.pytorch import is_basic_unit
 from retiarii.nn.pytorch._layers import layer_class
 
@@ -68,7 +68,7 @@ class UserSource:
         Raises:
             GraphError: There is no such object, or it contains choices.
         """
-        target = resolve_class(qualified) if target is None else target
+        target = resolve_any(qualified) if target is None else target
         known = self._known.get(id(target))
         if known is not None:
             return known

@@ -137,6 +137,15 @@ def resolve_function(name: str, *, node: str | None = None) -> Callable[..., Any
     return found  # type: ignore[no-any-return] # checked to be callable
 
 
+def resolve_any(name: str) -> Any:
+    """Return whatever a qualified name stands for; the caller checks that it is what it should be.
+
+    Raises:
+        GraphError: There is no such object.
+    """
+    return _lookup(name, None)
+
+
 def is_function_name(name: str) -> bool:
     """Return whether a canonical name stands for a function rather than for a module class."""
     if name.rpartition(".")[0] in (*_FUNCTION_MODULES, "math", "builtins"):

@@ -6,36 +6,14 @@ import enum
 import functools
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from retiarii.errors import GraphError
 from retiarii.graph._operation import Input, Inputs, Kind, Operation
-from retiarii.graph._types import resolve_class, resolve_function, type_name
-
-
-@dataclass(frozen=True)
-class Reference:
-    """A class or function that was read from JSON and is looked up when it is used."""
-
-    name: str
-
-    @property
-    def __name__(self) -> str:
-        return self.name.rpartition(".")[2]
-
-    def resolve(self) -> Any:
-        """Return the class or function.
-
-        Raises:
-            GraphError: There is none, or it may not be used; see `retiarii.graph._types`.
-        """
-        try:
-            return resolve_class(self.name)
-        except GraphError:
-            return resolve_function(self.name)
+from retiarii.graph._references import EnumReference, PartialReference, TypeReference
+from retiarii.graph._types import type_name
 
 
 def encode(value: Any, where: str = "") -> Any:
@@ -98,8 +76,9 @@ def _dict(value: Mapping[Any, Any], where: str) -> Any:
     return {"$dict": [[encode(key, where), encode(item, where)] for key, item in value.items()]}
 
 
-def _partial(value: functools.partial[Any], where: str) -> Any:
-    return {"$partial": [encode(value.func, where), encode(list(value.args), where), encode(value.keywords, where)]}
+def _partial(value: functools.partial[Any] | PartialReference, where: str) -> Any:
+    function = value.func if isinstance(value, functools.partial) else value.function
+    return {"$partial": [encode(function, where), encode(list(value.args), where), encode(dict(value.keywords), where)]}
 
 
 def _tensor(value: torch.Tensor, where: str) -> Any:
@@ -152,36 +131,37 @@ _ENCODERS: list[tuple[Any, Callable[[Any, str], Any]]] = [
     (torch.dtype, lambda value, where: {"$dtype": str(value).removeprefix("torch.")}),
     (torch.device, lambda value, where: {"$device": str(value)}),
     ((torch.memory_format, torch.layout), lambda value, where: {"$torch": str(value).removeprefix("torch.")}),
-    (Reference, lambda value, where: {"$type": value.name}),
-    (functools.partial, _partial),
+    (TypeReference, lambda value, where: {"$type": value.name}),
+    (EnumReference, lambda value, where: {"$enum": [value.type, value.member]}),
+    ((functools.partial, PartialReference), _partial),
     (torch.Tensor, _tensor),
     (Operation, _operation),
 ]
 
-_PLAIN_NUMBERS = {"True": True, "False": False}
+_TRUTH = {"True": True, "False": False}
 
 
 def _decode_tensor(content: Any) -> torch.Tensor:
     dtype, shape, items = content
-    values = [_PLAIN_NUMBERS[item] if item in _PLAIN_NUMBERS else float(item) if _is_float(item) else int(item) for item in items]
-    return torch.tensor(values, dtype=_torch(dtype, torch.dtype)).reshape(shape)
+    return torch.tensor([_decode_number(item) for item in items], dtype=_torch(dtype, torch.dtype)).reshape(shape)
 
 
-def _is_float(text: str) -> bool:
-    return any(letter in text for letter in ".en")
+def _decode_number(text: str) -> float | int | bool:
+    if text in _TRUTH:
+        return _TRUTH[text]
+    return float(text) if any(letter in text for letter in ".en") else int(text)
 
 
-def _torch(name: str, kind: type) -> Any:
+def _torch(name: str, kind: type | tuple[type, ...]) -> Any:
     value = getattr(torch, name)
     if not isinstance(value, kind):
-        raise TypeError(f"torch.{name} is no {kind.__name__}")
+        raise TypeError(f"torch.{name} is a {type(value).__name__}")
     return value
 
 
-def _decode_partial(content: Any) -> Any:
+def _decode_partial(content: Any) -> PartialReference:
     function, args, keywords = content
-    target = decode(function)
-    return functools.partial(target.resolve if isinstance(target, Reference) else target, *decode(args), **decode(keywords))
+    return PartialReference(decode(function), tuple(decode(args)), decode(keywords))
 
 
 _DECODERS: dict[str, Callable[[Any], Any]] = {
@@ -198,27 +178,10 @@ _DECODERS: dict[str, Callable[[Any], Any]] = {
     "$ellipsis": lambda content: ...,
     "$dtype": lambda content: _torch(content, torch.dtype),
     "$device": torch.device,
-    "$torch": lambda content: _torch(content, (torch.memory_format, torch.layout)),  # type: ignore[arg-type] # isinstance takes both
-    "$type": Reference,
+    "$torch": lambda content: _torch(content, (torch.memory_format, torch.layout)),
+    "$type": TypeReference,
     "$enum": lambda content: EnumReference(*content),
-    "$partial": lambda content: PartialReference(*content),
+    "$partial": _decode_partial,
     "$tensor": _decode_tensor,
     "$layer": decode_operation,
 }
-
-
-@dataclass(frozen=True)
-class EnumReference:
-    """A member of an enumeration that was read from JSON."""
-
-    type: str
-    name: str
-
-
-@dataclass(frozen=True)
-class PartialReference:
-    """A ``functools.partial`` that was read from JSON."""
-
-    function: Any
-    args: Any
-    keywords: Any

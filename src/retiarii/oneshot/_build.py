@@ -16,6 +16,7 @@ from retiarii.nn.pytorch.mutation_utils import Mutable
 from retiarii.oneshot._decision import decisions_of
 from retiarii.oneshot._errors import SupernetError
 from retiarii.oneshot._lookup import Lookup
+from retiarii.oneshot._operator import Operator
 from retiarii.oneshot._rules import DEFAULT_RULES, PRIMITIVE_RULE, WEIGHTLESS_RULE, Rule, Site, separate_rule
 from retiarii.oneshot._slots import Slot
 from retiarii.oneshot._supernet import Supernet
@@ -74,6 +75,8 @@ class _Builder:
 
     def convert(self, module: nn.Module, path: str) -> nn.Module:
         """Return what stands for a module in the supernet: itself, changed inside, or an operator."""
+        if isinstance(module, Operator):
+            return module
         known = self._converted.get(id(module))
         if known is None:
             self._keep_alive.append(module)  # as long as its id is a key

@@ -31,7 +31,13 @@ class ChoiceOperator(Operator):
         path: Where it stands in the model.
         mutable: The primitive, its children already converted.
         lookup: The decisions of the supernet.
+
+    Attributes:
+        mutable: The primitive.
+        decisions: Those of the primitive itself, not those of its children.
     """
+
+    mutable: Any
 
     def __init__(self, path: str, mutable: Mutable, lookup: Lookup) -> None:
         super().__init__(path)
@@ -41,8 +47,6 @@ class ChoiceOperator(Operator):
         self._lookup = lookup
         self.decisions = _own_decisions(mutable, lookup)
         self._forms: dict[Hashable, nn.Module] = {}
-
-    mutable: Mutable
 
     @property
     def is_mixed(self) -> bool:
@@ -121,6 +125,10 @@ class _OwnChoices:
 
     @contextmanager
     def under(self, condition: Condition) -> Iterator[None]:
+        yield
+
+    @contextmanager
+    def inside(self, name: str) -> Iterator[None]:
         yield
 
 

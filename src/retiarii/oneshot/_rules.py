@@ -8,12 +8,15 @@ from typing import Any, TypeAlias
 
 from torch import nn
 
-from retiarii.nn.pytorch import LayerChoice
+from retiarii.nn.pytorch import Cell, InputChoice, LayerChoice, Repeat
 from retiarii.nn.pytorch._recording import ModuleCall
+from retiarii.oneshot._cell import CellOperator
 from retiarii.oneshot._choice_operator import ChoiceOperator
 from retiarii.oneshot._configurations import Configurations
+from retiarii.oneshot._input_choice import InputChoiceOperator
 from retiarii.oneshot._layer_choice import LayerChoiceOperator
 from retiarii.oneshot._lookup import Lookup
+from retiarii.oneshot._repeat import RepeatOperator
 from retiarii.oneshot._separate_layers import SeparateLayers
 from retiarii.oneshot._slice_rule import SliceRule
 from retiarii.oneshot._slice_rules import SLICE_RULES
@@ -60,6 +63,15 @@ def choice_rule(operator: Callable[[str, Any, Lookup], ChoiceOperator]) -> Rule:
     return rule
 
 
+def cell_rule(module: Any, site: Site) -> nn.Module:
+    """Put a `CellOperator` in the place of a cell."""
+
+    def operator(path: str, cell: Any, lookup: Lookup) -> ChoiceOperator:
+        return CellOperator(path, cell, lookup, site.convert)
+
+    return choice_rule(operator)(module, site)
+
+
 def slice_rule(sizes: SliceRule) -> Rule:
     """Return the rule by which layers of one type and of different sizes share weights.
 
@@ -81,6 +93,9 @@ def separate_rule(module: Any, site: Site) -> nn.Module:
 
 DEFAULT_RULES: Mapping[type[nn.Module], Rule] = {
     LayerChoice: choice_rule(LayerChoiceOperator),
+    InputChoice: choice_rule(InputChoiceOperator),
+    Repeat: choice_rule(RepeatOperator),
+    Cell: cell_rule,
     **{layer: slice_rule(rule) for layer, rule in SLICE_RULES.items()},
 }
 """The rules that `build_supernet` uses. To add one: ``{**DEFAULT_RULES, MyLayer: slice_rule(SliceRule(...))}``.

@@ -1,10 +1,10 @@
 """Search spaces and architectures as plain data.
 
 A `SearchSpace` is an ordered set of labelled choices: `Categorical`, `Subset`, `Integer`, `Float`. Each has a condition
-(`ALWAYS`, or `Test` on other labels joined with `both` and `either`) under which it is active. An `Architecture` gives
-each active label a value; it is immutable, JSON-able and has one stable `Architecture.key`. A space counts, numbers,
-samples, validates, mutates and mixes architectures. `Expression` is arithmetic on values that a `Variable` will have
-once an architecture is fixed. All randomness comes from generators made by `rng_for`.
+under which it is active: `ALWAYS`, or `when` another label has some value, joined with `both` and `either`. An
+`Architecture` gives each active label a value; it is immutable, JSON-able and has one stable `Architecture.key`. A
+space counts, numbers, samples, validates, mutates and mixes architectures. `Expression` is arithmetic on values that
+a `Variable` will have once an architecture is fixed. All randomness comes from generators made by `rng_for`.
 
 This room knows neither torch nor models nor algorithms: `retiarii.nn.pytorch` extracts spaces from models and fixes
 models to architectures, `retiarii.strategy` decides which architectures to try.
@@ -13,7 +13,7 @@ models to architectures, `retiarii.strategy` decides which architectures to try.
 from retiarii.space._architecture import Architecture
 from retiarii.space._categorical import Categorical
 from retiarii.space._choice import Choice
-from retiarii.space._condition import ALWAYS, Condition, Test, both, either
+from retiarii.space._condition import ALWAYS, Condition, Test, both, either, when
 from retiarii.space._expression import ChoiceMisuseWarning, Expression, Variable
 from retiarii.space._numeric import Float, Integer
 from retiarii.space._random import rng_for
@@ -43,4 +43,5 @@ __all__ = [
     "identity",
     "nearest",
     "rng_for",
+    "when",
 ]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from retiarii.errors import ArchitectureError, DomainError
-from retiarii.space._condition import ALWAYS, Condition
+from retiarii.space._condition import ALWAYS, Condition, is_condition
 from retiarii.space._random import random_below
 from retiarii.space._value import Value, plain_value
 
@@ -26,7 +26,7 @@ class Choice(ABC):
         declared_at: Module path or argument, for messages.
 
     Raises:
-        DomainError: The label is no string or empty, or the domain is impossible.
+        DomainError: The label is no string or empty, the condition is none, or the domain is impossible.
     """
 
     label: str
@@ -37,6 +37,11 @@ class Choice(ABC):
         if not isinstance(self.label, str) or not self.label:
             raise DomainError(
                 f"The label of a choice is {self.label!r}, expected a string that is not empty{self._place}."
+            )
+        if not is_condition(self.condition):
+            raise DomainError(
+                f"Choice {self.label!r} has the condition {self.condition!r}{self._place}. Expected one that was made "
+                "with when(), both() and either(): a frozenset of frozensets of tests."
             )
 
     def __eq__(self, other: object) -> bool:

@@ -62,6 +62,16 @@ Condition: TypeAlias = "frozenset[frozenset[Test]]"
 ALWAYS: Condition = frozenset({frozenset()})
 
 
+def when(label: str, *values: Any) -> Condition:
+    """Return the condition that a choice is active and has one of some values (contains one, for a `Subset`).
+
+    Raises:
+        SpaceError: There are no values, or one is not plain.
+    """
+    test = Test(label, values)  # type: ignore[arg-type]  # it makes a frozenset of them
+    return frozenset({frozenset({test})})
+
+
 def both(first: Condition, second: Condition) -> Condition:
     """Return the condition that holds when both do."""
     return _simplified(left | right for left in first for right in second)
@@ -70,6 +80,14 @@ def both(first: Condition, second: Condition) -> Condition:
 def either(first: Condition, second: Condition) -> Condition:
     """Return the condition that holds when at least one does."""
     return _simplified(first | second)
+
+
+def is_condition(value: object) -> bool:
+    """Return whether a value has the form of a condition."""
+    return isinstance(value, frozenset) and all(
+        isinstance(conjunction, frozenset) and all(isinstance(test, Test) for test in conjunction)
+        for conjunction in value
+    )
 
 
 def labels_of(condition: Condition) -> frozenset[str]:

@@ -119,7 +119,7 @@ class SupervisedLearningModule(LightningModule):
     def _measure(self, stage: str, batch: Any) -> None:
         x, y = batch
         output = self(x)
-        self.losses[f"{stage}_loss"].update(self.criterion(output, y), _num_samples(y) or 1)
+        self._loss_of(stage).update(self.criterion(output, y), _num_samples(y) or 1)
         self._update_metrics(stage, output, y)
 
     def _update_metrics(self, stage: str, output: Any, y: Any) -> list[tuple[str, torchmetrics.Metric]]:
@@ -129,8 +129,11 @@ class SupervisedLearningModule(LightningModule):
         return metrics
 
     def _log_measured(self, stage: str) -> None:
-        for name, metric in [(f"{stage}_loss", self.losses[f"{stage}_loss"]), *self._metrics_of(stage)]:
+        for name, metric in [(f"{stage}_loss", self._loss_of(stage)), *self._metrics_of(stage)]:
             self.log(name, metric, prog_bar=True)
+
+    def _loss_of(self, stage: str) -> Any:
+        return self.losses[f"{stage}_loss"]
 
     def _metrics_of(self, stage: str) -> list[tuple[str, Any]]:
         return [(name, metric) for name, metric in self.metrics.items() if name.startswith(f"{stage}_")]

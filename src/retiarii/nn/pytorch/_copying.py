@@ -150,9 +150,10 @@ class Copier(Freezer):
 
     def _give_up(self, module: nn.Module, call: ModuleCall, changes: list[str]) -> None:
         """Have the constructor run again that made the changes to a module with another shape, or note the loss."""
-        if call.changed_by in self._constructors and not call.changed_since(module):
-            assert call.changed_by is not None
-            raise _ConstructorNeeded(call.changed_by)
+        if not call.changed_since(module):
+            for constructor in self._constructors:
+                if constructor.serial == call.changed_by:
+                    raise _ConstructorNeeded(constructor)
         self._losses.note(self.place, module, changes)
 
     def _adopt(self, old: nn.Module, new: nn.Module) -> None:

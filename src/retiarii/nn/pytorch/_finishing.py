@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from weakref import WeakSet
 
@@ -12,9 +13,10 @@ from retiarii.errors import ArchitectureError
 from retiarii.nn.pytorch._attributes import chosen_attribute
 from retiarii.nn.pytorch._chosen import FIXED_KEY, ChosenValues
 from retiarii.nn.pytorch._construction import replace_leaves
-from retiarii.nn.pytorch._context import stack_of
+from retiarii.nn.pytorch._context import ContextStack, stack_of
 from retiarii.nn.pytorch._freezer import Freezer, Frozen
 from retiarii.nn.pytorch._layers import layer_class
+from retiarii.nn.pytorch._namespace import Position, numbering_from
 from retiarii.nn.pytorch._origins import remember_origin, remember_root
 from retiarii.nn.pytorch._recording import forget_call, module_call
 from retiarii.nn.pytorch._snapshot import TORCH_STATE
@@ -56,6 +58,10 @@ class Fixing:
         frozen = Finisher(self).module(model)
         remember_root(frozen.module, frozen.inner)
         return frozen.module
+
+    def roots(self) -> list[nn.Module]:
+        """Return the modules that have children and are no children themselves."""
+        return [parent for parent in self.parents if parent not in self.children]
 
     def register(self, parent: nn.Module, name: str, child: nn.Module) -> nn.Module | None:
         """Return what is to become the child instead, when a primitive becomes the child of a module."""
@@ -122,6 +128,22 @@ class Finisher(Freezer):
             is_elsewhere = leaf in self._fixing.children and leaf not in self._fixing.replaced
             return leaf if is_elsewhere else self.module(leaf).module
         return layer_class(self.evaluate(leaf))
+
+
+def build_fixed(make: Callable[[], nn.Module], start: Position, values: ChosenValues) -> Frozen:
+    """Build a part of a model with the values of an architecture, and fix it.
+
+    Args:
+        make: Builds the part.
+        start: Where the numbering of labels stood when the part was built for the base model.
+        values: The architecture.
+
+    Raises:
+        ArchitectureError: The architecture does not fit the part.
+    """
+    fixing = Fixing(values)
+    with numbering_from(start), ContextStack(FIXED_KEY, fixing):
+        return Finisher(fixing).module(make())
 
 
 def _fix_on_registration(parent: nn.Module, name: str, child: nn.Module | None) -> nn.Module | None:

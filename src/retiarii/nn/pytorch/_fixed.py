@@ -5,9 +5,6 @@ from __future__ import annotations
 import logging
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import Any
-
-from torch import nn
 
 from retiarii.errors import ArchitectureError, FreezeError
 from retiarii.nn.pytorch._chosen import FIXED_KEY, ChosenValues
@@ -16,6 +13,7 @@ from retiarii.nn.pytorch._finishing import Fixing
 from retiarii.nn.pytorch._freeze import ArchitectureSource, read_architecture
 from retiarii.nn.pytorch._namespace import numbering_from
 from retiarii.nn.pytorch.mutation_utils import Mutable
+from retiarii.space import Architecture
 from retiarii.space._value import nearest
 
 _logger = logging.getLogger(__name__)
@@ -50,22 +48,51 @@ def fixed_arch(fixed_arch: ArchitectureSource, verbose: bool = True, *, strict: 
     architecture = read_architecture(fixed_arch)
     if verbose:
         _logger.info("Models are built with the architecture %s", architecture.canonical_json())
-    return _FixedArchitecture(ChosenValues(architecture), strict)
+    return _FixedArchitecture(architecture, strict)
 
 
 class _FixedArchitecture(ContextStack):
     """The context that `fixed_arch` returns."""
 
-    def __init__(self, values: ChosenValues, strict: bool) -> None:
-        super().__init__(FIXED_KEY, values)
+    def __init__(self, architecture: Architecture, strict: bool) -> None:
+        super().__init__(FIXED_KEY, None)
+        self._architecture = architecture
         self._strict = strict
-        self._blocks: list[tuple[Fixing, AbstractContextManager[None]]] = []
+        self._numberings: list[AbstractContextManager[None]] = []
 
-    def __enter__(self) -> _FixedArchitecture:
-        values = ChosenValues(self.value.architecture)
-        fixing, numbering = Fixing(values), numbering_from(None)
-        numbering.__enter__()
-        self._outer.append(stack_of_fixed())
-        self.push(self.key, fixing)
-        self._blocks.append((fixing, numbering))
-        return self
+    def __enter__(self) -> ContextStack:
+        self.value = Fixing(ChosenValues(self._architecture))
+        self._numberings.append(numbering_from(None))
+        self._numberings[-1].__enter__()
+        return super().__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            if error is None:
+                _complete(ContextStack.top(FIXED_KEY), self._strict)
+        finally:
+            super().__exit__(kind, error, traceback)
+            self._numberings.pop().__exit__(None, None, None)
+
+
+def _complete(fixing: Fixing, strict: bool) -> None:
+    """Fix what only the end of the block can fix, and check that the architecture has nothing else in it."""
+    for root in fixing.roots():
+        if isinstance(root, Mutable):
+            raise FreezeError(
+                f"A {type(root).__name__} was built inside fixed_arch and is no child of a module, so it stays what it "
+                "is in your variable. Use freeze(module, architecture), which returns what it becomes."
+            )
+        fixing.finish(root)
+    values = fixing.values
+    unknown = [label for label in values.architecture if label not in values.declared]
+    if strict and unknown:
+        raise ArchitectureError(
+            f"The architecture has a value for {unknown[0]!r}, but no choice that was built inside fixed_arch has this "
+            f"label.{nearest(unknown[0], values.declared)}",
+            label=unknown[0],
+            got=values.architecture[unknown[0]],
+            expected=sorted(values.declared),
+        )

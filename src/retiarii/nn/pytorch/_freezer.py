@@ -70,9 +70,15 @@ class Freezer(ABC):
         """
         return self.values.evaluate(value, self.place) if isinstance(value, Expression) else value
 
-    def child(self, parent: nn.Module, name: str) -> Frozen:
-        """Fix the child of a module that is being replaced."""
-        self._path.append(name)
+    def child(self, parent: nn.Module, name: str, path: str | None = None) -> Frozen:
+        """Fix the child of a module that is being replaced.
+
+        Args:
+            parent: The module.
+            name: The name of the child.
+            path: The path of the child from the module that is being visited, where that is not the parent.
+        """
+        self._path.append(path or name)
         frozen = self.module(parent._modules[name])  # type: ignore[arg-type]  # primitives have no empty children
         self._path.pop()
         return Frozen(frozen.module, inner_path(parent, name) + frozen.inner)

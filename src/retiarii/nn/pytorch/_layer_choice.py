@@ -125,10 +125,14 @@ class LayerChoice(Mutable):
 
     def freeze_by(self, freezer: Freezer) -> Frozen:
         """Return the chosen candidate, fixed; the others are not looked at."""
-        choice = self.choice()
-        name = self.names[choice.index_of(freezer.value(choice))]
+        name = self.chosen_name(freezer)
         frozen = freezer.child(self, name)
         return Frozen(frozen.module, (name, *frozen.inner))
+
+    def chosen_name(self, freezer: Freezer) -> str:
+        """Return the name of the candidate that the architecture chooses."""
+        choice = self.choice()
+        return self.names[choice.index_of(freezer.value(choice))]
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Run the first candidate."""

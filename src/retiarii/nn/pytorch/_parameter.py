@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from retiarii.errors import DomainError, NoContextError
+from retiarii.nn.pytorch._chosen import ChosenValues
 from retiarii.nn.pytorch._namespace import ModelNamespace
 from retiarii.nn.pytorch._recording import current_choice
 from retiarii.nn.pytorch._value import ValueChoice
@@ -55,7 +56,8 @@ def ModelParameterChoice(
         ) from err
     variable = ValueChoice(candidates, prior=prior, label=label)
     value = current_choice(variable)
-    if default is not _UNSET and not variable.is_chosen():
+    values = ChosenValues.current()
+    if default is not _UNSET and (values is None or variable.label not in values):
         value = _checked_default(default, variable)
     namespace.parameters.append((variable, value))
     return value

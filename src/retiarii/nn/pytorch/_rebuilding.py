@@ -8,11 +8,9 @@ import torch
 from torch import nn
 
 from retiarii.errors import FreezeError
-from retiarii.nn.pytorch._chosen import FIXED_KEY, ChosenValues
-from retiarii.nn.pytorch._context import ContextStack
-from retiarii.nn.pytorch._finishing import Fixing
+from retiarii.nn.pytorch._chosen import ChosenValues
+from retiarii.nn.pytorch._finishing import build_fixed
 from retiarii.nn.pytorch._losses import Losses
-from retiarii.nn.pytorch._namespace import numbering_from
 from retiarii.nn.pytorch._origins import tensor_origins
 from retiarii.nn.pytorch._recording import ModuleCall
 
@@ -32,10 +30,7 @@ def rebuild(module: nn.Module, call: ModuleCall, args: tuple[Any, ...], kwargs: 
             "on the architecture, but its children were changed after construction, which would be lost. Make these "
             "changes in the constructor, or fix the model first and change it then."
         )
-    fixing = Fixing(values)
-    with numbering_from(call.start), ContextStack(FIXED_KEY, fixing):
-        new = call.cls(*args, **kwargs)
-        fixing.finish(new)
+    new = build_fixed(lambda: call.cls(*args, **kwargs), call.start, values).module
     changed = [] if snapshot is None else snapshot.changed_tensors(module)
     _carry_over(module, new, set(changed), place, losses)
     new.train(module.training)

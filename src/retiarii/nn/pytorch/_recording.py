@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import enum
+import itertools
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +25,8 @@ from retiarii.nn.pytorch._namespace import Position, position
 from retiarii.nn.pytorch._snapshot import TORCH_STATE, Snapshot
 from retiarii.nn.pytorch.mutation_utils import Mutable
 from retiarii.space import Value, Variable
+
+_serials = itertools.count(1)
 
 
 class Role(enum.Enum):
@@ -46,7 +49,8 @@ class ModuleCall(ConstructorCall):
         modules: The modules in the arguments.
         parameters: The choices of `ModelParameterChoice` inside the constructor, with the values that they had.
         snapshot: The state right after construction; None for layers that get their parameters later.
-        changed_by: The outermost recorded constructor that changed the module after it was built, if any.
+        serial: Tells calls apart, also after the module was copied.
+        changed_by: The serial of the outermost constructor that changed the module after it was built, if any.
         has_choices_inside: Whether there are choices in the children or attributes of a basic unit.
         has_choices_in_modules: The same for the modules in the arguments.
     """
@@ -58,7 +62,8 @@ class ModuleCall(ConstructorCall):
     modules: tuple[nn.Module, ...] = ()
     parameters: tuple[tuple[Variable, Value], ...] = ()
     snapshot: Snapshot | None = None
-    changed_by: ModuleCall | None = None
+    serial: int = field(default_factory=lambda: next(_serials))
+    changed_by: int | None = None
     has_choices_inside: bool = False
     has_choices_in_modules: bool = False
 
@@ -105,7 +110,7 @@ class ModuleCall(ConstructorCall):
         """Copy the arguments; the snapshot also holds for the copy of the module."""
         other = copy.copy(self)
         memo[id(self)] = other
-        for name in ("args", "kwargs", "modules", "changed_by"):
+        for name in ("args", "kwargs", "modules"):
             setattr(other, name, copy.deepcopy(getattr(self, name), memo))
         return other
 
@@ -170,7 +175,7 @@ def note_changes(root: nn.Module, by: ModuleCall) -> None:
         if not changed and not call.snapshot.changed_structure(module):
             continue
         if any(owners.get(id(_tensor(module, name)), 1) == 1 for name in changed) or not changed:
-            call.changed_by = by
+            call.changed_by = by.serial
         call.snapshot = Snapshot(module)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from retiarii.nn.pytorch._chosen import ChosenValues
@@ -51,11 +51,22 @@ class _ChosenNumberOrValue(Variable):
         values = ChosenValues.current()
         return self.default() if values is None else values.evaluate_or_default(self)
 
+    @classmethod
+    def __torch_function__(
+        cls, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Let torch compute with the value, so that ``x * self.scale`` runs in a model that is not fixed."""
+        return func(*map(_called, args), **{name: _called(value) for name, value in (kwargs or {}).items()})
+
     def __copy__(self) -> Variable:
         return self
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Variable:
         return self  # immutable, and a copy is to be the same decision
+
+
+def _called(argument: Any) -> Any:
+    return argument() if isinstance(argument, _ChosenNumberOrValue) else argument
 
 
 class ValueChoice(_ChosenNumberOrValue):

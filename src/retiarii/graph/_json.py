@@ -1,0 +1,128 @@
+"""Models as JSON: exact, and read without importing or running anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from retiarii.errors import GraphError
+from retiarii.graph._model import Model
+from retiarii.graph._operation import Arguments
+from retiarii.graph._records import GraphData, ModuleRecord, NodeRecord, TensorRecord
+from retiarii.graph._values import decode, decode_operation, encode, encode_operation
+
+VERSION = 1
+
+
+def dump_model(model: Model) -> dict[str, Any]:
+    """Return a model as what JSON can hold; see `Model.to_json`."""
+    graphs = {name: _dump_graph(graph._data, name) for name, graph in model.graphs.items()}
+    return {"version": VERSION, "root": model.root_name, "graphs": graphs}
+
+
+def load_model(data: Mapping[str, Any]) -> Model:
+    """Read a model; see `Model.from_json`."""
+    if not isinstance(data, Mapping) or data.get("version") != VERSION:
+        version = data.get("version") if isinstance(data, Mapping) else None
+        raise GraphError(f"This is no graph of version {VERSION}: its version is {version!r}.")
+    try:
+        graphs = {str(name): _load_graph(item) for name, item in data["graphs"].items()}
+        model = Model(graphs, str(data["root"]))
+        model.root_graph  # noqa: B018 - a missing root raises here
+        return model
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as err:
+        raise GraphError(f"This is no graph: {type(err).__name__}: {err}") from err
+
+
+def _dump_graph(data: GraphData, name: str) -> dict[str, Any]:
+    return {
+        "module": _dump_module(data.module, name),
+        "inputs": list(data.input_names),
+        "next_id": data.next_id,
+        "nodes": [_dump_node(record, name) for record in data.records.values()],
+    }
+
+
+def _load_graph(data: Mapping[str, Any]) -> GraphData:
+    records = {record.id: record for record in map(_load_node, data["nodes"])}
+    return GraphData(records, _load_module(data["module"]), tuple(data["inputs"]), int(data["next_id"]))
+
+
+def _dump_node(record: NodeRecord, graph: str) -> dict[str, Any]:
+    where = f"{graph}.{record.name}"
+    return {
+        "id": record.id,
+        "name": record.name,
+        "operation": encode_operation(record.operation, where),
+        "member": record.member,
+        "label": record.label,
+        "args": encode(list(record.arguments.args), where),
+        "kwargs": encode(dict(record.arguments.kwargs), where),
+        "inputs": [[slot, head, head_slot] for slot, (head, head_slot) in sorted(record.inputs.items())],
+    }
+
+
+def _load_node(data: Mapping[str, Any]) -> NodeRecord:
+    return NodeRecord(
+        int(data["id"]),
+        str(data["name"]),
+        decode_operation(data["operation"]),
+        data["member"],
+        data["label"],
+        Arguments(tuple(decode(data["args"])), decode(data["kwargs"])),
+        {int(slot): (int(head), head_slot) for slot, head, head_slot in data["inputs"]},
+    )
+
+
+def _dump_module(module: ModuleRecord, graph: str) -> dict[str, Any]:
+    return {
+        "type": module.type,
+        "base": module.base,
+        "tensors": [_dump_tensor(tensor, graph) for tensor in module.tensors],
+        "order": list(module.order),
+        "containers": dict(module.containers),
+        "idle": {path: encode_operation(operation, f"{graph}.{path}") for path, operation in module.idle.items()},
+        "aliases": dict(module.aliases),
+        "ties": dict(module.ties),
+    }
+
+
+def _load_module(data: Mapping[str, Any]) -> ModuleRecord:
+    return ModuleRecord(
+        str(data["type"]),
+        str(data["base"]),
+        tuple(map(_load_tensor, data["tensors"])),
+        tuple(data["order"]),
+        dict(data["containers"]),
+        {path: decode_operation(item) for path, item in data["idle"].items()},
+        dict(data["aliases"]),
+        dict(data["ties"]),
+    )
+
+
+def _dump_tensor(tensor: TensorRecord, graph: str) -> dict[str, Any]:
+    needs_value = tensor.fill is None and (tensor.kind == "constant" or not tensor.persistent)
+    value = tensor.value if needs_value else None
+    return {
+        "path": tensor.path,
+        "kind": tensor.kind,
+        "shape": list(tensor.shape),
+        "dtype": tensor.dtype,
+        "requires_grad": tensor.requires_grad,
+        "persistent": tensor.persistent,
+        "fill": encode(tensor.fill),
+        "value": None if value is None else encode(value, f"{graph}.{tensor.path}"),
+    }
+
+
+def _load_tensor(data: Mapping[str, Any]) -> TensorRecord:
+    return TensorRecord(
+        str(data["path"]),
+        str(data["kind"]),
+        tuple(data["shape"]),
+        str(data["dtype"]),
+        bool(data["requires_grad"]),
+        bool(data["persistent"]),
+        decode(data["fill"]),
+        None if data["value"] is None else decode(data["value"]),
+    )

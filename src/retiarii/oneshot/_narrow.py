@@ -1,0 +1,111 @@
+"""Candidates on a part of their channels, with the leading part of their weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from retiarii.oneshot._errors import SupernetError
+from retiarii.oneshot._operator import Operator
+
+_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+_PER_CHANNEL = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm, nn.PReLU)
+_PER_CHANNEL_NORMS = (nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
+
+
+def narrowed(module: nn.Module, share: int, path: str) -> nn.Module:
+    """Return a module that computes with one ``share``-th of the channels of another and the leading part of its weights.
+
+    Everything but the sizes is shared; the result has no parameters of its own.
+
+    Args:
+        module: Convolutions, normalisations per channel, what has no weights, and modules made of these.
+        share: Divides the numbers of channels.
+        path: Where the module stands.
+
+    Raises:
+        SupernetError: A part is of another type, or its channels cannot be divided.
+    """
+    if isinstance(module, _CONVOLUTIONS):
+        return _NarrowConvolution(module, share, path)
+    if isinstance(module, (*_PER_CHANNEL, *_PER_CHANNEL_NORMS)):
+        return _NarrowLayer(module, share, path)
+    own = [name for name, tensor in (*module._parameters.items(), *module._buffers.items()) if tensor is not None]
+    if own or isinstance(module, Operator):
+        raise SupernetError(
+            f"PCDARTS passes a part of the channels, but does not know how to do so in {path!r} ({type(module).__name__}). It "
+            "knows convolutions, batch and instance normalisation, PReLU, and modules made of these. Use channel_share=1, or "
+            "another strategy.",
+            path=path,
+        )
+    return _Shared.of(module, {name: narrowed(child, share, f"{path}.{name}") for name, child in module.named_children()})
+
+
+class _Shared:
+    """Makes a module that is another one, but for its children."""
+
+    @staticmethod
+    def of(module: nn.Module, children: dict[str, nn.Module]) -> nn.Module:
+        if not children:
+            return module
+        twin = object.__new__(type(module))
+        twin.__dict__.update(module.__dict__)
+        twin._modules = dict(children)
+        return twin
+
+
+class _NarrowLayer(nn.Module):
+    """A layer whose tensors are all one per channel, or single numbers."""
+
+    def __init__(self, layer: nn.Module, share: int, path: str) -> None:
+        super().__init__()
+        object.__setattr__(self, "_layer", layer)  # not as a child: the weights belong to the supernet
+        twin = object.__new__(type(layer))
+        twin.__dict__.update(layer.__dict__)
+        twin._parameters, twin._buffers = {}, {}
+        object.__setattr__(self, "_twin", twin)
+        self._share = share
+        self._path = path
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        layer, twin = self._layer, self._twin
+        twin.training = layer.training
+        for name, tensor in layer._parameters.items():
+            twin._parameters[name] = None if tensor is None else self._part(tensor)
+        for name, tensor in layer._buffers.items():
+            twin._buffers[name] = None if tensor is None else self._part(tensor)
+        return twin(*args, **kwargs)
+
+    def _part(self, tensor: Tensor) -> Tensor:
+        return tensor if tensor.dim() == 0 or len(tensor) == 1 else tensor[: self._size(len(tensor))]
+
+    def _size(self, channels: int) -> int:
+        if channels % self._share:
+            raise SupernetError(
+                f"{self._path!r} has {channels} channels, which cannot be divided by channel_share={self._share}. Use a divisor.",
+                path=self._path,
+            )
+        return channels // self._share
+
+
+class _NarrowConvolution(_NarrowLayer):
+    """A convolution without groups, or a depthwise one."""
+
+    def __init__(self, layer: Any, share: int, path: str) -> None:
+        super().__init__(layer, share, path)
+        if layer.groups not in (1, layer.in_channels):
+            raise SupernetError(
+                f"PCDARTS cannot pass a part of the channels through {path!r}, which has groups={layer.groups}. It knows "
+                "convolutions without groups and depthwise ones.",
+                path=path,
+            )
+        self._is_depthwise = layer.groups > 1
+        if self._is_depthwise:
+            self._twin.groups = self._size(layer.groups)
+
+    def _part(self, tensor: Tensor) -> Tensor:
+        part = tensor[: self._size(len(tensor))]
+        if tensor.dim() > 1 and not self._is_depthwise:
+            part = part[:, : self._size(tensor.shape[1])]
+        return part
