@@ -57,6 +57,7 @@ class NoOp:
         self._data = torch.ones(self._megabytes << 20, dtype=torch.uint8)
 
     def __call__(self, job: TrialJob, report: Report) -> Metrics:
+        """Do nothing."""
         return {"default": 1.0}
 
 
@@ -125,7 +126,7 @@ def microseconds(operation: Callable[[], object], repeats: int) -> float:
 
 def in_process(repeats: int) -> dict[str, float]:
     """Return the cost of the in-process executor."""
-    model = torch.nn.Sequential(*(nn.Linear(8, nn.ValueChoice([8, 16], label=f"w{i}")) for i in range(1)))
+    model = torch.nn.Sequential(nn.Linear(8, nn.ValueChoice([8, 16], label="width")))
     chosen = architectures(nn.extract_space(model), 1)[0]
 
     def through(executor: Executor) -> Callable[[], object]:
@@ -139,11 +140,8 @@ def in_process(repeats: int) -> dict[str, float]:
         no_op = microseconds(through(nothing), repeats * 1000)
         freezing = microseconds(lambda: nn.freeze(model, chosen), repeats * 200)
         trial = microseconds(through(nas), repeats * 200)
-    return {
-        "no_op": round(no_op, 1),
-        "nas_task_beyond_freeze": round(trial - freezing, 1),
-        "freeze": round(freezing, 1),
-    }
+    times = {"no_op": no_op, "nas_task_beyond_freeze": trial - freezing, "freeze": freezing}
+    return {name: round(value, 1) for name, value in times.items()}
 
 
 def zero(model: torch.nn.Module) -> float:

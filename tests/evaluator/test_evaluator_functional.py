@@ -162,6 +162,18 @@ def test_execute_takes_a_class_an_instance_or_a_factory():
     assert evaluator._execute(lambda: Net()) == 1.0
 
 
+class Space(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = rnn.Linear(2, rnn.ValueChoice([3, 5], label="width"))
+
+
+def test_execute_fixes_a_space_to_its_first_candidates():
+    evaluator = FunctionalEvaluator(lambda model: model.linear.out_features + len(rnn.extract_space(model)))
+    assert evaluator._execute(Space) == 3
+    assert evaluator._execute(Space()) == 3
+
+
 def test_execute_builds_a_new_model_for_each_call_of_the_class():
     def function(model_cls):
         return float(not torch.equal(model_cls().linear.weight, model_cls().linear.weight))

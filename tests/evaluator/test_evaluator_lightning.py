@@ -283,9 +283,25 @@ def test_files_go_to_the_output_folder_of_the_trial(loaders, net, tmp_path, monk
 def test_onnx_is_written_where_asked(loaders, net, tmp_path, monkeypatch):
     onnx = pytest.importorskip("onnx")
     pytest.importorskip("onnxscript")
-    path = tmp_path / "deep" / "net.onnx"
-    run(pl.Classification(export_onnx=path, max_epochs=1, **loaders), net)
-    onnx.checker.check_model(onnx.load(path))
+    monkeypatch.setenv("RETIARII_OUTPUT_DIR", str(tmp_path))
+    run(pl.Classification(export_onnx=True, max_epochs=1, **loaders), net)
+    onnx.checker.check_model(onnx.load(tmp_path / "model.onnx"))
+
+
+def test_a_model_that_cannot_be_written_as_onnx_ends_the_trial_before_training(loaders, net, tmp_path):
+    pytest.importorskip("onnxscript")
+
+    class Branches(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.net = net
+
+        def forward(self, x):
+            return self.net(x) if x.sum() > 0 else self.net(-x)
+
+    evaluator = pl.Classification(export_onnx=tmp_path / "deep" / "net.onnx", max_epochs=1000, **loaders)
+    with pytest.raises(EvaluatorError, match="Branches cannot be written as ONNX"):
+        run(evaluator, Branches())
 
 
 def test_ctrl_c_is_a_keyboard_interrupt_again(loaders, net):

@@ -1,4 +1,5 @@
 import os
+import sys
 
 import pytest
 
@@ -36,7 +37,7 @@ def test_each_poll_runs_one_trial():
 
 def test_what_a_trial_prints_goes_where_the_user_sees_it(capsys):
     def task(job, report):
-        os.sys.stdout.write("hello")
+        sys.stdout.write("hello")
         return {"default": 1.0}
 
     with InProcessExecutor(task) as executor:

@@ -1,12 +1,14 @@
 """Whatever becomes of the processes: trials end once, and nothing is left behind."""
 
 import gc
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import textwrap
 import threading
+import time
 import warnings
 
 import psutil
@@ -30,6 +32,22 @@ class StartsAThread:
 def start_a_thread():
     threading.Thread(target=threading.Event().wait, daemon=True).start()
     return StartsAThread()
+
+
+class StartsAProcess:
+    def __reduce__(self):
+        return start_a_process, ()
+
+    def __call__(self, job, report):
+        report({"default": 0.0, "helper": float(self.process.pid)})
+        return {"default": 1.0}
+
+
+def start_a_process():
+    task = StartsAProcess()
+    task.process = multiprocessing.get_context("fork").Process(target=time.sleep, args=(600,), daemon=True)
+    task.process.start()
+    return task
 
 
 def succeed(job, report):
@@ -249,6 +267,15 @@ def test_threads_that_loading_the_task_has_started_are_told(caplog):
         executor.submit(job_for("any"))
         assert ending(watch(executor, [0])).state is TrialState.COMPLETED
     assert any("started 1 thread(s)" in message for message in caplog.messages)
+
+
+def test_processes_that_loading_the_task_has_started_live_as_long_as_the_executor():
+    with TemplateExecutor(StartsAProcess()) as executor:
+        for number in range(2):
+            executor.submit(job_for("any", number))
+            (_, helper) = pids_in(watch(executor, [number]))
+            assert is_running(helper)
+    assert not is_running(helper)
 
 
 def test_the_task_may_be_given_serialised():

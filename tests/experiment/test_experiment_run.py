@@ -4,9 +4,10 @@ import random
 
 import pytest
 import torch
+from sqlalchemy import Engine, event
 
 import retiarii.nn.pytorch as nn
-from retiarii.errors import ConfigError, ExperimentError, ExperimentFailedError, NotFoundError
+from retiarii.errors import ConfigError, ExperimentError, ExperimentFailedError, NotFoundError, StoreFullError
 from retiarii.evaluator import FunctionalEvaluator, report_intermediate_result
 from retiarii.experiment import Callback, RetiariiExeConfig, RetiariiExperiment, debug_mutated_model
 from retiarii.nn.pytorch import fixed_arch, model_wrapper
@@ -311,3 +312,26 @@ def test_impossible_exports():
         experiment.export_top_models(optimize_mode="max")
     with pytest.raises(ConfigError, match="formatter is 'yaml'"):
         experiment.export_top_models(formatter="yaml")
+
+
+def test_a_full_disk_stops_the_search_resumably(tmp_path):
+    """SQLite itself refuses to let its file grow, as it does on a full disk."""
+    path = tmp_path / "store.db"
+
+    def limit(connection, _record):
+        connection.execute("PRAGMA max_page_count = 80")
+
+    def chatty(model):
+        for _ in range(2000):
+            report_intermediate_result({"default": 1.0, "a long name for a metric that takes space": 2.0})
+        return score(model)
+
+    experiment = RetiariiExperiment(Net(), FunctionalEvaluator(chatty), [], GridSearch())
+    event.listen(Engine, "connect", limit)
+    try:
+        with pytest.raises(StoreFullError, match="free some space, then resume"):
+            experiment.run(config(storage=path))
+    finally:
+        event.remove(Engine, "connect", limit)
+    resumed = RetiariiExperiment.resume(experiment.id, storage=path)
+    assert [trial.state for trial in resumed.trials()] == [TrialState.COMPLETED] * 6

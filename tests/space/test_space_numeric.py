@@ -133,6 +133,14 @@ def test_a_continuous_choice_cannot_be_listed():
             listing()
 
 
+def test_positions_in_the_range_are_encoded():
+    assert Float("x", -1.7e308, 1.7e308).encode(0.0) == [0.5]
+    assert Float("x", -2, 2).encode(1.0) == [0.75]
+    assert Float("x", 1e-4, 1, log=True).encode(0.01) == pytest.approx([0.5])
+    assert Integer("n", 1, 9).encode(7) == [0.75]
+    assert Integer("n", 5, 5).encode(5) == [0.0]
+
+
 def test_ranges_for_people():
     assert Integer("n", 1, 8).domain() == "1..8"
     assert Integer("n", 1, 8, 2).domain() == "1..8 (step 2)"

@@ -77,6 +77,11 @@ def test_huge_subsets_are_sampled_in_every_candidate():
     assert set().union(*samples) == set(range(200))
 
 
+def test_domains_for_people():
+    assert Subset("in", ("a", "b"), 0, 2).domain() == "0 to 2 of {'a', 'b'}"
+    assert Subset("in", ("a", "b"), 1, 1).domain() == "1 of {'a', 'b'}"
+
+
 def test_the_default_chooses_as_few_as_possible_but_something():
     assert Subset("in", INPUTS, 0, 2).default() == ("stem",)
     assert Subset("in", INPUTS, 2, 3).default() == ("stem", "cell1")

@@ -97,7 +97,10 @@ def _parts(obj: Any) -> Iterator[tuple[str, Any]]:
 
 def _function_parts(function: types.FunctionType) -> Iterator[tuple[str, Any]]:
     """Yield what a function that travels by value takes along: free variables, globals it reads, defaults."""
-    variables = inspect.getclosurevars(function)
+    try:
+        variables = inspect.getclosurevars(function)
+    except ValueError:  # a free variable that has no value yet
+        return
     for name, value in {**variables.globals, **variables.nonlocals}.items():
         yield f", variable {name!r}", value
     parameters = inspect.signature(function).parameters.values()

@@ -138,7 +138,7 @@ def spawn_trial(task: bytes, settings: Settings, order: Message) -> TrialProcess
 
     def start(pipes: Pipes) -> subprocess.Popen[bytes]:
         with tempfile.TemporaryFile() as payload:
-            write_payload(cast(BinaryIO, payload), settings, task, {**order, "parent": os.getpid()})
+            write_payload(cast(BinaryIO, payload), settings, task, order)
             payload.seek(0)
             return subprocess.Popen(
                 command("_trial_main"),

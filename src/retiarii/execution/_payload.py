@@ -19,7 +19,10 @@ Dumps: TypeAlias = Callable[[Any, str], bytes]
 """Serialises an object; the second argument is what error messages call it."""
 
 # Run by ``python -c`` with the import path of the user's process, so that whatever that can import is found here too.
-BOOT = "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from retiarii.execution.{module} import main; main()"
+_BOOT = (
+    "import sys, json; sys.path[:] = json.loads(sys.argv[1])\n"
+    "from retiarii.execution.{module} import main; main(parent=int(sys.argv[2]))"
+)
 
 
 @dataclass(frozen=True)
@@ -42,9 +45,9 @@ class Settings:
 
 
 def command(module: str) -> list[str]:
-    """Return the command that runs ``main`` of a module of this room in a new interpreter."""
+    """Return the command that runs ``main`` of a module of this room in a new interpreter, our child."""
     path = [os.path.abspath(entry) for entry in sys.path if isinstance(entry, str)]  # "" is the current directory
-    return [sys.executable, "-c", BOOT.format(module=module), json.dumps(path)]
+    return [sys.executable, "-c", _BOOT.format(module=module), json.dumps(path), str(os.getpid())]
 
 
 def write_payload(pipe: BinaryIO, settings: Settings, task: bytes, order: Message | None = None) -> None:

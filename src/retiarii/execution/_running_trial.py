@@ -43,7 +43,7 @@ class RunningTrial:
         self._stack: Tail | None = None
         self._outcome: Outcome | None = None
         self._fault: Failure | None = None
-        self._baseline = 0
+        self._baseline: int | None = None  # until the task begins
         self._deadline = self._timeout_from_now() if is_loaded else math.inf
         self._kill_at = math.inf
         self._measure_at = math.inf
@@ -110,25 +110,30 @@ class RunningTrial:
 
     def _digest(self, message: Message) -> list[Message]:
         event = message.get("event")
-        if event == "running":
-            self._baseline = int(message["baseline"])
-            self._deadline = self._timeout_from_now()
-            self._measure_at = math.inf if self._limits.memory_bytes is None else time.monotonic() + LOOK_S
-        elif event == "reported":
+        if self._baseline is None:
+            return self._digest_first(message)
+        if event == "reported":
             return [{"event": "reported", "number": self.number, "metrics": unpack_metrics(message.get("metrics"))}]
         elif event == "ended":
             self._outcome = self._with_limit(unpack_outcome(message))
             self._deadline = self._measure_at = math.inf
             self._kill_at = time.monotonic() + EXIT_S
-        elif event == "unusable":
-            return [message]
         else:
-            raise ExecutionError(f"Found an unknown event: {event!r}.")
+            raise ExecutionError(f"Found the event {event!r}, expected 'reported' or 'ended'.")
+        return []
+
+    def _digest_first(self, message: Message) -> list[Message]:
+        """Take in what is said before any code of a trial has run, so that no trial can say it."""
+        if message.get("event") == "unusable":
+            return [message]
+        self._baseline = int(message["baseline"])
+        self._deadline = self._timeout_from_now()
+        self._measure_at = math.inf if self._limits.memory_bytes is None else time.monotonic() + LOOK_S
         return []
 
     def _check_memory(self) -> None:
         limit = self._limits.memory_bytes
-        taken = memory_of_trial(self.process.pid, self._baseline)
+        taken = memory_of_trial(self.process.pid, self._baseline or 0)
         if limit is not None and taken > limit:
             self.fail(
                 FailureKind.OUT_OF_MEMORY,

@@ -140,6 +140,8 @@ class Supervisor:
         A trial adopts the orphans below it, and this process those of trials that are gone, so whatever child is not a
         trial is one of them.
         """
+        if not IS_POSIX:
+            return False
         known = {trial.process.pid for trial in self._trials.values()} | self._own_children
         orphans = [pid for pid in children(os.getpid()) if pid not in known]
         for pid in orphans:

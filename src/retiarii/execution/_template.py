@@ -27,10 +27,13 @@ from retiarii.execution._standard_streams import flush, redirect
 from retiarii.execution._supervisor import Launch, Supervisor
 
 
-def main() -> None:
-    """Serve the process that started this one."""
+def main(parent: int) -> None:
+    """Serve the process that started this one.
+
+    Args:
+        parent: That process; it may have died since.
+    """
     started = time.perf_counter()
-    parent = os.getppid()
     faulthandler.enable(file=2)
     _settle(parent)
     try:
@@ -69,6 +72,7 @@ def _settle(parent: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal_at_parents_death(signal.SIGHUP)
     adopt_orphans()
+    end_if_orphaned(signal.SIGHUP, None)  # it may have died before the kernel knew that we want to be told
 
 
 def _settle_down() -> None:

@@ -99,16 +99,19 @@ def live_forked(
         os._exit(code)
 
 
-def main() -> None:
+def main(parent: int) -> None:
     """Spend the life of a new interpreter on one trial.
 
     Standard input holds what to run; events go to standard output, everything else to standard error.
+
+    Args:
+        parent: The template's process.
     """
     settings, data, order = read_payload(sys.stdin.buffer)
     assert order is not None  # the process that started this one wrote one
     channel = Channel(os.dup(1))
     redirect(2)
-    _settle(order["parent"])
+    _settle(parent)
     sys.argv[:] = settings.argv
     code = CRASHED
     try:

@@ -181,18 +181,12 @@ class RetiariiExperiment:
         """
         store = open_store(storage, create=False)
         record = store.find_experiment(experiment_id)
-        given = (base_model, evaluator, strategy)
-        if any(item is None for item in given):
-            payload = load_payload(store.directory(record.id))
-        else:
-            payload = Payload(*given)
-        experiment = cls(
-            base_model or payload.base_model,
-            evaluator or payload.evaluator,
-            [],
-            strategy or payload.strategy,
-            callbacks=callbacks,
-        )
+        if base_model is None or evaluator is None or strategy is None:
+            stored = load_payload(store.directory(record.id))
+            base_model = stored.base_model if base_model is None else base_model
+            evaluator = stored.evaluator if evaluator is None else evaluator
+            strategy = stored.strategy if strategy is None else strategy
+        experiment = cls(base_model, evaluator, [], strategy, callbacks=callbacks)
         config = RetiariiExeConfig.from_json(record.config["settings"])
         config.storage = storage if storage is not None else config.storage
         for name, value in changes.items():
@@ -324,6 +318,15 @@ class RetiariiExperiment:
         """
         store, record = self._opened()
         return store.directory(record.id)
+
+    @property
+    def where(self) -> str:
+        """The store that holds the results, for people: a path, or a URL without its password.
+
+        Raises:
+            ExperimentError: The experiment has not run.
+        """
+        return self._opened_store().where
 
     def _model_part(self, architecture: Architecture) -> Architecture:
         """Leave out the choices of the evaluator's arguments."""

@@ -1,11 +1,58 @@
-"""x."""
-from retiarii.graph._convert import convert_to_graph
-from retiarii.graph._model import Model
-from retiarii.graph._lowering import lower
+"""Models as graphs: reading them, mutating them, and writing them out.
+
+`convert_to_graph` traces a model with ``torch.fx`` into a `Model`: a `Graph` of `Node` objects and edges for every module
+whose ``forward`` was looked into, and one node for each layer, basic unit and choice. `lower` does the same for a model
+that an architecture fixes. A `Mutator` changes a fork of a model, asking ``self.choice(...)`` where there is something to
+decide; `GraphEngine` joins the choices in the model and those of mutators to one search space, and makes networks from
+its architectures. `check` finds misfits of shapes without computing anything; `structural_hash` says which models are
+the same. A model becomes a module again (`build_module`), a Python file that needs PyTorch only (`export_code`), an ONNX
+file, a ``torch.export`` program, or a drawing (`draw`).
+
+This room evaluates nothing and knows neither strategies nor experiments.
+"""
+
+from retiarii.errors import GraphError, InvalidMutation
+from retiarii.graph._building import build_module
 from retiarii.graph._check import check
-from retiarii.graph._hash import structural_hash
-from retiarii.graph._engine import GraphEngine
-from retiarii.graph._mutator import Mutator, StationaryMutator
 from retiarii.graph._code import export_code
+from retiarii.graph._convert import convert_to_graph
+from retiarii.graph._drawing import draw
+from retiarii.graph._engine import GraphEngine
 from retiarii.graph._export import export_onnx, export_program
-__all__ = ["Model", "convert_to_graph","lower"]
+from retiarii.graph._graph import Graph
+from retiarii.graph._hash import structural_hash
+from retiarii.graph._lowering import lower
+from retiarii.graph._model import Model
+from retiarii.graph._mutator import Mutator, StationaryMutator
+from retiarii.graph._mutator_space import MutatorSpace
+from retiarii.graph._node import Edge, Node
+from retiarii.graph._operation import Arguments, Input, Inputs, Kind, Operation
+from retiarii.graph._sampler import Sampler
+
+__all__ = [
+    "Arguments",
+    "Edge",
+    "Graph",
+    "GraphEngine",
+    "GraphError",
+    "Input",
+    "Inputs",
+    "InvalidMutation",
+    "Kind",
+    "Model",
+    "Mutator",
+    "MutatorSpace",
+    "Node",
+    "Operation",
+    "Sampler",
+    "StationaryMutator",
+    "build_module",
+    "check",
+    "convert_to_graph",
+    "draw",
+    "export_code",
+    "export_onnx",
+    "export_program",
+    "lower",
+    "structural_hash",
+]

@@ -13,6 +13,7 @@ from torch._subclasses.fake_tensor import (
     DynamicOutputShapeException,
     FakeTensorMode,
     UnsupportedFakeTensorException,
+    unset_fake_temporarily,
 )
 from torch.utils import _pytree as pytree
 
@@ -125,7 +126,10 @@ class _Checker:
             return operation.target or resolve_function(operation.type, node=path)  # type: ignore[no-any-return]
         check_fixed(operation, path)
         if path not in self._layers:
-            self._layers[path] = build_layer(operation, path, keep_weights=False).eval()
+            # A constructor of the user's may look at weights, so it gets real ones; they mix with empty inputs.
+            is_plain = operation.type.startswith("torch.nn.")
+            with nullcontext() if is_plain else unset_fake_temporarily():
+                self._layers[path] = build_layer(operation, path, keep_weights=False).eval()
         return self._layers[path]
 
     def _attribute(self, operation: Operation, data: GraphData, path: str) -> Any:

@@ -2,25 +2,37 @@
 
 `build_supernet` turns a model with choices into a `Supernet`: every choice becomes an operator, looked up in a table of
 rules by type. Operators of one label share one decision, which is either a value (a path) or weights over all values (a
-mixture). A `OneShotStrategy` (`RandomOneShot`, `ENAS`, `DARTS`, `GumbelDARTS`, `Proxyless`, `DrNAS`, `PCDARTS`) is a recipe;
-its `search` starts a `OneShotSearch`, which sets the decisions at every step and learns from validation batches. A driver
-trains the weights: `SearchLoop`, a plain loop, or `SearchCallback` inside Lightning, with `fit_supernet` around both the user's
-module and trainer. `OneShotSearch.export` names the best architecture, and `subnet` is the plain network with the supernet's weights.
+mixture). A `OneShotStrategy` (`RandomOneShot`, `ENAS`, `DARTS`, `GumbelDARTS`, `Proxyless`, `DrNAS`, `PCDARTS`) is a
+recipe; its `search` starts a `OneShotSearch`, which sets the decisions at every step and learns from validation
+batches. A driver trains the weights: `SearchLoop`, a plain loop, or `SearchCallback` inside Lightning, with
+`fit_supernet` around both the user's module and trainer. `OneShotSearch.export` names the best architecture, and
+`subnet` is the plain network with the supernet's weights.
 
-This room knows neither evaluators nor multi-trial strategies nor the store: modules, loaders, trainers and searches come
-as arguments.
+This room knows neither evaluators nor multi-trial strategies nor the store: modules, loaders, trainers and searches
+come as arguments.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from retiarii._lazy import lazy_attributes
 from retiarii.oneshot._build import build_supernet
 from retiarii.oneshot._choice_operator import ChoiceOperator
 from retiarii.oneshot._compile import compile_candidates
 from retiarii.oneshot._cost import CostLimit, ExpectedCost
 from retiarii.oneshot._data import split_loader
 from retiarii.oneshot._decision import Decision
-from retiarii.oneshot._differentiable_strategies import DARTS, PCDARTS, DifferentiableStrategy, DrNAS, GumbelDARTS, Proxyless
+from retiarii.oneshot._differentiable_strategies import (
+    DARTS,
+    PCDARTS,
+    DifferentiableStrategy,
+    DrNAS,
+    GumbelDARTS,
+    Proxyless,
+)
 from retiarii.oneshot._errors import SupernetError
 from retiarii.oneshot._history import SearchRecord
-from retiarii.oneshot._lightning import SearchCallback, fit_supernet
 from retiarii.oneshot._loop import SearchLoop
 from retiarii.oneshot._operator import Operator, weighted_sum
 from retiarii.oneshot._relaxation import Relaxation
@@ -30,8 +42,11 @@ from retiarii.oneshot._search import OneShotSearch
 from retiarii.oneshot._slice_rule import SliceRule
 from retiarii.oneshot._strategy import OneShotStrategy
 from retiarii.oneshot._subnet import recalibrate_batch_norm, subnet
-from retiarii.oneshot._subnet_search import search_subnets, SubnetEvaluator
+from retiarii.oneshot._subnet_search import SubnetEvaluator, search_subnets
 from retiarii.oneshot._supernet import Supernet
+
+if TYPE_CHECKING:
+    from retiarii.oneshot._lightning import SearchCallback, fit_supernet
 
 __all__ = [
     "DARTS",
@@ -70,3 +85,8 @@ __all__ = [
     "subnet",
     "weighted_sum",
 ]
+
+# Lightning is optional.
+__getattr__, __dir__ = lazy_attributes(
+    __name__, {"SearchCallback": "retiarii.oneshot._lightning", "fit_supernet": "retiarii.oneshot._lightning"}
+)

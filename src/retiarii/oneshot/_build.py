@@ -31,8 +31,8 @@ def build_supernet(
 ) -> Supernet:
     """Make a supernet of a model: every choice becomes an operator, set to the default architecture.
 
-    Candidates keep their weights. A layer with choices in its arguments keeps them where its default is the largest; else
-    the largest is initialized anew, from torch's global random generator.
+    Candidates keep their weights. A layer with choices in its arguments keeps them where its default is the largest;
+    else the largest is initialized anew, from torch's global random generator.
 
     Args:
         model: The base model; it is copied, not changed.
@@ -114,8 +114,9 @@ class _Builder:
         for name, parameter in module.named_parameters():
             if self._owners[id(parameter)] > 1:
                 raise SupernetError(
-                    f"The parameter {name!r} of {path!r} is shared with another module, but {path!r} has choices in its "
-                    "arguments, so that its weights are replaced by those of the largest layer. Share the module itself.",
+                    f"The parameter {name!r} of {path!r} is shared with another module, but {path!r} has choices in "
+                    "its arguments, so that its weights are replaced by those of the largest layer. Share the module "
+                    "itself.",
                     path=path,
                 )
 
@@ -124,8 +125,8 @@ def _refuse_parameters(call: ModuleCall, path: str) -> None:
     if call.parameters:
         labels = ", ".join(repr(str(variable.label)) for variable, _ in call.parameters)
         raise SupernetError(
-            f"{path or 'The model'} uses ModelParameterChoice ({labels}), whose value is needed while the constructor runs, so "
-            "that no single module contains all architectures. Use ValueChoice in layers, LayerChoice or Repeat, or a "
-            "multi-trial strategy.",
+            f"{path or 'The model'} uses ModelParameterChoice ({labels}), whose value is needed while the constructor "
+            "runs, so that no single module contains all architectures. Use ValueChoice in layers, LayerChoice or "
+            "Repeat, or a multi-trial strategy.",
             path=path,
         )

@@ -21,8 +21,9 @@ from retiarii.oneshot._operator import active_tensor, weighted_sum
 class CellOperator(ChoiceOperator):
     """Runs a cell with operators for its operations and inputs.
 
-    Operations that functions make are built once for each input they may have, as the edges of DARTS, and a mixture is the
-    weighted sum over the edges. Modules as candidates are shared by all inputs; the inputs are then mixed before them.
+    Operations that functions make are built once for each input they may have, as the edges of DARTS, and a mixture is
+    the weighted sum over the edges. Modules as candidates are shared by all inputs; the inputs are then mixed before
+    them.
 
     Args:
         path: Where it stands in the model.
@@ -38,8 +39,8 @@ class CellOperator(ChoiceOperator):
         super().__init__(path, cell, lookup)
         if cell.merge_op == "loose_end" and cell._was_read:
             raise SupernetError(
-                f"{path!r} is a cell with merge_op='loose_end', and a constructor used its output_node_indices, so that later "
-                "layers depend on the architecture. Use merge_op='all', or a multi-trial strategy.",
+                f"{path!r} is a cell with merge_op='loose_end', and a constructor used its output_node_indices, so "
+                "that later layers depend on the architecture. Use merge_op='all', or a multi-trial strategy.",
                 path=path,
             )
         self.edges = nn.ModuleDict()
@@ -112,8 +113,8 @@ class CellOperator(ChoiceOperator):
         picks = [[self._pick(row, column) for column in range(cell.num_ops_per_node)] for row in range(cell.num_nodes)]
         if cell.merge_op == "loose_end" and picks[0][0].weights is not None:
             raise SupernetError(
-                f"{self.path!r} is a cell with merge_op='loose_end', whose outputs have different sizes, so that they have no "
-                "mixture. Use merge_op='all', or a strategy that samples single paths (RandomOneShot, ENAS).",
+                f"{self.path!r} is a cell with merge_op='loose_end', whose outputs have different sizes, so that they "
+                "have no mixture. Use merge_op='all', or a strategy that samples single paths (RandomOneShot, ENAS).",
                 path=self.path,
             )
         joined: list[int] = cell._joined([[pick.value for pick in row] for row in picks])

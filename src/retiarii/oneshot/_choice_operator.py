@@ -66,8 +66,8 @@ class ChoiceOperator(Operator):
             SupernetError: This primitive has none.
         """
         raise SupernetError(
-            f"{self.path!r} is a {type(self.mutable).__name__}, of which no mixture is known. Use a strategy that samples "
-            "single paths (RandomOneShot, ENAS), or give build_supernet a rule for this type.",
+            f"{self.path!r} is a {type(self.mutable).__name__}, of which no mixture is known. Use a strategy that "
+            "samples single paths (RandomOneShot, ENAS), or give build_supernet a rule for this type.",
             path=self.path,
         )
 

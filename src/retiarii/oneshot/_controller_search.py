@@ -125,7 +125,8 @@ class ControllerSearch(OneShotSearch):
         optimizer: optim.Optimizer | None = None,
         scale: float = 1.0,
     ) -> float | None:
-        """Sample a path, ask for its reward, and learn from it; the controller changes after ``steps_aggregate`` of them.
+        """Sample a path, ask for its reward, and learn from it; the controller changes after ``steps_aggregate`` of
+        them.
 
         Raises:
             ConstraintError: The controller finds no architecture that meets the constraints.

@@ -57,8 +57,8 @@ class ExpectedCost:
         ConfigError: A number is impossible.
 
     Reference:
-        ProxylessNAS (Cai et al., 2019), arXiv:1812.00332, eq. 5 and section 3.3. Deviation: any cost, not only a sum over
-        blocks, hence the estimate; and the shape.
+        ProxylessNAS (Cai et al., 2019), arXiv:1812.00332, eq. 5 and section 3.3. Deviation: any cost, not only a sum
+        over blocks, hence the estimate; and the shape.
     """
 
     cost: Cost
@@ -71,8 +71,8 @@ class ExpectedCost:
     def __post_init__(self) -> None:
         if self.baseline <= 0 or self.num_samples < 2:
             raise ConfigError(
-                f"ExpectedCost has baseline={self.baseline!r} and num_samples={self.num_samples!r}, expected a baseline "
-                "above 0 and at least 2 samples."
+                f"ExpectedCost has baseline={self.baseline!r} and num_samples={self.num_samples!r}, expected a "
+                "baseline above 0 and at least 2 samples."
             )
         if self.shape not in ("positive", "linear", "absolute"):
             raise ConfigError(f"ExpectedCost has shape={self.shape!r}, expected 'positive', 'linear' or 'absolute'.")
@@ -133,10 +133,12 @@ class CostEstimator:
     def _all_costs(self) -> tuple[Tensor, Tensor]:
         rows, costs = [], []
         for architecture in SearchSpace(self._space.choices).grid():
-            rows.append([
-                decision.choice.index_of(architecture[label]) if label in architecture else len(decision.values)
-                for label, decision in self._decisions.items()
-            ])
+            rows.append(
+                [
+                    decision.choice.index_of(architecture[label]) if label in architecture else len(decision.values)
+                    for label, decision in self._decisions.items()
+                ]
+            )
             costs.append(float(self._options.cost(architecture)))
         return torch.tensor(rows).reshape(len(rows), len(self._decisions)), torch.tensor(costs, dtype=torch.float64)
 

@@ -12,11 +12,14 @@ from retiarii.errors import ConfigError
 from retiarii.oneshot._distributed import is_distributed
 
 
-def split_loader(loader: DataLoader[Any], fraction: float = 0.5, *, seed: int = 0) -> tuple[DataLoader[Any], DataLoader[Any]]:
+def split_loader(
+    loader: DataLoader[Any], fraction: float = 0.5, *, seed: int = 0
+) -> tuple[DataLoader[Any], DataLoader[Any]]:
     """Split the data of one loader into a part for the weights and one for the architecture.
 
     Args:
-        loader: Of a data set with a length. Batch size, workers and collation are kept; both parts are shuffled if it is.
+        loader: Of a data set with a length. Batch size, workers and collation are kept; both parts are shuffled if it
+            is.
         fraction: The share of the samples that is for the weights.
         seed: Of the split.
 
@@ -27,19 +30,21 @@ def split_loader(loader: DataLoader[Any], fraction: float = 0.5, *, seed: int = 
         ConfigError: The data set has no length, the loader has a batch sampler of its own, or a part would be empty.
 
     Reference:
-        DARTS (Liu et al., 2019), arXiv:1806.09055, section 3.1: "half of the training data" is held out as the validation
-        set for the architecture.
+        DARTS (Liu et al., 2019), arXiv:1806.09055, section 3.1: "half of the training data" is held out as the
+        validation set for the architecture.
     """
     dataset: Dataset[Any] = loader.dataset
     if isinstance(dataset, IterableDataset) or not hasattr(dataset, "__len__") or loader.batch_size is None:
         raise ConfigError(
-            f"A loader of {type(dataset).__name__} cannot be split: expected a data set with a length and a loader with a "
-            "batch_size. Give two loaders, one for the weights and one for the architecture."
+            f"A loader of {type(dataset).__name__} cannot be split: expected a data set with a length and a loader "
+            "with a batch_size. Give two loaders, one for the weights and one for the architecture."
         )
     size = len(dataset)
     first = int(size * fraction)
     if not 0 < first < size:
-        raise ConfigError(f"fraction={fraction!r} of {size} samples leaves a part without any. Use a number between 0 and 1.")
+        raise ConfigError(
+            f"fraction={fraction!r} of {size} samples leaves a part without any. Use a number between 0 and 1."
+        )
     order = torch.randperm(size, generator=torch.Generator().manual_seed(seed)).tolist()
     return _like(loader, Subset(dataset, order[:first])), _like(loader, Subset(dataset, order[first:]))
 
@@ -47,8 +52,8 @@ def split_loader(loader: DataLoader[Any], fraction: float = 0.5, *, seed: int = 
 def shared_out(loader: Any) -> Any:
     """Return a loader of which each process gets its share; the loader itself without several processes.
 
-    Lightning does this for the loaders that it iterates over; this is for those that a search iterates over. Loaders that
-    are no plain `DataLoader`, or have a sampler for several processes, are left alone.
+    Lightning does this for the loaders that it iterates over; this is for those that a search iterates over. Loaders
+    that are no plain `DataLoader`, or have a sampler for several processes, are left alone.
     """
     if not is_distributed() or type(loader) is not DataLoader or isinstance(loader.sampler, DistributedSampler):
         return loader
@@ -88,7 +93,9 @@ class Cycle:
         try:
             return next(self._iterator)
         except StopIteration:
-            raise ConfigError("The loader for the architecture yields no batches, so that nothing can be learnt.") from None
+            raise ConfigError(
+                "The loader for the architecture yields no batches, so that nothing can be learnt."
+            ) from None
 
 
 def _like(loader: DataLoader[Any], dataset: Dataset[Any], sampler: Any = None) -> DataLoader[Any]:

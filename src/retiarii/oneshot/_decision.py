@@ -88,8 +88,8 @@ def check_weighable(decisions: Mapping[str, Decision], strategy: str) -> None:
         if not decision.values:
             raise SupernetError(
                 f"{strategy} weighs all values of a choice against each other, but {decision.label!r}"
-                f"{_place(decision.choice)} has {_count(decision.choice)} values, more than {MAX_VALUES}. Give it fewer "
-                "candidates, or use RandomOneShot."
+                f"{_place(decision.choice)} has {_count(decision.choice)} values, more than {MAX_VALUES}. Give it "
+                "fewer candidates, or use RandomOneShot."
             )
 
 

@@ -63,7 +63,9 @@ class DifferentiableSearch(OneShotSearch):
         SupernetError: A choice has too many values to be weighed.
     """
 
-    def __init__(self, supernet: Supernet, relaxation: Relaxation, learning: ArchitectureLearning, *, seed: int) -> None:
+    def __init__(
+        self, supernet: Supernet, relaxation: Relaxation, learning: ArchitectureLearning, *, seed: int
+    ) -> None:
         super().__init__(supernet, warmup_epochs=learning.warmup_epochs, hints=learning.hints)
         check_weighable(supernet.decisions, "This strategy")
         self.parameters = ArchitectureParameters(
@@ -123,11 +125,13 @@ class DifferentiableSearch(OneShotSearch):
         if self._learning.unrolled:
             if train_loss is None or optimizer is None:
                 raise ConfigError(
-                    "The second-order gradient (unrolled=True) needs the loss of a training batch and the optimizer of the "
-                    "weights: give architecture_step both train_loss and optimizer."
+                    "The second-order gradient (unrolled=True) needs the loss of a training batch and the optimizer "
+                    "of the weights: give architecture_step both train_loss and optimizer."
                 )
             weights = [weight for weight in self.supernet.parameters() if weight.requires_grad]
-            loss, gradients = unrolled_gradients(objective, train_loss, weights, alphas, optimizer, self.supernet.module)
+            loss, gradients = unrolled_gradients(
+                objective, train_loss, weights, alphas, optimizer, self.supernet.module
+            )
         else:
             loss = objective()
             gradients = _gradients(loss * scale, alphas)
@@ -170,7 +174,10 @@ class DifferentiableSearch(OneShotSearch):
 
     def _probabilities(self) -> dict[str, Tensor]:
         with torch.no_grad():
-            return {label: self._relaxation.probabilities(self.parameters.logits(label)) for label in self.supernet.decisions}
+            return {
+                label: self._relaxation.probabilities(self.parameters.logits(label))
+                for label in self.supernet.decisions
+            }
 
     def _with_penalties(self, alphas: Sequence[Tensor], gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
         """Add the gradients of the terms that do not depend on data."""

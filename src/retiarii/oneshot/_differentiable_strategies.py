@@ -50,9 +50,7 @@ class DifferentiableStrategy(OneShotStrategy):
     penalty: ExpectedCost | None = None
 
     def __post_init__(self) -> None:
-        check_at_least(
-            self, arc_learning_rate=0, gradient_clip_val=0, warmup_epochs=0, arc_gradient_clip_val=0
-        )
+        check_at_least(self, arc_learning_rate=0, gradient_clip_val=0, warmup_epochs=0, arc_gradient_clip_val=0)
 
     @abstractmethod
     def relaxation(self) -> Relaxation:
@@ -88,8 +86,8 @@ class DARTS(DifferentiableStrategy):
         unrolled: Whether the gradient of ``alpha`` looks one step of the weights ahead (second order).
 
     Reference:
-        DARTS (Liu et al., 2019), arXiv:1806.09055, algorithm 1, eq. 2, 7 and 8. Deviation: choices between inputs have an
-        ``alpha`` of their own, where DARTS ranks inputs by their operations.
+        DARTS (Liu et al., 2019), arXiv:1806.09055, algorithm 1, eq. 2, 7 and 8. Deviation: choices between inputs have
+        an ``alpha`` of their own, where DARTS ranks inputs by their operations.
     """
 
     unrolled: bool = False
@@ -125,8 +123,8 @@ class GumbelDARTS(DifferentiableStrategy):
         super().__post_init__()
         if not self.gumbel_temperature > 0 or not 0 < self.min_temp:
             raise ConfigError(
-                f"GumbelDARTS has gumbel_temperature={self.gumbel_temperature!r} and min_temp={self.min_temp!r}, expected "
-                "numbers above 0."
+                f"GumbelDARTS has gumbel_temperature={self.gumbel_temperature!r} and min_temp={self.min_temp!r}, "
+                "expected numbers above 0."
             )
 
     def relaxation(self) -> Relaxation:
@@ -180,10 +178,11 @@ class DrNAS(DifferentiableStrategy):
 
 @dataclass(frozen=True)
 class PCDARTS(DifferentiableStrategy):
-    """DARTS in which only ``1 / channel_share`` of the channels pass the candidates. Further options: `DifferentiableStrategy`.
+    """DARTS in which only ``1 / channel_share`` of the channels pass the candidates. Further options:
+    `DifferentiableStrategy`.
 
-    The paper's edge normalisation is what choices between inputs have in all of these strategies: an ``alpha`` of their own,
-    shared by the steps. Weights of a subnet are only as good as the part of the channels that was trained.
+    The paper's edge normalisation is what choices between inputs have in all of these strategies: an ``alpha`` of their
+    own, shared by the steps. Weights of a subnet are only as good as the part of the channels that was trained.
 
     Args:
         channel_share: ``K`` of the paper; 1 is DARTS.
@@ -204,7 +203,9 @@ class PCDARTS(DifferentiableStrategy):
         """Return a supernet whose layer choices pass a part of the channels."""
         if self.channel_share == 1:
             return build_supernet(model)
-        return build_supernet(model, {**DEFAULT_RULES, LayerChoice: choice_rule(PartialChannels.of(self.channel_share))})
+        return build_supernet(
+            model, {**DEFAULT_RULES, LayerChoice: choice_rule(PartialChannels.of(self.channel_share))}
+        )
 
     def relaxation(self) -> Relaxation:
         """Return the softmax."""

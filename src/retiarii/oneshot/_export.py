@@ -32,8 +32,8 @@ def most_probable(space: SearchSpace, probabilities: Mapping[str, Mapping[Any, f
         if space.satisfies(architecture):
             return architecture
     raise ConstraintError(
-        f"None of the {MAX_TRIED:,} most probable architectures meets the constraints of the space. Loosen them, or search "
-        "with a penalty for what they limit, so that probable architectures come near."
+        f"None of the {MAX_TRIED:,} most probable architectures meets the constraints of the space. Loosen them, or "
+        "search with a penalty for what they limit, so that probable architectures come near."
     )
 
 

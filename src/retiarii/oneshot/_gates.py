@@ -15,8 +15,8 @@ from retiarii.oneshot._relaxation import Relaxation
 class BinaryGates(Relaxation):
     """One sampled path trains the weights; two sampled paths, one with gate 1 and one with gate 0, train ``alpha``.
 
-    The gates of the two are ``g = onehot(active)``, and the gradient with respect to a gate passes to the parameters as if it
-    were the probability among the two. After a step the two parameters are shifted so that the probabilities of all other
+    The gates of the two are ``g = onehot(active)``, and the gradient with respect to a gate passes to the parameters as
+    if it were the probability among the two. After a step the two parameters are shifted so that the probabilities of all other
     paths stay as they were.
 
     Reference:

@@ -17,8 +17,8 @@ from retiarii.oneshot._operator import weighted_sum
 class InputChoiceOperator(ChoiceOperator):
     """Reduces the chosen inputs, or computes the expectation of the reduction.
 
-    The expectation of a sum or mean over the chosen inputs is a weighted sum of all inputs, whatever the distribution of
-    the subsets is; with ``concat`` and ``none``, so is each place in the result.
+    The expectation of a sum or mean over the chosen inputs is a weighted sum of all inputs, whatever the distribution
+    of the subsets is; with ``concat`` and ``none``, so is each place in the result.
 
     Args:
         path: Where it stands in the model.
@@ -64,8 +64,10 @@ class InputChoiceOperator(ChoiceOperator):
             return [share]
         if self.mutable.n_chosen is None:
             raise SupernetError(
-                f"{self.path!r} joins or lists any number of inputs, so that results of different sizes would have to be mixed. "
-                'Use reduction="sum" or "mean", a fixed n_chosen, or a strategy that samples single paths (RandomOneShot, ENAS).',
+                f"{self.path!r} joins or lists any number of inputs, so that results of different sizes would have to "
+                "be mixed. "
+                'Use reduction="sum" or "mean", a fixed n_chosen, or a strategy that samples single paths '
+                "(RandomOneShot, ENAS).",
                 path=self.path,
             )
         places = torch.zeros(self.mutable.n_chosen, len(members), len(names))

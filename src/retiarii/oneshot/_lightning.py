@@ -4,43 +4,47 @@ from __future__ import annotations
 
 import copy
 import itertools
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from retiarii.errors import ConfigError, MissingExtraError
 from retiarii.oneshot._data import Cycle, shared_out
 from retiarii.oneshot._history import SearchRecord
+from retiarii.oneshot._lightning_steps import BatchStatistics, loss_of, loss_scale, quietly, reward_of
 from retiarii.oneshot._search import OneShotSearch
 
 try:
     import pytorch_lightning
     from pytorch_lightning.strategies import DDPStrategy
-except ImportError as err:
+except ModuleNotFoundError as err:
+    if err.name != "pytorch_lightning":
+        raise  # installed but broken: its own message says more
     raise MissingExtraError(
-        "One-shot search inside Lightning needs pytorch-lightning, which is not installed. Run: pip install 'retiarii[lightning]'"
+        "One-shot search inside Lightning needs pytorch_lightning, which is not installed. Install it with: "
+        "pip install 'retiarii[lightning]'"
     ) from err
 
 
 class SearchCallback(pytorch_lightning.Callback):
     """Searches while Lightning trains the supernet.
 
-    The module's training step trains the weights: Lightning calls it as always, so that its optimizers, schedulers and
-    callbacks, precision, accumulation and clipping are those of the trainer. Before each of its steps the callback lets
-    the architecture learn from a validation batch, through the module's training step, or through its validation step where
-    the search learns from rewards; what the module logs then is not logged. Then it sets the supernet for the step.
-    Validation runs as always too, on what `OneShotSearch.reset_for_validation` chooses.
+    The module's training step trains the weights: Lightning calls it as always, so that optimizers, schedulers,
+    callbacks, precision, accumulation and clipping are those of the module and the trainer. Before each step the
+    callback lets the architecture learn from a validation batch, through the same training step; where the search
+    learns from rewards, after each epoch, through the validation step. What the module logs then is not logged.
+    Validation runs as always, on what `OneShotSearch.reset_for_validation` chooses, where batch normalisation uses the
+    statistics of the batch if that is a single path.
 
-    Its state is part of the trainer's checkpoints.
+    The state of the search is part of the trainer's checkpoints.
 
     Args:
         search: The running search, whose ``supernet.module`` is the model of the Lightning module.
-        arch_dataloaders: Batches for the architecture; repeated as often as needed. Not needed by searches whose phase is
-            "none".
+        arch_dataloaders: Batches for the architecture, repeated as often as needed; a loader or a list of loaders. Not
+            needed by searches whose phase is "none".
         on_record: Is called after each epoch, in the main process.
+        reward_metric_name: The metric that is the reward, if the strategy does not name it.
 
     Attributes:
         history: The records of all epochs so far.
@@ -55,18 +59,20 @@ class SearchCallback(pytorch_lightning.Callback):
         arch_dataloaders: Any = None,
         *,
         on_record: Callable[[SearchRecord], None] | None = None,
+        reward_metric_name: str | None = None,
     ) -> None:
         if arch_dataloaders is None and search.phase != "none":
             raise ConfigError(
-                "This strategy learns the architecture from validation batches, but there are none. Give the evaluator both "
+                "This strategy learns the architecture from validation batches, but there are none. Give both "
                 "training and validation data; split_loader makes two loaders of one."
             )
         self.search = search
         self.history: list[SearchRecord] = []
         self._loaders = arch_dataloaders
         self._on_record = on_record
+        self._reward_metric_name = search.hints.reward_metric_name or reward_metric_name
         self._batches: Cycle | None = None
-        self._validation_mode: dict[torch.nn.Module, bool] = {}
+        self._statistics: BatchStatistics | None = None
 
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
         """Check the trainer.
@@ -78,8 +84,8 @@ class SearchCallback(pytorch_lightning.Callback):
         finds_unused = getattr(strategy, "_ddp_kwargs", {}).get("find_unused_parameters", False)
         if isinstance(strategy, DDPStrategy) and trainer.world_size > 1 and not finds_unused:
             raise ConfigError(
-                "In one-shot search not every weight takes part in every step, which the trainer's strategy does not expect. "
-                "Use Trainer(strategy='ddp_find_unused_parameters_true')."
+                "In one-shot search not every weight takes part in every step, which the trainer's strategy does not "
+                "expect. Use Trainer(strategy='ddp_find_unused_parameters_true')."
             )
         clip = self.search.hints.gradient_clip_val
         if clip is not None and trainer.gradient_clip_val is None:
@@ -88,23 +94,22 @@ class SearchCallback(pytorch_lightning.Callback):
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         """Begin with the batches for the architecture."""
         if self._loaders is not None:
-            self._batches = Cycle(shared_out(self._loaders))
+            self._batches = Cycle(_Chain(self._loaders))
 
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
         """Let schedules follow."""
-        self.search.begin_epoch(trainer.current_epoch, trainer.max_epochs or 0)
+        self.search.begin_epoch(trainer.current_epoch, max(trainer.max_epochs or 0, 0))
 
     def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
         """Let the architecture learn, and set the supernet for the weights."""
         if self.search.phase == "step" and self.search.is_learning and self._batches is not None:
-            val_batch = self._next_batch(trainer)
-            scale = _loss_scale(trainer)
-            with _quietly(pl_module), trainer.precision_plugin.train_step_context():
+            val_batch = _moved(next(self._batches), trainer, pl_module)
+            with quietly(pl_module), trainer.precision_plugin.train_step_context():
                 self.search.architecture_step(
-                    lambda: _loss_of(pl_module.training_step(val_batch, batch_idx)),
-                    train_loss=lambda: _loss_of(pl_module.training_step(batch, batch_idx)),
+                    lambda: loss_of(pl_module.training_step(val_batch, batch_idx)),
+                    train_loss=lambda: loss_of(pl_module.training_step(batch, batch_idx)),
                     optimizer=trainer.optimizers[0] if trainer.optimizers else None,
-                    scale=scale,
+                    scale=loss_scale(trainer),
                 )
         self.search.reset()
 
@@ -125,12 +130,97 @@ class SearchCallback(pytorch_lightning.Callback):
     ) -> None:
         """Set the supernet for validation."""
         self.search.reset_for_validation()
+        is_path = all(decision.weights is None for decision in self.search.supernet.decisions.values())
+        if is_path and self._statistics is None:
+            self._statistics = BatchStatistics(self.search.supernet.module)
 
-    def on_validation_start(self, trainer: Any, pl_module: Any) -> None:
-        """Have batch normalisation use the statistics of the batch: running ones mix those of all paths."""
-        self._validation_mode = {}
-        for module in self.search.supernet.module.modules():
-            if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
-                self._validation_mode[module] = module.training
-"""
-"""
+    def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
+        """Go back to running statistics."""
+        if self._statistics is not None:
+            self._statistics.end()
+            self._statistics = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state of the search."""
+        return {"search": self.search.state_dict(), "history": copy.copy(self.history)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on with the state of a checkpoint."""
+        self.search.load_state_dict(state_dict["search"])
+        self.history = list(state_dict["history"])
+
+    def _learn_from_rewards(self, trainer: Any, pl_module: Any) -> None:
+        num_steps = self.search.hints.steps_per_epoch
+        assert self._loaders is not None  # checked in the constructor
+        batches: Iterable[Any] = (
+            _Chain(self._loaders) if num_steps is None else itertools.islice(self._batches or (), num_steps)
+        )
+        for batch_idx, batch in enumerate(batches):
+            moved = _moved(batch, trainer, pl_module)
+            self.search.architecture_step(lambda at=batch_idx, batch=moved: self._reward(trainer, pl_module, batch, at))  # type: ignore[misc]  # mypy cannot infer a lambda with defaults
+
+    def _reward(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> float:
+        with quietly(pl_module) as logged, trainer.precision_plugin.val_step_context(), torch.no_grad():
+            pl_module.validation_step(batch, batch_idx)
+            return reward_of(logged, self._reward_metric_name)
+
+
+def _moved(batch: Any, trainer: Any, pl_module: Any) -> Any:
+    """Bring a batch to the device, through the hooks of the module."""
+    return trainer.strategy.batch_to_device(pl_module.on_before_batch_transfer(batch, 0), dataloader_idx=0)
+
+
+class _Chain:
+    """The batches of one loader, or of several one after the other; each process gets its share."""
+
+    def __init__(self, loaders: Any) -> None:
+        self._loaders = [
+            shared_out(loader) for loader in (loaders if isinstance(loaders, (list, tuple)) else [loaders])
+        ]
+        self.sampler = getattr(self._loaders[0], "sampler", None)
+
+    def __iter__(self) -> Iterator[Any]:
+        return itertools.chain.from_iterable(self._loaders)
+
+
+def fit_supernet(
+    search: OneShotSearch,
+    module: Any,
+    trainer: Any,
+    train_dataloaders: Any,
+    val_dataloaders: Any = None,
+    *,
+    arch_dataloaders: Any = None,
+    on_record: Callable[[SearchRecord], None] | None = None,
+    reward_metric_name: str | None = None,
+    **fit_kwargs: Any,
+) -> SearchCallback:
+    """Train and search a supernet with a Lightning module and trainer.
+
+    Args:
+        search: The running search.
+        module: The user's Lightning module. Its ``self.model`` becomes the supernet's module, through ``set_model`` if it
+            has one.
+        trainer: A trainer that was not used yet; it gets one more callback.
+        train_dataloaders: Batches for the weights.
+        val_dataloaders: Batches for validation, and for the architecture if there are no others.
+        arch_dataloaders: Batches for the architecture.
+        on_record: Is called after each epoch, in the main process.
+        reward_metric_name: The metric that is the reward, if the strategy does not name it.
+        **fit_kwargs: Further arguments of ``Trainer.fit``, for example ``ckpt_path``.
+
+    Returns:
+        The callback, whose ``history`` has the records of all epochs.
+
+    Raises:
+        ConfigError: The search needs batches for the architecture, or the trainer cannot do what it asks.
+    """
+    if hasattr(module, "set_model"):
+        module.set_model(search.supernet.module)
+    else:
+        module.model = search.supernet.module
+    batches = val_dataloaders if arch_dataloaders is None else arch_dataloaders
+    callback = SearchCallback(search, batches, on_record=on_record, reward_metric_name=reward_metric_name)
+    trainer.callbacks.insert(0, callback)
+    trainer.fit(module, train_dataloaders, val_dataloaders, **fit_kwargs)
+    return callback

@@ -15,7 +15,8 @@ _PER_CHANNEL_NORMS = (nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
 
 
 def narrowed(module: nn.Module, share: int, path: str) -> nn.Module:
-    """Return a module that computes with one ``share``-th of the channels of another and the leading part of its weights.
+    """Return a module that computes with one ``share``-th of the channels of another and the leading part of its
+    weights.
 
     Everything but the sizes is shared; the result has no parameters of its own.
 
@@ -34,12 +35,14 @@ def narrowed(module: nn.Module, share: int, path: str) -> nn.Module:
     own = [name for name, tensor in (*module._parameters.items(), *module._buffers.items()) if tensor is not None]
     if own or isinstance(module, Operator):
         raise SupernetError(
-            f"PCDARTS passes a part of the channels, but does not know how to do so in {path!r} ({type(module).__name__}). It "
-            "knows convolutions, batch and instance normalisation, PReLU, and modules made of these. Use channel_share=1, or "
-            "another strategy.",
+            f"PCDARTS passes a part of the channels, but does not know how to do so in {path!r} "
+            f"({type(module).__name__}). It knows convolutions, batch and instance normalisation, PReLU, and modules "
+            "made of these. Use channel_share=1, or another strategy.",
             path=path,
         )
-    return _Shared.of(module, {name: narrowed(child, share, f"{path}.{name}") for name, child in module.named_children()})
+    return _Shared.of(
+        module, {name: narrowed(child, share, f"{path}.{name}") for name, child in module.named_children()}
+    )
 
 
 class _Shared:
@@ -83,7 +86,8 @@ class _NarrowLayer(nn.Module):
     def _size(self, channels: int) -> int:
         if channels % self._share:
             raise SupernetError(
-                f"{self._path!r} has {channels} channels, which cannot be divided by channel_share={self._share}. Use a divisor.",
+                f"{self._path!r} has {channels} channels, which cannot be divided by channel_share={self._share}. Use "
+                "a divisor.",
                 path=self._path,
             )
         return channels // self._share
@@ -96,8 +100,8 @@ class _NarrowConvolution(_NarrowLayer):
         super().__init__(layer, share, path)
         if layer.groups not in (1, layer.in_channels):
             raise SupernetError(
-                f"PCDARTS cannot pass a part of the channels through {path!r}, which has groups={layer.groups}. It knows "
-                "convolutions without groups and depthwise ones.",
+                f"PCDARTS cannot pass a part of the channels through {path!r}, which has groups={layer.groups}. It "
+                "knows convolutions without groups and depthwise ones.",
                 path=path,
             )
         self._is_depthwise = layer.groups > 1

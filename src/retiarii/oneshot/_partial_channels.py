@@ -20,9 +20,9 @@ _POOLS = {1: F.adaptive_max_pool1d, 2: F.adaptive_max_pool2d, 3: F.adaptive_max_
 class PartialChannels(LayerChoiceOperator):
     """Passes the first ``1 / share`` of the channels through the candidates, and the others by.
 
-    The two parts are joined and shuffled, so that the next choice gets other channels. Where candidates reduce the size, the
-    others are pooled. Choices that change the number of channels, and numbers that cannot be divided, are mixed as in DARTS.
-    Single paths use all channels.
+    The two parts are joined and shuffled, so that the next choice gets other channels. Where candidates reduce the
+    size, the others are pooled. Choices that change the number of channels, and numbers that cannot be divided, are
+    mixed as in DARTS. Single paths use all channels.
 
     Args:
         path: Where it stands in the model.
@@ -31,7 +31,8 @@ class PartialChannels(LayerChoiceOperator):
         share: ``K`` of the paper.
 
     Reference:
-        PC-DARTS (Xu et al., 2020), arXiv:1907.05737, eq. 1; the shuffle and the pooling are those of its published code.
+        PC-DARTS (Xu et al., 2020), arXiv:1907.05737, eq. 1; the shuffle and the pooling are those of its published
+        code.
     """
 
     def __init__(self, path: str, mutable: Any, lookup: Lookup, share: int) -> None:

@@ -39,4 +39,6 @@ class RepeatOperator(ChoiceOperator):
             return set(depths)
         (decision,) = self.decisions
         expression = self.mutable.depth_choice
-        return {expression.evaluate(self._lookup.values([decision], [decision.values[at]])) for at in decision.positions}
+        return {
+            expression.evaluate(self._lookup.values([decision], [decision.values[at]])) for at in decision.positions
+        }

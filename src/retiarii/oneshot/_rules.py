@@ -22,6 +22,7 @@ from retiarii.oneshot._slice_rule import SliceRule
 from retiarii.oneshot._slice_rules import SLICE_RULES
 from retiarii.oneshot._sliced_layer import SlicedLayer
 
+
 @dataclass(frozen=True)
 class Site:
     """Where a rule puts an operator.
@@ -100,9 +101,9 @@ DEFAULT_RULES: Mapping[type[nn.Module], Rule] = {
 }
 """The rules that `build_supernet` uses. To add one: ``{**DEFAULT_RULES, MyLayer: slice_rule(SliceRule(...))}``.
 
-A module that is a primitive, or has choices in its arguments, is replaced by the rule of its class or of its nearest base
-class. Without one, primitives can be sampled (`ChoiceOperator`), layers without weights are built for each configuration, and
-other modules get separate weights (`separate_rule`).
+A module that is a primitive, or has choices in its arguments, is replaced by the rule of its class or of its nearest
+base class. Without one, primitives can be sampled (`ChoiceOperator`), layers without weights are built for each
+configuration, and other modules get separate weights (`separate_rule`).
 """
 
 PRIMITIVE_RULE: Rule = choice_rule(ChoiceOperator)

@@ -48,8 +48,8 @@ class OneShotSearch(ABC):
         # if search.phase == "epoch" and search.is_learning: architecture_step for validation batches
         record = search.record()
 
-    `run_search` is such a driver, and `SearchCallback` lets Lightning be one. Everything random comes from the seed, on the
-    CPU, so that processes with equal seeds set their supernets to the same at every step.
+    `run_search` is such a driver, and `SearchCallback` lets Lightning be one. Everything random comes from the seed, on
+    the CPU, so that processes with equal seeds set their supernets to the same at every step.
 
     Args:
         supernet: What to search; the search sets its decisions.
@@ -62,9 +62,7 @@ class OneShotSearch(ABC):
         epoch: The current epoch, from 0.
     """
 
-    def __init__(
-        self, supernet: Supernet, *, warmup_epochs: int = 0, hints: DriverHints = DriverHints()  # noqa: B008 - immutable
-    ) -> None:
+    def __init__(self, supernet: Supernet, *, warmup_epochs: int = 0, hints: DriverHints = DriverHints()) -> None:
         self.supernet = supernet
         self.hints = hints
         self.epoch = 0
@@ -103,8 +101,8 @@ class OneShotSearch(ABC):
         """
         if 0 < num_epochs <= self._warmup_epochs:
             raise ConfigError(
-                f"warmup_epochs={self._warmup_epochs} leaves none of the {num_epochs} epochs to learn the architecture. Use "
-                "fewer, or train longer."
+                f"warmup_epochs={self._warmup_epochs} leaves none of the {num_epochs} epochs to learn the "
+                "architecture. Use fewer, or train longer."
             )
         self.epoch = epoch
         self._sampled.clear()
@@ -125,11 +123,12 @@ class OneShotSearch(ABC):
         optimizer: optim.Optimizer | None = None,
         scale: float = 1.0,
     ) -> float | None:
-        """Let the architecture parameters learn from one validation batch. Weights and their gradients stay as they are.
+        """Let the architecture parameters learn from one validation batch. Weights and their gradients stay as they
+        are.
 
         Args:
-            objective: Computes the loss of the validation batch with the supernet as it is set by then, or the reward, see
-                `learns_from`. It may be called several times.
+            objective: Computes the loss of the validation batch with the supernet as it is set by then, or the reward,
+                see `learns_from`. It may be called several times.
             train_loss: Likewise the loss of a training batch; second-order strategies need it.
             optimizer: The optimizer of the weights; second-order strategies imitate its next step.
             scale: Factor by which losses are multiplied before differentiation, for half precision.

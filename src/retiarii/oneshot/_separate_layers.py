@@ -7,8 +7,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from retiarii.nn.pytorch._recording import ModuleCall
 from retiarii.nn.pytorch._namespace import numbering_from
+from retiarii.nn.pytorch._recording import ModuleCall
 from retiarii.oneshot._configurations import Configurations
 from retiarii.oneshot._errors import SupernetError
 from retiarii.oneshot._operator import Operator, active_tensor, weighted_sum
@@ -72,15 +72,20 @@ class SeparateLayers(Operator):
         try:
             return super().__getattr__(name)
         except AttributeError:  # what the model reads from its module
-            if name.startswith("_") or "copies" not in self.__dict__.get("_modules", {}) or self.configurations.is_mixed:
+            if (
+                name.startswith("_")
+                or "copies" not in self.__dict__.get("_modules", {})
+                or self.configurations.is_mixed
+            ):
                 raise
             return getattr(self.active, name)
 
 
 def _listed(configurations: Configurations, kind: str) -> Any:
     advice = (
-        f"retiarii does not know how different sizes of {kind} share weights, so that each needs weights of its own. Use fewer "
-        f"candidates, put the choices into layers of torch.nn inside {kind}, or give build_supernet a rule for {kind}."
+        f"retiarii does not know how different sizes of {kind} share weights, so that each needs weights of its own. "
+        f"Use fewer candidates, put the choices into layers of torch.nn inside {kind}, or give build_supernet a rule "
+        f"for {kind}."
     )
     path = configurations.path
     if any(not decision.values for decision in configurations.decisions):

@@ -45,7 +45,9 @@ class SliceRule:
         feature_dim: The first feature dimension of input and output; None means the last ones.
     """
 
-    region: Callable[[str, Sequence[int], Sequence[int]], Region] = field(default=lambda name, full, part: leading(full, part))
+    region: Callable[[str, Sequence[int], Sequence[int]], Region] = field(
+        default=lambda name, full, part: leading(full, part)
+    )
     blocks: Mapping[str, int] = field(default_factory=dict)
     largest: Callable[[Mapping[str, Sequence[Any]]], dict[str, Any]] = elementwise_largest
     merges: Callable[[Sequence[Config], Config], bool] = never

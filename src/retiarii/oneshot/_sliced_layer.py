@@ -67,12 +67,12 @@ class _View:
 class SlicedLayer(Operator):
     """Stands in for a layer of torch with choices in its arguments.
 
-    The largest layer owns the weights. On a path, an otherwise empty layer of the chosen configuration computes with views
-    of them, so that what it does is what the standalone layer does, by construction. A mixture is the sum over all
-    configurations of their outputs, padded with zeros to the full width and weighted by the exact joint probability of
-    the configuration (DARTS, eq. 2); inputs of the full width are cut to what a configuration expects. Where the layer is
-    linear in its weights, this equals one layer with the mixture of the zero-padded weights (the masks of FBNetV2,
-    arXiv:2004.05565, eq. 4, for channels), and that is what is computed.
+    The largest layer owns the weights. On a path, an otherwise empty layer of the chosen configuration computes with
+    views of them, so that what it does is what the standalone layer does, by construction. A mixture is the sum over
+    all configurations of their outputs, padded with zeros to the full width and weighted by the exact joint probability
+    of the configuration (DARTS, eq. 2); inputs of the full width are cut to what a configuration expects. Where the
+    layer is linear in its weights, this equals one layer with the mixture of the zero-padded weights (the masks of
+    FBNetV2, arXiv:2004.05565, eq. 4, for channels), and that is what is computed.
 
     Args:
         path: Where it stands in the model.

@@ -23,7 +23,9 @@ def leading(full: Sequence[int], part: Sequence[int]) -> Region:
 
 def centred(full: Sequence[int], part: Sequence[int], *, skip: int) -> Region:
     """Return the leading positions of the first ``skip`` dimensions and the middle of the others."""
-    middle = [((whole - size) // 2, (whole - size) // 2 + size) for whole, size in zip(full[skip:], part[skip:], strict=True)]
+    middle = [
+        ((whole - size) // 2, (whole - size) // 2 + size) for whole, size in zip(full[skip:], part[skip:], strict=True)
+    ]
     return (*leading(full[:skip], part[:skip]), *middle)
 
 
@@ -38,9 +40,9 @@ def take(tensor: Tensor, region: Region) -> Tensor:
 class RegionMask:
     """The expectation of a tensor that is cut to a random region and padded with zeros.
 
-    Multiplying the full tensor by the mask gives ``sum_c p_c pad(tensor[region_c])``. Along each dimension the regions cut
-    the positions into a few segments; the mask is computed per segment and then spread, so that it costs little beside
-    the layer itself.
+    Multiplying the full tensor by the mask gives ``sum_c p_c pad(tensor[region_c])``. Along each dimension the regions
+    cut the positions into a few segments; the mask is computed per segment and then spread, so that it costs little
+    beside the layer itself.
 
     Args:
         full: The shape of the full tensor.

@@ -68,8 +68,8 @@ class MixedValue:
 
     def _refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise SupernetError(
-            f"The attribute {self._place!r} is a choice between {self._values}, which have no mixture. Use a strategy that "
-            "samples single paths (RandomOneShot, ENAS).",
+            f"The attribute {self._place!r} is a choice between {self._values}, which have no mixture. Use a strategy "
+            "that samples single paths (RandomOneShot, ENAS).",
             path=self._place,
         )
 

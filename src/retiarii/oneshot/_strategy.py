@@ -15,8 +15,9 @@ from retiarii.oneshot._supernet import Supernet
 class OneShotStrategy(ABC):
     """How to search with a supernet: options without state, reusable; what changes is in the `OneShotSearch`.
 
-    It is of the same family as `retiarii.strategy.Strategy` for users, but has no ``ask``: it owns a supernet and drives
-    the training step of an evaluator. To add an algorithm, write `start`; differentiable ones need only a `Relaxation`.
+    It is of the same family as `retiarii.strategy.Strategy` for users, but has no ``ask``: it owns a supernet and
+    drives the training step of an evaluator. To add an algorithm, write `start`; differentiable ones need only a
+    `Relaxation`.
     """
 
     @abstractmethod

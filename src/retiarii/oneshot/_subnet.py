@@ -21,8 +21,8 @@ _BatchNorm = nn.modules.batchnorm._BatchNorm
 def subnet(supernet: Supernet | OneShotSearch, architecture: Mapping[str, Any]) -> nn.Module:
     """Return the plain network of an architecture with the weights that it has in the supernet.
 
-    It is what `freeze` makes of the base model, on the device and in the mode of the supernet, and shares no memory with
-    it. The supernet keeps the path or mixture that it is set to.
+    It is what `freeze` makes of the base model, on the device and in the mode of the supernet, and shares no memory
+    with it. The supernet keeps the path or mixture that it is set to.
 
     Args:
         supernet: The supernet, or a search on it.
@@ -46,7 +46,11 @@ def subnet(supernet: Supernet | OneShotSearch, architecture: Mapping[str, Any]) 
 
 
 def recalibrate_batch_norm(
-    model: nn.Module, batches: Iterable[Any], *, num_batches: int | None = None, forward: Callable[[nn.Module, Any], Any] | None = None
+    model: nn.Module,
+    batches: Iterable[Any],
+    *,
+    num_batches: int | None = None,
+    forward: Callable[[nn.Module, Any], Any] | None = None,
 ) -> None:
     """Compute the running statistics of all batch normalisations anew, as the plain mean over some batches.
 

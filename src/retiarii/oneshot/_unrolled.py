@@ -39,8 +39,8 @@ def unrolled_gradients(
 
     Reference:
         DARTS (Liu et al., 2019), arXiv:1806.09055, eq. 7 and 8, the finite difference with ``epsilon = 0.01 / norm``.
-        The step is SGD's, with momentum and weight decay if the optimizer has them; of other optimizers only the learning
-        rate is imitated.
+        The step is SGD's, with momentum and weight decay if the optimizer has them; of other optimizers only the
+        learning rate is imitated.
     """
     with _restored(module):
         steps = _training_step(train_loss, weights, optimizer)
@@ -84,11 +84,17 @@ def _learning_rates(weights: Sequence[nn.Parameter], optimizer: optim.Optimizer)
 
 
 def _mixed_derivative(
-    train_loss: Loss, weights: Sequence[nn.Parameter], alphas: Sequence[Tensor], direction: Sequence[Tensor], rates: Sequence[float]
+    train_loss: Loss,
+    weights: Sequence[nn.Parameter],
+    alphas: Sequence[Tensor],
+    direction: Sequence[Tensor],
+    rates: Sequence[float],
 ) -> list[Tensor | None]:
     """Return the derivative by ``alpha`` of ``sum(rate * direction * d train_loss / d w)``, by a central difference."""
     vector = [rate * part for rate, part in zip(rates, direction, strict=True)]
-    norm = float(torch.sqrt(sum((part.double().square().sum() for part in vector), torch.zeros((), dtype=torch.float64))))
+    norm = float(
+        torch.sqrt(sum((part.double().square().sum() for part in vector), torch.zeros((), dtype=torch.float64)))
+    )
     if norm == 0:
         return [None] * len(alphas)
     epsilon = _PERTURBATION / norm
@@ -100,7 +106,8 @@ def _mixed_derivative(
         sides.append(torch.autograd.grad(train_loss(), list(alphas), allow_unused=True))
     above, below = sides
     return [
-        None if high is None or low is None else (high - low) / (2 * epsilon) for high, low in zip(above, below, strict=True)
+        None if high is None or low is None else (high - low) / (2 * epsilon)
+        for high, low in zip(above, below, strict=True)
     ]
 
 

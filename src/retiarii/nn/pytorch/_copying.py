@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import copy
-from collections import OrderedDict
-from typing import Any, NoReturn
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from retiarii.errors import FreezeError
 from retiarii.nn.pytorch._attributes import chosen_attribute
+from retiarii.nn.pytorch._cloning import RESETTABLE, empty_clone, is_shared
 from retiarii.nn.pytorch._chosen import ChosenValues
-from retiarii.nn.pytorch._construction import CALL_ATTRIBUTE
 from retiarii.nn.pytorch._freezer import Freezer, Frozen
 from retiarii.nn.pytorch._losses import Losses
 from retiarii.nn.pytorch._rebuilding import rebuild
 from retiarii.nn.pytorch._recording import ModuleCall, Role, forget_call, module_call
-from retiarii.nn.pytorch._replicating import SHARED, Replicator
+from retiarii.nn.pytorch._replicating import Replicator
 from retiarii.nn.pytorch.mutation_utils import Mutable
 from retiarii.space import Expression
 
@@ -92,12 +91,14 @@ class Copier(Freezer):
     # Recorded modules.
 
     def _layer(self, layer: nn.Module, call: ModuleCall) -> nn.Module:
-        differs = self._arguments_differ(call)
-        changes = call.changes(layer)
-        if changes is not None:
-            if not differs:
-                return self._clone(layer)
-            self._give_up(layer, call, changes)
+        if not self._arguments_differ(call):
+            if not layer._parameters and not layer._modules:
+                return self._clone(layer, is_fresh=True)
+            is_fresh = not call.changed_weights(layer)
+            if not is_fresh or (type(layer) in RESETTABLE and is_plain(call)) or call.changed_since(layer):
+                return self._clone(layer, is_fresh)
+        else:
+            self._give_up_changes(layer, call)
         args, kwargs = self._arguments(call)
         new: nn.Module = call.cls(*args, **kwargs)
         if call.modules:
@@ -107,12 +108,11 @@ class Copier(Freezer):
         return new
 
     def _unit(self, unit: nn.Module, call: ModuleCall) -> nn.Module:
-        differs = self._arguments_differ(call)
-        changes = call.changes(unit)
-        if not differs and (changes is not None or call.has_choices_inside):
-            return self._clone_or_rebuild(unit, call)
-        if changes is not None:
-            self._give_up(unit, call, changes)
+        if not self._arguments_differ(call):
+            if not call.needs_constructor or call.has_choices_inside or call.changes(unit) is not None:
+                return self._clone_or_rebuild(unit, call)
+        else:
+            self._give_up_changes(unit, call)
         return self._rebuilt(unit, call)
 
     def _model(self, model: nn.Module, call: ModuleCall) -> nn.Module:
@@ -148,8 +148,11 @@ class Copier(Freezer):
         replicate = self._replicator.replicate
         return tuple(map(replicate, call.args)), {name: replicate(value) for name, value in call.kwargs.items()}
 
-    def _give_up(self, module: nn.Module, call: ModuleCall, changes: list[str]) -> None:
-        """Have the constructor run again that made the changes to a module with another shape, or note the loss."""
+    def _give_up_changes(self, module: nn.Module, call: ModuleCall) -> None:
+        """Have the constructor run again that made changes to a module with another shape now, or note their loss."""
+        changes = call.changes(module)
+        if changes is None:
+            return
         if not call.changed_since(module):
             for constructor in self._constructors:
                 if constructor.serial == call.changed_by:
@@ -176,26 +179,26 @@ class Copier(Freezer):
 
     # Everything else.
 
-    def _clone(self, module: nn.Module) -> nn.Module:
-        """Copy a module as it is: copies of its tensors, its children fixed, its attributes to be finished later."""
-        cls = type(module)
-        if hasattr(cls, "__deepcopy__"):  # made by torch.fx or torch.jit: no choices inside, and its own way to copy
+    def _clone(self, module: nn.Module, is_fresh: bool = False) -> nn.Module:
+        """Copy a module: its tensors, its children fixed, its attributes to be finished later.
+
+        Args:
+            module: A module of the base model.
+            is_fresh: Whether its parameters are to be initialised anew, if it is a layer that can do that.
+        """
+        if hasattr(type(module), "__deepcopy__"):  # made by torch.fx or torch.jit: has its own way, and no choices
             return copy.deepcopy(module, self._memo)
-        new: nn.Module = object.__new__(cls)
+        new, unfinished = empty_clone(module)
         self._memo[id(module)] = new
         self._frozen[id(module)] = Frozen(new)
-        state = vars(new)
-        for name, value in vars(module).items():
-            if type(value) in SHARED:
-                state[name] = value
-            elif type(value) is OrderedDict and not value:  # hooks
-                state[name] = OrderedDict()
-            elif name not in _CONTENTS:
-                state[name] = value
-                self._unfinished.append((module, new, name))
-        state["_parameters"] = {name: self._tensor(value) for name, value in module._parameters.items()}
-        state["_buffers"] = {name: self._tensor(value) for name, value in module._buffers.items()}
-        state["_modules"] = {}
+        self._unfinished.extend((module, new, name) for name in unfinished)
+        is_reset = is_fresh and type(module) in RESETTABLE
+        for name, parameter in module._parameters.items():
+            new._parameters[name] = self._parameter(parameter, is_reset)
+        for name, buffer in module._buffers.items():
+            new._buffers[name] = torch.empty_like(buffer) if is_reset and buffer is not None else self._buffer(buffer)
+        if is_reset:
+            new.reset_parameters()  # type: ignore[operator]  # all resettable layers have it
         for name, child in module._modules.items():
             if child is None:
                 new._modules[name] = None
@@ -203,10 +206,22 @@ class Copier(Freezer):
                 self.attach(new, name, self.child(module, name))
         return new
 
-    def _tensor(self, tensor: Tensor | None) -> Any:
-        if isinstance(tensor, nn.Parameter):
-            self._losses.meet(tensor)
-        return copy.deepcopy(tensor, self._memo)
+    def _parameter(self, parameter: nn.Parameter | None, is_reset: bool) -> nn.Parameter | None:
+        if parameter is None:
+            return None
+        self._losses.meet(parameter)
+        known = self._memo.get(id(parameter))
+        if known is None and type(parameter) is nn.Parameter:
+            values = torch.empty_like(parameter) if is_reset else parameter.detach().clone()
+            known = self._memo[id(parameter)] = nn.Parameter(values, parameter.requires_grad)
+        elif known is None:
+            known = copy.deepcopy(parameter, self._memo)
+        return known  # type: ignore[no-any-return]  # what is kept for a parameter is a parameter
+
+    def _buffer(self, buffer: Tensor | None) -> Tensor | None:
+        if type(buffer) is not Tensor:
+            return copy.deepcopy(buffer, self._memo)
+        return self._memo.setdefault(id(buffer), buffer.detach().clone())
 
     def _finish_attribute(self, module: nn.Module, new: nn.Module, name: str) -> None:
         value = vars(module)[name]
@@ -221,7 +236,9 @@ class Copier(Freezer):
         return self.module(module).module
 
 
-_CONTENTS = frozenset({"_parameters", "_buffers", "_modules", CALL_ATTRIBUTE})
+def is_plain(call: ModuleCall) -> bool:
+    """Return whether the arguments of a call are plain values: not the weights themselves, for example."""
+    return all(map(is_shared, call.args)) and all(map(is_shared, call.kwargs.values()))
 
 
 def match_placement(old: nn.Module, new: nn.Module) -> None:

@@ -17,7 +17,7 @@ from retiarii.nn.pytorch._context import ContextStack, stack_of
 from retiarii.nn.pytorch._freezer import Freezer, Frozen
 from retiarii.nn.pytorch._layers import layer_class
 from retiarii.nn.pytorch._namespace import Position, numbering_from
-from retiarii.nn.pytorch._origins import remember_origin, remember_root
+from retiarii.nn.pytorch._origins import forget_origin, inner_path, remember_origin, remember_root
 from retiarii.nn.pytorch._recording import forget_call, module_call
 from retiarii.nn.pytorch._snapshot import TORCH_STATE
 from retiarii.nn.pytorch.mutation_utils import Mutable
@@ -68,6 +68,7 @@ class Fixing:
         self.parents.add(parent)
         self.children.add(child)
         if not isinstance(child, Mutable):
+            forget_origin(parent, name)
             return None
         try:
             frozen = Finisher(self).module(child)
@@ -103,6 +104,11 @@ class Finisher(Freezer):
             self._finished.add(id(module))
             self._plain(module)
         return Frozen(module)
+
+    def child(self, parent: nn.Module, name: str, path: str | None = None) -> Frozen:
+        """Fix the child of a module; it may have been replaced already when it became a child."""
+        frozen = super().child(parent, name, path)
+        return Frozen(frozen.module, inner_path(parent, name) + frozen.inner)
 
     def _plain(self, module: nn.Module) -> None:
         call = module_call(module)

@@ -16,10 +16,12 @@ _roots: WeakKeyDictionary[nn.Module, tuple[str, ...]] = WeakKeyDictionary()
 
 def remember_origin(parent: nn.Module, name: str, inner: tuple[str, ...]) -> None:
     """Note that the child ``name`` of a frozen module was further inside in the base model."""
-    if inner:
-        _inner_paths.setdefault(parent, {})[name] = inner
-    elif parent in _inner_paths:
-        _inner_paths[parent].pop(name, None)
+    _inner_paths.setdefault(parent, {})[name] = inner
+
+
+def forget_origin(parent: nn.Module, name: str) -> None:
+    """Forget what was noted of a child that is replaced."""
+    _inner_paths.get(parent, {}).pop(name, None)
 
 
 def remember_root(model: nn.Module, inner: tuple[str, ...] = ()) -> None:

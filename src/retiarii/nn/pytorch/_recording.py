@@ -52,7 +52,9 @@ class ModuleCall(ConstructorCall):
         serial: Tells calls apart, also after the module was copied.
         changed_by: The serial of the outermost constructor that changed the module after it was built, if any.
         has_choices_inside: Whether there are choices in the children or attributes of a basic unit.
-        has_choices_in_modules: The same for the modules in the arguments.
+        needs_constructor: Whether only the constructor can give a basic unit a fresh initialisation, because it has
+            parameters of its own or initialises those of its layers.
+        has_choices_in_modules: Whether there are choices in the modules in the arguments.
     """
 
     role: Role
@@ -65,6 +67,7 @@ class ModuleCall(ConstructorCall):
     serial: int = field(default_factory=lambda: next(_serials))
     changed_by: int | None = None
     has_choices_inside: bool = False
+    needs_constructor: bool = False
     has_choices_in_modules: bool = False
 
     @classmethod
@@ -89,6 +92,7 @@ class ModuleCall(ConstructorCall):
         if ChosenValues.current() is None and not isinstance(module, LazyModuleMixin):
             self.snapshot = Snapshot(module)
             self.has_choices_inside = self.role is Role.UNIT and has_choices(module)
+            self.needs_constructor = self.role is Role.UNIT and not _is_made_of_layers(module)
         vars(module)[CALL_ATTRIBUTE] = self
 
     def changes(self, module: nn.Module) -> list[str] | None:
@@ -100,6 +104,12 @@ class ModuleCall(ConstructorCall):
             return None
         assert self.snapshot is not None
         return self.snapshot.changed_tensors(module)
+
+    def changed_weights(self, module: nn.Module) -> bool:
+        """Return whether there are weights in the module that its own constructor did not put there."""
+        if self.changed_by is not None or self.snapshot is None:
+            return self.changed_by is not None
+        return bool(self.snapshot.changed_tensors(module))
 
     def changed_since(self, module: nn.Module) -> bool:
         """Return whether the module was changed after the last recorded constructor around it ended."""
@@ -137,6 +147,19 @@ def has_choices(root: nn.Module) -> bool:
         if any(find_expressions(value) for name, value in vars(module).items() if name not in TORCH_STATE):
             return True
     return False
+
+
+def _is_made_of_layers(unit: nn.Module) -> bool:
+    """Return whether all parameters and buffers belong to recorded layers that are as they were built."""
+    for child in unit._modules.values():
+        if child is None:
+            continue
+        call = module_call(child)
+        if call is None and not _is_made_of_layers(child):
+            return False
+        if call is not None and (call.changed_by is not None or call.snapshot is None or call.needs_constructor):
+            return False
+    return not unit._parameters and not unit._buffers
 
 
 def forget_call(module: nn.Module) -> None:

@@ -5,22 +5,15 @@ from __future__ import annotations
 import copy
 from collections import OrderedDict
 from collections.abc import Callable
-from types import BuiltinFunctionType, CellType, FunctionType
+from types import CellType, FunctionType
 from typing import Any
 
-import torch
 from torch import nn
 
+from retiarii.nn.pytorch._cloning import is_shared
 from retiarii.nn.pytorch._construction import leaves, replace_leaves
 from retiarii.nn.pytorch._layers import LayerFactory, layer_class
 from retiarii.space import Expression
-
-# Immutable, so that a copy may be the thing itself.
-SHARED = frozenset({
-    bool, int, float, complex, str, bytes, range, type(None), type, BuiltinFunctionType, torch.dtype, torch.device,
-    torch.Size,
-})  # fmt: skip
-
 
 class Replicator:
     """Copies values deeply, as `copy.deepcopy` does, but fixes modules and evaluates expressions on the way.
@@ -45,7 +38,7 @@ class Replicator:
 
     def replicate(self, value: Any) -> Any:
         """Return the copy of a value that belongs to the base model."""
-        if type(value) in SHARED:
+        if is_shared(value):
             return value
         if id(value) in self._memo:
             return self._memo[id(value)]

@@ -7,6 +7,7 @@ Values are compared by a checksum over all bytes, because the usual ways of writ
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -48,7 +49,10 @@ class Snapshot:
         return [state[:2] for state in self._structure] != [_plain_state(child)[:2] for child in module.modules()]
 
 
-def _tensors(module: nn.Module) -> list[tuple[str, Tensor]]:
+def _tensors(module: nn.Module) -> Iterable[tuple[str, Tensor]]:
+    if not module._modules:  # most layers; torch's own iterators take longer than the checksums
+        own = [item for item in module._parameters.items() if item[1] is not None]
+        return own or [item for item in module._buffers.items() if item[1] is not None]
     parameters = list(module.named_parameters(remove_duplicate=False))
     return parameters or list(module.named_buffers(remove_duplicate=False))
 
@@ -63,18 +67,13 @@ def _plain_state(module: nn.Module) -> tuple[Any, ...]:
 
 def _checksum(tensor: Tensor) -> int | None:
     """Return the sum of the bytes as integers, which no order of summation changes; None where there are no values."""
+    if tensor.dtype is torch.float32 and tensor.device.type == "cpu" and not is_lazy(tensor):
+        array = tensor.detach().numpy().reshape(-1)
+        return int(_add(array.view("i4" if array.size % 2 else "i8")))  # sums of 64-bit integers are the fastest
     if tensor.is_meta or is_lazy(tensor):
         return None
-    values = tensor.detach()
-    if values.device.type != "cpu" or values.dtype not in _NUMPY_DTYPES:
-        values = values.cpu().contiguous().view(-1).view(torch.uint8)
-    array = values.numpy().reshape(-1)
-    width = array.dtype.itemsize
-    if width < 8 and array.size % (8 // width) == 0:
-        width = 8  # sums of 64-bit integers are the fastest
-    return int(np.add.reduce(array.view(f"i{width}"), dtype=np.int64))
+    values = tensor.detach().cpu().contiguous().view(-1)
+    return int(values.view(torch.uint8).sum(dtype=torch.int64))
 
 
-_NUMPY_DTYPES = frozenset({
-    torch.float64, torch.float32, torch.float16, torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8,
-})
+_add = np.add.reduce
