@@ -210,6 +210,15 @@ def test_a_dropped_executor_takes_its_processes_along():
     assert not is_running(template)
 
 
+def test_closing_gives_every_descriptor_back():
+    gc.collect()
+    before = psutil.Process().num_fds()
+    for start_method in ("fork", "spawn"):
+        with TemplateExecutor(perform, start_method=start_method) as executor:
+            executor.poll(0)
+    assert psutil.Process().num_fds() == before
+
+
 def test_a_fork_of_this_process_does_not_end_the_template():
     with TemplateExecutor(perform) as executor:
         with warnings.catch_warnings():

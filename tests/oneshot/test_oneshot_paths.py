@@ -59,7 +59,7 @@ def cell_of_functions():
     factories = {
         "conv": lambda node, op, source: nn.Conv2d(4, 4, 3 if source else 1, padding=1 if source else 0),
         "norm": lambda node, op, source: nn.BatchNorm2d(4),
-        "choice": lambda node, op, source: nn.LayerChoice([conv(1), conv(3)], label=f"in{node}{op}"),
+        "either": lambda node, op, source: nn.LayerChoice([conv(1), conv(3)], label=f"in{node}{op}"),
     }
     return nn.Cell(factories, 2, 1, 2, label="cell")
 
@@ -108,9 +108,8 @@ class Tower(nn.Module):
         self.blocks = nn.Repeat(
             lambda index: nn.LayerChoice([
                 nn.Conv2d(width, width, 3, padding=1, groups=width),
-                nn.Sequential(nn.Conv2d(width, nn.ValueChoice([2, 3]) * 2, 1, bias=False), nn.LazyConv2d(4, 1))
-                if index > 9
-                else nn.Identity(),
+                nn.Sequential(nn.Conv2d(width, width * 2, 1, bias=False), nn.Conv2d(width * 2, width, 1)),
+                nn.Identity(),
             ]),
             (1, 3),
         )
@@ -152,11 +151,11 @@ def test_paths_equal_standalone_networks(make):
     supernet = build_supernet(make())
     x = torch.randn(3, 4, 6, 6)
     inputs = [[x, torch.randn(3, 4, 6, 6)]] if make is cell_of_functions else [x]
-    if supernet.space.size <= 24:
+    if supernet.space.size <= 8:
         architectures = list(supernet.space.grid())
     else:
         rng = random.Random(0)
-        architectures = [supernet.space.sample(rng) for _ in range(16)]
+        architectures = [supernet.space.sample(rng) for _ in range(8)]
     for architecture in architectures:
         assert_path_equals_subnet(supernet, architecture, *inputs)
 

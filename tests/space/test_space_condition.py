@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from space_spaces import examples, is_active
 
 from retiarii.errors import DomainError, SpaceError
-from retiarii.space import ALWAYS, Categorical, Condition, SearchSpace, Subset, Test, both, either, when
+from retiarii.space import ALWAYS, Categorical, Condition, Subset, Test, both, either, when
 
 PARENTS = {
     "a": Categorical("a", (1, 2, 3)),
@@ -61,11 +61,3 @@ def test_impossible_tests_are_refused(values, message):
 def test_what_is_no_condition_is_refused(condition):
     with pytest.raises(DomainError, match=r"'x' has the condition .*model\.x.*when\(\)"):
         Categorical("x", (1, 2), condition=condition, declared_at="model.x")
-
-
-def test_conditions_read_well():
-    space = SearchSpace(
-        [*PARENTS.values(), Categorical("x", (1,), condition=either(both(when("a", 1), when("s", 2, 3)), when("b", 2)))]
-    )
-    assert space.rows()[-1][2] == "a = 1 and s in {2, 3} or b = 2"
-    assert str(Test("a", {None, 1, "x", (1, 2)})) == "a in {None, 1, 'x', (1, 2)}"

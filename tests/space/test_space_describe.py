@@ -1,6 +1,6 @@
 import pytest
 
-from retiarii.space import Categorical, Float, Integer, SearchSpace, Subset, when
+from retiarii.space import Categorical, Float, Integer, SearchSpace, Subset, both, either, when
 from retiarii.space._describe import size_text
 
 
@@ -36,11 +36,31 @@ def test_conditions_and_places_have_columns_where_there_are_any():
     )
 
 
+def test_conditions_read_well():
+    mixed = Categorical("m", (1, 10, 9, "x", None, (2, 1), (1, "a")))
+    inputs = Subset("s", ("x", "y", "z"), 1, 3)
+    inner = [
+        Categorical("one", (0, 1), condition=either(both(when("m", 9), when("s", "y")), when("m", "x"))),
+        Categorical("two", (0, 1), condition=when("s", "z", "x")),
+        Categorical("three", (0, 1), condition=when("m", 10, 9, None, (1, "a"), (2, 1))),
+        Categorical("four", (0, 1), condition=frozenset()),
+    ]
+    assert [row[2] for row in SearchSpace([mixed, inputs, *inner]).rows()] == [
+        "always",
+        "always",
+        "m = 'x' or m = 9 and s contains 'y'",
+        "s contains one of {'x', 'z'}",
+        "m in {None, 9, 10, (1, 'a'), (2, 1)}",
+        "never",
+    ]
+
+
 def test_a_large_space_stays_readable():
     space = SearchSpace([Categorical(f"cell{i}", tuple(f"operation_{k}" for k in range(20))) for i in range(40)])
     text = space.describe()
     assert len(text.splitlines()) == 44
     assert max(map(len, text.splitlines())) <= 70
+    assert "{'operation_0', 'operation_1', ... 20 in all}" in text
     assert text.endswith("40 labels, 1.1e52 architectures")
 
 

@@ -69,6 +69,18 @@ def test_numbers_and_subsets_correspond(count, data):
         choice.value_at(choice.cardinality)
 
 
+def test_shares_of_the_unit_interval():
+    choice = Subset("in", ("a", "b"), 0, 2)
+    assert [choice.from_unit(unit) for unit in (0, 0.24, 0.26, 0.5, 0.99, 1)] == [
+        (),
+        (),
+        ("a",),
+        ("b",),
+        ("a", "b"),
+        ("a", "b"),
+    ]
+
+
 def test_huge_subsets_are_sampled_in_every_candidate():
     choice = Subset("in", tuple(range(200)), 0, 200)
     rng = rng_for(0)

@@ -13,15 +13,18 @@ This room knows nothing of strategies, processes and stores.
 
 from retiarii.evaluator._evaluator import Evaluator, run_evaluation
 from retiarii.evaluator._functional import FunctionalEvaluator
+from retiarii.evaluator._output import OUTPUT_DIR_VARIABLE, output_to
 from retiarii.evaluator._reporting import report_final_result, report_intermediate_result
 from retiarii.evaluator._serialization import dumps, loads
 from retiarii.evaluator._tracing import serialize, trace
 
 __all__ = [
+    "OUTPUT_DIR_VARIABLE",
     "Evaluator",
     "FunctionalEvaluator",
     "dumps",
     "loads",
+    "output_to",
     "report_final_result",
     "report_intermediate_result",
     "run_evaluation",

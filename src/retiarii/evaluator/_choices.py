@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from retiarii.evaluator._tracing import TracedCall, build
-from retiarii.nn.pytorch._construction import ConstructorCall, _parts, _rebuilt, call_of, leaves
+from retiarii.nn.pytorch._construction import ConstructorCall, call_of, leaves, parts_of, rebuilt_from
 from retiarii.nn.pytorch._namespace import AutomaticLabel
 from retiarii.space import Expression, SearchSpace, Value, Variable
 
@@ -78,10 +78,10 @@ class _Fixer:
         """Return a value with its choices replaced; the same object where it has none."""
         if isinstance(value, Expression):
             return value.evaluate(self._lookup)
-        parts = _parts(value)
+        parts = parts_of(value)
         if parts is not None:
             fixed = {key: self._fix(part) for key, part in parts.items()}
-            return value if all(fixed[key] is part for key, part in parts.items()) else _rebuilt(value, fixed)
+            return value if all(fixed[key] is part for key, part in parts.items()) else rebuilt_from(value, fixed)
         call = call_of(value)
         if call is None:
             return value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 from torch import nn
 
@@ -14,7 +14,6 @@ from retiarii.nn.pytorch import extract_space, freeze
 from retiarii.space import SearchSpace
 from retiarii.trial import Direction, Metrics, MetricValue
 
-ModelSource: TypeAlias = "nn.Module | Callable[[], nn.Module]"
 Self = TypeVar("Self", bound="Evaluator")
 
 
@@ -70,20 +69,16 @@ class Evaluator(ABC):
         fixed: Self = Choices(self, "evaluator").fix(architecture)
         return fixed
 
-    def _execute(self, model_cls: ModelSource) -> MetricValue | None:
+    def _execute(self, model_cls: nn.Module | Callable[[], nn.Module]) -> MetricValue | None:
         """Evaluate one model here and now, for debugging; whatever is still a choice takes its default.
 
         Args:
             model_cls: The model's class, a function that builds it, or the model.
         """
-
-        def build() -> nn.Module:
-            model = model_cls if isinstance(model_cls, nn.Module) else model_cls()
-            space = extract_space(model)
-            return freeze(model, space.default()) if len(space) else model
-
+        model = model_cls if isinstance(model_cls, nn.Module) else model_cls()
+        space = extract_space(model)
         evaluator = self.fix(self.search_space().default())
-        return evaluator.evaluate(build() if isinstance(model_cls, nn.Module) else build)
+        return evaluator.evaluate(freeze(model, space.default()) if len(space) else model)
 
 
 def run_evaluation(evaluator: Evaluator, model: Any, on_intermediate: Callable[[Metrics], None]) -> Metrics:

@@ -12,7 +12,7 @@ from typing import Any
 from torch import nn
 
 from retiarii.errors import EvaluatorError
-from retiarii.evaluator._evaluator import Evaluator, ModelSource
+from retiarii.evaluator._evaluator import Evaluator
 from retiarii.nn.pytorch._construction import evaluate
 from retiarii.trial import MetricValue
 
@@ -33,7 +33,8 @@ class FunctionalEvaluator(Evaluator):
 
     The function's first argument is the model. A function that wants to build the model itself says so by the name of
     its first parameter (``cls``, ``model_cls``, ``model_class``, ``..._cls``, ``..._class``) or by its annotation
-    (``type[...]``, ``Callable[..., ...]``): it gets a callable without arguments that gives a new model on each call.
+    (``type[...]``, ``Callable[..., ...]``): it gets a callable without arguments that gives a new copy of the model on
+    each call.
 
     Args:
         function: ``function(model, **arguments)``. It returns the final metric or reports it.
@@ -57,33 +58,28 @@ class FunctionalEvaluator(Evaluator):
         arguments = "".join(f", {name}={reprlib.repr(value)}" for name, value in self.arguments.items())
         return f"FunctionalEvaluator({_name(self.function)}{arguments})"
 
-    def evaluate(self, model: ModelSource) -> MetricValue | None:
+    def evaluate(self, model: nn.Module) -> MetricValue | None:
         """Call the function; arguments that are still choices take their default.
 
         Args:
-            model: The model, or a callable without arguments that builds it.
+            model: What the function gets, or copies of it if it wants a class.
 
         Returns:
             What the function returned.
         """
-        factory = _ModelFactory(model)
-        argument = factory if self._wants_class else factory.build_once()
+        argument = _ModelClass(model) if self._wants_class else model
         result: MetricValue | None = self.function(argument, **evaluate(self.arguments))
         return result
 
 
-class _ModelFactory:
+class _ModelClass:
     """Stands for the model's class: each call gives a new model that shares nothing with the others."""
 
-    def __init__(self, model: ModelSource) -> None:
+    def __init__(self, model: nn.Module) -> None:
         self._model = model
 
     def __call__(self) -> nn.Module:
-        return copy.deepcopy(self._model) if isinstance(self._model, nn.Module) else self._model()
-
-    def build_once(self) -> nn.Module:
-        """Return the model itself, or the one that its builder gives."""
-        return self._model if isinstance(self._model, nn.Module) else self._model()
+        return copy.deepcopy(self._model)
 
 
 def _check_signature(function: Any, arguments: Mapping[str, Any]) -> bool:

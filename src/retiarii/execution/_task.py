@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+from contextlib import nullcontext
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from retiarii.errors import FreezeError
-from retiarii.evaluator import Evaluator, run_evaluation
+from retiarii.evaluator import Evaluator, output_to, run_evaluation
 from retiarii.execution._interface import Report, TrialJob
 from retiarii.nn.pytorch import extract_space, freeze
 from retiarii.trial import Metrics
@@ -23,12 +25,14 @@ class NasTask:
     Attributes:
         model: The model with choices in it; it is not changed.
         evaluator: What measures the model; its arguments may have choices, too.
+        output_dir: Where each trial may make a folder of its own, named after its number; None for nowhere.
     """
 
-    def __init__(self, model: torch.nn.Module, evaluator: Evaluator) -> None:
+    def __init__(self, model: torch.nn.Module, evaluator: Evaluator, output_dir: Path | None = None) -> None:
         self.model = model
-        self._model_labels = {choice.label for choice in extract_space(model)}
         self.evaluator = evaluator
+        self.output_dir = output_dir
+        self._model_labels = {choice.label for choice in extract_space(model)}
 
     def __call__(self, job: TrialJob, report: Report) -> Metrics:
         """Run one trial.
@@ -42,7 +46,8 @@ class NasTask:
             model = freeze(self.model, job.architecture.restricted(self._model_labels))
         except Exception as error:  # the user's constructors may raise anything
             raise FreezeError(f"The architecture does not build: {type(error).__name__}: {error}") from error
-        return run_evaluation(self.evaluator.fix(job.architecture), model, report)
+        with nullcontext() if self.output_dir is None else output_to(self.output_dir / str(job.number)):
+            return run_evaluation(self.evaluator.fix(job.architecture), model, report)
 
 
 def _seed_everything(seed: int) -> None:

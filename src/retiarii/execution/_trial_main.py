@@ -16,7 +16,7 @@ from retiarii.errors import MetricError
 from retiarii.execution._interface import Task
 from retiarii.execution._memory import lift_limit, limit_allocations
 from retiarii.execution._messages import pack_outcome, unpack_job
-from retiarii.execution._outcome import describe, run_task
+from retiarii.execution._outcome import Outcome, describe, run_task
 from retiarii.execution._payload import Settings, load_task, read_payload
 from retiarii.execution._processes import IS_POSIX, adopt_orphans, private_memory, signal_at_parents_death
 from retiarii.execution._protocol import Message, frame
@@ -139,7 +139,10 @@ def _perform(task: Task, settings: Settings, order: Message, channel: Channel) -
         if not _has_gpu(order["environment"]):  # CUDA reserves address space without end
             limit_allocations(memory)
     channel.send({"event": "running", "baseline": baseline})
-    outcome = run_task(task, unpack_job(order["job"]), channel.report)
+    try:
+        outcome = run_task(task, unpack_job(order["job"]), channel.report)
+    except KeyboardInterrupt as error:  # raised by the task itself: the keyboard's do not come here
+        outcome = Outcome(failure=describe(error))
     lift_limit()
     flush()
     channel.send({"event": "ended", **pack_outcome(outcome)})

@@ -65,6 +65,7 @@ class RetiariiExeConfig(_Checked):
         trial_gpu_number: GPUs for each trial; None means one if there are any, else none.
         max_failures: Give up when this many trials failed and none succeeded; None never gives up early.
         optimize_mode: ``"maximize"`` or ``"minimize"`` the default metric; a strategy's own ``optimize_mode`` wins.
+            None takes what the evaluator knows (`Regression` minimizes), else ``"maximize"``.
         seed: Of every random choice in the experiment: 0 <= seed < 2**64. None draws one and stores it.
         storage: Where results are kept: a path, ``sqlite:///...`` or ``postgresql://...``; None for
             ``$RETIARII_STORAGE`` or a file in ``~/retiarii-experiments``.
@@ -83,7 +84,7 @@ class RetiariiExeConfig(_Checked):
     trial_memory_limit: str | float | None = None
     trial_gpu_number: int | None = None
     max_failures: int | None = 20
-    optimize_mode: str = "maximize"
+    optimize_mode: str | None = None
     seed: int | None = None
     storage: str | Path | None = None
     progress: bool | None = None
@@ -128,7 +129,7 @@ class RetiariiExeConfig(_Checked):
         _at_least(self, "seed", 0, optional=True)
         if self.seed is not None and self.seed >= 2**64:
             raise ConfigError(f"seed is {self.seed}, expected a whole number below 2**64.")
-        _one_of(self, "optimize_mode", [item.value for item in Direction])
+        _one_of(self, "optimize_mode", [*(item.value for item in Direction), None])
         _one_of(self, "log_level", LOG_LEVELS)
         _one_of(self, "execution_engine", ENGINES)
         _one_of(self.training_service, "platform", PLATFORMS)
@@ -181,6 +182,6 @@ def _at_least(config: Any, name: str, low: int, *, optional: bool = False) -> No
 def _one_of(config: Any, name: str, allowed: Any) -> None:
     value = getattr(config, name)
     if value not in allowed:
-        near = difflib.get_close_matches(str(value), list(allowed), n=1)
+        near = difflib.get_close_matches(str(value), [str(item) for item in allowed], n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise ConfigError(f"{name} is {value!r}, expected one of {list(allowed)}.{hint}")

@@ -91,7 +91,7 @@ class ExperimentRun:
 
     def _create(self) -> ExperimentRecord:
         payload, config = self._payload, self._config
-        direction = payload.strategy.direction or Direction(config.optimize_mode)
+        direction = payload.strategy.direction or _direction(config, payload.evaluator)
         config.seed = secrets.randbits(63) if config.seed is None else config.seed
         data = self._packed()
         record = ExperimentRecord(
@@ -144,7 +144,7 @@ class ExperimentRun:
 
     def _executor(self) -> Executor:
         payload, config = self._payload, self._config
-        task = NasTask(payload.base_model, payload.evaluator)
+        task = NasTask(payload.base_model, payload.evaluator, self._store.directory(self.record.id) / "trials")
         if self._is_in_process:
             return InProcessExecutor(task)
         limits = Limits(
@@ -234,3 +234,9 @@ def _check_same_space(record: ExperimentRecord, space: SearchSpace) -> None:
             f"Experiment {record.id} searched another space than this model and evaluator have ({difference}). "
             "Resume with the model that it was started with, or start a new experiment."
         )
+
+
+def _direction(config: RetiariiExeConfig, evaluator: Evaluator) -> Direction:
+    if config.optimize_mode is not None:
+        return Direction(config.optimize_mode)
+    return evaluator.direction or Direction.MAXIMIZE

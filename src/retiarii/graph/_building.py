@@ -19,7 +19,7 @@ from torch import nn
 
 from retiarii.errors import GraphError
 from retiarii.graph._construct import build_layer
-from retiarii.graph._forward import check_inputs, forward_source
+from retiarii.graph._forward import check_inputs, forward_source, full_path
 from retiarii.graph._literal import Literals
 from retiarii.graph._model import Model
 from retiarii.graph._operation import Input, Inputs, Kind, Operation
@@ -65,8 +65,6 @@ class _Builder:
         data = self._model.graphs[name]._data
         running = check_inputs(data, name)
         module = empty_module(data, name)
-        for path, kind in holders(data, running):
-            _attach(module, path, _HOLDERS.get(kind, nn.Module)())
         parts = dict(self._parts(data, name, running))
         for path in _in_order(data, parts):
             part = parts[path]
@@ -83,6 +81,8 @@ class _Builder:
         return module
 
     def _parts(self, data: GraphData, name: str, running: list[int]) -> Iterator[tuple[str, Any]]:
+        for path, kind in holders(data, running):
+            yield path, _HOLDERS.get(kind, nn.Module)()
         built: set[str] = set()
         for node in running:
             record = data.records[node]
@@ -121,11 +121,6 @@ def check_fixed(operation: Operation, path: str) -> None:
 
 
 PLACEHOLDER = type_name(Placeholder)
-
-
-def full_path(graph: str, member: str) -> str:
-    """Return the path of a member of a graph in the model."""
-    return member if graph.startswith("_") else f"{graph}.{member}"
 
 
 def chain_members(data: GraphData, order: list[int]) -> list[str] | None:
@@ -244,8 +239,8 @@ def _in_order(data: GraphData, parts: Mapping[str, Any]) -> list[str]:
         chain = chain_members(data, check_inputs(data, data.module.type))
         if chain is not None:
             return chain
-    known = [path for path in data.module.order if path in parts]
-    return [*known, *(path for path in parts if path not in known)]
+    order = {path: index for index, path in enumerate(data.module.order)}
+    return sorted(parts, key=lambda path: order.get(path, len(order)))
 
 
 def _attach(module: nn.Module, path: str, part: nn.Module) -> None:
@@ -268,7 +263,13 @@ def _attach_tensor(module: nn.Module, record: TensorRecord, keep: bool) -> None:
     parent = module.get_submodule(parent_path)
     value = initial_value(record, keep)
     if record.kind == "parameter":
-        parent.register_parameter(name, nn.Parameter(value, requires_grad=record.requires_grad))
+        parameter = nn.Parameter(value, requires_grad=record.requires_grad)
+        if isinstance(parent, nn.ParameterList):
+            parent.append(parameter)
+        elif isinstance(parent, nn.ParameterDict):
+            parent[name] = parameter
+        else:
+            parent.register_parameter(name, parameter)
     else:
         parent.register_buffer(name, value, persistent=record.kind == "buffer" and record.persistent)
 

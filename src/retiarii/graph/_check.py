@@ -18,13 +18,12 @@ from torch._subclasses.fake_tensor import (
 from torch.utils import _pytree as pytree
 
 from retiarii.errors import GraphError, InvalidMutation
-from retiarii.graph._building import check_fixed, full_path
-from retiarii.graph._construct import build_layer
-from retiarii.graph._forward import check_inputs
+from retiarii.graph._building import check_fixed
+from retiarii.graph._construct import build_layer, function_of
+from retiarii.graph._forward import check_inputs, full_path
 from retiarii.graph._model import Model
 from retiarii.graph._operation import Kind, Operation
 from retiarii.graph._records import INPUT_ID, OUTPUT_ID, GraphData, NodeRecord, Source, TensorRecord
-from retiarii.graph._types import resolve_function
 
 _NEEDS_VALUES = (DataDependentOutputException, DynamicOutputShapeException, UnsupportedFakeTensorException)
 
@@ -120,10 +119,8 @@ class _Checker:
             raise _misfit(operation, path, (args, kwargs), err, self._layers.get(path)) from err
 
     def _function(self, operation: Operation, path: str) -> Callable[..., Any]:
-        if operation.kind is Kind.METHOD:
-            return _method(operation.type)
-        if operation.kind is Kind.FUNCTION:
-            return operation.target or resolve_function(operation.type, node=path)  # type: ignore[no-any-return]
+        if operation.kind in (Kind.METHOD, Kind.FUNCTION):
+            return function_of(operation, path)
         check_fixed(operation, path)
         if path not in self._layers:
             # A constructor of the user's may look at weights, so it gets real ones; they mix with empty inputs.
@@ -154,10 +151,6 @@ def _attribute_of(layer: nn.Module, path: str) -> Any:
     for name in path.split("."):
         layer = getattr(layer, name)
     return layer
-
-
-def _method(name: str) -> Callable[..., Any]:
-    return lambda tensor, *args, **kwargs: getattr(tensor, name)(*args, **kwargs)
 
 
 def _empty(tensor: TensorRecord) -> torch.Tensor:

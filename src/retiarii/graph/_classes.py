@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from retiarii.errors import GraphError
-from retiarii.graph._building import chain_members, check_fixed, full_path
+from retiarii.graph._building import chain_members, check_fixed
 from retiarii.graph._construct import layer_type, source_arguments
 from retiarii.graph._expression import Call, Constant, Expression, Text
-from retiarii.graph._forward import check_inputs, forward_source
+from retiarii.graph._forward import check_inputs, forward_source, full_path
 from retiarii.graph._init_statements import InitWriter, Statement
 from retiarii.graph._literal import Literals
 from retiarii.graph._model import Model

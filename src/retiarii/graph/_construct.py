@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 from torch import nn
@@ -12,7 +13,7 @@ from retiarii.errors import GraphError
 from retiarii.graph._layers import call_arguments
 from retiarii.graph._operation import Kind, Operation, map_nested
 from retiarii.graph._references import resolved
-from retiarii.graph._types import resolve_class
+from retiarii.graph._types import check_method, resolve_class, resolve_function
 from retiarii.nn.pytorch._recording import forget_call, module_call
 from retiarii.space import Expression
 
@@ -28,6 +29,23 @@ def layer_type(operation: Operation, where: str) -> type[nn.Module]:
     if isinstance(operation.target, type):
         return operation.target
     return resolve_class(operation.type, node=where)
+
+
+def function_of(operation: Operation, where: str) -> Callable[..., Any]:
+    """Return what a function or method node calls.
+
+    Raises:
+        GraphError: There is no such function, or a graph may not call it; see `retiarii.graph._types`.
+    """
+    if operation.kind is Kind.METHOD:
+        check_method(operation.type, where)
+        return _calling(operation.type)
+    target = operation.target or resolve_function(operation.type, node=where)
+    return target  # type: ignore[no-any-return] # both are callable
+
+
+def _calling(method: str) -> Callable[..., Any]:
+    return lambda value, *args, **kwargs: getattr(value, method)(*args, **kwargs)
 
 
 def build_layer(operation: Operation, where: str, *, keep_weights: bool = True) -> nn.Module:

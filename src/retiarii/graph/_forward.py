@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from retiarii.errors import InvalidMutation
+from retiarii.errors import GraphError, InvalidMutation
+from retiarii.graph._construct import function_of
 from retiarii.graph._literal import Literals
 from retiarii.graph._naming import Names, choose_names
 from retiarii.graph._operation import Input, Inputs, Kind
@@ -13,6 +14,11 @@ from retiarii.graph._order import execution_order, needed_nodes
 from retiarii.graph._records import INPUT_ID, OUTPUT_ID, GraphData, NodeRecord, Source
 from retiarii.graph._syntax import BINARY, UNARY, index_source, is_positional, operator_of
 from retiarii.graph._types import type_name
+
+
+def full_path(graph: str, member: str) -> str:
+    """Return the path of a member of a graph in the model."""
+    return member if graph.startswith("_") else f"{graph}.{member}"
 
 
 def check_inputs(data: GraphData, graph: str) -> list[int]:
@@ -45,7 +51,7 @@ def _missing(record: NodeRecord) -> list[int]:
 
 
 def _disconnected(record: NodeRecord, data: GraphData, missing: list[int], graph: str) -> InvalidMutation:
-    path = record.name if graph.startswith("_") else f"{graph}.{record.member or record.name}"
+    path = full_path(graph, record.member or record.name)
     what = "The output" if record.id == OUTPUT_ID else f"Node {path!r} ({record.operation.type})"
     gone = [source for source in record.inputs.values() if source[0] not in data.records]
     detail = f"has no edge to its input {', '.join(map(str, missing))}" if missing else "takes the result of a removed node"
@@ -106,6 +112,8 @@ class _ForwardWriter:
             return self._value(value, record)
         if kind is Kind.ATTRIBUTE:
             return member_source(str(record.operation.parameters["name"]), self._data)
+        if kind in (Kind.METHOD, Kind.FUNCTION):
+            function_of(record.operation, full_path(self._graph, record.name))  # raises where it is not allowed
         if kind is Kind.METHOD:
             head, *rest = self._arguments(record)
             return f"{_atom(head)}.{record.operation.type}({', '.join(rest)})"
@@ -115,14 +123,14 @@ class _ForwardWriter:
         return f"{member_source(record.member, self._data)}({', '.join(self._arguments(record))})"
 
     def _call(self, record: NodeRecord) -> str:
-        name = self._literals.name(record.operation.type, record.operation.target)
+        name = self._literals.name(record.operation.type, function_of(record.operation, record.name))
         return f"{name}({', '.join(self._arguments(record))})"
 
     def _operator(self, record: NodeRecord) -> str | None:
         """Return a function of the module ``operator`` as Python writes it; None where it is a call."""
         if record.operation.type == "builtins.getattr" and is_positional(record, 2):
             head, _ = self._arguments(record)
-            return f"{_atom(head)}.{record.arguments.args[1]}"
+            return f"{_atom(head)}.{_public_name(record.arguments.args[1], record.name)}"
         name = operator_of(record)
         if name in BINARY and is_positional(record, 2):
             left, right = (self._operand(record, index) for index in range(2))
@@ -168,7 +176,7 @@ class _ForwardWriter:
             return f"{name}({', '.join(self._value(item, record) for item in value)})"
         if isinstance(value, slice):
             return f"slice({', '.join(self._value(p, record) for p in (value.start, value.stop, value.step))})"
-        return self._literals.value(value, f"{self._graph}.{record.name}")
+        return self._literals.value(value, full_path(self._graph, record.name))
 
     def _source(self, source: Source) -> str:
         head, slot = source
@@ -179,6 +187,12 @@ class _ForwardWriter:
         else:
             text = self._names.variables[head, None]
         return text if slot is None else f"{_atom(text)}[{slot}]"
+
+
+def _public_name(name: Any, node: str) -> str:
+    if not (isinstance(name, str) and name.isidentifier() and not name.startswith("_")):
+        raise GraphError(f"Node {node!r} reads the attribute {name!r}, which a graph may not do.", node=node)
+    return name
 
 
 def _atom(text: str) -> str:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import torch
 
-from retiarii.graph._building import chain_members, full_path, holders
+from retiarii.graph._building import chain_members, holders
 from retiarii.graph._expression import Call, Constant, Expression, Text
-from retiarii.graph._forward import path_source
+from retiarii.graph._forward import full_path, path_source
 from retiarii.graph._literal import Literals
 from retiarii.graph._model import Model
 from retiarii.graph._operation import Operation

@@ -9,6 +9,7 @@ from retiarii.errors import GraphError
 from retiarii.graph._model import Model
 from retiarii.graph._operation import Arguments
 from retiarii.graph._records import GraphData, ModuleRecord, NodeRecord, TensorRecord
+from retiarii.graph._safe_names import identifier, path, qualified
 from retiarii.graph._values import decode, decode_operation, encode, encode_operation
 
 VERSION = 1
@@ -45,7 +46,8 @@ def _dump_graph(data: GraphData, name: str) -> dict[str, Any]:
 
 def _load_graph(data: Mapping[str, Any]) -> GraphData:
     records = {record.id: record for record in map(_load_node, data["nodes"])}
-    return GraphData(records, _load_module(data["module"]), tuple(data["inputs"]), int(data["next_id"]))
+    inputs = tuple(map(identifier, data["inputs"]))
+    return GraphData(records, _load_module(data["module"]), inputs, int(data["next_id"]))
 
 
 def _dump_node(record: NodeRecord, graph: str) -> dict[str, Any]:
@@ -65,11 +67,11 @@ def _dump_node(record: NodeRecord, graph: str) -> dict[str, Any]:
 def _load_node(data: Mapping[str, Any]) -> NodeRecord:
     return NodeRecord(
         int(data["id"]),
-        str(data["name"]),
+        identifier(data["name"]),
         decode_operation(data["operation"]),
-        data["member"],
+        None if data["member"] is None else path(data["member"]),
         data["label"],
-        Arguments(tuple(decode(data["args"])), decode(data["kwargs"])),
+        Arguments(tuple(decode(data["args"])), {identifier(name): value for name, value in decode(data["kwargs"]).items()}),
         {int(slot): (int(head), head_slot) for slot, head, head_slot in data["inputs"]},
     )
 
@@ -89,14 +91,14 @@ def _dump_module(module: ModuleRecord, graph: str) -> dict[str, Any]:
 
 def _load_module(data: Mapping[str, Any]) -> ModuleRecord:
     return ModuleRecord(
-        str(data["type"]),
-        str(data["base"]),
+        qualified(data["type"]),
+        identifier(data["base"]),
         tuple(map(_load_tensor, data["tensors"])),
-        tuple(data["order"]),
-        dict(data["containers"]),
-        {path: decode_operation(item) for path, item in data["idle"].items()},
-        dict(data["aliases"]),
-        dict(data["ties"]),
+        tuple(map(path, data["order"])),
+        {path(name): identifier(kind) for name, kind in data["containers"].items()},
+        {path(name): decode_operation(item) for name, item in data["idle"].items()},
+        {path(name): path(other) for name, other in data["aliases"].items()},
+        {path(name): path(other) for name, other in data["ties"].items()},
     )
 
 
@@ -117,10 +119,10 @@ def _dump_tensor(tensor: TensorRecord, graph: str) -> dict[str, Any]:
 
 def _load_tensor(data: Mapping[str, Any]) -> TensorRecord:
     return TensorRecord(
-        str(data["path"]),
-        str(data["kind"]),
-        tuple(data["shape"]),
-        str(data["dtype"]),
+        path(data["path"]),
+        identifier(data["kind"]),
+        tuple(map(int, data["shape"])),
+        identifier(data["dtype"]),
         bool(data["requires_grad"]),
         bool(data["persistent"]),
         decode(data["fill"]),

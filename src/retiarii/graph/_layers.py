@@ -28,6 +28,12 @@ def is_torch_layer(module: nn.Module) -> bool:
     )
 
 
+def label_of(module: nn.Module | None) -> str | None:
+    """Return the label of a choice or placeholder."""
+    label = getattr(module, "label", None)
+    return str(label) if isinstance(label, str) else None
+
+
 class LayerReader:
     """Knows which modules are one node, and how they were built.
 
@@ -35,15 +41,18 @@ class LayerReader:
         origins: For the modules of a fixed model, which carry no records: the modules of the base model that they were
             made from.
         evaluate: What becomes of the constructor arguments; for a fixed model, their expressions get values.
+        labels: For the modules of a fixed model: the labels of the choices that they were chosen by.
     """
 
     def __init__(
         self,
         origins: Mapping[nn.Module, nn.Module] | None = None,
         evaluate: Callable[[Any], Any] = lambda value: value,
+        labels: Mapping[nn.Module, str] | None = None,
     ) -> None:
         self._origins = origins or {}
         self._evaluate = evaluate
+        self._labels = labels or {}
         self._operations: dict[nn.Module, Operation] = {}
 
     def is_leaf(self, module: nn.Module) -> bool:
@@ -55,11 +64,7 @@ class LayerReader:
 
     def label(self, module: nn.Module) -> str | None:
         """Return the label of a choice (also of what was chosen) or of a placeholder."""
-        for candidate in (module, self._origins.get(module)):
-            label = getattr(candidate, "label", None)
-            if isinstance(label, str):
-                return label
-        return None
+        return self._labels.get(module) or label_of(module)
 
     def operation(self, module: nn.Module, path: str) -> Operation:
         """Return the operation of a leaf: its class, and the arguments of its constructor.

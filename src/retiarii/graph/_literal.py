@@ -155,7 +155,7 @@ class Literals:
 
     def _tensor(self, value: torch.Tensor, where: str) -> str:
         self.imports.add("import torch")
-        return f"torch.tensor({value.tolist()}, dtype={value.dtype})"
+        return f"torch.tensor({value.tolist()}, dtype={value.dtype})"  # the digits are exact
 
 
 def layer_source(literals: Literals, operation: Operation, where: str) -> str:

@@ -13,13 +13,13 @@ from typing import Any
 from torch import nn
 
 from retiarii.graph._convert import convert_with
-from retiarii.graph._layers import LayerReader
+from retiarii.graph._layers import LayerReader, label_of
 from retiarii.graph._model import Model
 from retiarii.nn.pytorch import extract_space, freeze
 from retiarii.nn.pytorch._chosen import ChosenValues
 from retiarii.nn.pytorch._construction import replace_expressions
 from retiarii.nn.pytorch._extract import first_number
-from retiarii.nn.pytorch._origins import _roots, inner_path
+from retiarii.nn.pytorch._origins import _inner_paths, _roots
 
 
 def lower(model: nn.Module, architecture: Mapping[str, Any] | None = None) -> Model:
@@ -42,27 +42,32 @@ def lower(model: nn.Module, architecture: Mapping[str, Any] | None = None) -> Mo
     chosen = space.default() if architecture is None else space.architecture(architecture)
     frozen = freeze(model, chosen)
     values = ChosenValues(chosen, first_number(model))
-    origins = dict(_origins(frozen, model))
+    origins: dict[nn.Module, nn.Module] = {}
+    labels: dict[nn.Module, str] = {}
+    for new, old, label in _origins(frozen, model):
+        origins[new] = old
+        if label is not None:
+            labels[new] = label
 
     def evaluate(value: Any) -> Any:
         return replace_expressions(value, values.evaluate_or_default)
 
-    return convert_with(LayerReader(origins, evaluate), frozen)
+    return convert_with(LayerReader(origins, evaluate, labels), frozen)
 
 
-def _origins(frozen: nn.Module, base: nn.Module) -> Iterator[tuple[nn.Module, nn.Module]]:
-    """Yield the modules of a fixed model with those of the base model that they were made from."""
+def _origins(frozen: nn.Module, base: nn.Module) -> Iterator[tuple[nn.Module, nn.Module, str | None]]:
+    """Yield the modules of a fixed model, those of the base model that they were made from, and the labels there."""
     start = _inside(base, _roots.get(frozen, ()))
     if start is None:
         return
-    stack = [(frozen, start)]
+    stack: list[tuple[nn.Module, nn.Module, str | None]] = [(frozen, start, None)]
     while stack:
-        new, old = stack.pop()
-        yield new, old
+        new, old, label = stack.pop()
+        yield new, old, label
         for name, child in new._modules.items():
-            origin = _inside(old, (name, *inner_path(new, name)))
+            origin = _inside(old, (name, *_inner_paths.get(new, {}).get(name, ())))
             if child is not None and origin is not None:
-                stack.append((child, origin))
+                stack.append((child, origin, label_of(old._modules.get(name)) or label_of(origin)))
 
 
 def _inside(module: nn.Module, names: tuple[str, ...]) -> nn.Module | None:

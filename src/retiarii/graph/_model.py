@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import nn
 
+from retiarii.errors import InvalidMutation
 from retiarii.graph._graph import Graph, not_found
 from retiarii.graph._node import Node
 from retiarii.graph._records import GraphData
@@ -89,7 +90,8 @@ class Model:
         if len(exact) == 1:
             return exact[0]
         if found:
-            raise not_found("single node", name, [node.path for node in found], "the model")
+            paths = ", ".join(repr(node.path) for node in found)
+            raise InvalidMutation(f"{len(found)} nodes are called {name!r}: {paths}. Ask for one of these paths.")
         raise not_found("node", name, [node.path for node in self.get_nodes()], "the model")
 
     def to_module(self) -> nn.Module:

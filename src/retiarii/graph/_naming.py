@@ -45,23 +45,23 @@ def choose_names(data: GraphData, order: Sequence[int]) -> Names:
         order: Its nodes in the order of execution.
     """
     users = _users(data, order)
-    inline = frozenset(node for node in order if _is_inline(data.records[node], data, users))
+    inline = frozenset(node for node in order if _is_inline(data.records[node], data, users[node]))
     return Names(inline, _Namer(data, order, inline).variables())
 
 
-def _users(data: GraphData, order: Sequence[int]) -> dict[int, int]:
-    count: dict[int, int] = dict.fromkeys(order, 0)
+def _users(data: GraphData, order: Sequence[int]) -> dict[int, list[NodeRecord]]:
+    found: dict[int, list[NodeRecord]] = {node: [] for node in (INPUT_ID, *order)}
     for node in (*order, OUTPUT_ID):
         for head, _ in data.records[node].inputs.values():
-            count[head] = count.get(head, 0) + 1
-    return count
+            found[head].append(data.records[node])
+    return found
 
 
-def _is_inline(record: NodeRecord, data: GraphData, users: Mapping[int, int]) -> bool:
+def _is_inline(record: NodeRecord, data: GraphData, users: Sequence[NodeRecord]) -> bool:
     if record.operation.kind is Kind.ATTRIBUTE:
         return True
-    if users[record.id] != 1:
-        return False
+    if len(users) != 1:
+        return bool(users) and is_shape_query(record) and all(map(is_index, users))
     return is_shape_query(record) or is_index(record) or (is_scalar_function(record) and _is_scalar(record, data))
 
 
@@ -130,7 +130,15 @@ class _Namer:
             name = self._free("out", position)
             self._flowing.add(name)
             return name
-        return self._free(_own_name(record), position)
+        return self._free(self._index_name(record) or _own_name(record), position)
+
+    def _index_name(self, record: NodeRecord) -> str | None:
+        """Return a name for an element of something: ``size_0`` of a shape, ``chunk_1`` of chunks."""
+        if not is_index(record) or not isinstance(record.arguments.args[1], int):
+            return None
+        ((head, _),) = record.inputs.values()
+        base = "size" if is_shape_query(self._data.records[head]) else self._names.get((head, None), "item")
+        return f"{base}_{abs(record.arguments.args[1])}"
 
     def _reusable(self, record: NodeRecord, position: int) -> str | None:
         """Return the variable of an input that nobody needs after this statement."""

@@ -137,6 +137,18 @@ def resolve_function(name: str, *, node: str | None = None) -> Callable[..., Any
     return found  # type: ignore[no-any-return] # checked to be callable
 
 
+def check_method(name: str, node: str) -> None:
+    """Check that a name is a method that a graph may call: of a tensor, or of what modules return.
+
+    Raises:
+        GraphError: It is not.
+    """
+    owners = (torch.Tensor, list, tuple, dict)
+    if not name.isidentifier() or name.startswith("_") or not any(hasattr(owner, name) for owner in owners):
+        if not (name.startswith("__") and hasattr(torch.Tensor, name) and callable(getattr(operator, name, None))):
+            raise GraphError(f"{_at(node)}a graph may not call the method {name!r}.", node=node)
+
+
 def resolve_any(name: str) -> Any:
     """Return whatever a qualified name stands for; the caller checks that it is what it should be.
 

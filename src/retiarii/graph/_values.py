@@ -13,6 +13,7 @@ import torch
 from retiarii.errors import GraphError
 from retiarii.graph._operation import Input, Inputs, Kind, Operation
 from retiarii.graph._references import EnumReference, PartialReference, TypeReference
+from retiarii.graph._safe_names import identifier, path, qualified
 from retiarii.graph._types import type_name
 
 
@@ -112,7 +113,9 @@ def encode_operation(operation: Operation, where: str) -> dict[str, Any]:
 def decode_operation(data: Mapping[str, Any]) -> Operation:
     """Return the operation that `encode_operation` was given."""
     parameters = decode(data["parameters"]) if "parameters" in data else {}
-    return Operation(Kind(data["kind"]), str(data["type"]), parameters, data.get("cell"))
+    if Kind(data["kind"]) is Kind.ATTRIBUTE:
+        path(parameters["name"])
+    return Operation(Kind(data["kind"]), qualified(data["type"]), parameters, data.get("cell"))
 
 
 _ENCODERS: list[tuple[Any, Callable[[Any, str], Any]]] = [
@@ -179,8 +182,8 @@ _DECODERS: dict[str, Callable[[Any], Any]] = {
     "$dtype": lambda content: _torch(content, torch.dtype),
     "$device": torch.device,
     "$torch": lambda content: _torch(content, (torch.memory_format, torch.layout)),
-    "$type": TypeReference,
-    "$enum": lambda content: EnumReference(*content),
+    "$type": lambda content: TypeReference(qualified(content)),
+    "$enum": lambda content: EnumReference(qualified(content[0]), identifier(content[1])),
     "$partial": _decode_partial,
     "$tensor": _decode_tensor,
     "$layer": decode_operation,

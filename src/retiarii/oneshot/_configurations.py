@@ -44,13 +44,14 @@ class Configurations:
         call: The recorded call.
         lookup: The decisions of the supernet.
         path: Where the layer stands, for messages.
+        positional: The names of positional arguments, if the signature hides them.
     """
 
-    def __init__(self, call: ConstructorCall, lookup: Lookup, path: str) -> None:
+    def __init__(self, call: ConstructorCall, lookup: Lookup, path: str, positional: Sequence[str] = ()) -> None:
         self.cls = call.cls
         self.path = path
         self._lookup = lookup
-        self._arguments = _bound(call)
+        self._arguments = _bound(call, positional)
         self.decisions = lookup.decisions_in((call.args, call.kwargs))
 
     @property
@@ -133,8 +134,10 @@ def _ends(decision: Decision) -> tuple[Any, ...]:
     return decision.choice.from_unit(0.0), decision.choice.from_unit(1 - 2**-53)
 
 
-def _bound(call: ConstructorCall) -> dict[str, Any]:
+def _bound(call: ConstructorCall, positional: Sequence[str]) -> dict[str, Any]:
     """Return the arguments of a call by name, defaults included."""
+    if positional:
+        return {**dict(zip(positional, call.args, strict=False)), **call.kwargs}
     bound = inspect.signature(call.cls).bind(*call.args, **call.kwargs)
     bound.apply_defaults()
     named = dict(bound.arguments)

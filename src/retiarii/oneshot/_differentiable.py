@@ -120,7 +120,6 @@ class DifferentiableSearch(OneShotSearch):
         Raises:
             ConfigError: The search is unrolled, and the loss of a training batch or the optimizer is missing.
         """
-        self._apply(learning=True)
         alphas = list(self.parameters)
         if self._learning.unrolled:
             if train_loss is None or optimizer is None:
@@ -165,6 +164,15 @@ class DifferentiableSearch(OneShotSearch):
         self.parameters.load_state_dict(state["parameters"])
         self._optimizer.load_state_dict(state["optimizer"])
         self._generator.set_state(state["generator"].cpu())
+
+    def _freshly(self, loss: Loss) -> Loss:
+        """Return a loss that sets the supernet first: a graph from ``alpha`` on serves one differentiation."""
+
+        def compute() -> Tensor:
+            self._apply(learning=True)
+            return loss()
+
+        return compute
 
     def _apply(self, *, learning: bool) -> None:
         self.parameters.to(self.supernet.device)

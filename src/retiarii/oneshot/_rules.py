@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -39,11 +39,14 @@ class Site:
     convert: Callable[[nn.Module, str], nn.Module]
     call: ModuleCall | None
 
-    @property
-    def configurations(self) -> Configurations:
-        """The constructor arguments that the module can have."""
+    def configurations(self, positional: Sequence[str] = ()) -> Configurations:
+        """Return the constructor arguments that the module can have.
+
+        Args:
+            positional: The names of positional arguments, if the signature hides them.
+        """
         assert self.call is not None  # only recorded modules have choices in their arguments
-        return Configurations(self.call, self.lookup, self.path)
+        return Configurations(self.call, self.lookup, self.path, positional)
 
 
 Rule: TypeAlias = Callable[[Any, Site], nn.Module]
@@ -81,7 +84,7 @@ def slice_rule(sizes: SliceRule) -> Rule:
     """
 
     def rule(module: Any, site: Site) -> nn.Module:
-        return SlicedLayer(site.path, site.configurations, sizes, module)
+        return SlicedLayer(site.path, site.configurations(sizes.positional), sizes, module)
 
     return rule
 
@@ -89,7 +92,7 @@ def slice_rule(sizes: SliceRule) -> Rule:
 def separate_rule(module: Any, site: Site) -> nn.Module:
     """Give each configuration of a module its own weights: the rule for types of which nothing is known."""
     assert site.call is not None  # only recorded modules have choices in their arguments
-    return SeparateLayers(site.path, site.configurations, site.call, module, site.convert)
+    return SeparateLayers(site.path, site.configurations(), site.call, module, site.convert)
 
 
 DEFAULT_RULES: Mapping[type[nn.Module], Rule] = {

@@ -43,6 +43,7 @@ class SliceRule:
         inputs: The argument that holds the size of the input's feature dimension(s), if there is one.
         outputs: Likewise of the output.
         feature_dim: The first feature dimension of input and output; None means the last ones.
+        positional: The names of the constructor's positional arguments, where its signature hides them.
     """
 
     region: Callable[[str, Sequence[int], Sequence[int]], Region] = field(
@@ -54,6 +55,7 @@ class SliceRule:
     inputs: str | None = None
     outputs: str | None = None
     feature_dim: int | None = None
+    positional: Sequence[str] = ()
 
     def narrow(self, value: Any, config: Config, full: Config) -> Any:
         """Cut an input of the full width to what a configuration expects."""

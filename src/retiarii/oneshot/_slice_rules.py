@@ -123,11 +123,13 @@ def _transformer(*attentions: str) -> SliceRule:
     return SliceRule(blocks=blocks, inputs="d_model", outputs="d_model", feature_dim=-1)
 
 
-def _recurrent(gates: int) -> SliceRule:
+def _recurrent(gates: int, *third: str) -> SliceRule:
     """Each weight stacks one block per gate. Layers beyond the 64th would share across gates, which is as sound."""
     sides = [f"{side}_l{layer}{end}" for side in ("ih", "hh") for layer in range(64) for end in ("", "_reverse")]
     names = [f"{kind}_{side}" for kind in ("weight", "bias") for side in sides]
-    return SliceRule(blocks=dict.fromkeys(names, gates), inputs="input_size")
+    positional = ("input_size", "hidden_size", "num_layers", *third, "bias", "batch_first", "dropout", "bidirectional")
+    blocks = dict.fromkeys(names, gates)
+    return SliceRule(blocks=blocks, inputs="input_size", feature_dim=-1, positional=positional)
 
 
 SLICE_RULES: dict[type[nn.Module], SliceRule] = {
@@ -157,7 +159,7 @@ SLICE_RULES: dict[type[nn.Module], SliceRule] = {
     ),
     nn.TransformerEncoderLayer: _transformer("self_attn"),
     nn.TransformerDecoderLayer: _transformer("self_attn", "multihead_attn"),
-    nn.RNN: _recurrent(1),
+    nn.RNN: _recurrent(1, "nonlinearity"),
     nn.GRU: _recurrent(3),
     nn.LSTM: _recurrent(4),
 }

@@ -228,12 +228,11 @@ class _Mixture:
         return weighted_sum([probabilities[number] for number in supported], outputs, self._owner.path)
 
     def _mask(self, binding: _Binding) -> RegionMask | None:
-        """Return the mask of a parameter; None where there is nothing to mask. Statistics are shared as they are."""
+        """Return the mask of a parameter; None for buffers: statistics are shared as they are."""
         if binding.source is not _owner_of(self._owner.layer, binding.name)._parameters:
             return None
         by_config = [{other.name: other.region for other in view.bindings}[binding.name] for view in self._views]
-        mask = RegionMask(binding.source[binding.key].shape, by_config)
-        return None if mask.is_trivial else mask
+        return RegionMask(binding.source[binding.key].shape, by_config)
 
 
 def build(cls: type[nn.Module], config: Mapping[str, Any]) -> nn.Module:

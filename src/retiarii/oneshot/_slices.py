@@ -6,6 +6,7 @@ that stack several blocks (the query, key and value projections of attention): t
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import TypeAlias
 
@@ -59,14 +60,9 @@ class RegionMask:
             covered = (starts >= ranges[:, :1]) & (starts < ranges[:, 1:])
             inside = inside * covered.float().reshape(len(regions), *[1] * dim, -1, *[1] * (len(full) - dim - 1))
             if len(cuts) > 2:
-                lengths = torch.tensor([stop - start for start, stop in zip(cuts[:-1], cuts[1:], strict=True)])
+                lengths = torch.tensor([stop - start for start, stop in itertools.pairwise(cuts)])
                 self._spread.append((dim, torch.repeat_interleave(torch.arange(len(lengths)), lengths)))
         self._inside = inside
-
-    @property
-    def is_trivial(self) -> bool:
-        """Whether every configuration uses the whole tensor."""
-        return not self._spread and bool(self._inside.all())
 
     def __call__(self, probabilities: Tensor) -> Tensor:
         """Return the mask, to be broadcast against the full tensor.
@@ -77,7 +73,7 @@ class RegionMask:
         if self._inside.device != probabilities.device or self._inside.dtype != probabilities.dtype:
             self._inside = self._inside.to(probabilities)
             self._spread = [(dim, positions.to(probabilities.device)) for dim, positions in self._spread]
-        mask = torch.tensordot(probabilities, self._inside, dims=1)
+        mask: Tensor = torch.tensordot(probabilities, self._inside, dims=1)
         for dim, positions in self._spread:
             mask = mask.index_select(dim, positions)
         return mask

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from retiarii.nn.pytorch import freeze
+from retiarii.nn.pytorch import WeightsLostWarning, freeze
 from retiarii.nn.pytorch._origins import tensor_origins
 from retiarii.oneshot._operator import active_tensor
 from retiarii.oneshot._search import OneShotSearch
@@ -33,7 +34,9 @@ def subnet(supernet: Supernet | OneShotSearch, architecture: Mapping[str, Any]) 
     """
     supernet = supernet.supernet if isinstance(supernet, OneShotSearch) else supernet
     architecture = supernet.space.architecture(architecture)
-    frozen = freeze(supernet.base, architecture).to(supernet.device)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", WeightsLostWarning)  # all weights come from the supernet
+        frozen = freeze(supernet.base, architecture).to(supernet.device)
     with supernet.temporarily(architecture), torch.no_grad():
         tensors = {**dict(_named(frozen.named_parameters)), **dict(_named(frozen.named_buffers))}
         for name, origin in tensor_origins(frozen):

@@ -14,6 +14,8 @@ from retiarii.errors import DomainError
 from retiarii.space._listed import Listed
 from retiarii.space._value import Value, identity, nearest, shown
 
+_SCALARS = frozenset({bool, float, int, str, type(None)})
+
 
 @dataclass(frozen=True, eq=False)
 class Categorical(Listed):
@@ -71,6 +73,8 @@ class Categorical(Listed):
         Raises:
             ArchitectureError: Nothing fits.
         """
+        if type(raw) in _SCALARS and (index := self._positions.get((type(raw), raw))) is not None:
+            return self.values[index]  # what is canonical already needs no second look
         plain = self._plain(raw)
         index = self._position(plain)
         if index is None and self.by_index and type(plain) is tuple:

@@ -42,19 +42,6 @@ class Test:
             raise SpaceError(f"A condition on {self.label!r} names no value, so it never holds. Name at least one.")
         object.__setattr__(self, "values", values)
 
-    def __str__(self) -> str:
-        values = sorted(self.values, key=_readable_order)
-        if len(values) == 1:
-            return f"{self.label} = {values[0]!r}"
-        return f"{self.label} in {{{', '.join(map(repr, values))}}}"
-
-
-def _readable_order(value: Value) -> tuple[Any, ...]:
-    """Sort by type first, because not all types compare; None comes first, numbers and strings in their own order."""
-    if value is None:
-        return ()
-    return type(value).__name__, repr(value) if isinstance(value, tuple) else value
-
 
 Conjunction: TypeAlias = "frozenset[Test]"
 Condition: TypeAlias = "frozenset[frozenset[Test]]"

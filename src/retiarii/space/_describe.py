@@ -5,9 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from typing import Any
 
 from retiarii.space._choice import Choice
-from retiarii.space._condition import Condition
+from retiarii.space._condition import Condition, Test
+from retiarii.space._listed import Listed
+from retiarii.space._subset import Subset
+from retiarii.space._value import Value
 
 _HEADINGS = ("label", "domain", "active when", "declared at")
 _MAX_WIDTH = 60
@@ -16,18 +20,44 @@ _MAX_EXACT = 10**30
 
 def rows_of(choices: Sequence[Choice], conditions: Mapping[str, Condition]) -> list[tuple[str, str, str, str]]:
     """Return label, domain, condition and place of declaration of each choice."""
+    parents = {choice.label: choice for choice in choices}
     return [
-        (choice.label, choice.domain(), condition_text(conditions[choice.label]), choice.declared_at)
+        (choice.label, _domain_text(choice), _condition_text(conditions[choice.label], parents), choice.declared_at)
         for choice in choices
     ]
 
 
-def condition_text(condition: Condition) -> str:
+def _domain_text(choice: Choice) -> str:
+    """Return the domain; of candidates that would not fit into the column, the first ones and how many there are."""
+    text = choice.domain()
+    if len(text) <= _MAX_WIDTH or not isinstance(choice, Listed):
+        return text
+    end = f", ... {len(choice.values)} in all}}"
+    start = text[: _MAX_WIDTH - len(end)]
+    return start[: start.rfind(", ")] + end if ", " in start else start + end
+
+
+def _condition_text(condition: Condition, parents: Mapping[str, Choice]) -> str:
     """Return a condition in words: ``always``, ``op = 'conv' and depth in {2, 3}``, ..."""
     if frozenset() in condition:
         return "always"
-    texts = sorted(" and ".join(sorted(map(str, conjunction))) for conjunction in condition)
-    return " or ".join(texts) if texts else "never"
+    texts = (
+        " and ".join(sorted(_test_text(test, parents[test.label]) for test in conjunction)) for conjunction in condition
+    )
+    return " or ".join(sorted(texts)) or "never"
+
+
+def _test_text(test: Test, parent: Choice) -> str:
+    values = [repr(value) for value in sorted(test.values, key=_readable_order)]
+    one, several = ("contains", "contains one of") if isinstance(parent, Subset) else ("=", "in")
+    return f"{test.label} {one} {values[0]}" if len(values) == 1 else f"{test.label} {several} {{{', '.join(values)}}}"
+
+
+def _readable_order(value: Value) -> tuple[Any, ...]:
+    """Sort by type first, because not all types compare; None comes first, numbers and strings in their own order."""
+    if value is None:
+        return ()
+    return type(value).__name__, repr(value) if isinstance(value, tuple) else value
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:

@@ -11,7 +11,8 @@ import math
 import operator
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any, NoReturn
 
 from retiarii.errors import ArchitectureError, ChoiceMisuseError, SpaceError
@@ -37,7 +38,7 @@ def _reflected(function: Callable[..., Any], symbol: str) -> Callable[[Expressio
     return lambda self, other: _Operation(function, (other, self), f"({{}} {symbol} {{}})")
 
 
-class Expression(ABC):
+class Expression:
     """A value that is known once its variables are.
 
     The operators of Python give new expressions: ``+ - * / // % ** << >> & | ^ ~``, ``abs``, ``round``, ``math.floor``,
@@ -48,19 +49,22 @@ class Expression(ABC):
     What needs the value now (``if``, ``int()``, ``range()``, ``len()``, ``for``, ``in``) raises `ChoiceMisuseError`.
     """
 
+    # Abstract, but without ABCMeta: its isinstance() is slow, and every argument of every layer goes through it.
+
     __array_ufunc__ = None  # NumPy then leaves the operation to us
 
     @abstractmethod
-    def _needs(self, known: Mapping[int, Any]) -> Iterable[Expression]:
+    def _needs(self, known: Mapping[int, Any]) -> Sequence[Expression]:
         """Return the parts that must be computed next, given those that are; an empty result means "ready"."""
 
     @abstractmethod
     def _compute(self, known: Mapping[int, Any], resolve: Callable[[Variable], Any]) -> Any:
         """Return the value, given those of the parts."""
 
+    @property
     @abstractmethod
-    def _parts(self) -> Iterable[Expression]:
-        """Return all parts, from left to right."""
+    def _parts(self) -> tuple[Expression, ...]:
+        """All parts, from left to right."""
 
     @abstractmethod
     def _text(self, depth: int) -> str:
@@ -99,6 +103,10 @@ class Expression(ABC):
 
     def variables(self) -> tuple[Variable, ...]:
         """Return the variables, the first one of each label, in the order in which they are written."""
+        return self._variables
+
+    @cached_property
+    def _variables(self) -> tuple[Variable, ...]:
         found: dict[str, Variable] = {}
         visited: set[int] = set()
         waiting: list[Expression] = [self]
@@ -108,7 +116,7 @@ class Expression(ABC):
                 visited.add(id(node))
                 if isinstance(node, Variable):
                     found.setdefault(node.label, node)
-                waiting.extend(reversed(list(node._parts())))
+                waiting.extend(reversed(node._parts))
         return tuple(found.values())
 
     def possible_values(self, limit: int = 100_000) -> tuple[Any, ...]:
@@ -248,7 +256,7 @@ class Expression(ABC):
         raise self._misused("by in")
 
 
-class Variable(Expression):
+class Variable(Expression, ABC):
     """An expression whose value one labelled choice decides."""
 
     @property
@@ -264,13 +272,14 @@ class Variable(Expression):
         """Return what the chosen value stands for in expressions: itself, unless a subclass says otherwise."""
         return chosen
 
-    def _needs(self, known: Mapping[int, Any]) -> Iterable[Expression]:
+    def _needs(self, known: Mapping[int, Any]) -> Sequence[Expression]:
         return ()
 
     def _compute(self, known: Mapping[int, Any], resolve: Callable[[Variable], Any]) -> Any:
         return resolve(self)
 
-    def _parts(self) -> Iterable[Expression]:
+    @property
+    def _parts(self) -> tuple[Expression, ...]:
         return ()
 
     def _text(self, depth: int) -> str:
@@ -285,14 +294,15 @@ class _Operation(Expression):
         self._arguments = arguments
         self._template = template
 
-    def _needs(self, known: Mapping[int, Any]) -> Iterable[Expression]:
-        return [part for part in self._parts() if id(part) not in known]
+    def _needs(self, known: Mapping[int, Any]) -> Sequence[Expression]:
+        return [part for part in self._parts if id(part) not in known]
 
     def _compute(self, known: Mapping[int, Any], resolve: Callable[[Variable], Any]) -> Any:
         return self._function(*[_filled(argument, known) for argument in self._arguments])
 
-    def _parts(self) -> Iterable[Expression]:
-        return _expressions_in(self._arguments)
+    @cached_property
+    def _parts(self) -> tuple[Expression, ...]:
+        return tuple(_expressions_in(self._arguments))
 
     def __repr__(self) -> str:
         text = super().__repr__()
@@ -312,15 +322,16 @@ class _Conditional(Expression):
     def _taken(self, known: Mapping[int, Any]) -> Any:
         return self._branches[bool(_filled(self._predicate, known))]
 
-    def _needs(self, known: Mapping[int, Any]) -> Iterable[Expression]:
+    def _needs(self, known: Mapping[int, Any]) -> Sequence[Expression]:
         undecided = [part for part in _expressions_in(self._predicate) if id(part) not in known]
         return undecided or [part for part in _expressions_in(self._taken(known)) if id(part) not in known]
 
     def _compute(self, known: Mapping[int, Any], resolve: Callable[[Variable], Any]) -> Any:
         return _filled(self._taken(known), known)
 
-    def _parts(self) -> Iterable[Expression]:
-        return _expressions_in((self._predicate, *reversed(self._branches)))
+    @cached_property
+    def _parts(self) -> tuple[Expression, ...]:
+        return tuple(_expressions_in((self._predicate, *reversed(self._branches))))
 
     def _text(self, depth: int) -> str:
         parts = (self._predicate, *reversed(self._branches))
@@ -333,13 +344,12 @@ def _evaluated(root: Expression, resolve: Callable[[Variable], Any]) -> Any:
     waiting = [root]
     while waiting:
         node = waiting[-1]
-        needed = () if id(node) in known else tuple(node._needs(known))
-        if needed:
+        if id(node) in known:
+            waiting.pop()
+        elif needed := node._needs(known):
             waiting.extend(reversed(needed))
-            continue
-        if id(node) not in known:
+        else:
             known[id(node)] = node._compute(known, resolve)
-        waiting.pop()
     return known[id(root)]
 
 

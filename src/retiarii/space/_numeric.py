@@ -261,4 +261,6 @@ def _position(value: float, low: float, high: float, log: bool) -> float:
         return 0.0
     if log:
         return (math.log(value) - math.log(low)) / (math.log(high) - math.log(low))
-    return value / (high - low) - low / (high - low) if math.isfinite(high - low) else value / 2 / (high / 2 - low / 2)
+    if math.isfinite(high - low):
+        return (value - low) / (high - low)
+    return (value / 2 - low / 2) / (high / 2 - low / 2)

@@ -9,7 +9,7 @@ process that runs an experiment to end it. Architectures and metrics are stored 
 This room knows nothing of models, strategies and executors, and never imports torch.
 """
 
-from retiarii.storage._location import experiments_home
+from retiarii.storage._location import Location, experiments_home, locate
 from retiarii.storage._records import (
     ExperimentLog,
     ExperimentRecord,
@@ -26,8 +26,10 @@ __all__ = [
     "ExperimentState",
     "FailureReason",
     "Intermediate",
+    "Location",
     "Store",
     "experiments_home",
+    "locate",
     "new_experiment_id",
     "open_store",
 ]

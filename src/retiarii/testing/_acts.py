@@ -92,6 +92,11 @@ def vanish(job: TrialJob, report: Report) -> Metrics:
     os._exit(3)
 
 
+def interrupt(job: TrialJob, report: Report) -> Metrics:
+    """Raise what Ctrl-C raises."""
+    raise KeyboardInterrupt
+
+
 def kill(job: TrialJob, report: Report) -> Metrics:
     """Be killed."""
     os.kill(os.getpid(), signal.SIGKILL)
@@ -230,6 +235,7 @@ ISOLATED_ACTS: dict[str, Act] = {
     act.__name__: act
     for act in (
         vanish,
+        interrupt,
         kill,
         crash,
         hang,

@@ -238,6 +238,10 @@ class IsolatedExecutorConformance(ExecutorConformance):
         assert "code 3" in failure.message
         assert "some last words" in ending(played["vanish"]).output
 
+    def test_an_interrupt_in_a_trial_is_its_own_affair(self, played: Played) -> None:
+        """Nobody pressed Ctrl-C: the task raised it."""
+        assert failure_of(played["interrupt"]).kind is FailureKind.RAISED
+
     @pytest.mark.parametrize(("act", "signal"), [("kill", "SIGKILL"), ("crash", "SIGSEGV")])
     def test_a_killed_process_is_a_failure_with_its_signal(self, played: Played, act: str, signal: str) -> None:
         """The signal is named."""

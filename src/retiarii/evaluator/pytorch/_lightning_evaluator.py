@@ -9,7 +9,7 @@ from typing import Any
 from torch import nn, optim
 
 from retiarii.errors import EvaluatorError
-from retiarii.evaluator._evaluator import Evaluator, ModelSource
+from retiarii.evaluator._evaluator import Evaluator
 from retiarii.evaluator.pytorch._lightning_data import fresh_copy, fresh_loaders
 from retiarii.evaluator.pytorch._lightning_extra import pytorch_lightning
 from retiarii.evaluator.pytorch._lightning_module import (
@@ -96,11 +96,11 @@ class Lightning(Evaluator):
         """Another spelling of ``val_dataloaders``."""
         return self.val_dataloaders
 
-    def evaluate(self, model: ModelSource) -> Metrics | None:
+    def evaluate(self, model: nn.Module) -> Metrics | None:
         """Train a model and measure it on the validation data.
 
         Args:
-            model: The model, trained in place; or a callable without arguments that builds it.
+            model: The model, trained in place.
 
         Returns:
             The metrics of the last validation, or None if the module reported a final result by itself.
@@ -118,7 +118,7 @@ class Lightning(Evaluator):
             self._run(trainer, module, report)
         return report.conclude(trainer)
 
-    def fit(self, model: ModelSource) -> Metrics | None:
+    def fit(self, model: nn.Module) -> Metrics | None:
         """Do the same as `evaluate`."""
         return self.evaluate(model)
 
@@ -252,12 +252,12 @@ class Regression(Lightning):
         )
 
 
-def _set_model(module: pytorch_lightning.LightningModule, model: ModelSource) -> None:
+def _set_model(module: pytorch_lightning.LightningModule, model: nn.Module) -> None:
     """Give the module its model, also where it is not derived from our base class."""
     if isinstance(module, LightningModule):
         module.set_model(model)
     else:
-        module.model = model if isinstance(model, nn.Module) else model()
+        module.model = model
 
 
 def _defines(module: pytorch_lightning.LightningModule, hook: str) -> bool:

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from retiarii.errors import EvaluatorError
+from retiarii.evaluator._output import OUTPUT_DIR_VARIABLE
 from retiarii.evaluator._tracing import trace
 from retiarii.evaluator.pytorch._lightning_data import fresh_copy
 from retiarii.evaluator.pytorch._lightning_extra import pytorch_lightning
 from retiarii.nn.pytorch._construction import call_of
 
-OUTPUT_DIR_VARIABLE = "RETIARII_OUTPUT_DIR"
 _LIGHTNING_LOGGERS = ("pytorch_lightning", "lightning_fabric")
 _POINTLESS_WARNINGS = (
     r".*does not have many workers which may be a bottleneck",  # trials share the cores, so its advice is wrong
@@ -35,9 +35,9 @@ class Trainer(pytorch_lightning.Trainer):
 
     What Lightning prints and writes is off unless asked for: ``enable_progress_bar``, ``enable_model_summary``,
     ``enable_checkpointing`` and ``logger`` are False, its messages at level INFO are not shown, and files go to
-    ``default_root_dir``, which is the folder in the environment variable ``RETIARII_OUTPUT_DIR``, else a new one
-    among the system's temporary files, never the working directory. ``devices`` is 1: a trial that wants several
-    says so. The trainer remembers its arguments, so that every evaluation gets a new one.
+    ``default_root_dir``: in an experiment the trial's own folder (the environment variable ``RETIARII_OUTPUT_DIR``),
+    else a new one among the system's temporary files, never the working directory. ``devices`` is 1: a trial that
+    wants several says so. The trainer remembers its arguments, so that every evaluation gets a new one.
     """
 
     __signature__ = inspect.signature(pytorch_lightning.Trainer)

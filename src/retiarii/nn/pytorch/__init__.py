@@ -1,4 +1,13 @@
-"""Models with choices in them."""
+"""Models with choices in them: `import retiarii.nn.pytorch as nn`.
+
+A model is written as with `torch.nn`, whose names are all here. Layers take choices as arguments: `ValueChoice` and
+expressions made of it. `LayerChoice`, `InputChoice`, `Repeat` and `Cell` stand for several modules, and
+`ModelParameterChoice` for a value that a constructor computes with. `basic_unit` and `model_wrapper` record the
+constructor calls of your own classes. `extract_space` reads the search space off a model, `freeze` turns a model and
+an architecture into a plain PyTorch model, and `fixed_arch` builds that model from its class.
+
+This package neither trains nor searches; it knows no strategy and no evaluator.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +34,7 @@ from retiarii.nn.pytorch.mutation_utils import Mutable
 if TYPE_CHECKING:
     from torch.nn import *  # noqa: F403 - type checkers see the classes that the factories stand for
 
-_OURS = [
+__all__ = [
     "Cell",
     "ChosenCell",
     "ChosenInputs",
@@ -47,8 +56,7 @@ _OURS = [
     "model_wrapper",
     "original_state_dict_hooks",
 ]
-
-__all__ = sorted({*_OURS, *torch_names()})  # noqa: PLE0605
+__all__ += [name for name in torch_names() if name not in __all__]
 
 
 def __getattr__(name: str) -> Any:

@@ -12,8 +12,9 @@ from torch import nn
 from retiarii.errors import DomainError
 from retiarii.nn.pytorch._chosen import ChosenValues
 from retiarii.nn.pytorch._chosen_cell import CellBody, ChosenCell, Postprocessor, Preprocessor, loose_ends
+from retiarii.nn.pytorch._chosen_inputs import ChosenInputs
 from retiarii.nn.pytorch._extract import Survey
-from retiarii.nn.pytorch._finishing import build_fixed
+from retiarii.nn.pytorch._finishing import Fixing, build_fixed
 from retiarii.nn.pytorch._freezer import Freezer, Frozen
 from retiarii.nn.pytorch._input_choice import InputChoice
 from retiarii.nn.pytorch._layer_choice import LayerChoice
@@ -79,6 +80,7 @@ class Cell(CellBody, Mutable):
         self._label = ModelNamespace.next_label() if label is None else label
         self._check()
         self.op_candidates = _listed(op_candidates)
+        _claim_templates(self.op_candidates)
         self.preprocessor = preprocessor
         self.ops = nn.ModuleList(nn.ModuleList() for _ in range(num_nodes))
         self.inputs = nn.ModuleList(nn.ModuleList() for _ in range(num_nodes))
@@ -110,9 +112,11 @@ class Cell(CellBody, Mutable):
         return source
 
     def _names(self) -> list[str]:
-        return list(self.op_candidates) if isinstance(self.op_candidates, dict) else [
-            str(index) for index in range(len(self.op_candidates))
-        ]
+        return (
+            list(self.op_candidates)
+            if isinstance(self.op_candidates, dict)
+            else [str(index) for index in range(len(self.op_candidates))]
+        )
 
     def _candidate(self, name: str) -> Op:
         return self.op_candidates[name] if isinstance(self.op_candidates, dict) else self.op_candidates[int(name)]
@@ -165,9 +169,7 @@ class Cell(CellBody, Mutable):
 
     def freeze_by(self, freezer: Freezer) -> Frozen:
         """Return the cell with chosen operations and inputs."""
-        cell = ChosenCell(
-            self.num_nodes, self.num_ops_per_node, self.num_predecessors, self.merge_op, self.concat_dim
-        )
+        cell = ChosenCell(self.num_nodes, self.num_ops_per_node, self.num_predecessors, self.merge_op, self.concat_dim)
         cell.training = self.training
         self._freeze_processor(freezer, cell, "preprocessor")
         cell.ops = nn.ModuleList(nn.ModuleList() for _ in range(self.num_nodes))
@@ -192,7 +194,8 @@ class Cell(CellBody, Mutable):
         for column in range(self.num_ops_per_node):
             name = str(column)
             pick = freezer.child(self._grid(self.inputs, row), name, f"inputs.{row}.{name}")
-            sources.append(pick.module.chosen[0])  # type: ignore[union-attr, index]  # it is a ChosenInputs
+            assert isinstance(pick.module, ChosenInputs)
+            sources.append(int(pick.module.chosen[0]))
             freezer.attach(self._grid(cell.inputs, row), name, pick)
             freezer.attach(self._grid(cell.ops, row), name, self._freeze_op(freezer, row, column, sources[-1]))
         return sources
@@ -216,12 +219,21 @@ class Cell(CellBody, Mutable):
         return f"label={self._label!r}"
 
 
+def _claim_templates(op_candidates: list[Op] | dict[str, Op]) -> None:
+    fixing = Fixing.current()
+    for candidate in op_candidates.values() if isinstance(op_candidates, dict) else op_candidates:
+        if fixing is not None and isinstance(candidate, nn.Module):
+            fixing.claim(candidate)
+
+
 def _listed(op_candidates: Any) -> list[Op] | dict[str, Op]:
     if isinstance(op_candidates, (Mapping, nn.ModuleDict)):
         return dict(op_candidates.items())
     if isinstance(op_candidates, (list, tuple, nn.ModuleList)):
         return list(op_candidates)
     if callable(op_candidates):
-        warnings.warn("A function as op_candidates is deprecated. Give a list or dict.", DeprecationWarning, stacklevel=3)
+        warnings.warn(
+            "A function as op_candidates is deprecated. Give a list or dict.", DeprecationWarning, stacklevel=3
+        )
         return _listed(op_candidates())
     raise DomainError(f"Cell got op_candidates={op_candidates!r}, expected a list or a dict of modules or functions.")

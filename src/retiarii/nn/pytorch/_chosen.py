@@ -90,9 +90,9 @@ class ChosenValues:
         """
         if isinstance(expression, Variable):
             return expression.value_of(self.of(expression.choice(), place))
-        return expression.evaluate({
-            variable.label: self.of(variable.choice(), place) for variable in expression.variables()
-        })
+        return expression.evaluate(
+            {variable.label: self.of(variable.choice(), place) for variable in expression.variables()}
+        )
 
     def evaluate_or_default(self, expression: Expression) -> Any:
         """Return the value of an expression, or its default where the architecture lacks one of its choices.

@@ -30,6 +30,8 @@ class CellBody(nn.Module):
     """
 
     preprocessor: Preprocessor | None
+    ops: nn.ModuleList
+    inputs: nn.ModuleList
     postprocessor: Postprocessor | None
 
     def __init__(
@@ -50,7 +52,7 @@ class CellBody(nn.Module):
         nodes = given if self.preprocessor is None else self.preprocessor(given)
         nodes = list(nodes)
         for ops, picks in zip(self.ops, self.inputs, strict=True):
-            outputs = [op(pick(nodes)) for op, pick in zip(ops, picks, strict=True)]
+            outputs = [op(pick(nodes)) for op, pick in zip(ops.children(), picks.children(), strict=True)]
             nodes.append(reduce_inputs(outputs, "sum"))
         output = torch.cat([nodes[index] for index in joined], self.concat_dim)
         return output if self.postprocessor is None else self.postprocessor(output, given)

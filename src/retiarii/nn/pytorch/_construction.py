@@ -98,13 +98,13 @@ def replace_leaves(value: Any, function: Callable[[Any], Any]) -> Any:
 
     Containers in which nothing changes are returned as they are, not copied.
     """
-    parts = None if isinstance(value, Expression) else _parts(value)
+    parts = None if isinstance(value, Expression) else parts_of(value)
     if parts is None:
         return function(value)
     replaced = {key: replace_leaves(part, function) for key, part in parts.items()}
     if all(replaced[key] is part for key, part in parts.items()):
         return value
-    return _rebuilt(value, replaced)
+    return rebuilt_from(value, replaced)
 
 
 def find_expressions(value: Any) -> tuple[Expression, ...]:
@@ -121,7 +121,7 @@ def locate_expressions(value: Any, place: str = "") -> Iterator[tuple[str, Expre
 
 def leaves(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
     """Yield what nested lists, tuples, dicts and dataclasses contain, with its place."""
-    parts = None if isinstance(value, Expression) else _parts(value)
+    parts = None if isinstance(value, Expression) else parts_of(value)
     if parts is None:
         yield place, value
         return
@@ -130,7 +130,7 @@ def leaves(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
         yield from leaves(part, f"{place}.{key}" if named else f"{place}[{key!r}]")
 
 
-def _parts(value: Any) -> dict[Any, Any] | None:
+def parts_of(value: Any) -> dict[Any, Any] | None:
     """Return the parts of a container by key, or None for anything else."""
     if isinstance(value, (list, tuple)):
         return dict(enumerate(value))
@@ -141,7 +141,7 @@ def _parts(value: Any) -> dict[Any, Any] | None:
     return None
 
 
-def _rebuilt(value: Any, parts: dict[Any, Any]) -> Any:
+def rebuilt_from(value: Any, parts: dict[Any, Any]) -> Any:
     """Return a container like ``value`` with other parts."""
     if isinstance(value, tuple):
         return type(value)(*parts.values()) if hasattr(value, "_fields") else type(value)(parts.values())

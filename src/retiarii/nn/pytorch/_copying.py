@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from retiarii.errors import FreezeError
 from retiarii.nn.pytorch._attributes import chosen_attribute
-from retiarii.nn.pytorch._cloning import RESETTABLE, empty_clone, is_shared
 from retiarii.nn.pytorch._chosen import ChosenValues
+from retiarii.nn.pytorch._cloning import RESETTABLE, empty_clone, is_shared
 from retiarii.nn.pytorch._freezer import Freezer, Frozen
 from retiarii.nn.pytorch._losses import Losses
 from retiarii.nn.pytorch._rebuilding import rebuild
@@ -21,7 +21,7 @@ from retiarii.nn.pytorch.mutation_utils import Mutable
 from retiarii.space import Expression
 
 
-class _ConstructorNeeded(Exception):  # noqa: N818 - a signal to the copier further out, not an error
+class _ConstructorNeeded(Exception):
     """Something depends on what a constructor computes with the architecture, so the constructor has to run again."""
 
     def __init__(self, call: ModuleCall) -> None:
@@ -95,7 +95,7 @@ class Copier(Freezer):
             if not layer._parameters and not layer._modules:
                 return self._clone(layer, is_fresh=True)
             is_fresh = not call.changed_weights(layer)
-            if not is_fresh or (type(layer) in RESETTABLE and is_plain(call)) or call.changed_since(layer):
+            if not is_fresh or can_reset(layer, call) or call.changed_since(layer):
                 return self._clone(layer, is_fresh)
         else:
             self._give_up_changes(layer, call)
@@ -216,12 +216,15 @@ class Copier(Freezer):
             known = self._memo[id(parameter)] = nn.Parameter(values, parameter.requires_grad)
         elif known is None:
             known = copy.deepcopy(parameter, self._memo)
-        return known  # type: ignore[no-any-return]  # what is kept for a parameter is a parameter
+        return known
 
     def _buffer(self, buffer: Tensor | None) -> Tensor | None:
         if type(buffer) is not Tensor:
             return copy.deepcopy(buffer, self._memo)
-        return self._memo.setdefault(id(buffer), buffer.detach().clone())
+        if id(buffer) not in self._memo:
+            self._memo[id(buffer)] = buffer.detach().clone()
+        known: Tensor = self._memo[id(buffer)]
+        return known
 
     def _finish_attribute(self, module: nn.Module, new: nn.Module, name: str) -> None:
         value = vars(module)[name]
@@ -236,9 +239,12 @@ class Copier(Freezer):
         return self.module(module).module
 
 
-def is_plain(call: ModuleCall) -> bool:
-    """Return whether the arguments of a call are plain values: not the weights themselves, for example."""
-    return all(map(is_shared, call.args)) and all(map(is_shared, call.kwargs.values()))
+def can_reset(layer: nn.Module, call: ModuleCall) -> bool:
+    """Return whether a layer that is unchanged can be copied and reset instead of being constructed."""
+    if type(layer) not in RESETTABLE or not all(map(is_shared, (*call.args, *call.kwargs.values()))):
+        return False  # weights may be arguments, too
+    tensor = _first_tensor(layer)
+    return tensor is None or not tensor.is_meta
 
 
 def match_placement(old: nn.Module, new: nn.Module) -> None:

@@ -34,8 +34,8 @@ def condition_where(value: Expression | Any, predicate: Callable[[Any], bool]) -
     combinations = math.prod(choice.cardinality for choice in choices)
     if combinations > MAX_COMBINATIONS:
         raise SpaceError(
-            f"{value!r} has {combinations} combinations of values, more than the {MAX_COMBINATIONS} that a condition may "
-            "depend on. Give its choices fewer candidates."
+            f"{value!r} has {combinations} combinations of values, more than the {MAX_COMBINATIONS} that a "
+            "condition may depend on. Give its choices fewer candidates."
         )
     labels = [choice.label for choice in choices]
     domains = [[choice.value_at(index) for index in range(int(choice.cardinality))] for choice in choices]

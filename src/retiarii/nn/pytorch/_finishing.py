@@ -17,7 +17,7 @@ from retiarii.nn.pytorch._context import ContextStack, stack_of
 from retiarii.nn.pytorch._freezer import Freezer, Frozen
 from retiarii.nn.pytorch._layers import layer_class
 from retiarii.nn.pytorch._namespace import Position, numbering_from
-from retiarii.nn.pytorch._origins import forget_origin, inner_path, remember_origin, remember_root
+from retiarii.nn.pytorch._origins import mark_origin, marked_origin, remember_root, settle_origins
 from retiarii.nn.pytorch._recording import forget_call, module_call
 from retiarii.nn.pytorch._snapshot import TORCH_STATE
 from retiarii.nn.pytorch.mutation_utils import Mutable
@@ -56,8 +56,13 @@ class Fixing:
             ArchitectureError: The architecture does not fit the model.
         """
         frozen = Finisher(self).module(model)
+        settle_origins(frozen.module)
         remember_root(frozen.module, frozen.inner)
         return frozen.module
+
+    def claim(self, module: nn.Module) -> None:
+        """Note that a module is no model, though it is nobody's child: copies of it are."""
+        self.children.add(module)
 
     def roots(self) -> list[nn.Module]:
         """Return the modules that have children and are no children themselves."""
@@ -68,7 +73,7 @@ class Fixing:
         self.parents.add(parent)
         self.children.add(child)
         if not isinstance(child, Mutable):
-            forget_origin(parent, name)
+            mark_origin(parent, name, ())
             return None
         try:
             frozen = Finisher(self).module(child)
@@ -76,7 +81,7 @@ class Fixing:
             if err.label not in self.values.missing:
                 raise
             return None  # it is inside a candidate that is not chosen, or the end of the block will tell
-        remember_origin(parent, name, frozen.inner)
+        mark_origin(parent, name, frozen.inner)
         self.children.add(frozen.module)
         return frozen.module
 
@@ -108,7 +113,12 @@ class Finisher(Freezer):
     def child(self, parent: nn.Module, name: str, path: str | None = None) -> Frozen:
         """Fix the child of a module; it may have been replaced already when it became a child."""
         frozen = super().child(parent, name, path)
-        return Frozen(frozen.module, inner_path(parent, name) + frozen.inner)
+        return Frozen(frozen.module, marked_origin(parent, name) + frozen.inner)
+
+    def attach(self, parent: nn.Module, name: str, frozen: Frozen) -> None:
+        """Make a fixed module the child of a module that is being built."""
+        parent._modules[name] = frozen.module
+        mark_origin(parent, name, frozen.inner)
 
     def _plain(self, module: nn.Module) -> None:
         call = module_call(module)
@@ -149,7 +159,9 @@ def build_fixed(make: Callable[[], nn.Module], start: Position, values: ChosenVa
     """
     fixing = Fixing(values)
     with numbering_from(start), ContextStack(FIXED_KEY, fixing):
-        return Finisher(fixing).module(make())
+        frozen = Finisher(fixing).module(make())
+    settle_origins(frozen.module)
+    return frozen
 
 
 def _fix_on_registration(parent: nn.Module, name: str, child: nn.Module | None) -> nn.Module | None:
@@ -161,6 +173,6 @@ _hooks: list[Any] = []
 
 
 def _install_hook() -> None:
-    """Have torch tell us of children. The hook stays: taking it out would disturb threads that build models just now."""
+    """Have torch tell us of children. The hook stays: taking it out would disturb threads that build models."""
     if not _hooks:
-        _hooks.append(register_module_module_registration_hook(_fix_on_registration))
+        _hooks.append(register_module_module_registration_hook(_fix_on_registration))  # type: ignore[arg-type]  # what it returns replaces the child, says torch's documentation

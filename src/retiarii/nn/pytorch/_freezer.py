@@ -86,8 +86,7 @@ class Freezer(ABC):
     def attach(self, parent: nn.Module, name: str, frozen: Frozen) -> None:
         """Make a fixed module the child of a fixed module."""
         parent._modules[name] = frozen.module
-        if frozen.inner:
-            remember_origin(parent, name, frozen.inner)
+        remember_origin(parent, name, frozen.inner)
 
     def need_constructor(self, reason: str) -> None:  # noqa: B027 - optional
         """Say that a constructor used something that the architecture changes; it has to run with the architecture.

@@ -9,7 +9,6 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-import torch
 from torch import nn
 
 from retiarii.nn.pytorch._recording import build_layer
@@ -90,7 +89,7 @@ def torch_name(name: str) -> Any:
 
 
 def _containers() -> tuple[type, ...]:
-    return (*_PASSED_THROUGH[1:], nn.DataParallel, torch.nn.Container)
+    return (*_PASSED_THROUGH[1:], nn.DataParallel, getattr(nn, "Container", nn.Sequential))
 
 
 def torch_names() -> list[str]:

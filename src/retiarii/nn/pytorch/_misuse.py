@@ -69,7 +69,7 @@ def _error(cls: type[torch.nn.Module], argument: str, choice: Expression) -> Cho
     else:
         name, fix = cls.__qualname__, f"Mark {cls.__name__} with @basic_unit"
     return ChoiceMisuseError(
-        f"{name} got {choice!r} as its argument {argument!r} and used it as a plain value, but its value is chosen only "
-        f"when an architecture is fixed. {fix}, which then gets the chosen value, or use ModelParameterChoice in the "
-        "model's own __init__."
+        f"{name} got {choice!r} as its argument {argument!r} and used it as a plain value, but its value is chosen "
+        f"only when an architecture is fixed. {fix}, which then gets the chosen value, or use ModelParameterChoice in "
+        "the model's own __init__."
     )

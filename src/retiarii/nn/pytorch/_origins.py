@@ -14,25 +14,40 @@ _inner_paths: WeakKeyDictionary[nn.Module, dict[str, tuple[str, ...]]] = WeakKey
 _roots: WeakKeyDictionary[nn.Module, tuple[str, ...]] = WeakKeyDictionary()
 
 
+# While a model is being built, the same is an attribute of the parent, so that copies that a constructor makes have it.
+_PENDING = "_retiarii_inner_paths"
+
+
 def remember_origin(parent: nn.Module, name: str, inner: tuple[str, ...]) -> None:
     """Note that the child ``name`` of a frozen module was further inside in the base model."""
-    _inner_paths.setdefault(parent, {})[name] = inner
+    if inner:
+        _inner_paths.setdefault(parent, {})[name] = inner
 
 
-def forget_origin(parent: nn.Module, name: str) -> None:
-    """Forget what was noted of a child that is replaced."""
-    _inner_paths.get(parent, {}).pop(name, None)
+def mark_origin(parent: nn.Module, name: str, inner: tuple[str, ...]) -> None:
+    """Note the same of a module that is still being built; `settle_origins` ends that."""
+    if inner:
+        vars(parent).setdefault(_PENDING, {})[name] = inner
+    else:
+        vars(parent).get(_PENDING, {}).pop(name, None)
+
+
+def marked_origin(parent: nn.Module, name: str) -> tuple[str, ...]:
+    """Return what `mark_origin` noted."""
+    marked: tuple[str, ...] = vars(parent).get(_PENDING, {}).get(name, ())
+    return marked
+
+
+def settle_origins(model: nn.Module) -> None:
+    """Take the notes off the modules of a model that is complete."""
+    for module in model.modules():
+        for name, inner in vars(module).pop(_PENDING, {}).items():
+            remember_origin(module, name, inner)
 
 
 def remember_root(model: nn.Module, inner: tuple[str, ...] = ()) -> None:
     """Note that a model was frozen here."""
     _roots[model] = inner
-
-
-def inner_path(parent: nn.Module, name: str) -> tuple[str, ...]:
-    """Return the names on the way from a child's place to its place in the base model."""
-    paths = _inner_paths.get(parent)
-    return () if paths is None else paths.get(name, ())
 
 
 def is_known(model: nn.Module) -> bool:
@@ -51,7 +66,7 @@ def _tensor_origins(module: nn.Module, name: str, origin: str) -> Iterator[tuple
             yield name + tensor, origin + tensor
     for child, submodule in module._modules.items():
         if submodule is not None:
-            inner = _joined(f"{origin}{child}.", inner_path(module, child))
+            inner = _joined(f"{origin}{child}.", _inner_paths.get(module, {}).get(child, ()))
             yield from _tensor_origins(submodule, f"{name}{child}.", inner)
 
 

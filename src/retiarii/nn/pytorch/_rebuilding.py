@@ -15,8 +15,15 @@ from retiarii.nn.pytorch._origins import tensor_origins
 from retiarii.nn.pytorch._recording import ModuleCall
 
 
-def rebuild(module: nn.Module, call: ModuleCall, args: tuple[Any, ...], kwargs: dict[str, Any], values: ChosenValues,
-            place: str, losses: Losses) -> nn.Module:
+def rebuild(
+    module: nn.Module,
+    call: ModuleCall,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    values: ChosenValues,
+    place: str,
+    losses: Losses,
+) -> nn.Module:
     """Run the constructor of a module again, and carry over the weights that were changed since it ran first.
 
     Raises:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import inspect
+import operator
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from torch import nn
@@ -46,9 +48,7 @@ class Repeat(Mutable):
         >>> self.blocks = nn.Repeat(lambda index: nn.Linear(8, 8), (1, 4), label="depth")
     """
 
-    def __init__(
-        self, blocks: Blocks, depth: int | tuple[int, int] | Expression, *, label: str | None = None
-    ) -> None:
+    def __init__(self, blocks: Blocks, depth: int | tuple[int, int] | Expression, *, label: str | None = None) -> None:
         super().__init__()
         self.depth_choice = _as_depth(depth, label)
         self.min_depth, self.max_depth = _extremes(self.depth_choice)
@@ -63,7 +63,7 @@ class Repeat(Mutable):
         """Report the depth, and the choices of the blocks on condition that the depth reaches them."""
         survey.expression(self.depth_choice, "depth")
         for index in range(self.max_depth):
-            condition = condition_where(self.depth_choice, lambda depth, index=index: depth > index)
+            condition = condition_where(self.depth_choice, partial(operator.lt, index))
             with survey.inside("blocks"), survey.under(condition):
                 survey.child(self.blocks, str(index))
 

@@ -15,6 +15,7 @@ from retiarii.nn.pytorch._construction import leaves, replace_leaves
 from retiarii.nn.pytorch._layers import LayerFactory, layer_class
 from retiarii.space import Expression
 
+
 class Replicator:
     """Copies values deeply, as `copy.deepcopy` does, but fixes modules and evaluates expressions on the way.
 

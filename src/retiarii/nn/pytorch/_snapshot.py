@@ -51,8 +51,10 @@ class Snapshot:
 
 def _tensors(module: nn.Module) -> Iterable[tuple[str, Tensor]]:
     if not module._modules:  # most layers; torch's own iterators take longer than the checksums
-        own = [item for item in module._parameters.items() if item[1] is not None]
-        return own or [item for item in module._buffers.items() if item[1] is not None]
+        own: list[tuple[str, Tensor]] = [
+            (name, value) for name, value in module._parameters.items() if value is not None
+        ]
+        return own or [(name, value) for name, value in module._buffers.items() if value is not None]
     parameters = list(module.named_parameters(remove_duplicate=False))
     return parameters or list(module.named_buffers(remove_duplicate=False))
 

@@ -49,8 +49,8 @@ def original_state_dict_hooks(model: nn.Module) -> Iterator[None]:
             state.pop(prefix + origin, None)
         state.update({prefix + name: tensor for name, tensor in found.items()})
 
-    saving = model.register_state_dict_post_hook(to_original)
-    loading = model.register_load_state_dict_pre_hook(from_original)
+    saving = model.register_state_dict_post_hook(to_original)  # type: ignore[no-untyped-call]  # torch's
+    loading = model.register_load_state_dict_pre_hook(from_original)  # type: ignore[no-untyped-call]  # torch's
     try:
         yield
     finally:

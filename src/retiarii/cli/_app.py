@@ -1,0 +1,56 @@
+"""The Typer application: the options before the command, and the list of commands."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from retiarii._version import __version__
+from retiarii.cli._context import StorageOption, current_settings
+from retiarii.cli._doctor import doctor
+from retiarii.cli._export import export
+from retiarii.cli._list import list_experiments
+from retiarii.cli._manage import delete, stop
+from retiarii.cli._run import demo, resume
+from retiarii.cli._show import show
+
+app = typer.Typer(
+    name="retiarii",
+    help="Neural architecture search for PyTorch: look at experiments, resume them, export what they found.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"retiarii {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    storage: StorageOption = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    settings = current_settings()
+    settings.storage, settings.debug = storage, debug
+
+
+_EXPERIMENTS, _SET_UP = "Experiments", "Set-up"
+
+app.command("list", rich_help_panel=_EXPERIMENTS)(list_experiments)
+app.command("show", rich_help_panel=_EXPERIMENTS)(show)
+app.command("export", rich_help_panel=_EXPERIMENTS)(export)
+app.command("resume", rich_help_panel=_EXPERIMENTS)(resume)
+app.command("stop", rich_help_panel=_EXPERIMENTS)(stop)
+app.command("delete", rich_help_panel=_EXPERIMENTS)(delete)
+app.command("doctor", rich_help_panel=_SET_UP)(doctor)
+app.command("demo", rich_help_panel=_SET_UP)(demo)

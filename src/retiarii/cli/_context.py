@@ -1,0 +1,91 @@
+"""What the options before the command say, and how commands get at a store and an experiment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import typer
+
+if TYPE_CHECKING:
+    from retiarii.storage import ExperimentRecord, Store
+
+
+@dataclass
+class Settings:
+    """What holds for every command of one call.
+
+    Attributes:
+        storage: Where experiments are kept; None for the default.
+        debug: Whether errors show their traceback.
+    """
+
+    storage: str | None = None
+    debug: bool = False
+
+
+_SETTINGS = Settings()
+
+StorageOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--storage",
+        metavar="PATH|URL",
+        help="Where experiments are kept: a path, sqlite:///... or postgresql://...  "
+        "By default RETIARII_STORAGE, or retiarii.db in the experiments folder (RETIARII_HOME).",
+        show_default=False,
+    ),
+]
+JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+IdArgument: TypeAlias = Annotated[
+    str, typer.Argument(metavar="ID", help="An experiment's id, or the beginning of one.", show_default=False)
+]
+
+
+def current_settings() -> Settings:
+    """Return the settings of this call; the options before the command change them."""
+    return _SETTINGS
+
+
+def names_a_store(storage: str | None) -> bool:
+    """Return whether the user said where the store is, in whatever way."""
+    return bool(storage or _SETTINGS.storage or os.environ.get("RETIARII_STORAGE"))
+
+
+def default_place() -> str:
+    """Return where the store is when nobody says otherwise."""
+    from retiarii.storage import locate
+
+    return str(locate(None))
+
+
+@contextmanager
+def opened(storage: str | None) -> Iterator[Store]:
+    """Open the store that is meant, without making one.
+
+    Args:
+        storage: What the command's own option says; None for the option before the command, or the default.
+
+    Raises:
+        NotFoundError: There is no store.
+        StorageError: It cannot be read.
+    """
+    from retiarii.storage import open_store  # SQLAlchemy takes a third of a second, which --help need not wait for
+
+    with open_store(_SETTINGS.storage if storage is None else storage, create=False) as store:
+        yield store
+
+
+@contextmanager
+def found(storage: str | None, prefix: str) -> Iterator[tuple[Store, ExperimentRecord]]:
+    """Open the store that is meant and find an experiment in it.
+
+    Raises:
+        NotFoundError: There is no store, or not exactly one experiment whose id begins so.
+        StorageError: The store cannot be read.
+    """
+    with opened(storage) as store:
+        yield store, store.find_experiment(prefix)

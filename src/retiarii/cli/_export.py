@@ -1,0 +1,82 @@
+"""``retiarii export``: the best architectures, as JSON that ``fixed_arch`` reads."""
+
+from __future__ import annotations
+
+import json
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from retiarii.cli._context import IdArgument, StorageOption, found
+from retiarii.cli._json import trial_json
+from retiarii.cli._text import error_console, number_text
+from retiarii.errors import ExperimentError
+from retiarii.trial import Direction, Trial
+
+
+class OptimizeMode(str, Enum):
+    """The spellings of ``--optimize-mode``."""
+
+    MAXIMIZE = "maximize"
+    MINIMIZE = "minimize"
+
+
+def export(
+    experiment_id: IdArgument,
+    top_k: Annotated[int, typer.Option("--top-k", min=1, help="How many; more than one gives a list.")] = 1,
+    optimize_mode: Annotated[
+        OptimizeMode | None,
+        typer.Option(
+            "--optimize-mode", help="Which metrics are better; by default as in the search.", show_default=False
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", dir_okay=False, help="Write there instead of printing."),
+    ] = None,
+    storage: StorageOption = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="For each, also its trial, metrics and hash; always a list.")
+    ] = False,
+) -> None:
+    """Export the best architectures as JSON, ready for [bold]fixed_arch[/].
+
+    Raises:
+        ExperimentError: No trial has completed, or the file cannot be written.
+    """
+    direction = None if optimize_mode is None else Direction(optimize_mode.value)
+    with found(storage, experiment_id) as (store, record):
+        best = store.best_trials(record.id, top_k, direction)
+    if not best:
+        raise ExperimentError(
+            f"Experiment {record.id!r} has no completed trial, so there is nothing to export. "
+            f"`retiarii show {record.id}` says how it stands and why trials failed."
+        )
+    text = json.dumps(_exported(best, top_k, in_full=as_json), indent=2, ensure_ascii=False)
+    if output is None:
+        typer.echo(text)
+    else:
+        _write(output, text)
+        numbers = ", ".join(f"{trial.number} ({number_text(trial.metric)})" for trial in best)
+        error_console().print(
+            f"Wrote {output}: trial{'s' if len(best) > 1 else ''} {numbers}", markup=False, soft_wrap=True
+        )
+
+
+def _exported(best: list[Trial], top_k: int, *, in_full: bool) -> Any:
+    if in_full:
+        return [trial_json(trial) for trial in best]
+    architectures = [trial.architecture.to_json() for trial in best]
+    return architectures[0] if top_k == 1 else architectures
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text + "\n", encoding="utf-8")
+    except OSError as err:
+        raise ExperimentError(
+            f"The file {str(path)!r} cannot be written: {err.strerror or err}. Choose another place with -o."
+        ) from err

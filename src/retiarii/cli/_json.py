@@ -1,0 +1,78 @@
+"""What programs read: the JSON of experiments and trials, in one place."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from retiarii.storage import ExperimentRecord, FailureReason, Store
+    from retiarii.trial import Metrics, Trial
+
+
+def print_json(data: Any) -> None:
+    """Print data as indented JSON."""
+    typer.echo(json.dumps(data, indent=2, allow_nan=False))
+
+
+def shown_state(store: Store, record: ExperimentRecord) -> str:
+    """Return where an experiment stands; one whose process was killed counts as stopped."""
+    if record.state.value == "running" and not store.is_running(record.id):
+        return "stopped"
+    return record.state.value
+
+
+def experiment_json(store: Store, record: ExperimentRecord) -> dict[str, Any]:
+    """Return what ``list`` tells about an experiment."""
+    best = store.best_trials(record.id, 1)
+    return {
+        "id": record.id,
+        "name": record.name,
+        "state": shown_state(store, record),
+        "message": record.message,
+        "direction": record.direction.value,
+        "seed": record.seed,
+        "strategy": record.strategy,
+        "created": record.created,
+        "updated": record.updated,
+        "pid": record.pid if store.is_running(record.id) else None,
+        "host": record.host if store.is_running(record.id) else None,
+        "version": record.version,
+        "trials": {state.value: count for state, count in store.count_trials(record.id).items()},
+        "best": trial_json(best[0]) if best else None,
+    }
+
+
+def trial_json(trial: Trial, *, in_full: bool = False) -> dict[str, Any]:
+    """Return a trial; in full with what it reported on the way, its traceback and output."""
+    data: dict[str, Any] = {
+        "number": trial.number,
+        "state": trial.state.value,
+        "metric": trial.metric,
+        "metrics": None if trial.metrics is None else _finite(trial.metrics),
+        "started": trial.started,
+        "ended": trial.ended,
+        "device": trial.device,
+        "key": trial.architecture.key,
+        "architecture": trial.architecture.to_json(),
+        "failure": None,
+    }
+    if trial.failure is not None:
+        data["failure"] = {"kind": trial.failure.kind.value, "message": trial.failure.message}
+    if in_full:
+        data["intermediates"] = [_finite(metrics) for metrics in trial.intermediates]
+        data["traceback"] = None if trial.failure is None else trial.failure.traceback
+        data["output"] = trial.output
+    return data
+
+
+def reason_json(reason: FailureReason) -> dict[str, Any]:
+    """Return one group of failures."""
+    return {"kind": reason.kind.value, "message": reason.message, "count": reason.count, "example": reason.example}
+
+
+def _finite(metrics: Metrics) -> dict[str, float | None]:
+    return {name: value if math.isfinite(value) else None for name, value in metrics.items()}

@@ -1,0 +1,57 @@
+"""``retiarii stop`` and ``retiarii delete``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from retiarii.cli._context import IdArgument, StorageOption, found
+from retiarii.cli._json import shown_state
+from retiarii.cli._text import console
+from retiarii.errors import ExperimentBusyError, ExperimentError
+
+
+def stop(experiment_id: IdArgument, storage: StorageOption = None) -> None:
+    """Ask a running experiment to stop after its running trials. It can be resumed.
+
+    Raises:
+        ExperimentError: It is not running.
+    """
+    with found(storage, experiment_id) as (store, record):
+        if not store.is_running(record.id):
+            raise ExperimentError(
+                f"Experiment {record.id!r} is not running (it is {shown_state(store, record)}), so there is nothing to "
+                "stop."
+            )
+        store.request_stop(record.id)
+    console().print(
+        f"Asked {record.id} (process {record.pid} on {record.host}) to stop after its running trials.\n"
+        f"Go on later with: retiarii resume {record.id}",
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+def delete(
+    experiment_id: IdArgument,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    storage: StorageOption = None,
+) -> None:
+    """Delete an experiment with its trials and files, for good.
+
+    Raises:
+        ExperimentBusyError: It is running.
+    """
+    with found(storage, experiment_id) as (store, record):
+        if store.is_running(record.id):
+            raise ExperimentBusyError(
+                f"Experiment {record.id!r} is running (process {record.pid} on {record.host}). Stop it first: "
+                f"retiarii stop {record.id}"
+            )
+        trials = sum(store.count_trials(record.id).values())
+        what = f"experiment {record.id} ({record.name or 'no name'}, {trials:,} trials)"
+        if not yes:
+            typer.confirm(f"Delete {what} for good?", abort=True)
+        store.delete_experiment(record.id)
+    console().print(f"Deleted {what}.", markup=False, soft_wrap=True)

@@ -1,0 +1,55 @@
+"""``retiarii resume`` and ``retiarii demo``: the commands that search. Only these load torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+
+from retiarii.cli._context import IdArgument, StorageOption, current_settings, found
+from retiarii.cli._text import console, error_console
+
+EXIT_INTERRUPTED = 130
+
+
+def resume(
+    experiment_id: IdArgument,
+    max_trial_number: Annotated[
+        int | None,
+        typer.Option("--max-trial-number", min=1, metavar="N", help="Go on to so many trials in all."),
+    ] = None,
+    storage: StorageOption = None,
+) -> None:
+    """Go on with an experiment that was stopped or killed, from where it was.
+
+    Give it more trials with [bold]--max-trial-number[/]. Runs the model, evaluator and strategy that were stored.
+    """
+    with found(storage, experiment_id) as (store, record):  # a wrong id should not have to wait for torch
+        url = store.url
+    changes: dict[str, Any] = {} if max_trial_number is None else {"max_trial_number": max_trial_number}
+    from retiarii.experiment.pytorch import RetiariiExperiment
+
+    with _interruptible(f"Go on with: retiarii resume {record.id}"):
+        RetiariiExperiment.resume(record.id, storage=url, **changes)
+    console().print(f"Look at it with: retiarii show {record.id}", markup=False, soft_wrap=True)
+
+
+def demo(storage: StorageOption = None) -> None:
+    """Run a real search on handwritten digits, in about a minute."""
+    chosen = current_settings().storage if storage is None else storage
+    with _interruptible("See what is there with: retiarii list"):
+        from retiarii.cli._demo import run_demo
+
+        run_demo(storage=chosen, console=console())
+
+
+@contextmanager
+def _interruptible(advice: str) -> Iterator[None]:
+    """End with the exit code of Ctrl-C, not with a traceback."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        error_console().print(f"Interrupted. {advice}", markup=False, soft_wrap=True)
+        raise typer.Exit(EXIT_INTERRUPTED) from None

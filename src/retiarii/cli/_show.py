@@ -1,0 +1,167 @@
+"""``retiarii show``: one experiment, or one trial of it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console, Group, RenderableType
+from rich.text import Text
+
+from retiarii.cli._context import IdArgument, JsonOption, StorageOption, found
+from retiarii.cli._json import experiment_json, print_json, reason_json, shown_state, trial_json
+from retiarii.cli._text import (
+    LABEL_STYLE,
+    STATE_STYLES,
+    age_text,
+    architecture_text,
+    console,
+    duration_text,
+    failure_text,
+    heading,
+    moment_text,
+    number_text,
+    plain_table,
+    shortened,
+)
+from retiarii.cli._trial import print_trial
+from retiarii.space import SearchSpace
+from retiarii.trial import TrialState
+
+if TYPE_CHECKING:
+    from retiarii.storage import ExperimentRecord, FailureReason, Store
+    from retiarii.trial import Trial
+
+_MAX_REASONS = 8
+
+
+def show(
+    experiment_id: IdArgument,
+    top_k: Annotated[int, typer.Option("--top-k", min=0, help="How many of the best trials.")] = 5,
+    trial: Annotated[
+        int | None,
+        typer.Option("--trial", metavar="N", help="Show this trial in full instead: traceback, output, all metrics."),
+    ] = None,
+    storage: StorageOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show an experiment: its space, best trials, what runs, and why trials failed.
+
+    Works while the experiment runs.
+    """
+    with found(storage, experiment_id) as (store, record):
+        if trial is not None:
+            chosen = store.get_trial(record.id, trial)
+            if as_json:
+                print_json(trial_json(chosen, in_full=True))
+            else:
+                print_trial(chosen, console())
+        elif as_json:
+            print_json(_json(store, record, top_k))
+        else:
+            _print(store, record, top_k, console())
+
+
+def _json(store: Store, record: ExperimentRecord, top_k: int) -> dict[str, object]:
+    return {
+        **experiment_json(store, record),
+        "config": record.config,
+        "space": record.space,
+        "top": [trial_json(trial) for trial in store.best_trials(record.id, top_k)],
+        "running": [trial_json(trial) for trial in store.iter_trials(record.id, states=[TrialState.RUNNING])],
+        "failures": [reason_json(reason) for reason in store.failure_reasons(record.id)],
+    }
+
+
+def _print(store: Store, record: ExperimentRecord, top_k: int, out: Console) -> None:
+    best = store.best_trials(record.id, top_k)
+    running = store.list_trials(record.id, states=[TrialState.RUNNING])
+    reasons = store.failure_reasons(record.id)
+    is_running = store.is_running(record.id)
+    out.print(_header(store, record, is_running=is_running))
+    if record.space:
+        _print_space(record, out)
+    sections: list[RenderableType] = []
+    if best:
+        sections.append(_best(best))
+    if running:
+        sections.append(_running(running, is_running=is_running))
+    if reasons:
+        sections.append(_failures(reasons, record.id))
+    for section in sections:
+        out.print()
+        out.print(section)
+
+
+def _header(store: Store, record: ExperimentRecord, *, is_running: bool) -> RenderableType:
+    state = shown_state(store, record)
+    title = Text.assemble((record.name or record.id, "bold"), "  ", (state, STATE_STYLES[state]))
+    table = plain_table("", "")
+    table.show_header = False
+    table.columns[0].style = LABEL_STYLE
+    rows = {
+        "id": record.id,
+        "strategy": f"{record.strategy}  ({record.direction.value}, seed {record.seed})",
+        "trials": _counts(store.count_trials(record.id), is_running=is_running),
+        "time": f"created {moment_text(record.created)}, last change {age_text(record.updated)}",
+        "process": f"{record.pid} on {record.host}" if is_running else "",
+        "message": _message(record, state),
+        "kept in": store.where,
+    }
+    for name, text in rows.items():
+        if text:
+            table.add_row(name, Text(text))
+    return Group(title, table)
+
+
+def _counts(counts: dict[TrialState, int], *, is_running: bool) -> str:
+    words = {TrialState.RUNNING: "running" if is_running else "interrupted"}
+    order = (TrialState.COMPLETED, TrialState.PRUNED, TrialState.FAILED, TrialState.RUNNING)
+    parts = [f"{counts[state]:,} {words.get(state, state.value)}" for state in order if counts[state]]
+    return ", ".join(parts) if parts else "none yet"
+
+
+def _message(record: ExperimentRecord, state: str) -> str:
+    is_killed = state == "stopped" and record.state.value == "running"
+    message = "its process ended without a word (killed?)" if is_killed else record.message.rstrip(".")
+    hint = f"go on with: retiarii resume {record.id}" if state == "stopped" else ""
+    return "; ".join(filter(None, [message, hint]))
+
+
+def _print_space(record: ExperimentRecord, out: Console) -> None:
+    out.print()
+    out.print(heading("Search space"))
+    out.print(Text(SearchSpace.from_json(record.space).describe()), soft_wrap=True)
+
+
+def _best(best: list[Trial]) -> RenderableType:
+    table = plain_table("trial", "metric", "time", "architecture", right=("trial", "metric", "time"))
+    for trial in best:
+        table.add_row(
+            str(trial.number),
+            Text(number_text(trial.metric), style="bold"),
+            duration_text(trial.duration_s),
+            Text(architecture_text(trial.architecture)),
+        )
+    return Group(heading("Best trials"), table)
+
+
+def _running(running: list[Trial], *, is_running: bool) -> RenderableType:
+    table = plain_table("trial", "since", "device", "last", "architecture", right=("trial", "since", "last"))
+    for trial in running:
+        last = trial.intermediates[-1].get("default") if trial.intermediates else None
+        since = time.time() - trial.started if trial.started is not None and is_running else None
+        architecture = Text(architecture_text(trial.architecture))
+        table.add_row(str(trial.number), duration_text(since), trial.device or "-", number_text(last), architecture)
+    return Group(heading("Running" if is_running else "Interrupted (a resume runs them again)"), table)
+
+
+def _failures(reasons: list[FailureReason], experiment_id: str) -> RenderableType:
+    table = plain_table("times", "first", "why", right=("times", "first"))
+    for reason in reasons[:_MAX_REASONS]:
+        table.add_row(f"{reason.count:,}", str(reason.example), failure_text(reason.kind, shortened(reason.message)))
+    hidden = len(reasons) - _MAX_REASONS
+    more = f"{hidden} more reasons. " if hidden > 0 else ""
+    hint = f"{more}Traceback and output: retiarii show {experiment_id} --trial {reasons[0].example}"
+    return Group(heading("Failures"), table, Text(hint, style=LABEL_STYLE))

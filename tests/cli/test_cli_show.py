@@ -1,0 +1,70 @@
+from retiarii.space import SearchSpace
+
+
+def test_show_tells_what_one_wants_to_know(run, store):
+    outcome = run("show", "aa")
+    assert outcome.code == 0
+    for part in ("[b]aa11", "2 completed, 2 failed", "2 labels, 4 architectures", "op=pool, width=8", store.where):
+        assert part in outcome.out
+    best = outcome.out.index("Best trials")
+    assert outcome.out.index("0.7500", best) < outcome.out.index("0.5000", best)
+    failures = outcome.out[outcome.out.index("Failures") :].splitlines()
+    assert failures[2].split() == ["2", "2", "raised:", "ValueError:", "bad", "width"]
+    assert "retiarii show aa11 --trial 2" in failures[3]
+
+
+def test_a_killed_experiment_says_how_to_go_on(run, store):
+    out = run("show", "bb22").out
+    assert "killed" in out
+    assert "retiarii resume bb22" in out
+    assert "1 interrupted" in out
+    assert "Best trials" not in out
+
+
+def test_a_running_experiment_shows_its_process_and_trials(run, store):
+    with store.lock("bb22"):
+        out = run("show", "bb22").out
+        pid = store.get_experiment("bb22").pid
+    assert f"{pid} on " in out
+    assert "1 running" in out
+    assert "killed" not in out
+
+
+def test_show_as_json(run, store):
+    data = run("show", "aa11", "--top-k", "1", "--json").json
+    assert data["id"] == "aa11"
+    assert SearchSpace.from_json(data["space"]).size == 4
+    assert [trial["number"] for trial in data["top"]] == [1]
+    assert data["top"][0]["architecture"] == {"op": "pool", "width": 8}
+    assert data["failures"] == [{"kind": "raised", "message": "ValueError: bad width", "count": 2, "example": 2}]
+    assert data["running"] == []
+
+
+def test_a_failed_trial_shows_its_traceback_and_output(run, store):
+    out = run("show", "aa11", "--trial", "2").out
+    for part in ("Trial 2  failed", "raised: ValueError: bad width", "Traceback: ...", "epoch 1"):
+        assert part in out
+    assert "\x1b" not in out  # what a trial printed does not reach the terminal as commands
+
+
+def test_a_completed_trial_shows_what_it_reported(run, store):
+    out = run("show", "aa11", "--trial", "0").out
+    assert "2.50 s on cpu" in out
+    assert "default 0.2500" in out
+    data = run("show", "aa11", "--trial", "0", "--json").json
+    assert data["intermediates"] == [{"default": 0.25}, {"default": None}]
+
+
+def test_a_wrong_id_is_one_line(run, store):
+    outcome = run("show", "zz")
+    assert (outcome.code, outcome.out) == (1, "")
+    assert outcome.err.splitlines() == [
+        f"Error: There is no experiment 'zz' in the store {store.where}. The newest are bb22, aa11; `retiarii list` shows all."
+    ]
+
+
+def test_a_narrow_terminal_cuts_no_trial(run, store, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    out = run("show", "aa11").out
+    assert "0.7500" in out
+    assert "width=8" in out

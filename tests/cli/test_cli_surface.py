@@ -1,0 +1,65 @@
+import subprocess
+import sys
+
+import typer.main
+
+import retiarii
+from retiarii.cli._app import app
+
+COMMANDS = {
+    "delete": ["--storage", "--yes/-y", "ID"],
+    "demo": ["--storage"],
+    "doctor": ["--json", "--storage"],
+    "export": ["--json", "--optimize-mode", "--output/-o", "--storage", "--top-k", "ID"],
+    "list": ["--json", "--storage"],
+    "resume": ["--max-trial-number", "--storage", "ID"],
+    "show": ["--json", "--storage", "--top-k", "--trial", "ID"],
+    "stop": ["--storage", "ID"],
+}
+
+
+def test_commands_and_options_are_as_announced():
+    group = typer.main.get_command(app)
+    found = {
+        name: sorted(
+            "/".join(parameter.opts) if parameter.param_type_name == "option" else parameter.metavar
+            for parameter in command.params
+        )
+        for name, command in group.commands.items()
+    }
+    assert found == COMMANDS
+    assert sorted("/".join(parameter.opts) for parameter in group.params) == ["--debug", "--storage", "--version"]
+
+
+def test_every_command_has_help(run):
+    assert run("--help").code == 0
+    for name in COMMANDS:
+        outcome = run(name, "-h")
+        assert outcome.code == 0
+        assert f"retiarii {name}" in outcome.out
+
+
+def test_the_version_is_printed(run):
+    assert run("--version").out == f"retiarii {retiarii.__version__}\n"
+
+
+def test_wrong_usage_has_its_own_exit_code(run):
+    outcome = run("shw", "x")
+    assert outcome.code == 2
+    assert "shw" in outcome.err
+    assert run("show").code == 2
+    assert run("export", "x", "--top-k", "0").code == 2
+
+
+def test_looking_does_not_import_torch(store):
+    code = """
+import sys
+from retiarii.cli import main
+for arguments in (["list"], ["show", "aa11"], ["export", "aa11"], ["delete", "aa11", "-y"]):
+    try:
+        main(arguments)
+    except SystemExit as end:
+        assert not end.code, arguments
+assert "torch" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)

@@ -1,0 +1,176 @@
+"""JSON, types by name, and hashes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from functools import partial
+
+import pytest
+import torch
+from graph_models import ZOO, ResNet
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import retiarii.nn.pytorch as nn
+from retiarii.errors import GraphError
+from retiarii.graph import Model, convert_to_graph, structural_hash
+from retiarii.graph._operation import Input, Inputs
+from retiarii.graph._references import TypeReference
+from retiarii.graph._values import decode, encode
+
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text(max_size=5)
+    | st.sampled_from([..., torch.float16, torch.device("cpu"), torch.channels_last, Input(3), Inputs(), 1 + 2j])
+)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3)
+    | st.lists(inner, max_size=3).map(tuple)
+    | st.dictionaries(st.text(max_size=3) | st.integers(), inner, max_size=3)
+    | st.tuples(inner, inner, inner).map(lambda parts: slice(*parts)),
+    max_leaves=8,
+)
+
+
+@given(VALUES)
+def test_values_survive_json_exactly(value):
+    data = encode(value)
+    again = decode(json.loads(json.dumps(data)))
+    assert repr(again) == repr(value)
+    assert encode(again) == data
+
+
+def test_special_values_survive_json():
+    tensor = torch.tensor([[0.1, float("inf")], [-1e-30, 3.0]])
+    assert torch.equal(decode(json.loads(json.dumps(encode(tensor)))), tensor)
+    assert decode(encode(torch.tensor([True, False]))).tolist() == [True, False]
+    assert decode(encode(nn.LayerNorm)) == TypeReference("torch.nn.LayerNorm")
+    again = decode(json.loads(json.dumps(encode(partial(nn.BatchNorm2d, eps=0.5)))))
+    assert encode(again) == encode(partial(nn.BatchNorm2d, eps=0.5))
+    assert again.resolve()(3).eps == 0.5
+
+
+def test_reading_imports_nothing_and_building_refuses_what_is_no_layer(tmp_path, monkeypatch):
+    (tmp_path / "graph_json_evil.py").write_text("class Evil: pass\nimport pathlib\npathlib.Path('ran').touch()\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    data = convert_to_graph(ResNet()).to_json()
+    node = next(node for node in data["graphs"]["_model"]["nodes"] if node["name"] == "fc")
+    node["operation"]["type"] = "graph_json_evil.Evil"
+    model = Model.from_json(data)
+    assert "graph_json_evil" not in sys.modules
+    assert not (tmp_path / "ran").exists()
+    with pytest.raises(GraphError, match=r"At node 'fc'.*expected a subclass of torch.nn.Module"):
+        model.to_module()
+
+
+@pytest.mark.parametrize("name", ["os.system", "torch.load", "builtins.eval", "operator.attrgetter", "subprocess.run"])
+def test_functions_that_do_harm_are_refused(name):
+    data = convert_to_graph(ResNet()).to_json()
+    node = next(node for node in data["graphs"]["_model"]["nodes"] if node["name"] == "flatten")
+    node["operation"]["type"] = name
+    with pytest.raises(GraphError, match="may not call|expected a subclass"):
+        Model.from_json(data).to_module()(torch.zeros(1, 3, 16, 16))
+
+
+@pytest.mark.parametrize("data", [None, {}, {"version": 99}, {"version": 1}, {"version": 1, "root": "a", "graphs": {}}, {"version": 1, "root": "_model", "graphs": {"_model": 3}}])
+def test_what_is_no_graph_is_refused(data):
+    with pytest.raises(GraphError, match="no graph"):
+        Model.from_json(data)
+
+
+def renamed(data, rename):
+    """Return JSON in which every node and every module of a graph has another name, and nodes another number."""
+    data = json.loads(json.dumps(data))
+    for graph in data["graphs"].values():
+        for node in graph["nodes"]:
+            if node["id"] > 1:
+                node["name"] = rename(node["name"])
+                node["member"] = node["member"] and rename(node["member"])
+                node["id"] += 100
+            node["inputs"] = [[slot, head + 100 if head > 1 else head, s] for slot, head, s in node["inputs"]]
+        graph["next_id"] += 100
+    return data
+
+
+@settings(deadline=None, max_examples=20)
+@given(name=st.sampled_from(sorted(ZOO)), salt=st.integers(0, 99))
+def test_hash_does_not_depend_on_names(name, salt):
+    model = convert_to_graph(ZOO[name][0]())
+    other = Model.from_json(renamed(model.to_json(), lambda old: f"{old[::-1]}_{salt}"))
+    assert structural_hash(other) == structural_hash(model)
+
+
+def test_hashes_of_different_models_differ():
+    hashes = {structural_hash(convert_to_graph(make())) for make, _ in ZOO.values()}
+    assert len(hashes) == len(ZOO)
+
+
+def branches(left, right, combine):
+    class Net(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b = left(), right()
+
+        def forward(self, x):
+            return combine(self.a(x), self.b(x))
+
+    return structural_hash(convert_to_graph(Net()))
+
+
+def test_hash_knows_which_operations_commute():
+    conv, norm = lambda: nn.Conv2d(3, 3, 1), lambda: nn.BatchNorm2d(3)
+    assert branches(conv, norm, torch.add) == branches(norm, conv, torch.add)
+    assert branches(conv, norm, lambda a, b: a + b) == branches(norm, conv, lambda a, b: a + b)
+    assert branches(conv, norm, torch.sub) != branches(norm, conv, torch.sub)
+    assert branches(conv, norm, lambda a, b: torch.cat([a, b])) != branches(norm, conv, lambda a, b: torch.cat([a, b]))
+
+
+def test_hash_tells_shared_from_separate_weights():
+    class Net(torch.nn.Module):
+        def __init__(self, shared):
+            super().__init__()
+            self.a = nn.Linear(2, 2)
+            self.b = self.a if shared else nn.Linear(2, 2)
+
+        def forward(self, x):
+            return self.a(x) + self.b(x)
+
+    assert structural_hash(convert_to_graph(Net(True))) != structural_hash(convert_to_graph(Net(False)))
+
+
+def test_hash_sees_parameters_and_forgets_mutations_that_were_undone():
+    model = convert_to_graph(ResNet())
+    fork = model.fork()
+    parameters = fork.get_node_by_name("fc").operation.parameters
+    parameters["bias"] = False
+    assert structural_hash(fork) != structural_hash(model)
+    del parameters["bias"]
+    assert structural_hash(fork) == structural_hash(model)
+
+
+@pytest.mark.parametrize(
+    ("where", "bad"),
+    [
+        (("graphs", "_model", "nodes", 3, "name"), "x; import os"),
+        (("graphs", "_model", "nodes", 3, "member"), 'a"+__import__("os").name+"'),
+        (("graphs", "_model", "nodes", 3, "operation", "type"), "torch.nn.ReLU()"),
+        (("graphs", "_model", "inputs"), ["x=print(1)"]),
+        (("graphs", "_model", "module", "base"), "Module, print"),
+        (("graphs", "_model", "module", "order"), [1]),
+    ],
+)
+def test_names_that_are_code_are_refused(where, bad):
+    data = convert_to_graph(ResNet()).to_json()
+    *path, last = where
+    target = data
+    for key in path:
+        target = target[key]
+    target[last] = bad
+    with pytest.raises(GraphError, match="no graph"):
+        Model.from_json(data)
