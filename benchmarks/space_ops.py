@@ -26,7 +26,7 @@ from retiarii.space import ALWAYS, Architecture, Categorical, Choice, SearchSpac
 from retiarii.testing.spaces import darts
 
 LEVELS = 50
-WIDTHS = (48, 52, 56)
+WIDTHS = (52, 56, 60)
 CELLS_PER_STAGE = 4
 
 

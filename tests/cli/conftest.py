@@ -3,7 +3,6 @@ import json
 import pytest
 
 from retiarii.cli import main
-from retiarii.errors import RetiariiError
 from retiarii.space import Categorical, SearchSpace
 from retiarii.storage import ExperimentRecord, ExperimentState, open_store
 from retiarii.trial import Failure, FailureKind, Trial, TrialState
@@ -63,7 +62,3 @@ def trial(number, op, metric=None, **fields):
         return Trial(number, architecture, started=1.0)
     end = {"state": TrialState.COMPLETED, "metrics": {"default": metric}, "started": 1.0, "ended": 3.5}
     return Trial(number, architecture, finish_order=number, device="cpu", **end, **fields)
-
-
-class DeliberateError(RetiariiError):
-    """Raised by a command under test."""

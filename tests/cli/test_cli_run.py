@@ -2,8 +2,8 @@ import sys
 import types
 
 import pytest
-from conftest import DeliberateError
 
+from retiarii.errors import ExperimentError
 from retiarii.experiment.pytorch import RetiariiExperiment
 
 
@@ -53,7 +53,7 @@ def test_demo_runs_where_it_is_told(run, monkeypatch):
 
 def test_debug_shows_the_traceback(run, store, monkeypatch):
     def fail(*args, **kwargs):
-        raise DeliberateError("all is lost")
+        raise ExperimentError("all is lost")
 
     monkeypatch.setattr(RetiariiExperiment, "resume", fail)
     assert run("resume", "bb22").err == "Error: all is lost\n"

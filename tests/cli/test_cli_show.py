@@ -59,7 +59,8 @@ def test_a_wrong_id_is_one_line(run, store):
     outcome = run("show", "zz")
     assert (outcome.code, outcome.out) == (1, "")
     assert outcome.err.splitlines() == [
-        f"Error: There is no experiment 'zz' in the store {store.where}. The newest are bb22, aa11; `retiarii list` shows all."
+        f"Error: There is no experiment 'zz' in the store {store.where}. "
+        "The newest are bb22, aa11; `retiarii list` shows all."
     ]
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from retiarii.errors import ConfigError
 from retiarii.experiment import RetiariiExeConfig
-from retiarii.experiment._resources import Resources, allocate
+from retiarii.experiment._resources import Resources, allocate, busy_as_torch_counts
 
 
 def config(concurrency=1, gpus=None, **service):
@@ -52,3 +52,11 @@ def test_too_many_gpus_wanted():
         allocate(config(1, gpus=3), num_gpus=2)
     with pytest.raises(ConfigError, match=r"names \[5\], but this machine has 2"):
         allocate(config(1, gpu_indices=[5]), num_gpus=2)
+
+
+def test_gpus_in_use_are_counted_as_torch_counts_the_visible_ones():
+    gpus = [("0", "GPU-aaaa"), ("1", "GPU-bbbb"), ("2", "GPU-cccc")]
+    assert busy_as_torch_counts(gpus, {"GPU-bbbb"}, None) == [1]
+    assert busy_as_torch_counts(gpus, {"GPU-bbbb"}, "2,1") == [1]
+    assert busy_as_torch_counts(gpus, {"GPU-bbbb"}, "GPU-b,GPU-c") == [0]
+    assert busy_as_torch_counts(gpus, {"GPU-bbbb"}, "0") == []

@@ -85,7 +85,7 @@ class ConvBNReLU(nn.Sequential):
 class InvertedResidual(nn.Module):
     def __init__(self, inp, oup, stride, expand_ratio):
         super().__init__()
-        hidden = int(round(inp * expand_ratio))
+        hidden = round(inp * expand_ratio)
         self.use_res_connect = stride == 1 and inp == oup
         layers = []
         if expand_ratio != 1:
@@ -168,13 +168,17 @@ class MobileNetV3(nn.Module):
     def __init__(self, num_classes=10):
         super().__init__()
         self.stem = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1, bias=False), nn.BatchNorm2d(8), nn.Hardswish())
-        self.blocks = nn.ModuleList([
-            MobileNetV3Block(8, 8, 8, 3, 1, True, False),
-            MobileNetV3Block(8, 16, 12, 3, 2, False, False),
-            MobileNetV3Block(12, 24, 12, 5, 1, True, True),
-        ])
+        self.blocks = nn.ModuleList(
+            [
+                MobileNetV3Block(8, 8, 8, 3, 1, True, False),
+                MobileNetV3Block(8, 16, 12, 3, 2, False, False),
+                MobileNetV3Block(12, 24, 12, 5, 1, True, True),
+            ]
+        )
         self.avgpool = nn.AdaptiveAvgPool2d(1)
-        self.classifier = nn.Sequential(nn.Linear(12, 32), nn.Hardswish(), nn.Dropout(p=0.2), nn.Linear(32, num_classes))
+        self.classifier = nn.Sequential(
+            nn.Linear(12, 32), nn.Hardswish(), nn.Dropout(p=0.2), nn.Linear(32, num_classes)
+        )
 
     def forward(self, x):
         x = self.stem(x)
@@ -364,7 +368,9 @@ class ViT(nn.Module):
 class DoubleConv(nn.Module):
     def __init__(self, i, o):
         super().__init__()
-        self.conv = nn.Sequential(nn.Conv2d(i, o, 3, padding=1), nn.BatchNorm2d(o), nn.ReLU(), nn.Conv2d(o, o, 3, padding=1))
+        self.conv = nn.Sequential(
+            nn.Conv2d(i, o, 3, padding=1), nn.BatchNorm2d(o), nn.ReLU(), nn.Conv2d(o, o, 3, padding=1)
+        )
 
     def forward(self, x):
         return self.conv(x)

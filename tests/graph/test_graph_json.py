@@ -29,10 +29,12 @@ SCALARS = (
 )
 VALUES = st.recursive(
     SCALARS,
-    lambda inner: st.lists(inner, max_size=3)
-    | st.lists(inner, max_size=3).map(tuple)
-    | st.dictionaries(st.text(max_size=3) | st.integers(), inner, max_size=3)
-    | st.tuples(inner, inner, inner).map(lambda parts: slice(*parts)),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.lists(inner, max_size=3).map(tuple)
+        | st.dictionaries(st.text(max_size=3) | st.integers(), inner, max_size=3)
+        | st.tuples(inner, inner, inner).map(lambda parts: slice(*parts))
+    ),
     max_leaves=8,
 )
 
@@ -74,11 +76,21 @@ def test_functions_that_do_harm_are_refused(name):
     data = convert_to_graph(ResNet()).to_json()
     node = next(node for node in data["graphs"]["_model"]["nodes"] if node["name"] == "flatten")
     node["operation"]["type"] = name
-    with pytest.raises(GraphError, match="may not call|expected a subclass"):
+    with pytest.raises(GraphError, match=r"may not call|expected a subclass"):
         Model.from_json(data).to_module()(torch.zeros(1, 3, 16, 16))
 
 
-@pytest.mark.parametrize("data", [None, {}, {"version": 99}, {"version": 1}, {"version": 1, "root": "a", "graphs": {}}, {"version": 1, "root": "_model", "graphs": {"_model": 3}}])
+@pytest.mark.parametrize(
+    "data",
+    [
+        None,
+        {},
+        {"version": 99},
+        {"version": 1},
+        {"version": 1, "root": "a", "graphs": {}},
+        {"version": 1, "root": "_model", "graphs": {"_model": 3}},
+    ],
+)
 def test_what_is_no_graph_is_refused(data):
     with pytest.raises(GraphError, match="no graph"):
         Model.from_json(data)
@@ -102,7 +114,7 @@ def renamed(data, rename):
 @given(name=st.sampled_from(sorted(ZOO)), salt=st.integers(0, 99))
 def test_hash_does_not_depend_on_names(name, salt):
     model = convert_to_graph(ZOO[name][0]())
-    other = Model.from_json(renamed(model.to_json(), lambda old: f"{old[::-1]}_{salt}"))
+    other = Model.from_json(renamed(model.to_json(), lambda old: f"n{old[::-1]}_{salt}"))
     assert structural_hash(other) == structural_hash(model)
 
 

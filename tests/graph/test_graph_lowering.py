@@ -48,14 +48,18 @@ class NestedSpace(nn.Module):
         self.op = nn.LayerChoice(
             {
                 "sep": SepConv(4, nn.ValueChoice([3, 5], label="sep_kernel")),
-                "nested": nn.Sequential(nn.LayerChoice([nn.MaxPool2d(3, 1, 1), nn.AvgPool2d(3, 1, 1)], label="pool"), nn.Conv2d(4, 4, 1)),
+                "nested": nn.Sequential(
+                    nn.LayerChoice([nn.MaxPool2d(3, 1, 1), nn.AvgPool2d(3, 1, 1)], label="pool"), nn.Conv2d(4, 4, 1)
+                ),
                 "skip": nn.Identity(),
             },
             label="op",
         )
         self.blocks = nn.Repeat(lambda index: Block(4, index), (1, 3), label="depth")
         self.merge = nn.InputChoice(n_candidates=3, n_chosen=2, reduction="sum", label="inputs")
-        self.head = nn.Sequential(nn.Linear(4, width * 2), nn.Dropout(nn.ValueChoice([0.1, 0.5], label="drop")), nn.Linear(width * 2, 2))
+        self.head = nn.Sequential(
+            nn.Linear(4, width * 2), nn.Dropout(nn.ValueChoice([0.1, 0.5], label="drop")), nn.Linear(width * 2, 2)
+        )
 
     def forward(self, x):
         x = self.mix(self.stem(x))

@@ -77,7 +77,9 @@ def test_the_base_can_change_after_a_fork(model):
 def test_unchanged_layers_keep_their_weights_and_changed_ones_are_new():
     net = Net()
     model = convert_to_graph(net)
-    model.get_node_by_name("left").update_operation(nn.Conv2d, {"in_channels": 4, "out_channels": 4, "kernel_size": 3, "padding": 1})
+    model.get_node_by_name("left").update_operation(
+        nn.Conv2d, {"in_channels": 4, "out_channels": 4, "kernel_size": 3, "padding": 1}
+    )
     built = model.to_module()
     assert torch.equal(built.conv.weight, net.conv.weight)
     assert built.conv.weight is not net.conv.weight
@@ -101,7 +103,9 @@ def test_insert_and_remove_a_node(model):
 def test_functions_and_methods_are_operations_too(model):
     model.get_node_by_name("relu").update_operation(F.leaky_relu, {"negative_slope": 0.2})
     assert "F.leaky_relu(x, negative_slope=0.2)" in model.to_module().source
-    node = model.root_graph.insert_node_on_edge(model.root_graph.output_node.incoming_edges[0], "soft", "torch.Tensor.softmax")
+    node = model.root_graph.insert_node_on_edge(
+        model.root_graph.output_node.incoming_edges[0], "soft", "torch.Tensor.softmax"
+    )
     node.update_arguments(Input(0), dim=-1)
     assert torch.allclose(run(model).sum(-1), torch.ones(2))
 
@@ -203,17 +207,17 @@ class TestRefused:
 
     def test_parameters_that_do_not_exist(self, model):
         model.get_node_by_name("conv").operation.parameters["kernel"] = 3
-        with pytest.raises(GraphError, match="Node 'conv': Conv2d.*unexpected keyword argument 'kernel'"):
+        with pytest.raises(GraphError, match=r"Node 'conv': Conv2d.*unexpected keyword argument 'kernel'"):
             model.to_module()
 
     def test_parameters_that_do_not_work(self, model):
         model.get_node_by_name("conv").operation.parameters["groups"] = 2
-        with pytest.raises(GraphError, match="Node 'conv'.*cannot be built: ValueError"):
+        with pytest.raises(GraphError, match=r"Node 'conv'.*cannot be built: ValueError"):
             model.to_module()
 
     def test_names_that_are_no_types(self, model):
         with pytest.raises(GraphError, match="is not a qualified name"):
             model.get_node_by_name("conv").update_operation("Conv2d", {})
         model.get_node_by_name("conv").update_operation("torch.nn.Conv9d", {})
-        with pytest.raises(GraphError, match="'conv'.*no 'torch.nn.Conv9d'"):
+        with pytest.raises(GraphError, match=r"'conv'.*no 'torch.nn.Conv9d'"):
             model.to_module()

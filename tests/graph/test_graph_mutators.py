@@ -203,7 +203,9 @@ def test_lists_of_mutators_are_applied_in_order_with_labels_of_their_own():
     labels = [choice.label for choice in engine.space]
     assert labels == ["act", "Kernel/0", "Widen/0", "Widen_2/0"]
     good = {"act": "relu", "Kernel/0": 3, "Widen/0": 8, "Widen_2/0": 4}
-    with pytest.raises(InvalidMutation, match=r"Node 'stem' \(torch.nn.Conv2d\).*\(2, 3, 8, 8\).*\(8, 4, 1, 1\)") as caught:
+    with pytest.raises(
+        InvalidMutation, match=r"Node 'stem' \(torch.nn.Conv2d\).*\(2, 3, 8, 8\).*\(8, 4, 1, 1\)"
+    ) as caught:
         engine.build(good)
     assert caught.value.node == "stem"
 

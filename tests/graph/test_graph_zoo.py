@@ -1,4 +1,4 @@
-"""Every model family goes through tracing, building, JSON, code export and checking, with outputs equal to the last bit."""
+"""Every model family is traced, built, exported and checked, with outputs equal to the last bit."""
 
 from __future__ import annotations
 

@@ -372,7 +372,7 @@ def test_the_policy_gradient_is_that_of_the_expected_reward():
     rewards = torch.arange(1.0, len(architectures) + 1, dtype=torch.float64).sqrt()
     samples = [search.controller.evaluate(architecture) for architecture in architectures]
     shares = torch.stack([sample.log_probability.exp() for sample in samples])
-    assert float(shares.sum()) == pytest.approx(1.0)
+    assert shares.detach().sum().item() == pytest.approx(1.0)
     expected = torch.autograd.grad((shares * rewards).sum(), parameters, retain_graph=True, allow_unused=True)
     search.baseline = 0.7  # any constant: it must not change the expectation
     surrogate = sum(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from retiarii.errors import ConfigError
@@ -94,7 +95,7 @@ def _count_gpus() -> int:
 
 
 def _busy_gpus() -> list[int]:
-    """Return the GPUs with compute processes; a desktop's graphics do not count."""
+    """Return the GPUs with compute processes, as torch counts them; a desktop's graphics do not count."""
     program = shutil.which("nvidia-smi")
     if program is None:
         return []
@@ -105,4 +106,25 @@ def _busy_gpus() -> list[int]:
         return [[cell.strip() for cell in line.split(",")] for line in output.splitlines() if line.strip()]
 
     used = {row[0] for row in query("compute-apps", "gpu_uuid")}
-    return [int(row[0]) for row in query("gpu", "index", "uuid") if len(row) == 2 and row[1] in used]
+    gpus = [(row[0], row[1]) for row in query("gpu", "index", "uuid") if len(row) == 2]
+    return busy_as_torch_counts(gpus, used, os.environ.get("CUDA_VISIBLE_DEVICES"))
+
+
+def busy_as_torch_counts(gpus: Sequence[tuple[str, str]], used: Collection[str], visible: str | None) -> list[int]:
+    """Return which of the visible GPUs are used.
+
+    Args:
+        gpus: Index and UUID of every GPU of the machine.
+        used: UUIDs of those with compute processes.
+        visible: What ``CUDA_VISIBLE_DEVICES`` says: indices or beginnings of UUIDs; None for all.
+    """
+    if visible is None:
+        return [number for number, (_, uuid) in enumerate(gpus) if uuid in used]
+    names = [name.strip() for name in visible.split(",") if name.strip()]
+
+    def is_used(name: str) -> bool:
+        return any(
+            uuid in used for index, uuid in gpus if name == index or (name[:1].isalpha() and uuid.startswith(name))
+        )
+
+    return [number for number, name in enumerate(names) if is_used(name)]

@@ -1,12 +1,12 @@
 """Models as graphs: reading them, mutating them, and writing them out.
 
-`convert_to_graph` traces a model with ``torch.fx`` into a `Model`: a `Graph` of `Node` objects and edges for every module
-whose ``forward`` was looked into, and one node for each layer, basic unit and choice. `lower` does the same for a model
-that an architecture fixes. A `Mutator` changes a fork of a model, asking ``self.choice(...)`` where there is something to
-decide; `GraphEngine` joins the choices in the model and those of mutators to one search space, and makes networks from
-its architectures. `check` finds misfits of shapes without computing anything; `structural_hash` says which models are
-the same. A model becomes a module again (`build_module`), a Python file that needs PyTorch only (`export_code`), an ONNX
-file, a ``torch.export`` program, or a drawing (`draw`).
+`convert_to_graph` traces a model with ``torch.fx`` into a `Model`: a `Graph` of `Node` objects and edges for every
+module whose ``forward`` was looked into, and one node for each layer, basic unit and choice. `lower` does the same for
+a model that an architecture fixes. A `Mutator` changes a fork of a model, asking ``self.choice(...)`` where there is
+something to decide; `GraphEngine` joins the choices in the model and those of mutators to one search space, and makes
+networks from its architectures. `check` finds misfits of shapes without computing anything; `structural_hash` says
+which models are the same. A model becomes a module again (`build_module`), a Python file that needs PyTorch only
+(`export_code`), an ONNX file, a ``torch.export`` program, or a drawing (`draw`).
 
 This room evaluates nothing and knows neither strategies nor experiments.
 """

@@ -110,7 +110,8 @@ def check_fixed(operation: Operation, path: str) -> None:
     """
     if operation.kind is Kind.CHOICE:
         raise GraphError(
-            f"Node {path!r} is a {operation.short_type} that is not fixed yet. Fix it first: lower(model, architecture).",
+            f"Node {path!r} is a {operation.short_type} that is not fixed yet. Fix it first: "
+            "lower(model, architecture).",
             node=path,
         )
     if operation.type == PLACEHOLDER:
@@ -300,5 +301,3 @@ def _tie(module: nn.Module, model: Model) -> None:
         if tied.shape == original.shape:
             parent, _, name = path.rpartition(".")
             setattr(module.get_submodule(parent), name, original)
-
-

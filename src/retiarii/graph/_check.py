@@ -115,7 +115,7 @@ class _Checker:
             return function(*args, **kwargs)
         except _NEEDS_VALUES:
             raise
-        except Exception as err:  # noqa: BLE001 - a basic unit is the user's code and may raise anything
+        except Exception as err:
             raise _misfit(operation, path, (args, kwargs), err, self._layers.get(path)) from err
 
     def _function(self, operation: Operation, path: str) -> Callable[..., Any]:
@@ -157,7 +157,9 @@ def _empty(tensor: TensorRecord) -> torch.Tensor:
     return torch.zeros(tensor.shape, dtype=getattr(torch, tensor.dtype))
 
 
-def _misfit(operation: Operation, path: str, arguments: Any, err: Exception, layer: nn.Module | None) -> InvalidMutation:
+def _misfit(
+    operation: Operation, path: str, arguments: Any, err: Exception, layer: nn.Module | None
+) -> InvalidMutation:
     """Return the error for an operation that refuses its inputs, with all shapes."""
     taken = [leaf for leaf in pytree.tree_leaves(arguments) if isinstance(leaf, torch.Tensor)]
     got = " and ".join(_shape(tensor) for tensor in taken) or "no tensor"

@@ -103,7 +103,9 @@ class _Planner:
             if self._plain_chain(name) is not None:
                 continue  # written as nn.Sequential(...) where it is used
             base, forward = self._body(name, data)
-            statements = InitWriter(self._model, name, self._running[name], self._literals, self.construction).statements()
+            statements = InitWriter(
+                self._model, name, self._running[name], self._literals, self.construction
+            ).statements()
             key = (data.module.type, base, data.input_names, tuple(forward or ()), _skeleton(statements))
             if key not in groups:
                 groups[key] = ClassPlan("", base, data.input_names, forward)

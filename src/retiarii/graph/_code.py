@@ -38,7 +38,9 @@ def export_code(model: nn.Module | Model, architecture: Mapping[str, Any] | None
     """
     if isinstance(model, Model):
         if architecture is not None:
-            raise GraphError("export_code() got a graph and an architecture. Fix the module first: lower(model, architecture).")
+            raise GraphError(
+                "export_code() got a graph and an architecture. Fix the module first: lower(model, architecture)."
+            )
         return model_code(model)
     return model_code(lower(model, architecture), architecture)
 

@@ -41,7 +41,7 @@ def function_of(operation: Operation, where: str) -> Callable[..., Any]:
         check_method(operation.type, where)
         return _calling(operation.type)
     target = operation.target or resolve_function(operation.type, node=where)
-    return target  # type: ignore[no-any-return] # both are callable
+    return target
 
 
 def _calling(method: str) -> Callable[..., Any]:

@@ -37,8 +37,8 @@ def convert_to_graph(model: nn.Module) -> Model:
             through ``torch.nn`` are read from their attributes.
 
     Raises:
-        GraphError: ``forward`` does something that a graph cannot hold, such as an ``if`` on the values of a tensor; the
-            message names the module, the line, and the way out.
+        GraphError: ``forward`` does something that a graph cannot hold, such as an ``if`` on the values of a tensor;
+            the message names the module, the line, and the way out.
     """
     if not isinstance(model, nn.Module):
         raise GraphError(f"convert_to_graph() got a {type(model).__name__}, expected a torch.nn.Module.")
@@ -57,7 +57,7 @@ def convert_with(reader: LayerReader, model: nn.Module) -> Model:
         scope = tracer.trace_model(model, inputs)
     except GraphError as err:
         raise _located(err, tracer, model) from err
-    except Exception as err:  # noqa: BLE001 - forward is the user's code and may raise anything
+    except Exception as err:
         raise _located(err, tracer, model) from err
     graphs: dict[str, GraphData] = {}
     _add_scope(scope, graphs, reader)
@@ -70,8 +70,8 @@ def _required_inputs(model: nn.Module) -> tuple[str, ...]:
     for parameter in parameters:
         if parameter.kind is parameter.VAR_POSITIONAL:
             raise GraphError(
-                f"{type(model).__name__}.forward takes *{parameter.name}, so that the number of its inputs is not known. "
-                "Give its inputs names."
+                f"{type(model).__name__}.forward takes *{parameter.name}, so that the number of its inputs is not "
+                "known. Give its inputs names."
             )
     named = [p.name for p in parameters if p.kind is not p.VAR_KEYWORD and p.default is p.empty]
     if not named:
@@ -84,9 +84,7 @@ def _located(err: Exception, tracer: ModuleTracer, model: nn.Module) -> GraphErr
     scope = tracer.failed
     path = scope.path if scope is not None else ""
     name = type(scope.module).__name__ if scope is not None else type(model).__name__
-    frames = [
-        frame for frame in traceback.extract_tb(err.__traceback__) if not frame.filename.startswith(_LIBRARIES)
-    ]
+    frames = [frame for frame in traceback.extract_tb(err.__traceback__) if not frame.filename.startswith(_LIBRARIES)]
     place = f" at {frames[-1].filename}:{frames[-1].lineno} (`{frames[-1].line}`)" if frames else ""
     where = f"module {path!r} (class {name})" if path else f"the forward of {name}"
     reason = str(err) if isinstance(err, GraphError) else f"{type(err).__name__}: {err}"
@@ -105,8 +103,8 @@ def _add_scope(scope: Scope, graphs: dict[str, GraphData], reader: LayerReader) 
     known = graphs.get(name)
     if known is not None and not _same(known, data):
         raise GraphError(
-            f"Module {name!r} (class {type(scope.module).__name__}) is called several times, and does something else each "
-            "time. Mark its class with @basic_unit.",
+            f"Module {name!r} (class {type(scope.module).__name__}) is called several times, and does something else "
+            "each time. Mark its class with @basic_unit.",
             node=name,
         )
     graphs.setdefault(name, data)

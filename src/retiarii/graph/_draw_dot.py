@@ -48,9 +48,13 @@ def run_graphviz(source: str) -> str:
     if program is None:
         raise MissingExtraError("Graphviz is not installed (no program 'dot'). Install it, or use layout='builtin'.")
     try:
-        done = subprocess.run([program, "-Tsvg"], input=source.encode(), capture_output=True, timeout=_TIMEOUT_S, check=True)
+        done = subprocess.run(
+            [program, "-Tsvg"], input=source.encode(), capture_output=True, timeout=_TIMEOUT_S, check=True
+        )
     except subprocess.TimeoutExpired as err:
-        raise GraphError(f"Graphviz took longer than {_TIMEOUT_S} s. Use layout='builtin', or a smaller depth.") from err
+        raise GraphError(
+            f"Graphviz took longer than {_TIMEOUT_S} s. Use layout='builtin', or a smaller depth."
+        ) from err
     except subprocess.CalledProcessError as err:
         raise GraphError(f"Graphviz failed: {err.stderr.decode(errors='replace').strip()}") from err
     return done.stdout.decode()
@@ -75,7 +79,8 @@ def _box(box: Box, name: str, indent: str) -> Iterator[str]:
     if box.inner is not None:
         yield f'{indent}subgraph "cluster_{name}" {{'
         shade = "#f8fafc" if box.status == SAME else fill
-        yield f'{indent}  label={_quoted(box.title)}; labeljust=l; style="rounded,filled"; color="{line}"; fillcolor="{shade}";'
+        yield f"{indent}  label={_quoted(box.title)}; labeljust=l;"
+        yield f'{indent}  style="rounded,filled"; color="{line}"; fillcolor="{shade}";'
         yield from _lines(box.inner, name, indent + "  ")
         yield f"{indent}}}"
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from retiarii.graph._draw_scene import Box, Scene
 
@@ -141,7 +142,7 @@ def _neighbours(chains: list[list[str]]) -> tuple[dict[str, list[str]], dict[str
     above: dict[str, list[str]] = {}
     below: dict[str, list[str]] = {}
     for chain in chains:
-        for upper, lower in zip(chain, chain[1:], strict=False):
+        for upper, lower in pairwise(chain):
             above.setdefault(lower, []).append(upper)
             below.setdefault(upper, []).append(lower)
     return above, below
@@ -153,7 +154,7 @@ def _reduce_crossings(rows: list[list[str]], chains: list[list[str]]) -> None:
     for sweep in range(_SWEEPS):
         neighbours = above if sweep % 2 == 0 else below
         ordered = rows if sweep % 2 == 0 else list(reversed(rows))
-        for fixed, row in zip(ordered, ordered[1:], strict=False):
+        for fixed, row in pairwise(ordered):
             place = {key: index for index, key in enumerate(fixed)}
             own = {key: float(index) for index, key in enumerate(row)}
             row.sort(key=lambda key, p=place, o=own: _mean([p[n] for n in neighbours.get(key, ()) if n in p], o[key]))  # type: ignore[misc] # defaults bind the loop's values

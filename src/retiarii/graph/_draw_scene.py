@@ -155,7 +155,7 @@ def _box(
     note = (shapes or {}).get(path if owner.is_root else f"{owner.name}.{path}")
     box = Box(
         str(record.id), _title(record), _detail(record), category_of(record), status,
-        note=" × ".join(map(str, note)) if note is not None else "",
+        note=" \u00d7 ".join(map(str, note)) if note is not None else "",
     )  # fmt: skip
     if operation.cell is not None and depth > 0:
         old_cell = before.model.graphs.get(operation.cell) if before is not None else None
@@ -195,7 +195,7 @@ def _detail(record: NodeRecord) -> str:
 
 
 def _short(value: Any) -> str:
-    return getattr(value, "__name__", None) or repr(value)
+    return str(getattr(value, "__name__", None) or repr(value))
 
 
 def category_of(record: NodeRecord) -> str:

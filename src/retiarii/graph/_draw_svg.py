@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from html import escape
+from itertools import pairwise
 
 from retiarii.graph._draw_layout import FONT, HEADER, SMALL_FONT, Layout, Placed
 from retiarii.graph._draw_scene import ADDED, CHANGED, REMOVED, SAME
@@ -69,7 +70,7 @@ def _body(layout: Layout, left: float, top: float) -> Iterator[str]:
 
 def _arrow(points: list[tuple[float, float]], status: str) -> str:
     path = f"M{points[0][0]:.1f},{points[0][1]:.1f}"
-    for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
+    for (x0, y0), (x1, y1) in pairwise(points):
         if abs(x0 - x1) < 0.5:
             path += f" L{x1:.1f},{y1:.1f}"
         else:

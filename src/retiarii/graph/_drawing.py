@@ -40,7 +40,8 @@ def draw(
         architecture: What to fix a module to.
         before: Show the difference to this model: what was added is green, what was removed red and dashed, what was
             changed amber. Nodes are matched by their ids, which forks keep, so give what ``model`` was mutated from.
-        example_input: A tensor, or a tuple of the arguments of ``forward``: each node then shows the shape of its result.
+        example_input: A tensor, or a tuple of the arguments of ``forward``: each node then shows the shape of its
+            result.
         depth: How many levels of nested modules are shown inside; None shows as many as stay readable.
         layout: ``"graphviz"``, ``"builtin"``, or ``"auto"``: Graphviz where its program ``dot`` is installed.
 

@@ -51,8 +51,8 @@ class GraphEngine:
     Args:
         model: The base model, with or without choices.
         mutators: Applied in this order.
-        example_input: A tensor, or a tuple of the arguments of ``forward``. With it, `build` checks every shape before it
-            builds anything.
+        example_input: A tensor, or a tuple of the arguments of ``forward``. With it, `build` checks every shape before
+            it builds anything.
         stationary: Whether the mutators have the same choices whatever was chosen; None finds out by trying (see
             `mutator_space`).
 

@@ -29,7 +29,8 @@ def export_onnx(
     Args:
         model: A module, with or without choices, or a graph `Model`.
         path: The file to write.
-        example_input: A tensor, or a tuple of the arguments of ``forward``. Its shapes are those of the exported network.
+        example_input: A tensor, or a tuple of the arguments of ``forward``. Its shapes are those of the exported
+            network.
         architecture: What to fix a module to; None for the first candidate of every choice.
 
     Returns:
@@ -66,7 +67,8 @@ def export_program(
     Args:
         model: A module, with or without choices, or a graph `Model`.
         path: The file to write.
-        example_input: A tensor, or a tuple of the arguments of ``forward``. Its shapes are those of the exported network.
+        example_input: A tensor, or a tuple of the arguments of ``forward``. Its shapes are those of the exported
+            network.
         architecture: What to fix a module to; None for the first candidate of every choice.
 
     Returns:
@@ -109,5 +111,5 @@ def _quietly(what: str) -> Iterator[None]:
             yield
         except OSError:
             raise
-        except Exception as err:  # noqa: BLE001 - exporters raise whatever they like
+        except Exception as err:
             raise GraphError(f"{what} cannot export this network: {type(err).__name__}: {err}") from err

@@ -54,12 +54,14 @@ def _disconnected(record: NodeRecord, data: GraphData, missing: list[int], graph
     path = full_path(graph, record.member or record.name)
     what = "The output" if record.id == OUTPUT_ID else f"Node {path!r} ({record.operation.type})"
     gone = [source for source in record.inputs.values() if source[0] not in data.records]
-    detail = f"has no edge to its input {', '.join(map(str, missing))}" if missing else "takes the result of a removed node"
+    detail = (
+        f"has no edge to its input {', '.join(map(str, missing))}" if missing else "takes the result of a removed node"
+    )
     if gone and not missing:
         detail += f" ({gone[0][0]})"
     return InvalidMutation(
-        f"{what} of graph {graph!r} {detail}, so the graph cannot run. Connect it with graph.add_edge(), or remove what "
-        "is not needed.",
+        f"{what} of graph {graph!r} {detail}, so the graph cannot run. Connect it with graph.add_edge(), or remove "
+        "what is not needed.",
         node=None if record.id == OUTPUT_ID else path,
     )
 

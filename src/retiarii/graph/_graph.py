@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from retiarii.errors import GraphError, InvalidMutation
@@ -184,8 +183,8 @@ class Graph:
         slots = record.arguments.slots
         if slots is not None and slot not in slots:
             raise InvalidMutation(
-                f"Node {tail_node.path!r} ({record.operation.type}) has the inputs {slots}, got an edge to input {slot}."
-                " Change how it is called with update_arguments() first.",
+                f"Node {tail_node.path!r} ({record.operation.type}) has the inputs {slots}, got an edge to input "
+                f"{slot}. Change how it is called with update_arguments() first.",
                 node=tail_node.path,
             )
         if head_node.id == INPUT_ID:
@@ -205,9 +204,7 @@ class Graph:
     def prune(self) -> list[str]:
         """Remove all operations that the output does not depend on, and return their names."""
         needed = needed_nodes(self._data.records)
-        unused = [
-            record for record in self._data.records.values() if record.id not in needed and record.id != INPUT_ID
-        ]
+        unused = [record for record in self._data.records.values() if record.id not in needed and record.id != INPUT_ID]
         if unused:
             data = self._writable()
             for record in unused:
@@ -319,9 +316,7 @@ def _free_slot(node: Node, record: NodeRecord) -> int:
     return free[0]
 
 
-def _inserted(
-    records: Mapping[int, NodeRecord], before: int, record: NodeRecord
-) -> Iterator[tuple[int, NodeRecord]]:
+def _inserted(records: Mapping[int, NodeRecord], before: int, record: NodeRecord) -> Iterator[tuple[int, NodeRecord]]:
     for node_id, old in records.items():
         if node_id == before:
             yield record.id, record

@@ -64,9 +64,7 @@ class InitWriter:
             if path in self._members or path in self._containers:
                 lines.append(Statement(self._access(alias), Text(self._access(path))))
         if self._name == self._model.root_name:
-            lines += [
-                Statement(f"self.{alias}", Text(f"self.{path}")) for alias, path in self._model_ties()
-            ]
+            lines += [Statement(f"self.{alias}", Text(f"self.{path}")) for alias, path in self._model_ties()]
         return lines
 
     def _chain_call(self, members: list[str]) -> Expression:
@@ -149,7 +147,7 @@ class InitWriter:
         shape = Constant(f"{tensor.path}.shape", "shape", self._literals.value(tuple(tensor.shape)))
         kind: dict[str, Expression] = {} if tensor.dtype == "float32" else {"dtype": Text(f"torch.{tensor.dtype}")}
         if tensor.fill is not None:
-            plain = {0: "torch.zeros", 1: "torch.ones"}.get(tensor.fill)  # type: ignore[call-overload] # any number
+            plain = {0.0: "torch.zeros", 1.0: "torch.ones"}.get(tensor.fill)
             if plain is not None:
                 return Call(plain, [shape], kind)
             return Call("torch.full", [shape, Text(self._literals.value(tensor.fill))], kind)

@@ -71,7 +71,9 @@ def _load_node(data: Mapping[str, Any]) -> NodeRecord:
         decode_operation(data["operation"]),
         None if data["member"] is None else path(data["member"]),
         data["label"],
-        Arguments(tuple(decode(data["args"])), {identifier(name): value for name, value in decode(data["kwargs"]).items()}),
+        Arguments(
+            tuple(decode(data["args"])), {identifier(name): value for name, value in decode(data["kwargs"]).items()}
+        ),
         {int(slot): (int(head), head_slot) for slot, head, head_slot in data["inputs"]},
     )
 

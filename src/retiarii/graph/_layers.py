@@ -13,8 +13,8 @@ from retiarii.graph._operation import Kind, Operation, map_nested
 from retiarii.graph._types import type_name
 from retiarii.nn.pytorch import is_basic_unit
 from retiarii.nn.pytorch._layers import layer_class
-from retiarii.nn.pytorch._recording import ModuleCall, Role, module_call
 from retiarii.nn.pytorch._placeholder import Placeholder, placeholder_info
+from retiarii.nn.pytorch._recording import ModuleCall, Role, module_call
 from retiarii.nn.pytorch.mutation_utils import Mutable
 
 HOLDERS = (nn.ModuleList, nn.ModuleDict, nn.ParameterList, nn.ParameterDict)
@@ -101,7 +101,8 @@ class LayerReader:
             parameters = _read_parameters(module, path)
         else:
             raise GraphError(
-                f"How {path!r} (class {type(module).__name__}) was built is not known. Mark the class with @basic_unit.",
+                f"How {path!r} (class {type(module).__name__}) was built is not known. Mark the class with "
+                "@basic_unit.",
                 node=path,
             )
         nested = map_nested(parameters, lambda value: self._argument(value, path))

@@ -32,9 +32,7 @@ def describe_module(scope: Scope, reader: LayerReader, members: set[str], attrib
         for path, child in own
         if path not in members and _is_idle_layer(child, reader)
     }
-    containers = {
-        path: _container_type(child) for path, child in own if path not in members and path not in idle
-    }
+    containers = {path: _container_type(child) for path, child in own if path not in members and path not in idle}
     inside = (*members, *idle)
     tensors = [
         *(_tensor_record(path, value, module) for path, value in _own_tensors(module, inside)),
@@ -108,7 +106,7 @@ def _fill(value: torch.Tensor) -> float | int | bool | None:
     first = value.detach().flatten()[0]
     if not bool((value.detach() == first).all()):
         return None
-    return first.item()  # type: ignore[no-any-return] # a plain number
+    return first.item()
 
 
 def _registration_order(module: nn.Module, inside: tuple[str, ...], prefix: str = "") -> Iterator[str]:

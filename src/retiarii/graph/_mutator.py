@@ -198,7 +198,9 @@ def with_labels(mutators: Iterable[Mutator]) -> tuple[Mutator, ...]:
     seen: dict[str, int] = {}
     for mutator in found:
         if not isinstance(mutator, Mutator):
-            raise GraphError(f"The list of mutators has {mutator!r} of type {type(mutator).__name__}, expected a Mutator.")
+            raise GraphError(
+                f"The list of mutators has {mutator!r} of type {type(mutator).__name__}, expected a Mutator."
+            )
         base = mutator.label
         seen[base] = seen.get(base, 0) + 1
         if seen[base] > 1:

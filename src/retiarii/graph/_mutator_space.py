@@ -213,8 +213,8 @@ class MutatorSpace(SearchSpace):
             SpaceError: Always.
         """
         raise SpaceError(
-            "The choices of these mutators depend on each other, so architectures have no encoding of fixed length. Use "
-            "a strategy that needs none (Random, GridSearch, RegularizedEvolution)."
+            "The choices of these mutators depend on each other, so architectures have no encoding of fixed length. "
+            "Use a strategy that needs none (Random, GridSearch, RegularizedEvolution)."
         )
 
     def constrained(self, *constraints: Constraint) -> SearchSpace:

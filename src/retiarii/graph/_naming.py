@@ -18,9 +18,7 @@ from retiarii.graph._operation import Kind
 from retiarii.graph._records import INPUT_ID, OUTPUT_ID, GraphData, NodeRecord, Source
 from retiarii.graph._syntax import is_index, is_scalar_function, is_shape_query
 
-_MERGES = {
-    f"operator.{name}" for name in ("add", "iadd", "mul", "imul", "sub", "truediv")
-} | {"torch.add", "torch.mul"}
+_MERGES = {f"operator.{name}" for name in ("add", "iadd", "mul", "imul", "sub", "truediv")} | {"torch.add", "torch.mul"}
 _MODULES = (Kind.MODULE, Kind.GRAPH, Kind.CHOICE)
 
 

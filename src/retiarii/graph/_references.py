@@ -68,9 +68,11 @@ class PartialReference(Reference):
 
     def resolve(self) -> Any:
         """Return the partial object; see `Reference.resolve`."""
-        return functools.partial(resolved(self.function), *map(resolved, self.args), **{
-            name: resolved(value) for name, value in self.keywords.items()
-        })
+        return functools.partial(
+            resolved(self.function),
+            *map(resolved, self.args),
+            **{name: resolved(value) for name, value in self.keywords.items()},
+        )
 
 
 def resolved(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Checks of names that come from files and end up in source code: each returns its argument or raises ``ValueError``."""
+"""Checks of names that come from files and end up in source code: each returns the name, or raises ``ValueError``."""
 
 from __future__ import annotations
 

@@ -86,8 +86,8 @@ class DecidingSampler(Sampler):
             self.values[label] = self._decide(choice)
         elif not known.same_domain(choice):
             raise LabelConflictError(
-                f"Label {label!r} stands for {known.domain()} ({known.declared_at}) and for {choice.domain()} ({place}). "
-                "Give one of them another label.",
+                f"Label {label!r} stands for {known.domain()} ({known.declared_at}) and for {choice.domain()} "
+                f"({place}). Give one of them another label.",
                 label=label,
                 places=(known.declared_at, place),
             )

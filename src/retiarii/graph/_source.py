@@ -104,8 +104,8 @@ class UserSource:
         module, qualified = target.__module__, target.__qualname__
         if "<locals>" in qualified or module == "__main__":
             raise GraphError(
-                f"The source of {qualified} ({module}) is needed for the exported code and is not available: {err}. Define "
-                "it in a file."
+                f"The source of {qualified} ({module}) is needed for the exported code and is not available: {err}. "
+                "Define it in a file."
             ) from err
         alias = "" if name == qualified else f" as {name}"
         self._literals.imports.add(
@@ -146,7 +146,9 @@ class UserSource:
     def _refer_to_definition(self, used: str, value: Any, target: Any, renamed: dict[str, str]) -> None:
         module = getattr(value, "__module__", None) or ""
         if module.startswith(f"{_OWN}.nn.pytorch") or module in (_OWN, f"{_OWN}.utils"):
-            raise GraphError(f"The source of {target.__qualname__} uses {used} of {module}, which needs retiarii to run.")
+            raise GraphError(
+                f"The source of {target.__qualname__} uses {used} of {module}, which needs retiarii to run."
+            )
         canonical = type_name(value)
         if canonical.startswith("torch.") or module.split(".")[0] in sys.stdlib_module_names:
             parent, _, last = canonical.rpartition(".")
@@ -163,8 +165,8 @@ class UserSource:
             literal = self._literals.value(value, target.__qualname__)
         except GraphError as err:
             raise GraphError(
-                f"The source of {target.__qualname__} uses the global {used!r} of type {type(value).__name__}, which cannot "
-                "be written into the exported file. Make it an argument of the constructor."
+                f"The source of {target.__qualname__} uses the global {used!r} of type {type(value).__name__}, which "
+                "cannot be written into the exported file. Make it an argument of the constructor."
             ) from err
         definition = f"{used} = {literal}"
         if definition in self.definitions:

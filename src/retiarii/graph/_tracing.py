@@ -105,10 +105,10 @@ class ModuleTracer(fx.Tracer):
         path = scope.module_paths.get(mod)
         if path is None:
             raise GraphError(
-                f"{_named(scope)} calls a {type(mod).__name__} that is not registered in it. Assign it to an attribute, "
-                "or put it into a ModuleList instead of a list."
+                f"{_named(scope)} calls a {type(mod).__name__} that is not registered in it. Assign it to an "
+                "attribute, or put it into a ModuleList instead of a list."
             )
-        return path
+        return str(path)
 
     def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, fx.Proxy]) -> Any:
         """Record the use of a parameter or buffer."""
@@ -128,7 +128,9 @@ class ModuleTracer(fx.Tracer):
         if isinstance(a, torch.Tensor):
             return self._tensor_argument(a)
         if isinstance(a, nn.Module):
-            raise GraphError(f"{_named(self.scopes[-1])} passes a module ({type(a).__name__}) as an argument of a call.")
+            raise GraphError(
+                f"{_named(self.scopes[-1])} passes a module ({type(a).__name__}) as an argument of a call."
+            )
         try:
             return super().create_arg(a)
         except NotImplementedError:
@@ -139,7 +141,9 @@ class ModuleTracer(fx.Tracer):
         path = scope.tensor_path(tensor)
         if path is None:
             if isinstance(tensor, nn.Parameter):
-                raise GraphError(f"{_named(scope)} uses a parameter that is not registered in it. Pass it to forward().")
+                raise GraphError(
+                    f"{_named(scope)} uses a parameter that is not registered in it. Pass it to forward()."
+                )
             path = next((name for name, value in scope.constants.items() if value is tensor), None)
         if path is None:
             path = f"constant_{len(scope.constants)}"

@@ -57,7 +57,7 @@ def type_name(target: Any) -> str:
     known = _torch_names().get(_hashable(target))
     if known is not None:
         return known
-    name = getattr(target, "__qualname__", None) or getattr(target, "__name__", None)
+    name: str | None = getattr(target, "__qualname__", None) or getattr(target, "__name__", None)
     module = getattr(target, "__module__", None)
     if name is None:
         raise GraphError(f"{target!r} is neither a class, nor a function, nor the name of one.")
@@ -97,10 +97,14 @@ def _torch_names() -> dict[Any, str]:
             value = getattr(module, name)
             if not name.startswith("_") and inspect.isroutine(value):
                 names.setdefault(value, f"{prefix}.{name}")
-    for value in torch.overrides.get_overridable_functions().get(nn.functional, ()):
-        if getattr(nn.functional, value.__name__, None) is value:
-            names[value] = f"torch.nn.functional.{value.__name__}"
+    functional = torch.overrides.get_overridable_functions().get(nn.functional, ())  # conv2d is also torch.conv2d
+    names.update((value, f"torch.nn.functional.{name}") for value in functional if (name := _name_in(nn.functional, value)))
     return names
+
+
+def _name_in(module: Any, value: Any) -> str | None:
+    name = str(getattr(value, "__name__", ""))
+    return name if getattr(module, name, None) is value else None
 
 
 @functools.cache

@@ -35,8 +35,8 @@ def encode(value: Any, where: str = "") -> Any:
     if isinstance(value, type) or callable(value):
         return {"$type": type_name(value)}
     raise GraphError(
-        f"Node {where!r} has the argument {value!r} of type {type(value).__name__}, which JSON cannot hold. Expected plain "
-        "values, classes and functions; choices must be fixed first.",
+        f"Node {where!r} has the argument {value!r} of type {type(value).__name__}, which JSON cannot hold. Expected "
+        "plain values, classes and functions; choices must be fixed first.",
         node=where,
     )
 
@@ -101,7 +101,9 @@ def encode_operation(operation: Operation, where: str) -> dict[str, Any]:
         GraphError: It is a choice, or has parameters that JSON cannot hold.
     """
     if operation.kind is Kind.CHOICE:
-        raise GraphError(f"Node {where!r} is a {operation.short_type} that is not fixed, which JSON cannot hold.", node=where)
+        raise GraphError(
+            f"Node {where!r} is a {operation.short_type} that is not fixed, which JSON cannot hold.", node=where
+        )
     data: dict[str, Any] = {"kind": operation.kind.value, "type": operation.type}
     if operation.parameters:
         data["parameters"] = _dict(operation.parameters, where)

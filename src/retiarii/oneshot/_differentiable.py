@@ -128,11 +128,10 @@ class DifferentiableSearch(OneShotSearch):
                     "of the weights: give architecture_step both train_loss and optimizer."
                 )
             weights = [weight for weight in self.supernet.parameters() if weight.requires_grad]
-            loss, gradients = unrolled_gradients(
-                objective, train_loss, weights, alphas, optimizer, self.supernet.module
-            )
+            losses = self._freshly(objective), self._freshly(train_loss)
+            loss, gradients = unrolled_gradients(*losses, weights, alphas, optimizer, self.supernet.module)
         else:
-            loss = objective()
+            loss = self._freshly(objective)()
             gradients = _gradients(loss * scale, alphas)
             gradients = [None if gradient is None else gradient / scale for gradient in gradients]
         self._descend(alphas, self._with_penalties(alphas, gradients))

@@ -68,6 +68,14 @@ class Fixing:
         """Return the modules that have children and are no children themselves."""
         return [parent for parent in self.parents if parent not in self.children]
 
+    def built_in(self, root: nn.Module) -> list[nn.Module]:
+        """Return what of a root was built inside the block: itself, or some of its children.
+
+        A trainer may be built outside, and open a block only for the network that is its child.
+        """
+        children = [child for child in root.children() if child in self.children]
+        return [root] if len(children) == len(list(root.children())) else children
+
     def register(self, parent: nn.Module, name: str, child: nn.Module) -> nn.Module | None:
         """Return what is to become the child instead, when a primitive becomes the child of a module."""
         self.parents.add(parent)

@@ -85,7 +85,8 @@ def _complete(fixing: Fixing, strict: bool) -> None:
                 f"A {type(root).__name__} was built inside fixed_arch and is no child of a module, so it stays what it "
                 "is in your variable. Use freeze(module, architecture), which returns what it becomes."
             )
-        fixing.finish(root)
+        for model in fixing.built_in(root):
+            fixing.finish(model)
     values = fixing.values
     unknown = [label for label in values.architecture if label not in values.declared]
     if strict and unknown:

@@ -1,0 +1,117 @@
+"""Drawings are SVG files in which everything has a place."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from xml.etree import ElementTree
+
+import pytest
+import torch
+from graph_models import ZOO, ResNet, ViT, images
+
+import retiarii.nn.pytorch as nn
+from retiarii.errors import ConfigError, MissingExtraError
+from retiarii.graph import convert_to_graph, draw
+from retiarii.graph._draw_layout import lay_out
+from retiarii.graph._draw_scene import scene_of
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def texts(svg):
+    return ["".join(element.itertext()) for element in ElementTree.fromstring(svg).iter(f"{SVG}text")]
+
+
+@pytest.mark.parametrize("name", list(ZOO))
+def test_every_model_can_be_drawn(name):
+    svg = draw(ZOO[name][0](), layout="builtin")
+    root = ElementTree.fromstring(svg)
+    width, height = map(float, root.get("viewBox").split()[2:])
+    for rect in root.iter(f"{SVG}rect"):
+        left, top = float(rect.get("x", 0)), float(rect.get("y", 0))
+        assert left >= 0
+        assert top >= 0
+        assert left + float(rect.get("width")) <= width + 0.1
+        assert top + float(rect.get("height")) <= height + 0.1
+
+
+@pytest.mark.parametrize("name", list(ZOO))
+def test_boxes_never_overlap(name):
+    def check(layout):
+        boxes = [placed for placed in layout.placed.values() if placed.box is not None]
+        for index, one in enumerate(boxes):
+            for other in boxes[index + 1 :]:
+                apart = abs(one.x - other.x) >= (one.width + other.width) / 2 - 0.1
+                assert apart or abs(one.y - other.y) >= (one.height + other.height) / 2 - 0.1
+            if one.inner is not None:
+                check(one.inner)
+
+    check(lay_out(scene_of(convert_to_graph(ZOO[name][0]()).root_graph, None, depth=9)))
+
+
+def test_nodes_show_type_parameters_and_shapes():
+    shown = texts(draw(ResNet(), example_input=images(), layout="builtin"))
+    assert "fc: Linear" in shown
+    assert "16 \u2192 10" in shown
+    assert "2 \u00d7 10" in shown
+
+
+def test_depth_limits_what_is_shown_inside():
+    assert "conv2: Conv2d" not in texts(draw(ResNet(), depth=0, layout="builtin"))
+    assert "conv2: Conv2d" in texts(draw(ResNet(), depth=2, layout="builtin"))
+
+
+def test_differences_have_colours():
+    base = convert_to_graph(ResNet())
+    model = base.fork()
+    model.get_node_by_name("maxpool").remove(bridge=True)
+    model.get_node_by_name("fc").operation.parameters["out_features"] = 5
+    edge = model.root_graph.get_node_by_name("relu").outgoing_edges[0]
+    model.root_graph.insert_node_on_edge(edge, "extra", nn.Dropout, {"p": 0.3})
+    svg = draw(model, before=base, layout="builtin", depth=0)
+    fills = dict(re.findall(r"<g>\n<title>([\w: 2]+)\n.*?fill=\"(#\w+)\"", svg, flags=re.S))
+    assert fills["extra: Dropout"] == "#dcfce7"
+    assert fills["maxpool: MaxPool2d"] == "#fee2e2"
+    assert fills["fc: Linear"] == "#fef3c7"
+    assert fills["avgpool: AdaptiveAvgPool2d"] == "#ede9fe"
+    assert "stroke-dasharray" in svg
+
+
+def test_a_space_shows_its_choices_and_an_architecture_what_became_of_them():
+    net = nn.Sequential(nn.LayerChoice({"linear": nn.Linear(2, 3), "none": nn.Identity()}, label="op"))
+    assert "LayerChoice 'op'" in texts(draw(net, layout="builtin"))
+    assert "Identity" in texts(draw(net, {"op": "none"}, layout="builtin"))
+
+
+def test_notebooks_show_models():
+    assert convert_to_graph(ViT())._repr_svg_().lstrip().startswith(("<svg", "<?xml"))
+
+
+def test_names_are_escaped():
+    class Odd(nn.Module):
+        def forward(self, x):
+            return torch.nn.functional.pad(x, (1, 1), mode="<b>&")
+
+    assert ElementTree.fromstring(draw(Odd(), layout="builtin")) is not None
+
+
+def test_layout_must_be_known():
+    with pytest.raises(ConfigError, match="layout is 'fancy'"):
+        draw(ResNet(), layout="fancy")
+
+
+def test_graphviz_that_is_not_there_is_an_error_only_when_asked_for(monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda program: None)
+    assert draw(ResNet()).startswith("<svg")
+    with pytest.raises(MissingExtraError, match="Graphviz is not installed"):
+        draw(ResNet(), layout="graphviz")
+
+
+@pytest.mark.skipif(shutil.which("dot") is None, reason="needs the program dot of Graphviz")
+def test_graphviz_draws_too():
+    base = convert_to_graph(ResNet())
+    fork = base.fork()
+    fork.get_node_by_name("maxpool").remove(bridge=True)
+    root = ElementTree.fromstring(draw(fork, before=base, layout="graphviz"))
+    assert "fc: Linear" in "".join(root.itertext())
