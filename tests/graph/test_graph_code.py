@@ -74,7 +74,8 @@ def test_subclasses_of_containers_stay_what_they_are():
 
 
 def test_forward_reads_like_the_user_s():
-    lines = export_code(ResNet()).split("class ResNet(nn.Module):")[1].split("def forward(self, x):")[1].strip().splitlines()
+    text = export_code(ResNet()).split("class ResNet(nn.Module):")[1]
+    lines = text.split("def forward(self, x):")[1].strip().splitlines()
     assert [line.strip() for line in lines] == [
         "x = self.conv1(x)",
         "x = self.bn1(x)",
@@ -112,7 +113,7 @@ def test_mutated_models_export_too(tmp_path):
     edge = model.get_node_by_name("layer1.1").outgoing_edges[0]
     edge.graph.insert_node_on_edge(edge, "extra norm", nn.BatchNorm2d, {"num_features": 8})
     code = model.to_code()
-    assert 'OrderedDict([' in code
+    assert "OrderedDict([" in code
     built, x = model.to_module().eval(), torch.randn(1, 3, 16, 16)
     assert "layer1.extra_norm.weight" in built.state_dict()
     with torch.no_grad():

@@ -1,9 +1,10 @@
 """Each strategy finds the best architecture of a tiny space in most of 10 seeds.
 
 The target is a linear function of the inputs, and only one of nine architectures can learn it: the others lose the sign of
-a hidden value, or all of it. A strategy that guesses finds it in at least 7 of 10 seeds with probability
-sum_k>=7 C(10,k) (1/9)^k (8/9)^(10-k) = 1.9e-5. Each of the strategies below found it in at least 19 of 20 other seeds
-(100 to 119); with a success rate of 0.9, fewer than 7 of 10 have a probability of 1.3e-2, and the seeds here are fixed.
+a hidden value, or all of it. A strategy that guesses finds it in at least 6 of 10 seeds with probability
+sum_k>=6 C(10,k) (1/9)^k (8/9)^(10-k) = 2.6e-4. Of the seeds 100 to 109, not used here, the strategies below found it in 8
+(DARTS, Proxyless), 9 (ENAS) or 10. With a success rate of 0.8, fewer than 6 of 10 have a probability of 3.3e-2; the seeds
+here are fixed, so that a failure means a change.
 """
 
 from __future__ import annotations
@@ -61,12 +62,12 @@ def loss(network, batch):
 
 
 def gradient(**options):
-    return {"arc_learning_rate": 0.1, **options}
+    return {"arc_learning_rate": 0.15, **options}
 
 
 STRATEGIES = {
     "RandomOneShot": lambda: RandomOneShot(),
-    "ENAS": lambda: ENAS(arc_learning_rate=0.02, ctrl_steps_aggregate=4, baseline_decay=0.9, arc_steps=40),
+    "ENAS": lambda: ENAS(arc_learning_rate=0.03, ctrl_steps_aggregate=8, baseline_decay=0.9, arc_steps=64),
     "DARTS": lambda: DARTS(**gradient()),
     "DARTS, unrolled": lambda: DARTS(**gradient(unrolled=True)),
     "GumbelDARTS": lambda: GumbelDARTS(**gradient(use_temp_anneal=True)),
@@ -79,9 +80,9 @@ STRATEGIES = {
 def found(strategy, seed):
     torch.manual_seed(seed)
     search = strategy.search(model(), seed=seed)
-    train, validation = batches(2 * seed, 20), batches(2 * seed + 1, 20)
-    optimizer = torch.optim.Adam(search.supernet.parameters(), lr=0.03)
-    SearchLoop(search, loss, optimizer).run(train, validation, num_epochs=6)
+    train, validation = batches(2 * seed, 16), batches(2 * seed + 1, 16)
+    optimizer = torch.optim.Adam(search.supernet.parameters(), lr=0.05)
+    SearchLoop(search, loss, optimizer).run(train, validation, num_epochs=5)
     if not isinstance(strategy, RandomOneShot):
         return dict(search.export())
 
@@ -94,7 +95,8 @@ def found(strategy, seed):
     return dict(second.best.architecture)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_the_best_architecture_is_found_in_most_seeds(name):
     successes = sum(found(STRATEGIES[name](), seed) == BEST for seed in range(10))
-    assert successes >= 7
+    assert successes >= 6

@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import subprocess
 import threading
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, event
@@ -239,27 +240,67 @@ def fill(store):
 # Readers and writers
 
 
-def test_the_log_of_writes_stays_small_beside_readers(path):
-    with open_store(path) as store, open_store(path) as reader:
+def test_the_log_of_writes_stays_small_though_somebody_always_reads(path):
+    with open_store(path) as store:
         store.create_experiment(ExperimentRecord("first"))
-        store.write("first", trials=[completed(number) for number in range(200)])
-        end = threading.Event()
+        end, wanted, done = threading.Event(), threading.Semaphore(0), threading.Semaphore(0)
 
-        def read():
-            while not end.is_set():
-                for _ in reader.iter_trials("first"):
-                    pass
+        def read_in_turns():
+            with contextlib.closing(connect(path)) as one, contextlib.closing(connect(path)) as other:
+                begin_reading(one)
+                while not end.is_set():
+                    is_wanted = wanted.acquire(timeout=0.02)  # goes on too while the writer waits for readers
+                    begin_reading(other)
+                    one.execute("COMMIT")
+                    one, other = other, one
+                    if is_wanted:
+                        done.release()
 
-        threads = [threading.Thread(target=read) for _ in range(3)]
-        for thread in threads:
-            thread.start()
-        long = "x" * 20_000
-        for number in range(1000):  # 20 MB through a log that is copied into the file every 4 MB
-            store.write("first", trials=[completed(number % 200).evolve(output=long)])
-        end.set()
-        for thread in threads:
+        def take_turns():
+            wanted.release()
+            done.acquire()
+
+        thread = threading.Thread(target=read_in_turns)
+        thread.start()
+        try:
+            largest = write_megabytes(store, 60, take_turns)
+        finally:
+            end.set()
             thread.join()
-        assert path.with_name("store.db-wal").stat().st_size < 10e6
+    assert largest < 20
+
+
+def test_a_reader_that_never_ends_is_not_waited_for_at_every_write(path, monkeypatch):
+    monkeypatch.setattr(sqlite_backend, "_PATIENCE_WITH_READERS_MS", 1)
+    with open_store(path) as store:
+        store.create_experiment(ExperimentRecord("first"))
+        with contextlib.closing(connect(path)) as reader:
+            begin_reading(reader)
+            assert write_megabytes(store, 40) > 35
+            assert reader.execute("SELECT count(*) FROM trials").fetchone() == (0,)  # it sees what it saw
+        assert write_megabytes(store, 20) > 35
+        write_megabytes(store, 20)
+        assert path.with_name("store.db-wal").stat().st_size < 20e6
+
+
+def connect(path):
+    return sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+
+
+def begin_reading(connection):
+    connection.execute("BEGIN")
+    connection.execute("SELECT count(*) FROM trials").fetchone()
+
+
+def write_megabytes(store, count, after_each=lambda: None):
+    """Write so much; return the megabytes that the log had at most."""
+    log = Path(f"{store.where}-wal")
+    sizes = []
+    for number in range(count * 5):  # SQLite writes what changes
+        store.write("first", trials=[completed(number % 20).evolve(output=f"{number:04}" * 50_000)])
+        sizes.append(log.stat().st_size / 1e6)
+        after_each()
+    return max(sizes)
 
 
 def test_a_writer_gives_up_on_a_store_that_stays_locked(path, monkeypatch):

@@ -202,7 +202,7 @@ def category_of(record: NodeRecord) -> str:
     """Return what sort of operation a node is, for its colour."""
     kind = record.operation.kind
     if kind in (Kind.CHOICE, Kind.GRAPH):
-        return kind.value
+        return str(kind.value)
     if kind is Kind.ATTRIBUTE:
         return "parameter"
     if record.operation.short_type == "Placeholder":

@@ -141,7 +141,7 @@ class GraphEngine:
         assert run.model is not None
         if self.example_input is not None:
             check(run.model, self.example_input)
-        return run.model
+        return run.model if self.mutators else run.model.fork()  # the cached graph stays as it is
 
     def build(self, architecture: Mapping[str, Any]) -> nn.Module:
         """Return the network of an architecture; see `graph` for what it raises."""

@@ -81,17 +81,17 @@ class Model:
         """Return the node of a name that is unique in the model, or of a path such as ``layer1.0.conv1``.
 
         Raises:
-            InvalidMutation: There is no such node, or several have the name; the message has their paths.
+            InvalidMutation: There is no such node, or several have the name; the message has their full names.
         """
-        found = [node for node in self.get_nodes() if node.name == name or node.path == name]
-        if len(found) == 1:
-            return found[0]
-        exact = [node for node in found if node.path == name]
-        if len(exact) == 1:
-            return exact[0]
+        found: list[Node] = []
+        for read in (lambda node: node.name, lambda node: node.path, _full_name):
+            matching = [node for node in self.get_nodes() if read(node) == name]
+            if len(matching) == 1:
+                return matching[0]
+            found = found or matching
         if found:
-            paths = ", ".join(repr(node.path) for node in found)
-            raise InvalidMutation(f"{len(found)} nodes are called {name!r}: {paths}. Ask for one of these paths.")
+            names = ", ".join(repr(_full_name(node)) for node in found)
+            raise InvalidMutation(f"{len(found)} nodes are called {name!r}: {names}. Ask for one of these.")
         raise not_found("node", name, [node.path for node in self.get_nodes()], "the model")
 
     def to_module(self) -> nn.Module:
@@ -141,3 +141,7 @@ class Model:
         graph._data.frozen = True
         self.graphs[name] = Graph(self, name, graph._data)
         return self.graphs[name]
+
+
+def _full_name(node: Node) -> str:
+    return node.name if node.graph.is_root else f"{node.graph.name}.{node.name}"

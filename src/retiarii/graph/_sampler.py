@@ -118,24 +118,32 @@ def from_architecture(architecture: Mapping[str, Any]) -> Callable[[Categorical]
 def candidate_values(candidates: Sequence[Any], place: str) -> tuple[Value, ...]:
     """Return how candidates are called in architectures.
 
-    Plain values stand for themselves, classes, functions, operations and nodes have their names. Where that leaves a
-    candidate without a name of its own, all of them are called by their numbers.
+    Plain values stand for themselves; classes, functions and operations have their short names, or where these are not
+    unique their full ones; nodes have their paths. Where that leaves a candidate without a name of its own, all of them
+    are called by their numbers.
 
     Raises:
         DomainError: There are none.
     """
     if not candidates:
         raise DomainError(f"The choice at {place} has no candidates.")
-    try:
-        plain = Architecture({"candidates": tuple(_name(candidate) for candidate in candidates)})
-    except ArchitectureError:
-        return tuple(range(len(candidates)))
-    values = plain["candidates"]
-    is_unique = len({repr(value) for value in values}) == len(values)
-    return tuple(values) if is_unique else tuple(range(len(candidates)))
+    for name in (_short_name, _full_name):
+        try:
+            values = Architecture({"candidates": tuple(map(name, candidates))})["candidates"]
+        except ArchitectureError:
+            break
+        if len({repr(value) for value in values}) == len(values):
+            return tuple(values)
+    return tuple(range(len(candidates)))
 
 
-def _name(candidate: Any) -> Any:
+def _short_name(candidate: Any) -> Any:
+    full = _full_name(candidate)
+    is_value = full is candidate or isinstance(candidate, Node)
+    return full if is_value else full.rpartition(".")[2]
+
+
+def _full_name(candidate: Any) -> Any:
     if isinstance(candidate, Node):
         return candidate.path
     if isinstance(candidate, Operation):

@@ -97,8 +97,10 @@ def _torch_names() -> dict[Any, str]:
             value = getattr(module, name)
             if not name.startswith("_") and inspect.isroutine(value):
                 names.setdefault(value, f"{prefix}.{name}")
-    functional = torch.overrides.get_overridable_functions().get(nn.functional, ())  # conv2d is also torch.conv2d
-    names.update((value, f"torch.nn.functional.{name}") for value in functional if (name := _name_in(nn.functional, value)))
+    for value in torch.overrides.get_overridable_functions().get(nn.functional, ()):  # conv2d is also torch.conv2d
+        short = _name_in(nn.functional, value)
+        if short is not None:
+            names[value] = f"torch.nn.functional.{short}"
     return names
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -54,6 +55,14 @@ class Backend(ABC):
 
         Raises:
             CorruptStoreError: The store is damaged.
+        """
+
+    @abstractmethod
+    def tidy(self, connection: Any) -> None:
+        """Do what must be done from time to time; called after each commit of the writer.
+
+        Args:
+            connection: The writer's connection, outside of a transaction.
         """
 
     @abstractmethod

@@ -42,6 +42,9 @@ class PostgreSQLBackend(Backend):
     def check(self) -> None:
         """See `Backend.check`; the server looks after its files itself."""
 
+    def tidy(self, connection: Any) -> None:
+        """See `Backend.tidy`; the server does it itself."""
+
     def acquire(self, experiment_id: str) -> Callable[[], None] | None:
         """See `Backend.acquire`."""
         with self.faults():

@@ -10,7 +10,7 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,11 @@ from retiarii.errors import CorruptStoreError, StorageError, StoreFullError
 from retiarii.storage import _fork, _schema
 from retiarii.storage._backend import WRITES, Backend
 from retiarii.storage._filelock import FileLock
+from retiarii.storage._location import Location
 
 _TIMEOUT_S = 30.0
 _WAL_KEPT_BYTES = 16 * 2**20
+_PATIENCE_WITH_READERS_MS = 1000
 _PRAGMAS = ("synchronous=NORMAL", "foreign_keys=ON", f"journal_size_limit={_WAL_KEPT_BYTES}")
 _TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
 _DAMAGE = ("malformed", "not a database", "could not decode", "can't decode")
@@ -35,6 +37,11 @@ class SQLiteBackend(Backend):
 
     begin_write = "BEGIN IMMEDIATE"
     patience_s = 0.1  # who only looks whether a lock is held has it for a moment
+
+    def __init__(self, location: Location) -> None:
+        super().__init__(location)
+        self._wal = self.path.with_name(f"{self.path.name}-wal")
+        self._wal_limit_bytes = _WAL_KEPT_BYTES
 
     @property
     def path(self) -> Path:
@@ -66,6 +73,27 @@ class SQLiteBackend(Backend):
             (found,) = connection.exec_driver_sql("PRAGMA quick_check(1)").one()
         if found != "ok":
             raise self._damaged(" ".join(found.split()))
+
+    def tidy(self, connection: Any) -> None:
+        """See `Backend.tidy`: empty the write-ahead log when readers have kept SQLite from doing so.
+
+        SQLite begins the log anew only at a moment when nobody reads from it. With several readers that moment may
+        never come, so when the log is long we wait for one; should a reader stay in it even then, we try again when
+        the log has grown as much once more.
+        """
+        try:
+            size = self._wal.stat().st_size
+        except FileNotFoundError:
+            return
+        if size < self._wal_limit_bytes:
+            return
+        self._wal_limit_bytes = size + _WAL_KEPT_BYTES
+        connection.execute(f"PRAGMA busy_timeout = {_PATIENCE_WITH_READERS_MS}")
+        with suppress(sqlite3.Error):  # a full disk, for example: what was written is safe in the log
+            (is_blocked, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if not is_blocked:
+                self._wal_limit_bytes = _WAL_KEPT_BYTES
+        connection.execute(f"PRAGMA busy_timeout = {_TIMEOUT_S * 1000:.0f}")
 
     def acquire(self, experiment_id: str) -> Callable[[], None] | None:
         """See `Backend.acquire`."""

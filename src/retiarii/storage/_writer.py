@@ -108,6 +108,7 @@ class Writer:
                 cursor.execute(self._backend.begin_write)
             yield cursor
             connection.commit()
+            self._backend.tidy(connection)
         except BaseException as err:  # also Ctrl-C: the next transaction must not begin inside of this one
             self._undo(connection, err)
             raise

@@ -5,18 +5,20 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from retiarii.errors import FreezeError
 from retiarii.nn.pytorch._attributes import chosen_attribute
 from retiarii.nn.pytorch._chosen import ChosenValues
-from retiarii.nn.pytorch._cloning import RESETTABLE, empty_clone, is_shared
+from retiarii.nn.pytorch._cloning import RESETTABLE, empty_clone
+from retiarii.nn.pytorch._construction import replace_leaves
 from retiarii.nn.pytorch._freezer import Freezer, Frozen
 from retiarii.nn.pytorch._losses import Losses
+from retiarii.nn.pytorch._origins import module_origins
 from retiarii.nn.pytorch._rebuilding import rebuild
 from retiarii.nn.pytorch._recording import ModuleCall, Role, forget_call, module_call
 from retiarii.nn.pytorch._replicating import Replicator
+from retiarii.nn.pytorch._tensor_copies import TensorCopies, first_tensor
 from retiarii.nn.pytorch.mutation_utils import Mutable
 from retiarii.space import Expression
 
@@ -44,10 +46,12 @@ class Copier(Freezer):
         self._root = root
         self._frozen: dict[int, Frozen] = {}
         self._memo: dict[int, Any] = {}  # from the id of a part of the base model to its copy, as for deepcopy
-        self._replicator = Replicator(self._memo, self._copied_module, self.evaluate)
+        self._arguments_of = Replicator(self._memo, lambda module: self.module(module).module, self.evaluate)
+        self._attributes_of = Replicator(self._memo, self._referred_module, self.evaluate)
         self._unfinished: list[tuple[nn.Module, nn.Module, str]] = []
         self._constructors: list[ModuleCall] = []
         self._losses = Losses()
+        self._tensors = TensorCopies(self._memo, self._losses)
 
     def model(self) -> Frozen:
         """Return the fixed model.
@@ -94,17 +98,17 @@ class Copier(Freezer):
         if not self._arguments_differ(call):
             if not layer._parameters and not layer._modules:
                 return self._clone(layer, is_fresh=True)
-            is_fresh = not call.changed_weights(layer)
-            if not is_fresh or can_reset(layer, call) or call.changed_since(layer):
-                return self._clone(layer, is_fresh)
+            is_owner = not call.changed_weights(layer)
+            if not is_owner or can_reset(layer, call) or call.changed_since(layer):
+                return self._clone(layer, is_fresh=is_owner)
         else:
-            self._give_up_changes(layer, call)
+            is_owner = self._give_up_changes(layer, call)
         args, kwargs = self._arguments(call)
         new: nn.Module = call.cls(*args, **kwargs)
         if call.modules:
             for module in new.modules():
                 forget_call(module)
-        self._adopt(layer, new)
+        self._tensors.adopt(layer, new, is_owner)
         return new
 
     def _unit(self, unit: nn.Module, call: ModuleCall) -> nn.Module:
@@ -123,7 +127,9 @@ class Copier(Freezer):
         return self._rebuilt(model, call)
 
     def _clone_or_rebuild(self, module: nn.Module, call: ModuleCall) -> nn.Module:
-        depth = len(self._path)
+        before: tuple[list[Any] | dict[Any, Any], ...] = (self._path, self._frozen, self._memo, self._unfinished)
+        lengths = [len(each) for each in before]
+        num_losses = len(self._losses)
         self._constructors.append(call)
         try:
             return self._clone(module)
@@ -132,50 +138,52 @@ class Copier(Freezer):
                 raise
         finally:
             self._constructors.pop()
-        del self._path[depth:]
+        for each, length in zip(before, lengths, strict=True):
+            _shorten(each, length)
+        self._losses.forget_after(num_losses)
         return self._rebuilt(module, call)
 
     def _rebuilt(self, module: nn.Module, call: ModuleCall) -> nn.Module:
-        args, kwargs = (call.args, call.kwargs) if call.role is Role.MODEL else self._arguments(call)
-        new = rebuild(module, call, args, kwargs, self.values, self.place, self._losses)
-        match_placement(module, new)
+        args, kwargs = self._arguments(call)
+        new, lost = rebuild(module, call, args, kwargs, self.values, self.place)
+        if lost:
+            self._losses.note(self.place, module, lost)
+        self._tensors.adopt_rebuilt(module, new, lost)
+        for old_part, new_part in module_origins(module, new):
+            self._frozen[id(old_part)] = Frozen(new_part)
+            self._memo[id(old_part)] = new_part
         return new
 
     def _arguments_differ(self, call: ModuleCall) -> bool:
         return self.differs(call) if call.variables else call.has_choices_in_modules
 
     def _arguments(self, call: ModuleCall) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        replicate = self._replicator.replicate
+        """Return the arguments for the constructor: that of a model gets choices as they are, others get values."""
+        if call.role is Role.MODEL:
+            args, kwargs = replace_leaves((call.args, call.kwargs), self._kept_choice)
+            return args, kwargs
+        replicate = self._arguments_of.replicate
         return tuple(map(replicate, call.args)), {name: replicate(value) for name, value in call.kwargs.items()}
 
-    def _give_up_changes(self, module: nn.Module, call: ModuleCall) -> None:
-        """Have the constructor run again that made changes to a module with another shape now, or note their loss."""
+    def _kept_choice(self, leaf: Any) -> Any:
+        return leaf if isinstance(leaf, Expression) else self._arguments_of.replicate(leaf)
+
+    def _give_up_changes(self, module: nn.Module, call: ModuleCall) -> bool:
+        """Have the constructor run again that made changes to a module with another shape now, or note their loss.
+
+        Returns:
+            Whether there was nothing to give up.
+        """
         changes = call.changes(module)
         if changes is None:
-            return
+            return True
         if not call.changed_since(module):
             for constructor in self._constructors:
                 if constructor.serial == call.changed_by:
                     raise _ConstructorNeeded(constructor)
-        self._losses.note(self.place, module, changes)
-
-    def _adopt(self, old: nn.Module, new: nn.Module) -> None:
-        """Carry over to a layer that was built anew what it shares with others, and what is no argument."""
-        pairs = zip(old.modules(), new.modules(), strict=False) if old._modules else ((old, new),)
-        for before, after in pairs:
-            after.training = before.training
-            for name, parameter in before._parameters.items():
-                fresh = after._parameters.get(name)
-                if parameter is not None and fresh is not None:
-                    after._parameters[name] = self._adopted(parameter, fresh)
-        match_placement(old, new)
-
-    def _adopted(self, parameter: nn.Parameter, fresh: nn.Parameter) -> nn.Parameter:
-        self._losses.meet(parameter)
-        known: nn.Parameter = self._memo.setdefault(id(parameter), fresh)
-        if known is fresh and not parameter.requires_grad:
-            fresh.requires_grad_(False)
-        return known
+        if call.role is Role.LAYER or not changes:  # weights that still fit a unit are carried over
+            self._losses.note(self.place, module, changes)
+        return False
 
     # Everything else.
 
@@ -194,9 +202,9 @@ class Copier(Freezer):
         self._unfinished.extend((module, new, name) for name in unfinished)
         is_reset = is_fresh and type(module) in RESETTABLE
         for name, parameter in module._parameters.items():
-            new._parameters[name] = self._parameter(parameter, is_reset)
+            new._parameters[name] = None if parameter is None else self._tensors.parameter(parameter, is_reset)
         for name, buffer in module._buffers.items():
-            new._buffers[name] = torch.empty_like(buffer) if is_reset and buffer is not None else self._buffer(buffer)
+            new._buffers[name] = self._tensors.buffer(buffer, is_reset)
         if is_reset:
             new.reset_parameters()  # type: ignore[operator]  # all resettable layers have it
         for name, child in module._modules.items():
@@ -206,32 +214,12 @@ class Copier(Freezer):
                 self.attach(new, name, self.child(module, name))
         return new
 
-    def _parameter(self, parameter: nn.Parameter | None, is_reset: bool) -> nn.Parameter | None:
-        if parameter is None:
-            return None
-        self._losses.meet(parameter)
-        known = self._memo.get(id(parameter))
-        if known is None and type(parameter) is nn.Parameter:
-            values = torch.empty_like(parameter) if is_reset else parameter.detach().clone()
-            known = self._memo[id(parameter)] = nn.Parameter(values, parameter.requires_grad)
-        elif known is None:
-            known = copy.deepcopy(parameter, self._memo)
-        return known
-
-    def _buffer(self, buffer: Tensor | None) -> Tensor | None:
-        if type(buffer) is not Tensor:
-            return copy.deepcopy(buffer, self._memo)
-        if id(buffer) not in self._memo:
-            self._memo[id(buffer)] = buffer.detach().clone()
-        known: Tensor = self._memo[id(buffer)]
-        return known
-
     def _finish_attribute(self, module: nn.Module, new: nn.Module, name: str) -> None:
         value = vars(module)[name]
-        copied = self._replicator.replicate(value)
+        copied = self._attributes_of.replicate(value)
         vars(new)[name] = chosen_attribute(type(new), name, copied) if isinstance(value, Expression) else copied
 
-    def _copied_module(self, module: nn.Module) -> nn.Module | None:
+    def _referred_module(self, module: nn.Module) -> nn.Module | None:
         """Return the copy of a module that is referred to; a candidate that is not chosen has none."""
         known = self._frozen.get(id(module))
         if known is None and any(module is other for other in self._root.modules()):
@@ -241,24 +229,16 @@ class Copier(Freezer):
 
 def can_reset(layer: nn.Module, call: ModuleCall) -> bool:
     """Return whether a layer that is unchanged can be copied and reset instead of being constructed."""
-    if type(layer) not in RESETTABLE or not all(map(is_shared, (*call.args, *call.kwargs.values()))):
-        return False  # weights may be arguments, too
-    tensor = _first_tensor(layer)
+    if type(layer) not in RESETTABLE or type(layer) is not call.cls or call.has_tensors:
+        return False  # it was lazy, or its weights are arguments
+    tensor = first_tensor(layer)
     return tensor is None or not tensor.is_meta
 
 
-def match_placement(old: nn.Module, new: nn.Module) -> None:
-    """Move a module that was built anew to the device and data type of the old one."""
-    before, after = _first_tensor(old), _first_tensor(new)
-    if before is None or after is None or before.is_meta:
-        return
-    if before.device != after.device or before.dtype != after.dtype:
-        new.to(device=before.device, dtype=before.dtype if before.is_floating_point() else None)
-
-
-def _first_tensor(module: nn.Module) -> Tensor | None:
-    for owner in module.modules():
-        for tensor in (*owner._parameters.values(), *owner._buffers.values()):
-            if tensor is not None:
-                return tensor
-    return None
+def _shorten(container: list[Any] | dict[Any, Any], length: int) -> None:
+    """Take back what was added last."""
+    if isinstance(container, list):
+        del container[length:]
+    else:
+        for key in list(container)[length:]:
+            del container[key]

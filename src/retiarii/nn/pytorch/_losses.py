@@ -24,25 +24,32 @@ class _Loss(NamedTuple):
 
 
 class Losses:
-    """Notes of layers whose weights could not be kept, until it is known which weights were only tied to others."""
+    """Notes of layers whose weights could not be kept, until it is known which weights came along with other layers."""
 
     def __init__(self) -> None:
         self._noted: list[_Loss] = []
-        self._meetings: dict[int, int] = {}
+        self._kept: set[int] = set()
 
-    def meet(self, parameter: nn.Parameter) -> None:
-        """Count a module of the base model that has this parameter."""
-        self._meetings[id(parameter)] = self._meetings.get(id(parameter), 0) + 1
+    def __len__(self) -> int:
+        return len(self._noted)
+
+    def forget_after(self, length: int) -> None:
+        """Take back the newest notes."""
+        del self._noted[length:]
+
+    def keep(self, parameter: nn.Parameter) -> None:
+        """Note that a parameter of the base model has a counterpart, which is as good as the parameter itself."""
+        self._kept.add(id(parameter))
 
     def note(self, place: str, layer: nn.Module, tensors: list[str]) -> None:
         """Note that a layer was built without these tensors of the base model; an empty list stands for attributes."""
         self._noted.append(_Loss(place, layer, tensors))
 
     def warn(self) -> None:
-        """Warn of what is really lost: a tensor that two layers share comes with the other one."""
+        """Warn of what is really lost: a tensor that is tied to that of another layer comes with that one."""
         for place, layer, tensors in self._noted:
-            parameters = dict(layer.named_parameters())
-            lost = [name for name in tensors if self._meetings.get(id(parameters.get(name)), 0) < 2]
+            parameters = dict(layer.named_parameters(remove_duplicate=False))
+            lost = [name for name in tensors if id(parameters.get(name)) not in self._kept]
             if lost or not tensors:
                 what = f"{', '.join(lost)} of" if lost else "changes to"
                 warnings.warn(

@@ -70,5 +70,16 @@ def _tensor_origins(module: nn.Module, name: str, origin: str) -> Iterator[tuple
             yield from _tensor_origins(submodule, f"{name}{child}.", inner)
 
 
+def module_origins(old: nn.Module, new: nn.Module) -> Iterator[tuple[nn.Module, nn.Module]]:
+    """Yield the modules of a part of the base model, each with the fixed module that has its weights from there."""
+    yield old, new
+    for name, child in new._modules.items():
+        part: nn.Module | None = old
+        for step in (name, *_inner_paths.get(new, {}).get(name, ())):
+            part = None if part is None else part._modules.get(step)
+        if child is not None and part is not None:
+            yield from module_origins(part, child)
+
+
 def _joined(prefix: str, names: tuple[str, ...]) -> str:
     return prefix + "".join(f"{name}." for name in names)

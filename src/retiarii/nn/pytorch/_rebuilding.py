@@ -10,7 +10,6 @@ from torch import nn
 from retiarii.errors import FreezeError
 from retiarii.nn.pytorch._chosen import ChosenValues
 from retiarii.nn.pytorch._finishing import build_fixed
-from retiarii.nn.pytorch._losses import Losses
 from retiarii.nn.pytorch._origins import tensor_origins
 from retiarii.nn.pytorch._recording import ModuleCall
 
@@ -22,9 +21,11 @@ def rebuild(
     kwargs: dict[str, Any],
     values: ChosenValues,
     place: str,
-    losses: Losses,
-) -> nn.Module:
+) -> tuple[nn.Module, list[str]]:
     """Run the constructor of a module again, and carry over the weights that were changed since it ran first.
+
+    Returns:
+        The new module, and the names of changed tensors whose shape is another one now.
 
     Raises:
         ArchitectureError: The architecture does not fit what the constructor builds.
@@ -39,29 +40,28 @@ def rebuild(
         )
     new = build_fixed(lambda: call.cls(*args, **kwargs), call.start, values).module
     changed = [] if snapshot is None else snapshot.changed_tensors(module)
-    _carry_over(module, new, set(changed), place, losses)
+    lost = _carry_over(module, new, set(changed))
     new.train(module.training)
-    return new
+    return new, lost
 
 
-def _carry_over(old: nn.Module, new: nn.Module, changed: set[str], place: str, losses: Losses) -> None:
-    """Copy changed weights and the flags of all parameters to where they are in the new module."""
-    before = {**dict(old.named_parameters(remove_duplicate=False)), **dict(old.named_buffers(remove_duplicate=False))}
-    after = {**dict(new.named_parameters(remove_duplicate=False)), **dict(new.named_buffers(remove_duplicate=False))}
+def _carry_over(old: nn.Module, new: nn.Module, changed: set[str]) -> list[str]:
+    """Copy changed weights to where they are in the new module, and return the names of those that do not fit."""
+    before, after = _tensors(old), _tensors(new)
     changed_modules = {name.rpartition(".")[0] for name in changed}
     lost = []
     for name, origin in tensor_origins(new):
         source, target = before.get(origin), after[name]
-        if source is None:
-            continue
-        if isinstance(target, nn.Parameter):
-            target.requires_grad_(source.requires_grad)
-        if origin.rpartition(".")[0] not in changed_modules:
+        if source is None or origin.rpartition(".")[0] not in changed_modules:
             continue
         if source.shape == target.shape:
             with torch.no_grad():
                 target.copy_(source)
         elif origin in changed:
             lost.append(origin)
-    if lost:
-        losses.note(place, old, lost)
+    return lost
+
+
+def _tensors(module: nn.Module) -> dict[str, torch.Tensor]:
+    tensors: dict[str, torch.Tensor] = dict(module.named_parameters(remove_duplicate=False))
+    return {**tensors, **dict(module.named_buffers(remove_duplicate=False))}

@@ -8,7 +8,7 @@ import itertools
 from dataclasses import dataclass, field
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.lazy import LazyModuleMixin
 
 from retiarii.nn.pytorch._chosen import ChosenValues
@@ -47,6 +47,7 @@ class ModuleCall(ConstructorCall):
         variables: The choices in the arguments that became plain values.
         values: The values that they had, by label.
         modules: The modules in the arguments.
+        has_tensors: Whether there are tensors in the arguments.
         parameters: The choices of `ModelParameterChoice` inside the constructor, with the values that they had.
         snapshot: The state right after construction; None for layers that get their parameters later.
         serial: Tells calls apart, also after the module was copied.
@@ -62,6 +63,7 @@ class ModuleCall(ConstructorCall):
     variables: tuple[Variable, ...] = ()
     values: dict[str, Value] = field(default_factory=dict)
     modules: tuple[nn.Module, ...] = ()
+    has_tensors: bool = False
     parameters: tuple[tuple[Variable, Value], ...] = ()
     snapshot: Snapshot | None = None
     serial: int = field(default_factory=lambda: next(_serials))
@@ -74,7 +76,9 @@ class ModuleCall(ConstructorCall):
     def of(cls, made_by: Any, args: tuple[Any, ...], kwargs: dict[str, Any], role: Role) -> ModuleCall:
         """Start the record of a call; the values of its choices are those of this moment."""
         call = cls(made_by, args, kwargs, role, position())
-        call.modules = tuple(leaf for _, leaf in leaves((args, kwargs)) if isinstance(leaf, nn.Module))
+        contents = [leaf for _, leaf in leaves((args, kwargs))]
+        call.modules = tuple(leaf for leaf in contents if isinstance(leaf, nn.Module))
+        call.has_tensors = any(isinstance(leaf, Tensor) for leaf in contents)
         call.has_choices_in_modules = any(map(has_choices, call.modules))
         if role is not Role.MODEL:
             call.variables = variables_in(find_expressions((args, kwargs)))
@@ -184,24 +188,20 @@ def build_layer(cls: type[nn.Module], args: tuple[Any, ...], kwargs: dict[str, A
 def note_changes(root: nn.Module, by: ModuleCall) -> None:
     """Mark the recorded modules inside ``root`` that its constructor changed after they were built.
 
-    A weight that two modules share was not changed but tied, which is kept track of elsewhere.
+    A weight that was only tied to that of another module, which has it from its own constructor, is no change.
     """
-    owners: dict[int, int] = {}
-    for module in root.modules():
-        for parameter in module._parameters.values():
-            owners[id(parameter)] = owners.get(id(parameter), 0) + 1
+    changed: list[tuple[nn.Module, ModuleCall, list[str]]] = []
+    own: set[int] = set()
     for module in root.modules():
         call = module_call(module)
         if call is None or call.snapshot is None or module is root:
             continue
-        changed = call.snapshot.changed_tensors(module)
-        if not changed and not call.snapshot.changed_structure(module):
-            continue
-        if any(owners.get(id(_tensor(module, name)), 1) == 1 for name in changed) or not changed:
+        names = call.snapshot.changed_tensors(module)
+        if names or call.snapshot.changed_structure(module):
+            changed.append((module, call, names))
+        own.update(id(tensor) for name, tensor in module.named_parameters() if name not in names)
+    for module, call, names in changed:
+        parameters = dict(module.named_parameters(remove_duplicate=False))
+        if not names or any(id(parameters.get(name)) not in own for name in names):
             call.changed_by = by.serial
-        call.snapshot = Snapshot(module)
-
-
-def _tensor(module: nn.Module, name: str) -> Any:
-    path, _, leaf = name.rpartition(".")
-    return getattr(module.get_submodule(path), leaf)
+            call.snapshot = Snapshot(module)
