@@ -1,7 +1,8 @@
 """How fast trials are written to a store and read back, and whether memory stays flat.
 
 Writes each trial twice, as the loop of an experiment does (started, ended), then as many in batches into a second
-experiment; lists, ranks and loads the log that a resume needs. Prints one JSON line: medians over the repeats.
+experiment; lists, ranks and loads the log that a resume needs. Times of writing include making the architectures.
+Prints one JSON line: medians over the repeats.
 """
 
 from __future__ import annotations

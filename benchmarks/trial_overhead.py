@@ -31,6 +31,7 @@ from retiarii.execution import (
     Executor,
     InProcessExecutor,
     NasTask,
+    PythonEngine,
     Report,
     TemplateExecutor,
     TrialEnded,
@@ -136,7 +137,10 @@ def in_process(repeats: int) -> dict[str, float]:
 
         return run
 
-    with InProcessExecutor(NoOp(0)) as nothing, InProcessExecutor(NasTask(model, FunctionalEvaluator(zero))) as nas:
+    with (
+        InProcessExecutor(NoOp(0)) as nothing,
+        InProcessExecutor(NasTask(PythonEngine(model), FunctionalEvaluator(zero))) as nas,
+    ):
         no_op = microseconds(through(nothing), repeats * 1000)
         freezing = microseconds(lambda: nn.freeze(model, chosen), repeats * 200)
         trial = microseconds(through(nas), repeats * 200)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         trace,
     )
     from retiarii.experiment.pytorch import RetiariiExeConfig, RetiariiExperiment, debug_mutated_model
+    from retiarii.graph import Mutator
     from retiarii.nn.pytorch import basic_unit, extract_space, fixed_arch, freeze, model_wrapper
     from retiarii.space import Architecture, SearchSpace
 
@@ -29,6 +30,7 @@ _EXPORTS = {
     "Architecture": "retiarii.space",
     "Evaluator": "retiarii.evaluator",
     "FunctionalEvaluator": "retiarii.evaluator",
+    "Mutator": "retiarii.graph",
     "RetiariiExeConfig": "retiarii.experiment.pytorch",
     "RetiariiExperiment": "retiarii.experiment.pytorch",
     "SearchSpace": "retiarii.space",
@@ -48,6 +50,7 @@ __all__ = [
     "Architecture",
     "Evaluator",
     "FunctionalEvaluator",
+    "Mutator",
     "RetiariiExeConfig",
     "RetiariiExperiment",
     "SearchSpace",

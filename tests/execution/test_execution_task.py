@@ -7,7 +7,7 @@ import torch
 
 import retiarii.nn.pytorch as nn
 from retiarii.evaluator import FunctionalEvaluator, report_intermediate_result
-from retiarii.execution import InProcessExecutor, NasTask, TemplateExecutor, TrialJob, TrialReported
+from retiarii.execution import InProcessExecutor, NasTask, PythonEngine, TemplateExecutor, TrialJob, TrialReported
 from retiarii.space import Architecture
 from retiarii.testing.execution import ending, failure_of, watch
 from retiarii.trial import FailureKind
@@ -54,7 +54,7 @@ def run(executor, job):
 @pytest.fixture
 def task():
     evaluator = FunctionalEvaluator(draw, factor=nn.ValueChoice([1.0, 10.0], label="factor"))
-    return NasTask(Net(), evaluator)
+    return NasTask(PythonEngine(Net()), evaluator)
 
 
 def test_model_and_evaluator_are_fixed_to_the_architecture(task):
@@ -89,7 +89,7 @@ def test_other_seeds_give_other_results(task):
 def test_an_architecture_that_does_not_build_is_an_invalid_model():
     make = nn.ValueChoice([2, 3], label="width")
     model = torch.nn.Sequential(nn.basic_unit(NeedsAnEvenWidth)(make))
-    with InProcessExecutor(NasTask(model, FunctionalEvaluator(train))) as executor:
+    with InProcessExecutor(NasTask(PythonEngine(model), FunctionalEvaluator(train))) as executor:
         failure = failure_of(run(executor, job(0, width=3)))
         assert failure.kind is FailureKind.INVALID_MODEL
         assert "ValueError: 3 is odd" in failure.message
@@ -106,7 +106,7 @@ def test_running_out_of_memory_while_building_is_told_apart(task, monkeypatch):
     def exhausted(*args):
         raise MemoryError
 
-    monkeypatch.setattr("retiarii.execution._task.freeze", exhausted)
+    monkeypatch.setattr("retiarii.execution._engine.freeze", exhausted)
     with InProcessExecutor(task) as executor:
         failure = failure_of(run(executor, job(0, layer=1, width=3, factor=1.0)))
     assert failure.kind is FailureKind.OUT_OF_MEMORY

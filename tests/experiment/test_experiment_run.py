@@ -10,6 +10,7 @@ import retiarii.nn.pytorch as nn
 from retiarii.errors import ConfigError, ExperimentError, ExperimentFailedError, NotFoundError, StoreFullError
 from retiarii.evaluator import FunctionalEvaluator, report_intermediate_result
 from retiarii.experiment import Callback, RetiariiExeConfig, RetiariiExperiment, debug_mutated_model
+from retiarii.graph import Mutator
 from retiarii.nn.pytorch import fixed_arch, model_wrapper
 from retiarii.storage import ExperimentState, open_store
 from retiarii.strategy import GridSearch, Random, RegularizedEvolution
@@ -288,7 +289,7 @@ def test_one_architecture_in_this_process():
         ({"base_model": 3}, "base_model is a int"),
         ({"evaluator": 3}, "evaluator is a int, expected an Evaluator"),
         ({"strategy": Random}, r"expected an instance of Strategy, for example Random\(\)"),
-        ({"applied_mutators": [1]}, "applied_mutators"),
+        ({"applied_mutators": [1]}, "applied_mutators contains 1, expected instances of retiarii.graph.Mutator"),
     ],
 )
 def test_arguments_of_the_wrong_kind(arguments, message):
@@ -335,3 +336,55 @@ def test_a_full_disk_stops_the_search_resumably(tmp_path):
         event.remove(Engine, "connect", limit)
     resumed = RetiariiExperiment.resume(experiment.id, storage=path)
     assert [trial.state for trial in resumed.trials()] == [TrialState.COMPLETED] * 6
+
+
+class Widen(Mutator):
+    def mutate(self, model):
+        [node] = model.get_nodes_by_label("wide")
+        node.update_operation("torch.nn.Linear", {"in_features": 4, "out_features": self.choice([4, 16])})
+
+
+@pytest.mark.parametrize("platform", ["in_process", "local"])
+def test_mutators_and_choices_in_the_model_are_searched_together(platform):
+    model = nn.Sequential(nn.Placeholder("wide"), nn.LayerChoice([nn.ReLU(), nn.Tanh()], label="act"))
+
+    def measure(network):
+        return network(torch.ones(1, 4)).shape[1] + isinstance(network[1], torch.nn.Tanh) / 10
+
+    experiment = RetiariiExperiment(model, FunctionalEvaluator(measure), [Widen()], GridSearch())
+    experiment.run(config(platform))
+    assert len(experiment.trials()) == 4
+    assert experiment.top_trials()[0].metric == pytest.approx(16.1)
+    [code] = experiment.export_top_models(formatter="code")
+    assert "Linear(4, 16)" in code or "out_features=16" in code
+    assert "retiarii" not in code
+    assert measure(experiment.export_top_models(formatter="instance")[0]) == pytest.approx(16.1)
+    viewed = RetiariiExperiment.view(experiment.id)
+    assert viewed.export_top_models() == experiment.export_top_models()
+
+
+def test_the_graph_engine_gives_the_same_results_as_the_python_engine():
+    def forward(model):
+        torch.manual_seed(0)
+        return model(torch.ones(1, 4)).sum()
+
+    found = [run(lambda m: forward(m).item(), execution_engine=name).trials() for name in ("py", "base")]
+    assert [t.architecture for t in found[0]] == [t.architecture for t in found[1]]
+    assert all(t.metric is not None for t in found[1])
+
+
+def test_a_shape_that_does_not_fit_costs_no_training():
+    calls = []
+
+    class Mismatch(Mutator):
+        def mutate(self, model):
+            [node] = model.get_nodes_by_label("wide")
+            node.update_operation("torch.nn.Linear", {"in_features": self.choice([4, 5]), "out_features": 2})
+
+    model = nn.Sequential(nn.Placeholder("wide"), nn.Linear(2, 2))
+    evaluator = FunctionalEvaluator(lambda network: calls.append(1) or 1.0)
+    experiment = RetiariiExperiment(model, evaluator, [Mismatch()], GridSearch())
+    experiment.run(config(dummy_input=[1, 4]))
+    [failed] = [trial for trial in experiment.trials() if trial.state is TrialState.FAILED]
+    assert failed.failure.kind.value == "invalid_model"
+    assert calls == [1]

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from torch import nn as torch_nn
 
 import retiarii.nn.pytorch as nn
-from retiarii.nn.pytorch._construction import CALL_ATTRIBUTE
 from retiarii.errors import FreezeError
+from retiarii.nn.pytorch._construction import CALL_ATTRIBUTE
 from retiarii.space import Expression
 
 CHANNELS = 4

@@ -122,7 +122,8 @@ X = torch.ones(2, 3)
 )
 def test_read_in_forward_with_and_without_a_call(cls, label, values, expected):
     base = cls()
-    assert torch.equal(base(X), expected[0])
+    if cls is not Scaled:  # which runs only when it is fixed
+        assert torch.equal(base(X), expected[0])
     for value, result in zip(values, expected, strict=True):
         assert torch.equal(nn.freeze(base, {label: value})(X), result)
         with nn.fixed_arch({label: value}):

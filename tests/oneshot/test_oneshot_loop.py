@@ -22,7 +22,6 @@ from retiarii.oneshot import (
     RandomOneShot,
     SearchLoop,
     SupernetError,
-    build_supernet,
     split_loader,
     subnet,
 )

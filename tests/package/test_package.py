@@ -38,9 +38,9 @@ def test_every_name_that_the_package_promises_is_there(name):
 
 
 @pytest.mark.parametrize("room", ROOMS)
-def test_rooms_export_what_they_say_in_order(room):
+def test_rooms_export_what_they_say(room):
     module = importlib.import_module(f"retiarii.{room}")
-    assert list(module.__all__) == sorted(module.__all__)
+    assert len(module.__all__) == len(set(module.__all__))
     for name in module.__all__:
         assert getattr(module, name) is not None
     assert module.__doc__

@@ -2,7 +2,7 @@ import pytest
 
 from retiarii.errors import CorruptStoreError, StorageError
 from retiarii.storage import ExperimentRecord, open_store
-from retiarii.testing.storage import completed, running
+from retiarii.testing.records import completed, running
 
 pytestmark = pytest.mark.postgres
 

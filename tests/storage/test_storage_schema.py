@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from retiarii.storage import Intermediate, open_store
-from retiarii.testing.storage import RECORD, running, zoo
+from retiarii.testing.records import RECORD, running, zoo
 
 DUMPS = sorted((Path(__file__).parent / "schemas").glob("*.sql"))
 

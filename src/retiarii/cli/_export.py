@@ -13,6 +13,7 @@ from retiarii.cli._context import IdArgument, StorageOption, found
 from retiarii.cli._json import trial_json
 from retiarii.cli._text import error_console, number_text
 from retiarii.errors import ExperimentError
+from retiarii.storage import ExperimentRecord
 from retiarii.trial import Direction, Trial
 
 
@@ -43,6 +44,8 @@ def export(
 ) -> None:
     """Export the best architectures as JSON, ready for [bold]fixed_arch[/].
 
+    Choices in the evaluator's arguments are no part of the model; [bold]--json[/] shows them too.
+
     Raises:
         ExperimentError: No trial has completed, or the file cannot be written.
     """
@@ -54,7 +57,7 @@ def export(
             f"Experiment {record.id!r} has no completed trial, so there is nothing to export. "
             f"`retiarii show {record.id}` says how it stands and why trials failed."
         )
-    text = json.dumps(_exported(best, top_k, in_full=as_json), indent=2, ensure_ascii=False)
+    text = json.dumps(_exported(record, best, top_k, in_full=as_json), indent=2, ensure_ascii=False)
     if output is None:
         typer.echo(text)
     else:
@@ -65,10 +68,13 @@ def export(
         )
 
 
-def _exported(best: list[Trial], top_k: int, *, in_full: bool) -> Any:
+def _exported(record: ExperimentRecord, best: list[Trial], top_k: int, *, in_full: bool) -> Any:
     if in_full:
         return [trial_json(trial) for trial in best]
-    architectures = [trial.architecture.to_json() for trial in best]
+    of_evaluator = record.config.get("evaluator_labels", ())
+    architectures = [
+        trial.architecture.restricted(set(trial.architecture).difference(of_evaluator)).to_json() for trial in best
+    ]
     return architectures[0] if top_k == 1 else architectures
 
 

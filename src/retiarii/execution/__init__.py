@@ -1,7 +1,8 @@
 """Where trials run: each in a process of its own, or, for debugging, in this one.
 
 An `Executor` takes `TrialJob`s and gives events: `TrialStarted`, `TrialReported` and, once per job, `TrialEnded`. What
-a trial does is a `Task`, a callable; `NasTask` is the one that fixes a model and evaluates it. `TemplateExecutor` keeps
+a trial does is a `Task`, a callable; `NasTask` is the one
+that has an `Engine` build the network of an architecture and evaluates it. `TemplateExecutor` keeps
 a *template* process that has imported torch and loaded the task, model and data included, and forks a child of it per
 trial: isolated, yet started in milliseconds, the data shared copy-on-write. The template watches its children, their
 time and their memory, and ends with this process, however that ends. `InProcessExecutor` runs one trial after the
@@ -28,18 +29,26 @@ from retiarii.execution._interface import (
 )
 
 if TYPE_CHECKING:
+    from retiarii.execution._engine import Engine, PythonEngine
     from retiarii.execution._task import NasTask
     from retiarii.execution._template_executor import TemplateExecutor
 
 # Loaded when first used: they import torch, and the process that watches over trials need not.
-_LAZY = {"NasTask": "retiarii.execution._task", "TemplateExecutor": "retiarii.execution._template_executor"}
+_LAZY = {
+    "Engine": "retiarii.execution._engine",
+    "NasTask": "retiarii.execution._task",
+    "PythonEngine": "retiarii.execution._engine",
+    "TemplateExecutor": "retiarii.execution._template_executor",
+}
 
 __all__ = [
+    "Engine",
     "Event",
     "Executor",
     "InProcessExecutor",
     "Limits",
     "NasTask",
+    "PythonEngine",
     "Report",
     "Task",
     "TemplateExecutor",

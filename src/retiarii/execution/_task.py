@@ -11,28 +11,27 @@ import torch
 
 from retiarii.errors import FreezeError
 from retiarii.evaluator import Evaluator, output_to, run_evaluation
+from retiarii.execution._engine import Engine
 from retiarii.execution._interface import Report, TrialJob
-from retiarii.nn.pytorch import extract_space, freeze
 from retiarii.trial import Metrics
 
 
 class NasTask:
-    """Fixes a model to the architecture of a job, and evaluates it.
+    """Builds the network of a job's architecture, and evaluates it.
 
     Everything that draws from the generators of `random`, NumPy or torch, the initial weights included, follows from
     the job's seed.
 
     Attributes:
-        model: The model with choices in it; it is not changed.
-        evaluator: What measures the model; its arguments may have choices, too.
+        engine: Builds the networks.
+        evaluator: What measures them; its arguments may have choices, too.
         output_dir: Where each trial may make a folder of its own, named after its number; None for nowhere.
     """
 
-    def __init__(self, model: torch.nn.Module, evaluator: Evaluator, output_dir: Path | None = None) -> None:
-        self.model = model
+    def __init__(self, engine: Engine, evaluator: Evaluator, output_dir: Path | None = None) -> None:
+        self.engine = engine
         self.evaluator = evaluator
         self.output_dir = output_dir
-        self._model_labels = {choice.label for choice in extract_space(model)}
 
     def __call__(self, job: TrialJob, report: Report) -> Metrics:
         """Run one trial.
@@ -43,7 +42,7 @@ class NasTask:
         """
         _seed_everything(job.seed)
         try:
-            model = freeze(self.model, job.architecture.restricted(self._model_labels))
+            model = self.engine.build(job.architecture)
         except Exception as error:  # the user's constructors may raise anything
             raise FreezeError(f"The architecture does not build: {type(error).__name__}: {error}") from error
         with nullcontext() if self.output_dir is None else output_to(self.output_dir / str(job.number)):

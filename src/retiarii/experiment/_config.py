@@ -13,7 +13,7 @@ from retiarii.experiment._duration import parse_duration, parse_size
 from retiarii.trial import Direction
 
 PLATFORMS = ("local", "in_process")
-ENGINES = ("py",)
+ENGINES = ("py", "base")
 LOG_LEVELS = ("trace", "debug", "info", "warning", "error", "fatal")
 
 
@@ -70,7 +70,10 @@ class RetiariiExeConfig(_Checked):
         storage: Where results are kept: a path, ``sqlite:///...`` or ``postgresql://...``; None for
             ``$RETIARII_STORAGE`` or a file in ``~/retiarii-experiments``.
         progress: Whether progress is shown; None shows a live display on a terminal, and lines elsewhere.
-        execution_engine: How a model is fixed to an architecture; ``"py"``, the pure-Python engine.
+        execution_engine: How a model becomes the network of an architecture: ``"py"`` freezes the choices in its code,
+            ``"base"`` goes by its graph. Mutators always use graphs.
+        dummy_input: The shape of a batch of input. With it, the graph engine checks the shapes of a network before it
+            is built, and a trial that does not fit costs no training.
         training_service: Where trials run.
         log_level: Of the ``retiarii`` logger.
         debug: Shorthand for ``log_level="debug"``.
@@ -89,6 +92,7 @@ class RetiariiExeConfig(_Checked):
     storage: str | Path | None = None
     progress: bool | None = None
     execution_engine: str = "py"
+    dummy_input: list[int] | None = None
     training_service: TrainingServiceConfig = field(default_factory=TrainingServiceConfig)
     log_level: str = "info"
     debug: bool = False

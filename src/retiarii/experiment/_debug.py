@@ -8,10 +8,11 @@ from typing import Any
 
 from torch import nn
 
-from retiarii.errors import ConfigError
 from retiarii.evaluator import Evaluator
 from retiarii.execution import NasTask, TrialJob
-from retiarii.experiment._run import joint_space
+from retiarii.experiment._config import RetiariiExeConfig
+from retiarii.experiment._engines import joint_space, make_engine
+from retiarii.graph import Mutator
 from retiarii.trial import Metrics
 
 logger = logging.getLogger(__name__)
@@ -20,7 +21,7 @@ logger = logging.getLogger(__name__)
 def debug_mutated_model(
     base_model: nn.Module,
     trainer: Evaluator,
-    applied_mutators: Sequence[Any] | None = None,
+    applied_mutators: Sequence[Mutator] | None = None,
     *,
     architecture: Mapping[str, Any] | None = None,
     seed: int = 0,
@@ -30,7 +31,7 @@ def debug_mutated_model(
     Args:
         base_model: The model with choices in it.
         trainer: The evaluator.
-        applied_mutators: None are supported by this version.
+        applied_mutators: Mutators on the model's graph.
         architecture: Which one; the first candidate of every choice if left out.
         seed: Of the random choices that training makes.
 
@@ -40,14 +41,13 @@ def debug_mutated_model(
     Raises:
         ArchitectureError: ``architecture`` does not fit the model's space.
         MetricError: The evaluator reported no usable metric.
-        ConfigError: ``applied_mutators`` is not empty.
+        GraphError: A mutator cannot be applied, or the model cannot be turned into a graph.
     """
-    if applied_mutators:
-        raise ConfigError("applied_mutators is not empty, but this version has no mutators on graphs. Pass [] or None.")
-    space = joint_space(base_model, trainer)
+    engine = make_engine(base_model, tuple(applied_mutators or ()), RetiariiExeConfig())
+    space = joint_space(engine, trainer)
     chosen = space.default() if architecture is None else space.architecture(architecture)
     logger.info("Evaluating %s", chosen)
-    metrics = NasTask(base_model, trainer)(
+    metrics = NasTask(engine, trainer)(
         TrialJob(0, chosen, seed), lambda metrics: logger.info("Intermediate result: %s", metrics)
     )
     logger.info("Final result: %s", metrics)

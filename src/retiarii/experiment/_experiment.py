@@ -11,18 +11,20 @@ from torch import nn
 
 from retiarii.errors import ConfigError, ExperimentError
 from retiarii.evaluator import Evaluator, FunctionalEvaluator
+from retiarii.execution import Engine
 from retiarii.experiment._callbacks import Callback
 from retiarii.experiment._config import RetiariiExeConfig
+from retiarii.experiment._engines import joint_space, make_engine
 from retiarii.experiment._payload import Payload, load_payload
-from retiarii.experiment._run import ExperimentRun, joint_space
+from retiarii.experiment._run import ExperimentRun
 from retiarii.experiment._stop import StopSignal
-from retiarii.nn.pytorch import freeze
+from retiarii.graph import GraphEngine, Mutator
 from retiarii.space import Architecture, SearchSpace
 from retiarii.storage import ExperimentRecord, Store, open_store
 from retiarii.strategy import Strategy
 from retiarii.trial import Direction, Trial
 
-FORMATTERS = ("dict", "instance")
+FORMATTERS = ("dict", "instance", "code")
 
 
 class RetiariiExperiment:
@@ -41,7 +43,8 @@ class RetiariiExperiment:
     Args:
         base_model: An instance of the model with choices in it.
         evaluator: Trains and measures a model; a plain function becomes a `FunctionalEvaluator`.
-        applied_mutators: Mutators on the model's graph; none are supported by this version.
+        applied_mutators: Mutators on the model's graph, applied in this order; they work together with choices in
+            the model's code.
         strategy: Proposes architectures; `strategy.Random()` if left out.
         trainer: The older name of ``evaluator``.
         callbacks: Told what happens while the search runs.
@@ -58,20 +61,16 @@ class RetiariiExperiment:
         self,
         base_model: nn.Module | None = None,
         evaluator: Evaluator | Callable[..., Any] | None = None,
-        applied_mutators: Sequence[Any] | None = None,
+        applied_mutators: Sequence[Mutator] | None = None,
         strategy: Strategy | None = None,
         trainer: Evaluator | None = None,
         *,
         callbacks: Sequence[Callback] = (),
     ) -> None:
-        if applied_mutators:
-            raise ConfigError(
-                "applied_mutators is not empty, but this version supports choices in the model's code only "
-                "(nn.LayerChoice, nn.ValueChoice, ...). Pass [] or None."
-            )
         self.base_model = _check_model(base_model)
         self.evaluator = _check_evaluator(evaluator if evaluator is not None else trainer)
         self.strategy = _check_strategy(strategy)
+        self.applied_mutators = _check_mutators(applied_mutators)
         self.callbacks = tuple(callbacks)
         self.id: str | None = None
         self.config: RetiariiExeConfig | None = None
@@ -156,6 +155,7 @@ class RetiariiExperiment:
         base_model: nn.Module | None = None,
         evaluator: Evaluator | None = None,
         strategy: Strategy | None = None,
+        applied_mutators: Sequence[Mutator] | None = None,
         callbacks: Sequence[Callback] = (),
         **changes: Any,
     ) -> RetiariiExperiment:
@@ -171,6 +171,7 @@ class RetiariiExperiment:
             base_model: The model, evaluator and strategy, where those that were stored are not to be used or not there.
             evaluator: See ``base_model``.
             strategy: See ``base_model``.
+            applied_mutators: See ``base_model``.
             callbacks: Told what happens while the search runs.
             **changes: Settings of `RetiariiExeConfig` to change, for example ``max_trial_number=200``.
 
@@ -186,7 +187,10 @@ class RetiariiExperiment:
             base_model = stored.base_model if base_model is None else base_model
             evaluator = stored.evaluator if evaluator is None else evaluator
             strategy = stored.strategy if strategy is None else strategy
-        experiment = cls(base_model, evaluator, [], strategy, callbacks=callbacks)
+            mutators = stored.mutators if applied_mutators is None else applied_mutators
+        else:
+            mutators = applied_mutators or ()
+        experiment = cls(base_model, evaluator, mutators, strategy, callbacks=callbacks)
         config = RetiariiExeConfig.from_json(record.config["settings"])
         config.storage = storage if storage is not None else config.storage
         for name, value in changes.items():
@@ -215,6 +219,29 @@ class RetiariiExperiment:
         experiment._attach(store, store.find_experiment(experiment_id))
         return experiment
 
+    @classmethod
+    def load(cls, experiment_id: str, *, storage: str | Path | None = None) -> RetiariiExperiment:
+        """Open an experiment that this user ran on this machine, with its model, evaluator and strategy.
+
+        Like `view`, but networks and code can be exported. Loading the objects runs code, so it is done only for
+        what carries this user's signature.
+
+        Args:
+            experiment_id: Its id, or the beginning of one.
+            storage: Where it is kept; None as in `RetiariiExeConfig`.
+
+        Raises:
+            NotFoundError: No such experiment.
+            ExperimentError: Its objects were not stored, or not by this user.
+        """
+        store = open_store(storage, create=False)
+        record = store.find_experiment(experiment_id)
+        stored = load_payload(store.directory(record.id))
+        experiment = cls(stored.base_model, stored.evaluator, stored.mutators, stored.strategy)
+        experiment.config = RetiariiExeConfig.from_json(record.config["settings"])
+        experiment._attach(store, record)
+        return experiment
+
     def _attach(self, store: Store, record: ExperimentRecord) -> None:
         self._store, self.id = store, record.id
 
@@ -230,7 +257,7 @@ class RetiariiExperiment:
         config.debug = config.debug or debug
         config.validate()
         self.config = config
-        payload = Payload(self.base_model, self.evaluator, self.strategy)
+        payload = Payload(self.base_model, self.evaluator, self.strategy, self.applied_mutators)
         store = self._store if record is not None and self._store is not None else open_store(config.storage)
         run = ExperimentRun(payload, config, store, record=record, callbacks=self.callbacks)
         self._attach(store, run.record)
@@ -248,7 +275,7 @@ class RetiariiExperiment:
         """
         if self.base_model is None or self.evaluator is None:
             return SearchSpace.from_json(self._record().space)
-        return joint_space(self.base_model, self.evaluator)
+        return joint_space(self._engine(self.base_model), self.evaluator)
 
     def trials(self) -> list[Trial]:
         """Return all trials so far, in the order in which they were proposed.
@@ -277,15 +304,15 @@ class RetiariiExperiment:
 
     def export_top_models(
         self, top_k: int = 1, optimize_mode: str | None = None, formatter: str = "dict"
-    ) -> list[dict[str, Any]] | list[nn.Module]:
+    ) -> list[dict[str, Any]] | list[nn.Module] | list[str]:
         """Export the best architectures.
 
         Args:
             top_k: How many; fewer are returned where fewer trials completed.
             optimize_mode: ``"maximize"`` or ``"minimize"``; None for the experiment's own.
             formatter: ``"dict"`` for the model's choices as plain data, which `fixed_arch`, `freeze` and JSON files
-                take (choices in the evaluator's arguments are in `top_trials`); ``"instance"`` for frozen models,
-                not trained.
+                take (choices in the evaluator's arguments are in `top_trials`); ``"instance"`` for networks, not
+                trained; ``"code"`` for Python files that need PyTorch and nothing else.
 
         Raises:
             ExperimentError: The experiment has not run, or no trial of it completed.
@@ -304,10 +331,17 @@ class RetiariiExperiment:
             return [architecture.to_json() for architecture in architectures]
         if self.base_model is None:
             raise ConfigError(
-                "formatter='instance' needs the model, and an experiment that was opened by view() has none. "
+                f"formatter={formatter!r} needs the model, and an experiment that was opened by view() has none. "
                 "Use formatter='dict' and retiarii.freeze(model, architecture)."
             )
-        return [freeze(self.base_model, architecture) for architecture in architectures]
+        engine = self._engine(self.base_model)
+        if formatter == "instance":
+            return [engine.build(architecture) for architecture in architectures]
+        by_graph = engine if isinstance(engine, GraphEngine) else GraphEngine(self.base_model)
+        return [by_graph.code(architecture) for architecture in architectures]
+
+    def _engine(self, model: nn.Module) -> Engine:
+        return make_engine(model, self.applied_mutators, self.config or RetiariiExeConfig())
 
     @property
     def directory(self) -> Path:
@@ -364,6 +398,15 @@ def _check_evaluator(evaluator: Any) -> Evaluator | None:
         f"evaluator is a {type(evaluator).__name__}, expected an Evaluator: FunctionalEvaluator(function), or one of "
         "retiarii.evaluator.pytorch.lightning."
     )
+
+
+def _check_mutators(mutators: Sequence[Any] | None) -> tuple[Mutator, ...]:
+    for mutator in mutators or ():
+        if not isinstance(mutator, Mutator):
+            raise ConfigError(
+                f"applied_mutators contains {mutator!r}, expected instances of retiarii.graph.Mutator (or [] for none)."
+            )
+    return tuple(mutators or ())
 
 
 def _check_strategy(strategy: Any) -> Strategy:

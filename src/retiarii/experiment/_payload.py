@@ -31,6 +31,7 @@ class Payload:
     base_model: Any
     evaluator: Evaluator
     strategy: Strategy
+    mutators: tuple[Any, ...] = ()
 
 
 def pack(payload: Payload) -> bytes:

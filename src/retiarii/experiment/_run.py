@@ -8,20 +8,18 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
-from torch import nn
-
 from retiarii.errors import ExperimentError, ExperimentFailedError, SerializationError, StorageError
 from retiarii.evaluator import Evaluator
 from retiarii.execution import Executor, InProcessExecutor, Limits, NasTask, TemplateExecutor
 from retiarii.experiment._callbacks import Callback, CallbackList
 from retiarii.experiment._config import RetiariiExeConfig
 from retiarii.experiment._duration import parse_duration, parse_size
+from retiarii.experiment._engines import joint_space, make_engine
 from retiarii.experiment._loop import Budget, Ending, SearchLoop
 from retiarii.experiment._payload import Payload, pack, save_payload
 from retiarii.experiment._progress import ProgressDisplay
 from retiarii.experiment._resources import allocate
 from retiarii.experiment._stop import StopSignal
-from retiarii.nn.pytorch import extract_space
 from retiarii.space import SearchSpace
 from retiarii.storage import ExperimentRecord, ExperimentState, Store, new_experiment_id
 from retiarii.trial import Direction, TrialState
@@ -29,15 +27,6 @@ from retiarii.trial import Direction, TrialState
 logger = logging.getLogger(__name__)
 
 _LEVELS = {"trace": logging.DEBUG, "fatal": logging.CRITICAL}
-
-
-def joint_space(base_model: nn.Module, evaluator: Evaluator) -> SearchSpace:
-    """Return the choices of a model and of its evaluator's arguments as one space.
-
-    Raises:
-        LabelConflictError: The same label stands for different domains in the two.
-    """
-    return extract_space(base_model).merge(evaluator.search_space())
 
 
 class ExperimentRun:
@@ -64,7 +53,8 @@ class ExperimentRun:
             ExperimentError: The experiment to resume has another search space.
         """
         self._payload, self._config, self._store, self._callbacks = payload, config, store, callbacks
-        self._space = joint_space(payload.base_model, payload.evaluator)
+        self._engine = make_engine(payload.base_model, payload.mutators, config)
+        self._space = joint_space(self._engine, payload.evaluator)
         self._is_in_process = config.training_service.platform == "in_process"
         self._is_resumed = record is not None
         if record is not None:
@@ -144,7 +134,7 @@ class ExperimentRun:
 
     def _executor(self) -> Executor:
         payload, config = self._payload, self._config
-        task = NasTask(payload.base_model, payload.evaluator, self._store.directory(self.record.id) / "trials")
+        task = NasTask(self._engine, payload.evaluator, self._store.directory(self.record.id) / "trials")
         if self._is_in_process:
             return InProcessExecutor(task)
         limits = Limits(

@@ -161,7 +161,9 @@ class SearchCallback(pytorch_lightning.Callback):
 
     def _reward(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> float:
         with quietly(pl_module) as logged, trainer.precision_plugin.val_step_context(), torch.no_grad():
+            pl_module.on_validation_epoch_start()
             pl_module.validation_step(batch, batch_idx)
+            pl_module.on_validation_epoch_end()  # where metrics over several batches are logged
             return reward_of(logged, self._reward_metric_name)
 
 

@@ -7,7 +7,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from retiarii.oneshot._errors import SupernetError
-from retiarii.oneshot._operator import Operator
+from retiarii.oneshot._layer_choice import LayerChoiceOperator
+from retiarii.oneshot._operator import Operator, weighted_sum
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _PER_CHANNEL = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm, nn.PReLU)
@@ -32,6 +33,8 @@ def narrowed(module: nn.Module, share: int, path: str) -> nn.Module:
         return _NarrowConvolution(module, share, path)
     if isinstance(module, (*_PER_CHANNEL, *_PER_CHANNEL_NORMS)):
         return _NarrowLayer(module, share, path)
+    if isinstance(module, LayerChoiceOperator):
+        return _NarrowChoice(module, [narrowed(child, share, f"{path}.{name}") for name, child in module.named_children()])
     own = [name for name, tensor in (*module._parameters.items(), *module._buffers.items()) if tensor is not None]
     if own or isinstance(module, Operator):
         raise SupernetError(
@@ -58,6 +61,21 @@ class _Shared:
         return twin
 
 
+class _NarrowChoice(nn.Module):
+    """A choice between layers inside a candidate: the weighted sum of all, on the part of the channels."""
+
+    def __init__(self, choice: LayerChoiceOperator, candidates: list[nn.Module]) -> None:
+        super().__init__()
+        object.__setattr__(self, "_choice", choice)  # not as children: the weights belong to the supernet
+        object.__setattr__(self, "_candidates", candidates)
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        choice: Any = self._choice
+        candidates: Any = self._candidates
+        (decision,) = choice.decisions
+        return weighted_sum(decision.weights.unbind(), [run(*args, **kwargs) for run in candidates], choice.path)
+
+
 class _NarrowLayer(nn.Module):
     """A layer whose tensors are all one per channel, or single numbers."""
 
@@ -72,7 +90,8 @@ class _NarrowLayer(nn.Module):
         self._path = path
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        layer, twin = self._layer, self._twin
+        layer: Any = self._layer
+        twin: Any = self._twin
         twin.training = layer.training
         for name, tensor in layer._parameters.items():
             twin._parameters[name] = None if tensor is None else self._part(tensor)
@@ -106,7 +125,8 @@ class _NarrowConvolution(_NarrowLayer):
             )
         self._is_depthwise = layer.groups > 1
         if self._is_depthwise:
-            self._twin.groups = self._size(layer.groups)
+            twin: Any = self._twin
+            twin.groups = self._size(layer.groups)
 
     def _part(self, tensor: Tensor) -> Tensor:
         part = tensor[: self._size(len(tensor))]

@@ -28,9 +28,9 @@ from typing import Any
 import pytest
 
 from retiarii.errors import ConfigError, CorruptStoreError, DuplicateError, ExperimentBusyError, NotFoundError
-from retiarii.space import Architecture
 from retiarii.storage import ExperimentRecord, ExperimentState, FailureReason, Intermediate, Store, open_store
-from retiarii.trial import Direction, Failure, FailureKind, Trial, TrialState
+from retiarii.testing.records import RECORD, completed, failed, running, zoo
+from retiarii.trial import Direction, Failure, FailureKind, TrialState
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 
@@ -399,71 +399,6 @@ class StorageConformance:
             assert len(trials) - written in (0, 1)  # the last may have been committed but not announced
             assert trials == [completed(number) for number in range(len(trials))]
             written = len(trials)
-
-
-RECORD = ExperimentRecord(
-    "e-1.2_3",
-    name="Größe 🌍",
-    state=ExperimentState.STOPPED,
-    direction=Direction.MINIMIZE,
-    seed=2**64 - 1,
-    strategy="RegularizedEvolution(population_size=100)",
-    config={"trial_concurrency": 2, "budget": {"z": [1, 2.5, None, True], "a": "ü"}},
-    space={"choices": [{"label": "op", "values": ["a", "b"]}]},
-    created=1_700_000_000.25,
-    updated=1_700_000_001.5,
-    pid=2**22,
-    host="host",
-    version="0.0.1",
-    message="stopped by Ctrl-C",
-    stop_requested=True,
-)
-"""An experiment of which no field has its default."""
-
-
-def running(number: int) -> Trial:
-    """Return a trial that has started."""
-    return Trial(number, Architecture({"op": "conv", "width": number}), started=float(number), device="cpu")
-
-
-def completed(number: int, metric: float = 0.5) -> Trial:
-    """Return a trial that has ended well."""
-    return replace(
-        running(number),
-        state=TrialState.COMPLETED,
-        metrics={"default": metric},
-        finish_order=number,
-        ended=number + 1.0,
-    )
-
-
-def failed(number: int, failure: Failure, output: str = "") -> Trial:
-    """Return a trial that has failed."""
-    return replace(running(number), state=TrialState.FAILED, failure=failure, finish_order=number, output=output)
-
-
-def zoo() -> list[Trial]:
-    """Return trials that show everything a trial can have."""
-    values = {"a": None, "b": True, "c": 3, "d": 0.1, "e": "ü\0", "f": (1, ("x", 2.5)), "g": ()}
-    return [
-        Trial(0, Architecture({})),
-        Trial(
-            1,
-            Architecture(values),
-            TrialState.COMPLETED,
-            {"default": 0.1 + 0.2, "flops": 1e300},
-            ({"default": 1e-300}, {"default": 0.25, "loss": -0.0}),
-            told_before=7,
-            finish_order=3,
-            started=1_700_000_000.123456,
-            ended=1_700_000_001.654321,
-            device="cuda:1",
-            output="epoch 1\nepoch 2 ✓\n",
-        ),
-        failed(2, Failure(FailureKind.RAISED, "ValueError: größer", "Traceback ...\nValueError: größer"), "last words"),
-        failed(3, Failure(FailureKind.VANISHED, "killed by SIGKILL")),
-        Trial(4, Architecture({"op": "pruned"}), TrialState.PRUNED, finish_order=1),
-    ]
 
 
 @contextlib.contextmanager

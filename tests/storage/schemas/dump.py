@@ -8,7 +8,7 @@ from pathlib import Path
 
 from retiarii.storage import Intermediate, open_store
 from retiarii.storage._schema import VERSION
-from retiarii.testing.storage import RECORD, zoo
+from retiarii.testing.records import RECORD, zoo
 
 
 def main() -> None:

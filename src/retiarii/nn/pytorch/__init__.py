@@ -26,6 +26,7 @@ from retiarii.nn.pytorch._layer_choice import LayerChoice
 from retiarii.nn.pytorch._layers import torch_name, torch_names
 from retiarii.nn.pytorch._losses import WeightsLostWarning
 from retiarii.nn.pytorch._parameter import ModelParameterChoice
+from retiarii.nn.pytorch._placeholder import Placeholder
 from retiarii.nn.pytorch._repeat import Repeat
 from retiarii.nn.pytorch._state_dicts import original_state_dict_hooks
 from retiarii.nn.pytorch._value import FloatRange, IntegerRange, ValueChoice
@@ -45,6 +46,7 @@ __all__ = [
     "LayerChoice",
     "ModelParameterChoice",
     "Mutable",
+    "Placeholder",
     "Repeat",
     "ValueChoice",
     "WeightsLostWarning",

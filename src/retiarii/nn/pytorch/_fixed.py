@@ -79,14 +79,17 @@ class _FixedArchitecture(ContextStack):
 
 def _complete(fixing: Fixing, strict: bool) -> None:
     """Fix what only the end of the block can fix, and check that the architecture has nothing else in it."""
-    for root in fixing.roots():
-        if isinstance(root, Mutable):
+    roots = fixing.roots()
+    for root in roots:
+        if not isinstance(root, Mutable):
+            for model in fixing.built_in(root):
+                fixing.finish(model)
+    for root in roots:
+        if isinstance(root, Mutable) and root not in fixing.replaced:
             raise FreezeError(
                 f"A {type(root).__name__} was built inside fixed_arch and is no child of a module, so it stays what it "
                 "is in your variable. Use freeze(module, architecture), which returns what it becomes."
             )
-        for model in fixing.built_in(root):
-            fixing.finish(model)
     values = fixing.values
     unknown = [label for label in values.architecture if label not in values.declared]
     if strict and unknown:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from retiarii.nn.pytorch._chosen import ChosenValues
@@ -51,13 +51,6 @@ class _ChosenNumberOrValue(Variable):
         values = ChosenValues.current()
         return self.default() if values is None else values.evaluate_or_default(self)
 
-    @classmethod
-    def __torch_function__(
-        cls, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        """Let torch compute with the value, so that ``x * self.scale`` runs in a model that is not fixed."""
-        return func(*map(_called, args), **{name: _called(value) for name, value in (kwargs or {}).items()})
-
     def __copy__(self) -> Variable:
         return self
 
@@ -65,18 +58,15 @@ class _ChosenNumberOrValue(Variable):
         return self  # immutable, and a copy is to be the same decision
 
 
-def _called(argument: Any) -> Any:
-    return argument() if isinstance(argument, _ChosenNumberOrValue) else argument
-
-
 class ValueChoice(_ChosenNumberOrValue):
     """The choice of one value.
 
     Give it, or an expression made of it (``width * 2``, ``ValueChoice.max(a, b)``, ``sizes[0]``), to a layer of this
     package, to a class marked with `basic_unit`, or keep it as an attribute of a module: once the model is fixed, the
-    value stands in its place. In ``forward`` write ``self.rate`` or ``self.rate()``.
+    value stands in its place.
 
-    The model that is not fixed uses the first candidate.
+    The model that is not fixed uses the first candidate. In ``forward``, ``self.rate()`` works before and after the model
+    is fixed, ``self.rate`` only after it.
 
     Args:
         candidates: Numbers, strings, booleans, None, or tuples of these.

@@ -1,0 +1,110 @@
+"""Choices that are used as plain values: the messages say where, and what to do."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn as torch_nn
+
+import retiarii.nn.pytorch as nn
+from retiarii.errors import ChoiceMisuseError
+from retiarii.space import ChoiceMisuseWarning
+
+
+def size():
+    return nn.ValueChoice([1, 2], label="size")
+
+
+class Looping(nn.Module):
+    def __init__(self, depth, other=None):
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Identity() for _ in range(depth))
+
+
+def in_model(make):
+    """Return a decorated model class whose constructor calls ``make``."""
+
+    @nn.model_wrapper
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.part = make()
+
+    return Net
+
+
+@pytest.mark.filterwarnings("ignore::retiarii.space.ChoiceMisuseWarning")
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: torch_nn.Linear(3, size()), ["torch.nn.Linear", "'out_features'", "'size'", "retiarii.nn.pytorch.Linear"]),
+        (lambda: torch_nn.Conv2d(3, 4, size()), ["torch.nn.Conv2d", "'kernel_size'", "'size'"]),
+        (lambda: torch_nn.Embedding(num_embeddings=size() * 2, embedding_dim=2), ["Embedding", "'num_embeddings'"]),
+        (lambda: Looping(size()), ["Looping", "'depth'", "'size'", "@basic_unit"]),
+        (lambda: Looping(depth=size()), ["Looping", "'depth'"]),
+        (lambda: nn.Sequential(Looping(size())), ["Looping", "'depth'"]),
+    ],
+)
+def test_inside_a_decorated_model(make, said):
+    with pytest.raises(ChoiceMisuseError) as caught:
+        in_model(make)()
+    assert all(part in str(caught.value) for part in said), str(caught.value)
+    assert isinstance(caught.value, TypeError)
+    assert isinstance(caught.value.__cause__, TypeError)
+
+
+@pytest.mark.filterwarnings("ignore::retiarii.space.ChoiceMisuseWarning")
+def test_the_outermost_of_several_constructors_leaves_the_message_alone():
+    class Outer(nn.Module):
+        def __init__(self, width):
+            super().__init__()
+            self.net = in_model(lambda: torch_nn.Linear(3, width))()
+
+    with pytest.raises(ChoiceMisuseError, match=r"torch\.nn\.Linear got") as caught:
+        in_model(lambda: Outer(size()))()
+    assert not isinstance(caught.value.__cause__, ChoiceMisuseError)
+
+
+def test_in_the_constructor_of_a_model_that_is_not_decorated():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layers = [nn.Identity() for _ in range(size())]
+
+    with pytest.warns(ChoiceMisuseWarning, match="'size'"), pytest.raises(ChoiceMisuseError, match="ModelParameterChoice"):
+        Net()
+    with pytest.warns(ChoiceMisuseWarning, match="@basic_unit"), pytest.raises(TypeError):
+        torch_nn.Linear(3, size())
+
+
+def test_other_type_errors_are_left_alone():
+    with pytest.raises(TypeError, match="missing") as caught:
+        in_model(lambda: nn.Linear())()
+    assert not isinstance(caught.value, ChoiceMisuseError)
+    with pytest.raises(TypeError, match="mine"):
+        in_model(lambda: _raise(TypeError("mine")))()
+
+
+def _raise(error):
+    raise error
+
+
+def test_the_ways_out_work():
+    Unit = nn.basic_unit(type("Unit", (Looping,), {}))
+    model = in_model(lambda: nn.Sequential(Unit(size()), nn.Linear(3, size())))()
+    frozen = nn.freeze(model, {"size": 2})
+    assert len(frozen.part[0].layers) == 2
+    assert frozen.part[1].out_features == 2
+
+
+def test_in_forward_a_choice_is_called():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.size = size()
+
+        def forward(self, x):
+            return x.repeat(self.size())
+
+    assert Net()(torch.ones(2)).shape == (2,)
+    assert nn.freeze(Net(), {"size": 2})(torch.ones(2)).shape == (4,)
