@@ -259,7 +259,7 @@ def main() -> None:
         "benchmark": "supernet",
         "path_step_tiny": round(path_step("tiny", rounds, 20), 3),
         "path_step_cifar": round(path_step("cifar", few, 1), 3),
-        "lightning": 0 if False else round(lightning_fit(few, 100), 3),
+        "lightning": round(lightning_fit(few, 100), 3),
         "darts_step_tiny": round(darts_step("tiny", rounds, 10, careful=True), 3),
         "darts_step_cifar": round(darts_step("cifar", few, 1, careful=True), 3),
         "darts_step_tiny_against_backward": round(darts_step("tiny", rounds, 10, careful=False), 3),

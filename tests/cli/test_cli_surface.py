@@ -10,7 +10,7 @@ COMMANDS = {
     "delete": ["--storage", "--yes/-y", "ID"],
     "demo": ["--storage"],
     "doctor": ["--json", "--storage"],
-    "export": ["--json", "--optimize-mode", "--output/-o", "--storage", "--top-k", "ID"],
+    "export": ["--format", "--input-shape", "--json", "--optimize-mode", "--output/-o", "--storage", "--top-k", "ID"],
     "list": ["--json", "--storage"],
     "resume": ["--max-trial-number", "--storage", "ID"],
     "show": ["--json", "--storage", "--top-k", "--trial", "ID"],

@@ -103,7 +103,7 @@ def test_an_architecture_of_another_space_is_an_invalid_model(task):
 
 
 def test_running_out_of_memory_while_building_is_told_apart(task, monkeypatch):
-    def exhausted(*args):
+    def exhausted(*args, **kwargs):
         raise MemoryError
 
     monkeypatch.setattr("retiarii.execution._engine.freeze", exhausted)

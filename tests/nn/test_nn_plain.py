@@ -30,7 +30,8 @@ class Body(nn.Module):
         self.rate = nn.ValueChoice([0.0, 0.5], label="rate")
         self.scale = nn.ValueChoice([1.0, 2.0], label="scale")
         self.layer_class = nn.Linear
-        self.op = nn.LayerChoice({"conv": nn.Conv1d(width, width, 1), "scale": Scale(nn.ValueChoice([2.0, 3.0]))})
+        scale = Scale(nn.ValueChoice([2.0, 3.0], label="factor"))
+        self.op = nn.LayerChoice({"conv": nn.Conv1d(width, width, 1), "scale": scale}, label="op")
         self.skip = nn.InputChoice(2, None, "sum", label="skip")
 
     def forward(self, x):
@@ -57,9 +58,9 @@ class Net(nn.Module):
 
 ARCHITECTURES = [
     {"width": 4, "depth": 1, "joined": 1, "cell/op_2_0": 0, "cell/input_2_0": 0, "cell/op_3_0": 1, "cell/input_3_0": 2,
-     "rate": 0.0, "scale": 2.0, "model_1": "conv", "skip": [0, 1]},
+     "rate": 0.0, "scale": 2.0, "op": "conv", "skip": [0, 1]},
     {"width": 6, "depth": 2, "joined": 2, "cell/op_2_0": 1, "cell/input_2_0": 1, "cell/op_3_0": 0, "cell/input_3_0": 2,
-     "rate": 0.5, "scale": 1.0, "model_1": "scale", "model_2": 3.0, "model_3": "conv", "skip": []},
+     "rate": 0.5, "scale": 1.0, "op": "scale", "factor": 3.0, "skip": []},
 ]  # fmt: skip
 X = torch.arange(12.0).reshape(1, 2, 6)
 

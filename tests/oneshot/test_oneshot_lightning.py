@@ -61,7 +61,15 @@ def loader(seed, size=16, batch_size=4):
 
 def trainer(tmp_path, **options):
     with warnings.catch_warnings():
-        return Trainer(**{"max_epochs": 2, "accelerator": "cpu", "num_sanity_val_steps": 1, "default_root_dir": tmp_path, **options})
+        return Trainer(
+            **{
+                "max_epochs": 2,
+                "accelerator": "cpu",
+                "num_sanity_val_steps": 1,
+                "default_root_dir": tmp_path,
+                **options,
+            }
+        )
 
 
 def fit(*args, **kwargs):
@@ -119,7 +127,10 @@ class Own(pl.LightningModule):
 
     def configure_optimizers(self):
         optimizer = torch.optim.SGD(self.parameters(), lr=0.1)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.5)}}
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.5)},
+        }
 
 
 @pytest.mark.parametrize("name", ["RandomOneShot", "ENAS", "DARTS", "Proxyless"])

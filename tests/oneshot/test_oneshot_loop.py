@@ -130,7 +130,12 @@ def test_the_seed_decides_everything_random(name):
         seen = []
         for _ in range(5):
             search.reset()
-            seen.append({label: d.value if d.weights is None else d.weights.tolist() for label, d in search.supernet.decisions.items()})
+            seen.append(
+                {
+                    label: d.value if d.weights is None else d.weights.tolist()
+                    for label, d in search.supernet.decisions.items()
+                }
+            )
         return seen
 
     assert settings(1) == settings(1)
@@ -160,7 +165,9 @@ def test_a_warm_up_without_an_end_is_refused():
 
 
 def test_gradients_of_weights_and_of_alpha_are_clipped_apart():
-    search, optimizer, loop = started(DARTS(gradient_clip_val=1e-3, arc_gradient_clip_val=1e-6, arc_optimizer=lambda p: torch.optim.SGD(p, lr=1.0)))
+    search, optimizer, loop = started(
+        DARTS(gradient_clip_val=1e-3, arc_gradient_clip_val=1e-6, arc_optimizer=lambda p: torch.optim.SGD(p, lr=1.0))
+    )
     before = [alpha.detach().clone() for alpha in search.parameters]
     weights = [weight.detach().clone() for weight in search.supernet.parameters()]
     loop.step(batches(0)[0], batches(1)[0])
@@ -277,7 +284,9 @@ def test_partial_channels_run_candidates_on_a_part_and_pass_the_rest():
 
 
 def test_partial_channels_refuse_what_they_cannot_divide_with_the_place():
-    search = PCDARTS(channel_share=2).search(nn.Sequential(nn.LayerChoice([nn.GroupNorm(2, 4), nn.Identity()], label="op")))
+    search = PCDARTS(channel_share=2).search(
+        nn.Sequential(nn.LayerChoice([nn.GroupNorm(2, 4), nn.Identity()], label="op"))
+    )
     search.reset()
     with pytest.raises(SupernetError, match=r"'0\.0' \(GroupNorm\)"):
         search.supernet(torch.randn(2, 4, 3, 3))

@@ -53,7 +53,9 @@ class Reads(nn.Module):
         self.value = nn.ValueChoice(values, label="value")
 
     def forward(self, x):
-        return self.conv(x) * (self.value if isinstance(self.value, torch.Tensor | float) else len(str(self.value + "")))
+        return self.conv(x) * (
+            self.value if isinstance(self.value, torch.Tensor | float) else len(str(self.value + ""))
+        )
 
 
 class Picks(nn.Module):
@@ -101,8 +103,12 @@ ROWS = {
     "`InputChoice`, several, concat": lambda: nn.Sequential(Picks(2, "concat"), nn.Conv2d(8, 4, 1)),
     "`InputChoice`, any number, concat": lambda: Picks(None, "concat"),
     "`Repeat`": lambda: nn.Repeat(lambda index: conv(), (1, 3), label="depth"),
-    "`Cell`, `merge_op='all'`": lambda: nn.Cell({"conv": lambda *place: conv(), "skip": lambda *place: nn.Identity()}, 2, 1, 1, label="c"),
-    "`Cell`, `merge_op='loose_end'`": lambda: nn.Cell([conv(), nn.Identity()], 2, 1, 1, merge_op="loose_end", label="c"),
+    "`Cell`, `merge_op='all'`": lambda: nn.Cell(
+        {"conv": lambda *place: conv(), "skip": lambda *place: nn.Identity()}, 2, 1, 1, label="c"
+    ),
+    "`Cell`, `merge_op='loose_end'`": lambda: nn.Cell(
+        [conv(), nn.Identity()], 2, 1, 1, merge_op="loose_end", label="c"
+    ),
     "sizes of `Linear`, convolutions, normalisations, `Embedding`": lambda: nn.Sequential(
         nn.Conv2d(4, value(4, 8), 3, padding=1), nn.BatchNorm2d(value(4, 8)), nn.Conv2d(value(4, 8), 4, 1)
     ),
@@ -141,14 +147,22 @@ def cell(make, strategy):
 @pytest.mark.parametrize("row", ROWS)
 def test_the_documented_matrix_is_what_comes_out(row):
     text = (Path(__file__).resolve().parents[2] / "docs" / "oneshot.md").read_text()
-    documented = {line.split("|")[1].strip(): [part.strip() for part in line.split("|")[2:-1]] for line in text.splitlines() if line.startswith("| ")}
+    documented = {
+        line.split("|")[1].strip(): [part.strip() for part in line.split("|")[2:-1]]
+        for line in text.splitlines()
+        if line.startswith("| ")
+    }
     assert documented["Choice"] == list(STRATEGIES)
     assert [cell(ROWS[row], strategy) for strategy in STRATEGIES.values()] == documented[row]
 
 
 def test_the_document_has_no_other_rows():
     text = (Path(__file__).resolve().parents[2] / "docs" / "oneshot.md").read_text()
-    table = [line for line in text.splitlines() if line.startswith("| ") and (line.count("| yes ") + line.count("| no ")) == 7]
+    table = [
+        line
+        for line in text.splitlines()
+        if line.startswith("| ") and (line.count("| yes ") + line.count("| no ")) == 7
+    ]
     assert len(table) == len(ROWS)
 
 

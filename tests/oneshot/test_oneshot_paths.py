@@ -19,7 +19,9 @@ def conv(size=3, channels=4):
 
 def nested_choice():
     inner = nn.LayerChoice({"a": conv(), "b": nn.Sequential(conv(1), nn.BatchNorm2d(4))}, label="inner")
-    return nn.LayerChoice({"nested": nn.Sequential(inner, nn.ReLU()), "plain": conv(5), "skip": nn.Identity()}, label="outer")
+    return nn.LayerChoice(
+        {"nested": nn.Sequential(inner, nn.ReLU()), "plain": conv(5), "skip": nn.Identity()}, label="outer"
+    )
 
 
 def shared_label():
@@ -106,11 +108,13 @@ class Tower(nn.Module):
         self.stem = nn.Conv2d(4, width, size, padding=size // 2)
         self.norm = nn.BatchNorm2d(width)
         self.blocks = nn.Repeat(
-            lambda index: nn.LayerChoice([
-                nn.Conv2d(width, width, 3, padding=1, groups=width),
-                nn.Sequential(nn.Conv2d(width, width * 2, 1, bias=False), nn.Conv2d(width * 2, width, 1)),
-                nn.Identity(),
-            ]),
+            lambda index: nn.LayerChoice(
+                [
+                    nn.Conv2d(width, width, 3, padding=1, groups=width),
+                    nn.Sequential(nn.Conv2d(width, width * 2, 1, bias=False), nn.Conv2d(width * 2, width, 1)),
+                    nn.Identity(),
+                ]
+            ),
             (1, 3),
         )
         self.skip = nn.InputChoice(2, None)

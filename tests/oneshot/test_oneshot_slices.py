@@ -52,12 +52,24 @@ LAYERS = {
         image(edge=9),
         None,
     ),
-    "Conv2d, dilation": (lambda: nn.Conv2d(4, 4, 3, padding=vc(1, 2, label="d"), dilation=vc(1, 2, label="d")), image(), None),
-    "Conv2d, depthwise": (lambda: nn.Conv2d(width(), width(), size(), padding=size() // 2, groups=width()), image(), "w"),
+    "Conv2d, dilation": (
+        lambda: nn.Conv2d(4, 4, 3, padding=vc(1, 2, label="d"), dilation=vc(1, 2, label="d")),
+        image(),
+        None,
+    ),
+    "Conv2d, depthwise": (
+        lambda: nn.Conv2d(width(), width(), size(), padding=size() // 2, groups=width()),
+        image(),
+        "w",
+    ),
     "Conv2d, groups": (lambda: nn.Conv2d(4, 8, 3, groups=vc(1, 2, 4, label="g")), image(), None),
     "Conv2d, fixed groups": (lambda: nn.Conv2d(4, width(), 3, groups=2), image(), None),
     "Conv2d, bias": (lambda: nn.Conv2d(4, 4, 3, bias=vc(True, False, label="b")), image(), None),
-    "Conv3d": (lambda: nn.Conv3d(2, vc(2, 4, label="w"), vc(1, 3, label="k"), padding=vc(1, 3, label="k") // 2), image(2, 3, 4), None),
+    "Conv3d": (
+        lambda: nn.Conv3d(2, vc(2, 4, label="w"), vc(1, 3, label="k"), padding=vc(1, 3, label="k") // 2),
+        image(2, 3, 4),
+        None,
+    ),
     "ConvTranspose1d": (lambda: nn.ConvTranspose1d(4, width(), 3), image(dims=1), None),
     "ConvTranspose2d": (lambda: nn.ConvTranspose2d(vc(2, 4, label="i"), width(), 3, stride=2), image(), "i"),
     "ConvTranspose3d": (lambda: nn.ConvTranspose3d(2, vc(2, 4, label="w"), 2), image(2, 3, 3), None),
@@ -75,7 +87,11 @@ LAYERS = {
     "PReLU": (lambda: nn.PReLU(width()), image(), "w"),
     "Embedding": (lambda: nn.Embedding(7, width()), None, None),
     "EmbeddingBag": (lambda: nn.EmbeddingBag(7, width()), None, None),
-    "MultiheadAttention, heads": (lambda: nn.MultiheadAttention(8, vc(1, 2, 4, label="h"), batch_first=True), sequence(8), None),
+    "MultiheadAttention, heads": (
+        lambda: nn.MultiheadAttention(8, vc(1, 2, 4, label="h"), batch_first=True),
+        sequence(8),
+        None,
+    ),
     "MultiheadAttention": (lambda: nn.MultiheadAttention(width(), 2, batch_first=True), sequence(), "w"),
     "TransformerEncoderLayer": (
         lambda: nn.TransformerEncoderLayer(width(), 2, vc(8, 16, label="f"), dropout=0.0, batch_first=True),
@@ -147,7 +163,9 @@ def test_mixtures_equal_the_sum_over_standalone_layers_written_out(name):
         layer = subnet(supernet, architecture)
         cut = inputs if argument is None else [_cut(x, largest, architecture[argument], name) for x in inputs]
         part = _padded(tensors_in(layer(*cut))[0], output.shape)
-        share = torch.stack([weights[label][supernet.decisions[label].values.index(architecture[label])] for label in labels]).prod()
+        share = torch.stack(
+            [weights[label][supernet.decisions[label].values.index(architecture[label])] for label in labels]
+        ).prod()
         terms.append(share * part.detach())
     expected = sum(terms)
     torch.testing.assert_close(output, expected)
@@ -160,7 +178,15 @@ def _cut(x, largest, size, name):
     return x.narrow(dim, 0, size)
 
 
-_LAST = {"Linear in and out", "Linear, one label twice", "LayerNorm", "RMSNorm", "MultiheadAttention", "GRU", "TransformerEncoderLayer"}
+_LAST = {
+    "Linear in and out",
+    "Linear, one label twice",
+    "LayerNorm",
+    "RMSNorm",
+    "MultiheadAttention",
+    "GRU",
+    "TransformerEncoderLayer",
+}
 
 
 def _padded(part, shape):
@@ -189,7 +215,15 @@ def test_a_mixture_with_all_weight_on_one_value_is_that_path(name):
     torch.testing.assert_close(mixture, _padded(path, mixture.shape))
 
 
-MERGED = ["Linear in and out", "Conv1d", "Conv2d", "Conv2d, stride and dilation", "Conv2d, depthwise", "BatchNorm2d", "Embedding"]
+MERGED = [
+    "Linear in and out",
+    "Conv1d",
+    "Conv2d",
+    "Conv2d, stride and dilation",
+    "Conv2d, depthwise",
+    "BatchNorm2d",
+    "Embedding",
+]
 
 
 @pytest.mark.parametrize("name", MERGED)

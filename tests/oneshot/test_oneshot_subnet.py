@@ -120,7 +120,10 @@ def test_a_module_without_a_rule_and_with_too_many_configurations_is_refused():
 
 
 def test_users_extend_a_copy_of_the_rules():
-    rules = {**DEFAULT_RULES, Noise: slice_rule(SliceRule(merges=lambda configs, full: same_but(["size"], configs, full)))}
+    rules = {
+        **DEFAULT_RULES,
+        Noise: slice_rule(SliceRule(merges=lambda configs, full: same_but(["size"], configs, full))),
+    }
     supernet = build_supernet(nn.Sequential(Noise(nn.ValueChoice(range(1, 100), label="size"))), rules)
     assert [weight.shape for weight in supernet.parameters()] == [(99,)]
     supernet.set_architecture({"size": 7})
@@ -232,7 +235,9 @@ def test_compiled_candidates_are_never_compiled_again():
     def block():
         return nn.Sequential(nn.Conv2d(4, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU())
 
-    model = nn.Sequential(*[nn.LayerChoice([block(), nn.Conv2d(4, 4, 1), nn.Identity()], label=f"l{n}") for n in range(5)])
+    model = nn.Sequential(
+        *[nn.LayerChoice([block(), nn.Conv2d(4, 4, 1), nn.Identity()], label=f"l{n}") for n in range(5)]
+    )
     supernet = build_supernet(model)
     x = torch.randn(2, 4, 6, 6)
     rng = random.Random(0)

@@ -17,6 +17,7 @@ from retiarii.errors import MissingExtraError
 from retiarii.evaluator import FunctionalEvaluator, report_intermediate_result
 from retiarii.experiment.pytorch import RetiariiExeConfig, RetiariiExperiment
 from retiarii.nn.pytorch import extract_space, fixed_arch, model_wrapper
+from retiarii.storage import ExperimentState
 from retiarii.strategy import RegularizedEvolution
 
 if TYPE_CHECKING:
@@ -112,13 +113,16 @@ def accuracy(model: torch.nn.Module, part: tuple[Tensor, Tensor]) -> float:
     return float((model(images).argmax(1) == labels).double().mean())
 
 
-def run_demo(storage: str | Path | None = None, max_trials: int = 30, console: Console | None = None) -> float:
-    """Search, show the best architectures, retrain the best one from its JSON; return its test accuracy.
+def run_demo(storage: str | Path | None = None, max_trials: int = 30, console: Console | None = None) -> float | None:
+    """Search, show the best architectures, retrain the best one from its JSON.
 
     Args:
         storage: Where the experiment is kept; None for the default.
         max_trials: How many architectures to try.
         console: Where to print.
+
+    Returns:
+        The accuracy of the retrained network on the test images; None if the search was stopped.
 
     Raises:
         MissingExtraError: scikit-learn is not installed.
@@ -136,6 +140,10 @@ def run_demo(storage: str | Path | None = None, max_trials: int = 30, console: C
     config = RetiariiExeConfig("local", experiment_name="demo", trial_concurrency=2, seed=1, storage=storage)
     config.max_trial_number = max_trials
     experiment.run(config)
+
+    if experiment.state is ExperimentState.STOPPED:
+        console.print(f"Stopped. Go on with: retiarii resume {experiment.id}")
+        return None
 
     console.print(_table(experiment.top_trials(TOP_K)))
     folder = experiment.directory

@@ -24,6 +24,16 @@ class OptimizeMode(str, Enum):
     MINIMIZE = "minimize"
 
 
+class Format(str, Enum):
+    """The spellings of ``--format``."""
+
+    JSON = "json"
+    CODE = "code"
+    ONNX = "onnx"
+    PT2 = "pt2"
+    SVG = "svg"
+
+
 def export(
     experiment_id: IdArgument,
     top_k: Annotated[int, typer.Option("--top-k", min=1, help="How many; more than one gives a list.")] = 1,
@@ -36,6 +46,20 @@ def export(
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="FILE", dir_okay=False, help="Write there instead of printing."),
+    ] = None,
+    format_name: Annotated[
+        Format,
+        typer.Option(
+            "--format",
+            help="json: the architecture. Of the best network: code (a Python file that needs PyTorch only), onnx, "
+            "pt2 (torch.export), svg (a drawing).",
+        ),
+    ] = Format.JSON,
+    input_shape: Annotated[
+        str | None,
+        typer.Option(
+            "--input-shape", metavar="1,3,32,32", help="A batch of input, for onnx and pt2.", show_default=False
+        ),
     ] = None,
     storage: StorageOption = None,
     as_json: Annotated[
@@ -51,13 +75,21 @@ def export(
     """
     direction = None if optimize_mode is None else Direction(optimize_mode.value)
     with found(storage, experiment_id) as (store, record):
-        best = store.best_trials(record.id, top_k, direction)
+        best, url = store.best_trials(record.id, top_k, direction), store.url
     if not best:
         raise ExperimentError(
             f"Experiment {record.id!r} has no completed trial, so there is nothing to export. "
             f"`retiarii show {record.id}` says how it stands and why trials failed."
         )
-    text = json.dumps(_exported(record, best, top_k, in_full=as_json), indent=2, ensure_ascii=False)
+    if format_name is Format.JSON:
+        text = json.dumps(_exported(record, best, top_k, in_full=as_json), indent=2, ensure_ascii=False)
+    else:
+        from retiarii.cli._export_network import network_text  # loads torch
+
+        network = network_text(record.id, url, format_name.value, input_shape, direction, output)
+        if network is None:
+            return
+        text, best = network, best[:1]
     if output is None:
         typer.echo(text)
     else:

@@ -20,11 +20,11 @@ from retiarii.experiment._run import ExperimentRun
 from retiarii.experiment._stop import StopSignal
 from retiarii.graph import GraphEngine, Mutator
 from retiarii.space import Architecture, SearchSpace
-from retiarii.storage import ExperimentRecord, Store, open_store
+from retiarii.storage import ExperimentRecord, ExperimentState, Store, open_store
 from retiarii.strategy import Strategy
 from retiarii.trial import Direction, Trial
 
-FORMATTERS = ("dict", "instance", "code")
+FORMATTERS = ("dict", "instance", "code", "graph")
 
 
 class RetiariiExperiment:
@@ -302,9 +302,7 @@ class RetiariiExperiment:
             raise ConfigError(f"optimize_mode is {optimize_mode!r}, expected 'maximize' or 'minimize'.") from None
         return store.best_trials(record.id, top_k, direction)
 
-    def export_top_models(
-        self, top_k: int = 1, optimize_mode: str | None = None, formatter: str = "dict"
-    ) -> list[dict[str, Any]] | list[nn.Module] | list[str]:
+    def export_top_models(self, top_k: int = 1, optimize_mode: str | None = None, formatter: str = "dict") -> list[Any]:
         """Export the best architectures.
 
         Args:
@@ -312,7 +310,8 @@ class RetiariiExperiment:
             optimize_mode: ``"maximize"`` or ``"minimize"``; None for the experiment's own.
             formatter: ``"dict"`` for the model's choices as plain data, which `fixed_arch`, `freeze` and JSON files
                 take (choices in the evaluator's arguments are in `top_trials`); ``"instance"`` for networks, not
-                trained; ``"code"`` for Python files that need PyTorch and nothing else.
+                trained; ``"code"`` for Python files that need PyTorch and nothing else; ``"graph"`` for
+                `retiarii.graph.Model` objects, to draw or export further.
 
         Raises:
             ExperimentError: The experiment has not run, or no trial of it completed.
@@ -338,10 +337,21 @@ class RetiariiExperiment:
         if formatter == "instance":
             return [engine.build(architecture) for architecture in architectures]
         by_graph = engine if isinstance(engine, GraphEngine) else GraphEngine(self.base_model)
+        if formatter == "graph":
+            return [by_graph.graph(architecture) for architecture in architectures]
         return [by_graph.code(architecture) for architecture in architectures]
 
     def _engine(self, model: nn.Module) -> Engine:
         return make_engine(model, self.applied_mutators, self.config or RetiariiExeConfig())
+
+    @property
+    def state(self) -> ExperimentState:
+        """Whether the search is running, stopped (and can be resumed), done, or failed, as the store has it.
+
+        Raises:
+            ExperimentError: The experiment has not run.
+        """
+        return self._record().state
 
     @property
     def directory(self) -> Path:

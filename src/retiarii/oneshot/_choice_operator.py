@@ -84,7 +84,8 @@ class ChoiceOperator(Operator):
     def form_of(self, values: dict[str, Any]) -> nn.Module:
         """Return what an architecture makes of the primitive, sharing the modules of the supernet."""
         freezer = _SharingFreezer(ChosenValues(values, self._lookup.first))
-        return self.mutable.freeze_by(freezer).module
+        form: nn.Module = self.mutable.freeze_by(freezer).module
+        return form
 
     def __getattr__(self, name: str) -> Any:
         try:

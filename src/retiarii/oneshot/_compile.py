@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
@@ -43,7 +44,7 @@ def _compile_alone(candidate: nn.Module, options: dict[str, Any]) -> None:
     torch counts how often it compiled a code object, and gives up after a few times. All modules share the code of
     ``Module.__call__``, so that many candidates would be taken for one function that keeps changing.
     """
-    call = candidate._call_impl
+    call: Callable[..., Any] = candidate._call_impl
 
     def run(*args: Any, **kwargs: Any) -> Any:
         return call(*args, **kwargs)

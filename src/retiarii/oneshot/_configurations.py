@@ -1,4 +1,4 @@
-"""`Configurations`: the constructor arguments that a layer with choices can have, and how likely each set of them is."""
+"""`Configurations`: the arguments that a layer with choices can be built with, and how likely each set of them is."""
 
 from __future__ import annotations
 
@@ -66,7 +66,8 @@ class Configurations:
 
     def current(self) -> Config:
         """Return the arguments of the current path."""
-        return self._evaluated(self._arguments, self.decisions)
+        config: Config = self._evaluated(self._arguments, self.decisions)
+        return config
 
     def possible(self) -> dict[str, tuple[Any, ...]]:
         """Return the distinct values of each argument; of ranges too long to list, those at the ends.
@@ -119,11 +120,11 @@ class Configurations:
         domains = [decision.values or _ends(decision) for decision in decisions]
         if math.prod(map(len, domains)) > _MAX_ENUMERATED:
             raise SupernetError(
-                f"The argument {name!r} of {self.path!r} has more than {_MAX_ENUMERATED:,} combinations of values, so its "
-                "largest one cannot be found. Use fewer candidates.",
+                f"The argument {name!r} of {self.path!r} has more than {_MAX_ENUMERATED:,} combinations of values, so "
+                "its largest one cannot be found. Use fewer candidates.",
                 path=self.path,
             )
-        values = {}
+        values: dict[str, Any] = {}
         for chosen in itertools.product(*domains):
             value = self._evaluated(argument, decisions, chosen)
             values.setdefault(repr(value), value)

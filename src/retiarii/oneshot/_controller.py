@@ -121,7 +121,8 @@ class Controller(nn.Module):
         """Make the decisions in order; ``choose`` gets a label and the probabilities on the CPU."""
         zero = self.start.new_zeros(1, self.start.shape[1])
         states = [(zero, zero) for _ in self.cells]
-        inputs, log_probability, entropy, penalty = self.start, zero.sum(), zero.sum(), zero.sum()
+        inputs: Tensor = self.start
+        log_probability, entropy, penalty = zero.sum(), zero.sum(), zero.sum()
         shares_of: dict[str, list[float]] = {}
 
         def value_of(label: str) -> Value:
@@ -156,12 +157,14 @@ class Controller(nn.Module):
         return logits if members is None else members @ logits
 
     def _embedded(self, label: str, index: int) -> Tensor:
-        table = self.embeddings[self._numbers[label]].weight
+        table: Any = self.embeddings[self._numbers[label]].weight
         members = self._members(label)
         if members is None:
-            return table[index : index + 1]  # type: ignore[index]  # an embedding's weight is a tensor
+            rows: Tensor = table[index : index + 1]
+            return rows
         row = members[index : index + 1]
-        return row @ table / (1 + row.sum())
+        mean: Tensor = row @ table / (1 + row.sum())
+        return mean
 
     def _skip_penalty(self, label: str, shares: Tensor) -> Tensor:
         """Return the divergence of the marginal probability of each input from the target, for any number of inputs."""

@@ -125,8 +125,7 @@ class ControllerSearch(OneShotSearch):
         optimizer: optim.Optimizer | None = None,
         scale: float = 1.0,
     ) -> float | None:
-        """Sample a path, ask for its reward, and learn from it; the controller changes after ``steps_aggregate`` of
-        them.
+        """Sample a path and learn from its reward; the controller changes after ``steps_aggregate`` of them.
 
         Raises:
             ConstraintError: The controller finds no architecture that meets the constraints.
@@ -158,13 +157,13 @@ class ControllerSearch(OneShotSearch):
         return -sample.log_probability * (total - self.baseline) + learning.skip_weight * sample.skip_penalty
 
     def probabilities(self) -> dict[str, dict[Any, float]]:
-        """Return the probability of each value, given the most probable decisions before; inactive labels are left out."""
+        """Return the probability of each value, given the most probable decisions before; active labels only."""
         _, shares = self.controller.most_probable()
         decisions = self.supernet.decisions
         return {label: dict(zip(decisions[label].values, values, strict=True)) for label, values in shares.items()}
 
     def export(self) -> Architecture:
-        """Return the architecture of the most probable decisions; where constraints refuse it, a sample that they accept.
+        """Return the architecture of the most probable decisions, or a sample where constraints refuse it.
 
         Raises:
             ConstraintError: The controller finds none that meets the constraints.
@@ -206,8 +205,8 @@ class ControllerSearch(OneShotSearch):
             if self._is_wanted(sample.architecture):
                 return sample
         raise ConstraintError(
-            f"None of {MAX_TRIES:,} samples of the controller met the constraints. Loosen them, or train the controller with "
-            "a reward that falls with what they limit."
+            f"None of {MAX_TRIES:,} samples of the controller met the constraints. Loosen them, or train it with a "
+            "reward that falls with what they limit."
         )
 
     def _is_wanted(self, architecture: Architecture) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -44,7 +44,7 @@ class ArchitectureLearning:
     unrolled: bool = False
     penalty: ExpectedCost | None = None
     initial_scale: float = 1e-3
-    hints: DriverHints = DriverHints()
+    hints: DriverHints = field(default_factory=DriverHints)
 
 
 class DifferentiableSearch(OneShotSearch):

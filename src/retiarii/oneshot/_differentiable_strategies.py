@@ -178,8 +178,7 @@ class DrNAS(DifferentiableStrategy):
 
 @dataclass(frozen=True)
 class PCDARTS(DifferentiableStrategy):
-    """DARTS in which only ``1 / channel_share`` of the channels pass the candidates. Further options:
-    `DifferentiableStrategy`.
+    """DARTS in which ``1 / channel_share`` of the channels pass the candidates. More options: `DifferentiableStrategy`.
 
     The paper's edge normalisation is what choices between inputs have in all of these strategies: an ``alpha`` of their
     own, shared by the steps. Weights of a subnet are only as good as the part of the channels that was trained.

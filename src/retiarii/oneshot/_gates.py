@@ -16,8 +16,8 @@ class BinaryGates(Relaxation):
     """One sampled path trains the weights; two sampled paths, one with gate 1 and one with gate 0, train ``alpha``.
 
     The gates of the two are ``g = onehot(active)``, and the gradient with respect to a gate passes to the parameters as
-    if it were the probability among the two. After a step the two parameters are shifted so that the probabilities of all other
-    paths stay as they were.
+    if it were the probability among the two. After a step the two parameters are shifted so that the probabilities of
+    all other paths stay as they were.
 
     Reference:
         ProxylessNAS (Cai et al., 2019), arXiv:1812.00332, eq. 3 and 4, section 3.2.1. Deviation: subsets are not

@@ -201,8 +201,8 @@ def fit_supernet(
 
     Args:
         search: The running search.
-        module: The user's Lightning module. Its ``self.model`` becomes the supernet's module, through ``set_model`` if it
-            has one.
+        module: The user's Lightning module. Its ``self.model`` becomes the supernet's module, through ``set_model``
+            if it has one.
         trainer: A trainer that was not used yet; it gets one more callback.
         train_dataloaders: Batches for the weights.
         val_dataloaders: Batches for validation, and for the architecture if there are no others.

@@ -1,4 +1,4 @@
-"""`Lookup`: from the labels that declarations have to the decisions of a supernet, and joint distributions of several."""
+"""`Lookup`: from the labels of declarations to the decisions of a supernet, and joint distributions of several."""
 
 from __future__ import annotations
 
@@ -88,8 +88,9 @@ def check_combinations(decisions: Sequence[Decision], path: str) -> None:
     count = math.prod(len(decision.values) for decision in decisions)
     if count > MAX_COMBINATIONS:
         raise SupernetError(
-            f"The choices in {path!r} have {count:,} combinations of values, too many (more than {MAX_COMBINATIONS}) to weigh "
-            "them against each other. Use fewer candidates, or a strategy that samples single paths (RandomOneShot, ENAS).",
+            f"The choices in {path!r} have {count:,} combinations of values, too many (more than {MAX_COMBINATIONS}) "
+            "to weigh them against each other. Use fewer candidates, or a strategy that samples single paths "
+            "(RandomOneShot, ENAS).",
             path=path,
         )
 

@@ -16,8 +16,7 @@ _PER_CHANNEL_NORMS = (nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
 
 
 def narrowed(module: nn.Module, share: int, path: str) -> nn.Module:
-    """Return a module that computes with one ``share``-th of the channels of another and the leading part of its
-    weights.
+    """Return a module that computes with a part of the channels of another, and the leading part of its weights.
 
     Everything but the sizes is shared; the result has no parameters of its own.
 
@@ -34,7 +33,9 @@ def narrowed(module: nn.Module, share: int, path: str) -> nn.Module:
     if isinstance(module, (*_PER_CHANNEL, *_PER_CHANNEL_NORMS)):
         return _NarrowLayer(module, share, path)
     if isinstance(module, LayerChoiceOperator):
-        return _NarrowChoice(module, [narrowed(child, share, f"{path}.{name}") for name, child in module.named_children()])
+        return _NarrowChoice(
+            module, [narrowed(child, share, f"{path}.{name}") for name, child in module.named_children()]
+        )
     own = [name for name, tensor in (*module._parameters.items(), *module._buffers.items()) if tensor is not None]
     if own or isinstance(module, Operator):
         raise SupernetError(

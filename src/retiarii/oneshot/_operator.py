@@ -82,8 +82,8 @@ def _weighted_tensors(weights: Sequence[Tensor], outputs: Sequence[Tensor], path
     if any(output.shape != shape for output in outputs):
         shapes = ", ".join(sorted({str(tuple(output.shape)) for output in outputs}))
         raise SupernetError(
-            f"The candidates of {path!r} return tensors of different shapes ({shapes}), which have no weighted sum. Make "
-            "them equal (padding, stride), or use a strategy that samples single paths (RandomOneShot, ENAS).",
+            f"The candidates of {path!r} return tensors of different shapes ({shapes}), which have no weighted sum. "
+            "Make them equal (padding, stride), or use a strategy that samples single paths (RandomOneShot, ENAS).",
             path=path,
         )
     total = weights[0] * outputs[0]

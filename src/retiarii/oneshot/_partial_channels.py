@@ -81,4 +81,4 @@ class PartialChannels(LayerChoiceOperator):
 
 
 def _shuffled(x: Tensor, groups: int) -> Tensor:
-    return x.unflatten(1, (groups, -1)).transpose(1, 2).flatten(1, 2)
+    return x.reshape(len(x), groups, -1, *x.shape[2:]).transpose(1, 2).flatten(1, 2)

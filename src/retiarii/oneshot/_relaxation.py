@@ -37,7 +37,7 @@ class Relaxation(ABC):
         """Set a decision for validation: without randomness."""
         decision.mix(self.probabilities(logits))
 
-    def begin_epoch(self, epoch: int, num_epochs: int) -> None:
+    def begin_epoch(self, epoch: int, num_epochs: int) -> None:  # noqa: B027 - most have no schedule
         """Follow a schedule over epochs ``0`` to ``num_epochs - 1``."""
 
     @property
@@ -49,7 +49,9 @@ class Relaxation(ABC):
         """Return what is added to the loss of architecture parameters."""
         return None
 
-    def after_step(self, parameters: ArchitectureParameters, before: Mapping[str, Tensor]) -> None:
+    def after_step(  # noqa: B027 - most correct nothing
+        self, parameters: ArchitectureParameters, before: Mapping[str, Tensor]
+    ) -> None:
         """Correct the parameters after their optimizer has stepped.
 
         Args:

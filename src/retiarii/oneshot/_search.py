@@ -123,8 +123,7 @@ class OneShotSearch(ABC):
         optimizer: optim.Optimizer | None = None,
         scale: float = 1.0,
     ) -> float | None:
-        """Let the architecture parameters learn from one validation batch. Weights and their gradients stay as they
-        are.
+        """Let the architecture learn from one validation batch. Weights and their gradients stay as they are.
 
         Args:
             objective: Computes the loss of the validation batch with the supernet as it is set by then, or the reward,

@@ -12,15 +12,15 @@ from retiarii.oneshot._slices import Region, centred
 
 
 def _centred_kernel(name: str, full: Sequence[int], part: Sequence[int]) -> Region:
-    """Cut leading channels and the middle of the kernel, as in Once-for-all (Cai et al., 2020), without its transform."""
+    """Cut leading channels and the middle of the kernel, as Once-for-all (Cai et al., 2020) without its transform."""
     return centred(full, part, skip=2 if name == "weight" else len(full))
 
 
 def _largest_convolution(possible: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
     """Return the arguments of a convolution whose weight contains that of all others.
 
-    A weight has ``in_channels / groups`` input channels per group. Where all convolutions are depthwise, so is the largest;
-    otherwise it has the greatest number of groups that divides all others, so that each group is large enough.
+    A weight has ``in_channels / groups`` input channels per group. Where all convolutions are depthwise, so is the
+    largest; otherwise it has the greatest number of groups that divides all others, so that each group is large enough.
     """
     largest = elementwise_largest(possible)
     if not _is_depthwise(possible):
@@ -36,8 +36,8 @@ def _is_depthwise(possible: Mapping[str, Sequence[Any]]) -> bool:
 def _convolution_merges(configs: Sequence[Config], full: Config) -> bool:
     """Return whether convolutions differ in what one convolution with padded kernels can do.
 
-    Kernels differ in size around the same centre: each padding makes up for the smaller kernel, so that all outputs have
-    the same size and see the same positions. Channels differ without groups, or in depthwise convolutions.
+    Kernels differ in size around the same centre: each padding makes up for the smaller kernel, so that all outputs
+    have the same size and see the same positions. Channels differ without groups, or in depthwise convolutions.
     """
     sizes = ("in_channels", "out_channels", "kernel_size", "padding", "groups", "device")
     if not same_but(sizes, configs, full) or full["padding_mode"] != "zeros":
@@ -163,4 +163,4 @@ SLICE_RULES: dict[type[nn.Module], SliceRule] = {
     nn.GRU: _recurrent(3),
     nn.LSTM: _recurrent(4),
 }
-"""For each type of layer with weights, how different sizes share them. A copy with further types makes further rules."""
+"""For each type of layer with weights, how different sizes share them."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, MutableMapping
+from collections.abc import Callable, Hashable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,7 +43,7 @@ class _Binding:
         full: Tensor = self.source[self.key]
         if self.blocks == 1:
             return take(full, self.region)
-        return take(full.unflatten(0, (self.blocks, -1)), self.region).flatten(0, 1)
+        return take(full.reshape(self.blocks, -1, *full.shape[1:]), self.region).flatten(0, 1)
 
 
 @dataclass(frozen=True)
@@ -150,15 +150,13 @@ class SlicedLayer(Operator):
         return view
 
     def _region(self, name: str, full: Tensor | None, part: Tensor) -> tuple[int, Region]:
-        fits = full is not None and full.dim() == part.dim()
-        if not fits or any(small > large for small, large in zip(part.shape, full.shape, strict=True)):  # type: ignore[union-attr]  # fits means that it is there
+        if full is None or not _contains(full.shape, part.shape):
             raise SupernetError(
                 f"{self.path!r} ({type(self.layer).__name__}) has a tensor {name!r} of shape {tuple(part.shape)} in one "
                 f"configuration that is no part of the largest layer's ({None if full is None else tuple(full.shape)}). "
-                "Use a LayerChoice between the two layers instead of choices in their arguments.",
+                "Use a LayerChoice between the layers instead of choices in their arguments.",
                 path=self.path,
             )
-        assert full is not None
         blocks = self.rule.blocks.get(name, 1)
         if blocks == 1:
             return 1, self.rule.region(name, full.shape, part.shape)
@@ -167,15 +165,15 @@ class SlicedLayer(Operator):
 
     def _empty(self, config: Config) -> nn.Module:
         with torch.device("meta"):
-            return build(self.configurations.cls, {**config, **({"device": None} if "device" in config else {})})
+            return _build(self.configurations.cls, {**config, **({"device": None} if "device" in config else {})})
 
     def _largest_layer(self, original: nn.Module) -> nn.Module:
         try:
-            largest = build(self.configurations.cls, self.full_config)
+            largest = _build(self.configurations.cls, self.full_config)
         except (ArithmeticError, AssertionError, LookupError, RuntimeError, TypeError, ValueError) as err:
             raise SupernetError(
-                f"The largest layer of {self.path!r}, {self.configurations.cls.__name__}({_shown(self.full_config)}), which "
-                f"is to hold the weights of all others, cannot be built: {err}",
+                f"The largest layer of {self.path!r}, {self.configurations.cls.__name__}({_shown(self.full_config)}), "
+                f"which is to hold the weights of all others, cannot be built: {err}",
                 path=self.path,
             ) from err
         for parameter in original.parameters():
@@ -235,9 +233,13 @@ class _Mixture:
         return RegionMask(binding.source[binding.key].shape, by_config)
 
 
-def build(cls: type[nn.Module], config: Mapping[str, Any]) -> nn.Module:
-    """Build a layer from arguments by name; positional-only and variable ones are not supported."""
-    return cls(**config)
+def _build(cls: Callable[..., Any], config: Mapping[str, Any]) -> nn.Module:
+    layer: nn.Module = cls(**config)
+    return layer
+
+
+def _contains(full: Sequence[int], part: Sequence[int]) -> bool:
+    return len(full) == len(part) and all(small <= large for small, large in zip(part, full, strict=True))
 
 
 def _owner_of(layer: nn.Module, name: str) -> nn.Module:

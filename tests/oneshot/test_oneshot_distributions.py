@@ -1,4 +1,4 @@
-"""Gradients and distributions of the strategies against what the papers write down."""
+"""Samples of Gumbel softmax, binary gates, Dirichlet and controller against their distributions and gradients."""
 
 from __future__ import annotations
 
@@ -8,168 +8,14 @@ import math
 
 import pytest
 import torch
+from oneshot_tools import batch, loss, recorded, small, written_out
 from torch.nn import functional as F
 
 import retiarii.nn.pytorch as nn
-from retiarii.oneshot import DARTS, ENAS, DrNAS, GumbelDARTS, Proxyless, build_supernet, subnet
+from retiarii.oneshot import ENAS, DrNAS, GumbelDARTS, Proxyless, build_supernet
 from retiarii.oneshot._controller import Controller
 from retiarii.oneshot._gates import BinaryGates
 from retiarii.oneshot._relaxation import GumbelSoftmax
-
-
-class Small(nn.Module):
-    """Two choices with smooth candidates, and a shared label."""
-
-    def __init__(self):
-        super().__init__()
-        self.first = nn.LayerChoice([nn.Linear(3, 3), nn.Sequential(nn.Linear(3, 3), nn.Tanh()), nn.Identity()], label="a")
-        self.second = nn.LayerChoice([nn.Linear(3, 3), nn.Tanh()], label="b")
-        self.third = nn.LayerChoice([nn.Linear(3, 3), nn.Tanh(), nn.Identity()], label="a")
-        self.head = nn.Linear(3, 2)
-
-    def forward(self, x):
-        return self.head(self.third(self.second(self.first(x))))
-
-
-def batch(seed, size=8):
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(size, 3, generator=generator, dtype=torch.float64), torch.randint(2, (size,), generator=generator)
-
-
-def small(seed=0):
-    torch.manual_seed(seed)
-    return build_supernet(Small().double())
-
-
-def loss(network, data):
-    return F.cross_entropy(network(data[0]), data[1])
-
-
-def written_out(supernet, alphas, x, weights=None):
-    """Compute the mixed output of `Small` by hand."""
-    module = supernet.module
-
-    def layer(choice, label, value):
-        shares = alphas[label].softmax(0) if weights is None else weights[label]
-        return sum(share * candidate(value) for share, candidate in zip(shares, choice.children(), strict=True))
-
-    return module.head(layer(module.third, "a", layer(module.second, "b", layer(module.first, "a", x))))
-
-
-class Recorder(torch.optim.SGD):
-    """Keeps the gradients of the last step and leaves the parameters as they are."""
-
-    def __init__(self, parameters):
-        super().__init__(parameters, lr=0.0)
-        self.seen = []
-
-    def step(self, closure=None):
-        self.seen = [p.grad.clone() for group in self.param_groups for p in group["params"]]
-
-
-def recorded(strategy_class, supernet, **options):
-    made = []
-
-    def make(parameters):
-        made.append(Recorder(parameters))
-        return made[0]
-
-    search = strategy_class(arc_optimizer=make, **options).search(supernet)
-    return search, made[0]
-
-
-def test_darts_mixes_and_differentiates_as_the_sum_written_out():
-    supernet = small()
-    search, optimizer = recorded(DARTS, supernet)
-    data = batch(1)
-    alphas = {label: alpha.detach().clone().requires_grad_() for label, alpha in search.parameters.by_label.items()}
-    expected_output = written_out(supernet, alphas, data[0])
-    expected_loss = F.cross_entropy(expected_output, data[1])
-    expected = torch.autograd.grad(expected_loss, list(alphas.values()))
-    value = search.architecture_step(lambda: loss(supernet, data))
-    assert value == pytest.approx(expected_loss.item())
-    torch.testing.assert_close(optimizer.seen, list(expected))
-    torch.testing.assert_close(supernet(data[0]), expected_output)
-
-
-def test_architecture_steps_leave_weights_and_their_gradients_alone_and_weight_steps_alpha():
-    supernet = small()
-    search = DARTS().search(supernet)
-    weights = [weight.detach().clone() for weight in supernet.parameters()]
-    search.architecture_step(lambda: loss(supernet, batch(1)))
-    assert all(weight.grad is None for weight in supernet.parameters())
-    assert all(torch.equal(*pair) for pair in zip(weights, supernet.parameters(), strict=True))
-    search.reset()
-    loss(supernet, batch(2)).backward()
-    assert all(alpha.grad is None for alpha in search.parameters)
-    assert not {id(alpha) for alpha in search.parameters} & {id(weight) for weight in supernet.parameters()}
-
-
-@pytest.mark.parametrize("momentum", [0.0, 0.9])
-def test_the_second_order_gradient_is_that_through_the_unrolled_step(momentum):
-    supernet = small()
-    weights = list(supernet.parameters())
-    inner = torch.optim.SGD(weights, lr=0.3, momentum=momentum, weight_decay=0.01)
-    search, optimizer = recorded(DARTS, supernet, unrolled=True)
-    if momentum:  # fill the momentum buffers
-        search.reset()
-        loss(supernet, batch(3)).backward()
-        inner.step()
-        inner.zero_grad()
-    train, val = batch(1), batch(2)
-
-    alphas = {label: alpha.detach().clone().requires_grad_() for label, alpha in search.parameters.by_label.items()}
-    names = [name for name, _ in supernet.module.named_parameters()]
-    mixed = _Mixed(supernet, alphas)
-    train_loss = F.cross_entropy(torch.func.functional_call(mixed, mixed.named(dict(zip(names, weights, strict=True))), (train[0],)), train[1])
-    gradients = torch.autograd.grad(train_loss, weights, create_graph=True, allow_unused=True)
-    stepped = {}
-    for name, weight, gradient in zip(names, weights, gradients, strict=True):
-        buffer = inner.state.get(weight, {}).get("momentum_buffer")
-        step = gradient + 0.01 * weight + (momentum * buffer if buffer is not None else 0)
-        stepped[name] = weight - 0.3 * step
-    val_loss = F.cross_entropy(torch.func.functional_call(mixed, mixed.named(stepped), (val[0],)), val[1])
-    expected = torch.autograd.grad(val_loss, list(alphas.values()))
-
-    before = [weight.detach().clone() for weight in weights]
-    value = search.architecture_step(lambda: loss(supernet, val), train_loss=lambda: loss(supernet, train), optimizer=inner)
-    assert value == pytest.approx(val_loss.item())
-    for ours, exact in zip(optimizer.seen, expected, strict=True):
-        assert (ours - exact).norm() < 1e-3 * exact.norm()
-    # The second-order part matters: the first-order gradient is further away than that.
-    search_1, optimizer_1 = recorded(DARTS, supernet)
-    search_1.parameters.load_state_dict(search.parameters.state_dict())
-    search_1.architecture_step(lambda: loss(supernet, val))
-    assert any((ours - exact).norm() > 1e-2 * exact.norm() for ours, exact in zip(optimizer_1.seen, expected, strict=True))
-    assert all(torch.equal(*pair) for pair in zip(before, weights, strict=True))
-
-
-class _Mixed(torch.nn.Module):
-    def __init__(self, supernet, alphas):
-        super().__init__()
-        self.module = supernet.module
-        self.alphas = alphas
-        self._supernet = [supernet]
-
-    def named(self, weights):
-        return {f"module.{name}": weight for name, weight in weights.items()}
-
-    def forward(self, x):
-        return written_out(self._supernet[0], self.alphas, x)
-
-
-@pytest.mark.parametrize("strategy", [DARTS, GumbelDARTS, DrNAS, Proxyless], ids=lambda s: s.__name__)
-def test_operators_of_one_label_share_decision_and_parameter(strategy):
-    supernet = small()
-    search = strategy().search(supernet)
-    assert set(search.parameters.by_label) == {"a", "b"}
-    assert supernet.module.first.decisions[0] is supernet.module.third.decisions[0]
-    search.architecture_step(lambda: loss(supernet, batch(1)))
-    search.reset()
-    first, third = supernet.module.first.decisions[0], supernet.module.third.decisions[0]
-    assert first.value == third.value
-    assert (first.weights is None and third.weights is None) or torch.equal(first.weights, third.weights)
-
 
 # Gumbel softmax: the largest weight falls on a value with its softmax probability, at every temperature (Gumbel-max).
 
@@ -217,7 +63,9 @@ def test_gumbel_samples_differentiate_as_the_sample_written_out():
     # A sample is softmax((alpha + noise) / tau): the noise follows from the sample up to a constant.
     noisy = {label: weights[label].log() * 0.7 - alphas[label].detach() for label in alphas}
     samples = {label: ((alphas[label] + noisy[label]) / 0.7).softmax(0) for label in alphas}
-    expected = torch.autograd.grad(F.cross_entropy(written_out(supernet, None, data[0], samples), data[1]), list(alphas.values()))
+    expected = torch.autograd.grad(
+        F.cross_entropy(written_out(supernet, None, data[0], samples), data[1]), list(alphas.values())
+    )
     torch.testing.assert_close(optimizer.seen, list(expected))
 
 
@@ -248,9 +96,13 @@ def test_gates_differentiate_as_the_outputs_of_both_paths_say():
     search, optimizer = recorded(Proxyless, supernet)
     data = batch(1)
     search.architecture_step(lambda: loss(supernet, data))
-    gates = {label: decision.weights.detach().clone().requires_grad_() for label, decision in supernet.decisions.items()}
+    gates = {
+        label: decision.weights.detach().clone().requires_grad_() for label, decision in supernet.decisions.items()
+    }
     pairs = {label: list(decision.support) for label, decision in supernet.decisions.items()}
-    by_gate = torch.autograd.grad(F.cross_entropy(written_out(supernet, None, data[0], gates), data[1]), list(gates.values()))
+    by_gate = torch.autograd.grad(
+        F.cross_entropy(written_out(supernet, None, data[0], gates), data[1]), list(gates.values())
+    )
     for label, outer, ours in zip(gates, by_gate, optimizer.seen, strict=True):
         p = search.parameters.by_label[label].detach()[pairs[label]].softmax(0)
         inner = outer[pairs[label]]
@@ -347,7 +199,10 @@ def test_the_divergence_pulls_the_concentration_to_one():
     alpha = search.parameters.by_label["a"].detach().clone().requires_grad_()
     b = F.elu(alpha) + 1
     divergence = (
-        torch.lgamma(b.sum()) - torch.lgamma(b).sum() - math.lgamma(3) + ((b - 1) * (torch.digamma(b) - torch.digamma(b.sum()))).sum()
+        torch.lgamma(b.sum())
+        - torch.lgamma(b).sum()
+        - math.lgamma(3)
+        + ((b - 1) * (torch.digamma(b) - torch.digamma(b.sum()))).sum()
     )
     (expected,) = torch.autograd.grad(2.0 * divergence, alpha)
     torch.testing.assert_close(optimizer.seen[0], expected)
@@ -359,7 +214,10 @@ def test_the_divergence_pulls_the_concentration_to_one():
 def tiny_space():
     inner = nn.LayerChoice([nn.Linear(3, 3), nn.Tanh()], label="inner")
     return build_supernet(
-        nn.Sequential(nn.LayerChoice({"x": inner, "y": nn.Identity(), "z": nn.ReLU()}, label="outer"), nn.Dropout(nn.ValueChoice([0.1, 0.2], label="p")))
+        nn.Sequential(
+            nn.LayerChoice({"x": inner, "y": nn.Identity(), "z": nn.ReLU()}, label="outer"),
+            nn.Dropout(nn.ValueChoice([0.1, 0.2], label="p")),
+        )
     )
 
 
@@ -435,63 +293,3 @@ def test_baseline_follows_rewards_and_updates_come_after_the_aggregate():
     search.architecture_step(lambda: 3.0)
     assert search.baseline == 2.0
     assert not all(torch.equal(value, before[name]) for name, value in search.controller.state_dict().items())
-
-
-# Subsets and expectations.
-
-
-@pytest.mark.parametrize("reduction", ["sum", "mean", "concat", "none"])
-@pytest.mark.parametrize("n_chosen", [1, 2, None])
-def test_mixtures_of_inputs_are_the_expectation_over_subsets(n_chosen, reduction):
-    if n_chosen is None and reduction in ("concat", "none"):
-        pytest.skip("results of different sizes have no mixture")
-    supernet = build_supernet(nn.InputChoice(3, n_chosen, reduction, label="i"))
-    search = DARTS().search(supernet)
-    alpha = torch.tensor([0.3, -0.2, 1.1])
-    with torch.no_grad():
-        search.parameters.by_label["i"].copy_(alpha)
-    inputs = [torch.randn(2, 3, 2) for _ in range(3)]
-    subsets = [value if isinstance(value, tuple) else (value,) for value in supernet.decisions["i"].values]
-    shares = torch.stack([alpha[list(subset)].sum() for subset in subsets]).softmax(0)
-    expected = None
-    for subset, share in zip(subsets, shares, strict=True):
-        chosen = [inputs[at] for at in subset]
-        if reduction == "none":
-            part = torch.stack(chosen)
-        elif reduction == "concat":
-            part = torch.cat(chosen, dim=1)
-        else:
-            part = sum(chosen, torch.zeros(2, 3, 2)) / (max(len(chosen), 1) if reduction == "mean" else 1)
-        expected = share * part if expected is None else expected + share * part
-    search.reset()
-    output = supernet(inputs)
-    torch.testing.assert_close(torch.stack(output) if reduction == "none" else output, expected)
-    best = search.export()["i"]
-    assert best == {1: 2, 2: (0, 2), None: (0, 2)}[n_chosen]
-
-
-def test_mixtures_of_depths_weigh_the_output_after_each_depth():
-    supernet = build_supernet(nn.Repeat(lambda index: nn.Linear(3, 3), (0, 2), label="d"))
-    decision = supernet.decisions["d"]
-    weights = torch.tensor([0.2, 0.3, 0.5])
-    decision.mix(weights)
-    x = torch.randn(2, 3)
-    outputs = []
-    for depth in (0, 1, 2):
-        outputs.append(subnet(supernet, {"d": depth})(x))
-    torch.testing.assert_close(supernet(x), sum(share * part for share, part in zip(weights, outputs, strict=True)))
-
-
-def test_mixtures_of_a_cell_with_edges_are_the_sum_over_inputs_and_operations():
-    factories = {"linear": lambda node, op, source: nn.Linear(3, 3), "tanh": lambda node, op, source: nn.Tanh()}
-    supernet = build_supernet(nn.Cell(factories, 1, 1, 2, label="c"))
-    generator = torch.Generator().manual_seed(0)
-    weights = {label: torch.rand(len(d.values), generator=generator) for label, d in supernet.decisions.items()}
-    inputs = [torch.randn(2, 3), torch.randn(2, 3)]
-    expected = torch.zeros(2, 3)
-    for source, (op, name) in itertools.product((0, 1), enumerate(["linear", "tanh"])):
-        supernet.set_architecture({"c/input_2_0": source, "c/op_2_0": name})
-        expected = expected + weights["c/input_2_0"][source] * weights["c/op_2_0"][op] * supernet(inputs)
-    for label, decision in supernet.decisions.items():
-        decision.mix(weights[label])
-    torch.testing.assert_close(supernet(inputs), expected)

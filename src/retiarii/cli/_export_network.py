@@ -1,0 +1,82 @@
+"""``retiarii export --format code|onnx|pt2|svg``: the best network itself. Loads torch and the stored objects."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from retiarii.cli._text import error_console
+from retiarii.errors import ConfigError, ExperimentError
+from retiarii.trial import Direction
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from retiarii.graph import Model
+
+NEED_INPUT = ("onnx", "pt2")
+NEED_FILE = ("onnx", "pt2")
+
+
+def network_text(
+    experiment_id: str,
+    storage: str,
+    format_name: str,
+    shape: str | None,
+    direction: Direction | None,
+    path: Path | None,
+) -> str | None:
+    """Export the best network of an experiment.
+
+    Args:
+        experiment_id: Its id.
+        storage: The URL of its store.
+        format_name: ``"code"``, ``"onnx"``, ``"pt2"`` or ``"svg"``.
+        shape: The shape of a batch of input, as ``"1,3,32,32"``; None takes ``dummy_input`` of the experiment.
+        direction: Which metrics are better; None as in the search.
+        path: The file to write; it is written here for binary formats only.
+
+    Returns:
+        The text of the formats that are text.
+
+    Raises:
+        ExperimentError: The experiment's objects are not this user's, or no trial of it completed.
+        ConfigError: The format needs a shape or a file, and there is none.
+    """
+    from retiarii.experiment.pytorch import RetiariiExperiment
+    from retiarii.graph import draw, export_code, export_onnx, export_program
+
+    if format_name in NEED_FILE and path is None:
+        raise ConfigError(f"--format {format_name} writes a binary file: say which with -o FILE.")
+    experiment = RetiariiExperiment.load(experiment_id, storage=storage)
+    mode = None if direction is None else direction.value
+    model: Model = experiment.export_top_models(1, mode, "graph")[0]
+    assert experiment.config is not None  # load() sets it
+    example = _example(shape, experiment.config.dummy_input)
+    if format_name == "code":
+        return export_code(model)
+    if format_name == "svg":
+        return draw(model, example_input=example)
+    if example is None:
+        raise ConfigError(
+            f"--format {format_name} runs the network once: give the shape of a batch of input, for example "
+            "--input-shape 1,3,32,32."
+        )
+    assert path is not None  # checked above
+    try:
+        (export_onnx if format_name == "onnx" else export_program)(model, path, example)
+    except OSError as err:
+        raise ExperimentError(f"The file {str(path)!r} cannot be written: {err.strerror or err}.") from err
+    error_console().print(f"Wrote {path}", markup=False, soft_wrap=True)
+    return None
+
+
+def _example(shape: str | None, default: list[int] | None) -> Tensor | None:
+    import torch
+
+    if shape is None:
+        return None if default is None else torch.zeros(*default)
+    try:
+        return torch.zeros(*[int(size) for size in shape.split(",")])
+    except (ValueError, RuntimeError):
+        raise ConfigError(f"--input-shape is {shape!r}, expected sizes such as 1,3,32,32.") from None

@@ -1,0 +1,169 @@
+"""Mixtures and their gradients against the sums that the papers write down."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+import torch
+from oneshot_tools import batch, loss, recorded, small, written_out
+from torch.nn import functional as F
+
+import retiarii.nn.pytorch as nn
+from retiarii.oneshot import DARTS, DrNAS, GumbelDARTS, Proxyless, build_supernet, subnet
+
+
+def test_darts_mixes_and_differentiates_as_the_sum_written_out():
+    supernet = small()
+    search, optimizer = recorded(DARTS, supernet)
+    data = batch(1)
+    alphas = {label: alpha.detach().clone().requires_grad_() for label, alpha in search.parameters.by_label.items()}
+    expected_output = written_out(supernet, alphas, data[0])
+    expected_loss = F.cross_entropy(expected_output, data[1])
+    expected = torch.autograd.grad(expected_loss, list(alphas.values()))
+    value = search.architecture_step(lambda: loss(supernet, data))
+    assert value == pytest.approx(expected_loss.item())
+    torch.testing.assert_close(optimizer.seen, list(expected))
+    torch.testing.assert_close(supernet(data[0]), expected_output)
+
+
+def test_architecture_steps_leave_weights_and_their_gradients_alone_and_weight_steps_alpha():
+    supernet = small()
+    search = DARTS().search(supernet)
+    weights = [weight.detach().clone() for weight in supernet.parameters()]
+    search.architecture_step(lambda: loss(supernet, batch(1)))
+    assert all(weight.grad is None for weight in supernet.parameters())
+    assert all(torch.equal(*pair) for pair in zip(weights, supernet.parameters(), strict=True))
+    search.reset()
+    loss(supernet, batch(2)).backward()
+    assert all(alpha.grad is None for alpha in search.parameters)
+    assert not {id(alpha) for alpha in search.parameters} & {id(weight) for weight in supernet.parameters()}
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_the_second_order_gradient_is_that_through_the_unrolled_step(momentum):
+    supernet = small()
+    weights = list(supernet.parameters())
+    inner = torch.optim.SGD(weights, lr=0.3, momentum=momentum, weight_decay=0.01)
+    search, optimizer = recorded(DARTS, supernet, unrolled=True)
+    if momentum:  # fill the momentum buffers
+        search.reset()
+        loss(supernet, batch(3)).backward()
+        inner.step()
+        inner.zero_grad()
+    train, val = batch(1), batch(2)
+
+    alphas = {label: alpha.detach().clone().requires_grad_() for label, alpha in search.parameters.by_label.items()}
+    names = [name for name, _ in supernet.module.named_parameters()]
+    mixed = _Mixed(supernet, alphas)
+    train_loss = F.cross_entropy(
+        torch.func.functional_call(mixed, mixed.named(dict(zip(names, weights, strict=True))), (train[0],)), train[1]
+    )
+    gradients = torch.autograd.grad(train_loss, weights, create_graph=True, allow_unused=True)
+    stepped = {}
+    for name, weight, gradient in zip(names, weights, gradients, strict=True):
+        buffer = inner.state.get(weight, {}).get("momentum_buffer")
+        step = gradient + 0.01 * weight + (momentum * buffer if buffer is not None else 0)
+        stepped[name] = weight - 0.3 * step
+    val_loss = F.cross_entropy(torch.func.functional_call(mixed, mixed.named(stepped), (val[0],)), val[1])
+    expected = torch.autograd.grad(val_loss, list(alphas.values()))
+
+    before = [weight.detach().clone() for weight in weights]
+    value = search.architecture_step(
+        lambda: loss(supernet, val), train_loss=lambda: loss(supernet, train), optimizer=inner
+    )
+    assert value == pytest.approx(val_loss.item())
+    for ours, exact in zip(optimizer.seen, expected, strict=True):
+        assert (ours - exact).norm() < 1e-3 * exact.norm()
+    # The second-order part matters: the first-order gradient is further away than that.
+    search_1, optimizer_1 = recorded(DARTS, supernet)
+    search_1.parameters.load_state_dict(search.parameters.state_dict())
+    search_1.architecture_step(lambda: loss(supernet, val))
+    assert any(
+        (ours - exact).norm() > 1e-2 * exact.norm() for ours, exact in zip(optimizer_1.seen, expected, strict=True)
+    )
+    assert all(torch.equal(*pair) for pair in zip(before, weights, strict=True))
+
+
+class _Mixed(torch.nn.Module):
+    def __init__(self, supernet, alphas):
+        super().__init__()
+        self.module = supernet.module
+        self.alphas = alphas
+        self._supernet = [supernet]
+
+    def named(self, weights):
+        return {f"module.{name}": weight for name, weight in weights.items()}
+
+    def forward(self, x):
+        return written_out(self._supernet[0], self.alphas, x)
+
+
+@pytest.mark.parametrize("strategy", [DARTS, GumbelDARTS, DrNAS, Proxyless], ids=lambda s: s.__name__)
+def test_operators_of_one_label_share_decision_and_parameter(strategy):
+    supernet = small()
+    search = strategy().search(supernet)
+    assert set(search.parameters.by_label) == {"a", "b"}
+    assert supernet.module.first.decisions[0] is supernet.module.third.decisions[0]
+    search.architecture_step(lambda: loss(supernet, batch(1)))
+    search.reset()
+    first, third = supernet.module.first.decisions[0], supernet.module.third.decisions[0]
+    assert first.value == third.value
+    assert (first.weights is None and third.weights is None) or torch.equal(first.weights, third.weights)
+
+
+@pytest.mark.parametrize("reduction", ["sum", "mean", "concat", "none"])
+@pytest.mark.parametrize("n_chosen", [1, 2, None])
+def test_mixtures_of_inputs_are_the_expectation_over_subsets(n_chosen, reduction):
+    if n_chosen is None and reduction in ("concat", "none"):
+        pytest.skip("results of different sizes have no mixture")
+    supernet = build_supernet(nn.InputChoice(3, n_chosen, reduction, label="i"))
+    search = DARTS().search(supernet)
+    alpha = torch.tensor([0.3, -0.2, 1.1])
+    with torch.no_grad():
+        search.parameters.by_label["i"].copy_(alpha)
+    inputs = [torch.randn(2, 3, 2) for _ in range(3)]
+    subsets = [value if isinstance(value, tuple) else (value,) for value in supernet.decisions["i"].values]
+    shares = torch.stack([alpha[list(subset)].sum() for subset in subsets]).softmax(0)
+    expected = None
+    for subset, share in zip(subsets, shares, strict=True):
+        chosen = [inputs[at] for at in subset]
+        if reduction == "none":
+            part = torch.stack(chosen)
+        elif reduction == "concat":
+            part = torch.cat(chosen, dim=1)
+        else:
+            part = sum(chosen, torch.zeros(2, 3, 2)) / (max(len(chosen), 1) if reduction == "mean" else 1)
+        expected = share * part if expected is None else expected + share * part
+    search.reset()
+    output = supernet(inputs)
+    torch.testing.assert_close(torch.stack(output) if reduction == "none" else output, expected)
+    best = search.export()["i"]
+    assert best == {1: 2, 2: (0, 2), None: (0, 2)}[n_chosen]
+
+
+def test_mixtures_of_depths_weigh_the_output_after_each_depth():
+    supernet = build_supernet(nn.Repeat(lambda index: nn.Linear(3, 3), (0, 2), label="d"))
+    decision = supernet.decisions["d"]
+    weights = torch.tensor([0.2, 0.3, 0.5])
+    decision.mix(weights)
+    x = torch.randn(2, 3)
+    outputs = []
+    for depth in (0, 1, 2):
+        outputs.append(subnet(supernet, {"d": depth})(x))
+    torch.testing.assert_close(supernet(x), sum(share * part for share, part in zip(weights, outputs, strict=True)))
+
+
+def test_mixtures_of_a_cell_with_edges_are_the_sum_over_inputs_and_operations():
+    factories = {"linear": lambda node, op, source: nn.Linear(3, 3), "tanh": lambda node, op, source: nn.Tanh()}
+    supernet = build_supernet(nn.Cell(factories, 1, 1, 2, label="c"))
+    generator = torch.Generator().manual_seed(0)
+    weights = {label: torch.rand(len(d.values), generator=generator) for label, d in supernet.decisions.items()}
+    inputs = [torch.randn(2, 3), torch.randn(2, 3)]
+    expected = torch.zeros(2, 3)
+    for source, (op, name) in itertools.product((0, 1), enumerate(["linear", "tanh"])):
+        supernet.set_architecture({"c/input_2_0": source, "c/op_2_0": name})
+        expected = expected + weights["c/input_2_0"][source] * weights["c/op_2_0"][op] * supernet(inputs)
+    for label, decision in supernet.decisions.items():
+        decision.mix(weights[label])
+    torch.testing.assert_close(supernet(inputs), expected)
