@@ -81,7 +81,7 @@ def train_step(network: Any, parameters: Any, data: tuple[torch.Tensor, torch.Te
 
     def step() -> None:
         optimizer.zero_grad()
-        F.cross_entropy(network(data[0]), data[1]).backward()
+        torch.autograd.backward(F.cross_entropy(network(data[0]), data[1]))
         optimizer.step()
 
     return step
@@ -113,7 +113,8 @@ class Mixture(torch.nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the weighted sum."""
         weights = self.alpha.softmax(0)
-        return sum(weight * option(x) for weight, option in zip(weights, self.options, strict=True))  # type: ignore[return-value]  # of tensors
+        total: torch.Tensor = sum(weight * option(x) for weight, option in zip(weights, self.options, strict=True))
+        return total
 
 
 def darts_step(size: str, rounds: int, repeats: int, *, careful: bool) -> float:
@@ -149,7 +150,7 @@ def darts_step(size: str, rounds: int, repeats: int, *, careful: bool) -> float:
             for alpha, gradient in zip(alphas, torch.autograd.grad(loss, alphas), strict=True):
                 alpha.grad = gradient
         else:
-            loss.backward()
+            torch.autograd.backward(loss)
         optimizer.step()
         weight_step()
 

@@ -79,12 +79,15 @@ def test_other_dimension():
 
 
 def test_every_place_has_its_own_operation():
-    frozen = nn.freeze(nn.Cell([nn.Linear(2, 2)], 2, 2, label="c"), {
-        f"c/{kind}_{node}_{op}": 0 for kind in ("op", "input") for node in (1, 2) for op in (0, 1)
-    })
+    frozen = nn.freeze(
+        nn.Cell([nn.Linear(2, 2)], 2, 2, label="c"),
+        {f"c/{kind}_{node}_{op}": 0 for kind in ("op", "input") for node in (1, 2) for op in (0, 1)},
+    )
     weights = [op.weight.data_ptr() for row in frozen.ops for op in row]
     assert len(set(weights)) == 4
-    assert list(frozen.state_dict()) == [f"ops.{r}.{c}.{name}" for r in (0, 1) for c in (0, 1) for name in ("weight", "bias")]
+    assert list(frozen.state_dict()) == [
+        f"ops.{r}.{c}.{name}" for r in (0, 1) for c in (0, 1) for name in ("weight", "bias")
+    ]
 
 
 def test_loose_ends():

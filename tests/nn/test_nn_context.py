@@ -25,8 +25,7 @@ def test_nothing_outside(get):
 
 
 def test_exceptions_restore_everything():
-    with pytest.raises(KeyError), ContextStack("key", 1):
-        ContextStack.push("key", 2)
+    with pytest.raises(KeyError), ContextStack("key", 1), ContextStack("key", 2):
         raise KeyError
     with pytest.raises(NoContextError):
         get_current_context("key")

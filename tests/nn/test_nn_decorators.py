@@ -134,7 +134,7 @@ def test_a_model_gets_its_arguments_as_they_are():
 @pytest.mark.parametrize("decorate", [nn.basic_unit, nn.model_wrapper])
 @pytest.mark.parametrize("thing", [dict, 3, lambda: None, torch_nn.Linear(1, 1)])
 def test_only_module_classes_can_be_decorated(decorate, thing):
-    with pytest.raises(TypeError, match="nn.Module"):
+    with pytest.raises(TypeError, match=r"nn\.Module"):
         decorate(thing)
 
 

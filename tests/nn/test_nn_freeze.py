@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from torch import nn as torch_nn
@@ -14,7 +15,9 @@ class Net(nn.Module):
     def __init__(self):
         super().__init__()
         self.layer = nn.Linear(2, nn.ValueChoice([4, 8], label="width"))
-        self.op = nn.LayerChoice({"skip": nn.Identity(), "wide": nn.Linear(1, nn.ValueChoice([1, 2], label="inner"))}, label="op")
+        self.op = nn.LayerChoice(
+            {"skip": nn.Identity(), "wide": nn.Linear(1, nn.ValueChoice([1, 2], label="inner"))}, label="op"
+        )
 
 
 @pytest.fixture(params=["freeze", "fixed_arch"])
@@ -62,7 +65,7 @@ def test_a_file_that_is_no_architecture(fix, tmp_path, text):
 
 
 def test_unknown_label(fix):
-    with pytest.raises(ArchitectureError, match="'widht'.*Did you mean 'width'"):
+    with pytest.raises(ArchitectureError, match=r"'widht'.*Did you mean 'width'"):
         fix(Net, {**ARCHITECTURE, "widht": 3})
 
 
@@ -128,6 +131,30 @@ def test_a_model_around_a_frozen_model():
     assert frozen.head.in_features == 2
     with nn.original_state_dict_hooks(frozen):
         assert "net.op.weight" in frozen.state_dict()  # its base model is the model around the frozen one
+
+
+@pytest.mark.parametrize("function", [nn.extract_space, lambda model: nn.freeze(model, {})])
+def test_a_class_is_no_model(function):
+    with pytest.raises(TypeError, match=r"Build it first: Net\(\.\.\.\)"):
+        function(Net)
+    with pytest.raises(TypeError, match="expected a model"):
+        function(None)
+
+
+def test_freeze_inside_fixed_arch():
+    base = Net()
+    with nn.fixed_arch({}):
+        assert nn.freeze(base, ARCHITECTURE).op.out_features == 2
+
+
+def test_threads_may_freeze_one_base_model():
+    base = Net()
+
+    def fix(width):
+        return [nn.freeze(base, {"width": width, "op": "skip"}).layer.out_features for _ in range(20)]
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(fix, [4, 8, 4, 8])) == [[4] * 20, [8] * 20, [4] * 20, [8] * 20]
 
 
 def test_empty_slots_stay_empty():

@@ -97,6 +97,7 @@ def test_number_of_inputs_is_learnt_from_the_first_forward_pass():
     base = Net(n_chosen=1)
     with pytest.raises(UnknownInputsError, match=r"Net\.pick.*Run the model once.*n_candidates"):
         nn.extract_space(base)
+    assert torch.equal(nn.freeze(base, {"pick": 2})(INPUTS), C)  # without the domain, but not without the value
     base(INPUTS)
     assert nn.extract_space(base)["pick"] == Categorical("pick", values=(0, 1, 2), by_index=True)
     assert torch.equal(nn.freeze(base, {"pick": 2})(INPUTS), C)
@@ -154,7 +155,7 @@ def test_ignored_prior():
 
 
 def test_old_names_and_repr():
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="label"):
         pick = nn.InputChoice(2, key="x")
     assert pick.label == pick.key == "x"
     assert repr(pick) == "InputChoice(n_candidates=2, n_chosen=1, reduction='sum', label='x')"

@@ -103,9 +103,15 @@ def test_labels_of_cells():
             self.first = nn.Linear(nn.ValueChoice([1, 2]), 2)
             self.cell = nn.Cell([nn.Identity(), nn.ReLU()], 2)
 
-    assert sorted(labels(Net()).values()) == ["model_1", *(f"model_2/{name}_{n}_0" for name in ("input", "op") for n in (1, 2))]
+    assert sorted(labels(Net()).values()) == [
+        "model_1",
+        *(f"model_2/{name}_{n}_0" for name in ("input", "op") for n in (1, 2)),
+    ]
     nn.model_wrapper(Net)
-    assert sorted(labels(Net()).values()) == ["model_1", *(f"model_2/{name}_{n}_0" for name in ("input", "op") for n in (1, 2))]
+    assert sorted(labels(Net()).values()) == [
+        "model_1",
+        *(f"model_2/{name}_{n}_0" for name in ("input", "op") for n in (1, 2)),
+    ]
 
 
 def test_fixed_arch_counts_afresh_whatever_was_built_before():

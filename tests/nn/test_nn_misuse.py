@@ -37,7 +37,10 @@ def in_model(make):
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda: torch_nn.Linear(3, size()), ["torch.nn.Linear", "'out_features'", "'size'", "retiarii.nn.pytorch.Linear"]),
+        (
+            lambda: torch_nn.Linear(3, size()),
+            ["torch.nn.Linear", "'out_features'", "'size'", "retiarii.nn.pytorch.Linear"],
+        ),
         (lambda: torch_nn.Conv2d(3, 4, size()), ["torch.nn.Conv2d", "'kernel_size'", "'size'"]),
         (lambda: torch_nn.Embedding(num_embeddings=size() * 2, embedding_dim=2), ["Embedding", "'num_embeddings'"]),
         (lambda: Looping(size()), ["Looping", "'depth'", "'size'", "@basic_unit"]),
@@ -71,7 +74,10 @@ def test_in_the_constructor_of_a_model_that_is_not_decorated():
             super().__init__()
             self.layers = [nn.Identity() for _ in range(size())]
 
-    with pytest.warns(ChoiceMisuseWarning, match="'size'"), pytest.raises(ChoiceMisuseError, match="ModelParameterChoice"):
+    with (
+        pytest.warns(ChoiceMisuseWarning, match="'size'"),
+        pytest.raises(ChoiceMisuseError, match="ModelParameterChoice"),
+    ):
         Net()
     with pytest.warns(ChoiceMisuseWarning, match="@basic_unit"), pytest.raises(TypeError):
         torch_nn.Linear(3, size())

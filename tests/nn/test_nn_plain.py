@@ -1,4 +1,4 @@
-"""A fixed model is plain PyTorch: it pickles, copies, saves, compiles and exports, and nothing of the package is in it."""
+"""A fixed model is plain PyTorch: it pickles, copies, saves, compiles and exports, without a trace of the package."""
 
 from __future__ import annotations
 

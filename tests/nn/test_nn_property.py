@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from torch import nn as torch_nn
 
 import retiarii.nn.pytorch as nn
-from retiarii.errors import FreezeError
 from retiarii.nn.pytorch._construction import CALL_ATTRIBUTE
 from retiarii.space import Expression
 
@@ -208,11 +207,9 @@ def test_freeze_and_fixed_arch_agree_without_decorators(plan, seed):
     with nn.fixed_arch(architecture, verbose=False):
         built = Net(plan)
     assert_plain(built)
-    try:
-        frozen = nn.freeze(base, architecture)
-    except FreezeError as err:
-        assert "output_node_indices" in str(err)
+    if "loose_end" in repr(plan):  # the layer behind such a cell depends on what the constructor reads off it
         return
+    frozen = nn.freeze(base, architecture)
     assert tree(frozen) == tree(built)
     assert shapes(frozen) == shapes(built)
     assert_plain(frozen)
@@ -244,8 +241,10 @@ def test_state_dicts_fit_the_base_model_in_both_directions(plan, seed):
         with nn.original_state_dict_hooks(model):
             state = model.state_dict()
         assert len(state) == len(model.state_dict())
-        assert not set(model.state_dict()) - set(dict(model.named_parameters(remove_duplicate=False))) - set(
-            dict(model.named_buffers(remove_duplicate=False))
+        assert (
+            not set(model.state_dict())
+            - set(dict(model.named_parameters(remove_duplicate=False)))
+            - set(dict(model.named_buffers(remove_duplicate=False)))
         )
         if not uses_factories(plan):  # functions build other modules for other inputs
             assert set(state) <= set(layout)

@@ -57,6 +57,24 @@ def test_the_number_of_threads_does_not_matter():
         torch.set_num_threads(threads)
 
 
+@pytest.mark.parametrize("shape", [(3, 4), (3, 5), (1,), (), (0,)])
+def test_all_ways_to_sum_agree(shape):
+    """The one for other devices gives the same numbers, so a model that is moved is not a changed one."""
+    module = nn.Module()
+    module.weight = nn.Parameter(torch.randn(shape))
+    snapshot = Snapshot(module)
+
+    class Elsewhere(torch.Tensor):
+        @property
+        def device(self):
+            return torch.device("cuda")
+
+    module._parameters["weight"] = module.weight.detach().as_subclass(Elsewhere)
+    assert snapshot.changed_tensors(module) == []
+    module._parameters["weight"] = (module.weight.detach() + 1).as_subclass(Elsewhere)
+    assert snapshot.changed_tensors(module) == ([] if 0 in shape else ["weight"])
+
+
 def test_attributes_children_and_hooks():
     module = nn.Sequential(nn.Linear(1, 1), nn.ReLU())
     snapshot = Snapshot(module)

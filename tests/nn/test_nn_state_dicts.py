@@ -16,7 +16,10 @@ class Net(nn.Module):
         super().__init__()
         self.stem = nn.Linear(2, 2)
         self.op = nn.LayerChoice(
-            {"a": nn.Linear(2, 2), "b": nn.Sequential(nn.ReLU(), nn.LayerChoice([nn.Tanh(), nn.Linear(2, 2)], label="inner"))},
+            {
+                "a": nn.Linear(2, 2),
+                "b": nn.Sequential(nn.ReLU(), nn.LayerChoice([nn.Tanh(), nn.Linear(2, 2)], label="inner")),
+            },
             label="op",
         )
         self.blocks = nn.Repeat(nn.LayerChoice([nn.Identity(), nn.Linear(2, 2)], label="block"), (1, 3), label="depth")

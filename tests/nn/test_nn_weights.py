@@ -419,6 +419,7 @@ def test_attributes_are_copied_and_refer_to_copies():
             self.kind = nn.Conv2d
             self.kinds = [nn.Conv2d]
             self.tensor = torch.ones(2)
+            self.data = torch.utils.data.TensorDataset(torch.ones(2))
             object.__setattr__(self, "parent", self)
 
         def helper(self):
@@ -440,6 +441,7 @@ def test_attributes_are_copied_and_refer_to_copies():
     assert type(frozen.kinds[0]) is type
     assert frozen.tensor is not base.tensor
     assert frozen.parent is frozen
+    assert frozen.data is base.data
 
 
 def test_references_to_candidates():

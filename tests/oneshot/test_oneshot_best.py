@@ -1,10 +1,10 @@
 """Each strategy finds the best architecture of a tiny space in most of 10 seeds.
 
-The target is a linear function of the inputs, and only one of nine architectures can learn it: the others lose the sign of
-a hidden value, or all of it. A strategy that guesses finds it in at least 6 of 10 seeds with probability
-sum_k>=6 C(10,k) (1/9)^k (8/9)^(10-k) = 2.6e-4. Of the seeds 100 to 109, not used here, the strategies below found it in 8
-(DARTS, Proxyless), 9 (ENAS) or 10. With a success rate of 0.8, fewer than 6 of 10 have a probability of 3.3e-2; the seeds
-here are fixed, so that a failure means a change.
+The target is a linear function of the inputs, and only one of nine architectures can learn it: the others lose the sign
+of a hidden value, or all of it. A strategy that guesses finds it in at least 6 of 10 seeds with probability
+sum_k>=6 C(10,k) (1/9)^k (8/9)^(10-k) = 2.6e-4. Of the seeds 100 to 109, not used here, the strategies below found it in
+8 (DARTS, Proxyless), 9 (ENAS) or 10. With a success rate of 0.8, fewer than 6 of 10 have a probability of 3.3e-2; the
+seeds here are fixed, so that a failure means a change.
 """
 
 from __future__ import annotations

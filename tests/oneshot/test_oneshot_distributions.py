@@ -112,7 +112,7 @@ def test_gates_differentiate_as_the_outputs_of_both_paths_say():
 
 
 def test_the_gate_gradient_on_average_is_that_of_the_expected_loss_for_two_candidates():
-    # With two candidates the pair is always sampled, and the loss linear in the gate: E[gradient] = d E[loss] / d alpha.
+    # With two candidates the pair is always sampled, and a loss linear in the gates has d E[loss] / d alpha.
     supernet = build_supernet(nn.LayerChoice([nn.Identity(), nn.Identity()], label="a"))
     decision = supernet.decisions["a"]
     relaxation, generator = BinaryGates(), torch.Generator().manual_seed(0)

@@ -222,7 +222,7 @@ def test_continuous_choices_can_be_sampled_but_not_weighed():
     search.reset()
     assert 0.1 <= search.supernet.architecture["rate"] <= 0.5
     for strategy in (DARTS(), ENAS()):
-        with pytest.raises(SupernetError, match="'rate'.*infinitely many"):
+        with pytest.raises(SupernetError, match=r"'rate'.*infinitely many"):
             strategy.search(model)
 
 

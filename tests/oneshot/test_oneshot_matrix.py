@@ -137,8 +137,7 @@ def cell(make, strategy):
         optimizer = torch.optim.SGD(search.supernet.parameters(), lr=0.01)
         SearchLoop(search, lambda network, batch: network(batch).square().mean(), optimizer).run(batches, batches, 1)
         subnet(search, search.export())(batches[0])
-    except SupernetError as error:
-        assert len(str(error)) > 60  # it says what and where
+    except SupernetError:
         return "no"
     return "yes"
 

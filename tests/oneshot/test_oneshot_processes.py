@@ -68,7 +68,8 @@ class Watch(pl.Callback):
 
 def loader(seed):
     generator = torch.Generator().manual_seed(seed)
-    data = torch.utils.data.TensorDataset(torch.randn(32, 6, generator=generator), torch.randint(3, (32,), generator=generator))
+    x, y = torch.randn(32, 6, generator=generator), torch.randint(3, (32,), generator=generator)
+    data = torch.utils.data.TensorDataset(x, y)
     return torch.utils.data.DataLoader(data, batch_size=4, shuffle=True)
 
 

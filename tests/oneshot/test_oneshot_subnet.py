@@ -186,6 +186,19 @@ def test_weights_that_a_sliced_layer_shares_are_refused():
         build_supernet(Tied())
 
 
+def test_layers_that_were_changed_after_their_construction_are_refused():
+    layer = torch.nn.utils.parametrizations.weight_norm(nn.Linear(3, nn.ValueChoice([4, 8])))
+    with pytest.raises(SupernetError, match="'0' has choices in its arguments, but was parametrised"):
+        build_supernet(nn.Sequential(layer))
+
+
+def test_weights_that_are_not_to_be_trained_stay_so():
+    layer = nn.Linear(3, nn.ValueChoice([4, 8]))
+    layer.bias.requires_grad_(False)
+    supernet = build_supernet(nn.Sequential(layer))
+    assert [weight.requires_grad for weight in supernet.parameters()] == [True, False]
+
+
 def test_candidates_of_different_shapes_are_refused_in_mixtures_with_the_place():
     supernet = build_supernet(nn.Sequential(nn.LayerChoice([nn.Linear(3, 3), nn.Linear(3, 2)], label="a")))
     supernet.decisions["a"].mix(torch.tensor([0.5, 0.5]))

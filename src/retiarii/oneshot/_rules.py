@@ -13,6 +13,7 @@ from retiarii.nn.pytorch._recording import ModuleCall
 from retiarii.oneshot._cell import CellOperator
 from retiarii.oneshot._choice_operator import ChoiceOperator
 from retiarii.oneshot._configurations import Configurations
+from retiarii.oneshot._errors import SupernetError
 from retiarii.oneshot._input_choice import InputChoiceOperator
 from retiarii.oneshot._layer_choice import LayerChoiceOperator
 from retiarii.oneshot._lookup import Lookup
@@ -84,9 +85,21 @@ def slice_rule(sizes: SliceRule) -> Rule:
     """
 
     def rule(module: Any, site: Site) -> nn.Module:
+        _refuse_changed(module, site)
         return SlicedLayer(site.path, site.configurations(sizes.positional), sizes, module)
 
     return rule
+
+
+def _refuse_changed(module: nn.Module, site: Site) -> None:
+    """Refuse a layer that is no longer what its constructor made: parametrised, or with hooks."""
+    assert site.call is not None  # only recorded modules have choices in their arguments
+    if type(module) is not site.call.cls or module._forward_hooks or module._forward_pre_hooks:
+        raise SupernetError(
+            f"{site.path!r} has choices in its arguments, but was parametrised or given hooks after its construction, "
+            "which the layers of the supernet would not have. Do so after build_supernet, or use a LayerChoice.",
+            path=site.path,
+        )
 
 
 def separate_rule(module: Any, site: Site) -> nn.Module:

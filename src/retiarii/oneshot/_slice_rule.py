@@ -24,6 +24,11 @@ def elementwise_largest(possible: Mapping[str, Sequence[Any]]) -> dict[str, Any]
     return {name: _largest(values) for name, values in possible.items()}
 
 
+def leading_region(name: str, full: Sequence[int], part: Sequence[int]) -> Region:
+    """Cut the first positions of every dimension."""
+    return leading(full, part)
+
+
 def never(configs: Sequence[Config], full: Config) -> bool:
     """Say that mixtures of this layer are computed from the outputs."""
     return False
@@ -46,9 +51,7 @@ class SliceRule:
         positional: The names of the constructor's positional arguments, where its signature hides them.
     """
 
-    region: Callable[[str, Sequence[int], Sequence[int]], Region] = field(
-        default=lambda name, full, part: leading(full, part)
-    )
+    region: Callable[[str, Sequence[int], Sequence[int]], Region] = leading_region
     blocks: Mapping[str, int] = field(default_factory=dict)
     largest: Callable[[Mapping[str, Sequence[Any]]], dict[str, Any]] = elementwise_largest
     merges: Callable[[Sequence[Config], Config], bool] = never

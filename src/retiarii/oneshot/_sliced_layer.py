@@ -152,9 +152,10 @@ class SlicedLayer(Operator):
     def _region(self, name: str, full: Tensor | None, part: Tensor) -> tuple[int, Region]:
         if full is None or not _contains(full.shape, part.shape):
             raise SupernetError(
-                f"{self.path!r} ({type(self.layer).__name__}) has a tensor {name!r} of shape {tuple(part.shape)} in one "
-                f"configuration that is no part of the largest layer's ({None if full is None else tuple(full.shape)}). "
-                "Use a LayerChoice between the layers instead of choices in their arguments.",
+                f"{self.path!r} ({type(self.layer).__name__}) has a tensor {name!r} of shape {tuple(part.shape)} in "
+                "one configuration that is no part of the largest layer's "
+                f"({None if full is None else tuple(full.shape)}). Use a LayerChoice between the layers instead of "
+                "choices in their arguments.",
                 path=self.path,
             )
         blocks = self.rule.blocks.get(name, 1)
@@ -179,6 +180,8 @@ class SlicedLayer(Operator):
         for parameter in original.parameters():
             largest.to(device=parameter.device, dtype=parameter.dtype)
             break
+        for name, parameter in largest.named_parameters():
+            parameter.requires_grad_(dict(original.named_parameters()).get(name, parameter).requires_grad)
         state = original.state_dict()
         shapes = {name: tensor.shape for name, tensor in largest.state_dict().items()}
         if {name: tensor.shape for name, tensor in state.items()} == shapes:

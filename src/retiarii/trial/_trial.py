@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -108,6 +108,6 @@ class Trial:
 
     def evolve(self, **changes: Any) -> Trial:
         """Return a copy with some fields changed."""
-        return replace(self, **changes)
+        return Trial(**{**vars(self), **changes})  # dataclasses.replace() takes three times as long
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dis
 import functools
+import sys
 from collections.abc import Iterator
 from types import CodeType, FunctionType
 from typing import Any
@@ -49,18 +50,23 @@ def called_attributes(cls: type) -> frozenset[str]:
 def _code_of(function: Any) -> CodeType | None:
     if isinstance(function, (staticmethod, classmethod)):
         function = function.__func__
+    if isinstance(function, property):
+        function = function.fget
     while hasattr(function, "__wrapped__"):
         function = function.__wrapped__
     return function.__code__ if isinstance(function, FunctionType) else None
+
+
+def _is_flagged(instruction: dis.Instruction) -> bool:
+    """From Python 3.12 on one instruction loads attributes and methods; its lowest bit tells them apart."""
+    return sys.version_info >= (3, 12) and bool((instruction.arg or 0) & 1)
 
 
 def _called_in(code: CodeType | None) -> Iterator[str]:
     if code is None:
         return
     for instruction in dis.get_instructions(code):
-        # Python 3.12 and later have one instruction for both; its lowest bit says that a call follows.
-        is_flagged = instruction.opname == "LOAD_ATTR" and "LOAD_METHOD" not in dis.opmap and (instruction.arg or 0) & 1
-        if instruction.opname == "LOAD_METHOD" or is_flagged:
+        if instruction.opname == "LOAD_METHOD" or (instruction.opname == "LOAD_ATTR" and _is_flagged(instruction)):
             yield instruction.argval
     for constant in code.co_consts:
         if isinstance(constant, CodeType):

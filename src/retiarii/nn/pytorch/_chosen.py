@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from retiarii.errors import ArchitectureError
@@ -33,6 +33,7 @@ class ChosenValues:
         self.declared: set[str] = set()
         self.used: set[str] = set()
         self.missing: set[str] = set()
+        self._parsed: dict[int, tuple[Choice, Value]] = {}  # by id: a model asks for few choices, many times
 
     @staticmethod
     def current() -> ChosenValues | None:
@@ -61,9 +62,13 @@ class ChosenValues:
         Raises:
             ArchitectureError: The architecture has no value, or a wrong one, for it.
         """
-        return choice.parse(self.raw(choice.label, place, choice.domain()))
+        known = self._parsed.get(id(choice))
+        if known is None:
+            value = choice.parse(self.raw(choice.label, place, choice.domain))
+            known = self._parsed[id(choice)] = (choice, value)
+        return known[1]
 
-    def raw(self, label: str, place: str = "", expected: str = "a value") -> Any:
+    def raw(self, label: str, place: str = "", domain: Callable[[], str] = lambda: "a value") -> Any:
         """Return the value of a label as the architecture spells it.
 
         Raises:
@@ -73,6 +78,7 @@ class ChosenValues:
         if label not in self.architecture:
             self.missing.add(label)
             where = f" (declared at {place})" if place else ""
+            expected = domain()
             raise ArchitectureError(
                 f"The architecture has no value for the choice {label!r}{where}, expected {expected}."
                 f"{nearest(label, self.architecture)}",

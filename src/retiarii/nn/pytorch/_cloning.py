@@ -24,7 +24,7 @@ _CONTENTS = frozenset({"_parameters", "_buffers", "_modules", CALL_ATTRIBUTE})
 RESETTABLE = frozenset({
     nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.Bilinear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d,
     nn.ConvTranspose2d, nn.ConvTranspose3d, nn.Embedding, nn.EmbeddingBag, nn.GroupNorm, nn.InstanceNorm1d,
-    nn.InstanceNorm2d, nn.InstanceNorm3d, nn.LayerNorm, nn.Linear, nn.PReLU, nn.RMSNorm, nn.SyncBatchNorm,
+    nn.InstanceNorm2d, nn.InstanceNorm3d, nn.LayerNorm, nn.Linear, nn.RMSNorm, nn.SyncBatchNorm,
 })  # fmt: skip
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from types import MappingProxyType, TracebackType
 from typing import Any
@@ -63,6 +64,17 @@ class ContextStack:
         if not stack:
             raise NoContextError(f"There is no context {key!r} here. Open one with ContextStack({key!r}, value).")
         return stack[-1]
+
+
+@contextmanager
+def hidden(key: str) -> Iterator[None]:
+    """Make a stack empty inside the block."""
+    outer = stack_of(key)
+    set_stack(key, ())
+    try:
+        yield
+    finally:
+        set_stack(key, outer)
 
 
 def get_current_context(key: str) -> Any:

@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 
 from torch import nn
 
-from retiarii.errors import LabelConflictError
+from retiarii.errors import LabelConflictError, SpaceError
 from retiarii.nn.pytorch._construction import CALL_ATTRIBUTE, leaves
 from retiarii.nn.pytorch._namespace import AutomaticLabel
 from retiarii.nn.pytorch._recording import ModuleCall, Role, module_call
@@ -38,20 +38,29 @@ def extract_space(model: nn.Module, constraints: Sequence[Constraint] = ()) -> S
     Raises:
         LabelConflictError: One label stands for two domains, or was numbered twice.
         UnknownInputsError: An `InputChoice` does not know how many inputs it gets.
+        TypeError: This is no model.
         SpaceError: The depth of a `Repeat` has too many combinations to write down its conditions.
     """
-    survey = Survey(model)
-    survey.module(model)
-    return SearchSpace(survey.result(), constraints)
+    return SearchSpace(Survey(require_module(model, "extract_space")).result(), constraints)
 
 
 def first_number(model: nn.Module) -> int:
     """Return the creation number of the first choice of a model that was numbered outside of a namespace."""
     if model not in _first_numbers:
-        survey = Survey(model)
-        survey.module(model)
-        survey.result()
+        return Survey(model).first_number()
     return _first_numbers[model]
+
+
+def require_module(model: Any, function: str) -> nn.Module:
+    """Return the model.
+
+    Raises:
+        TypeError: It is no module; often it is the class.
+    """
+    if not isinstance(model, nn.Module):
+        hint = f" Build it first: {model.__name__}(...)." if isinstance(model, type) else ""
+        raise TypeError(f"{function}() got {model!r}, expected a model, an instance of nn.Module.{hint}")
+    return model
 
 
 class Survey:
@@ -68,7 +77,9 @@ class Survey:
         self._path = [type(root).__name__]
         self._condition: Condition = ALWAYS
         self._found: list[Choice] = []
+        self._unknown: list[tuple[str, SpaceError]] = []
         self._registered = {id(module) for module in root.modules()}
+        self.module(root)
 
     @property
     def place(self) -> str:
@@ -79,6 +90,10 @@ class Survey:
         """Report a choice of the module that is being visited."""
         place = f"{self.place}.{argument}" if argument else self.place
         self._found.append(replace(choice, condition=self._condition, declared_at=place))
+
+    def unknown(self, label: str, error: SpaceError) -> None:
+        """Report a choice whose domain is not known; there is a space only when all domains are."""
+        self._unknown.append((label, error))
 
     def expression(self, value: Any, argument: str) -> None:
         """Report the choices in an argument or attribute of the module that is being visited."""
@@ -149,13 +164,27 @@ class Survey:
 
         Raises:
             LabelConflictError: Two numberings gave the same automatic label.
+            SpaceError: There is a choice whose domain is not known.
         """
-        numbers = [choice.label.number for choice in self._found if isinstance(choice.label, AutomaticLabel)]
-        first = min((number for number in numbers if number is not None), default=1)
-        _first_numbers[self._root] = first
-        return [_with_final_labels(choice, first) for choice in self._checked(first)]
+        if self._unknown:
+            raise self._unknown[0][1]
+        first = self.first_number()
+        return [_with_final_labels(choice, first) for choice in self._found]
 
-    def _checked(self, first: int) -> Iterator[Choice]:
+    def first_number(self) -> int:
+        """Return the creation number of the first choice that was numbered outside of a namespace.
+
+        Raises:
+            LabelConflictError: Two numberings gave the same automatic label.
+        """
+        labels = [choice.label for choice in self._found] + [label for label, _ in self._unknown]
+        numbers = [label.number for label in labels if isinstance(label, AutomaticLabel)]
+        first = min((number for number in numbers if number is not None), default=1)
+        self._check_numbering(first)
+        _first_numbers[self._root] = first
+        return first
+
+    def _check_numbering(self, first: int) -> None:
         numbered: dict[str, tuple[int, str]] = {}
         for choice in self._found:
             origin = choice.label.origin if isinstance(choice.label, AutomaticLabel) else 0
@@ -163,7 +192,6 @@ class Survey:
             known, place = numbered.setdefault(label, (origin, choice.declared_at))
             if known != origin:
                 raise _numbered_twice(label, (place, choice.declared_at), self._root)
-            yield choice
 
 
 def _named_arguments(call: ModuleCall) -> Iterator[tuple[str, Any]]:

@@ -74,6 +74,7 @@ class _FixedArchitecture(ContextStack):
                 _complete(ContextStack.top(FIXED_KEY), self._strict)
         finally:
             super().__exit__(kind, error, traceback)
+            self.value = None  # it keeps the candidates that are not chosen alive
             self._numberings.pop().__exit__(None, None, None)
 
 

@@ -8,9 +8,10 @@ from typing import Any
 
 from torch import nn
 
-from retiarii.nn.pytorch._chosen import ChosenValues
+from retiarii.nn.pytorch._chosen import FIXED_KEY, ChosenValues
+from retiarii.nn.pytorch._context import hidden
 from retiarii.nn.pytorch._copying import Copier
-from retiarii.nn.pytorch._extract import extract_space, first_number
+from retiarii.nn.pytorch._extract import extract_space, first_number, require_module
 from retiarii.nn.pytorch._origins import remember_root
 from retiarii.space import Architecture
 
@@ -34,8 +35,9 @@ def freeze(model: nn.Module, architecture: ArchitectureSource, *, strict: bool =
       the constructor of a ``@model_wrapper`` model or basic unit that changed them (``self.apply(init)``), it
       runs again, so that they are initialised the same way. Otherwise a `WeightsLostWarning` names the module.
     * Everything else is copied: modules of your own and of other libraries, with their parameters, buffers, hooks and
-      attributes. Choices in attributes become values. Where a method of the class calls the attribute
-      (``self.rate()``), a `ChosenValue` is left, whose call returns the value.
+      attributes; only data sets, data loaders and what cannot be copied are shared. Choices in attributes become
+      values. Where a method of the class calls the attribute (``self.rate()``), a `ChosenValue` is left, whose call
+      returns the value.
     * If a constructor used what the architecture decides (`ModelParameterChoice`, `Cell.output_node_indices`), it runs
       again, with its recorded arguments; weights that were changed since it ran first are carried over.
 
@@ -54,9 +56,13 @@ def freeze(model: nn.Module, architecture: ArchitectureSource, *, strict: bool =
         ArchitectureError: The architecture cannot be read, lacks a label, has an unknown one, or a wrong value.
         FreezeError: A constructor would have to run again, but was not recorded, or the model was changed since in a
             way that it cannot repeat.
+        LabelConflictError: Automatic labels were given twice.
+        TypeError: This is no model.
     """
-    values = ChosenValues(read_architecture(architecture), first_number(model))
-    frozen = Copier(values, model).model()
+    first = first_number(require_module(model, "freeze"))
+    values = ChosenValues(read_architecture(architecture), first)
+    with hidden(FIXED_KEY):
+        frozen = Copier(values, model).model()
     if strict and not values.used.issuperset(values.architecture):
         extract_space(model).architecture(values.architecture)
     remember_root(frozen.module, frozen.inner)

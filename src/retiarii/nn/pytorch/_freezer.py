@@ -36,6 +36,8 @@ class Freezer(ABC):
     def __init__(self, values: ChosenValues) -> None:
         self.values = values
         self._path: list[str] = []
+        self._evaluated: dict[int, Any] = {}  # by the id of an expression, which the model keeps alive
+        self._chosen: dict[int, Value] = {}  # likewise for variables
 
     @property
     def place(self) -> str:
@@ -68,7 +70,11 @@ class Freezer(ABC):
         Raises:
             ArchitectureError: The architecture has no value, or a wrong one, for one of its choices.
         """
-        return self.values.evaluate(value, self.place) if isinstance(value, Expression) else value
+        if not isinstance(value, Expression):
+            return value
+        if id(value) not in self._evaluated:
+            self._evaluated[id(value)] = self.values.evaluate(value, self.place)
+        return self._evaluated[id(value)]
 
     def child(self, parent: nn.Module, name: str, path: str | None = None) -> Frozen:
         """Fix the child of a module that is being replaced.
@@ -107,5 +113,7 @@ class Freezer(ABC):
         return any(self._differs(variable, value) for variable, value in call.parameters)
 
     def _differs(self, variable: Variable, before: Value) -> bool:
-        now = self.values.of(variable.choice(), self.place)
+        now = self._chosen.get(id(variable), self)
+        if now is self:
+            now = self._chosen[id(variable)] = self.values.of(variable.choice(), self.place)
         return type(now) is not type(before) or bool(now != before)

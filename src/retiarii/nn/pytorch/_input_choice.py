@@ -94,24 +94,31 @@ class InputChoice(Mutable):
             UnknownInputsError: The number of inputs is not known yet.
         """
         if self.n_candidates is None:
-            raise UnknownInputsError(
-                f"InputChoice {self._label!r} does not know how many inputs it gets. Run the model once on an example, "
-                "or pass n_candidates."
-            )
+            raise self._unknown("")
         values: tuple[Value, ...] = tuple(self.names or range(self.n_candidates))
+        prior = None if self.prior is None else tuple(self.prior)
+        return self._remembered((values, self.n_chosen, prior), lambda: self._choice_of(values, prior))
+
+    def _choice_of(self, values: tuple[Value, ...], prior: tuple[float, ...] | None) -> Choice:
         if self.n_chosen == 1:
-            prior = None if self.prior is None else tuple(self.prior)
             return Categorical(self._label, values=values, prior=prior, by_index=True)
         if self.n_chosen is None:
-            return Subset(self._label, values=values, min_chosen=0, max_chosen=self.n_candidates)
+            return Subset(self._label, values=values, min_chosen=0, max_chosen=len(values))
         return Subset(self._label, values=values, min_chosen=self.n_chosen, max_chosen=self.n_chosen)
+
+    def _unknown(self, place: str) -> UnknownInputsError:
+        where = f" (declared at {place})" if place else ""
+        return UnknownInputsError(
+            f"InputChoice {self._label!r}{where} does not know how many inputs it gets. Run the model once on an "
+            "example, or pass n_candidates."
+        )
 
     def declare_choices(self, survey: Survey) -> None:
         """Report this choice."""
-        try:
+        if self.n_candidates is None:
+            survey.unknown(self._label, self._unknown(survey.place))
+        else:
             survey.choice(self.choice())
-        except UnknownInputsError as err:
-            raise UnknownInputsError(f"At {survey.place}: {err}") from err
 
     def freeze_by(self, freezer: Freezer) -> Frozen:
         """Return what picks the chosen inputs."""

@@ -57,6 +57,7 @@ class LayerChoice(Mutable):
         self.prior = None if prior is None else list(prior)
         self._is_named = isinstance(candidates, (Mapping, nn.ModuleDict))
         self.names: list[str] = []
+        self._choice: Categorical | None = None
         for name, candidate in self._named(candidates):
             self._add(name, candidate)
         self.choice()  # checks the domain
@@ -113,7 +114,9 @@ class LayerChoice(Mutable):
         """Return the decision: the label, and the candidates by name, or by index where they have none."""
         values = tuple(self.names) if self._is_named else tuple(range(len(self)))
         prior = None if self.prior is None else tuple(self.prior)
-        return Categorical(self._label, values=values, prior=prior, by_index=True)
+        return self._remembered(
+            (values, prior), lambda: Categorical(self._label, values=values, prior=prior, by_index=True)
+        )
 
     def declare_choices(self, survey: Survey) -> None:
         """Report this choice, and those of the candidates on condition that they are chosen."""

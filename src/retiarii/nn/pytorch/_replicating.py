@@ -9,6 +9,7 @@ from types import CellType, FunctionType
 from typing import Any
 
 from torch import nn
+from torch.utils.data import DataLoader, Dataset
 
 from retiarii.nn.pytorch._cloning import is_shared
 from retiarii.nn.pytorch._construction import leaves, replace_leaves
@@ -19,7 +20,7 @@ from retiarii.space import Expression
 class Replicator:
     """Copies values deeply, as `copy.deepcopy` does, but fixes modules and evaluates expressions on the way.
 
-    What cannot be copied (locks, open files, generators) is shared.
+    What cannot be copied (locks, open files, generators) is shared, and so are data sets and loaders.
 
     Args:
         memo: From the id of an object to its copy; what is in there is not copied again.
@@ -53,6 +54,8 @@ class Replicator:
             return self._evaluate(value)
         if isinstance(value, nn.Module):
             return self._fix(value)
+        if isinstance(value, (Dataset, DataLoader)):
+            return value
         if isinstance(value, FunctionType):
             return self._rebound(value)
         kind = type(value)

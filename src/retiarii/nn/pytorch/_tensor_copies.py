@@ -97,7 +97,7 @@ def match_placement(old: nn.Module, new: nn.Module) -> None:
 
 def first_tensor(module: nn.Module) -> Tensor | None:
     """Return the first parameter or buffer of a module or its children."""
-    for owner in module.modules():
+    for owner in module.modules() if module._modules else (module,):
         for tensor in (*owner._parameters.values(), *owner._buffers.values()):
             if tensor is not None:
                 return tensor

@@ -65,8 +65,8 @@ class ValueChoice(_ChosenNumberOrValue):
     package, to a class marked with `basic_unit`, or keep it as an attribute of a module: once the model is fixed, the
     value stands in its place.
 
-    The model that is not fixed uses the first candidate. In ``forward``, ``self.rate()`` works before and after the model
-    is fixed, ``self.rate`` only after it.
+    The model that is not fixed uses the first candidate. In ``forward``, ``self.rate()`` works before and after the
+    model is fixed, ``self.rate`` only after it.
 
     Args:
         candidates: Numbers, strings, booleans, None, or tuples of these.

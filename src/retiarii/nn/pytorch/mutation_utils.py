@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from torch import nn
 
 from retiarii.errors import NoContextError
+from retiarii.space import Choice
 
 if TYPE_CHECKING:
     from retiarii.nn.pytorch._extract import Survey
     from retiarii.nn.pytorch._freezer import Freezer, Frozen
 
 __all__ = ["Mutable"]
+
+C = TypeVar("C", bound=Choice)
 
 
 class Mutable(nn.Module, ABC):
@@ -22,6 +26,14 @@ class Mutable(nn.Module, ABC):
     To add a primitive, derive from this class, call ``super().__init__()``, and say what there is to decide and what
     comes out of a decision. Everything else (`extract_space`, `freeze`, `fixed_arch`) goes through these two methods.
     """
+
+    def _remembered(self, domain: Hashable, make: Callable[[], C]) -> C:
+        """Return the choice that was made for this domain, or make it; checking a domain anew at each look is slow."""
+        known = vars(self).get("_remembered_choice")
+        if known is None or known[0] != domain:
+            known = vars(self)["_remembered_choice"] = [domain, make()]
+        choice: C = known[1]
+        return choice
 
     @abstractmethod
     def declare_choices(self, survey: Survey) -> None:
