@@ -48,10 +48,10 @@ def evaluate(model, epochs=3):
 
 if __name__ == "__main__":
     experiment = RetiariiExperiment(Net(), FunctionalEvaluator(evaluate), [], strategy.Random())
-    config = RetiariiExeConfig("local", trial_concurrency=2, max_trial_number=10, seed=0)
+    config = RetiariiExeConfig("local", trial_concurrency=2, max_trial_number=6, seed=0)
     experiment.run(config)
     best = experiment.export_top_models(formatter="dict")[0]
     print("best architecture:", best)
     with fixed_arch(best):
         model = Net()
-    print("retrained for 10 epochs:", float(evaluate(model, epochs=10)))
+    print("retrained for 5 epochs:", float(evaluate(model, epochs=5)))

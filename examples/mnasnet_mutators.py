@@ -133,7 +133,7 @@ class AddLayer(Mutator):
         place.graph.insert_node_on_edge(place.outgoing_edges[0], "added", activation)
 
 
-def accuracy(net: torch.nn.Module, epochs: int = 3) -> float:
+def accuracy(net: torch.nn.Module, epochs: int = 2) -> float:
     """Train a network on the digits for a moment, and return its accuracy on digits that it has not seen."""
     digits = load_digits()
     images = torch.tensor(digits.images, dtype=torch.float32).unsqueeze(1) / 16
@@ -155,7 +155,7 @@ if __name__ == "__main__":
     engine = GraphEngine(MnasNet(), [*(BlockMutator(f"block{i}") for i in range(3)), AddLayer()], example_input=example)
     print(engine.space)
     search = RegularizedEvolution(population_size=4, sample_size=2).search(engine.space, seed=0)
-    for number in range(8):
+    for number in range(6):
         (architecture,) = search.ask(1)
         try:
             result = accuracy(engine.build(architecture))

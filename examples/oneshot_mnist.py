@@ -3,9 +3,9 @@
 Every strategy trains a supernet for the same number of epochs. The architecture that it names, and five random ones,
 are then trained from scratch by one recipe, with several seeds. The table says what comes out, whatever that is.
 
-Images are MNIST through torchvision where it is installed, else the small digits of scikit-learn; or those of the file in
-the environment variable ``IMAGES_NPZ`` (arrays ``x_train``, ``y_train``, ``x_test`` and ``y_test`` of any images, colour
-last). ``--cells`` searches a cell, as DARTS does, instead of a chain of layers.
+Images are MNIST through torchvision where it is installed, else the small digits of scikit-learn; or those of the file
+in the environment variable ``IMAGES_NPZ`` (arrays ``x_train``, ``y_train``, ``x_test`` and ``y_test`` of any images,
+colour last). ``--cells`` searches a cell, as DARTS does, instead of a chain of layers.
 """
 
 import argparse

@@ -179,7 +179,7 @@ def test_checkpoints_resume_to_the_same_numbers(tmp_path):
         torch.manual_seed(0)
         search = strategy.search(Net(), seed=1)
         used = trainer(tmp_path, max_epochs=max_epochs)
-        callback = fit(search, Own(), used, loader(0), loader(1), ckpt_path=ckpt_path, weights_only=False)
+        callback = fit(search, Own(), used, loader(0), loader(1, size=24), ckpt_path=ckpt_path, weights_only=True)
         path = tmp_path / f"{max_epochs}.ckpt"
         used.save_checkpoint(path)
         return search, callback, path

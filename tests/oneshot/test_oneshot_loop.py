@@ -21,6 +21,7 @@ from retiarii.oneshot import (
     Proxyless,
     RandomOneShot,
     SearchLoop,
+    SearchRecord,
     SupernetError,
     split_loader,
     subnet,
@@ -95,7 +96,7 @@ def test_every_strategy_runs_on_every_primitive_and_exports_a_valid_architecture
         for label, shares in record.probabilities.items():
             assert math.fsum(shares.values()) == pytest.approx(1.0, abs=1e-5)
             assert -1e-9 <= record.entropy[label] <= math.log(len(shares)) + 1e-6
-        json.dumps(record.to_json())
+        assert SearchRecord.from_json(json.loads(json.dumps(record.to_json()))) == record
         assert all(isinstance(value, float) for value in record.scalars().values())
 
 
@@ -103,11 +104,11 @@ def test_every_strategy_runs_on_every_primitive_and_exports_a_valid_architecture
 def test_a_search_that_is_resumed_goes_on_with_the_same_numbers(name, tmp_path):
     strategy = STRATEGIES[name]
     search, optimizer, loop = started(strategy)
-    loop.run(batches(0), batches(1), num_epochs=2)
+    loop.run(batches(0), batches(1, 5), num_epochs=2)
     path = tmp_path / "search.pt"
     states = [search.state_dict(), search.supernet.module.state_dict(), optimizer.state_dict(), torch.get_rng_state()]
     torch.save(states, path)
-    expected = loop.run(batches(2), batches(3), num_epochs=4, first_epoch=2)
+    expected = loop.run(batches(2), batches(3, 5), num_epochs=4, first_epoch=2)
     final = copy.deepcopy(search.supernet.module.state_dict())
 
     again, other_optimizer, other_loop = started(strategy, seed=0)
@@ -116,7 +117,7 @@ def test_a_search_that_is_resumed_goes_on_with_the_same_numbers(name, tmp_path):
     again.supernet.module.load_state_dict(saved[1])
     other_optimizer.load_state_dict(saved[2])
     torch.set_rng_state(saved[3])
-    assert other_loop.run(batches(2), batches(3), num_epochs=4, first_epoch=2) == expected
+    assert other_loop.run(batches(2), batches(3, 5), num_epochs=4, first_epoch=2) == expected
     assert all(torch.equal(tensor, final[key]) for key, tensor in again.supernet.module.state_dict().items())
     assert again.export() == search.export()
 
@@ -231,6 +232,16 @@ def test_weights_of_a_mixture_are_not_part_of_copies():
     search._apply(learning=True)
     assert search.supernet.decisions["op"].weights is not None
     assert copy.deepcopy(search.supernet).decisions["op"].weights is None
+
+
+def test_a_run_that_is_resumed_goes_on_in_the_validation_batches():
+    def run(*pieces):
+        _, _, loop = started(DARTS(arc_learning_rate=0.05))
+        for first, last in pieces:
+            records = loop.run(batches(0), batches(1, 7), num_epochs=last, first_epoch=first)
+        return records[-1]
+
+    assert run((0, 3)) == run((0, 1), (1, 2), (2, 3))
 
 
 def test_loaders_are_split_in_two_parts_without_overlap():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from typing import Any
 
 import torch
@@ -68,34 +68,66 @@ class Cycle:
 
     Args:
         batches: A loader.
+        start: How many batches to leave out, to go on where another cycle stopped.
+
+    Attributes:
+        num_batches: How many batches were yielded, those left out included.
 
     Raises:
         ConfigError: It is empty.
     """
 
-    def __init__(self, batches: Iterable[Any]) -> None:
+    def __init__(self, batches: Iterable[Any], start: int = 0) -> None:
         self._batches = batches
         self._iterator: Iterator[Any] = iter(())
         self._num_passes = 0
+        self.num_batches = 0
+        if start:
+            self._skip(start)
 
     def __iter__(self) -> Cycle:
         return self
 
     def __next__(self) -> Any:
         try:
-            return next(self._iterator)
+            batch = next(self._iterator)
         except StopIteration:
-            sampler = getattr(self._batches, "sampler", None)
-            if isinstance(sampler, DistributedSampler):
-                sampler.set_epoch(self._num_passes)
-            self._num_passes += 1
-            self._iterator = iter(self._batches)
+            self._begin_pass()
+            batch = self._first()
+        self.num_batches += 1
+        return batch
+
+    def _begin_pass(self) -> None:
+        sampler = getattr(self._batches, "sampler", None)
+        if isinstance(sampler, DistributedSampler):
+            sampler.set_epoch(self._num_passes)
+        self._num_passes += 1
+        self._iterator = iter(self._batches)
+
+    def _first(self) -> Any:
         try:
             return next(self._iterator)
         except StopIteration:
             raise ConfigError(
                 "The loader for the architecture yields no batches, so that nothing can be learnt."
             ) from None
+
+    def _skip(self, count: int) -> None:
+        """Leave out batches; whole passes are not run, where the loader knows its length."""
+        length = length_of(self._batches)
+        if length:
+            self._num_passes = count // length
+            self.num_batches = count - count % length
+        for _ in range(count - self.num_batches):
+            next(self)
+
+
+def length_of(batches: Iterable[Any]) -> int:
+    """Return the number of batches; 0 where the loader does not know it."""
+    try:
+        return len(batches) if isinstance(batches, Sized) else 0
+    except TypeError:  # loaders of iterable data sets have a length that raises
+        return 0
 
 
 def _like(loader: DataLoader[Any], dataset: Dataset[Any], sampler: Any = None) -> DataLoader[Any]:

@@ -50,6 +50,16 @@ class SearchRecord:
             "sampled": [architecture.to_json() for architecture in self.sampled],
         }
 
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> SearchRecord:
+        """Read what `to_json` returned."""
+        probabilities = {
+            label: {_value(text): share for text, share in values.items()}
+            for label, values in data["probabilities"].items()
+        }
+        sampled = tuple(Architecture.from_json(architecture) for architecture in data["sampled"])
+        return cls(data["epoch"], probabilities, data["entropy"], data["temperature"], sampled)
+
     def scalars(self) -> dict[str, float]:
         """Return the numbers by name, for loggers such as TensorBoard."""
         named = {
@@ -62,6 +72,15 @@ class SearchRecord:
         if self.temperature is not None:
             named["search/temperature"] = self.temperature
         return named
+
+
+def _value(text: str) -> Any:
+    """Return the value of a choice from its JSON text: lists are tuples."""
+    return _tuples(json.loads(text))
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 def entropy_of(probabilities: Iterable[float]) -> float:

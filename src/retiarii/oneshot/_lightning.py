@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -72,6 +71,7 @@ class SearchCallback(pytorch_lightning.Callback):
         self._on_record = on_record
         self._reward_metric_name = search.hints.reward_metric_name or reward_metric_name
         self._batches: Cycle | None = None
+        self._num_batches = 0
         self._statistics: BatchStatistics | None = None
 
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
@@ -94,7 +94,7 @@ class SearchCallback(pytorch_lightning.Callback):
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         """Begin with the batches for the architecture."""
         if self._loaders is not None:
-            self._batches = Cycle(_Chain(self._loaders))
+            self._batches = Cycle(_Chain(self._loaders), start=self._num_batches)
 
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
         """Let schedules follow."""
@@ -141,13 +141,18 @@ class SearchCallback(pytorch_lightning.Callback):
             self._statistics = None
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the state of the search."""
-        return {"search": self.search.state_dict(), "history": copy.copy(self.history)}
+        """Return the state of the search, as tensors and plain data."""
+        return {
+            "search": self.search.state_dict(),
+            "history": [record.to_json() for record in self.history],
+            "num_batches": 0 if self._batches is None else self._batches.num_batches,
+        }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on with the state of a checkpoint."""
         self.search.load_state_dict(state_dict["search"])
-        self.history = list(state_dict["history"])
+        self.history = [SearchRecord.from_json(record) for record in state_dict["history"]]
+        self._num_batches = state_dict["num_batches"]
 
     def _learn_from_rewards(self, trainer: Any, pl_module: Any) -> None:
         num_steps = self.search.hints.steps_per_epoch
@@ -180,6 +185,9 @@ class _Chain:
             shared_out(loader) for loader in (loaders if isinstance(loaders, (list, tuple)) else [loaders])
         ]
         self.sampler = getattr(self._loaders[0], "sampler", None)
+
+    def __len__(self) -> int:
+        return sum(len(loader) for loader in self._loaders)
 
     def __iter__(self) -> Iterator[Any]:
         return itertools.chain.from_iterable(self._loaders)

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor, nn, optim
 
-from retiarii.oneshot._data import Cycle
+from retiarii.oneshot._data import Cycle, length_of
 from retiarii.oneshot._history import SearchRecord
 from retiarii.oneshot._search import OneShotSearch
 
@@ -94,7 +94,8 @@ class SearchLoop:
             ConfigError: There are validation steps to do, but no batches; or all epochs are warm-up.
         """
         records = []
-        cycle = Cycle(validation)
+        done = first_epoch * length_of(train)
+        cycle = Cycle(validation, start=done if self.search.phase == "step" else 0)
         for epoch in range(first_epoch, num_epochs):
             self.search.begin_epoch(epoch, num_epochs)
             needs_both = self.search.phase == "step"

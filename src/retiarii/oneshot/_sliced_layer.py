@@ -126,8 +126,6 @@ class SlicedLayer(Operator):
             SupernetError: It has a tensor that the largest layer has not, or a larger one.
         """
         layer = self._empty(config)
-        if type(layer) is nn.Identity:  # a frozen form of the layer without weights
-            return _View(layer, config, ())
         owners = dict(self.layer.named_modules())
         bindings = []
         for prefix, module in layer.named_modules():
@@ -177,11 +175,11 @@ class SlicedLayer(Operator):
                 f"which is to hold the weights of all others, cannot be built: {err}",
                 path=self.path,
             ) from err
-        for parameter in original.parameters():
-            largest.to(device=parameter.device, dtype=parameter.dtype)
-            break
+        before = dict(original.named_parameters())
         for name, parameter in largest.named_parameters():
-            parameter.requires_grad_(dict(original.named_parameters()).get(name, parameter).requires_grad)
+            like = before.get(name, parameter)
+            parameter.data = parameter.data.to(like)
+            parameter.requires_grad_(like.requires_grad)
         state = original.state_dict()
         shapes = {name: tensor.shape for name, tensor in largest.state_dict().items()}
         if {name: tensor.shape for name, tensor in state.items()} == shapes:

@@ -37,7 +37,6 @@ class Freezer(ABC):
         self.values = values
         self._path: list[str] = []
         self._evaluated: dict[int, Any] = {}  # by the id of an expression, which the model keeps alive
-        self._chosen: dict[int, Value] = {}  # likewise for variables
 
     @property
     def place(self) -> str:
@@ -113,7 +112,5 @@ class Freezer(ABC):
         return any(self._differs(variable, value) for variable, value in call.parameters)
 
     def _differs(self, variable: Variable, before: Value) -> bool:
-        now = self._chosen.get(id(variable), self)
-        if now is self:
-            now = self._chosen[id(variable)] = self.values.of(variable.choice(), self.place)
+        now = self.values.of(variable.choice(), self.place)
         return type(now) is not type(before) or bool(now != before)

@@ -57,7 +57,6 @@ class LayerChoice(Mutable):
         self.prior = None if prior is None else list(prior)
         self._is_named = isinstance(candidates, (Mapping, nn.ModuleDict))
         self.names: list[str] = []
-        self._choice: Categorical | None = None
         for name, candidate in self._named(candidates):
             self._add(name, candidate)
         self.choice()  # checks the domain
