@@ -16,7 +16,7 @@ from retiarii.storage import ExperimentState, open_store
 from retiarii.trial import TrialState
 
 HERE = Path(__file__).parent
-TRIALS = 150
+TRIALS = 110
 
 
 class Process:
@@ -77,7 +77,7 @@ def wait_until(condition, deadline_s=60.0):
     deadline = time.monotonic() + deadline_s
     while not (result := condition()):
         assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.002)
+        time.sleep(0.01)
     return result
 
 

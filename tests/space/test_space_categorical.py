@@ -162,3 +162,14 @@ def test_domains_are_compared_with_types():
     assert Categorical("v", (1, 2)) != Categorical("v", (True, 2))
     assert Categorical("v", (1, 2)) != Categorical("v", (1, 2), by_index=True)
     assert len({Categorical("v", (1, 2)), Categorical("v", (1, 2)), Categorical("w", (1, 2))}) == 2
+
+
+def test_indices_of_lists_may_be_strings_as_nni_wrote_them():
+    listed = Categorical("op", (0, 1, 2), by_index=True)
+    assert listed.parse("1") == 1
+    named = Categorical("op", ("a", "b"), by_index=True)
+    with pytest.raises(ArchitectureError):
+        named.parse("1")
+    values = Categorical("width", (1, 2))
+    with pytest.raises(ArchitectureError):
+        values.parse("1")

@@ -87,9 +87,11 @@ class Categorical(Listed):
 
     def _position(self, plain: Value) -> int | None:
         index = super()._position(plain)
-        if index is None and self.by_index and type(plain) is int and 0 <= plain < len(self.values):
-            return plain
-        return index
+        if index is not None or not self.by_index:
+            return index
+        if type(plain) is str and plain.isdecimal() and not any(type(value) is str for value in self.values):
+            plain = int(plain)  # NNI wrote the indices of lists as strings
+        return plain if type(plain) is int and 0 <= plain < len(self.values) else None
 
     def _is_one_hot(self, flags: tuple[Value, ...]) -> bool:
         return len(flags) == len(self.values) and all(type(flag) is bool for flag in flags) and sum(flags) == 1

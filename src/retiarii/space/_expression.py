@@ -101,6 +101,10 @@ class Expression:
         """Return the value with every variable at its default, the first candidate."""
         return _evaluated(self, lambda variable: variable.value_of(variable.choice().default()))
 
+    def __call__(self) -> Any:
+        """Return the default, so that ``self.width()`` in ``forward`` also works in a model that is not fixed."""
+        return self.default()
+
     def variables(self) -> tuple[Variable, ...]:
         """Return the variables, the first one of each label, in the order in which they are written."""
         return self._variables

@@ -109,5 +109,3 @@ class Trial:
     def evolve(self, **changes: Any) -> Trial:
         """Return a copy with some fields changed."""
         return Trial(**{**vars(self), **changes})  # dataclasses.replace() takes three times as long
-
-
