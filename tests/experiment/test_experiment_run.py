@@ -7,7 +7,14 @@ import torch
 from sqlalchemy import Engine, event
 
 import retiarii.nn.pytorch as nn
-from retiarii.errors import ConfigError, ExperimentError, ExperimentFailedError, NotFoundError, StoreFullError
+from retiarii.errors import (
+    ConfigError,
+    ExperimentError,
+    ExperimentFailedError,
+    NotFoundError,
+    StoreFullError,
+    UnknownInputsError,
+)
 from retiarii.evaluator import FunctionalEvaluator, report_intermediate_result
 from retiarii.experiment import Callback, RetiariiExeConfig, RetiariiExperiment, debug_mutated_model
 from retiarii.graph import Mutator
@@ -388,3 +395,30 @@ def test_a_shape_that_does_not_fit_costs_no_training():
     [failed] = [trial for trial in experiment.trials() if trial.state is TrialState.FAILED]
     assert failed.failure.kind.value == "invalid_model"
     assert calls == [1]
+
+
+class Switch(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.switch = nn.InputChoice(n_chosen=1, label="switch")
+
+    def forward(self, x):
+        return self.switch([x, 2 * x, 3 * x])
+
+
+def test_an_input_choice_learns_its_inputs_from_the_first_forward_or_the_dummy_input():
+    def measure(model):
+        return float(model(torch.ones(1, 2)).sum())
+
+    experiment = RetiariiExperiment(Switch(), FunctionalEvaluator(measure), [], GridSearch())
+    with pytest.raises(UnknownInputsError, match=r"'switch'.*[Rr]un the model once"):
+        experiment.run(config())
+    experiment.run(config(dummy_input=[1, 2]))
+    assert experiment.export_top_models() == [{"switch": 2}]
+
+
+def test_one_mutated_architecture_in_this_process():
+    model = nn.Sequential(nn.Placeholder("wide"), nn.ReLU())
+    evaluator = FunctionalEvaluator(lambda network: network(torch.ones(1, 4)).shape[1])
+    assert debug_mutated_model(model, evaluator, [Widen()]) == {"default": 4.0}
+    assert debug_mutated_model(model, evaluator, [Widen()], architecture={"Widen/0": 16}) == {"default": 16.0}
