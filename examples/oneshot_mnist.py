@@ -225,6 +225,7 @@ def main():
     for name in options.strategies:
         begin = time.time()
         found[name] = (search(make, STRATEGIES[name], data[0], data[1], options.epochs), time.time() - begin)
+        print(f"{name}: searched in {found[name][1]:.0f} s", flush=True)
     for number in range(5):
         found[f"random {number}"] = (space.sample(random.Random(number)), 0.0)
 

@@ -304,12 +304,14 @@ def test_a_model_that_cannot_be_written_as_onnx_ends_the_trial_before_training(l
         run(evaluator, Branches())
 
 
-def test_ctrl_c_is_a_keyboard_interrupt_again(loaders, net):
+def test_ctrl_c_is_a_keyboard_interrupt_again(loaders, net, request):
     class Interrupt(pytorch_lightning.Callback):
         def on_train_batch_start(self, *args):
             os.kill(os.getpid(), signal.SIGINT)
 
-    handler = signal.getsignal(signal.SIGINT)
+    handler = signal.default_int_handler  # whatever a test before this one has left
+    before = signal.signal(signal.SIGINT, handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     with pytest.raises(KeyboardInterrupt):
         run(pl.Classification(max_epochs=1, callbacks=[Interrupt()], **loaders), net)
     assert signal.getsignal(signal.SIGINT) is handler

@@ -55,7 +55,7 @@ def start():
         [sys.executable, str(HERE / "zygote.py")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
 
-    def begin(store, sentinel, *action, concurrency=1, slow_after=TRIALS):
+    def begin(store, sentinel, *action, concurrency=1, slow_after=10**9):
         settings = {"CONCURRENCY": concurrency, "MARK": sentinel, "TRIALS": TRIALS, "SLOW_AFTER": slow_after}
         environment = {**os.environ, **{f"TEST_{name}": str(value) for name, value in settings.items()}}
         return Process(
