@@ -25,13 +25,14 @@ def test_the_first_block_of_the_readme_is_a_complete_script_of_at_most_40_lines(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(320)
 @pytest.mark.parametrize("page", [p for p in PAGES if blocks(p)], ids=lambda page: str(page.relative_to(ROOT)))
 def test_the_code_of_a_page_runs_from_top_to_bottom(page, tmp_path):
     script = tmp_path / "page.py"
     script.write_text("\n".join(blocks(page)))
     environment = {**os.environ, "RETIARII_HOME": str(tmp_path / "home")}
     run = subprocess.run(
-        [sys.executable, str(script)], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=110
+        [sys.executable, str(script)], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300
     )
     assert run.returncode == 0, run.stderr[-3000:]
 
