@@ -1,3 +1,4 @@
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,13 @@ def _own_experiments_home(tmp_path_factory, monkeypatch):
     """No test reads or writes the experiments of the person who runs it."""
     monkeypatch.setenv("RETIARII_HOME", str(tmp_path_factory.mktemp("home")))
     monkeypatch.delenv("RETIARII_STORAGE", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _seeded_torch(request):
+    """Initial weights follow from the seed that pytest prints, as other random numbers do, in any order of tests."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(request.config.getoption("randomly_seed", 0))
 
 
 @pytest.fixture(scope="session")
