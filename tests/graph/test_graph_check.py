@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 import torch
 from graph_models import LSTMClassifier, ResNet, UNet, tokens
@@ -54,3 +56,35 @@ def test_choices_must_be_fixed():
     net = nn.Sequential(nn.LayerChoice([nn.ReLU(), nn.Tanh()], label="act"))
     with pytest.raises(GraphError, match="LayerChoice that is not fixed"):
         check(convert_to_graph(net), X)
+
+
+def test_a_misfit_says_where_the_values_come_from():
+    model = convert_to_graph(ResNet())
+    model.get_node_by_name("layer2.0.conv1").operation.parameters["out_channels"] = 5
+    with pytest.raises(
+        InvalidMutation, match=r"\(2, 5, 2, 2\) \(from 'layer2\.0\.conv1'\); its weight has shape \(16,\)"
+    ):
+        check(model, X)
+    with pytest.raises(InvalidMutation, match=r"Node 'conv1'.*\(2, 4, 16, 16\) \(from input 'x'\).*\(8, 3, 7, 7\)"):
+        check(convert_to_graph(ResNet()), torch.zeros(2, 4, 16, 16))
+
+
+def test_a_misfit_is_raised_and_not_logged_as_well(caplog):
+    model = convert_to_graph(ResNet())
+    model.get_node_by_name("fc").operation.parameters["in_features"] = 5
+    logger = logging.getLogger("torch._subclasses.fake_tensor")
+    logger.addHandler(caplog.handler)
+    try:
+        with pytest.raises(InvalidMutation, match="fc"):
+            check(model, X)
+        assert not caplog.records
+        logger.error("still heard")
+        assert [record.message for record in caplog.records] == ["still heard"]
+    finally:
+        logger.removeHandler(caplog.handler)
+
+
+@pytest.mark.parametrize("example", [None, "image", 3])
+def test_an_example_without_tensors_is_refused(example):
+    with pytest.raises(GraphError, match=f"The example input is {example!r}, expected a tensor"):
+        check(convert_to_graph(ResNet()), example)

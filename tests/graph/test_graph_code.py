@@ -2,54 +2,112 @@
 
 from __future__ import annotations
 
+import json
+import random
 import subprocess
 import sys
-import textwrap
 
 import pytest
 import torch
-from graph_models import ZOO, DenseNet, MobileNetV2, ResNet, UNet, randomized
+from graph_models import ZOO, DenseNet, MobileNetV2, ResNet, UNet
+from graph_spaces_mixed import SPACE_ZOO
 from graph_units import Clashing, Configured, UsesChoices, make_clash
 
 import retiarii.nn.pytorch as nn
 from retiarii.errors import GraphError
-from retiarii.graph import convert_to_graph, export_code
+from retiarii.graph import GraphEngine, convert_to_graph, export_code
+from retiarii.nn.pytorch import extract_space
 
-BLOCKED = """
-import sys
+ALONE = """
+import json, sys
 class Block:
     def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] == "retiarii":
-            raise ImportError("retiarii is blocked here")
+        if name.split(".")[0] in ("retiarii", "graph_models", "graph_models_mixed", "graph_spaces", "graph_units"):
+            raise ImportError(f"{name} is blocked here")
 sys.meta_path.insert(0, Block())
 import torch
 torch.set_num_threads(1)
+for case, name in json.loads(sys.argv[1]).items():
+    model = getattr(__import__(case), name)()
+    model.load_state_dict(torch.load(f"{case}.weights"))
+    with torch.no_grad():
+        torch.save(model.eval()(torch.load(f"{case}.x")), f"{case}.y")
 """
 
 
-def run_alone(code, name, model, x, folder):
-    """Run exported code in a fresh interpreter without retiarii, and return what the model returned there."""
-    (folder / "exported.py").write_text(code)
-    torch.save(model.state_dict(), folder / "weights.pt")
-    torch.save(x, folder / "x.pt")
-    script = BLOCKED + textwrap.dedent(f"""
-        from exported import {name}
-        model = {name}()
-        model.load_state_dict(torch.load("weights.pt"))
-        torch.save(model.eval()(torch.load("x.pt")), "y.pt")
-    """)
-    done = subprocess.run([sys.executable, "-c", script], cwd=folder, capture_output=True, text=True, check=False)
+def run_alone(cases, folder):
+    """Run exported code in a fresh interpreter that has neither retiarii nor these tests.
+
+    Args:
+        cases: Name to code, the name of its class, the network that has the weights, and its input.
+        folder: An empty folder.
+
+    Returns:
+        Name to what the exported network returned there.
+    """
+    for case, (code, _, network, x) in cases.items():
+        (folder / f"{case}.py").write_text(code)
+        torch.save(network.state_dict(), folder / f"{case}.weights")
+        torch.save(x, folder / f"{case}.x")
+    names = json.dumps({case: name for case, (_, name, _, _) in cases.items()})
+    done = subprocess.run(
+        [sys.executable, "-c", ALONE, names], cwd=folder, capture_output=True, text=True, check=False, timeout=100
+    )
     assert done.returncode == 0, done.stderr
-    return torch.load(folder / "y.pt")
+    return {case: torch.load(folder / f"{case}.y") for case in cases}
 
 
-@pytest.mark.parametrize("name", ["efficientnet", "lstm"])
-def test_runs_in_a_fresh_interpreter_without_retiarii(name, tmp_path):
-    make, inputs = ZOO[name]
-    model, x = randomized(make()).eval(), inputs()
-    with torch.no_grad():
-        expected = model(x)
-    assert torch.equal(run_alone(export_code(model), type(model).__name__, model, x, tmp_path), expected)
+def trained(network, x):
+    """Take two steps, so that weights and running statistics are none that a constructor gives."""
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+    for _ in range(2):
+        optimizer.zero_grad()
+        network.train()(x).square().mean().backward()
+        optimizer.step()
+    return network.eval()
+
+
+def clash_net():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.unit = Configured(3, mode="wide")
+            self.clash = Clashing(2.0)
+            self.other = make_clash()(3.0)
+
+        def forward(self, x):
+            return self.other(self.clash(self.unit(x)))
+
+    return Net()
+
+
+def mutated_resnet():
+    model = convert_to_graph(ResNet())
+    edge = model.get_node_by_name("layer1.1").outgoing_edges[0]
+    edge.graph.insert_node_on_edge(edge, "extra norm", nn.BatchNorm2d, {"num_features": 8})
+    return model
+
+
+def test_every_family_runs_in_a_fresh_interpreter_without_retiarii(tmp_path):
+    torch.manual_seed(0)
+    cases = {}
+    for name, (make, inputs) in ZOO.items():
+        net = make()
+        cases[f"model_{name}"] = (export_code(net), type(net).__name__, net, inputs())
+    for name, (make, inputs) in SPACE_ZOO.items():
+        net = make()
+        architecture = extract_space(net).sample(random.Random(11))
+        network = GraphEngine(net).build(architecture)
+        cases[f"space_{name}"] = (export_code(net, architecture), type(net).__name__, network, inputs())
+    net, mutated = clash_net(), mutated_resnet()
+    cases["units"] = (export_code(net), "Net", net, torch.randn(2, 3))
+    cases["mutated"] = (mutated.to_code(), "ResNet", mutated.to_module(), torch.randn(2, 3, 16, 16))
+    for _, _, network, x in cases.values():
+        trained(network, x)
+    returned = run_alone(cases, tmp_path)
+    for case, (_, _, network, x) in cases.items():
+        with torch.no_grad():
+            assert torch.equal(returned[case], network(x)), case
 
 
 def test_one_class_per_user_class_with_numbers_as_parameters():
@@ -89,35 +147,17 @@ def test_forward_reads_like_the_user_s():
     ]
 
 
-def test_basic_units_bring_along_what_they_use(tmp_path):
-    class Net(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.unit = Configured(3, mode="wide")
-            self.clash = Clashing(2.0)
-            self.other = make_clash()(3.0)
-
-        def forward(self, x):
-            return self.other(self.clash(self.unit(x)))
-
-    net, x = Net(), torch.randn(2, 3)
-    code = export_code(net)
+def test_basic_units_bring_along_what_they_use():
+    code = export_code(clash_net())
     assert "basic_unit" not in code
     assert "class Clashing2(" in code
     assert "FACTORS = {" in code
-    assert torch.equal(run_alone(code, "Net", net, x, tmp_path), net(x))
 
 
-def test_mutated_models_export_too(tmp_path):
-    model = convert_to_graph(ResNet())
-    edge = model.get_node_by_name("layer1.1").outgoing_edges[0]
-    edge.graph.insert_node_on_edge(edge, "extra norm", nn.BatchNorm2d, {"num_features": 8})
-    code = model.to_code()
-    assert "OrderedDict([" in code
-    built, x = model.to_module().eval(), torch.randn(1, 3, 16, 16)
-    assert "layer1.extra_norm.weight" in built.state_dict()
-    with torch.no_grad():
-        assert torch.equal(run_alone(code, "ResNet", built, x, tmp_path), built(x))
+def test_mutated_models_export_too():
+    model = mutated_resnet()
+    assert "OrderedDict([" in model.to_code()
+    assert "layer1.extra_norm.weight" in model.to_module().state_dict()
 
 
 def test_a_unit_that_needs_retiarii_is_refused():

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import retiarii.nn.pytorch as nn
-from retiarii.errors import GraphError
-from retiarii.graph import Model, convert_to_graph, structural_hash
+from retiarii.errors import GraphError, InvalidMutation
+from retiarii.graph import Model, check, convert_to_graph, structural_hash
 from retiarii.graph._operation import Input, Inputs
 from retiarii.graph._references import TypeReference
 from retiarii.graph._values import decode, encode
@@ -186,3 +186,50 @@ def test_names_that_are_code_are_refused(where, bad):
     target[last] = bad
     with pytest.raises(GraphError, match="no graph"):
         Model.from_json(data)
+
+
+def set_slot(graph, bad):
+    graph["nodes"][-1]["inputs"][0][2] = bad
+
+
+def set_head(graph, bad):
+    graph["nodes"][-1]["inputs"][0][1] = bad
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda graph: set_slot(graph, "0]+print('injected')#"), "invalid literal"),
+        (lambda graph: set_head(graph, 99), "takes element None of node 99, which is not there"),
+        (lambda graph: graph["nodes"][2]["inputs"].append([1, 0, 7]), "takes element 7 of node 0"),
+        (lambda graph: graph["nodes"].pop(0), "KeyError: 0"),
+        (lambda graph: graph["inputs"].append("self"), "are no parameters of a function"),
+        (lambda graph: graph["nodes"][6]["operation"].update(cell="layer9"), "there is no graph 'layer9'"),
+        (lambda graph: graph["nodes"][6]["operation"].update(cell="_model"), "graph '_model' is nested in itself"),
+    ],
+)
+def test_edges_and_nested_graphs_that_are_not_there_are_refused(change, message):
+    data = convert_to_graph(ResNet()).to_json()
+    graph = data["graphs"]["_model"]
+    assert graph["nodes"][6]["operation"]["kind"] == "graph"
+    change(graph)
+    with pytest.raises(GraphError, match=f"no graph.*{message}"):
+        Model.from_json(data)
+
+
+class Shaped(torch.nn.Module):
+    def forward(self, x):
+        return x.reshape(x.shape[0], -1)
+
+
+@pytest.mark.parametrize("name", ["__class__", "_backward_hooks", "x; import os", 3])
+@pytest.mark.parametrize("more", [[], [{"$tuple": []}]])
+def test_attributes_that_are_private_are_never_read(name, more):
+    data = convert_to_graph(Shaped()).to_json()
+    node = next(n for n in data["graphs"]["_model"]["nodes"] if n["operation"]["type"] == "builtins.getattr")
+    node["args"] = [node["args"][0], name, *more]
+    model = Model.from_json(data)
+    with pytest.raises(GraphError, match=r"reads the attribute|calls getattr\(\) with other arguments"):
+        model.to_code()
+    with pytest.raises((GraphError, InvalidMutation), match=r"reads the attribute|cannot take"):
+        check(model, torch.zeros(2, 3, 4))

@@ -9,7 +9,7 @@ from graph_models import ResNet, images, randomized
 
 import retiarii.nn.pytorch as nn
 from retiarii.errors import GraphError, InvalidMutation
-from retiarii.graph import Input, Inputs, convert_to_graph
+from retiarii.graph import Input, Inputs, Model, convert_to_graph
 
 
 class Net(nn.Module):
@@ -221,3 +221,47 @@ class TestRefused:
         model.get_node_by_name("conv").update_operation("torch.nn.Conv9d", {})
         with pytest.raises(GraphError, match=r"'conv'.*no 'torch.nn.Conv9d'"):
             model.to_module()
+
+    def test_functions_have_no_constructor_parameters(self, model):
+        with pytest.raises(InvalidMutation, match=r"'cat' is no layer but a function \(torch\.cat\).*update_arguments"):
+            model.get_node_by_name("cat").operation.parameters["dim"] = 2
+
+    def test_input_and_output_are_no_operations(self, model):
+        with pytest.raises(InvalidMutation, match=r"remove\(\) was called on the output node of graph '_model'"):
+            model.root_graph.output_node.remove()
+        with pytest.raises(InvalidMutation, match=r"update_operation\(\) was called on the input node"):
+            model.root_graph.input_node.update_operation(nn.ReLU, {})
+
+    def test_names_in_the_place_of_nodes(self, model):
+        with pytest.raises(InvalidMutation, match=r"'fc' is a str, expected a node; see get_node_by_name"):
+            model.root_graph.add_edge(model.get_node_by_name("conv"), "fc")
+
+    def test_cycle_in_a_nested_graph_has_its_path(self):
+        model = convert_to_graph(ResNet())
+        graph = model.graphs["layer1.0"]
+        node = graph.insert_node_on_edge(graph.get_node_by_name("conv1").incoming_edges[0], "back", "operator.add")
+        graph.add_edge(graph.get_node_by_name("bn2"), (node, 1))
+        with pytest.raises(InvalidMutation, match=r"conv1 -> bn1 -> .* of graph 'layer1.0' form a cycle") as caught:
+            model.to_module()
+        assert caught.value.node == "layer1.0.conv1"
+
+
+def test_forks_keep_the_evaluator_and_have_metrics_of_their_own(model):
+    model.evaluator, model.metric = object(), 0.5
+    model.intermediate_metrics.append(0.25)
+    fork = model.fork()
+    assert fork.evaluator is model.evaluator
+    assert (fork.metric, fork.intermediate_metrics) == (None, [])
+    fork.metric = 0.75
+    fork.intermediate_metrics.append(0.5)
+    assert (model.metric, model.intermediate_metrics) == (0.5, [0.25])
+    assert fork.fork().history == (model, fork)
+
+
+def test_nodes_may_be_called_like_keywords(model):
+    node = model.root_graph.add_node("class", nn.Linear, {"in_features": 2, "out_features": 3})
+    edge = model.root_graph.output_node.incoming_edges[0]
+    edge.remove()
+    model.root_graph.add_edge(edge.head, node)
+    model.root_graph.add_edge(node, model.root_graph.output_node)
+    assert run(Model.from_json(model.to_json())).shape == (2, 3)

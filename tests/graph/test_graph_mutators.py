@@ -13,7 +13,7 @@ import torch
 import retiarii.nn.pytorch as nn
 from retiarii.errors import ArchitectureError, GraphError, InvalidMutation, LabelConflictError, SpaceError
 from retiarii.graph import GraphEngine, Mutator, MutatorSpace, Sampler, StationaryMutator, convert_to_graph
-from retiarii.nn.pytorch._placeholder import Placeholder
+from retiarii.nn.pytorch import Placeholder
 from retiarii.space import SearchSpace
 from retiarii.strategy import RegularizedEvolution
 
@@ -171,8 +171,12 @@ def test_architectures_that_do_not_fit_are_refused(engine):
         engine.space.architecture({"act": "relu", "Fill/depth": 1, "Fill/1": 3, "Fyll/1": 3})
     with pytest.raises(ArchitectureError, match="7"):
         engine.space.architecture({"act": "relu", "Fill/depth": 1, "Fill/1": 7})
-    with pytest.raises(SpaceError, match="no encoding"):
+    with pytest.raises(SpaceError, match=r"no encoding of fixed length.*encode_all"):
         engine.space.encode(engine.space.default())
+    with pytest.raises(SpaceError, match=r"no encoding of fixed length.*encode_all"):
+        _ = engine.space.feature_names
+    with pytest.raises(SpaceError, match="no architecture number 28"):
+        engine.space.at(28)
 
 
 def test_large_spaces_are_sampled_without_being_counted():
@@ -183,6 +187,8 @@ def test_large_spaces_are_sampled_without_being_counted():
 
     space = GraphEngine(Base(), [Deep()]).space
     assert space.size == math.inf
+    assert "too many to count" in space.describe()
+    assert space.at(3) == next(islice(space.grid(), 3, None))
     assert len(list(islice(space.grid(), 10))) == 10
     assert len(space.sample(random.Random(0))) in (7, 22)
 
@@ -283,3 +289,148 @@ def test_misuse_says_what_to_do():
         GraphEngine(Base(), [Kernel])
     with pytest.raises(GraphError, match="'body' is a placeholder that no mutator replaced"):
         GraphEngine(Base()).build({"act": "relu"})
+
+
+def test_architectures_are_encoded_together_over_the_labels_that_they_have(engine):
+    raw = [
+        {"act": "relu", "Fill/depth": 1, "Fill/1": 1},
+        {"act": "tanh", "Fill/depth": 2, "Fill/1": 3, "Fill/2": 1},
+        {"act": "tanh", "Fill/depth": 2, "Fill/1": 1, "Fill/2": 1},
+    ]
+    rows = engine.space.encode_all([engine.space.architecture(architecture) for architecture in raw])
+    assert rows == [
+        # act: active, relu, tanh; depth: active, 1, 2; first kernel: active, 1, 3; second kernel: active, 1
+        [1.0, 1.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0],
+        [1.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0, 1.0],
+        [1.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0, 1.0, 0.0, 1.0, 1.0],
+    ]
+    every = list(engine.space.grid())
+    assert len({tuple(row) for row in engine.space.encode_all(every)}) == len(every)
+    assert engine.space.encode_all([]) == []
+
+
+def test_enumerating_runs_the_mutators_once_for_each_architecture():
+    class Counting(Fill):
+        runs = 0
+
+        def mutate(self, model):
+            Counting.runs += 1
+            super().mutate(model)
+
+    space = GraphEngine(Base(), [Counting()], stationary=False).space
+    Counting.runs = 0
+    assert [space.at(index) for index in range(space.size)] == list(space.grid())
+    assert Counting.runs == 2 * space.size  # once to count, and once for the grid
+
+
+def test_models_with_many_architectures_of_their_own_are_not_traced_to_count():
+    class Wide(nn.Module):
+        traced = 0
+
+        def __init__(self):
+            super().__init__()
+            self.layers = nn.Sequential(*[nn.Dropout(nn.ValueChoice([0.1, 0.2], label=f"p{i}")) for i in range(7)])
+
+        def forward(self, x):
+            Wide.traced += 1
+            return self.layers(x)
+
+    class Dependent(Mutator):
+        def mutate(self, model):
+            for _ in range(self.choice([1, 2])):
+                self.choice([1, 2])
+
+    space = GraphEngine(Wide(), [Dependent()], stationary=False).space
+    Wide.traced = 0
+    assert space.size == math.inf
+    assert Wide.traced == 0
+
+
+def test_one_mutator_may_be_in_the_list_twice():
+    class Deepen(Mutator):
+        def mutate(self, model):
+            edge = model.root_graph.output_node.incoming_edges[0]
+            if self.choice([False, True]):
+                model.root_graph.insert_node_on_edge(edge, "extra", nn.Linear, {"in_features": 2, "out_features": 2})
+
+    deepen = Deepen()
+    engine = GraphEngine(nn.Sequential(nn.Linear(2, 2)), [deepen, deepen])
+    assert [choice.label for choice in engine.space] == ["Deepen/0", "Deepen_2/0"]
+    built = engine.build({"Deepen/0": True, "Deepen_2/0": False})
+    assert len([m for m in built.modules() if isinstance(m, torch.nn.Linear)]) == 2
+
+
+def test_labels_of_mutators_never_meet():
+    mutators = [Kernel(label="K"), Kernel(label="K"), Kernel(label="K_2")]
+    labels = [mutator.label for mutator in GraphEngine(Base(), mutators).mutators]
+    assert len(set(labels)) == 3
+
+
+def test_an_error_in_a_mutator_names_it():
+    class Lost(Mutator):
+        def mutate(self, model):
+            model.get_nodes_by_label("bodi")
+
+    with pytest.raises(
+        InvalidMutation, match=r"In Lost \(Lost\): The model has no label 'bodi'. Did you mean 'body'\?"
+    ):
+        GraphEngine(Base(), [Lost()]).build({"act": "relu"})
+
+    class TooDeep(InvalidMutation):
+        pass
+
+    class Raising(Mutator):
+        def mutate(self, model):
+            raise TooDeep("as I said")
+
+    with pytest.raises(TooDeep, match=r"^as I said$"):
+        GraphEngine(Base(), [Raising()]).build({"act": "relu"})
+
+
+class BlockMutator(Mutator):
+    """Written in the words of NNI's MnasNet example."""
+
+    def __init__(self, target):
+        super().__init__()
+        self.target = target
+
+    def mutate(self, model):
+        nodes = model.get_nodes_by_label(self.target)
+        assert len(nodes) == 1
+        node = nodes[0]
+        graph = node.graph
+        related_info = node.operation.parameters
+        kernel_size = self.choice(related_info["kernel_size_options"])
+        n_filter = self.choice(related_info["n_filter_options"])
+        if related_info["in_ch"] is not None:
+            in_ch = related_info["in_ch"]
+        else:
+            assert len(node.predecessors) == 1
+            in_ch = node.predecessors[0].operation.parameters["out_ch"]
+        node.update_operation(ConvUnit, {"in_ch": in_ch, "out_ch": n_filter, "kernel_size": kernel_size})
+        for i in range(1, self.choice(related_info["n_layer_options"])):
+            node = graph.insert_node_on_edge(
+                node.outgoing_edges[0],
+                f"{self.target}_{i}",
+                "__torch__." + ConvUnit.__module__ + ".ConvUnit",
+                {"in_ch": n_filter, "out_ch": n_filter, "kernel_size": kernel_size},
+            )
+        if len(node.successors) == 1 and "in_channels" in node.successors[0].operation.parameters:
+            node.successors[0].operation.parameters["in_channels"] = n_filter
+
+
+def test_mutators_of_the_original_s_documents_run_unchanged():
+    options = {"kernel_size_options": [1, 3], "n_filter_options": [4, 6], "n_layer_options": [1, 2]}
+    base = nn.Sequential(
+        nn.Conv2d(3, 4, 1),
+        nn.Placeholder("one", related_info={**options, "in_ch": 4}),
+        nn.Placeholder("two", **options, in_ch=None),
+        nn.Conv2d(4, 5, 1),
+    )
+    engine = GraphEngine(base, [BlockMutator("one"), BlockMutator("two")], example_input=X)
+    assert engine.space.size == 64
+    chosen = {"BlockMutator/0": 3, "BlockMutator/1": 6, "BlockMutator/2": 2}
+    built = engine.build({**chosen, "BlockMutator_2/0": 1, "BlockMutator_2/1": 4, "BlockMutator_2/2": 1})
+    shapes = [tuple(m.weight.shape) for m in built.modules() if isinstance(m, torch.nn.Conv2d)]
+    assert shapes == [(4, 3, 1, 1), (6, 4, 3, 3), (6, 6, 3, 3), (4, 6, 1, 1), (5, 4, 1, 1)]
+    assert built(X).shape == (2, 5, 8, 8)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from retiarii.storage import Intermediate, open_store
-from retiarii.testing.records import RECORD, running, zoo
+from retiarii.testing.records import EPOCH, RECORD, running, zoo
 
 DUMPS = sorted((Path(__file__).parent / "schemas").glob("*.sql"))
 
@@ -20,6 +20,7 @@ def test_a_store_of_every_schema_opens(tmp_path, dump):
         assert store.get_experiment(RECORD.id).space == RECORD.space
         assert store.list_trials(RECORD.id) == zoo()
         assert store.intermediates(RECORD.id, 1)[0] == Intermediate(1, 0, {"default": 1e-300}, 1_700_000_001.5)
+        assert store.list_epochs(RECORD.id) == [EPOCH]
         store.write(RECORD.id, trials=[running(5)])
 
 

@@ -8,26 +8,32 @@ calls, and it returns the final metrics.
 Evaluators, data sets and models go to other processes through `dumps` and `loads`. What `trace` or `serialize` made
 travels as its constructor and arguments, all else by pickling. Choices among an evaluator's arguments are a
 search space of their own (`Evaluator.search_space`), and `Evaluator.fix` gives the evaluator for one architecture.
-This room knows nothing of strategies, processes and stores.
+`Evaluator.train_supernet` and `Evaluator.evaluate_subnet` are what one-shot search needs besides. This room knows
+nothing of multi-trial strategies, processes and stores.
 """
 
 from retiarii.evaluator._evaluator import Evaluator, run_evaluation
 from retiarii.evaluator._functional import FunctionalEvaluator
 from retiarii.evaluator._output import OUTPUT_DIR_VARIABLE, output_to
 from retiarii.evaluator._reporting import report_final_result, report_intermediate_result
+from retiarii.evaluator._seeding import seed_everything
 from retiarii.evaluator._serialization import dumps, loads
+from retiarii.evaluator._supernet import SupernetListener, SupernetTraining
 from retiarii.evaluator._tracing import serialize, trace
 
 __all__ = [
     "OUTPUT_DIR_VARIABLE",
     "Evaluator",
     "FunctionalEvaluator",
+    "SupernetListener",
+    "SupernetTraining",
     "dumps",
     "loads",
     "output_to",
     "report_final_result",
     "report_intermediate_result",
     "run_evaluation",
+    "seed_everything",
     "serialize",
     "trace",
 ]

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from torch import nn
 
+from retiarii.errors import EvaluatorError
 from retiarii.evaluator._choices import Choices
 from retiarii.evaluator._reporting import recording
+from retiarii.evaluator._supernet import SupernetTraining
 from retiarii.nn.pytorch import extract_space, freeze
 from retiarii.space import SearchSpace
 from retiarii.trial import Direction, Metrics, MetricValue
+
+if TYPE_CHECKING:
+    from retiarii.oneshot import OneShotSearch
 
 Self = TypeVar("Self", bound="Evaluator")
 
@@ -68,6 +73,35 @@ class Evaluator(ABC):
         """
         fixed: Self = Choices(self, "evaluator").fix(architecture)
         return fixed
+
+    def train_supernet(self, search: OneShotSearch, training: SupernetTraining) -> None:
+        """Train a supernet, which a one-shot strategy searches meanwhile; the evaluator stays as it was.
+
+        Args:
+            search: The running search; its ``supernet.module`` is what to train. How, says `OneShotSearch`.
+            training: Whom to tell, and what to continue from.
+
+        Raises:
+            EvaluatorError: This evaluator cannot.
+        """
+        raise EvaluatorError(
+            f"{type(self).__name__} cannot train a supernet: it does not show its training step, which a one-shot "
+            "strategy has to drive. Use an evaluator of retiarii.evaluator.pytorch.lightning, write a subclass of "
+            "Evaluator with train_supernet and evaluate_subnet (retiarii.oneshot.SearchLoop is a plain loop), or use "
+            "a multi-trial strategy, for example RegularizedEvolution()."
+        )
+
+    def evaluate_subnet(self, model: nn.Module) -> MetricValue | None:
+        """Measure a network with the weights that it inherited from a supernet: `evaluate` without the training.
+
+        Args:
+            model: A plain PyTorch model. Batch normalisation has the statistics of the supernet, which are those of
+                all paths mixed: they should be computed anew, see `retiarii.oneshot.recalibrate_batch_norm`.
+
+        Raises:
+            EvaluatorError: This evaluator cannot.
+        """
+        raise EvaluatorError(f"{type(self).__name__} has no evaluate_subnet, so that it cannot measure subnets.")
 
     def _execute(self, model_cls: nn.Module | Callable[[], nn.Module]) -> MetricValue | None:
         """Evaluate one model here and now, for debugging; whatever is still a choice takes its default.

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import random
 from contextlib import nullcontext
 from pathlib import Path
 
-import numpy as np
-import torch
-
 from retiarii.errors import FreezeError
-from retiarii.evaluator import Evaluator, output_to, run_evaluation
+from retiarii.evaluator import Evaluator, output_to, run_evaluation, seed_everything
 from retiarii.execution._engine import Engine
 from retiarii.execution._interface import Report, TrialJob
 from retiarii.trial import Metrics
@@ -40,21 +36,10 @@ class NasTask:
             FreezeError: The architecture does not build; raised from what the model's code raised.
             MetricError: The evaluator reported no usable metric.
         """
-        _seed_everything(job.seed)
+        seed_everything(job.seed)
         try:
             model = self.engine.build(job.architecture)
         except Exception as error:  # the user's constructors may raise anything
             raise FreezeError(f"The architecture does not build: {type(error).__name__}: {error}") from error
         with nullcontext() if self.output_dir is None else output_to(self.output_dir / str(job.number)):
             return run_evaluation(self.evaluator.fix(job.architecture), model, report)
-
-
-def _seed_everything(seed: int) -> None:
-    random.seed(seed)
-    np.random.seed(seed % 2**32)
-    if torch.accelerator.current_accelerator() is None:
-        # What torch.manual_seed() does here, less the calls that it queues for every back end that this build lacks:
-        # they take half a millisecond, and the queues grow without end.
-        torch.default_generator.manual_seed(seed)
-    else:
-        torch.manual_seed(seed)

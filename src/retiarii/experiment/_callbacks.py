@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from retiarii.storage import EpochRecord
 from retiarii.trial import Metrics, Trial
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ class Callback:
     """
 
     def on_experiment_start(self, trials: Sequence[Trial]) -> None:
-        """The search begins; ``trials`` are the finished ones of an experiment that is resumed, else none."""
+        """Trials begin; ``trials`` are the finished ones of an experiment that is resumed, else none."""
 
     def on_trial_start(self, trial: Trial) -> None:
         """A trial has been handed to the executor."""
@@ -32,6 +33,17 @@ class Callback:
 
     def on_experiment_end(self, ending: Ending) -> None:
         """No trial is running any more."""
+
+    def on_supernet_start(self, first_epoch: int, num_epochs: int | None) -> None:
+        """The supernet of a one-shot strategy is about to be trained, before any trial.
+
+        Args:
+            first_epoch: Larger than 0 in an experiment that is resumed.
+            num_epochs: In all; None where something else ends the training.
+        """
+
+    def on_supernet_epoch(self, epoch: EpochRecord) -> None:
+        """The supernet was trained for one more epoch, and its record is stored."""
 
 
 class CallbackList(Callback):
@@ -64,3 +76,13 @@ class CallbackList(Callback):
         """Pass on."""
         for callback in self._callbacks:
             callback.on_experiment_end(ending)
+
+    def on_supernet_start(self, first_epoch: int, num_epochs: int | None) -> None:
+        """Pass on."""
+        for callback in self._callbacks:
+            callback.on_supernet_start(first_epoch, num_epochs)
+
+    def on_supernet_epoch(self, epoch: EpochRecord) -> None:
+        """Pass on."""
+        for callback in self._callbacks:
+            callback.on_supernet_epoch(epoch)

@@ -13,7 +13,7 @@ from retiarii.experiment._duration import parse_duration, parse_size
 from retiarii.trial import Direction
 
 PLATFORMS = ("local", "in_process")
-ENGINES = ("py", "base")
+ENGINES = ("py", "base", "oneshot")
 LOG_LEVELS = ("trace", "debug", "info", "warning", "error", "fatal")
 
 
@@ -58,7 +58,8 @@ class RetiariiExeConfig(_Checked):
     Attributes:
         experiment_name: For people; any text.
         trial_concurrency: How many trials run at the same time.
-        max_trial_number: How many trials at most; None until the strategy ends or the time is up.
+        max_trial_number: How many trials at most; None until the strategy ends or the time is up. After `RandomOneShot`
+            has trained its supernet, trials are evaluations of subnets, and None means 100.
         max_experiment_duration: How long at most, in seconds or as ``"1h30m"``; time spent before a resume counts.
         max_trial_duration: How long one trial may take; a longer one fails as timed out.
         trial_memory_limit: How much memory one trial may take beyond the data it shares, in bytes or as ``"4GB"``.
@@ -71,7 +72,8 @@ class RetiariiExeConfig(_Checked):
             ``$RETIARII_STORAGE`` or a file in ``~/retiarii-experiments``.
         progress: Whether progress is shown; None shows a live display on a terminal, and lines elsewhere.
         execution_engine: How a model becomes the network of an architecture: ``"py"`` freezes the choices in its code,
-            ``"base"`` goes by its graph. Mutators always use graphs.
+            ``"base"`` goes by its graph. Mutators always use graphs. One-shot strategies have an engine of their own,
+            ``"oneshot"``, which need not be named.
         dummy_input: The shape of a batch of input. With it, the graph engine checks the shapes of a network before it
             is built, and a trial that does not fit costs no training.
         training_service: Where trials run.

@@ -28,7 +28,7 @@ def make_engine(model: nn.Module, mutators: Sequence[Mutator], config: RetiariiE
     example = None if config.dummy_input is None else torch.zeros(*config.dummy_input)
     if example is not None:
         _show(model, example)
-    if not mutators and config.execution_engine == "py":
+    if not mutators and config.execution_engine != "base":
         return PythonEngine(model)
     return GraphEngine(model, mutators, example_input=example)
 

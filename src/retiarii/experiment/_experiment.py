@@ -15,10 +15,14 @@ from retiarii.execution import Engine
 from retiarii.experiment._callbacks import Callback
 from retiarii.experiment._config import RetiariiExeConfig
 from retiarii.experiment._engines import joint_space, make_engine
+from retiarii.experiment._multi_trial_run import MultiTrialRun
+from retiarii.experiment._one_shot_run import OneShotRun
 from retiarii.experiment._payload import Payload, load_payload
 from retiarii.experiment._run import ExperimentRun
 from retiarii.experiment._stop import StopSignal
+from retiarii.experiment._supernet_file import SUPERNET_FOLDER, load_supernet
 from retiarii.graph import GraphEngine, Mutator
+from retiarii.oneshot import OneShotStrategy, SearchRecord, Supernet
 from retiarii.space import Architecture, SearchSpace
 from retiarii.storage import ExperimentRecord, ExperimentState, Store, open_store
 from retiarii.strategy import Strategy
@@ -45,7 +49,8 @@ class RetiariiExperiment:
         evaluator: Trains and measures a model; a plain function becomes a `FunctionalEvaluator`.
         applied_mutators: Mutators on the model's graph, applied in this order; they work together with choices in
             the model's code.
-        strategy: Proposes architectures; `strategy.Random()` if left out.
+        strategy: Proposes architectures, `strategy.Random()` if left out; or a one-shot strategy such as
+            `strategy.DARTS()`, which trains all architectures at once, as a supernet, in this process.
         trainer: The older name of ``evaluator``.
         callbacks: Told what happens while the search runs.
 
@@ -62,7 +67,7 @@ class RetiariiExperiment:
         base_model: nn.Module | None = None,
         evaluator: Evaluator | Callable[..., Any] | None = None,
         applied_mutators: Sequence[Mutator] | None = None,
-        strategy: Strategy | None = None,
+        strategy: Strategy | OneShotStrategy | None = None,
         trainer: Evaluator | None = None,
         *,
         callbacks: Sequence[Callback] = (),
@@ -154,7 +159,7 @@ class RetiariiExperiment:
         storage: str | Path | None = None,
         base_model: nn.Module | None = None,
         evaluator: Evaluator | None = None,
-        strategy: Strategy | None = None,
+        strategy: Strategy | OneShotStrategy | None = None,
         applied_mutators: Sequence[Mutator] | None = None,
         callbacks: Sequence[Callback] = (),
         **changes: Any,
@@ -259,7 +264,8 @@ class RetiariiExperiment:
         self.config = config
         payload = Payload(self.base_model, self.evaluator, self.strategy, self.applied_mutators)
         store = self._store if record is not None and self._store is not None else open_store(config.storage)
-        run = ExperimentRun(payload, config, store, record=record, callbacks=self.callbacks)
+        kind = OneShotRun if isinstance(self.strategy, OneShotStrategy) else MultiTrialRun
+        run = kind(payload, config, store, record=record, callbacks=self.callbacks)
         self._attach(store, run.record)
         self._stop = run.stop
         return run
@@ -321,10 +327,7 @@ class RetiariiExperiment:
             raise ConfigError(f"formatter is {formatter!r}, expected one of {list(FORMATTERS)}.")
         trials = self.top_trials(top_k, optimize_mode)
         if not trials:
-            raise ExperimentError(
-                f"Experiment {self.id} has no completed trial, so there is nothing to export. "
-                f"`retiarii show {self.id}` lists what failed and why."
-            )
+            raise ExperimentError(self._nothing_to_export())
         architectures = [self._model_part(trial.architecture) for trial in trials]
         if formatter == "dict":
             return [architecture.to_json() for architecture in architectures]
@@ -341,8 +344,49 @@ class RetiariiExperiment:
             return [by_graph.graph(architecture) for architecture in architectures]
         return [by_graph.code(architecture) for architecture in architectures]
 
+    def _nothing_to_export(self) -> str:
+        store, record = self._opened()
+        if isinstance(self.strategy, OneShotStrategy) and not any(store.count_trials(record.id).values()):
+            return (
+                f"The supernet of experiment {self.id} is not trained to the end yet, so there is nothing to export. "
+                f"Go on with: retiarii resume {self.id}"
+            )
+        return (
+            f"Experiment {self.id} has no completed trial, so there is nothing to export. "
+            f"`retiarii show {self.id}` lists what failed and why."
+        )
+
     def _engine(self, model: nn.Module) -> Engine:
         return make_engine(model, self.applied_mutators, self.config or RetiariiExeConfig())
+
+    def search_history(self) -> list[SearchRecord]:
+        """Return what a one-shot search looked like after each epoch so far; nothing for other strategies.
+
+        Raises:
+            ExperimentError: The experiment has not run.
+        """
+        store, record = self._opened()
+        return [SearchRecord.from_json(epoch.record) for epoch in store.list_epochs(record.id)]
+
+    def supernet(self) -> Supernet:
+        """Return the supernet that a one-shot strategy trained, with its weights, for `retiarii.oneshot.subnet`.
+
+        Raises:
+            ExperimentError: The strategy is not one-shot, or the training has not ended yet.
+            ConfigError: The experiment was opened by `view`, without the model.
+        """
+        record = self._record()
+        if self.base_model is None:
+            raise ConfigError("An experiment that was opened by view() has no model. Use RetiariiExperiment.load(id).")
+        if not isinstance(self.strategy, OneShotStrategy):
+            raise ExperimentError(f"{self.strategy!r} is a multi-trial strategy, which trains no supernet.")
+        search = self.strategy.search(self.base_model, seed=record.seed)
+        if load_supernet(self.directory / SUPERNET_FOLDER, search) is None:
+            raise ExperimentError(
+                f"The supernet of experiment {self.id} is not trained to the end yet. Go on with: "
+                f"retiarii resume {self.id}"
+            )
+        return search.supernet
 
     @property
     def state(self) -> ExperimentState:
@@ -419,12 +463,12 @@ def _check_mutators(mutators: Sequence[Any] | None) -> tuple[Mutator, ...]:
     return tuple(mutators or ())
 
 
-def _check_strategy(strategy: Any) -> Strategy:
+def _check_strategy(strategy: Any) -> Strategy | OneShotStrategy:
     if strategy is None:
         from retiarii.strategy import Random
 
         return Random()
-    if not isinstance(strategy, Strategy):
+    if not isinstance(strategy, (Strategy, OneShotStrategy)):
         made = f"{strategy.__name__}()" if isinstance(strategy, type) else "retiarii.strategy.Random()"
         raise ConfigError(f"strategy is {strategy!r}, expected an instance of Strategy, for example {made}.")
     return strategy

@@ -17,6 +17,7 @@ from typing import Any
 
 from retiarii.errors import ExperimentError
 from retiarii.evaluator import Evaluator, dumps, loads
+from retiarii.oneshot import OneShotStrategy
 from retiarii.storage import experiments_home
 from retiarii.strategy import Strategy
 
@@ -30,7 +31,7 @@ class Payload:
 
     base_model: Any
     evaluator: Evaluator
-    strategy: Strategy
+    strategy: Strategy | OneShotStrategy
     mutators: tuple[Any, ...] = ()
 
 

@@ -103,7 +103,9 @@ class ProgressDisplay(Callback):
             or self._direction.is_better(trial.metric, self._best.metric)
         ):
             self._best = trial
-        self._bar.update(self._task, completed=self._num_finished)
+        if self._total is not None and self._num_finished > self._total:
+            self._total = None  # the strategy tries architectures again
+        self._bar.update(self._task, total=self._total, completed=self._num_finished)
 
     @property
     def _num_finished(self) -> int:

@@ -5,32 +5,34 @@ from __future__ import annotations
 import logging
 import secrets
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from retiarii.errors import ExperimentError, ExperimentFailedError, SerializationError, StorageError
 from retiarii.evaluator import Evaluator
-from retiarii.execution import Executor, InProcessExecutor, Limits, NasTask, TemplateExecutor
+from retiarii.execution import Executor
 from retiarii.experiment._callbacks import Callback, CallbackList
 from retiarii.experiment._config import RetiariiExeConfig
-from retiarii.experiment._duration import parse_duration, parse_size
+from retiarii.experiment._duration import parse_duration
 from retiarii.experiment._engines import joint_space, make_engine
 from retiarii.experiment._loop import Budget, Ending, SearchLoop
 from retiarii.experiment._payload import Payload, pack, save_payload
 from retiarii.experiment._progress import ProgressDisplay
-from retiarii.experiment._resources import allocate
 from retiarii.experiment._stop import StopSignal
 from retiarii.space import SearchSpace
 from retiarii.storage import ExperimentRecord, ExperimentState, Store, new_experiment_id
+from retiarii.strategy import Search
 from retiarii.trial import Direction, TrialState
 
 logger = logging.getLogger(__name__)
 
+_MANY = 10**6  # trials: the display does not say how many are left of more
 _LEVELS = {"trace": logging.DEBUG, "fatal": logging.CRITICAL}
 
 
-class ExperimentRun:
-    """Everything that one run needs, made and closed together.
+class ExperimentRun(ABC):
+    """Everything that one run needs, made and closed together; `_search` is where runs differ.
 
     Attributes:
         record: The experiment in the store.
@@ -51,17 +53,20 @@ class ExperimentRun:
         Raises:
             SerializationError: The model or the evaluator cannot travel to another process.
             ExperimentError: The experiment to resume has another search space.
+            ConfigError: Settings do not go with the strategy.
         """
-        self._payload, self._config, self._store, self._callbacks = payload, config, store, callbacks
+        self._payload, self._config, self._store, self._callbacks = payload, config, store, tuple(callbacks)
+        self._check_settings()
         self._engine = make_engine(payload.base_model, payload.mutators, config)
         self._space = joint_space(self._engine, payload.evaluator)
-        self._is_in_process = config.training_service.platform == "in_process"
         self._is_resumed = record is not None
         if record is not None:
             _check_same_space(record, self._space)
         self.record = record or self._create()
         self.stop = StopSignal(asked_elsewhere=lambda: store.stop_requested(self.record.id), raises=self._is_in_process)
-        self._display: ProgressDisplay | None = None
+        duration = parse_duration(config.max_experiment_duration, name="max_experiment_duration")
+        self._deadline = None if duration is None else time.monotonic() + duration
+        self._displays: list[ProgressDisplay] = []
 
     def execute(self) -> None:
         """Search, and leave the experiment in the state in which it ended.
@@ -73,11 +78,76 @@ class ExperimentRun:
         """
         logging.getLogger("retiarii").setLevel(self._log_level())
         with self._store.lock(self.record.id), self._state_kept():
-            with self.stop.listening(), self._executor() as executor:
-                ending = self._loop(executor).run()
+            with self.stop.listening():
+                ending = self._search()
             self._conclude(ending)
         if self.stop.interrupted:
             raise KeyboardInterrupt
+
+    @abstractmethod
+    def _check_settings(self) -> None:
+        """Refuse settings and objects that do not go with the strategy, before anything is done.
+
+        Raises:
+            ConfigError: One does not.
+        """
+
+    @property
+    @abstractmethod
+    def _is_in_process(self) -> bool:
+        """Whether the user's code runs in this process."""
+
+    @abstractmethod
+    def _search(self) -> Ending:
+        """Search until the budget, the strategy or the user ends it."""
+
+    def _run_trials(
+        self, search: Search, executor: Executor, *, max_trials: int | None = None, deadline: float | None = None
+    ) -> Ending:
+        """Run the trials that a search proposes.
+
+        Args:
+            search: A new search.
+            executor: Runs them; closed in the end.
+            max_trials: At most so many, those before a resume included.
+            deadline: ``time.monotonic()`` at which running trials are abandoned.
+        """
+        budget = Budget(max_trials=max_trials, deadline=deadline, max_failures=self._config.max_failures)
+        with executor:
+            loop = SearchLoop(
+                search,
+                executor,
+                self._store,
+                self.record.id,
+                seed=self.record.seed,
+                budget=budget,
+                callback=self._told(max_trials, search.space.size),
+                stop=self.stop,
+                log=self._store.load_log(self.record.id) if self._is_resumed else None,
+            )
+            return loop.run()
+
+    def _told(self, max_trials: int | None, size: float | None) -> Callback:
+        """Return whoever is to be told, the display of progress included.
+
+        Args:
+            max_trials: At most so many trials.
+            size: Of the space.
+        """
+        if self._config.progress is False:
+            return CallbackList(self._callbacks)
+        finite = [int(limit) for limit in (max_trials, size) if limit is not None and limit < _MANY]
+        total = min(finite, default=None)
+        display = ProgressDisplay(f"{self.record.name} ({self.record.id})", total, self.record.direction)
+        self._displays.append(display)
+        self.stop.on_request = lambda count: display.notify(self._answer(count))
+        return CallbackList([display, *self._callbacks])
+
+    def _answer(self, count: int) -> str:
+        """Return what to say to somebody who asks to stop for the first or second time."""
+        if count == 1:
+            return "Stopping after the trials that are running; Ctrl-C again stops at once."
+        return f"Stopping now. Go on with: retiarii resume {self.record.id}"
 
     def _create(self) -> ExperimentRecord:
         payload, config = self._payload, self._config
@@ -111,59 +181,6 @@ class ExperimentRun:
             logger.info("This experiment can be resumed from its script only: %s", error)
             return None
 
-    def _loop(self, executor: Executor) -> SearchLoop:
-        config, record = self._config, self.record
-        duration = parse_duration(config.max_experiment_duration, name="max_experiment_duration")
-        budget = Budget(
-            max_trials=config.max_trial_number,
-            deadline=None if duration is None else time.monotonic() + duration,
-            max_failures=config.max_failures,
-        )
-        search = self._payload.strategy.search(self._space, seed=record.seed, direction=record.direction)
-        return SearchLoop(
-            search,
-            executor,
-            self._store,
-            record.id,
-            seed=record.seed,
-            budget=budget,
-            callback=CallbackList([*self._displays(), *self._callbacks]),
-            stop=self.stop,
-            log=self._store.load_log(record.id) if self._is_resumed else None,
-        )
-
-    def _executor(self) -> Executor:
-        payload, config = self._payload, self._config
-        task = NasTask(self._engine, payload.evaluator, self._store.directory(self.record.id) / "trials")
-        if self._is_in_process:
-            return InProcessExecutor(task)
-        limits = Limits(
-            timeout_s=parse_duration(config.max_trial_duration, name="max_trial_duration"),
-            memory_bytes=parse_size(config.trial_memory_limit, name="trial_memory_limit"),
-        )
-        resources = allocate(config)
-        return TemplateExecutor(task, slots=resources.slots, limits=limits, devices=resources.devices)
-
-    def _displays(self) -> list[Callback]:
-        if self._config.progress is False:
-            return []
-        title = f"{self.record.name} ({self.record.id})"
-        self._display = ProgressDisplay(title, self._num_expected(), self.record.direction)
-        self.stop.on_request = self._announce_stop
-        return [self._display]
-
-    def _num_expected(self) -> int | None:
-        limits = [self._config.max_trial_number, self._space.size]
-        finite = [int(limit) for limit in limits if limit is not None and limit < 10**6]
-        return min(finite, default=None)
-
-    def _announce_stop(self, count: int) -> None:
-        assert self._display is not None  # set before the handler is
-        if count == 1:
-            self._display.notify("Stopping after the trials that are running; Ctrl-C again stops at once.")
-        else:
-            self._display.notify(f"Stopping now. Go on with: retiarii resume {self.record.id}")
-
     @contextmanager
     def _state_kept(self) -> Iterator[None]:
         """Say in the store that the experiment is running, and how it ended if something is raised."""
@@ -182,8 +199,8 @@ class ExperimentRun:
                 self._finish(ExperimentState.STOPPED, f"{type(error).__name__}: {error}")
             raise
         finally:
-            if self._display is not None:
-                self._display.close()
+            for display in self._displays:
+                display.close()
 
     def _conclude(self, ending: Ending) -> None:
         counts = self._store.count_trials(self.record.id)

@@ -9,7 +9,11 @@ Submodules are constructed directly, and keep the weights of the traced model wh
 from __future__ import annotations
 
 import functools
+import itertools
 import linecache
+import math
+import operator
+import weakref
 from collections.abc import Iterator, Mapping
 from types import FunctionType
 from typing import Any
@@ -19,11 +23,11 @@ from torch import nn
 
 from retiarii.errors import GraphError
 from retiarii.graph._construct import build_layer
-from retiarii.graph._forward import check_inputs, forward_source, full_path
+from retiarii.graph._forward import check_inputs, children_of, forward_source, is_numbered
 from retiarii.graph._literal import Literals
 from retiarii.graph._model import Model
 from retiarii.graph._operation import Input, Inputs, Kind, Operation
-from retiarii.graph._records import INPUT_ID, OUTPUT_ID, GraphData, TensorRecord
+from retiarii.graph._records import INPUT_ID, OUTPUT_ID, GraphData, TensorRecord, full_path
 from retiarii.graph._types import type_name
 from retiarii.nn.pytorch._placeholder import Placeholder
 
@@ -73,7 +77,7 @@ class _Builder:
             else:
                 _attach(module, path, part)
         for path, kind in holders(data, running):
-            if kind in ("ModuleList", "Sequential"):
+            if kind == "ModuleList" or (kind == "Sequential" and is_numbered(children_of(path, data))):
                 _fill_gaps(module.get_submodule(path))
         for alias, path in data.module.aliases.items():
             if path in parts or path in data.module.containers:
@@ -200,24 +204,20 @@ def make_class(name: str, base: str, source: str | None, objects: tuple[tuple[st
 
 
 def _compile(name: str, source: str, objects: Mapping[str, Any]) -> FunctionType:
-    import functools as functools_module
-    import math
-    import operator
-
-    number = len(_sources)
-    filename = f"<graph {name} {number}>"
-    _sources.append(filename)
+    filename = f"<graph {name} {next(_numbers)}>"
     namespace: dict[str, Any] = {
-        "torch": torch, "nn": nn, "F": nn.functional, "operator": operator, "math": math, "functools": functools_module,
+        "torch": torch, "nn": nn, "F": nn.functional, "operator": operator, "math": math, "functools": functools,
         **objects,
     }  # fmt: skip
     code = compile(source, filename, "exec")
     exec(code, namespace)  # the source is ours: names, and constants written by `Literals`, of a checked graph
-    linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
-    return namespace["forward"]  # type: ignore[no-any-return] # it was just defined
+    forward: FunctionType = namespace["forward"]
+    linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)  # for tracebacks
+    weakref.finalize(forward, linecache.cache.pop, filename, None)
+    return forward
 
 
-_sources: list[str] = []
+_numbers = itertools.count()
 
 
 def holders(data: GraphData, running: list[int]) -> Iterator[tuple[str, str]]:
@@ -291,13 +291,26 @@ def initial_value(record: TensorRecord, keep: bool) -> torch.Tensor:
     return torch.zeros(record.shape, dtype=dtype)
 
 
-def _tie(module: nn.Module, model: Model) -> None:
-    """Share the parameters that the traced model shares."""
+def lasting_ties(module: nn.Module, model: Model) -> Iterator[tuple[str, str]]:
+    """Yield the parameters that the traced model shares, less those that a mutation removed or gave another shape.
+
+    Args:
+        module: What was built from the model.
+        model: The model.
+
+    Yields:
+        The path of a parameter, and the path of the one that is to stand in its place.
+    """
     for path, first in model.root_graph.module.ties.items():
         try:
             tied, original = module.get_parameter(path), module.get_parameter(first)
         except AttributeError:  # a mutation removed one of them
             continue
         if tied.shape == original.shape:
-            parent, _, name = path.rpartition(".")
-            setattr(module.get_submodule(parent), name, original)
+            yield path, first
+
+
+def _tie(module: nn.Module, model: Model) -> None:
+    for path, first in lasting_ties(module, model):
+        parent, _, name = path.rpartition(".")
+        setattr(module.get_submodule(parent), name, module.get_parameter(first))

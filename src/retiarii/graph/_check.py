@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -20,10 +21,10 @@ from torch.utils import _pytree as pytree
 from retiarii.errors import GraphError, InvalidMutation
 from retiarii.graph._building import check_fixed
 from retiarii.graph._construct import build_layer, function_of
-from retiarii.graph._forward import check_inputs, full_path
+from retiarii.graph._forward import check_inputs
 from retiarii.graph._model import Model
 from retiarii.graph._operation import Kind, Operation
-from retiarii.graph._records import INPUT_ID, OUTPUT_ID, GraphData, NodeRecord, Source, TensorRecord
+from retiarii.graph._records import INPUT_ID, OUTPUT_ID, GraphData, NodeRecord, Source, TensorRecord, full_path
 
 _NEEDS_VALUES = (DataDependentOutputException, DynamicOutputShapeException, UnsupportedFakeTensorException)
 
@@ -44,16 +45,35 @@ def check(model: Model, example_input: Any) -> dict[str, tuple[int, ...]]:
     Raises:
         InvalidMutation: A shape does not fit; the message has the node, its path, and all shapes involved. Or a graph
             cannot run.
-        GraphError: A choice is left, or the example has not as many tensors as the model has inputs.
+        GraphError: A choice is left, or the example has no tensor, or not as many values as the model has inputs.
     """
-    inputs = tuple(example_input) if isinstance(example_input, (tuple, list)) else (example_input,)
+    inputs = example_arguments(example_input)
     names = model.root_graph.input_names
     if len(inputs) != len(names):
         raise GraphError(f"The example input has {len(inputs)} values, expected {len(names)}: {', '.join(names)}.")
+    if not any(isinstance(leaf, torch.Tensor) for leaf in pytree.tree_leaves(inputs)):
+        raise GraphError(f"The example input is {example_input!r}, expected a tensor, or a tuple of the arguments.")
     try:
-        return _run(model, inputs, FakeTensorMode(allow_non_fake_inputs=True))
+        with _quiet():
+            return _run(model, inputs, FakeTensorMode(allow_non_fake_inputs=True))
     except _NEEDS_VALUES:
         return _run(model, inputs, nullcontext())
+
+
+def example_arguments(example_input: Any) -> tuple[Any, ...]:
+    """Return the arguments of ``forward`` that an example input stands for: itself, or the items of a tuple or list."""
+    return tuple(example_input) if isinstance(example_input, (tuple, list)) else (example_input,)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep PyTorch from logging the traceback of every misfit: it becomes an error of ours, or a failed trial."""
+    logger = logging.getLogger("torch._subclasses.fake_tensor")
+    was_disabled, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = was_disabled
 
 
 def _run(model: Model, inputs: tuple[Any, ...], mode: AbstractContextManager[Any]) -> dict[str, tuple[int, ...]]:
@@ -96,13 +116,14 @@ class _Checker:
             record = data.records[node]
             path = full_path(name, record.member or record.name)
             args, kwargs = record.arguments.fill({slot: value_of(source) for slot, source in record.inputs.items()})
-            values[node] = self._node(record, data, path, args, kwargs)
+            values[node] = self._node(record, name, path, args, kwargs)
             if isinstance(values[node], torch.Tensor) and node != OUTPUT_ID:
                 self._shapes[path] = tuple(values[node].shape)
         return values[OUTPUT_ID]
 
-    def _node(self, record: NodeRecord, data: GraphData, path: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
+    def _node(self, record: NodeRecord, graph: str, path: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
         operation = record.operation
+        data = self._model.graphs[graph]._data
         if operation.kind is Kind.OUTPUT:
             return args[0]
         if operation.kind is Kind.ATTRIBUTE:
@@ -116,7 +137,8 @@ class _Checker:
         except _NEEDS_VALUES:
             raise
         except Exception as err:
-            raise _misfit(operation, path, (args, kwargs), err, self._layers.get(path)) from err
+            sources = [_source_name(source, data, graph) for source in record.inputs.values()]
+            raise _misfit(operation, path, (args, kwargs), err, self._layers.get(path), sources) from err
 
     def _function(self, operation: Operation, path: str) -> Callable[..., Any]:
         if operation.kind in (Kind.METHOD, Kind.FUNCTION):
@@ -158,19 +180,28 @@ def _empty(tensor: TensorRecord) -> torch.Tensor:
 
 
 def _misfit(
-    operation: Operation, path: str, arguments: Any, err: Exception, layer: nn.Module | None
+    operation: Operation, path: str, arguments: Any, err: Exception, layer: nn.Module | None, sources: list[str]
 ) -> InvalidMutation:
-    """Return the error for an operation that refuses its inputs, with all shapes."""
+    """Return the error for an operation that refuses its inputs, with all shapes, and where they come from."""
     taken = [leaf for leaf in pytree.tree_leaves(arguments) if isinstance(leaf, torch.Tensor)]
     got = " and ".join(_shape(tensor) for tensor in taken) or "no tensor"
     own: Mapping[str, Any] = dict(layer.named_parameters()) if layer is not None else {}
     has = "; its " + ", ".join(f"{name} has {_shape(value)}" for name, value in own.items()) if own else ""
+    origin = f" (from {' and '.join(dict.fromkeys(sources))})" if sources else ""
+    reason = f"{type(err).__name__}: {str(err).partition(chr(10))[0]}"
     return InvalidMutation(
-        f"Node {path!r} ({operation.type}) cannot take what it gets: {got}{has}. {type(err).__name__}: "
-        f"{str(err).splitlines()[0] if str(err) else ''}",
-        node=path,
+        f"Node {path!r} ({operation.type}) cannot take what it gets: {got}{origin}{has}. {reason}", node=path
     )
 
 
+def _source_name(source: Source, data: GraphData, graph: str) -> str:
+    head, slot = source
+    if head == INPUT_ID:
+        return f"input {data.input_names[slot or 0]!r}"
+    record = data.records[head]
+    return repr(full_path(graph, record.member or record.name))
+
+
 def _shape(tensor: torch.Tensor) -> str:
-    return f"shape {tuple(tensor.shape)}"
+    kind = "" if tensor.dtype.is_floating_point else f" of {str(tensor.dtype).removeprefix('torch.')}"
+    return f"shape {tuple(tensor.shape)}{kind}"

@@ -8,16 +8,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from retiarii.errors import GraphError
 from retiarii.graph._building import chain_members, check_fixed
 from retiarii.graph._construct import layer_type, source_arguments
-from retiarii.graph._expression import Call, Constant, Expression, Text
-from retiarii.graph._forward import check_inputs, forward_source, full_path
-from retiarii.graph._init_statements import InitWriter, Statement
+from retiarii.graph._expression import Call, Constant, Expression
+from retiarii.graph._forward import check_inputs, forward_source
+from retiarii.graph._init_statements import InitWriter, Statement, sequential
 from retiarii.graph._literal import Literals
 from retiarii.graph._model import Model
 from retiarii.graph._operation import Kind, Operation
-from retiarii.graph._records import GraphData
+from retiarii.graph._records import GraphData, full_path
+from retiarii.graph._safe_names import is_name
 
 
 @dataclass
@@ -158,17 +158,7 @@ class _Planner:
             (member, self.construction(by_member[member], full_path(cell, member), f"{key}.{member}"))
             for member in members
         ]
-        return sequential(parts, self._literals)
-
-
-def sequential(parts: list[tuple[str, Expression]], literals: Literals) -> Expression:
-    """Return ``nn.Sequential(...)``, with names where they are not just the numbers."""
-    function = literals.name("torch.nn.Sequential")
-    if [name for name, _ in parts] == [str(index) for index in range(len(parts))]:
-        return Call(function, [part for _, part in parts], {})
-    literals.imports.add("from collections import OrderedDict")
-    pairs: list[Expression] = [Call("", [Text(f'"{name}"'), part], {}) for name, part in parts]
-    return Call(function, [Call("OrderedDict", [Call("[", pairs, {})], {})], {})
+        return sequential(self._literals.name("torch.nn.Sequential"), parts, self._literals)
 
 
 def _layer(operation: Operation, path: str, key: str, literals: Literals) -> Expression:
@@ -247,7 +237,7 @@ def _parameters(plan: ClassPlan) -> dict[str, tuple[str, ...]]:
 
 
 def _parameter_name(constant: Constant, taken: Mapping[str, Any]) -> str:
-    if constant.name not in taken:
+    if constant.name not in taken and is_name(constant.name):
         return constant.name
     parts = re.sub(r"\W", "_", constant.key).strip("_").split("_")
     name = "_".join(part for part in parts if part)
@@ -257,6 +247,3 @@ def _parameter_name(constant: Constant, taken: Mapping[str, Any]) -> str:
     while candidate in taken:
         candidate, number = f"{name}_{number}", number + 1
     return candidate
-
-
-__all__ = ["ClassPlan", "GraphError", "plan_classes", "sequential"]

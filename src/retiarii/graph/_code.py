@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,8 +26,10 @@ def export_code(model: nn.Module | Model, architecture: Mapping[str, Any] | None
 
     The file has one class for each of the user's module classes, under its name (classes whose instances differ in more
     than numbers get one each), with constructor arguments spelled out and the statements of ``forward`` in the user's
-    order. Basic units are copied with their source; see `retiarii.graph.UserSource` for the rules. The names of
-    parameters are those of the model, so that its state dict loads, and outputs are equal to the last bit.
+    order. Basic units are copied with their source, together with the helpers and constants of yours that they use;
+    what comes from an installed library is imported; a class without source text is imported from your module, and a
+    comment says so. The names of parameters are those of the model, so that its state dict loads, and outputs are equal
+    to the last bit.
 
     Args:
         model: A module, with or without choices, or a graph `Model`.
@@ -94,8 +97,6 @@ def _merged(statements: set[str]) -> list[str]:
 
 
 def _is_standard(statement: str) -> bool:
-    import sys
-
     return statement.split()[1].split(".")[0] in sys.stdlib_module_names
 
 
@@ -105,20 +106,20 @@ def _import_order(statement: str) -> tuple[bool, str]:
 
 def _class_text(plan: ClassPlan) -> str:
     names = {key: name for name, keys in plan.parameters.items() for key in keys}
-    lines = [f"class {plan.name}(nn.{plan.base}):", *_signature("__init__", list(plan.parameters), "")]
+    lines = [f"class {plan.name}(nn.{plan.base}):", *_signature("__init__", list(plan.parameters))]
     for statement in next(iter(plan.statements.values())):
         start = f"{statement.target} = " if statement.target else ""
         room = LINE_LENGTH - 2 * len(_INDENT) - len(start)
         lines.append(f"{_INDENT * 2}{start}{statement.expression.render(names, 2, room)}")
     if plan.forward is not None:
-        lines += ["", *_signature("forward", list(plan.input_names), "")]
+        lines += ["", *_signature("forward", list(plan.input_names))]
         lines += [f"{_INDENT * 2}{line}" for line in plan.forward]
     return "\n".join(lines)
 
 
-def _signature(name: str, parameters: list[str], returns: str) -> list[str]:
-    line = f"{_INDENT}def {name}({', '.join(['self', *parameters])}){returns}:"
+def _signature(name: str, parameters: list[str]) -> list[str]:
+    line = f"{_INDENT}def {name}({', '.join(['self', *parameters])}):"
     if len(line) <= LINE_LENGTH:
         return [line]
     inner = [f"{_INDENT * 2}{parameter}," for parameter in ("self", *parameters)]
-    return [f"{_INDENT}def {name}(", *inner, f"{_INDENT}){returns}:"]
+    return [f"{_INDENT}def {name}(", *inner, f"{_INDENT}):"]

@@ -13,6 +13,7 @@ from retiarii.errors import GraphError
 from retiarii.graph._layers import call_arguments
 from retiarii.graph._operation import Kind, Operation, map_nested
 from retiarii.graph._references import resolved
+from retiarii.graph._safe_names import is_name
 from retiarii.graph._types import check_method, resolve_class, resolve_function
 from retiarii.nn.pytorch._recording import forget_call, module_call
 from retiarii.space import Expression
@@ -40,12 +41,37 @@ def function_of(operation: Operation, where: str) -> Callable[..., Any]:
     if operation.kind is Kind.METHOD:
         check_method(operation.type, where)
         return _calling(operation.type)
-    target = operation.target or resolve_function(operation.type, node=where)
-    return target
+    if operation.type == "builtins.getattr":
+        return _public_attribute(where)
+    function: Callable[..., Any] = operation.target or resolve_function(operation.type, node=where)
+    return function
 
 
 def _calling(method: str) -> Callable[..., Any]:
     return lambda value, *args, **kwargs: getattr(value, method)(*args, **kwargs)
+
+
+def _public_attribute(where: str) -> Callable[[Any, Any], Any]:
+    return lambda value, name: getattr(value, public_name(name, where))
+
+
+def public_name(name: Any, where: str) -> str:
+    """Return the name of an attribute that a graph may read.
+
+    Args:
+        name: The second argument of ``getattr``.
+        where: The path of the node.
+
+    Raises:
+        GraphError: It is none.
+    """
+    if not isinstance(name, str) or not is_name(name) or name.startswith("_"):
+        raise GraphError(
+            f"Node {where!r} reads the attribute {name!r}. A graph may read attributes with plain names only, such as "
+            "'shape'.",
+            node=where,
+        )
+    return name
 
 
 def build_layer(operation: Operation, where: str, *, keep_weights: bool = True) -> nn.Module:

@@ -19,6 +19,7 @@ from retiarii.graph._model import ROOT, Model
 from retiarii.graph._module_record import describe_module
 from retiarii.graph._operation import Arguments, Input, Inputs, Kind, Operation, map_nested
 from retiarii.graph._records import INPUT_ID, OUTPUT_ID, GraphData, NodeRecord, Source
+from retiarii.graph._safe_names import free_name
 from retiarii.graph._tracing import ModuleTracer, Scope
 from retiarii.graph._types import type_name
 
@@ -55,9 +56,7 @@ def convert_with(reader: LayerReader, model: nn.Module) -> Model:
     inputs = _required_inputs(model)
     try:
         scope = tracer.trace_model(model, inputs)
-    except GraphError as err:
-        raise _located(err, tracer, model) from err
-    except Exception as err:
+    except Exception as err:  # whatever the user's code raises
         raise _located(err, tracer, model) from err
     graphs: dict[str, GraphData] = {}
     _add_scope(scope, graphs, reader)
@@ -150,7 +149,7 @@ class _Converter:
     def _add(self, node: fx.Node) -> None:
         if node.op == "placeholder":
             self._sources[node] = (INPUT_ID, len(self._input_names))
-            self._input_names.append(_unique_name(str(node.target), self._input_names))
+            self._input_names.append(free_name(str(node.target), self._input_names))
             return
         operation = self._operation(node)
         arguments, inputs = self._arguments(node, operation)
@@ -245,10 +244,3 @@ def _erase_unused(graph: fx.Graph) -> None:
     for node in reversed(graph.nodes):
         if not node.users and (node.op == "get_attr" or node.target is operator.getitem):
             graph.erase_node(node)
-
-
-def _unique_name(name: str, taken: list[str]) -> str:
-    candidate, number = name, 1
-    while candidate in taken:
-        candidate, number = f"{name}_{number}", number + 1
-    return candidate

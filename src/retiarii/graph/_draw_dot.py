@@ -8,10 +8,9 @@ from collections.abc import Iterator
 
 from retiarii.errors import GraphError, MissingExtraError
 from retiarii.graph._draw_scene import REMOVED, SAME, Box, Scene
-from retiarii.graph._draw_svg import COLOURS, STATUS_COLOURS
+from retiarii.graph._draw_svg import ARROW_COLOURS, COLOURS, STATUS_COLOURS, escape
 
 _TIMEOUT_S = 60
-_ARROWS = {"same": "#64748b", "added": "#16a34a", "removed": "#dc2626"}
 
 
 def has_graphviz() -> bool:
@@ -71,7 +70,7 @@ def _lines(scene: Scene, prefix: str, indent: str) -> Iterator[str]:
         if end in inner:
             tail += "_0"
         dashes = ", style=dashed" if status == REMOVED else ""
-        yield f'{indent}"{head}" -> "{tail}" [color="{_ARROWS[status]}"{dashes}];'
+        yield f'{indent}"{head}" -> "{tail}" [color="{ARROW_COLOURS[status]}"{dashes}];'
 
 
 def _box(box: Box, name: str, indent: str) -> Iterator[str]:
@@ -87,14 +86,10 @@ def _box(box: Box, name: str, indent: str) -> Iterator[str]:
     if box.category == "io" and name.count("_") > 1:
         yield f'{indent}"{name}" [shape=point, width=0.05, label="", color="{line}"];'
         return
-    rows = [f"<b>{_escaped(box.title)}</b>"]
-    rows += [f'<font point-size="9" color="#475569">{_escaped(text)}</font>' for text in (box.detail, box.note) if text]
+    rows = [f"<b>{escape(box.title)}</b>"]
+    rows += [f'<font point-size="9" color="#475569">{escape(text)}</font>' for text in (box.detail, box.note) if text]
     dashes = ', style="rounded,filled,dashed"' if box.status == REMOVED else ""
     yield f'{indent}"{name}" [label=<{"<br/>".join(rows)}>, fillcolor="{fill}", color="{line}"{dashes}];'
-
-
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _quoted(text: str) -> str:

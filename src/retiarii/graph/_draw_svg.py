@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Iterator
-from html import escape
 from itertools import pairwise
 
 from retiarii.graph._draw_layout import FONT, HEADER, SMALL_FONT, Layout, Placed
@@ -26,7 +27,8 @@ COLOURS = {
 """Category to the colours of filling and border."""
 
 STATUS_COLOURS = {ADDED: ("#dcfce7", "#16a34a"), REMOVED: ("#fee2e2", "#dc2626"), CHANGED: ("#fef3c7", "#d97706")}
-_ARROWS = {SAME: "#64748b", ADDED: "#16a34a", REMOVED: "#dc2626"}
+ARROW_COLOURS = {SAME: "#64748b", ADDED: "#16a34a", REMOVED: "#dc2626"}
+_NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _MARGIN = 16.0
 _FACE = "Inter, 'Segoe UI', Helvetica, Arial, sans-serif"
 
@@ -44,7 +46,7 @@ def svg_of(layout: Layout, title: str) -> str:
         f'height="{height:.0f}" font-family="{_FACE}" role="img">',
         f"<title>{escape(title)}</title>",
         "<defs>",
-        *(_marker(status, colour) for status, colour in _ARROWS.items()),
+        *(_marker(status, colour) for status, colour in ARROW_COLOURS.items()),
         "</defs>",
         f'<rect width="{width:.0f}" height="{height:.0f}" rx="10" fill="#ffffff"/>',
         *_body(layout, _MARGIN, _MARGIN),
@@ -78,7 +80,7 @@ def _arrow(points: list[tuple[float, float]], status: str) -> str:
             path += f" C{x0:.1f},{y0 + bend:.1f} {x1:.1f},{y1 - bend:.1f} {x1:.1f},{y1:.1f}"
     dashes = ' stroke-dasharray="5 3"' if status == REMOVED else ""
     return (
-        f'<path d="{path}" fill="none" stroke="{_ARROWS[status]}" stroke-width="1.3"{dashes} '
+        f'<path d="{path}" fill="none" stroke="{ARROW_COLOURS[status]}" stroke-width="1.3"{dashes} '
         f'marker-end="url(#arrow-{status})"/>'
     )
 
@@ -113,6 +115,11 @@ def _box(placed: Placed, left: float, top: float) -> Iterator[str]:
         for index, (text, size, colour, weight) in enumerate(lines):
             yield _text(middle, start + 13.0 * index, text, size, colour, weight, "middle")
     yield "</g>"
+
+
+def escape(text: str) -> str:
+    """Return a text as XML can hold it, in an element or an attribute."""
+    return html.escape(_NOT_IN_XML.sub("\N{REPLACEMENT CHARACTER}", text))
 
 
 def _tooltip(*parts: str) -> str:

@@ -14,6 +14,7 @@ from retiarii.graph._draw_dot import dot_of, has_graphviz, run_graphviz
 from retiarii.graph._draw_layout import lay_out
 from retiarii.graph._draw_scene import Scene, scene_of
 from retiarii.graph._draw_svg import svg_of
+from retiarii.graph._graph import Graph
 from retiarii.graph._lowering import lower
 from retiarii.graph._model import Model
 
@@ -23,25 +24,26 @@ LAYOUTS = ("auto", "graphviz", "builtin")
 
 
 def draw(
-    model: nn.Module | Model,
+    model: nn.Module | Model | Graph,
     architecture: Mapping[str, Any] | None = None,
     *,
-    before: nn.Module | Model | None = None,
+    before: nn.Module | Model | Graph | None = None,
     example_input: Any = None,
     depth: int | None = None,
     layout: str = "auto",
 ) -> str:
-    """Draw a model as SVG.
+    """Draw a model, or one graph of it, as SVG.
 
-    In a notebook, a `Model` draws itself.
+    In a notebook, a `Model` and a `Graph` draw themselves.
 
     Args:
-        model: A graph, or a module. A module with choices shows them as nodes, unless an architecture fixes them.
+        model: A graph model, one of its graphs, or a module. A module with choices shows them as nodes, unless an
+            architecture fixes them.
         architecture: What to fix a module to.
         before: Show the difference to this model: what was added is green, what was removed red and dashed, what was
             changed amber. Nodes are matched by their ids, which forks keep, so give what ``model`` was mutated from.
-        example_input: A tensor, or a tuple of the arguments of ``forward``: each node then shows the shape of its
-            result.
+        example_input: A tensor, or a tuple of the arguments of the whole model's ``forward``: each node then shows the
+            shape of its result.
         depth: How many levels of nested modules are shown inside; None shows as many as stay readable.
         layout: ``"graphviz"``, ``"builtin"``, or ``"auto"``: Graphviz where its program ``dot`` is installed.
 
@@ -58,30 +60,31 @@ def draw(
         raise ConfigError(f"layout is {layout!r}, expected one of {list(LAYOUTS)}.")
     graph = _graph_of(model, architecture)
     old = None if before is None else _graph_of(before, None)
-    shapes = None if example_input is None else check(graph, example_input)
+    shapes = None if example_input is None else check(graph.model, example_input)
     scene = _readable_scene(graph, old, depth, shapes)
-    title = graph.root_graph.module.class_name
+    title = graph.module.class_name
     if layout == "graphviz" or (layout == "auto" and has_graphviz()):
         return run_graphviz(dot_of(scene, title))
     return svg_of(lay_out(scene), title)
 
 
-def _graph_of(model: nn.Module | Model, architecture: Mapping[str, Any] | None) -> Model:
-    if isinstance(model, Model):
+def _graph_of(model: nn.Module | Model | Graph, architecture: Mapping[str, Any] | None) -> Graph:
+    if isinstance(model, Graph):
         return model
-    return convert_to_graph(model) if architecture is None else lower(model, architecture)
+    if isinstance(model, Model):
+        return model.root_graph
+    return (convert_to_graph(model) if architecture is None else lower(model, architecture)).root_graph
 
 
 def _readable_scene(
-    model: Model, before: Model | None, depth: int | None, shapes: Mapping[str, tuple[int, ...]] | None
+    graph: Graph, before: Graph | None, depth: int | None, shapes: Mapping[str, tuple[int, ...]] | None
 ) -> Scene:
-    old = before.root_graph if before is not None else None
     if depth is not None:
-        return scene_of(model.root_graph, old, depth, shapes)
-    best = scene_of(model.root_graph, old, 0, shapes)
+        return scene_of(graph, before, depth, shapes)
+    best = scene_of(graph, before, 0, shapes)
     count = _count(best)
     for deeper in range(1, _DEEPEST):
-        scene = scene_of(model.root_graph, old, deeper, shapes)
+        scene = scene_of(graph, before, deeper, shapes)
         boxes = _count(scene)
         if boxes > _READABLE or boxes == count:
             break

@@ -7,20 +7,23 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+import torch
 from torch import nn
 
 from retiarii.errors import InvalidMutation
 from retiarii.graph._building import build_module
 from retiarii.graph._check import check
 from retiarii.graph._code import model_code
-from retiarii.graph._lowering import lower
+from retiarii.graph._lowering import lower_with_network
 from retiarii.graph._model import Model
 from retiarii.graph._mutator import Mutator, with_labels
+from retiarii.graph._renewal import with_weights
 from retiarii.graph._sampler import DecidingSampler, from_architecture
-from retiarii.nn.pytorch import extract_space
+from retiarii.nn.pytorch import extract_space, freeze
 from retiarii.space import Architecture, Categorical, SearchSpace, Value
 
-_CACHED_GRAPHS = 16
+CACHED_GRAPHS = 16
+"""How many fixed models an engine keeps as graphs."""
 
 
 @dataclass
@@ -44,7 +47,8 @@ class GraphEngine:
     """Makes networks by graphs: fixes the choices in the model, traces it, lets mutators change it, builds it.
 
     Inline choices and mutators work together: the choices in the model are fixed first, so that mutators see the graph
-    of one network, and both kinds of choices are labels of one space and one architecture.
+    of one network, and both kinds of choices are labels of one space and one architecture. A model is traced once for
+    each architecture of its own choices, so only once if it has none; mutators work on forks of that.
 
     It pickles where model and mutators do.
 
@@ -55,6 +59,7 @@ class GraphEngine:
             it builds anything.
         stationary: Whether the mutators have the same choices whatever was chosen; None finds out by trying (see
             `mutator_space`).
+        evaluator: What will evaluate the networks; mutators find it at ``model.evaluator``.
 
     Raises:
         GraphError: The list of mutators has something else in it.
@@ -67,17 +72,18 @@ class GraphEngine:
         *,
         example_input: Any = None,
         stationary: bool | None = None,
+        evaluator: Any = None,
     ) -> None:
         self.model = model
         self.mutators = with_labels(mutators)
         self.example_input = example_input
+        self.evaluator = evaluator
         self._stationary = stationary
-        self._graphs: dict[str, Model] = {}
+        self._traced: dict[str, tuple[Model, nn.Module]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name not in ("space", "inline_space")} | {
-            "_graphs": {}
-        }
+        state = {name: value for name, value in vars(self).items() if name not in ("space", "inline_space")}
+        return {**state, "_traced": {}}
 
     @cached_property
     def inline_space(self) -> SearchSpace:
@@ -104,12 +110,7 @@ class GraphEngine:
             ArchitectureError: The architecture does not fit the model.
             GraphError: The model cannot be traced.
         """
-        inline = Architecture({label: value for label, value in architecture.items() if label in self.inline_space})
-        if inline.key not in self._graphs:
-            if len(self._graphs) >= _CACHED_GRAPHS:
-                self._graphs.pop(next(iter(self._graphs)))
-            self._graphs[inline.key] = lower(self.model, inline)
-        return self._graphs[inline.key]
+        return self._trace(architecture)[0]
 
     def run(self, architecture: Mapping[str, Any], decide: Callable[[Categorical], Value]) -> Run:
         """Run the mutators on the model that an architecture makes of the base model.
@@ -144,12 +145,39 @@ class GraphEngine:
         return run.model if self.mutators else run.model.fork()  # the cached graph stays as it is
 
     def build(self, architecture: Mapping[str, Any]) -> nn.Module:
-        """Return the network of an architecture; see `graph` for what it raises."""
-        return build_module(self.graph(architecture))
+        """Return the network of an architecture; see `graph` for what it raises.
+
+        Initial weights are drawn anew for each network, from torch's random generator and in the way of
+        `retiarii.nn.pytorch.freeze`: with the same seed, what mutators did not change starts with the same weights as
+        with the engine that does without graphs.
+        """
+        graph = self.graph(architecture)
+        _, traced = self._trace(architecture)
+        return build_module(with_weights(graph, traced, freeze(self.model, self._inline(architecture))))
 
     def code(self, architecture: Mapping[str, Any]) -> str:
         """Return the network of an architecture as a Python file; see `export_code` and `graph` for what it raises."""
         return model_code(self.graph(architecture), architecture)
+
+    def _inline(self, architecture: Mapping[str, Any]) -> Architecture:
+        return Architecture({label: value for label, value in architecture.items() if label in self.inline_space})
+
+    def _trace(self, architecture: Mapping[str, Any]) -> tuple[Model, nn.Module]:
+        """Return the graph of the fixed model, and the module that it was traced from.
+
+        Tracing draws weights, but not from the generator that decides on those of the network: whether the graph was
+        at hand must not change what a seed gives.
+        """
+        inline = self._inline(architecture)
+        if inline.key not in self._traced:
+            if len(self._traced) >= CACHED_GRAPHS:
+                self._traced.pop(next(iter(self._traced)))
+            gpus = {value.device.index for value in self.model.parameters() if value.is_cuda}
+            with torch.random.fork_rng(devices=sorted(gpus)):
+                graph, network = lower_with_network(self.model, inline)
+            graph.evaluator = self.evaluator
+            self._traced[inline.key] = graph, network
+        return self._traced[inline.key]
 
 
 def _applied(mutator: Mutator, sampler: DecidingSampler, model: Model) -> Model:

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from retiarii.errors import GraphError, MissingExtraError
+from retiarii.graph._check import example_arguments
 from retiarii.graph._lowering import lower
 from retiarii.graph._model import Model
 from retiarii.nn.pytorch import extract_space, freeze
@@ -50,7 +51,7 @@ def export_onnx(
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     with _quietly("ONNX"):
-        program = torch.onnx.export(network, _arguments(example_input), dynamo=True, verbose=False)
+        program = torch.onnx.export(network, example_arguments(example_input), dynamo=True, verbose=False)
         assert program is not None
         program.save(str(target))
     return target
@@ -82,7 +83,7 @@ def export_program(
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     with _quietly("torch.export"):
-        program = torch.export.export(network, _arguments(example_input))
+        program = torch.export.export(network, example_arguments(example_input))
         torch.export.save(program, str(target))
     return target
 
@@ -96,10 +97,6 @@ def plain_network(model: nn.Module | Model, architecture: Mapping[str, Any] | No
         chosen = space.default() if architecture is None else architecture
         return freeze(model, chosen).eval()
     return lower(model).to_module().eval()
-
-
-def _arguments(example_input: Any) -> tuple[Any, ...]:
-    return tuple(example_input) if isinstance(example_input, (tuple, list)) else (example_input,)
 
 
 @contextlib.contextmanager

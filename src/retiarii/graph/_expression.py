@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from retiarii.graph._literal import Literals
+from retiarii.graph._safe_names import keyword_argument
 
 LINE_LENGTH = 100
 _INDENT = "    "
@@ -106,14 +107,15 @@ class Call(Expression):
         closing += self.suffix
         wide = 10**6
         parts = [argument.render(names, 0, wide) for argument in self.args]
-        parts += [f"{name}={argument.render(names, 0, wide)}" for name, argument in self.kwargs.items()]
+        parts += [keyword_argument(name, argument.render(names, 0, wide)) for name, argument in self.kwargs.items()]
         line = f"{opening}{', '.join(parts)}{closing}"
         if len(line) <= room or not parts:
             return line
         inner = LINE_LENGTH - len(_INDENT) * (indent + 1) - 1
         parts = [argument.render(names, indent + 1, inner) for argument in self.args]
         for name, argument in self.kwargs.items():
-            parts.append(f"{name}={argument.render(names, indent + 1, inner - len(name) - 1)}")
+            source = argument.render(names, indent + 1, inner - len(name) - 1)
+            parts.append(keyword_argument(name, source))
         if len(parts) == 1 and isinstance(self.args[0] if self.args else None, Call):
             hugged = self.args[0].render(names, indent, room - len(opening))
             return f"{opening}{hugged}{closing}"

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Sequence
 from typing import Any
 
 from retiarii.errors import GraphError, InvalidMutation
-from retiarii.graph._construct import function_of
+from retiarii.graph._construct import function_of, public_name
 from retiarii.graph._literal import Literals
 from retiarii.graph._naming import Names, choose_names
 from retiarii.graph._operation import Input, Inputs, Kind
 from retiarii.graph._order import execution_order, needed_nodes
-from retiarii.graph._records import INPUT_ID, OUTPUT_ID, GraphData, NodeRecord, Source
+from retiarii.graph._records import INPUT_ID, OUTPUT_ID, GraphData, NodeRecord, Source, full_path
+from retiarii.graph._safe_names import is_name, keyword_argument, quoted
 from retiarii.graph._syntax import BINARY, UNARY, index_source, is_positional, operator_of
 from retiarii.graph._types import type_name
-
-
-def full_path(graph: str, member: str) -> str:
-    """Return the path of a member of a graph in the model."""
-    return member if graph.startswith("_") else f"{graph}.{member}"
 
 
 def check_inputs(data: GraphData, graph: str) -> list[int]:
@@ -130,9 +127,8 @@ class _ForwardWriter:
 
     def _operator(self, record: NodeRecord) -> str | None:
         """Return a function of the module ``operator`` as Python writes it; None where it is a call."""
-        if record.operation.type == "builtins.getattr" and is_positional(record, 2):
-            head, _ = self._arguments(record)
-            return f"{_atom(head)}.{_public_name(record.arguments.args[1], record.name)}"
+        if record.operation.type == "builtins.getattr":
+            return self._attribute(record)
         name = operator_of(record)
         if name in BINARY and is_positional(record, 2):
             left, right = (self._operand(record, index) for index in range(2))
@@ -146,6 +142,13 @@ class _ForwardWriter:
             return f"{head}[{index_source(record.arguments.args[1], lambda value: self._value(value, record))}]"
         return None
 
+    def _attribute(self, record: NodeRecord) -> str:
+        path = full_path(self._graph, record.name)
+        if not is_positional(record, 2):
+            raise GraphError(f"Node {path!r} calls getattr() with other arguments than a value and a name.", node=path)
+        head, _ = self._arguments(record)
+        return f"{_atom(head)}.{public_name(record.arguments.args[-1], path)}"
+
     def _operand(self, record: NodeRecord, index: int) -> str:
         return _atom(self._arguments(record)[index])
 
@@ -156,7 +159,8 @@ class _ForwardWriter:
                 parts += [self._source(record.inputs[slot]) for slot in sorted(record.inputs)]
             else:
                 parts.append(self._value(value, record))
-        parts += [f"{name}={self._value(value, record)}" for name, value in record.arguments.kwargs.items()]
+        kwargs = record.arguments.kwargs
+        parts += [keyword_argument(name, self._value(value, record)) for name, value in kwargs.items()]
         return parts
 
     def _value(self, value: Any, record: NodeRecord) -> str:
@@ -191,12 +195,6 @@ class _ForwardWriter:
         return text if slot is None else f"{_atom(text)}[{slot}]"
 
 
-def _public_name(name: Any, node: str) -> str:
-    if not (isinstance(name, str) and name.isidentifier() and not name.startswith("_")):
-        raise GraphError(f"Node {node!r} reads the attribute {name!r}, which a graph may not do.", node=node)
-    return name
-
-
 def _atom(text: str) -> str:
     """Return an expression, in parentheses where an operator next to it would take it apart."""
     depth = 0
@@ -213,25 +211,45 @@ def _atom(text: str) -> str:
 
 
 def member_source(path: str, data: GraphData) -> str:
-    """Return the source for a submodule or tensor of ``self``: ``self.blocks[0].conv``."""
-    return path_source(path, data.module.base, data.module.containers, list(child_names(data)))
+    """Return the source for a submodule or tensor of ``self``: ``self.blocks[0].conv``.
 
-
-def path_source(path: str, base: str, containers: Mapping[str, str], root_names: list[str]) -> str:
-    """Return the source for a path; digits are indices of lists, keys are keys of dicts."""
-    text, holder, prefix = "self", base, ""
+    Numbers are indices of lists, and of a ``Sequential`` where numbering and order agree; keys are keys of dicts.
+    """
+    text, holder, prefix = "self", data.module.base, ""
     for name in path.split("."):
         if holder in ("ModuleDict", "ParameterDict"):
-            text += f'["{name}"]'
-        elif name.isdigit() and holder in ("ModuleList", "Sequential", "ParameterList"):
-            text += f"[{root_names.index(name) if not prefix and name in root_names else name}]"
-        elif name.isidentifier():
-            text += f".{name}"
+            text += f"[{quoted(name)}]"
+        elif holder in ("ModuleList", "Sequential", "ParameterList") and _is_index_of(name, prefix, data):
+            text += f"[{name}]"
         else:
-            text = f'getattr({text}, "{name}")'
+            text = f"{text}.{name}" if is_name(name) else f"getattr({text}, {quoted(name)})"
         prefix = f"{prefix}.{name}" if prefix else name
-        holder = containers.get(prefix, "Module")
+        holder = data.module.containers.get(prefix, "Module")
     return text
+
+
+def _is_index_of(name: str, holder: str, data: GraphData) -> bool:
+    if not holder:
+        names = list(child_names(data))
+        return name in names and names == [str(index) for index in range(len(names))]
+    key = f"numbered {holder}"
+    if key not in data.cache:
+        data.cache[key] = is_numbered(children_of(holder, data))
+    return bool(data.cache[key])
+
+
+def children_of(holder: str, data: GraphData) -> list[str]:
+    """Return the names of what a container in the traced module held, in its order."""
+    start = f"{holder}."
+    return [
+        path[len(start) :] for path in data.module.order if path.startswith(start) and "." not in path[len(start) :]
+    ]
+
+
+def is_numbered(names: Sequence[str]) -> bool:
+    """Return whether names are numbers in ascending order, so that a list with gaps can have them as indices."""
+    numbers = [int(name) for name in names if re.fullmatch("0|[1-9][0-9]*", name)]
+    return len(numbers) == len(names) and numbers == sorted(numbers)
 
 
 def child_names(data: GraphData) -> dict[str, None]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import difflib
+import keyword
 import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from retiarii.errors import GraphError, InvalidMutation
+from retiarii.errors import InvalidMutation
 from retiarii.graph._making import default_arguments, make_operation
 from retiarii.graph._node import Edge, EdgeEnd, Node
-from retiarii.graph._operation import Kind, Operation
+from retiarii.graph._operation import Operation
 from retiarii.graph._order import execution_order, needed_nodes
 from retiarii.graph._records import INPUT_ID, OUTPUT_ID, GraphData, ModuleRecord, NodeRecord, Source
+from retiarii.graph._safe_names import free_name
 from retiarii.graph._types import type_name
 
 if TYPE_CHECKING:
@@ -215,6 +217,11 @@ class Graph:
         """Fork the model and return the graph of this name in the new one."""
         return self.model.fork().graphs[self.name]
 
+    def _repr_svg_(self) -> str:
+        from retiarii.graph._drawing import draw  # drawing knows graphs, not the reverse
+
+        return draw(self)
+
     def _execution_order(self) -> list[int]:
         cache = self._data.cache
         if "order" not in cache:
@@ -233,7 +240,7 @@ class Graph:
     def _add(self, name: str, operation: Any, parameters: Mapping[str, Any] | None, before: int | None) -> Node:
         made, constants = make_operation(operation, parameters or {}, f"{self.name}.{name}")
         data = self._writable()
-        unique = _unique(_identifier(name), {record.name for record in data.records.values()})
+        unique = free_name(_identifier(name), {record.name for record in data.records.values()})
         member = self._free_member(unique) if made.has_member else None
         record = NodeRecord(data.next_id, unique, made, member, arguments=default_arguments(made, constants))
         data.next_id += 1
@@ -255,7 +262,7 @@ class Graph:
     def _free_member(self, name: str) -> str:
         taken = {record.member for record in self._data.records.values() if record.member is not None}
         roots = {path.partition(".")[0] for path in (*taken, *self.module.order)}
-        return _unique(name, roots)
+        return free_name(name, roots)
 
     def _only_source(self, node: Node) -> Source:
         inputs = node._record.inputs
@@ -275,6 +282,8 @@ class Graph:
         return number
 
     def _check_own(self, node: Node) -> None:
+        if not isinstance(node, Node):
+            raise InvalidMutation(f"{node!r} is a {type(node).__name__}, expected a node; see get_node_by_name().")
         if node.graph is not self:
             raise InvalidMutation(
                 f"Node {node!r} belongs to graph {node.graph.name!r}"
@@ -325,16 +334,6 @@ def _inserted(records: Mapping[int, NodeRecord], before: int, record: NodeRecord
 
 def _identifier(name: str) -> str:
     cleaned = re.sub(r"\W", "_", name)
+    if keyword.iskeyword(cleaned):
+        return f"{cleaned}_"
     return cleaned if cleaned and not cleaned[0].isdigit() else f"_{cleaned}"
-
-
-def _unique(name: str, taken: set[str]) -> str:
-    if name not in taken:
-        return name
-    number = 1
-    while f"{name}_{number}" in taken:
-        number += 1
-    return f"{name}_{number}"
-
-
-__all__ = ["Graph", "GraphError", "Kind", "not_found"]

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 import torch
 
-from retiarii.graph._building import chain_members, holders
+from retiarii.graph._building import build_module, chain_members, holders, lasting_ties
 from retiarii.graph._expression import Call, Constant, Expression, Text
-from retiarii.graph._forward import full_path, path_source
+from retiarii.graph._forward import children_of, is_numbered, member_source
 from retiarii.graph._literal import Literals
 from retiarii.graph._model import Model
 from retiarii.graph._operation import Operation
-from retiarii.graph._records import TensorRecord
+from retiarii.graph._records import TensorRecord, full_path
+from retiarii.graph._safe_names import is_name, quoted
 
 _LITERAL_ELEMENTS = 64
 
@@ -26,6 +27,21 @@ class Statement:
 
     target: str
     expression: Expression
+
+
+def sequential(function: str, parts: list[tuple[str, Expression]], literals: Literals) -> Expression:
+    """Return a call that is given modules as ``nn.Sequential`` is, with names where they are not just the numbers.
+
+    Args:
+        function: What is called.
+        parts: Name to the expression of each module.
+        literals: Collects the import that names need.
+    """
+    if [name for name, _ in parts] == [str(index) for index in range(len(parts))]:
+        return Call(function, [part for _, part in parts], {})
+    literals.imports.add("from collections import OrderedDict")
+    pairs: list[Expression] = [Call("", [Text(quoted(name)), part], {}) for name, part in parts]
+    return Call(function, [Call("OrderedDict", [Call("[", pairs, {})], {})], {})
 
 
 class InitWriter:
@@ -55,31 +71,38 @@ class InitWriter:
 
     def statements(self) -> list[Statement]:
         """Return the statements, the call of the base class's constructor first."""
-        if self._chain is not None:
-            return [Statement("", self._chain_call(self._chain))]
-        lines = [Statement("", Call("super().__init__", [], {}))]
-        for name in self._children(""):
-            lines += self._declaration(name)
-        for alias, path in self._module.aliases.items():
-            if path in self._members or path in self._containers:
-                lines.append(Statement(self._access(alias), Text(self._access(path))))
+        members = [(name, self._expression(name)) for name in self._chain or ()]
+        lines = [Statement("", sequential("super().__init__", members, self._literals))]
+        if self._chain is None:
+            for name in self._children(""):
+                lines += self._declaration(name)
+            for alias, path in self._module.aliases.items():
+                if path in self._members or path in self._containers:
+                    lines.append(self._alias(alias, path))
         if self._name == self._model.root_name:
-            lines += [Statement(f"self.{alias}", Text(f"self.{path}")) for alias, path in self._model_ties()]
+            lines += self._ties()
         return lines
 
-    def _chain_call(self, members: list[str]) -> Expression:
-        parts: list[tuple[str, Expression]] = [(name, self._expression(name)) for name in members]
-        if [name for name, _ in parts] == [str(index) for index in range(len(parts))]:
-            return Call("super().__init__", [part for _, part in parts], {})
-        self._literals.imports.add("from collections import OrderedDict")
-        pairs: list[Expression] = [Call("", [Text(f'"{name}"'), part], {}) for name, part in parts]
-        return Call("super().__init__", [Call("OrderedDict", [Call("[", pairs, {})], {})], {})
+    def _alias(self, alias: str, path: str) -> Statement:
+        """Return the assignment that gives a submodule a further name."""
+        target, original = self._access(alias), Text(self._access(path))
+        if not target.endswith(")"):
+            return Statement(target, original)
+        owner, _, name = alias.rpartition(".")
+        return Statement("", Call(f"{self._access(owner)}.add_module", [Text(quoted(name)), original], {}))
 
-    def _model_ties(self) -> Iterator[tuple[str, str]]:
-        """Yield the shared parameters; what a mutation changed shares nothing any more."""
-        for alias, path in self._module.ties.items():
-            if all(part.isidentifier() for part in (*alias.split("."), *path.split("."))):
-                yield alias, path
+    def _ties(self) -> Iterator[Statement]:
+        """Yield the assignments that let submodules share parameters."""
+        if not self._module.ties:
+            return
+        for alias, path in lasting_ties(build_module(self._model), self._model):
+            if all(map(is_name, (*alias.split("."), *path.split(".")))):
+                yield Statement(f"self.{alias}", Text(f"self.{path}"))
+                continue
+            owner, _, name = alias.rpartition(".")
+            original = Text(f"self.get_parameter({quoted(path)})")
+            function = f"self.get_submodule({quoted(owner)}).register_parameter"
+            yield Statement("", Call(function, [Text(quoted(name)), original], {}))
 
     def _children(self, prefix: str) -> list[str]:
         """Return the paths right below a prefix, in the order of registration, new ones last."""
@@ -94,17 +117,17 @@ class InitWriter:
             yield Statement("", self._buffer(tensor))
             return
         name = path.rpartition(".")[2]
-        if name.isidentifier():
+        if is_name(name):
             yield Statement(self._access(path), self._expression(path))
         else:
             owner = self._access(path.rpartition(".")[0])
-            yield Statement("", Call(f"{owner}.add_module", [Text(f'"{name}"'), self._expression(path)], {}))
+            yield Statement("", Call(f"{owner}.add_module", [Text(quoted(name)), self._expression(path)], {}))
         if self._containers.get(path) == "Module":
             for child in self._children(f"{path}."):
                 yield from self._declaration(child)
 
     def _access(self, path: str) -> str:
-        return path_source(path, self._module.base, self._containers, []) if path else "self"
+        return member_source(path, self._data) if path else "self"
 
     def _expression(self, path: str) -> Expression:
         tensor = self._tensors.get(path)
@@ -121,9 +144,11 @@ class InitWriter:
         children = {child.rpartition(".")[2]: child for child in self._children(f"{path}.")}
         if kind in ("ModuleDict", "ParameterDict"):
             items: list[Expression] = [
-                Call("", [Text(f'"{name}"'), self._expression(child)], {}) for name, child in children.items()
+                Call("", [Text(quoted(name)), self._expression(child)], {}) for name, child in children.items()
             ]
             return Call(function, [Call("dict", [Call("[", items, {})], {})], {})
+        if kind == "Sequential" and not is_numbered(children_of(path, self._data)):
+            return sequential(function, [(n, self._expression(child)) for n, child in children.items()], self._literals)
         last = max((int(name) for name in children), default=-1)
         gap = self._literals.name("torch.nn.Identity") + "()"
         parts = [
@@ -139,7 +164,7 @@ class InitWriter:
         owner, _, name = tensor.path.rpartition(".")
         is_state = tensor.kind == "buffer" and tensor.persistent
         flags: dict[str, Expression] = {} if is_state else {"persistent": Text("False")}
-        return Call(f"{self._access(owner)}.register_buffer", [Text(f'"{name}"'), self._value(tensor)], flags)
+        return Call(f"{self._access(owner)}.register_buffer", [Text(quoted(name)), self._value(tensor)], flags)
 
     def _value(self, tensor: TensorRecord) -> Expression:
         """Return what a tensor starts with; what the state dict will bring is not written out if it is long."""

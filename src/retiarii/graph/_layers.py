@@ -42,6 +42,7 @@ class LayerReader:
             made from.
         evaluate: What becomes of the constructor arguments; for a fixed model, their expressions get values.
         labels: For the modules of a fixed model: the labels of the choices that they were chosen by.
+        records: For the modules of a fixed model that were built anew: how.
     """
 
     def __init__(
@@ -49,10 +50,12 @@ class LayerReader:
         origins: Mapping[nn.Module, nn.Module] | None = None,
         evaluate: Callable[[Any], Any] = lambda value: value,
         labels: Mapping[nn.Module, str] | None = None,
+        records: Mapping[nn.Module, ModuleCall] | None = None,
     ) -> None:
         self._origins = origins or {}
         self._evaluate = evaluate
         self._labels = labels or {}
+        self._records = records or {}
         self._operations: dict[nn.Module, Operation] = {}
 
     def is_leaf(self, module: nn.Module) -> bool:
@@ -84,7 +87,7 @@ class LayerReader:
         return self._operations[module]
 
     def _call(self, module: nn.Module) -> ModuleCall | None:
-        return module_call(module) or module_call(self._origins.get(module))
+        return module_call(module) or self._records.get(module) or module_call(self._origins.get(module))
 
     def _read(self, module: nn.Module, path: str) -> Operation:
         if isinstance(module, Mutable):
@@ -100,11 +103,7 @@ class LayerReader:
             cls = type(module)
             parameters = _read_parameters(module, path)
         else:
-            raise GraphError(
-                f"How {path!r} (class {type(module).__name__}) was built is not known. Mark the class with "
-                "@basic_unit.",
-                node=path,
-            )
+            raise _unrecorded(module, path)
         nested = map_nested(parameters, lambda value: self._argument(value, path))
         return Operation(Kind.MODULE, type_name(cls), nested, target=cls, instance=module)
 
@@ -200,6 +199,17 @@ def _attribute_of(module: nn.Module, name: str, parameter: inspect.Parameter) ->
 
 def _state_shapes(module: nn.Module) -> dict[str, tuple[int, ...]]:
     return {name: tuple(value.shape) for name, value in module.state_dict().items() if hasattr(value, "shape")}
+
+
+def _unrecorded(module: nn.Module, path: str) -> GraphError:
+    if is_basic_unit(type(module)):
+        way_out = (
+            "Models that freeze() or fixed_arch() made carry no such records: give the base model and the "
+            "architecture instead, as in lower(model, architecture)."
+        )
+    else:
+        way_out = "Mark the class with @basic_unit."
+    return GraphError(f"How {path!r} (class {type(module).__name__}) was built is not known. {way_out}", node=path)
 
 
 def _unknown(module: nn.Module, path: str) -> GraphError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import enum
 import functools
 import math
@@ -14,7 +15,8 @@ import torch
 from retiarii.errors import GraphError
 from retiarii.graph._operation import Kind, Operation
 from retiarii.graph._references import EnumReference, PartialReference, TypeReference
-from retiarii.graph._types import type_name
+from retiarii.graph._safe_names import free_name, keyword_argument, quoted
+from retiarii.graph._types import resolve_any, type_name
 from retiarii.space import Expression
 
 _MODULES = {
@@ -93,14 +95,18 @@ class Literals:
     def call(self, function: str, args: list[Any], kwargs: dict[str, Any], where: str = "") -> str:
         """Return the source of a call."""
         parts = [self.value(value, where) for value in args]
-        parts += [f"{name}={self.value(value, where)}" for name, value in kwargs.items()]
+        parts += [keyword_argument(name, self.value(value, where)) for name, value in kwargs.items()]
         return f"{function}({', '.join(parts)})"
 
     def _default_user_name(self, qualified: str, target: Any) -> str:
+        target = resolve_any(qualified) if target is None else target
+        for name, known in self.objects.items():
+            if known is target:
+                return name
         short = re.sub(r"\W", "_", qualified.rpartition(".")[2])
-        if target is not None:
-            self.objects[short] = target
-        return short
+        name = free_name(short, RESERVED | self.objects.keys() | vars(builtins).keys())
+        self.objects[name] = target
+        return name
 
     def _sequence(self, value: Any, where: str) -> str:
         items = [self.value(item, where) for item in value]
@@ -131,7 +137,7 @@ class Literals:
         if isinstance(value, float) and not math.isfinite(value):
             return f'float("{value}")'
         if isinstance(value, str):
-            return _quoted(value)
+            return quoted(value)
         return "..." if value is Ellipsis else repr(value)
 
     def _enum(self, value: enum.Enum, where: str) -> str:
@@ -143,7 +149,7 @@ class Literals:
         return self.call("functools.partial", [function, *value.args], dict(value.keywords), where)
 
     def _reference(self, value: TypeReference, where: str) -> str:
-        return self.name(value.name)
+        return self.name(value.name, value.resolve())
 
     def _enum_reference(self, value: EnumReference, where: str) -> str:
         return f"{self.name(value.type, value.resolve().__class__)}.{value.member}"
@@ -168,11 +174,6 @@ def layer_source(literals: Literals, operation: Operation, where: str) -> str:
 
     args, kwargs = source_arguments(operation, where)
     return literals.call(literals.name(operation.type, operation.target), args, kwargs, where)
-
-
-def _quoted(text: str) -> str:
-    plain = repr(text)
-    return f'"{plain[1:-1]}"' if plain[0] == "'" and '"' not in text else plain
 
 
 _WRITERS: list[tuple[Any, Callable[[Literals, Any, str], str]]] = [

@@ -2,15 +2,19 @@
 
 The model is fixed by `retiarii.nn.pytorch.freeze`, the one mechanism that does it, and the result is traced. Layers of
 a fixed model carry no record of how they were built; it is found where they came from in the base model, with the
-expressions in it evaluated.
+expressions in it evaluated. Where `freeze` ran a constructor again, which may have computed other arguments than those
+of the base model, the records of that run are used.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from torch import nn
+from torch.nn.modules.module import register_module_module_registration_hook
 
 from retiarii.graph._convert import convert_with
 from retiarii.graph._layers import LayerReader, label_of
@@ -19,7 +23,8 @@ from retiarii.nn.pytorch import extract_space, freeze
 from retiarii.nn.pytorch._chosen import ChosenValues
 from retiarii.nn.pytorch._construction import replace_expressions
 from retiarii.nn.pytorch._extract import first_number
-from retiarii.nn.pytorch._origins import _inner_paths, _roots
+from retiarii.nn.pytorch._origins import module_origins
+from retiarii.nn.pytorch._recording import ModuleCall, module_call
 
 
 def lower(model: nn.Module, architecture: Mapping[str, Any] | None = None) -> Model:
@@ -38,43 +43,51 @@ def lower(model: nn.Module, architecture: Mapping[str, Any] | None = None) -> Mo
         FreezeError: The model cannot be fixed.
         GraphError: ``forward`` does something that a graph cannot hold; see `convert_to_graph`.
     """
+    return lower_with_network(model, architecture)[0]
+
+
+def lower_with_network(model: nn.Module, architecture: Mapping[str, Any] | None) -> tuple[Model, nn.Module]:
+    """Return what `lower` returns, and the fixed module that it was traced from; see `lower` for what it raises."""
     space = extract_space(model)
     chosen = space.default() if architecture is None else space.architecture(architecture)
-    frozen = freeze(model, chosen)
+    with _construction_records() as records:
+        frozen = freeze(model, chosen)
     values = ChosenValues(chosen, first_number(model))
-    origins: dict[nn.Module, nn.Module] = {}
-    labels: dict[nn.Module, str] = {}
-    for new, old, label in _origins(frozen, model):
-        origins[new] = old
-        if label is not None:
-            labels[new] = label
+    origins = {new: old for old, new in module_origins(model, frozen)}
 
     def evaluate(value: Any) -> Any:
         return replace_expressions(value, values.evaluate_or_default)
 
-    return convert_with(LayerReader(origins, evaluate, labels), frozen)
+    return convert_with(LayerReader(origins, evaluate, dict(_labels(origins)), records), frozen), frozen
 
 
-def _origins(frozen: nn.Module, base: nn.Module) -> Iterator[tuple[nn.Module, nn.Module, str | None]]:
-    """Yield the modules of a fixed model, those of the base model that they were made from, and the labels there."""
-    start = _inside(base, _roots.get(frozen, ()))
-    if start is None:
-        return
-    stack: list[tuple[nn.Module, nn.Module, str | None]] = [(frozen, start, None)]
-    while stack:
-        new, old, label = stack.pop()
-        yield new, old, label
+@contextmanager
+def _construction_records() -> Iterator[dict[nn.Module, ModuleCall]]:
+    """Note how modules that constructors build in this thread are built, when they become children of others."""
+    records: dict[nn.Module, ModuleCall] = {}
+    owner = threading.get_ident()
+
+    def note(parent: nn.Module, name: str, child: nn.Module | None) -> None:
+        call = module_call(child)
+        if child is not None and call is not None and threading.get_ident() == owner:
+            records[child] = call
+
+    handle = register_module_module_registration_hook(note)
+    try:
+        yield records
+    finally:
+        handle.remove()
+
+
+def _labels(origins: Mapping[nn.Module, nn.Module]) -> Iterator[tuple[nn.Module, str]]:
+    """Yield the modules that a choice with a label became, or a placeholder is, with the label.
+
+    Args:
+        origins: Each module of the fixed model, with the one of the base model that it has its weights from.
+    """
+    for new, old in origins.items():
         for name, child in new._modules.items():
-            origin = _inside(old, (name, *_inner_paths.get(new, {}).get(name, ())))
-            if child is not None and origin is not None:
-                stack.append((child, origin, label_of(old._modules.get(name)) or label_of(origin)))
-
-
-def _inside(module: nn.Module, names: tuple[str, ...]) -> nn.Module | None:
-    """Return the module on the way along ``names``; None where there is none."""
-    for name in names:
-        child = module._modules.get(name)
-        if child is None:
-            return None
-        module = child
-    return module
+            if child is not None and child in origins:
+                label = label_of(old._modules.get(name)) or label_of(origins[child])
+                if label is not None:
+                    yield child, label

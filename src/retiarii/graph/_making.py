@@ -46,7 +46,8 @@ def make_operation(
             f"{name!r} is not a qualified name. Expected a class or function, or a name such as 'torch.nn.Conv2d'.",
             node=node,
         )
-    if is_function_name(name):
+    is_function = callable(target) and not isinstance(target, type)
+    if is_function or is_function_name(name):
         return Operation(Kind.FUNCTION, name, target=target), dict(parameters)
     return Operation(Kind.MODULE, name, dict(parameters), target=target), {}
 

@@ -12,6 +12,10 @@ from retiarii.graph._records import ModuleRecord, TensorRecord
 from retiarii.graph._tracing import Scope
 from retiarii.graph._types import type_name
 
+_CONTAINERS = (nn.ModuleList, nn.ModuleDict, nn.ParameterList, nn.ParameterDict, nn.Sequential)
+BASE_NAMES = ("Module", *(kind.__name__ for kind in _CONTAINERS))
+"""What the record of a module may name as its base class."""
+
 
 def describe_module(scope: Scope, reader: LayerReader, members: set[str], attributes: set[str]) -> ModuleRecord:
     """Return the record of the module of a scope.
@@ -66,7 +70,7 @@ def _is_idle_layer(module: nn.Module, reader: LayerReader) -> bool:
 
 
 def _container_type(module: nn.Module) -> str:
-    for kind in (nn.ModuleList, nn.ModuleDict, nn.ParameterList, nn.ParameterDict, nn.Sequential):
+    for kind in _CONTAINERS:
         if isinstance(module, kind):
             return kind.__name__
     return "Module"
@@ -101,7 +105,7 @@ def _record(path: str, kind: str, value: torch.Tensor, persistent: bool = True) 
 
 
 def _fill(value: torch.Tensor) -> float | int | bool | None:
-    if value.numel() == 0 or value.is_meta:
+    if value.numel() == 0 or value.is_meta or value.is_complex():
         return None
     first = value.detach().flatten()[0]
     if not bool((value.detach() == first).all()):

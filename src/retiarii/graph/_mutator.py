@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Any, TypeVar
@@ -95,8 +96,7 @@ class Mutator(ABC):
         self._model, self._count = mutated, 0
         try:
             self.sampler.mutation_start(self, mutated)
-            self.mutate(mutated)
-            self._check(mutated)
+            self._mutate(mutated)
             self.sampler.mutation_end(self, mutated)
         finally:
             self._model, self._count = outer
@@ -119,14 +119,19 @@ class Mutator(ABC):
             self.sampler = bound
         return recorder.recorded_candidates, mutated
 
-    def _check(self, model: Model) -> None:
-        """Check that the graphs which were changed can run."""
-        for name, graph in model.graphs.items():
-            if not graph._data.frozen:
-                try:
+    def _mutate(self, model: Model) -> None:
+        """Change a model, check that the graphs which were changed can run, and say whose error an error is."""
+        when = "In"
+        try:
+            self.mutate(model)
+            when = "After"
+            for name, graph in model.graphs.items():
+                if not graph._data.frozen:
                     check_inputs(graph._data, name)
-                except InvalidMutation as err:
-                    raise InvalidMutation(f"After {type(self).__name__} ({self.label}): {err}", node=err.node) from err
+        except InvalidMutation as err:
+            if type(err) is not InvalidMutation:  # one of the user's own
+                raise
+            raise InvalidMutation(f"{when} {type(self).__name__} ({self.label}): {err}", node=err.node) from err
 
 
 class StationaryMutator(Mutator):
@@ -191,18 +196,24 @@ class _Watcher(Sampler):
 def with_labels(mutators: Iterable[Mutator]) -> tuple[Mutator, ...]:
     """Number the mutators of a list that have one label, so that their choices have labels of their own.
 
+    A mutator that is in the list several times is copied.
+
     Raises:
         GraphError: Something in the list is no mutator.
     """
-    found = tuple(mutators)
-    seen: dict[str, int] = {}
-    for mutator in found:
+    found: list[Mutator] = []
+    labels: set[str] = set()
+    for mutator in mutators:
         if not isinstance(mutator, Mutator):
             raise GraphError(
                 f"The list of mutators has {mutator!r} of type {type(mutator).__name__}, expected a Mutator."
             )
-        base = mutator.label
-        seen[base] = seen.get(base, 0) + 1
-        if seen[base] > 1:
-            mutator._label = f"{base}_{seen[base]}"
-    return found
+        own = copy.copy(mutator) if any(mutator is other for other in found) else mutator
+        label, number = mutator.label, 2
+        while label in labels:
+            label, number = f"{mutator.label}_{number}", number + 1
+        if label != mutator.label:
+            own._label = label
+        labels.add(label)
+        found.append(own)
+    return tuple(found)

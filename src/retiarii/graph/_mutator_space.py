@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from retiarii.graph._engine import GraphEngine, Run
 
 MAX_COUNTED = 2_000
+MAX_COUNTED_NETWORKS = 64
 _PROBES = 200
 _RANDOM_PROBES = 8
 
@@ -64,7 +65,9 @@ class MutatorSpace(SearchSpace):
     `InvalidMutation` are part of the space and have the labels that were met before it did; their trials fail.
 
     As a `SearchSpace`, it lists the choices in the model and those that the mutators meet with first candidates
-    everywhere. `size` is exact up to 2,000 and infinite beyond; `encode` is not possible.
+    everywhere. Only running the mutators shows how many architectures there are, so `size` is exact where there are at
+    most 2,000 (of at most 64 architectures of the model's own choices, each of which has to be traced), and
+    ``math.inf`` beyond. There is no `encode`, as nobody knows all labels; `encode_all` encodes architectures together.
 
     Args:
         engine: The model and the mutators.
@@ -83,6 +86,10 @@ class MutatorSpace(SearchSpace):
 
     def __repr__(self) -> str:
         return f"MutatorSpace({len(self.static)} labels in the model, {len(self.engine.mutators)} mutators)"
+
+    def _summary(self) -> str:
+        size = f"{self.size:,}" if self._counted else "too many to count"
+        return f"{len(self)} labels with first candidates, others depend on what is chosen; architectures: {size}"
 
     def __getstate__(self) -> dict[str, Any]:
         own = {"engine": self.engine, "static": self.static, "met_by_default": self.met_by_default}
@@ -126,24 +133,33 @@ class MutatorSpace(SearchSpace):
         return self._architecture(static, decide)
 
     @cached_property
-    def _count(self) -> int | float:
-        count = sum(1 for _ in itertools.islice(self._every(), MAX_COUNTED + 1))
-        return math.inf if count > MAX_COUNTED else count
+    def _counted(self) -> list[Architecture]:
+        """All architectures if they can be counted; else empty."""
+        if self.static.size > MAX_COUNTED_NETWORKS:
+            return []
+        found = list(itertools.islice(self._every(), MAX_COUNTED + 1))
+        return found if len(found) <= MAX_COUNTED else []
 
     @property
     def size(self) -> int | float:
-        """The exact number of architectures up to 2,000; ``math.inf`` where there are more, or a continuous choice."""
-        return self._count
+        """The exact number of architectures, without regard to constraints; ``math.inf`` above the limits.
+
+        The first look at it runs the mutators once for each architecture, up to the limits (see the class).
+        """
+        return len(self._counted) or math.inf
 
     def at(self, index: int) -> Architecture:
-        """Return the architecture number ``index`` in the order of `grid`; it enumerates up to there.
+        """Return the architecture number ``index`` in the order of `grid`.
+
+        In a space that is too large to be counted, all architectures up to there are enumerated in each call.
 
         Raises:
             SpaceError: There is no such number.
         """
-        found = next(itertools.islice(self._every(), index, None), None) if index >= 0 else None
+        every = iter(self._counted) if self._counted else self._every()
+        found = next(itertools.islice(every, index, None), None) if index >= 0 else None
         if found is None:
-            raise SpaceError(f"Architecture number {index} was asked for, but there are not as many.")
+            raise SpaceError(f"There is no architecture number {index} in {self!r}: there are not as many.")
         return found
 
     def grid(self) -> Iterator[Architecture]:
@@ -207,14 +223,48 @@ class MutatorSpace(SearchSpace):
     # Other spaces.
 
     def encode(self, architecture: Architecture) -> list[float]:
-        """Refuse: the labels are not known beforehand, so there is no encoding of fixed length.
+        """Refuse: the labels are not known beforehand, so there is no encoding of fixed length; see `encode_all`.
 
         Raises:
             SpaceError: Always.
         """
-        raise SpaceError(
-            "The choices of these mutators depend on each other, so architectures have no encoding of fixed length. "
-            "Use a strategy that needs none (Random, GridSearch, RegularizedEvolution)."
+        raise self._no_encoding()
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Refuse, as `encode` does.
+
+        Raises:
+            SpaceError: Always.
+        """
+        raise self._no_encoding()
+
+    def encode_all(self, architectures: Sequence[Architecture]) -> list[list[float]]:
+        """Return architectures as numbers from 0 to 1, in rows of equal length, for predictors.
+
+        The choices in the model are encoded as `SearchSpace.encode` does. Then, for each label of the mutators that
+        any of the architectures has: 1.0 where an architecture has it, else 0.0, and its value as one-hot among the
+        values that the architectures have. So rows of different calls do not compare: encode what a predictor learned
+        from together with what it is to judge.
+
+        Args:
+            architectures: Of this space.
+        """
+        seen: dict[str, list[Value]] = {}
+        for architecture in architectures:
+            for label, value in self._split(architecture)[1].items():
+                values = seen.setdefault(label, [])
+                if not any(_same(value, other) for other in values):
+                    values.append(value)
+        met = [Categorical(label, values=tuple(values)) for label, values in seen.items()]
+        together = SearchSpace((*self.static.choices, *met))
+        return [together.encode(architecture) for architecture in architectures]
+
+    def _no_encoding(self) -> SpaceError:
+        return SpaceError(
+            f"{self!r} has no encoding of fixed length: which labels its architectures have depends on what was chosen "
+            "before, and nobody knows them all. Encode those that you have together with encode_all(architectures), "
+            "or use a strategy that needs no encoding."
         )
 
     def constrained(self, *constraints: Constraint) -> SearchSpace:
@@ -252,9 +302,14 @@ class MutatorSpace(SearchSpace):
         labels = [choice.label for choice in self.static if choice.label in static and choice.is_mutable]
         labels += [choice.label for choice in met if choice.is_mutable]
         if not labels:
-            raise SpaceError("There is nothing to mutate: every choice has one candidate.")
+            raise SpaceError(
+                "There is nothing to mutate: every choice has one candidate. Give a choice more candidates."
+            )
         chosen = labels[min(int(rng.random() * len(labels)), len(labels) - 1)]
-        draw: Decide = lambda choice: choice.sample(rng)  # noqa: E731 - a name for the second way to decide
+
+        def draw(choice: Categorical) -> Value:
+            return choice.sample(rng)
+
         if chosen in self.static:
             return self._architecture(self.static.mutate(static, rng), _kept(dynamic, draw))
         choice = next(choice for choice in met if choice.label == chosen)

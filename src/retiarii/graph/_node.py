@@ -75,9 +75,8 @@ class Node:
     def operation(self) -> Operation:
         """What the node computes. Writing an entry of ``operation.parameters`` changes this node only."""
         operation = self._record.operation
-        if operation.kind is not Kind.MODULE:
-            return operation
-        return replace(operation, parameters=Parameters(operation.parameters, self._write_parameters))
+        write = self._write_parameters if operation.kind is Kind.MODULE else self._refuse_parameters
+        return replace(operation, parameters=Parameters(operation.parameters, write))
 
     @property
     def arguments(self) -> Arguments:
@@ -191,9 +190,22 @@ class Node:
         operation = record.operation.with_parameters(parameters)
         self.graph._write(replace(record, operation=operation, member=self.graph._own_member(record, operation)))
 
+    def _refuse_parameters(self, parameters: dict[str, Any]) -> None:
+        operation = self._record.operation
+        raise InvalidMutation(
+            f"Node {self.path!r} is no layer but a {operation.kind.value} ({operation.type}), so it has no constructor "
+            "parameters that can be written. Change how it is called with update_arguments(), or what it is with "
+            "update_operation().",
+            node=self.path,
+        )
+
     def _check_inner(self, what: str) -> None:
         if self.id in (INPUT_ID, OUTPUT_ID):
-            raise InvalidMutation(f"{what} on {self.name!r} of graph {self.graph.name!r}, which is no operation.")
+            end = "input" if self.id == INPUT_ID else "output"
+            raise InvalidMutation(
+                f"{what} was called on the {end} node of graph {self.graph.name!r}, which is no operation. Change its "
+                "edges instead."
+            )
 
 
 class Edge:

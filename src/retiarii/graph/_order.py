@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from retiarii.errors import InvalidMutation
-from retiarii.graph._records import INPUT_ID, OUTPUT_ID, NodeRecord
+from retiarii.graph._records import INPUT_ID, OUTPUT_ID, NodeRecord, full_path
 
 
 def execution_order(records: Mapping[int, NodeRecord], graph: str) -> list[int]:
@@ -59,7 +59,7 @@ def _cycle(
     return InvalidMutation(
         f"The nodes {' -> '.join([*loop, loop[0]])} of graph {graph!r} form a cycle. Remove one of the edges between "
         "them.",
-        node=loop[0],
+        node=full_path(graph, loop[0]),
     )
 
 

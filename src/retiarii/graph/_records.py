@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from retiarii.graph._operation import Arguments, Input, Inputs, Kind, Operation
+from retiarii.graph._operation import Arguments, Input, Kind, Operation
 
 INPUT_ID = 0
 OUTPUT_ID = 1
@@ -145,5 +145,15 @@ class GraphData:
         return GraphData(dict(self.records), self.module, self.input_names, self.next_id)
 
 
+def full_path(graph: str, member: str) -> str:
+    """Return the path in the model of what is in a graph.
+
+    Args:
+        graph: The name of the graph.
+        member: The path of a submodule, or the name of a node, in the graph.
+    """
+    return member if graph.startswith("_") else f"{graph}.{member}"
+
+
 SINGLE = Arguments((Input(0),))
-ALL_AS_LIST = Arguments((Inputs(),))
+"""How a node is called that takes exactly one value, such as the output."""

@@ -126,7 +126,10 @@ def candidate_values(candidates: Sequence[Any], place: str) -> tuple[Value, ...]
         DomainError: There are none.
     """
     if not candidates:
-        raise DomainError(f"The choice at {place} has no candidates.")
+        raise DomainError(
+            f"The choice at {place} has no candidates. Give it at least one, or raise InvalidMutation where nothing is "
+            "left to choose from."
+        )
     for name in (_short_name, _full_name):
         try:
             values = Architecture({"candidates": tuple(map(name, candidates))})["candidates"]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Iterable, Iterator, Mapping, Sized
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, DistributedSampler, IterableDataset, RandomSampler, Subset
 
 from retiarii.errors import ConfigError
@@ -68,7 +69,8 @@ class Cycle:
 
     Args:
         batches: A loader.
-        start: How many batches to leave out, to go on where another cycle stopped.
+        start: Where to begin: how many batches to leave out, or the state of another cycle of the same loader. Only a
+            state says in which order the loader shuffled the pass that the other one was in.
 
     Attributes:
         num_batches: How many batches were yielded, those left out included.
@@ -77,13 +79,22 @@ class Cycle:
         ConfigError: It is empty.
     """
 
-    def __init__(self, batches: Iterable[Any], start: int = 0) -> None:
+    def __init__(self, batches: Iterable[Any], start: int | Mapping[str, Any] = 0) -> None:
         self._batches = batches
         self._iterator: Iterator[Any] = iter(())
         self._num_passes = 0
+        self._generator_before_pass: Tensor | None = None
         self.num_batches = 0
-        if start:
+        if isinstance(start, int):
             self._skip(start)
+        elif start["generator"] is not None:
+            with torch.random.fork_rng(devices=[]):
+                torch.set_rng_state(start["generator"])
+                self._skip(start["num_batches"])
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return where this cycle is, as ``start`` of another: tensors and plain data."""
+        return {"num_batches": self.num_batches, "generator": self._generator_before_pass}
 
     def __iter__(self) -> Cycle:
         return self
@@ -102,6 +113,7 @@ class Cycle:
         if isinstance(sampler, DistributedSampler):
             sampler.set_epoch(self._num_passes)
         self._num_passes += 1
+        self._generator_before_pass = torch.get_rng_state()  # from which loaders draw the order of their batches
         self._iterator = iter(self._batches)
 
     def _first(self) -> Any:

@@ -44,6 +44,7 @@ class SearchCallback(pytorch_lightning.Callback):
             needed by searches whose phase is "none".
         on_record: Is called after each epoch, in the main process.
         reward_metric_name: The metric that is the reward, if the strategy does not name it.
+        smaller_is_better: Whether the reward is the negative of that metric.
 
     Attributes:
         history: The records of all epochs so far.
@@ -59,6 +60,7 @@ class SearchCallback(pytorch_lightning.Callback):
         *,
         on_record: Callable[[SearchRecord], None] | None = None,
         reward_metric_name: str | None = None,
+        smaller_is_better: bool = False,
     ) -> None:
         if arch_dataloaders is None and search.phase != "none":
             raise ConfigError(
@@ -69,9 +71,10 @@ class SearchCallback(pytorch_lightning.Callback):
         self.history: list[SearchRecord] = []
         self._loaders = arch_dataloaders
         self._on_record = on_record
+        self._sign = -1.0 if smaller_is_better else 1.0
         self._reward_metric_name = search.hints.reward_metric_name or reward_metric_name
         self._batches: Cycle | None = None
-        self._num_batches = 0
+        self._start: int | dict[str, Any] = 0
         self._statistics: BatchStatistics | None = None
 
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
@@ -94,7 +97,7 @@ class SearchCallback(pytorch_lightning.Callback):
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         """Begin with the batches for the architecture."""
         if self._loaders is not None:
-            self._batches = Cycle(_Chain(self._loaders), start=self._num_batches)
+            self._batches = Cycle(_Chain(self._loaders), start=self._start)
 
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
         """Let schedules follow."""
@@ -145,14 +148,14 @@ class SearchCallback(pytorch_lightning.Callback):
         return {
             "search": self.search.state_dict(),
             "history": [record.to_json() for record in self.history],
-            "num_batches": 0 if self._batches is None else self._batches.num_batches,
+            "batches": None if self._batches is None else self._batches.state_dict(),
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on with the state of a checkpoint."""
         self.search.load_state_dict(state_dict["search"])
         self.history = [SearchRecord.from_json(record) for record in state_dict["history"]]
-        self._num_batches = state_dict["num_batches"]
+        self._start = state_dict["batches"] or 0
 
     def _learn_from_rewards(self, trainer: Any, pl_module: Any) -> None:
         num_steps = self.search.hints.steps_per_epoch
@@ -169,7 +172,7 @@ class SearchCallback(pytorch_lightning.Callback):
             pl_module.on_validation_epoch_start()
             pl_module.validation_step(batch, batch_idx)
             pl_module.on_validation_epoch_end()  # where metrics over several batches are logged
-            return reward_of(logged, self._reward_metric_name)
+            return self._sign * reward_of(logged, self._reward_metric_name)
 
 
 def _moved(batch: Any, trainer: Any, pl_module: Any) -> Any:
@@ -203,6 +206,7 @@ def fit_supernet(
     arch_dataloaders: Any = None,
     on_record: Callable[[SearchRecord], None] | None = None,
     reward_metric_name: str | None = None,
+    smaller_is_better: bool = False,
     **fit_kwargs: Any,
 ) -> SearchCallback:
     """Train and search a supernet with a Lightning module and trainer.
@@ -217,6 +221,7 @@ def fit_supernet(
         arch_dataloaders: Batches for the architecture.
         on_record: Is called after each epoch, in the main process.
         reward_metric_name: The metric that is the reward, if the strategy does not name it.
+        smaller_is_better: Whether the reward is the negative of that metric.
         **fit_kwargs: Further arguments of ``Trainer.fit``, for example ``ckpt_path``.
 
     Returns:
@@ -230,7 +235,13 @@ def fit_supernet(
     else:
         module.model = search.supernet.module
     batches = val_dataloaders if arch_dataloaders is None else arch_dataloaders
-    callback = SearchCallback(search, batches, on_record=on_record, reward_metric_name=reward_metric_name)
+    callback = SearchCallback(
+        search,
+        batches,
+        on_record=on_record,
+        reward_metric_name=reward_metric_name,
+        smaller_is_better=smaller_is_better,
+    )
     trainer.callbacks.insert(0, callback)
     trainer.fit(module, train_dataloaders, val_dataloaders, **fit_kwargs)
     return callback

@@ -31,6 +31,16 @@ class PathSearch(OneShotSearch):
         self._num_steps = 0
         self._num_validations = 0
 
+    @property
+    def names_best(self) -> bool:
+        """No: nothing is learnt about architectures."""
+        return False
+
+    @property
+    def space(self) -> SearchSpace:
+        """What paths are drawn from."""
+        return self._space
+
     def begin_epoch(self, epoch: int, num_epochs: int) -> None:
         """Enter an epoch; every epoch is validated on the same paths."""
         super().begin_epoch(epoch, num_epochs)

@@ -11,7 +11,7 @@ from retiarii.oneshot._controller_search import ControllerLearning, ControllerSe
 from retiarii.oneshot._decision import check_weighable
 from retiarii.oneshot._sampling import PathSearch
 from retiarii.oneshot._search import DriverHints, OneShotSearch
-from retiarii.oneshot._strategy import OneShotStrategy, check_at_least
+from retiarii.oneshot._strategy import OneShotStrategy, SubnetStrategy, check_at_least
 from retiarii.oneshot._supernet import Supernet
 from retiarii.space import Constraint
 
@@ -20,11 +20,15 @@ from retiarii.space import Constraint
 class RandomOneShot(OneShotStrategy):
     """Trains the supernet on one random path per step; which architecture is best is for a second search to find.
 
-    `export` returns a random architecture. Give the trained supernet and any multi-trial strategy to `search_subnets`.
+    In an experiment that follows by itself: ``second_phase`` searches the trained supernet, and every subnet that it
+    evaluates is a trial. In a loop of your own, `search_subnets` does that; ``export`` of the search returns a random
+    architecture.
 
     Args:
-        filter: Says whether an architecture may be sampled, for example a `CostLimit`.
+        filter: Says whether an architecture may be sampled, for example a `CostLimit`; the second phase keeps to it.
         keep_sampled: Whether the history lists the sampled paths.
+        second_phase: Any multi-trial strategy; None stands for `RegularizedEvolution` in experiments, or for
+            `GridSearch` where there are no more architectures than trials.
 
     Reference:
         Single Path One-Shot (Guo et al., 2020), arXiv:1904.00420, section 3.2, "uniform sampling" of paths. Deviation:
@@ -33,6 +37,7 @@ class RandomOneShot(OneShotStrategy):
 
     filter: Constraint | None = None
     keep_sampled: bool = True
+    second_phase: SubnetStrategy | None = None
 
     def start(self, supernet: Supernet, *, seed: int) -> OneShotSearch:
         """Start a search on a supernet."""

@@ -12,7 +12,7 @@ from torch import Tensor, optim
 from retiarii.errors import ConfigError
 from retiarii.oneshot._history import SearchRecord, entropy_of
 from retiarii.oneshot._supernet import Supernet
-from retiarii.space import Architecture
+from retiarii.space import Architecture, SearchSpace
 
 Loss: TypeAlias = Callable[[], Tensor]
 Reward: TypeAlias = Callable[[], float]
@@ -114,6 +114,16 @@ class OneShotSearch(ABC):
     @abstractmethod
     def reset_for_validation(self) -> None:
         """Decide what the supernet computes for the next validation batch."""
+
+    @property
+    def names_best(self) -> bool:
+        """Whether `export` is what was learnt; if not, a second search among the subnets has to find out."""
+        return True
+
+    @property
+    def space(self) -> SearchSpace:
+        """The architectures that come into question: the space of the supernet, perhaps with constraints."""
+        return self.supernet.space
 
     def architecture_step(
         self,

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Protocol
 
 from torch import nn
 
 from retiarii.errors import ConfigError
 from retiarii.oneshot._build import build_supernet
 from retiarii.oneshot._search import OneShotSearch
+from retiarii.oneshot._subnet_search import AskTell
 from retiarii.oneshot._supernet import Supernet
+from retiarii.space import SearchSpace
+from retiarii.trial import Direction
+
+
+class SubnetStrategy(Protocol):
+    """What can search a trained supernet: `retiarii.strategy.Strategy`."""
+
+    def search(self, space: SearchSpace, *, seed: int = 0, direction: Direction | str = Direction.MAXIMIZE) -> AskTell:
+        """Start a search."""
 
 
 class OneShotStrategy(ABC):
@@ -19,6 +30,16 @@ class OneShotStrategy(ABC):
     drives the training step of an evaluator. To add an algorithm, write `start`; differentiable ones need only a
     `Relaxation`.
     """
+
+    @property
+    def direction(self) -> Direction | None:
+        """The direction that the options fix; None where whoever starts the search decides."""
+        return None
+
+    @property
+    def second_phase(self) -> SubnetStrategy | None:
+        """The multi-trial strategy that is to search the trained supernet, if one is named."""
+        return None
 
     @abstractmethod
     def start(self, supernet: Supernet, *, seed: int) -> OneShotSearch:

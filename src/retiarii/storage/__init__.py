@@ -3,6 +3,7 @@
 `open_store` finds a `Store`. An experiment is one `ExperimentRecord`; its loop alone, under `Store.lock`, writes trials
 and `Intermediate` results with `Store.write`, one transaction each, so that a process killed at any instant has lost no
 finished trial. Others read at the same time: `Store.iter_trials`, `Store.best_trials`, `Store.failure_reasons`.
+`Store.list_epochs` is the history of a one-shot search.
 `Store.load_log` gives the `ExperimentLog` from which a search is resumed exactly, and `Store.request_stop` asks the
 process that runs an experiment to end it. Architectures and metrics are stored as canonical JSON, never as pickles.
 
@@ -11,6 +12,7 @@ This room knows nothing of models, strategies and executors, and never imports t
 
 from retiarii.storage._location import Location, experiments_home, locate
 from retiarii.storage._records import (
+    EpochRecord,
     ExperimentLog,
     ExperimentRecord,
     ExperimentState,
@@ -21,6 +23,7 @@ from retiarii.storage._records import (
 from retiarii.storage._store import Store, open_store
 
 __all__ = [
+    "EpochRecord",
     "ExperimentLog",
     "ExperimentRecord",
     "ExperimentState",

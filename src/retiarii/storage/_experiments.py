@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from retiarii.errors import ConfigError, DuplicateError, NotFoundError
 from retiarii.storage._records import ExperimentRecord
 from retiarii.storage._rows import experiment_from_row, experiment_row
-from retiarii.storage._schema import EXPERIMENTS, INTERMEDIATES, TRIALS
+from retiarii.storage._schema import EPOCHS, EXPERIMENTS, INTERMEDIATES, TRIALS
 
 _FIELDS = tuple(field.name for field in fields(ExperimentRecord))
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # it names folders too
@@ -113,6 +113,7 @@ def remove(connection: Connection, experiment_id: str, where: str) -> None:
     Raises:
         NotFoundError: There is no such experiment.
     """
+    connection.execute(delete(EPOCHS).where(EPOCHS.c.experiment_id == experiment_id))
     connection.execute(delete(INTERMEDIATES).where(INTERMEDIATES.c.experiment_id == experiment_id))
     connection.execute(delete(TRIALS).where(TRIALS.c.experiment_id == experiment_id))
     if connection.execute(delete(EXPERIMENTS).where(EXPERIMENTS.c.id == experiment_id)).rowcount == 0:

@@ -90,6 +90,23 @@ class Intermediate:
 
 
 @dataclass(frozen=True)
+class EpochRecord:
+    """One epoch in the training of a supernet.
+
+    Attributes:
+        number: From 0.
+        record: What the search looked like at its end, plain JSON data: `retiarii.oneshot.SearchRecord.to_json`.
+        metrics: What was measured on the supernet; NaN and infinities are allowed here.
+        time: Unix time of its end, seconds.
+    """
+
+    number: int
+    record: dict[str, Any] = field(default_factory=dict)
+    metrics: Metrics = field(default_factory=dict)
+    time: float = field(default_factory=time.time)
+
+
+@dataclass(frozen=True)
 class FailureReason:
     """How often trials failed in the same way.
 

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 from retiarii.errors import ConfigError, CorruptStoreError
 from retiarii.space import Architecture
-from retiarii.storage._records import ExperimentRecord, ExperimentState, FailureReason, Intermediate
+from retiarii.storage._records import EpochRecord, ExperimentRecord, ExperimentState, FailureReason, Intermediate
 from retiarii.trial import Direction, Failure, FailureKind, Metrics, Trial, TrialState
 
 Row: TypeAlias = "Sequence[Any]"
@@ -132,6 +132,33 @@ def intermediate_from_row(number: int, step: int, moment: float, metrics: str) -
         raise _damaged(f"intermediate result {step!r} of trial {number!r}", err) from err
 
 
+def epoch_row(experiment_id: str, epoch: EpochRecord) -> dict[str, Any]:
+    """Return the columns of an epoch.
+
+    Raises:
+        ConfigError: Its record is not plain JSON data.
+    """
+    return {
+        "experiment_id": experiment_id,
+        "number": epoch.number,
+        "time": epoch.time,
+        "metrics": encode_metrics(epoch.metrics),
+        "record": _plain_json("record of an epoch", epoch.record),
+    }
+
+
+def epoch_from_row(number: int, moment: float, metrics: str, record: str) -> EpochRecord:
+    """Return the epoch of a row.
+
+    Raises:
+        CorruptStoreError: The row is not what `epoch_row` made.
+    """
+    try:
+        return EpochRecord(number, _parse_object(record), decode_metrics(metrics), moment)
+    except (ValueError, TypeError, AttributeError) as err:
+        raise _damaged(f"epoch {number!r}", err) from err
+
+
 def failure_reason_from_row(kind: str, message: str, count: int, example: int) -> FailureReason:
     """Return one group of failed trials.
 
@@ -163,7 +190,7 @@ def experiment_row(values: Mapping[str, Any]) -> dict[str, Any]:
     row = {}
     for name, value in values.items():
         if name in ("config", "space"):
-            row[name] = _plain_json(name, value)
+            row[name] = _plain_json(f"{name} of an experiment", value)
         else:
             row[name] = _TO_COLUMN.get(name, lambda same: same)(value)
     return row
@@ -228,7 +255,7 @@ def _plain_json(name: str, value: Any) -> str:
         return _ENCODE_ORDERED(value)
     except (TypeError, ValueError, RecursionError) as err:
         raise ConfigError(
-            f"The {name} of an experiment is stored as JSON, and this one cannot be: {err}. Expected a dict of "
+            f"The {name} is stored as JSON, and this one cannot be: {err}. Expected a dict of "
             "strings, finite numbers, booleans, None, lists and dicts."
         ) from err
 

@@ -94,6 +94,17 @@ INTERMEDIATES = Table(
     sqlite_with_rowid=False,  # small rows that are only read in the order of the key
 )
 
+# What a one-shot search looked like after each epoch of its supernet.
+EPOCHS = Table(
+    "epochs",
+    _METADATA,
+    Column("experiment_id", Text, ForeignKey("experiments.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("time", Double, nullable=False),
+    Column("metrics", Text, nullable=False),
+    Column("record", Text, nullable=False),
+)
+
 
 def prepare(connection: Connection, where: str, *, create: bool) -> None:
     """Make the tables in an empty database, or check that those of this version are there.

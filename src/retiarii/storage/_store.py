@@ -13,11 +13,11 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from retiarii.errors import ExperimentBusyError, NotFoundError, StorageError
-from retiarii.storage import _experiments, _trials
+from retiarii.storage import _epochs, _experiments, _trials
 from retiarii.storage._backend import Backend
 from retiarii.storage._location import locate
 from retiarii.storage._postgresql import PostgreSQLBackend
-from retiarii.storage._records import ExperimentLog, ExperimentRecord, FailureReason, Intermediate
+from retiarii.storage._records import EpochRecord, ExperimentLog, ExperimentRecord, FailureReason, Intermediate
 from retiarii.storage._sqlite import SQLiteBackend
 from retiarii.storage._writer import Writer
 from retiarii.trial import Direction, Trial, TrialState
@@ -277,6 +277,33 @@ class Store:
         if not log.asked:
             self.get_experiment(experiment_id)
         return log
+
+    # One-shot searches ------------------------------------------------------------------------------------------------
+
+    def write_epoch(self, experiment_id: str, epoch: EpochRecord) -> None:
+        """Write one epoch of a supernet's training, new or in the place of the one that was stored.
+
+        Raises:
+            NotFoundError: There is no such experiment.
+            ConfigError: Its record is not plain JSON data.
+        """
+        with self._backend.writing() as connection:
+            _epochs.put(connection, experiment_id, epoch, self._where)
+
+    def list_epochs(self, experiment_id: str, *, after: int = -1) -> list[EpochRecord]:
+        """Return the epochs of a supernet's training in order; none where the experiment is not one-shot.
+
+        Args:
+            experiment_id: Of which experiment.
+            after: Only epochs with larger numbers.
+
+        Raises:
+            NotFoundError: There is no such experiment.
+        """
+        found = self._read(_epochs.all_of, experiment_id, after)
+        if not found:
+            self.get_experiment(experiment_id)
+        return found
 
     # Between processes ------------------------------------------------------------------------------------------------
 

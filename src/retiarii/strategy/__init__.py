@@ -16,22 +16,44 @@ experiment runs that loop with trials in isolated processes; it is just as well 
 With several trials at a time, `Search.ask` for as many architectures as there are free workers and `Search.tell` each
 `Trial` as it ends. Same seed and same results: same proposals, also after `Search.replay`. This room neither builds
 models nor evaluates them.
+
+The one-shot strategies (`DARTS`, `ENAS`, `RandomOneShot`, ...) belong to the same family for users and have the same
+place in an experiment; their room is `retiarii.oneshot`, which imports torch and is loaded when one is named.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from retiarii._lazy import lazy_attributes
 from retiarii.strategy._evolution import EvolutionSearch, RegularizedEvolution
 from retiarii.strategy._grid import GridEnumeration, GridSearch
 from retiarii.strategy._random import Random, RandomSearch
 from retiarii.strategy._search import Search
 from retiarii.strategy._strategy import BaseStrategy, Strategy
 
+if TYPE_CHECKING:
+    from retiarii.oneshot import DARTS, ENAS, PCDARTS, DrNAS, GumbelDARTS, OneShotStrategy, Proxyless, RandomOneShot
+
 __all__ = [
+    "DARTS",
+    "ENAS",
+    "PCDARTS",
     "BaseStrategy",
+    "DrNAS",
     "EvolutionSearch",
     "GridEnumeration",
     "GridSearch",
+    "GumbelDARTS",
+    "OneShotStrategy",
+    "Proxyless",
     "Random",
+    "RandomOneShot",
     "RandomSearch",
     "RegularizedEvolution",
     "Search",
     "Strategy",
 ]
+
+_ONE_SHOT = ("DARTS", "ENAS", "PCDARTS", "DrNAS", "GumbelDARTS", "OneShotStrategy", "Proxyless", "RandomOneShot")
+__getattr__, __dir__ = lazy_attributes(__name__, dict.fromkeys(_ONE_SHOT, "retiarii.oneshot"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from retiarii.space import Architecture
-from retiarii.storage import ExperimentRecord, ExperimentState
+from retiarii.storage import EpochRecord, ExperimentRecord, ExperimentState
 from retiarii.trial import Direction, Failure, FailureKind, Trial, TrialState
 
 RECORD = ExperimentRecord(
@@ -26,6 +26,11 @@ RECORD = ExperimentRecord(
     stop_requested=True,
 )
 """An experiment of which no field has its default."""
+
+EPOCH = EpochRecord(
+    3, {"probabilities": {"op": {'"conv"': 0.25, '"skip ü"': 0.75}}}, {"default": 0.5, "loss": 1e-300}, 1_700_000_002.5
+)
+"""Likewise an epoch."""
 
 
 def running(number: int) -> Trial:

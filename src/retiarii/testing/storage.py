@@ -28,8 +28,16 @@ from typing import Any
 import pytest
 
 from retiarii.errors import ConfigError, CorruptStoreError, DuplicateError, ExperimentBusyError, NotFoundError
-from retiarii.storage import ExperimentRecord, ExperimentState, FailureReason, Intermediate, Store, open_store
-from retiarii.testing.records import RECORD, completed, failed, running, zoo
+from retiarii.storage import (
+    EpochRecord,
+    ExperimentRecord,
+    ExperimentState,
+    FailureReason,
+    Intermediate,
+    Store,
+    open_store,
+)
+from retiarii.testing.records import EPOCH, RECORD, completed, failed, running, zoo
 from retiarii.trial import Direction, Failure, FailureKind, TrialState
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
@@ -141,6 +149,7 @@ class StorageConformance:
         store.create_experiment(ExperimentRecord("second"))
         for experiment in ("first", "second"):
             store.write(experiment, trials=[replace(completed(0), intermediates=({"default": 1.0},))])
+            store.write_epoch(experiment, EPOCH)
         folder = store.directory("first")
         (folder / "payload").write_text("x")
         store.delete_experiment("first")
@@ -149,6 +158,7 @@ class StorageConformance:
         assert store.count_trials("second")[TrialState.COMPLETED] == 1
         store.create_experiment(ExperimentRecord("first"))
         assert store.list_trials("first") == []
+        assert store.list_epochs("first") == []
 
     def test_the_folder_of_an_experiment_is_its_own(self, store: Store) -> None:
         store.create_experiment(ExperimentRecord("second"))
@@ -307,6 +317,24 @@ class StorageConformance:
             store.load_log("first")
 
     # Threads and processes
+
+    def test_epochs_come_back_in_order_and_the_last_of_a_number_counts(self, store: Store) -> None:
+        assert store.list_epochs("first") == []
+        record: dict[str, Any] = {"probabilities": {"op": {'"conv"': 0.25}}, "sampled": [], "temperature": None}
+        epochs = [EpochRecord(number, record, {"default": 0.5 + number, "loss": 0.1}, 7.5) for number in range(3)]
+        for epoch in [epochs[1], epochs[0], epochs[2], replace(epochs[1], metrics={"default": math.inf})]:
+            store.write_epoch("first", epoch)
+        assert store.list_epochs("first") == [epochs[0], replace(epochs[1], metrics={"default": math.inf}), epochs[2]]
+        assert store.list_epochs("first", after=1) == [epochs[2]]
+        store.create_experiment(ExperimentRecord("second"))
+        assert store.list_epochs("second") == []
+
+    def test_an_epoch_is_plain_data_of_an_experiment(self, store: Store) -> None:
+        with pytest.raises(ConfigError, match="record of an epoch"):
+            store.write_epoch("first", EpochRecord(0, {"op": {1, 2}}))
+        for use in (lambda: store.list_epochs("absent"), lambda: store.write_epoch("absent", EpochRecord(0))):
+            with pytest.raises(NotFoundError, match="absent"):
+                use()
 
     def test_threads_share_a_store(self, store: Store) -> None:
         def work(first: int) -> None:

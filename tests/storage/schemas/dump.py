@@ -6,9 +6,9 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-from retiarii.storage import Intermediate, open_store
+from retiarii.storage import EpochRecord, Intermediate, open_store
 from retiarii.storage._schema import VERSION
-from retiarii.testing.records import RECORD, zoo
+from retiarii.testing.records import EPOCH, RECORD, zoo
 
 
 def main() -> None:
@@ -23,6 +23,7 @@ def main() -> None:
                 for step, metrics in enumerate(trial.intermediates)
             ]
             store.write(RECORD.id, intermediates=reports)
+            store.write_epoch(RECORD.id, EPOCH)
         with closing(sqlite3.connect(path)) as connection:
             dump = "\n".join(connection.iterdump()) + "\n"
     Path(__file__).with_name(f"version_{VERSION}.sql").write_text(dump)

@@ -1,4 +1,14 @@
 BEGIN TRANSACTION;
+CREATE TABLE epochs (
+	experiment_id TEXT NOT NULL, 
+	number INTEGER NOT NULL, 
+	time DOUBLE NOT NULL, 
+	metrics TEXT NOT NULL, 
+	record TEXT NOT NULL, 
+	PRIMARY KEY (experiment_id, number), 
+	FOREIGN KEY(experiment_id) REFERENCES experiments (id) ON DELETE CASCADE
+);
+INSERT INTO "epochs" VALUES('e-1.2_3',3,1700000002.5,'{"default":0.5,"loss":1e-300}','{"probabilities":{"op":{"\"conv\"":0.25,"\"skip \u00fc\"":0.75}}}');
 CREATE TABLE experiments (
 	id TEXT NOT NULL, 
 	name TEXT NOT NULL, 
@@ -17,7 +27,7 @@ CREATE TABLE experiments (
 	space TEXT NOT NULL, 
 	PRIMARY KEY (id)
 );
-INSERT INTO "experiments" VALUES('e-1.2_3','Größe 🌍','stopped','minimize','18446744073709551615','RegularizedEvolution(population_size=100)',1700000000.25,1.79523352248828768724e+09,4194304,'host','0.0.1','stopped by Ctrl-C',1,'{"trial_concurrency":2,"budget":{"z":[1,2.5,null,true],"a":"\u00fc"}}','{"choices":[{"label":"op","values":["a","b"]}]}');
+INSERT INTO "experiments" VALUES('e-1.2_3','Größe 🌍','stopped','minimize','18446744073709551615','RegularizedEvolution(population_size=100)',1700000000.25,1.79524387018462061888e+09,4194304,'host','0.0.1','stopped by Ctrl-C',1,'{"trial_concurrency":2,"budget":{"z":[1,2.5,null,true],"a":"\u00fc"}}','{"choices":[{"label":"op","values":["a","b"]}]}');
 CREATE TABLE intermediates (
 	experiment_id TEXT NOT NULL, 
 	number INTEGER NOT NULL, 
@@ -37,7 +47,7 @@ CREATE TABLE schema_version (
 	created DOUBLE NOT NULL, 
 	PRIMARY KEY (version)
 );
-INSERT INTO "schema_version" VALUES(1,1.79523352248025846482e+09);
+INSERT INTO "schema_version" VALUES(1,1.79524387016486644749e+09);
 CREATE TABLE trials (
 	experiment_id TEXT NOT NULL, 
 	number INTEGER NOT NULL, 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import nn, optim
 
 from retiarii.errors import EvaluatorError
 from retiarii.evaluator._evaluator import Evaluator
+from retiarii.evaluator._supernet import SupernetTraining
 from retiarii.evaluator.pytorch._lightning_data import fresh_copy, fresh_loaders
 from retiarii.evaluator.pytorch._lightning_extra import pytorch_lightning
 from retiarii.evaluator.pytorch._lightning_module import (
@@ -28,6 +29,9 @@ from retiarii.evaluator.pytorch._lightning_trainer import (
     quiet_lightning,
 )
 from retiarii.trial import Direction, Metrics
+
+if TYPE_CHECKING:
+    from retiarii.oneshot import OneShotSearch
 
 
 class Lightning(Evaluator):
@@ -121,6 +125,58 @@ class Lightning(Evaluator):
     def fit(self, model: nn.Module) -> Metrics | None:
         """Do the same as `evaluate`."""
         return self.evaluate(model)
+
+    def train_supernet(self, search: OneShotSearch, training: SupernetTraining) -> None:
+        """Train a supernet with the module, the trainer and the training data; it learns from the validation data.
+
+        Args:
+            search: The running search.
+            training: Whom to tell, and what to continue from.
+
+        Raises:
+            EvaluatorError: There are no validation data, the trainer uses several processes, or the checkpoint cannot
+                be read.
+            MetricError: The metric to compare by was not logged, or it is not clear which it is.
+        """
+        from retiarii.evaluator.pytorch._lightning_supernet import train
+
+        module = fresh_copy(self.module)
+        if not self._has_validation(module):
+            raise EvaluatorError(
+                f"{type(self).__name__} has no validation data, from which one-shot strategies learn and by which "
+                "architectures are compared. Give it val_dataloaders (retiarii.oneshot.split_loader makes two loaders "
+                "of one)."
+            )
+        with quiet_lightning(r".*sampler has shuffling enabled"), honest_interrupts():
+            train(self, search, training, module, lambda callback: fresh_trainer(self.trainer, callback))
+
+    def evaluate_subnet(self, model: nn.Module, *, calibration_batches: int = 20) -> Metrics | None:
+        """Measure a network on the validation data, with the weights that it has.
+
+        Args:
+            model: The network; the statistics of its batch normalisations are computed anew, on training data.
+            calibration_batches: Training batches from which they are computed.
+
+        Returns:
+            The metrics of the validation, or None if the module reported a final result by itself.
+
+        Raises:
+            EvaluatorError: There are no validation data.
+            MetricError: The metric to compare by was not logged, or it is not clear which it is.
+        """
+        from retiarii.evaluator.pytorch._lightning_supernet import Recalibration
+
+        module = fresh_copy(self.module)
+        _set_model(module, model)
+        self._check_validation(module)
+        report = ReportMetrics(self.monitor)
+        callbacks = [Recalibration(self, calibration_batches)]
+        trainer = fresh_trainer(self.trainer, report, callbacks=callbacks, logger=False, enable_checkpointing=False)
+        train, validation = self.train_dataloaders, fresh_loaders(self.val_dataloaders)
+        data = train if isinstance(train, pytorch_lightning.LightningDataModule) else validation
+        with quiet_lightning(r".*sampler has shuffling enabled"), honest_interrupts():
+            trainer.validate(module, data, verbose=False)
+        return report.conclude(trainer)
 
     def _run(self, trainer: pytorch_lightning.Trainer, module: Any, report: ReportMetrics) -> None:
         """Train where there are training data, and validate at least once where there are validation data."""

@@ -36,7 +36,7 @@ class ReportMetrics(pytorch_lightning.Callback):
         if trainer.sanity_checking:
             return
         self._flush()
-        self._logged, self._is_pending = _numbers(trainer.callback_metrics), True
+        self._logged, self._is_pending = logged_numbers(trainer.callback_metrics), True
 
     @property
     def has_validated(self) -> bool:
@@ -57,7 +57,8 @@ class ReportMetrics(pytorch_lightning.Callback):
         recorder = current_recorder()
         if recorder is not None and recorder.final is not None:
             return None
-        return name_default(_numbers(trainer.callback_metrics) if self._logged is None else self._logged, self._monitor)
+        logged = logged_numbers(trainer.callback_metrics) if self._logged is None else self._logged
+        return name_default(logged, self._monitor)
 
     def _flush(self) -> None:
         is_pending, self._is_pending = self._is_pending, False
@@ -106,5 +107,6 @@ def _only_candidate(validation: Mapping[str, float], logged: Mapping[str, float]
     )
 
 
-def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
+def logged_numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """Return what was logged as plain numbers."""
     return {name: float(value) for name, value in metrics.items()}

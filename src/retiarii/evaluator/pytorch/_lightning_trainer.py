@@ -47,25 +47,35 @@ class Trainer(pytorch_lightning.Trainer):
             super().__init__(*args, **{**_defaults(kwargs), **kwargs})
 
 
-def fresh_trainer(trainer: pytorch_lightning.Trainer, callback: pytorch_lightning.Callback) -> Any:
-    """Build the same trainer again, with one more callback; callbacks and loggers are copies."""
+def fresh_trainer(trainer: pytorch_lightning.Trainer, callback: pytorch_lightning.Callback, **changes: Any) -> Any:
+    """Build the same trainer again, with one more callback; callbacks and loggers are copies.
+
+    Args:
+        trainer: The trainer.
+        callback: The additional callback.
+        **changes: Arguments to change.
+    """
     call = call_of(trainer)
     assert call is not None, "checked by check_trainer"
-    kwargs = fresh_copy(call.kwargs)
+    kwargs = {**fresh_copy(call.kwargs), **changes}
     kwargs["callbacks"] = [*_as_list(kwargs.get("callbacks")), callback]
     return call.cls(*fresh_copy(call.args), **kwargs)
 
 
 @contextmanager
-def quiet_lightning() -> Iterator[None]:
-    """Hold back what Lightning says in every run; a logging level that the user set is left alone."""
+def quiet_lightning(*more: str) -> Iterator[None]:
+    """Hold back what Lightning says in every run; a logging level that the user set is left alone.
+
+    Args:
+        *more: Patterns of further warnings that miss the point.
+    """
     loggers = [logging.getLogger(name) for name in _LIGHTNING_LOGGERS]
     hushed = [logger for logger in loggers if logger.level == logging.INFO]  # the level that Lightning itself sets
     for logger in hushed:
         logger.setLevel(logging.WARNING)
     try:
         with warnings.catch_warnings():
-            for message in _POINTLESS_WARNINGS:
+            for message in (*_POINTLESS_WARNINGS, *more):
                 warnings.filterwarnings("ignore", message=message)
             yield
     finally:

@@ -71,14 +71,33 @@ def _tensor_origins(module: nn.Module, name: str, origin: str) -> Iterator[tuple
 
 
 def module_origins(old: nn.Module, new: nn.Module) -> Iterator[tuple[nn.Module, nn.Module]]:
-    """Yield the modules of a part of the base model, each with the fixed module that has its weights from there."""
+    """Yield the modules of a base model that fixed modules have their weights from, each with that fixed module.
+
+    Args:
+        old: The base model, or a part of it.
+        new: What was made of it.
+    """
+    start = _inside(old, _roots.get(new, ()))
+    if start is not None:
+        yield from _module_origins(start, new)
+
+
+def _module_origins(old: nn.Module, new: nn.Module) -> Iterator[tuple[nn.Module, nn.Module]]:
     yield old, new
     for name, child in new._modules.items():
-        part: nn.Module | None = old
-        for step in (name, *_inner_paths.get(new, {}).get(name, ())):
-            part = None if part is None else part._modules.get(step)
+        part = _inside(old, (name, *_inner_paths.get(new, {}).get(name, ())))
         if child is not None and part is not None:
-            yield from module_origins(part, child)
+            yield from _module_origins(part, child)
+
+
+def _inside(module: nn.Module, names: tuple[str, ...]) -> nn.Module | None:
+    """Return the module on the way along ``names``; None where there is none."""
+    for name in names:
+        child = module._modules.get(name)
+        if child is None:
+            return None
+        module = child
+    return module
 
 
 def _joined(prefix: str, names: tuple[str, ...]) -> str:

@@ -1,0 +1,24 @@
+"""One seed for every generator that user code may draw from."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import torch
+
+
+def seed_everything(seed: int) -> None:
+    """Seed the generators of `random`, NumPy and torch, those of all devices included.
+
+    Args:
+        seed: 0 <= seed < 2**64.
+    """
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    if torch.accelerator.current_accelerator() is None:
+        # What torch.manual_seed() does here, less the calls that it queues for every back end that this build lacks:
+        # they take half a millisecond, and the queues grow without end.
+        torch.default_generator.manual_seed(seed)
+    else:
+        torch.manual_seed(seed)

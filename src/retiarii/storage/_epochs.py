@@ -1,0 +1,38 @@
+"""Queries about the epochs of one-shot searches; each function runs inside the transaction of its caller."""
+
+from __future__ import annotations
+
+import time
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from retiarii.storage._experiments import missing
+from retiarii.storage._records import EpochRecord
+from retiarii.storage._rows import epoch_from_row, epoch_row
+from retiarii.storage._schema import EPOCHS, EXPERIMENTS
+
+
+def put(connection: Connection, experiment_id: str, epoch: EpochRecord, where: str) -> None:
+    """Write an epoch in the place of the one of the same number.
+
+    Raises:
+        NotFoundError: There is no such experiment.
+        ConfigError: Its record is not plain JSON data.
+    """
+    row = epoch_row(experiment_id, epoch)
+    touch = update(EXPERIMENTS).where(EXPERIMENTS.c.id == experiment_id).values(updated=time.time())
+    if connection.execute(touch).rowcount == 0:
+        raise missing(connection, experiment_id, where)
+    is_this = (EPOCHS.c.experiment_id == experiment_id, EPOCHS.c.number == epoch.number)
+    connection.execute(delete(EPOCHS).where(*is_this))
+    connection.execute(insert(EPOCHS), row)
+
+
+def all_of(connection: Connection, experiment_id: str, after: int) -> list[EpochRecord]:
+    """Return the epochs with numbers above ``after``, by number."""
+    query = (
+        select(EPOCHS.c.number, EPOCHS.c.time, EPOCHS.c.metrics, EPOCHS.c.record)
+        .where(EPOCHS.c.experiment_id == experiment_id, EPOCHS.c.number > after)
+        .order_by(EPOCHS.c.number)
+    )
+    return [epoch_from_row(*row) for row in connection.execute(query)]
