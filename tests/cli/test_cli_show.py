@@ -1,4 +1,7 @@
+import math
+
 from retiarii.space import SearchSpace
+from retiarii.storage import EpochRecord
 
 
 def test_show_tells_what_one_wants_to_know(run, store):
@@ -28,6 +31,23 @@ def test_a_running_experiment_shows_its_process_and_trials(run, store):
     assert f"{pid} on " in out
     assert "1 running" in out
     assert "killed" not in out
+
+
+def test_a_one_shot_search_shows_how_sure_it_is(run, store):
+    for number in range(2):
+        shares = {'"conv"': 0.75, '"pool"': 0.25, "[0, 1]": 0.0}
+        record = {"probabilities": {"op": shares}, "entropy": {"op": 0.5623}, "temperature": 0.5, "sampled": [{}]}
+        store.write_epoch("aa11", EpochRecord(number, record, {"default": 0.5, "val_acc": 0.5, "loss": math.nan}))
+    out = run("show", "aa11").out
+    section = out[out.index("Supernet") : out.index("Best trials")]
+    assert "2 epochs, loss nan, val_acc 0.5000, mean entropy 0.5623 nats" in section
+    assert "conv 0.750  pool 0.250  [0, 1] 0.000" in section
+    epochs = run("show", "aa11", "--json").json["epochs"]
+    assert [epoch["epoch"] for epoch in epochs] == [0, 1]
+    assert epochs[1]["probabilities"] == {"op": {'"conv"': 0.75, '"pool"': 0.25, "[0, 1]": 0.0}}
+    assert epochs[1]["metrics"]["loss"] is None
+    assert "sampled" not in epochs[1]
+    assert run("show", "bb22", "--json").json["epochs"] == []
 
 
 def test_show_as_json(run, store):

@@ -52,7 +52,7 @@ def trial_json(trial: Trial, *, in_full: bool = False) -> dict[str, Any]:
         "number": trial.number,
         "state": trial.state.value,
         "metric": trial.metric,
-        "metrics": None if trial.metrics is None else _finite(trial.metrics),
+        "metrics": None if trial.metrics is None else finite(trial.metrics),
         "started": trial.started,
         "ended": trial.ended,
         "device": trial.device,
@@ -63,7 +63,7 @@ def trial_json(trial: Trial, *, in_full: bool = False) -> dict[str, Any]:
     if trial.failure is not None:
         data["failure"] = {"kind": trial.failure.kind.value, "message": trial.failure.message}
     if in_full:
-        data["intermediates"] = [_finite(metrics) for metrics in trial.intermediates]
+        data["intermediates"] = [finite(metrics) for metrics in trial.intermediates]
         data["traceback"] = None if trial.failure is None else trial.failure.traceback
         data["output"] = trial.output
     return data
@@ -74,5 +74,6 @@ def reason_json(reason: FailureReason) -> dict[str, Any]:
     return {"kind": reason.kind.value, "message": reason.message, "count": reason.count, "example": reason.example}
 
 
-def _finite(metrics: Metrics) -> dict[str, float | None]:
+def finite(metrics: Metrics) -> dict[str, float | None]:
+    """Return metrics with None for what JSON has no numbers for."""
     return {name: value if math.isfinite(value) else None for name, value in metrics.items()}

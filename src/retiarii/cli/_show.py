@@ -11,6 +11,7 @@ from rich.text import Text
 
 from retiarii.cli._context import IdArgument, JsonOption, StorageOption, found
 from retiarii.cli._json import experiment_json, print_json, reason_json, shown_state, trial_json
+from retiarii.cli._supernet import epoch_json, supernet_section
 from retiarii.cli._text import (
     LABEL_STYLE,
     STATE_STYLES,
@@ -46,7 +47,7 @@ def show(
     storage: StorageOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show an experiment: its space, best trials, what runs, and why trials failed.
+    """Show an experiment: its space, how far its supernet is, best trials, what runs, and why trials failed.
 
     Works while the experiment runs.
     """
@@ -70,6 +71,7 @@ def _json(store: Store, record: ExperimentRecord, top_k: int) -> dict[str, objec
         "space": record.space,
         "top": [trial_json(trial) for trial in store.best_trials(record.id, top_k)],
         "running": [trial_json(trial) for trial in store.iter_trials(record.id, states=[TrialState.RUNNING])],
+        "epochs": [epoch_json(epoch) for epoch in store.list_epochs(record.id)],
         "failures": [reason_json(reason) for reason in store.failure_reasons(record.id)],
     }
 
@@ -83,6 +85,9 @@ def _print(store: Store, record: ExperimentRecord, top_k: int, out: Console) -> 
     if record.space:
         _print_space(record, out)
     sections: list[RenderableType] = []
+    epochs = store.list_epochs(record.id)
+    if epochs:
+        sections.append(supernet_section(epochs))
     if best:
         sections.append(_best(best))
     if running:

@@ -31,6 +31,7 @@ class Ending(str, Enum):
     """Why a search ended."""
 
     EXHAUSTED = "the strategy has nothing left to propose"
+    FOUND = "the supernet is trained, and the architecture that was found is measured"
     MAX_TRIALS = "max_trial_number was reached"
     MAX_DURATION = "max_experiment_duration was reached"
     ALL_FAILED = "max_failures trials failed and none succeeded"

@@ -29,8 +29,13 @@ class MultiTrialRun(ExperimentRun):
         strategy = self._payload.strategy
         assert isinstance(strategy, Strategy)  # RetiariiExperiment chose this class by it
         search = strategy.search(self._space, seed=self.record.seed, direction=self.record.direction)
-        max_trials = self._config.max_trial_number
-        return self._run_trials(search, self._executor(), max_trials=max_trials, deadline=self._deadline)
+        return self._run_trials(
+            search,
+            self._executor(),
+            total=self._space.size,
+            max_trials=self._config.max_trial_number,
+            deadline=self._deadline,
+        )
 
     def _executor(self) -> Executor:
         payload, config = self._payload, self._config

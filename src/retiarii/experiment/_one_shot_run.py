@@ -83,13 +83,17 @@ class OneShotRun(ExperimentRun):
         executor = InProcessExecutor(SubnetTask(search.supernet, self._payload.evaluator, self._folder / "trials"))
         if search.names_best:
             found = FoundSearch(self._space, search.export(), direction=self.record.direction)
-            ending = self._run_trials(found, executor)
-            return ending if ended_early is None or ending is Ending.STOPPED else ended_early
+            ending = self._run_trials(found, executor, total=None)
+            if ending is Ending.STOPPED:
+                return ending
+            return ended_early or Ending.FOUND
         max_trials = self._config.max_trial_number or MAX_SUBNETS
         strategy = self._strategy.second_phase or _default_second_phase(search.space, max_trials)
         assert isinstance(strategy, Strategy)  # checked before
         second = strategy.search(search.space, seed=self.record.seed, direction=self.record.direction)
-        return self._run_trials(second, executor, max_trials=max_trials, deadline=self._deadline)
+        return self._run_trials(
+            second, executor, total=search.space.size, max_trials=max_trials, deadline=self._deadline
+        )
 
     def _train(self, search: OneShotSearch) -> Ending | None:
         """Train the supernet, or what is left to train; return why it ended early, if it did."""

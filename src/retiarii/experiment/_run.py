@@ -102,13 +102,20 @@ class ExperimentRun(ABC):
         """Search until the budget, the strategy or the user ends it."""
 
     def _run_trials(
-        self, search: Search, executor: Executor, *, max_trials: int | None = None, deadline: float | None = None
+        self,
+        search: Search,
+        executor: Executor,
+        *,
+        total: float | None,
+        max_trials: int | None = None,
+        deadline: float | None = None,
     ) -> Ending:
         """Run the trials that a search proposes.
 
         Args:
             search: A new search.
             executor: Runs them; closed in the end.
+            total: How many there can be, where that is known.
             max_trials: At most so many, those before a resume included.
             deadline: ``time.monotonic()`` at which running trials are abandoned.
         """
@@ -121,22 +128,21 @@ class ExperimentRun(ABC):
                 self.record.id,
                 seed=self.record.seed,
                 budget=budget,
-                callback=self._told(max_trials, search.space.size),
+                callback=self._told([max_trials, total]),
                 stop=self.stop,
                 log=self._store.load_log(self.record.id) if self._is_resumed else None,
             )
             return loop.run()
 
-    def _told(self, max_trials: int | None, size: float | None) -> Callback:
+    def _told(self, limits: Sequence[float | None]) -> Callback:
         """Return whoever is to be told, the display of progress included.
 
         Args:
-            max_trials: At most so many trials.
-            size: Of the space.
+            limits: At most so many trials; None for any number.
         """
         if self._config.progress is False:
             return CallbackList(self._callbacks)
-        finite = [int(limit) for limit in (max_trials, size) if limit is not None and limit < _MANY]
+        finite = [int(limit) for limit in limits if limit is not None and limit < _MANY]
         total = min(finite, default=None)
         display = ProgressDisplay(f"{self.record.name} ({self.record.id})", total, self.record.direction)
         self._displays.append(display)
