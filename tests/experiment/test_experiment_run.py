@@ -366,8 +366,27 @@ def test_mutators_and_choices_in_the_model_are_searched_together(platform):
     assert "Linear(4, 16)" in code or "out_features=16" in code
     assert "retiarii" not in code
     assert measure(experiment.export_top_models(formatter="instance")[0]) == pytest.approx(16.1)
+    [graph] = experiment.export_top_models(formatter="graph")
+    assert graph.metric == pytest.approx(16.1)
+    assert graph.evaluator is experiment.evaluator
     viewed = RetiariiExperiment.view(experiment.id)
     assert viewed.export_top_models() == experiment.export_top_models()
+
+
+class Deepen(Mutator):
+    """Has more architectures than anybody counts."""
+
+    def mutate(self, model):
+        for _ in range(self.choice(list(range(1, 20)))):
+            self.choice([1, 2, 3, 4])
+
+
+def test_a_grid_of_unknown_size_is_refused_before_the_first_trial():
+    model = nn.Sequential(nn.Linear(4, 2))
+    experiment = RetiariiExperiment(model, FunctionalEvaluator(len), [Deepen()], GridSearch())
+    with pytest.raises(ConfigError, match=r"not known.*RegularizedEvolution"):
+        experiment.run(config())
+    assert experiment.trials() == []
 
 
 def test_the_graph_engine_gives_the_same_results_as_the_python_engine():
@@ -377,7 +396,7 @@ def test_the_graph_engine_gives_the_same_results_as_the_python_engine():
 
     found = [run(lambda m: forward(m).item(), execution_engine=name).trials() for name in ("py", "base")]
     assert [t.architecture for t in found[0]] == [t.architecture for t in found[1]]
-    assert all(t.metric is not None for t in found[1])
+    assert [t.metrics for t in found[0]] == [t.metrics for t in found[1]]
 
 
 def test_a_shape_that_does_not_fit_costs_no_training():

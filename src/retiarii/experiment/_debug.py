@@ -43,7 +43,7 @@ def debug_mutated_model(
         MetricError: The evaluator reported no usable metric.
         GraphError: A mutator cannot be applied, or the model cannot be turned into a graph.
     """
-    engine = make_engine(base_model, tuple(applied_mutators or ()), RetiariiExeConfig())
+    engine = make_engine(base_model, tuple(applied_mutators or ()), RetiariiExeConfig(), trainer)
     space = joint_space(engine, trainer)
     chosen = space.default() if architecture is None else space.architecture(architecture)
     logger.info("Evaluating %s", chosen)

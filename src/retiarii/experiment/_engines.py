@@ -16,7 +16,9 @@ from retiarii.nn.pytorch import extract_space
 from retiarii.space import SearchSpace
 
 
-def make_engine(model: nn.Module, mutators: Sequence[Mutator], config: RetiariiExeConfig) -> Engine:
+def make_engine(
+    model: nn.Module, mutators: Sequence[Mutator], config: RetiariiExeConfig, evaluator: Evaluator | None = None
+) -> Engine:
     """Return the engine that the settings name; mutators need graphs, so they bring the graph engine with them.
 
     Args:
@@ -24,13 +26,14 @@ def make_engine(model: nn.Module, mutators: Sequence[Mutator], config: RetiariiE
         mutators: Applied in this order.
         config: ``execution_engine``, and ``dummy_input``, with which shapes are checked before a network is built, and
             an `InputChoice` learns how many inputs it has.
+        evaluator: Mutators find it at ``model.evaluator``.
     """
     example = None if config.dummy_input is None else torch.zeros(*config.dummy_input)
     if example is not None:
         _show(model, example)
     if not mutators and config.execution_engine != "base":
         return PythonEngine(model)
-    return GraphEngine(model, mutators, example_input=example)
+    return GraphEngine(model, mutators, example_input=example, evaluator=evaluator)
 
 
 @torch.no_grad()

@@ -341,7 +341,11 @@ class RetiariiExperiment:
             return [engine.build(architecture) for architecture in architectures]
         by_graph = engine if isinstance(engine, GraphEngine) else GraphEngine(self.base_model)
         if formatter == "graph":
-            return [by_graph.graph(architecture) for architecture in architectures]
+            graphs = [by_graph.graph(architecture) for architecture in architectures]
+            for graph, trial in zip(graphs, trials, strict=True):
+                graph.metric = trial.metric
+                graph.intermediate_metrics.extend(trial.intermediates)
+            return graphs
         return [by_graph.code(architecture) for architecture in architectures]
 
     def _nothing_to_export(self) -> str:
@@ -357,7 +361,7 @@ class RetiariiExperiment:
         )
 
     def _engine(self, model: nn.Module) -> Engine:
-        return make_engine(model, self.applied_mutators, self.config or RetiariiExeConfig())
+        return make_engine(model, self.applied_mutators, self.config or RetiariiExeConfig(), self.evaluator)
 
     def search_history(self) -> list[SearchRecord]:
         """Return what a one-shot search looked like after each epoch so far; nothing for other strategies.

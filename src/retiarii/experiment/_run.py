@@ -57,7 +57,7 @@ class ExperimentRun(ABC):
         """
         self._payload, self._config, self._store, self._callbacks = payload, config, store, tuple(callbacks)
         self._check_settings()
-        self._engine = make_engine(payload.base_model, payload.mutators, config)
+        self._engine = make_engine(payload.base_model, payload.mutators, config, payload.evaluator)
         self._space = joint_space(self._engine, payload.evaluator)
         self._is_resumed = record is not None
         if record is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from retiarii.errors import ConfigError, ConstraintError, SearchExhausted
@@ -43,7 +44,8 @@ class GridSearch(Strategy):
         """Start a search; see `Strategy.search`.
 
         Raises:
-            ConfigError: Also where the space has a continuous choice and ``float_points`` is not set.
+            ConfigError: Also where the space has a continuous choice and ``float_points`` is not set, or has an unknown
+                number of architectures.
         """
         return GridEnumeration(self, space, seed=seed, direction=direction)
 
@@ -61,6 +63,11 @@ class GridEnumeration(Search):
     ) -> None:
         super().__init__(space, seed=seed, direction=direction)
         self._grid = _finite(space, options.float_points)
+        if self._grid.size == math.inf:
+            raise ConfigError(
+                f"GridSearch() cannot enumerate {space!r}: how many architectures it has is not known. Use Random() or "
+                "RegularizedEvolution()."
+            )
         self._size = int(self._grid.size)
         self._order = Permutation(self._size, self.seed) if options.shuffle else range(self._size)
         # Proposal `_found` is the first one that meets the constraints at or after `_place` of the order. Both are
@@ -94,6 +101,12 @@ def _finite(space: SearchSpace, float_points: int | None) -> SearchSpace:
             f"GridSearch() cannot enumerate choice {first.label!r}: it is continuous, {first.domain()}"
             f"{f', declared at {first.declared_at}' if first.declared_at else ''}. Say how many values of each "
             "continuous choice to try, as in GridSearch(float_points=5), give the choice a list of candidates, or use "
+            "Random()."
+        )
+    if type(space) is not SearchSpace:
+        raise ConfigError(
+            f"GridSearch(float_points={float_points}) cannot make the continuous choice {continuous[0].label!r} of "
+            f"{space!r} discrete: mutators add choices as the search goes on. Give it a list of candidates, or use "
             "Random()."
         )
     choices = [_evenly_spaced(choice, float_points) if isinstance(choice, Float) else choice for choice in space]

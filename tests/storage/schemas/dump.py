@@ -6,7 +6,7 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-from retiarii.storage import EpochRecord, Intermediate, open_store
+from retiarii.storage import Intermediate, open_store
 from retiarii.storage._schema import VERSION
 from retiarii.testing.records import EPOCH, RECORD, zoo
 
