@@ -399,7 +399,8 @@ def test_loggers_of_the_evaluator_get_the_probabilities(tmp_path):
 def test_tensorboard_shows_probabilities_over_time(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of its own imports
-        accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+        from tensorboard.backend.event_processing import event_accumulator as accumulator
+
         run(measuring=evaluator(logger=pl.loggers.TensorBoardLogger(tmp_path)))
         (folder,) = {path.parent for path in tmp_path.rglob("events.out.*")}
         events = accumulator.EventAccumulator(str(folder))

@@ -55,7 +55,7 @@ class ProgressDisplay(Callback):
         """Show a message under the display, or as a line of its own."""
         self._notice = text
         if not self._is_live:
-            self._console.print(text, highlight=False)
+            self._console.print(text, highlight=False, soft_wrap=True)
 
     def on_experiment_start(self, trials: Sequence[Trial]) -> None:
         """Start the display; finished trials of a resumed experiment count."""
@@ -65,7 +65,7 @@ class ProgressDisplay(Callback):
             self._live.start()
         else:
             already = f", {len(trials)} trials finished before" if trials else ""
-            self._console.print(f"{self._title}: started{already}", highlight=False)
+            self._console.print(f"{self._title}: started{already}", highlight=False, soft_wrap=True)
 
     def on_trial_start(self, trial: Trial) -> None:
         """Show it as running."""
@@ -81,12 +81,12 @@ class ProgressDisplay(Callback):
         self._count(trial)
         if not self._is_live and time.monotonic() - self._last_line >= LINE_EVERY_S:
             self._last_line = time.monotonic()
-            self._console.print(self._line(), highlight=False)
+            self._console.print(self._line(), highlight=False, soft_wrap=True)
 
     def on_experiment_end(self, ending: Ending) -> None:
         """Close the display and leave a line that sums up."""
         self.close()
-        self._console.print(f"{self._line()} - ended: {ending.value}", highlight=False)
+        self._console.print(f"{self._line()} - ended: {ending.value}", highlight=False, soft_wrap=True)
 
     def close(self) -> None:
         """Give the terminal back, whatever happened."""

@@ -55,7 +55,7 @@ class SupernetDisplay(Callback):
         """Show a message under the display, or as a line of its own."""
         self._notice = text
         if not self._is_live:
-            self._console.print(text, highlight=False)
+            self._console.print(text, highlight=False, soft_wrap=True)
 
     def on_supernet_start(self, first_epoch: int, num_epochs: int | None) -> None:
         """Start the display; epochs of an experiment that is resumed count."""
@@ -66,7 +66,7 @@ class SupernetDisplay(Callback):
         else:
             of = "" if num_epochs is None else f" for {num_epochs} epochs"
             from_ = f", {first_epoch} of them done before" if first_epoch else ""
-            self._console.print(f"{self._title}: training the supernet{of}{from_}", highlight=False)
+            self._console.print(f"{self._title}: training the supernet{of}{from_}", highlight=False, soft_wrap=True)
 
     def on_batch(self, batch: int, num_batches: int | None) -> None:
         """Move on within the epoch."""
@@ -94,7 +94,7 @@ class SupernetDisplay(Callback):
         num_done = 0 if self._last is None else self._last.number + 1
         of = "" if self._num_epochs is None else f"/{self._num_epochs}"
         measured = "" if self._last is None else f", {_measured(self._last)}"
-        self._console.print(f"{self._title}: {num_done}{of} epochs{detail}{measured}", highlight=False)
+        self._console.print(f"{self._title}: {num_done}{of} epochs{detail}{measured}", highlight=False, soft_wrap=True)
 
     def _render(self) -> Group:
         rows: list[Progress | Text] = [Text(self._title, style="bold cyan"), self._bar]
