@@ -82,6 +82,7 @@ inherited = subnet(experiment.supernet(), architecture)
 recalibrate_batch_norm(inherited, loader(0, 700, shuffle=False))  # those of the supernet mix all of its paths
 print(f"with the weights of the supernet: {accuracy(inherited):.3f}, a ranking figure only")
 
+torch.manual_seed(0)
 trained = freeze(Net(), architecture)
 pl.Classification(
     learning_rate=0.003,

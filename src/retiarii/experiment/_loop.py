@@ -31,7 +31,7 @@ class Ending(str, Enum):
     """Why a search ended."""
 
     EXHAUSTED = "the strategy has nothing left to propose"
-    FOUND = "the supernet is trained, and the architecture that was found is measured"
+    FOUND = "the architecture that was found is measured, with the weights that it had in the supernet"
     MAX_TRIALS = "max_trial_number was reached"
     MAX_DURATION = "max_experiment_duration was reached"
     ALL_FAILED = "max_failures trials failed and none succeeded"
@@ -68,6 +68,7 @@ class SearchLoop:
         callback: Callback,
         stop: StopSignal,
         log: ExperimentLog | None = None,
+        when_exhausted: Ending = Ending.EXHAUSTED,
     ) -> None:
         """Bring the search to where the log ends.
 
@@ -81,9 +82,11 @@ class SearchLoop:
             callback: Told what happens.
             stop: Asks the loop to end.
             log: What was asked and told before, where the experiment is resumed.
+            when_exhausted: What to call it that the search has nothing left to propose.
         """
         self._search, self._executor, self._store, self._id = search, executor, store, experiment_id
         self._seed, self._budget, self._callback, self._stop = seed, budget, callback, stop
+        self._when_exhausted = when_exhausted
         log = log or ExperimentLog([], [], [])
         search.replay(log.asked, log.told)
         self._num_told = len(log.told)
@@ -169,7 +172,7 @@ class SearchLoop:
         try:
             architectures = self._search.ask(count)
         except SearchExhausted:
-            self._ending = Ending.EXHAUSTED
+            self._ending = self._when_exhausted
             return []
         if not architectures and not self._running and not self._interrupted:
             raise ExperimentError(

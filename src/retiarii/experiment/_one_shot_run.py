@@ -83,10 +83,7 @@ class OneShotRun(ExperimentRun):
         executor = InProcessExecutor(SubnetTask(search.supernet, self._payload.evaluator, self._folder / "trials"))
         if search.names_best:
             found = FoundSearch(self._space, search.export(), direction=self.record.direction)
-            ending = self._run_trials(found, executor, total=None)
-            if ending is Ending.STOPPED:
-                return ending
-            return ended_early or Ending.FOUND
+            return self._run_trials(found, executor, total=None, when_exhausted=ended_early or Ending.FOUND)
         max_trials = self._config.max_trial_number or MAX_SUBNETS
         strategy = self._strategy.second_phase or _default_second_phase(search.space, max_trials)
         assert isinstance(strategy, Strategy)  # checked before

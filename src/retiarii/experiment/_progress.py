@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 from rich.console import Console, Group
-from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
-from retiarii.experiment._callbacks import Callback
+from retiarii.experiment._display import Display
 from retiarii.experiment._loop import Ending
 from retiarii.trial import Direction, Metrics, Trial, TrialState
 
-LINE_EVERY_S = 5.0  # where there is no terminal to redraw
 MAX_RUNNING_SHOWN = 8
 
 
-class ProgressDisplay(Callback):
-    """Shows a live display on a terminal or in a notebook, and a line now and then elsewhere (stderr).
+class ProgressDisplay(Display):
+    """Shows how many trials are done, the best, those that run, and why the last one failed.
 
     Args:
         title: The experiment's name and id.
@@ -30,15 +27,12 @@ class ProgressDisplay(Callback):
     """
 
     def __init__(self, title: str, total: int | None, direction: Direction, console: Console | None = None) -> None:
-        self._console = console or Console(stderr=True)
-        self._title, self._total, self._direction = title, total, direction
+        super().__init__(title, console)
+        self._total, self._direction = total, direction
         self._counts = dict.fromkeys(TrialState, 0)
         self._best: Trial | None = None
         self._last_failure: Trial | None = None
         self._running: dict[int, Trial] = {}
-        self._notice = ""
-        self._is_live = self._console.is_terminal or self._console.is_jupyter
-        self._last_line = time.monotonic()
         self._bar = Progress(
             TextColumn("[bold]trials"),
             BarColumn(),
@@ -49,23 +43,12 @@ class ProgressDisplay(Callback):
             console=self._console,
         )
         self._task = self._bar.add_task("trials", total=total)
-        self._live = Live(console=self._console, get_renderable=self._render, refresh_per_second=4, transient=True)
-
-    def notify(self, text: str) -> None:
-        """Show a message under the display, or as a line of its own."""
-        self._notice = text
-        if not self._is_live:
-            self._console.print(text, highlight=False, soft_wrap=True)
 
     def on_experiment_start(self, trials: Sequence[Trial]) -> None:
         """Start the display; finished trials of a resumed experiment count."""
         for trial in trials:
             self._count(trial)
-        if self._is_live:
-            self._live.start()
-        else:
-            already = f", {len(trials)} trials finished before" if trials else ""
-            self._console.print(f"{self._title}: started{already}", highlight=False, soft_wrap=True)
+        self._start(f"started{f', {len(trials)} trials finished before' if trials else ''}")
 
     def on_trial_start(self, trial: Trial) -> None:
         """Show it as running."""
@@ -79,19 +62,13 @@ class ProgressDisplay(Callback):
         """Count it."""
         self._running.pop(trial.number, None)
         self._count(trial)
-        if not self._is_live and time.monotonic() - self._last_line >= LINE_EVERY_S:
-            self._last_line = time.monotonic()
-            self._console.print(self._line(), highlight=False, soft_wrap=True)
+        if self._is_time_for_a_line:
+            self._say(self._line())
 
     def on_experiment_end(self, ending: Ending) -> None:
         """Close the display and leave a line that sums up."""
         self.close()
-        self._console.print(f"{self._line()} - ended: {ending.value}", highlight=False, soft_wrap=True)
-
-    def close(self) -> None:
-        """Give the terminal back, whatever happened."""
-        if self._live.is_started:
-            self._live.stop()
+        self._say(f"{self._line()} - ended: {ending.value}")
 
     def _count(self, trial: Trial) -> None:
         self._counts[trial.state] += 1

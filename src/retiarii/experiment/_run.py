@@ -109,6 +109,7 @@ class ExperimentRun(ABC):
         total: float | None,
         max_trials: int | None = None,
         deadline: float | None = None,
+        when_exhausted: Ending = Ending.EXHAUSTED,
     ) -> Ending:
         """Run the trials that a search proposes.
 
@@ -118,6 +119,7 @@ class ExperimentRun(ABC):
             total: How many there can be, where that is known.
             max_trials: At most so many, those before a resume included.
             deadline: ``time.monotonic()`` at which running trials are abandoned.
+            when_exhausted: What to call it that the search has nothing left to propose.
         """
         budget = Budget(max_trials=max_trials, deadline=deadline, max_failures=self._config.max_failures)
         with executor:
@@ -131,6 +133,7 @@ class ExperimentRun(ABC):
                 callback=self._told([max_trials, total]),
                 stop=self.stop,
                 log=self._store.load_log(self.record.id) if self._is_resumed else None,
+                when_exhausted=when_exhausted,
             )
             return loop.run()
 
