@@ -13,4 +13,4 @@ class TestTemplateExecutor(IsolatedExecutorConformance):
 
 
 class TestSpawningTemplateExecutor(IsolatedExecutorConformance):
-    make_executor = functools.partial(TemplateExecutor, start_method="spawn")
+    make_executor = staticmethod(functools.partial(TemplateExecutor, start_method="spawn"))
