@@ -85,6 +85,49 @@ def test_the_second_order_gradient_is_that_through_the_unrolled_step(momentum):
     assert all(torch.equal(*pair) for pair in zip(before, weights, strict=True))
 
 
+def test_the_second_order_gradient_keeps_the_dropout_of_the_step():
+    """Differences between evaluations with other masks would be divided by a tiny number."""
+    supernet = small()
+    weights = list(supernet.parameters())
+    inner = torch.optim.SGD(weights, lr=0.3)
+    search, optimizer = recorded(DARTS, supernet, unrolled=True)
+    train, val = batch(1), batch(2)
+
+    def train_loss(network):
+        return F.cross_entropy(F.dropout(network(train[0]), 0.3), train[1])
+
+    alphas = {label: alpha.detach().clone().requires_grad_() for label, alpha in search.parameters.by_label.items()}
+    mixed = _Mixed(supernet, alphas)
+    torch.manual_seed(5)
+    gradients = torch.autograd.grad(train_loss(mixed), weights, create_graph=True, allow_unused=True)
+    names = [name for name, _ in supernet.module.named_parameters()]
+    stepped = {name: weight - 0.3 * g for name, weight, g in zip(names, weights, gradients, strict=True)}
+    val_loss = F.cross_entropy(torch.func.functional_call(mixed, mixed.named(stepped), (val[0],)), val[1])
+    expected = torch.autograd.grad(val_loss, list(alphas.values()))
+
+    torch.manual_seed(5)
+    search.architecture_step(lambda: loss(supernet, val), train_loss=lambda: train_loss(supernet), optimizer=inner)
+    for ours, exact in zip(optimizer.seen, expected, strict=True):
+        assert (ours - exact).norm() < 1e-3 * exact.norm()
+
+
+@pytest.mark.parametrize("strategy", [DARTS(), DARTS(unrolled=True), DrNAS(), Proxyless()], ids=repr)
+def test_a_loss_that_overflows_changes_no_architecture_parameter(strategy):
+    supernet = small()
+    search = strategy.search(supernet)
+    inner = torch.optim.SGD(supernet.parameters(), lr=0.1)
+    data, before = batch(1), search.parameters.state_dict()
+
+    def step(factor):
+        search.architecture_step(
+            lambda: loss(supernet, data) * factor, train_loss=lambda: loss(supernet, data), optimizer=inner
+        )
+        return any(not torch.equal(alpha, before[name]) for name, alpha in search.parameters.state_dict().items())
+
+    assert not step(float("inf"))
+    assert step(1.0)
+
+
 class _Mixed(torch.nn.Module):
     def __init__(self, supernet, alphas):
         super().__init__()

@@ -90,7 +90,7 @@ class Controller(nn.Module):
         self._skip_target = skip_target
         self._numbers = {label: number for number, label in enumerate(decisions)}
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed % 2**63)
+            torch.default_generator.manual_seed(seed % 2**63)
             self.cells = nn.ModuleList(nn.LSTMCell(lstm_size, lstm_size, bias=False) for _ in range(lstm_num_layers))
             self.start = nn.Parameter(torch.randn(1, lstm_size) * 0.1)
             sizes = [_num_logits(decision) for decision in self._decisions.values()]

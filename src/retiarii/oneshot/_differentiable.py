@@ -13,7 +13,7 @@ from torch import Tensor, optim
 from retiarii.errors import ConfigError
 from retiarii.oneshot._cost import CostEstimator, ExpectedCost
 from retiarii.oneshot._decision import check_weighable
-from retiarii.oneshot._distributed import average
+from retiarii.oneshot._distributed import average, average_number
 from retiarii.oneshot._export import most_probable
 from retiarii.oneshot._history import MAX_SAMPLED
 from retiarii.oneshot._parameters import ArchitectureParameters
@@ -200,8 +200,9 @@ class DifferentiableSearch(OneShotSearch):
         return total
 
     def _descend(self, alphas: Sequence[Tensor], gradients: Sequence[Tensor | None]) -> None:
-        if any(gradient is not None and not torch.isfinite(gradient).all() for gradient in gradients):
-            gradients = [None] * len(gradients)  # an overflow in half precision: skip the step on every process
+        overflows = any(gradient is not None and not torch.isfinite(gradient).all() for gradient in gradients)
+        if average_number(float(overflows), self.supernet.device):
+            return  # half precision: every process skips the step if it overflowed in one
         known = [torch.zeros_like(a) if g is None else g for a, g in zip(alphas, gradients, strict=True)]
         average(known)
         for alpha, gradient in zip(alphas, known, strict=True):

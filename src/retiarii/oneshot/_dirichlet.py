@@ -32,7 +32,7 @@ class DirichletSample(Relaxation):
         """Set the weights to a new sample."""
         # torch samples Dirichlet distributions only from its global generator.
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
+            torch.default_generator.manual_seed(int(torch.randint(2**62, (), generator=generator)))
             decision.mix(Dirichlet(concentration(logits.cpu())).rsample().to(logits.device))
 
     def probabilities(self, logits: Tensor) -> Tensor:

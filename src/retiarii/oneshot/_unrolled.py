@@ -40,8 +40,9 @@ def unrolled_gradients(
     Reference:
         DARTS (Liu et al., 2019), arXiv:1806.09055, eq. 7 and 8, the finite difference with ``epsilon = 0.01 / norm``.
         The step is SGD's, with momentum and weight decay if the optimizer has them; of other optimizers only the
-        learning rate is imitated.
+        learning rate is imitated. All three evaluations of the training loss draw the same random numbers (dropout).
     """
+    train_loss = _SameDraws(train_loss, weights)
     with _restored(module):
         steps = _training_step(train_loss, weights, optimizer)
         with torch.no_grad():
@@ -109,6 +110,30 @@ def _mixed_derivative(
         None if high is None or low is None else (high - low) / (2 * epsilon)
         for high, low in zip(above, below, strict=True)
     ]
+
+
+class _SameDraws:
+    """A loss whose every evaluation draws the random numbers of the first; else differences of two would be noise.
+
+    Args:
+        loss: The loss.
+        weights: Say on which devices it draws.
+    """
+
+    def __init__(self, loss: Loss, weights: Sequence[Tensor]) -> None:
+        self._loss = loss
+        self._gpus = sorted({weight.device.index for weight in weights if weight.is_cuda})
+        self._states: list[Tensor] | None = None
+
+    def __call__(self) -> Tensor:
+        if self._states is None:
+            self._states = [torch.get_rng_state(), *map(torch.cuda.get_rng_state, self._gpus)]
+            return self._loss()
+        with torch.random.fork_rng(devices=self._gpus):
+            torch.set_rng_state(self._states[0])
+            for gpu, state in zip(self._gpus, self._states[1:], strict=True):
+                torch.cuda.set_rng_state(state, gpu)
+            return self._loss()
 
 
 @contextmanager
