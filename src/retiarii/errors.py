@@ -28,6 +28,7 @@
     │   ├── StoreFullError (OSError)           no space left for the store
     │   └── ExperimentBusyError                another process is running this experiment
     ├── MissingExtraError (ImportError)        an optional dependency is not installed
+    ├── SupernetError                          a model cannot be made into a supernet
     └── GraphError                             a model cannot be turned into a graph, or a graph into a model
         └── InvalidMutation (ValueError)       a mutation asks for something that the graph does not allow
 
@@ -67,6 +68,7 @@ __all__ = [
     "SpaceError",
     "StorageError",
     "StoreFullError",
+    "SupernetError",
     "UnknownInputsError",
 ]
 
@@ -198,6 +200,18 @@ class ExperimentBusyError(StorageError):
 
 class MissingExtraError(RetiariiError, ImportError):
     """An optional dependency is not installed."""
+
+
+class SupernetError(RetiariiError):
+    """A model cannot be made into a supernet, or a supernet cannot do what was asked.
+
+    Attributes:
+        path: The module in question, as in ``model.get_submodule(path)``; empty where no single one is.
+    """
+
+    def __init__(self, message: str, *, path: str = "") -> None:
+        super().__init__(message)
+        self.path = path
 
 
 class GraphError(RetiariiError):

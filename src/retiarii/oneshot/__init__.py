@@ -17,6 +17,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from retiarii._lazy import lazy_attributes
+from retiarii.errors import SupernetError
 from retiarii.oneshot._build import build_supernet
 from retiarii.oneshot._choice_operator import ChoiceOperator
 from retiarii.oneshot._compile import compile_candidates
@@ -31,7 +32,6 @@ from retiarii.oneshot._differentiable_strategies import (
     GumbelDARTS,
     Proxyless,
 )
-from retiarii.oneshot._errors import SupernetError
 from retiarii.oneshot._history import SearchRecord
 from retiarii.oneshot._loop import SearchLoop
 from retiarii.oneshot._operator import Operator, weighted_sum

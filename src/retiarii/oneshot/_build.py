@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 
 from torch import nn
 
+from retiarii.errors import SupernetError
 from retiarii.nn.pytorch import extract_space
 from retiarii.nn.pytorch._construction import find_expressions
 from retiarii.nn.pytorch._extract import first_number
 from retiarii.nn.pytorch._recording import ModuleCall, Role, forget_call, module_call
 from retiarii.nn.pytorch.mutation_utils import Mutable
 from retiarii.oneshot._decision import decisions_of
-from retiarii.oneshot._errors import SupernetError
 from retiarii.oneshot._lookup import Lookup
 from retiarii.oneshot._operator import Operator
 from retiarii.oneshot._rules import DEFAULT_RULES, PRIMITIVE_RULE, WEIGHTLESS_RULE, Rule, Site, separate_rule

@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from retiarii.errors import SupernetError
 from retiarii.nn.pytorch import LayerChoice
 from retiarii.nn.pytorch._chosen_inputs import reduce_inputs
 from retiarii.nn.pytorch._namespace import numbering_from
 from retiarii.oneshot._choice_operator import ChoiceOperator
 from retiarii.oneshot._decision import Decision
-from retiarii.oneshot._errors import SupernetError
 from retiarii.oneshot._lookup import Lookup
 from retiarii.oneshot._operator import active_tensor, weighted_sum
 

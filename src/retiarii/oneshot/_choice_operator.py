@@ -8,11 +8,11 @@ from typing import Any
 
 from torch import nn
 
+from retiarii.errors import SupernetError
 from retiarii.nn.pytorch._chosen import ChosenValues
 from retiarii.nn.pytorch._freezer import Freezer, Frozen
 from retiarii.nn.pytorch.mutation_utils import Mutable
 from retiarii.oneshot._decision import Decision
-from retiarii.oneshot._errors import SupernetError
 from retiarii.oneshot._lookup import Lookup
 from retiarii.oneshot._operator import Operator
 from retiarii.space import Choice, Condition

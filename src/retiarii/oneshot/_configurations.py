@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from retiarii.errors import SupernetError
 from retiarii.nn.pytorch._construction import ConstructorCall, evaluate
 from retiarii.oneshot._decision import Decision
-from retiarii.oneshot._errors import SupernetError
 from retiarii.oneshot._lookup import Lookup, check_combinations, joint_probabilities
 from retiarii.oneshot._slice_rule import Config
 

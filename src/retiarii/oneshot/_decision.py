@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from retiarii.oneshot._errors import SupernetError
+from retiarii.errors import SupernetError
 from retiarii.space import Choice, SearchSpace, Subset, Value
 
 MAX_VALUES = 4096

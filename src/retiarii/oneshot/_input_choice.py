@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from retiarii.errors import SupernetError
 from retiarii.oneshot._choice_operator import ChoiceOperator
-from retiarii.oneshot._errors import SupernetError
 from retiarii.oneshot._lookup import Lookup
 from retiarii.oneshot._operator import weighted_sum
 

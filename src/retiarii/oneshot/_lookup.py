@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from retiarii.errors import SupernetError
 from retiarii.nn.pytorch._construction import find_expressions
 from retiarii.nn.pytorch._namespace import AutomaticLabel
 from retiarii.oneshot._decision import Decision
-from retiarii.oneshot._errors import SupernetError
 from retiarii.space import Expression
 
 MAX_COMBINATIONS = 4096

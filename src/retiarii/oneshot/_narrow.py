@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from retiarii.oneshot._errors import SupernetError
+from retiarii.errors import SupernetError
 from retiarii.oneshot._layer_choice import LayerChoiceOperator
 from retiarii.oneshot._operator import Operator, weighted_sum
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from retiarii.oneshot._errors import SupernetError
+from retiarii.errors import SupernetError
 
 
 class Operator(nn.Module):

@@ -8,12 +8,12 @@ from typing import Any, TypeAlias
 
 from torch import nn
 
+from retiarii.errors import SupernetError
 from retiarii.nn.pytorch import Cell, InputChoice, LayerChoice, Repeat
 from retiarii.nn.pytorch._recording import ModuleCall
 from retiarii.oneshot._cell import CellOperator
 from retiarii.oneshot._choice_operator import ChoiceOperator
 from retiarii.oneshot._configurations import Configurations
-from retiarii.oneshot._errors import SupernetError
 from retiarii.oneshot._input_choice import InputChoiceOperator
 from retiarii.oneshot._layer_choice import LayerChoiceOperator
 from retiarii.oneshot._lookup import Lookup

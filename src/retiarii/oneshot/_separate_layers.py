@@ -7,10 +7,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from retiarii.errors import SupernetError
 from retiarii.nn.pytorch._namespace import numbering_from
 from retiarii.nn.pytorch._recording import ModuleCall
 from retiarii.oneshot._configurations import Configurations
-from retiarii.oneshot._errors import SupernetError
 from retiarii.oneshot._operator import Operator, active_tensor, weighted_sum
 
 MAX_COPIES = 64

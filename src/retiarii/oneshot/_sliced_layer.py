@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from retiarii.errors import SupernetError
 from retiarii.oneshot._configurations import Configurations
-from retiarii.oneshot._errors import SupernetError
 from retiarii.oneshot._operator import Operator, weighted_sum
 from retiarii.oneshot._slice_rule import Config, SliceRule
 from retiarii.oneshot._slices import Region, RegionMask, take

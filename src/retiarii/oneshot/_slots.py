@@ -8,9 +8,9 @@ from typing import Any, NoReturn
 import torch
 from torch import Tensor, nn
 
+from retiarii.errors import SupernetError
 from retiarii.nn.pytorch._attributes import chosen_attribute
 from retiarii.nn.pytorch._construction import replace_expressions
-from retiarii.oneshot._errors import SupernetError
 from retiarii.oneshot._lookup import Lookup, joint_values
 from retiarii.space import Expression
 
