@@ -202,6 +202,21 @@ def test_an_experiment_that_was_stopped_resumes_to_the_same_numbers(name):
     assert outcome(resumed) == outcome(whole)
 
 
+def test_generators_of_the_user_s_loaders_resume_too():
+    def measuring():
+        loaders = [
+            lightning.DataLoader(images(seed), batch_size=7, shuffle=True, generator=torch.Generator().manual_seed(1))
+            for seed in (0, 1)
+        ]
+        return evaluator(max_epochs=3, train_dataloaders=loaders[0], val_dataloaders=loaders[1])
+
+    whole = run(measuring=measuring())
+    stop = StopAfter(1)
+    stop.experiment = stopped = experiment_of(measuring=measuring(), callbacks=[stop])
+    stopped.run(config())
+    assert outcome(RetiariiExperiment.resume(stopped.id)) == outcome(whole)
+
+
 def test_resuming_a_second_phase_trains_nothing_again():
     searching = strategy.RandomOneShot(second_phase=strategy.Random(dedup=False))
     experiment = run(searching, max_trial_number=2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import warnings
 
 import pytest
@@ -175,11 +176,14 @@ def test_what_the_architecture_learns_from_is_neither_logged_nor_counted(tmp_pat
 
 
 def test_checkpoints_resume_to_the_same_numbers(tmp_path):
+    can_say = "weights_only" in inspect.signature(pl.Trainer.fit).parameters  # from Lightning 2.6 on
+    safely = {"weights_only": True} if can_say else {}
+
     def run(max_epochs, ckpt_path=None, strategy=None):
         torch.manual_seed(0)
         search = strategy.search(Net(), seed=1)
         used = trainer(tmp_path, max_epochs=max_epochs)
-        callback = fit(search, Own(), used, loader(0), loader(1, size=24), ckpt_path=ckpt_path, weights_only=True)
+        callback = fit(search, Own(), used, loader(0), loader(1, size=24), ckpt_path=ckpt_path, **safely)
         path = tmp_path / f"{max_epochs}.ckpt"
         used.save_checkpoint(path)
         return search, callback, path

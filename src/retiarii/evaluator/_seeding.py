@@ -16,7 +16,7 @@ def seed_everything(seed: int) -> None:
     """
     random.seed(seed)
     np.random.seed(seed % 2**32)
-    if torch.accelerator.current_accelerator() is None:
+    if not torch.accelerator.is_available():
         # What torch.manual_seed() does here, less the calls that it queues for every back end that this build lacks:
         # they take half a millisecond, and the queues grow without end.
         torch.default_generator.manual_seed(seed)

@@ -196,6 +196,28 @@ class _Chain:
         return itertools.chain.from_iterable(self._loaders)
 
 
+def join(search: OneShotSearch, module: Any, trainer: Any, arch_dataloaders: Any, **options: Any) -> SearchCallback:
+    """Give a Lightning module its supernet, and a trainer the callback that searches it, before all others.
+
+    Args:
+        search: The running search.
+        module: Its ``self.model`` becomes the supernet's module, through ``set_model`` if it has one.
+        trainer: A trainer that was not used yet.
+        arch_dataloaders: Batches for the architecture.
+        **options: Further arguments of `SearchCallback`.
+
+    Raises:
+        ConfigError: The search needs batches for the architecture.
+    """
+    if hasattr(module, "set_model"):
+        module.set_model(search.supernet.module)
+    else:
+        module.model = search.supernet.module
+    callback = SearchCallback(search, arch_dataloaders, **options)
+    trainer.callbacks.insert(0, callback)
+    return callback
+
+
 def fit_supernet(
     search: OneShotSearch,
     module: Any,
@@ -230,18 +252,15 @@ def fit_supernet(
     Raises:
         ConfigError: The search needs batches for the architecture, or the trainer cannot do what it asks.
     """
-    if hasattr(module, "set_model"):
-        module.set_model(search.supernet.module)
-    else:
-        module.model = search.supernet.module
     batches = val_dataloaders if arch_dataloaders is None else arch_dataloaders
-    callback = SearchCallback(
+    callback = join(
         search,
+        module,
+        trainer,
         batches,
         on_record=on_record,
         reward_metric_name=reward_metric_name,
         smaller_is_better=smaller_is_better,
     )
-    trainer.callbacks.insert(0, callback)
     trainer.fit(module, train_dataloaders, val_dataloaders, **fit_kwargs)
     return callback
