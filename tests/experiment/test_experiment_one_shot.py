@@ -202,6 +202,14 @@ def test_an_experiment_that_was_stopped_resumes_to_the_same_numbers(name):
     assert outcome(resumed) == outcome(whole)
 
 
+def test_stopped_after_the_last_epoch_a_resume_measures_what_was_found():
+    stop = StopAfter(1)
+    stop.experiment = stopped = experiment_of(callbacks=[stop])
+    stopped.run(config())
+    assert stopped.trials() == []
+    assert outcome(RetiariiExperiment.resume(stopped.id)) == outcome(run())
+
+
 def test_generators_of_the_user_s_loaders_resume_too():
     def measuring():
         loaders = [
