@@ -12,6 +12,7 @@ from oneshot_tools import batch, loss, recorded, small, written_out
 from torch.nn import functional as F
 
 import retiarii.nn.pytorch as nn
+from retiarii.errors import ConfigError
 from retiarii.oneshot import ENAS, DrNAS, GumbelDARTS, Proxyless, build_supernet
 from retiarii.oneshot._controller import Controller
 from retiarii.oneshot._gates import BinaryGates
@@ -208,6 +209,14 @@ def test_the_divergence_pulls_the_concentration_to_one():
     torch.testing.assert_close(optimizer.seen[0], expected)
 
 
+def test_concentrations_of_very_small_logits_stay_above_zero():
+    search = DrNAS().search(nn.LayerChoice([nn.Identity(), nn.Identity()], label="a"))
+    with torch.no_grad():
+        search.parameters.by_label["a"].copy_(torch.tensor([-30.0, 0.0]))  # elu(-30) is -1 in single precision
+    search.reset()
+    assert float(search.supernet.decisions["a"].weights.sum()) == pytest.approx(1.0)
+
+
 # ENAS.
 
 
@@ -221,9 +230,10 @@ def tiny_space():
     )
 
 
-def test_the_policy_gradient_is_that_of_the_expected_reward():
+@pytest.mark.parametrize("decay", [1.0, 0.5, 0.0])
+def test_the_policy_gradient_is_that_of_the_expected_reward(decay):
     supernet = tiny_space()
-    search = ENAS(entropy_weight=0.0, baseline_decay=1.0).search(supernet)
+    search = ENAS(entropy_weight=0.0, baseline_decay=decay).search(supernet)
     search.controller.double()
     parameters = list(search.controller.parameters())
     architectures = list(supernet.space.grid())
@@ -232,16 +242,39 @@ def test_the_policy_gradient_is_that_of_the_expected_reward():
     shares = torch.stack([sample.log_probability.exp() for sample in samples])
     assert shares.detach().sum().item() == pytest.approx(1.0)
     expected = torch.autograd.grad((shares * rewards).sum(), parameters, retain_graph=True, allow_unused=True)
-    search.baseline = 0.7  # any constant: it must not change the expectation
-    surrogate = sum(
-        share.detach() * search.policy_loss(sample, float(reward))
-        for share, sample, reward in zip(shares, samples, rewards, strict=True)
-    )
+    surrogate = 0.0
+    for share, sample, reward in zip(shares, samples, rewards, strict=True):
+        search.baseline = 0.7  # any constant: it must not change the expectation
+        surrogate = surrogate + share.detach() * search.policy_loss(sample, float(reward))
+        assert search.baseline == pytest.approx(decay * 0.7 + (1 - decay) * float(reward))
     ours = torch.autograd.grad(surrogate, parameters, allow_unused=True)
     for one, other in zip(ours, expected, strict=True):
         assert (one is None) == (other is None)
         if one is not None:
             torch.testing.assert_close(one, -other)
+
+
+def test_entropy_is_part_of_the_reward_and_the_skip_penalty_of_the_loss():
+    supernet = build_supernet(nn.InputChoice(3, None, label="skip"))
+    search = ENAS(entropy_weight=0.5, skip_weight=0.8).search(supernet)
+    sample = search.controller.evaluate(supernet.space.default())
+    search.baseline = 0.25
+    expected = -sample.log_probability * (2.0 + 0.5 * sample.entropy.detach() - 0.25) + 0.8 * sample.skip_penalty
+    ours = search.policy_loss(sample, 2.0)
+    torch.testing.assert_close(ours, expected)
+    parameters = list(search.controller.parameters())
+    torch.testing.assert_close(
+        torch.autograd.grad(ours, parameters, retain_graph=True, allow_unused=True),
+        torch.autograd.grad(expected, parameters, allow_unused=True),
+    )
+
+
+@pytest.mark.parametrize("reward", [math.nan, math.inf])
+def test_a_reward_that_is_no_number_is_refused_before_it_gets_into_the_baseline(reward):
+    search = ENAS().search(tiny_space())
+    with pytest.raises(ConfigError, match=r"The reward of \{'outer'.* is (nan|inf)"):
+        search.architecture_step(lambda: reward)
+    assert search.baseline is None
 
 
 def test_the_controller_samples_with_the_probabilities_it_claims():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 
 import pytest
@@ -40,13 +41,19 @@ def test_architecture_steps_leave_weights_and_their_gradients_alone_and_weight_s
     assert not {id(alpha) for alpha in search.parameters} & {id(weight) for weight in supernet.parameters()}
 
 
-@pytest.mark.parametrize("momentum", [0.0, 0.9])
-def test_the_second_order_gradient_is_that_through_the_unrolled_step(momentum):
+@pytest.mark.parametrize("is_first", [False, True], ids=["later step", "first step"])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"momentum": 0.9}, {"momentum": 0.9, "nesterov": True}, {"momentum": 0.9, "dampening": 0.4}],
+    ids=["plain", "momentum", "nesterov", "dampening"],
+)
+def test_the_second_order_gradient_is_that_through_the_unrolled_step(options, is_first):
     supernet = small()
     weights = list(supernet.parameters())
-    inner = torch.optim.SGD(weights, lr=0.3, momentum=momentum, weight_decay=0.01)
+    inner = torch.optim.SGD(weights, lr=0.3, weight_decay=0.01, **options)
+    momentum, is_nesterov = options.get("momentum", 0.0), options.get("nesterov", False)
     search, optimizer = recorded(DARTS, supernet, unrolled=True)
-    if momentum:  # fill the momentum buffers
+    if not is_first:  # fill the momentum buffers
         search.reset()
         loss(supernet, batch(3)).backward()
         inner.step()
@@ -63,7 +70,10 @@ def test_the_second_order_gradient_is_that_through_the_unrolled_step(momentum):
     stepped = {}
     for name, weight, gradient in zip(names, weights, gradients, strict=True):
         buffer = inner.state.get(weight, {}).get("momentum_buffer")
-        step = gradient + 0.01 * weight + (momentum * buffer if buffer is not None else 0)
+        step = gradient + 0.01 * weight  # what follows is torch.optim.SGD, as its documentation writes it down
+        if momentum:
+            moving = step if buffer is None else momentum * buffer + (1 - options.get("dampening", 0.0)) * step
+            step = step + momentum * moving if is_nesterov else moving
         stepped[name] = weight - 0.3 * step
     val_loss = F.cross_entropy(torch.func.functional_call(mixed, mixed.named(stepped), (val[0],)), val[1])
     expected = torch.autograd.grad(val_loss, list(alphas.values()))
@@ -128,6 +138,33 @@ def test_a_loss_that_overflows_changes_no_architecture_parameter(strategy):
     assert step(1.0)
 
 
+def test_the_second_order_step_leaves_statistics_and_replaced_buffers_as_they_were():
+    class Counting(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.norm = nn.BatchNorm1d(3)
+            self.op = nn.LayerChoice([nn.Linear(3, 3), nn.Tanh()], label="op")
+            self.register_buffer("calls", torch.zeros(()))
+
+        def forward(self, x):
+            self.calls = self.calls + 1  # another tensor takes the place of the buffer
+            return self.op(self.norm(x))
+
+    search = DARTS(unrolled=True).search(Counting())
+    module = search.supernet.module
+    inner = torch.optim.SGD(module.parameters(), lr=0.1, momentum=0.9)
+    module(torch.randn(4, 3)).sum().backward()
+    inner.step()
+    before = copy.deepcopy([module.state_dict(), inner.state_dict(), [p.grad for p in module.parameters()]])
+
+    def value():
+        return module(torch.randn(4, 3)).square().mean()
+
+    search.architecture_step(value, train_loss=value, optimizer=inner)
+    after = [module.state_dict(), inner.state_dict(), [p.grad for p in module.parameters()]]
+    torch.testing.assert_close(after, before, rtol=0, atol=0)
+
+
 class _Mixed(torch.nn.Module):
     def __init__(self, supernet, alphas):
         super().__init__()
@@ -183,6 +220,18 @@ def test_mixtures_of_inputs_are_the_expectation_over_subsets(n_chosen, reduction
     torch.testing.assert_close(torch.stack(output) if reduction == "none" else output, expected)
     best = search.export()["i"]
     assert best == {1: 2, 2: (0, 2), None: (0, 2)}[n_chosen]
+
+
+def test_inputs_in_a_dict_are_weighed_by_name_whatever_their_order():
+    for n_chosen in (1, 2):
+        supernet = build_supernet(nn.InputChoice(3, n_chosen, choose_from=["x", "y", "z"], label="i"))
+        inputs = {name: torch.randn(2) for name in "zyx"}
+        for value in supernet.decisions["i"].values:
+            supernet.set_architecture({"i": value})
+            path = supernet(inputs)
+            decision = supernet.decisions["i"]
+            decision.mix(F.one_hot(torch.tensor(decision.index), len(decision.values)).float())
+            torch.testing.assert_close(supernet(inputs), path)
 
 
 def test_mixtures_of_depths_weigh_the_output_after_each_depth():

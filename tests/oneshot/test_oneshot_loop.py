@@ -143,6 +143,41 @@ def test_the_seed_decides_everything_random(name):
     assert settings(1) != settings(2)
 
 
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_a_state_from_the_middle_of_an_epoch_goes_on_with_the_same_numbers(name):
+    def settings(search, count):
+        seen = []
+        for _ in range(count):
+            for reset in (search.reset, search.reset_for_validation):
+                reset()
+                decisions = search.supernet.decisions.values()
+                seen.append([d.value if d.weights is None else d.weights.tolist() for d in decisions])
+        return seen
+
+    search, _, _ = started(STRATEGIES[name])
+    search.begin_epoch(0, 3)
+    search.begin_epoch(1, 3)
+    settings(search, 3)
+    state = search.state_dict()
+    again, _, _ = started(STRATEGIES[name])
+    again.load_state_dict(state)  # drivers do not begin an epoch again that they are in the middle of
+    assert settings(again, 3) == settings(search, 3)
+    assert again.record() == search.record()
+
+
+def test_a_state_of_another_space_is_refused_with_the_label():
+    search, _, _ = started(DARTS())
+    other = DARTS().search(nn.LayerChoice([nn.Identity(), nn.Tanh()], label="op"))
+    with pytest.raises(ConfigError, match="'depth' has 2 architecture parameters there, and none here"):
+        other.load_state_dict(search.state_dict())
+
+
+@pytest.mark.parametrize("strategy", [DARTS(), Proxyless(), ENAS()], ids=repr)
+def test_a_model_without_choices_is_refused(strategy):
+    with pytest.raises(SupernetError, match="the model has no choices"):
+        strategy.search(nn.Linear(3, 3))
+
+
 def test_records_list_the_sampled_paths():
     _, _, loop = started(RandomOneShot())
     (record,) = loop.run(batches(0), batches(1), num_epochs=1)
@@ -194,6 +229,32 @@ def test_arc_steps_per_epoch():
         assert len(rewards) == expected
 
 
+def test_counted_arc_steps_go_on_in_the_validation_batches():
+    """A controller that saw the first batches again and again would learn these by heart."""
+
+    def rewarded(*pieces):
+        seen = []
+        search = ENAS(arc_steps=2, warmup_epochs=1).search(Net())
+        optimizer = torch.optim.SGD(search.supernet.parameters(), lr=0.1)
+        loop = SearchLoop(search, loss, optimizer, reward=lambda network, batch: seen.append(batch) or 1.0)
+        validation = batches(1, 5)
+        for first, last in pieces:
+            loop.run(batches(0), validation, num_epochs=last, first_epoch=first)
+        return [next(at for at, batch in enumerate(validation) if batch is one) for one in seen]
+
+    assert rewarded((0, 5)) == [0, 1, 2, 3, 4, 0, 1, 2]
+    assert rewarded((0, 2), (2, 5)) == rewarded((0, 5))
+
+
+def test_a_clip_value_of_zero_does_not_clip():
+    def moved(**options):
+        search, _, loop = started(DARTS(arc_optimizer=lambda p: torch.optim.SGD(p, lr=1.0), **options))
+        loop.step(batches(0)[0], batches(1)[0])
+        return [tensor.detach() for tensor in (*search.parameters, *search.supernet.parameters())]
+
+    torch.testing.assert_close(moved(gradient_clip_val=0, arc_gradient_clip_val=0), moved())
+
+
 def test_the_unrolled_gradient_needs_training_data():
     search, _, _ = started(DARTS(unrolled=True))
     with pytest.raises(ConfigError, match="train_loss and optimizer"):
@@ -206,6 +267,7 @@ def test_the_unrolled_gradient_needs_training_data():
         lambda: DARTS(arc_learning_rate=-1.0),
         lambda: DARTS(warmup_epochs=-1),
         lambda: GumbelDARTS(gumbel_temperature=0.0),
+        lambda: GumbelDARTS(gumbel_temperature=0.2, use_temp_anneal=True),
         lambda: PCDARTS(channel_share=0),
         lambda: ENAS(ctrl_steps_aggregate=0),
         lambda: DrNAS(kl_weight=-0.1),

@@ -254,6 +254,43 @@ def test_outputs_of_different_sizes_are_refused_with_the_place(name):
     assert error.value.path == "0"
 
 
+def test_masks_and_states_of_the_full_width_are_no_inputs_to_be_cut():
+    attention = build_supernet(nn.MultiheadAttention(vc(4, 8, label="w"), 2, batch_first=True))
+    x, mask = torch.randn(2, 8, 8), torch.ones(8, 8).triu(1).bool()  # as long as it is wide
+    weights = mix_at_random(attention)["w"].detach()
+    output = attention(x, x, x, attn_mask=mask)[0]
+    recurrent = build_supernet(nn.GRU(vc(2, 4, label="w"), 4, batch_first=True))
+    y, state = torch.randn(2, 5, 4), torch.randn(1, 2, 4)
+    mix_at_random(recurrent)
+    mixed = recurrent(y, state)[0]
+    expected, recurred = 0, 0
+    for size, share in zip((4, 8), weights, strict=True):
+        cut = x[..., :size]
+        expected = expected + share * _padded(subnet(attention, {"w": size})(cut, cut, cut, attn_mask=mask)[0], x.shape)
+        recurred = recurred + share * subnet(recurrent, {"w": size // 2})(y[..., : size // 2], state)[0]
+    torch.testing.assert_close(output, expected)
+    torch.testing.assert_close(mixed, recurred)
+
+
+def test_statistics_see_the_batch_once_in_a_mixture():
+    supernet = build_supernet(nn.BatchNorm2d(vc(6, 2, 4, label="w"), affine=False))
+    mix_at_random(supernet)
+    x = torch.randn(5, 6, 3, 3) + 1
+    supernet(x)
+    norm = torch.nn.BatchNorm2d(6, affine=False)
+    norm(x)
+    layer = supernet.module.layer
+    for name, expected in norm.named_buffers():
+        torch.testing.assert_close(layer.get_buffer(name), expected)
+
+
+def test_what_is_read_from_a_layer_of_a_mixture_is_an_error_with_the_place():
+    supernet = build_supernet(nn.Sequential(nn.Conv2d(4, width(), 3)))
+    mix_at_random(supernet)
+    with pytest.raises(AttributeError, match="'0' is a mixture of layers, of which 'out_channels' is not one thing"):
+        _ = supernet.module[0].out_channels
+
+
 def test_slices_are_views_of_the_weights():
     supernet = build_supernet(nn.Conv2d(4, width(), size()))
     supernet.set_architecture({"w": 6, "k": 3})

@@ -7,10 +7,11 @@ import random
 
 import pytest
 import torch
+from oneshot_tools import assert_path_equals_subnet
 from torch.nn import functional as F
 
 import retiarii.nn.pytorch as nn
-from retiarii.errors import ArchitectureError
+from retiarii.errors import ArchitectureError, ConfigError
 from retiarii.oneshot import (
     DEFAULT_RULES,
     ChoiceOperator,
@@ -68,6 +69,15 @@ def test_recalibration_is_the_plain_mean_over_batches_and_changes_nothing_else()
     assert not any(module.training for module in network.modules())
     assert network[1].momentum == 0.1
     assert all(torch.equal(*pair) for pair in zip(weights, network.parameters(), strict=True))
+
+
+def test_recalibration_without_batches_is_refused_and_forgets_nothing():
+    network = nn.Sequential(nn.BatchNorm1d(2))
+    network[0].running_mean.fill_(3.0)
+    for batches in ([], iter([]), [torch.randn(4, 2)]):
+        with pytest.raises(ConfigError, match="no batches to recalibrate"):
+            recalibrate_batch_norm(network, batches, num_batches=0 if isinstance(batches, list) else None)
+    assert torch.equal(network[0].running_mean, torch.full((2,), 3.0))
 
 
 @pytest.mark.parametrize("strategy", [GridSearch(), RegularizedEvolution(population_size=4, sample_size=2)])
@@ -190,6 +200,29 @@ def test_layers_that_were_changed_after_their_construction_are_refused():
     layer = torch.nn.utils.parametrizations.weight_norm(nn.Linear(3, nn.ValueChoice([4, 8])))
     with pytest.raises(SupernetError, match="'0' has choices in its arguments, but was parametrised"):
         build_supernet(nn.Sequential(layer))
+
+
+def test_attributes_that_were_set_after_the_construction_are_refused():
+    norm = nn.BatchNorm2d(nn.ValueChoice([4, 8]))
+    norm.momentum = 0.01
+    with pytest.raises(SupernetError, match="'0' has choices in its arguments, but attributes of it were set after"):
+        build_supernet(nn.Sequential(norm))
+
+
+@nn.model_wrapper
+class SetsAttributes(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.norm = nn.BatchNorm2d(nn.ValueChoice([4, 8], label="w"))
+        self.norm.momentum, self.norm.eps = 0.01, 1.0
+
+    def forward(self, x):
+        return self.norm(x)
+
+
+@pytest.mark.parametrize("size", [4, 8])
+def test_attributes_that_the_constructor_of_the_model_sets_count_on_every_path(size):
+    assert_path_equals_subnet(build_supernet(SetsAttributes()), {"w": size}, torch.randn(3, size, 2, 2))
 
 
 def test_weights_that_are_not_to_be_trained_stay_so():

@@ -47,6 +47,7 @@ class ChoiceOperator(Operator):
         self._lookup = lookup
         self.decisions = _own_decisions(mutable, lookup)
         self._forms: dict[Hashable, nn.Module] = {}
+        self._made: dict[nn.Module, list[nn.Module]] = {}  # of each form, the modules that are not the supernet's
 
     @property
     def is_mixed(self) -> bool:
@@ -78,7 +79,12 @@ class ChoiceOperator(Operator):
         if form is None:
             if len(self._forms) >= _MAX_FORMS:
                 self._forms.clear()
+                self._made.clear()
             form = self._forms[key] = self.form_of({decision.label: decision.value for decision in self.decisions})
+            ours = set(self.modules())
+            self._made[form] = [part for part in form.modules() if part not in ours]
+        for part in self._made[form]:
+            part.training = self.training  # nobody else tells them: they are no children
         return form
 
     def form_of(self, values: dict[str, Any]) -> nn.Module:
@@ -96,7 +102,7 @@ class ChoiceOperator(Operator):
             return getattr(self.mutable, name)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_forms": {}}
+        return {**self.__dict__, "_forms": {}, "_made": {}}
 
 
 class _SharingFreezer(Freezer):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -10,7 +11,7 @@ from typing import Any, Literal
 import torch
 from torch import optim
 
-from retiarii.errors import ConstraintError
+from retiarii.errors import ConfigError, ConstraintError
 from retiarii.oneshot._controller import Controller, Sample
 from retiarii.oneshot._distributed import average, average_number
 from retiarii.oneshot._history import MAX_SAMPLED
@@ -128,13 +129,19 @@ class ControllerSearch(OneShotSearch):
         """Sample a path and learn from its reward; the controller changes after ``steps_aggregate`` of them.
 
         Raises:
+            ConfigError: The reward is not a finite number: it would stay in the baseline for ever.
             ConstraintError: The controller finds no architecture that meets the constraints.
         """
-        self.controller.to(self.supernet.device)
         sample = self._sample(self._generator)
         self.supernet.set_architecture(sample.architecture, check=False)
         with torch.no_grad():
             reward = average_number(float(objective()), self.supernet.device)
+        if not math.isfinite(reward):
+            raise ConfigError(
+                f"The reward of {dict(sample.architecture)} is {reward}, from which the controller cannot learn. "
+                "Return a finite number, such as the accuracy; if the weights have diverged, train them with a "
+                "smaller learning rate or clip their gradient."
+            )
         loss = self.policy_loss(sample, reward) / self._learning.steps_aggregate
         loss.backward()  # type: ignore[no-untyped-call]  # torch has no annotation for it
         self._num_samples += 1
@@ -147,14 +154,15 @@ class ControllerSearch(OneShotSearch):
 
         Reference:
             ENAS (Pham et al., 2018), arXiv:1802.03268, section 2.2: REINFORCE (Williams, 1992) with a moving-average
-            baseline, the entropy as part of the reward. Deviation: the baseline starts at the first reward, not at 0.
+            baseline, the entropy as part of the reward. Deviations: the baseline starts at the first reward, not at
+            0, and moves after the sample was compared with it, not before, so that the gradient is not scaled down;
+            samples that constraints refuse are drawn again, and their share is left out of the log-probability.
         """
         learning = self._learning
         total = reward + learning.entropy_weight * float(sample.entropy.detach())
-        if self.baseline is None:
-            self.baseline = total
-        self.baseline = learning.baseline_decay * self.baseline + (1 - learning.baseline_decay) * total
-        return -sample.log_probability * (total - self.baseline) + learning.skip_weight * sample.skip_penalty
+        before = total if self.baseline is None else self.baseline  # must not depend on what was sampled
+        self.baseline = learning.baseline_decay * before + (1 - learning.baseline_decay) * total
+        return -sample.log_probability * (total - before) + learning.skip_weight * sample.skip_penalty
 
     def probabilities(self) -> dict[str, dict[Any, float]]:
         """Return the probability of each value, given the most probable decisions before; active labels only."""
@@ -178,28 +186,30 @@ class ControllerSearch(OneShotSearch):
     def state_dict(self) -> dict[str, Any]:
         """Return controller, its gradients and optimizer, baseline and random state."""
         return {
-            "epoch": self.epoch,
+            **self._epoch_state(),
             "controller": copy.deepcopy(self.controller.state_dict()),
             "gradients": [None if p.grad is None else p.grad.clone() for p in self.controller.parameters()],
             "optimizer": copy.deepcopy(self._optimizer.state_dict()),
             "baseline": self.baseline,
             "generator": self._generator.get_state(),
+            "validation_generator": self._validation_generator.get_state(),
             "num_samples": self._num_samples,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where `state_dict` was called."""
-        self.epoch = state["epoch"]
+        self._load_epoch_state(state)
         self.controller.load_state_dict(state["controller"])
         for parameter, gradient in zip(self.controller.parameters(), state["gradients"], strict=True):
             parameter.grad = None if gradient is None else gradient.to(parameter)
         self._optimizer.load_state_dict(state["optimizer"])
         self.baseline = state["baseline"]
         self._generator.set_state(state["generator"].cpu())
+        self._validation_generator.set_state(state["validation_generator"].cpu())
         self._num_samples = state["num_samples"]
 
     def _sample(self, generator: torch.Generator) -> Sample:
-        self.controller.to(self.supernet.device)
+        self._follow()
         for _ in range(MAX_TRIES):
             sample = self.controller.sample(generator)
             if self._is_wanted(sample.architecture):
@@ -208,6 +218,13 @@ class ControllerSearch(OneShotSearch):
             f"None of {MAX_TRIES:,} samples of the controller met the constraints. Loosen them, or train it with a "
             "reward that falls with what they limit."
         )
+
+    def _follow(self) -> None:
+        """Go where the supernet is; the controller and the state of its optimizer."""
+        device = self.supernet.device
+        if self.controller.start.device != device:
+            self.controller.to(device)
+            self._optimizer.load_state_dict(self._optimizer.state_dict())  # brings it to where the parameters are
 
     def _is_wanted(self, architecture: Architecture) -> bool:
         return all(constraint(architecture) for constraint in self._constraints)

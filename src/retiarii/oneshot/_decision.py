@@ -79,11 +79,16 @@ def decisions_of(space: SearchSpace) -> dict[str, Decision]:
 
 
 def check_weighable(decisions: Mapping[str, Decision], strategy: str) -> None:
-    """Check that every decision can be weighed.
+    """Check that there are decisions, and that each can be weighed.
 
     Raises:
-        SupernetError: A choice is continuous, or has more than `MAX_VALUES` values.
+        SupernetError: A choice is continuous, or has more than `MAX_VALUES` values; or there is none.
     """
+    if not decisions:
+        raise SupernetError(
+            f"{strategy} has nothing to search: the model has no choices. Put some in it, such as LayerChoice or "
+            "ValueChoice, or train it as it is."
+        )
     for decision in decisions.values():
         if not decision.values:
             raise SupernetError(

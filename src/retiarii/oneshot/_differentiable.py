@@ -31,7 +31,7 @@ class ArchitectureLearning:
     Attributes:
         optimizer: Makes the optimizer of the parameters.
         warmup_epochs: Epochs at the beginning in which only weights learn.
-        gradient_clip_val: Largest norm of the gradient of all parameters together; None does not clip.
+        gradient_clip_val: Largest norm of the gradient of all parameters together; None or 0 does not clip.
         unrolled: Whether the gradient sees one step of the weights ahead.
         penalty: An expected cost to be added to the loss.
         initial_scale: Standard deviation of the initial parameters.
@@ -101,7 +101,7 @@ class DifferentiableSearch(OneShotSearch):
 
     def reset_for_validation(self) -> None:
         """Set the supernet without randomness: to the mixture, or to the most probable path."""
-        self.parameters.to(self.supernet.device)
+        self._follow()
         with torch.no_grad():
             for label, decision in self.supernet.decisions.items():
                 self._relaxation.settle(decision, self.parameters.logits(label))
@@ -151,15 +151,19 @@ class DifferentiableSearch(OneShotSearch):
     def state_dict(self) -> dict[str, Any]:
         """Return parameters, optimizer, random state and epoch."""
         return {
-            "epoch": self.epoch,
+            **self._epoch_state(),
             "parameters": self.parameters.state_dict(),
             "optimizer": copy.deepcopy(self._optimizer.state_dict()),
             "generator": self._generator.get_state(),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where `state_dict` was called."""
-        self.epoch = state["epoch"]
+        """Go on where `state_dict` was called.
+
+        Raises:
+            ConfigError: The state is of another space.
+        """
+        self._load_epoch_state(state)
         self.parameters.load_state_dict(state["parameters"])
         self._optimizer.load_state_dict(state["optimizer"])
         self._generator.set_state(state["generator"].cpu())
@@ -173,8 +177,13 @@ class DifferentiableSearch(OneShotSearch):
 
         return compute
 
+    def _follow(self) -> None:
+        """Go where the supernet is; parameters and the state of their optimizer."""
+        if self.parameters.to(self.supernet.device):
+            self._optimizer.load_state_dict(self._optimizer.state_dict())  # brings it to where the parameters are
+
     def _apply(self, *, learning: bool) -> None:
-        self.parameters.to(self.supernet.device)
+        self._follow()
         for label, decision in self.supernet.decisions.items():
             self._relaxation.apply(decision, self.parameters.logits(label), self._generator, learning=learning)
         self.supernet.fill_slots()
@@ -200,14 +209,14 @@ class DifferentiableSearch(OneShotSearch):
         return total
 
     def _descend(self, alphas: Sequence[Tensor], gradients: Sequence[Tensor | None]) -> None:
-        overflows = any(gradient is not None and not torch.isfinite(gradient).all() for gradient in gradients)
-        if average_number(float(overflows), self.supernet.device):
-            return  # half precision: every process skips the step if it overflowed in one
         known = [torch.zeros_like(a) if g is None else g for a, g in zip(alphas, gradients, strict=True)]
+        is_finite = not known or bool(torch.cat(known).isfinite().all())  # in one piece: devices wait only once
+        if average_number(float(not is_finite), self.supernet.device):
+            return  # half precision: every process skips the step if it overflowed in one
         average(known)
         for alpha, gradient in zip(alphas, known, strict=True):
             alpha.grad = gradient.to(alpha.dtype)
-        if self._learning.gradient_clip_val is not None:
+        if self._learning.gradient_clip_val:
             torch.nn.utils.clip_grad_norm_(list(alphas), self._learning.gradient_clip_val)
         before = self.parameters.state_dict()
         self._optimizer.step()

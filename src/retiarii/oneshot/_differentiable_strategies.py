@@ -32,9 +32,9 @@ class DifferentiableStrategy(OneShotStrategy):
 
     Args:
         arc_learning_rate: Of ``alpha``.
-        gradient_clip_val: Largest norm of the gradient of the weights; None leaves it to the trainer.
+        gradient_clip_val: Largest norm of the gradient of the weights; 0 does not clip, None leaves it to the trainer.
         warmup_epochs: Epochs at the beginning in which only weights learn.
-        arc_gradient_clip_val: Largest norm of the gradient of ``alpha``.
+        arc_gradient_clip_val: Largest norm of the gradient of ``alpha``; None or 0 does not clip.
         arc_optimizer: Makes another optimizer of ``alpha`` from the parameters; ``arc_learning_rate`` is then not used.
         penalty: An expected cost in the loss of ``alpha``.
 
@@ -125,6 +125,11 @@ class GumbelDARTS(DifferentiableStrategy):
             raise ConfigError(
                 f"GumbelDARTS has gumbel_temperature={self.gumbel_temperature!r} and min_temp={self.min_temp!r}, "
                 "expected numbers above 0."
+            )
+        if self.use_temp_anneal and self.min_temp > self.gumbel_temperature:
+            raise ConfigError(
+                f"GumbelDARTS has min_temp={self.min_temp!r} above gumbel_temperature={self.gumbel_temperature!r}, so "
+                "that the temperature would rise. Use a smaller min_temp."
             )
 
     def relaxation(self) -> Relaxation:

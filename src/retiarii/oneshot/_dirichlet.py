@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 from torch.distributions import Dirichlet, kl_divergence
-from torch.nn import functional as F
 
 from retiarii.oneshot._decision import Decision
 from retiarii.oneshot._parameters import ArchitectureParameters
@@ -52,5 +51,8 @@ class DirichletSample(Relaxation):
 
 
 def concentration(logits: Tensor) -> Tensor:
-    """Return ``elu(logits) + 1``, which is positive, and 1 for logits of 0."""
-    return F.elu(logits) + 1
+    """Return ``elu(logits) + 1``, which is positive, and 1 for logits of 0.
+
+    Written as the exponential that it is below 0: subtracting and adding 1 would leave 0 of small ones.
+    """
+    return torch.where(logits > 0, logits + 1, logits.clamp(max=0).exp())

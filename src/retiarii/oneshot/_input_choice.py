@@ -39,7 +39,7 @@ class InputChoiceOperator(ChoiceOperator):
         (decision,) = self.decisions
         weights = decision.weights
         assert weights is not None
-        tensors = list(inputs.values()) if isinstance(inputs, Mapping) else list(inputs)
+        tensors = self._in_order(inputs)
         if self.mutable.n_chosen == 1:
             positions = list(decision.positions)
             shares = weights.unbind()
@@ -51,6 +51,14 @@ class InputChoiceOperator(ChoiceOperator):
         if self.mutable.reduction == "none":
             return places
         return torch.cat(places, dim=1) if self.mutable.reduction == "concat" else places[0]
+
+    def _in_order(self, inputs: Sequence[Any] | Mapping[str, Any]) -> list[Any]:
+        """List the inputs in the order of the candidates; those of a dict may come in any order."""
+        if not isinstance(inputs, Mapping):
+            return list(inputs)
+        (decision,) = self.decisions
+        names: Sequence[Any] = decision.choice.values  # type: ignore[attr-defined]  # a Categorical or a Subset
+        return [inputs[name] for name in names] if isinstance(names[0], str) else list(inputs.values())
 
     def _places(self, subsets: Sequence[Any]) -> list[Tensor]:
         """Return, for each place in the result, the share that each input has in it for each subset, ``[K, n]``."""

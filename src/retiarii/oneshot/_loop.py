@@ -64,7 +64,7 @@ class SearchLoop:
         self._optimizer.zero_grad()
         loss = self._loss(module, train_batch)
         loss.backward()  # type: ignore[no-untyped-call]  # torch has no annotation for it
-        if search.hints.gradient_clip_val is not None:
+        if search.hints.gradient_clip_val:
             torch.nn.utils.clip_grad_norm_(module.parameters(), search.hints.gradient_clip_val)
         self._optimizer.step()
         return loss.detach()
@@ -95,26 +95,30 @@ class SearchLoop:
         """
         records = []
         done = first_epoch * length_of(train)
-        cycle = Cycle(validation, start=done if self.search.phase == "step" else 0)
+        cycle = Cycle(validation, start=done if self.search.phase == "step" else self._num_rewarded(first_epoch))
         for epoch in range(first_epoch, num_epochs):
             self.search.begin_epoch(epoch, num_epochs)
             needs_both = self.search.phase == "step"
             for batch in train:
                 self.step(batch, next(cycle) if needs_both else None)
-            self._learn_after_epoch(validation)
+            self._learn_after_epoch(validation if self.search.hints.steps_per_epoch is None else cycle)
             record = self.search.record()
             records.append(record)
             if on_record is not None:
                 on_record(record)
         return records
 
-    def _learn_after_epoch(self, validation: Iterable[Any]) -> None:
+    def _num_rewarded(self, first_epoch: int) -> int:
+        """Return how many batches the steps after the epochs before have used, where they are counted."""
+        epochs = sum(self.search.is_learning_in(epoch) for epoch in range(first_epoch))
+        return epochs * (self.search.hints.steps_per_epoch or 0)
+
+    def _learn_after_epoch(self, batches: Iterable[Any]) -> None:
         search = self.search
         if search.phase != "epoch" or not search.is_learning:
             return
-        module, num_steps = search.supernet.module, search.hints.steps_per_epoch
-        batches = validation if num_steps is None else itertools.islice(Cycle(validation), num_steps)
-        for batch in batches:
+        module = search.supernet.module
+        for batch in itertools.islice(batches, search.hints.steps_per_epoch):
             search.architecture_step(lambda batch=batch: self._reward(module, batch))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
 
 

@@ -44,22 +44,32 @@ def narrowed(module: nn.Module, share: int, path: str) -> nn.Module:
             "made of these. Use channel_share=1, or another strategy.",
             path=path,
         )
-    return _Shared.of(
-        module, {name: narrowed(child, share, f"{path}.{name}") for name, child in module.named_children()}
-    )
+    children = {name: narrowed(child, share, f"{path}.{name}") for name, child in module.named_children()}
+    narrow: nn.Module = _twin_of(module, children) if children else module
+    return narrow
 
 
-class _Shared:
-    """Makes a module that is another one, but for its children."""
+_NOT_SHARED = ("_modules", "_parameters", "_buffers", "_compiled_call_impl")
+_ORIGINAL = "_narrowed_from"
 
-    @staticmethod
-    def of(module: nn.Module, children: dict[str, nn.Module]) -> nn.Module:
-        if not children:
-            return module
-        twin = object.__new__(type(module))
-        twin.__dict__.update(module.__dict__)
-        twin._modules = dict(children)
-        return twin
+
+def refresh(module: nn.Module) -> None:
+    """Let narrow modules take over what has changed in the originals: modes, and attributes that users schedule."""
+    for part in module.modules():
+        if _ORIGINAL in part.__dict__:
+            _follow(part, part.__dict__[_ORIGINAL])
+
+
+def _twin_of(module: nn.Module, children: dict[str, nn.Module]) -> Any:
+    """Return a module that shares everything with another, but has other children and no tensors of its own."""
+    twin = object.__new__(type(module))
+    _follow(twin, module)
+    twin.__dict__.update({"_modules": children, "_parameters": {}, "_buffers": {}, _ORIGINAL: module})
+    return twin
+
+
+def _follow(twin: nn.Module, module: nn.Module) -> None:
+    twin.__dict__.update({name: value for name, value in module.__dict__.items() if name not in _NOT_SHARED})
 
 
 class _NarrowChoice(nn.Module):
@@ -73,6 +83,8 @@ class _NarrowChoice(nn.Module):
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         choice: Any = self._choice
         candidates: Any = self._candidates
+        for candidate in candidates:
+            refresh(candidate)
         (decision,) = choice.decisions
         return weighted_sum(decision.weights.unbind(), [run(*args, **kwargs) for run in candidates], choice.path)
 
@@ -83,22 +95,22 @@ class _NarrowLayer(nn.Module):
     def __init__(self, layer: nn.Module, share: int, path: str) -> None:
         super().__init__()
         object.__setattr__(self, "_layer", layer)  # not as a child: the weights belong to the supernet
-        twin = object.__new__(type(layer))
-        twin.__dict__.update(layer.__dict__)
-        twin._parameters, twin._buffers = {}, {}
-        object.__setattr__(self, "_twin", twin)
+        object.__setattr__(self, "_twin", _twin_of(layer, {}))
         self._share = share
         self._path = path
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         layer: Any = self._layer
         twin: Any = self._twin
-        twin.training = layer.training
+        self._follow_layer()
         for name, tensor in layer._parameters.items():
             twin._parameters[name] = None if tensor is None else self._part(tensor)
         for name, tensor in layer._buffers.items():
             twin._buffers[name] = None if tensor is None else self._part(tensor)
         return twin(*args, **kwargs)
+
+    def _follow_layer(self) -> None:
+        _follow(self._twin, self._layer)  # type: ignore[arg-type]  # nn.Module hides what plain attributes are
 
     def _part(self, tensor: Tensor) -> Tensor:
         return tensor if tensor.dim() == 0 or len(tensor) == 1 else tensor[: self._size(len(tensor))]
@@ -125,9 +137,12 @@ class _NarrowConvolution(_NarrowLayer):
                 path=path,
             )
         self._is_depthwise = layer.groups > 1
-        if self._is_depthwise:
-            twin: Any = self._twin
-            twin.groups = self._size(layer.groups)
+        self._groups = self._size(layer.groups) if self._is_depthwise else 1
+
+    def _follow_layer(self) -> None:
+        super()._follow_layer()
+        twin: Any = self._twin
+        twin.groups = self._groups
 
     def _part(self, tensor: Tensor) -> Tensor:
         part = tensor[: self._size(len(tensor))]

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from retiarii.errors import ConfigError
 from retiarii.oneshot._decision import Decision, membership
 
 
@@ -21,11 +22,12 @@ class ArchitectureParameters:
         decisions: The decisions of the supernet.
         seed: Of the initial values.
         scale: Standard deviation of the initial values.
-        dtype: Of the parameters.
+        dtype: Of the parameters; at least single precision, in which small steps are not lost.
     """
 
     def __init__(self, decisions: Mapping[str, Decision], *, seed: int, scale: float, dtype: torch.dtype) -> None:
         generator = torch.Generator().manual_seed(seed % 2**63)
+        dtype = torch.promote_types(dtype, torch.float32)
         self._members = {label: _as(membership(decision), dtype) for label, decision in decisions.items()}
         self.by_label: dict[str, nn.Parameter] = {}
         for label, decision in decisions.items():
@@ -41,26 +43,42 @@ class ArchitectureParameters:
         """Return the logit of each value of a label, ``[K]``."""
         alpha = self.by_label[label]
         members = self._members[label]
-        return alpha if members is None else members @ alpha
+        return alpha if members is None else (members * alpha).sum(dim=1)  # autocast would round a product of matrices
 
     def is_plain(self, label: str) -> bool:
         """Return whether the parameters of a label are its logits."""
         return self._members[label] is None
 
-    def to(self, device: torch.device) -> None:
-        """Move the parameters in place, so that optimizers keep them."""
+    def to(self, device: torch.device) -> bool:
+        """Move the parameters in place, so that optimizers keep them; return whether any was elsewhere."""
+        has_moved = False
         for label, alpha in self.by_label.items():
             if alpha.device != device:
                 alpha.data = alpha.data.to(device)
                 members = self._members[label]
                 self._members[label] = None if members is None else members.to(device)
+                has_moved = True
+        return has_moved
 
     def state_dict(self) -> dict[str, Tensor]:
         """Return a copy of the parameters, by label."""
         return {label: alpha.detach().clone() for label, alpha in self.by_label.items()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Set the parameters to what `state_dict` returned."""
+        """Set the parameters to what `state_dict` returned.
+
+        Raises:
+            ConfigError: It is of another space.
+        """
+        ours = {label: len(alpha) for label, alpha in self.by_label.items()}
+        theirs = {label: len(alpha) for label, alpha in state.items()}
+        if ours != theirs:
+            different = sorted(label for label in {*ours, *theirs} if ours.get(label) != theirs.get(label))
+            raise ConfigError(
+                f"The state is of another search space: {different[0]!r} has {theirs.get(different[0], 'no')} "
+                f"architecture parameters there, and {ours.get(different[0], 'none')} here. Build the supernet from "
+                "the model that was searched before."
+            )
         with torch.no_grad():
             for label, alpha in self.by_label.items():
                 alpha.copy_(state[label])

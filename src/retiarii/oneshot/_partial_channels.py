@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from retiarii.oneshot._layer_choice import LayerChoiceOperator
 from retiarii.oneshot._lookup import Lookup
-from retiarii.oneshot._narrow import narrowed
+from retiarii.oneshot._narrow import narrowed, refresh
 from retiarii.oneshot._operator import weighted_sum
 
 _POOLS = {1: F.adaptive_max_pool1d, 2: F.adaptive_max_pool2d, 3: F.adaptive_max_pool3d}
@@ -39,6 +39,7 @@ class PartialChannels(LayerChoiceOperator):
         super().__init__(path, mutable, lookup)
         self._share = share
         self._narrowed: list[nn.Module] | None = None
+        self._keeps_channels = True
 
     @classmethod
     def of(cls, share: int) -> Callable[[str, Any, Lookup], PartialChannels]:
@@ -56,14 +57,18 @@ class PartialChannels(LayerChoiceOperator):
             SupernetError: A candidate contains layers of which no part can be used.
         """
         (x,) = args if len(args) == 1 and isinstance(args[0], Tensor) and not kwargs else (None,)
-        if x is None or x.dim() < 3 or x.shape[1] % self._share:
+        if x is None or x.dim() < 3 or x.shape[1] % self._share or not self._keeps_channels:
             return super().mix(*args, **kwargs)
         (decision,) = self.decisions
         assert decision.weights is not None
         size = x.shape[1] // self._share
-        outputs = [candidate(x[:, :size]) for candidate in self._candidates()]
+        candidates = self._candidates()
+        for candidate in candidates:
+            refresh(candidate)
+        outputs = [candidate(x[:, :size]) for candidate in candidates]
         mixed = weighted_sum(decision.weights.unbind(), outputs, self.path)
         if mixed.shape[1] != size:
+            self._keeps_channels = False  # of its layers' making: the same next time
             return super().mix(x)
         rest = x[:, size:]
         if rest.shape[2:] != mixed.shape[2:]:

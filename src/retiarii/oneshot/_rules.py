@@ -92,12 +92,18 @@ def slice_rule(sizes: SliceRule) -> Rule:
 
 
 def _refuse_changed(module: nn.Module, site: Site) -> None:
-    """Refuse a layer that is no longer what its constructor made: parametrised, or with hooks."""
+    """Refuse a layer that is no longer what its constructor made: parametrised, with hooks, or other attributes."""
     assert site.call is not None  # only recorded modules have choices in their arguments
     if type(module) is not site.call.cls or module._forward_hooks or module._forward_pre_hooks:
         raise SupernetError(
             f"{site.path!r} has choices in its arguments, but was parametrised or given hooks after its construction, "
             "which the layers of the supernet would not have. Do so after build_supernet, or use a LayerChoice.",
+            path=site.path,
+        )
+    if site.call.snapshot is not None and site.call.snapshot.changed_structure(module):
+        raise SupernetError(
+            f"{site.path!r} has choices in its arguments, but attributes of it were set after its construction, which "
+            "the layers of the supernet, built anew, would not have. Give them to the constructor.",
             path=site.path,
         )
 

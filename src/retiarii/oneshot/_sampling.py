@@ -80,10 +80,14 @@ class PathSearch(OneShotSearch):
 
     def state_dict(self) -> dict[str, Any]:
         """Return the number of steps: the paths follow from it and the seed."""
-        return {"epoch": self.epoch, "num_steps": self._num_steps, "num_validations": self._num_validations}
+        return {
+            **self._epoch_state(),
+            "num_steps": self._num_steps,
+            "num_validations": self._num_validations,
+        }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on with the path after the last."""
-        self.epoch = state["epoch"]
+        self._load_epoch_state(state)
         self._num_steps = state["num_steps"]
         self._num_validations = state["num_validations"]

@@ -48,7 +48,7 @@ class OneShotSearch(ABC):
         # if search.phase == "epoch" and search.is_learning: architecture_step for validation batches
         record = search.record()
 
-    `run_search` is such a driver, and `SearchCallback` lets Lightning be one. Everything random comes from the seed, on
+    `SearchLoop` is such a driver, and `SearchCallback` lets Lightning be one. Everything random comes from the seed, on
     the CPU, so that processes with equal seeds set their supernets to the same at every step.
 
     Args:
@@ -60,12 +60,14 @@ class OneShotSearch(ABC):
         supernet: The supernet.
         hints: What it asks of drivers.
         epoch: The current epoch, from 0.
+        num_epochs: How many there will be; 0 before the first.
     """
 
     def __init__(self, supernet: Supernet, *, warmup_epochs: int = 0, hints: DriverHints = DriverHints()) -> None:
         self.supernet = supernet
         self.hints = hints
         self.epoch = 0
+        self.num_epochs = 0
         self._warmup_epochs = warmup_epochs
         self._sampled: list[Architecture] = []
 
@@ -82,7 +84,11 @@ class OneShotSearch(ABC):
     @property
     def is_learning(self) -> bool:
         """Whether the warm-up is over."""
-        return self.epoch >= self._warmup_epochs
+        return self.is_learning_in(self.epoch)
+
+    def is_learning_in(self, epoch: int) -> bool:
+        """Return whether the warm-up is over in an epoch."""
+        return epoch >= self._warmup_epochs
 
     @property
     def temperature(self) -> float | None:
@@ -105,6 +111,7 @@ class OneShotSearch(ABC):
                 "architecture. Use fewer, or train longer."
             )
         self.epoch = epoch
+        self.num_epochs = num_epochs
         self._sampled.clear()
 
     @abstractmethod
@@ -162,6 +169,16 @@ class OneShotSearch(ABC):
     @abstractmethod
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where `state_dict` was called. The search must be of the same strategy and space."""
+
+    def _epoch_state(self) -> dict[str, Any]:
+        """Return what every search has to know to go on in the middle of an epoch."""
+        sampled = [architecture.to_json() for architecture in self._sampled]
+        return {"epoch": self.epoch, "num_epochs": self.num_epochs, "sampled": sampled}
+
+    def _load_epoch_state(self, state: Mapping[str, Any]) -> None:
+        """Enter the epoch that a state was taken in."""
+        self.begin_epoch(state["epoch"], state["num_epochs"])
+        self._sampled = [Architecture.from_json(architecture) for architecture in state["sampled"]]
 
     def record(self) -> SearchRecord:
         """Return what there is to know about the current epoch."""

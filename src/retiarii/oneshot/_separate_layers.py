@@ -12,6 +12,7 @@ from retiarii.nn.pytorch._namespace import numbering_from
 from retiarii.nn.pytorch._recording import ModuleCall
 from retiarii.oneshot._configurations import Configurations
 from retiarii.oneshot._operator import Operator, active_tensor, weighted_sum
+from retiarii.oneshot._tensor_traits import match_tensors
 
 MAX_COPIES = 64
 """More configurations than this of one module without a rule are refused: each has its own weights."""
@@ -47,6 +48,7 @@ class SeparateLayers(Operator):
         for number, config in enumerate(configs):
             with numbering_from(call.start):
                 copy = original if repr(config) == default else configurations.cls(**config)
+            match_tensors(copy, original)
             self.copies.append(convert(copy.train(original.training), f"{path}.copies.{number}"))
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:

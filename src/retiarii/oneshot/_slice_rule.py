@@ -48,6 +48,8 @@ class SliceRule:
         inputs: The argument that holds the size of the input's feature dimension(s), if there is one.
         outputs: Likewise of the output.
         feature_dim: The first feature dimension of input and output; None means the last ones.
+        features: The names of the arguments of ``forward`` that have the feature dimension, in the order of its
+            signature; others, such as masks and initial states, are passed as they are. Empty means all.
         positional: The names of the constructor's positional arguments, where its signature hides them.
     """
 
@@ -58,7 +60,20 @@ class SliceRule:
     inputs: str | None = None
     outputs: str | None = None
     feature_dim: int | None = None
+    features: Sequence[str] = ()
     positional: Sequence[str] = ()
+
+    def narrow_all(
+        self, args: Sequence[Any], kwargs: Mapping[str, Any], config: Config, full: Config
+    ) -> tuple[list[Any], dict[str, Any]]:
+        """Cut the arguments of ``forward`` that have the full width to what a configuration expects."""
+        count = len(self.features) or len(args)
+        cut = [self.narrow(arg, config, full) for arg in args[:count]]
+        named = {
+            name: self.narrow(arg, config, full) if not self.features or name in self.features else arg
+            for name, arg in kwargs.items()
+        }
+        return [*cut, *args[count:]], named
 
     def narrow(self, value: Any, config: Config, full: Config) -> Any:
         """Cut an input of the full width to what a configuration expects."""

@@ -118,9 +118,9 @@ def _instance_norm(dims: int) -> SliceRule:
     return SliceRule(merges=_norm_merges, inputs="num_features", outputs="num_features", feature_dim=-dims - 1)
 
 
-def _transformer(*attentions: str) -> SliceRule:
+def _transformer(attentions: Sequence[str], features: Sequence[str]) -> SliceRule:
     blocks = {f"{attention}.in_proj_{kind}": 3 for attention in attentions for kind in ("weight", "bias")}
-    return SliceRule(blocks=blocks, inputs="d_model", outputs="d_model", feature_dim=-1)
+    return SliceRule(blocks=blocks, inputs="d_model", outputs="d_model", feature_dim=-1, features=features)
 
 
 def _recurrent(gates: int, *third: str) -> SliceRule:
@@ -129,7 +129,7 @@ def _recurrent(gates: int, *third: str) -> SliceRule:
     names = [f"{kind}_{side}" for kind in ("weight", "bias") for side in sides]
     positional = ("input_size", "hidden_size", "num_layers", *third, "bias", "batch_first", "dropout", "bidirectional")
     blocks = dict.fromkeys(names, gates)
-    return SliceRule(blocks=blocks, inputs="input_size", feature_dim=-1, positional=positional)
+    return SliceRule(blocks=blocks, inputs="input_size", feature_dim=-1, features=("input",), positional=positional)
 
 
 SLICE_RULES: dict[type[nn.Module], SliceRule] = {
@@ -155,10 +155,14 @@ SLICE_RULES: dict[type[nn.Module], SliceRule] = {
     nn.EmbeddingBag: SliceRule(outputs="embedding_dim", feature_dim=-1),
     nn.PReLU: SliceRule(inputs="num_parameters", outputs="num_parameters", feature_dim=1),
     nn.MultiheadAttention: SliceRule(
-        blocks={"in_proj_weight": 3, "in_proj_bias": 3}, inputs="embed_dim", outputs="embed_dim", feature_dim=-1
+        blocks={"in_proj_weight": 3, "in_proj_bias": 3},
+        inputs="embed_dim",
+        outputs="embed_dim",
+        feature_dim=-1,
+        features=("query", "key", "value"),
     ),
-    nn.TransformerEncoderLayer: _transformer("self_attn"),
-    nn.TransformerDecoderLayer: _transformer("self_attn", "multihead_attn"),
+    nn.TransformerEncoderLayer: _transformer(["self_attn"], ["src"]),
+    nn.TransformerDecoderLayer: _transformer(["self_attn", "multihead_attn"], ["tgt", "memory"]),
     nn.RNN: _recurrent(1, "nonlinearity"),
     nn.GRU: _recurrent(3),
     nn.LSTM: _recurrent(4),

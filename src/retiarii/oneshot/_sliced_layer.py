@@ -14,8 +14,10 @@ from retiarii.oneshot._configurations import Configurations
 from retiarii.oneshot._operator import Operator, weighted_sum
 from retiarii.oneshot._slice_rule import Config, SliceRule
 from retiarii.oneshot._slices import Region, RegionMask, take
+from retiarii.oneshot._tensor_traits import match_tensors
 
 _MAX_VIEWS = 1024
+_PLAIN = (bool, int, float, str)
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class _Binding:
     key: str
     blocks: int
     region: Region
+    is_buffer: bool
 
     def part(self) -> Tensor:
         """Return the part of the full tensor, differentiable with respect to it; a view unless blocks were cut."""
@@ -93,6 +96,7 @@ class SlicedLayer(Operator):
         self.rule = rule
         self.full_config = rule.largest(configurations.possible())
         self.layer = self._largest_layer(original)
+        self._set_later = _set_later(original, self._empty(configurations.current()))
         self._views: dict[Hashable, _View] = {}
         self._mixed: _Mixture | None = None
 
@@ -108,7 +112,14 @@ class SlicedLayer(Operator):
         try:
             return super().__getattr__(name)
         except AttributeError:  # what the model reads from its layer, such as conv.out_channels or embedding.weight
-            if name.startswith("_") or "_views" not in self.__dict__ or self.configurations.is_mixed:
+            if name.startswith("_") or "_views" not in self.__dict__:
+                raise
+            if self.configurations.is_mixed and hasattr(self.layer, name):
+                raise AttributeError(
+                    f"{self.path!r} is a mixture of layers, of which {name!r} is not one thing. Use a strategy that "
+                    "samples single paths (RandomOneShot, ENAS), or do not read it in forward."
+                ) from None
+            if self.configurations.is_mixed:
                 raise
             return getattr(self._current().bind(self.training), name)
 
@@ -126,6 +137,8 @@ class SlicedLayer(Operator):
             SupernetError: It has a tensor that the largest layer has not, or a larger one.
         """
         layer = self._empty(config)
+        for path, attributes in self._set_later.items():
+            vars(layer.get_submodule(path)).update(attributes)
         owners = dict(self.layer.named_modules())
         bindings = []
         for prefix, module in layer.named_modules():
@@ -135,7 +148,9 @@ class SlicedLayer(Operator):
                         source = getattr(owners[prefix], kind)
                         name = f"{prefix}.{key}" if prefix else key
                         blocks, region = self._region(name, source.get(key), part)
-                        bindings.append(_Binding(name, source, getattr(module, kind), key, blocks, region))
+                        bindings.append(
+                            _Binding(name, source, getattr(module, kind), key, blocks, region, kind == "_buffers")
+                        )
         return _View(layer, config, tuple(bindings))
 
     def _current(self) -> _View:
@@ -175,11 +190,7 @@ class SlicedLayer(Operator):
                 f"which is to hold the weights of all others, cannot be built: {err}",
                 path=self.path,
             ) from err
-        before = dict(original.named_parameters())
-        for name, parameter in largest.named_parameters():
-            like = before.get(name, parameter)
-            parameter.data = parameter.data.to(like)
-            parameter.requires_grad_(like.requires_grad)
+        match_tensors(largest, original)
         state = original.state_dict()
         shapes = {name: tensor.shape for name, tensor in largest.state_dict().items()}
         if {name: tensor.shape for name, tensor in state.items()} == shapes:
@@ -211,24 +222,31 @@ class _Mixture:
         for binding in merged.bindings:
             mask = self._masks[binding.name]
             if mask is not None:
-                binding.target[binding.key] = binding.part() * mask(probabilities)
+                part = binding.part()
+                binding.target[binding.key] = part * mask(probabilities).to(part.dtype)
         return layer
 
     def _mixed_outputs(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         probabilities = self._configurations.probabilities()
         rule, full = self._owner.rule, self._owner.full_config
         outputs = []
-        supported = self._configurations.supported()
+        supported = sorted(self._configurations.supported(), key=self._num_statistics)
+        statistics = [(buffer, buffer.clone()) for buffer in self._owner.layer.buffers()]
         for number in supported:
             view = self._views[number]
-            narrowed = [rule.narrow(arg, view.config, full) for arg in args]
-            named = {name: rule.narrow(arg, view.config, full) for name, arg in kwargs.items()}
+            for buffer, before in statistics:  # channels of several configurations see one batch, not several
+                buffer.copy_(before)
+            narrowed, named = rule.narrow_all(args, kwargs, view.config, full)
             outputs.append(rule.widen(view.bind(self._owner.training)(*narrowed, **named), view.config, full))
         return weighted_sum([probabilities[number] for number in supported], outputs, self._owner.path)
 
+    def _num_statistics(self, number: int) -> int:
+        """Return how many running statistics a configuration has: the last to run is the one with the most."""
+        return sum(binding.part().numel() for binding in self._views[number].bindings if binding.is_buffer)
+
     def _mask(self, binding: _Binding) -> RegionMask | None:
         """Return the mask of a parameter; None for buffers: statistics are shared as they are."""
-        if binding.source is not _owner_of(self._owner.layer, binding.name)._parameters:
+        if binding.is_buffer:
             return None
         by_config = [{other.name: other.region for other in view.bindings}[binding.name] for view in self._views]
         return RegionMask(binding.source[binding.key].shape, by_config)
@@ -239,12 +257,22 @@ def _build(cls: Callable[..., Any], config: Mapping[str, Any]) -> nn.Module:
     return layer
 
 
+def _set_later(original: nn.Module, fresh: nn.Module) -> dict[str, dict[str, Any]]:
+    """Return attributes that the model's constructor set after that of the layer: ``bn.momentum = 0.01``; by path."""
+    changed: dict[str, dict[str, Any]] = {}
+    others = dict(fresh.named_modules())
+    for path, module in original.named_modules():
+        before = vars(others[path]) if path in others else {}
+        changed[path] = {
+            name: value
+            for name, value in vars(module).items()
+            if name != "training" and isinstance(before.get(name), _PLAIN) and value != before[name]
+        }
+    return {path: attributes for path, attributes in changed.items() if attributes}
+
+
 def _contains(full: Sequence[int], part: Sequence[int]) -> bool:
     return len(full) == len(part) and all(small <= large for small, large in zip(part, full, strict=True))
-
-
-def _owner_of(layer: nn.Module, name: str) -> nn.Module:
-    return layer.get_submodule(name.rpartition(".")[0])
 
 
 def _refresh(layer: nn.Module) -> None:

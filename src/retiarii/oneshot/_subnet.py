@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from retiarii.errors import ConfigError
 from retiarii.nn.pytorch import WeightsLostWarning, freeze
 from retiarii.nn.pytorch._origins import tensor_origins
 from retiarii.oneshot._operator import active_tensor
@@ -63,7 +65,11 @@ def recalibrate_batch_norm(
         model: A subnet; parameters and modes stay as they are. Only running statistics change.
         batches: Training data.
         num_batches: How many to use; None uses all.
-        forward: Runs the model on a batch. By default the batch is the input, or its first element is.
+        forward: Runs the model on a batch. By default the batch is the input, or its first element is, and is brought
+            to the device of the model.
+
+    Raises:
+        ConfigError: There are no batches.
 
     Reference:
         Single Path One-Shot (Guo et al., 2020), arXiv:1904.00420, section 3.2, "the statistics of all the batch
@@ -73,15 +79,22 @@ def recalibrate_batch_norm(
     if not norms:
         return
     run = _first_element if forward is None else forward
+    chosen = itertools.islice(batches, num_batches)
+    first = next(chosen, None)
+    if first is None:
+        raise ConfigError(
+            "There are no batches to recalibrate batch normalisation with. Give a loader or a list: an iterator is "
+            "empty when the first network has used it."
+        )
     with torch.no_grad(), _averaging(model, norms):
-        for number, batch in enumerate(batches):
-            if number == num_batches:
-                break
+        for batch in itertools.chain([first], chosen):
             run(model, batch)
 
 
 def _first_element(model: nn.Module, batch: Any) -> Any:
-    return model(batch[0] if isinstance(batch, (tuple, list)) else batch)
+    x = batch[0] if isinstance(batch, (tuple, list)) else batch
+    device = next((tensor.device for tensor in (*model.parameters(), *model.buffers())), None)
+    return model(x.to(device) if isinstance(x, Tensor) else x)
 
 
 @contextmanager

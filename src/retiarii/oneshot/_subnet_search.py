@@ -31,7 +31,8 @@ class SubnetEvaluator:
     Args:
         supernet: A trained supernet, or the search that trained it.
         evaluate: Measures a network in evaluation mode.
-        calibration: Training batches with which batch normalisation is recalibrated; None leaves it.
+        calibration: Training batches with which batch normalisation is recalibrated, for each architecture anew; a
+            loader or a list, no iterator. None leaves it.
         num_batches: How many of them are used.
         forward: Runs a network on a calibration batch; by default the batch, or its first element, is the input.
     """
@@ -56,6 +57,7 @@ class SubnetEvaluator:
 
         Raises:
             ArchitectureError: The architecture does not fit the space.
+            ConfigError: There are no batches for calibration.
         """
         network = subnet(self._supernet, architecture).eval()
         if self._calibration is not None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn, optim
@@ -39,12 +41,16 @@ def unrolled_gradients(
 
     Reference:
         DARTS (Liu et al., 2019), arXiv:1806.09055, eq. 7 and 8, the finite difference with ``epsilon = 0.01 / norm``.
-        The step is SGD's, with momentum and weight decay if the optimizer has them; of other optimizers only the
-        learning rate is imitated. All three evaluations of the training loss draw the same random numbers (dropout).
+        The step is SGD's, with the momentum (Nesterov's too), dampening and weight decay that the optimizer has; of
+        other optimizers only learning rate and weight decay are imitated. All three evaluations of the training loss
+        draw the same random numbers (dropout). Mixed precision is switched off: half precision would round the small
+        differences away, and autocast would take the weights of its cache for those before the step.
     """
     train_loss = _SameDraws(train_loss, weights)
-    with _restored(module):
-        steps = _training_step(train_loss, weights, optimizer)
+    device = next((weight.device.type for weight in weights), "cpu")
+    with _restored(module), torch.autocast(device, enabled=False):
+        rules = _rules(weights, optimizer)
+        steps = _training_step(train_loss, weights, rules)
         with torch.no_grad():
             for weight, step in zip(weights, steps, strict=True):
                 weight.sub_(step)
@@ -55,33 +61,54 @@ def unrolled_gradients(
         with torch.no_grad():
             for weight, step in zip(weights, steps, strict=True):
                 weight.add_(step)
-        rates = _learning_rates(weights, optimizer)
-        correction = _mixed_derivative(train_loss, weights, alphas, ahead, rates)
+        correction = _mixed_derivative(train_loss, weights, alphas, ahead, [rule.rate for rule in rules])
     return loss.detach(), [_minus(gradient, second) for gradient, second in zip(direct, correction, strict=True)]
 
 
-def _training_step(train_loss: Loss, weights: Sequence[nn.Parameter], optimizer: optim.Optimizer) -> list[Tensor]:
+@dataclass(frozen=True)
+class _Rule:
+    """The next step of the optimizer for one weight: ``rate * (gradient + weight_decay * weight) + inertia``.
+
+    Attributes:
+        rate: How much the gradient counts; 0 for weights that the optimizer does not have.
+        weight_decay: Of the weight.
+        inertia: What momentum adds; None for nothing.
+    """
+
+    rate: float = 0.0
+    weight_decay: float = 0.0
+    inertia: Tensor | None = None
+
+
+def _rules(weights: Sequence[nn.Parameter], optimizer: optim.Optimizer) -> list[_Rule]:
+    groups = {id(weight): group for group in optimizer.param_groups for weight in group["params"]}
+    return [
+        _rule_of(groups[id(weight)], optimizer.state.get(weight, {}).get("momentum_buffer"))
+        if id(weight) in groups
+        else _Rule()
+        for weight in weights
+    ]
+
+
+def _rule_of(group: Mapping[str, Any], buffer: Tensor | None) -> _Rule:
+    rate, decay = float(group["lr"]), float(group.get("weight_decay", 0.0))
+    momentum, is_nesterov = float(group.get("momentum", 0.0)), bool(group.get("nesterov", False))
+    if buffer is None:  # the first step
+        return _Rule(rate * (1 + momentum) if is_nesterov else rate, decay)
+    if is_nesterov:
+        return _Rule(rate * (1 + momentum), decay, rate * momentum**2 * buffer)
+    return _Rule(rate * (1 - float(group.get("dampening", 0.0))), decay, rate * momentum * buffer)
+
+
+def _training_step(train_loss: Loss, weights: Sequence[nn.Parameter], rules: Sequence[_Rule]) -> list[Tensor]:
     """Return what the next step of the optimizer would subtract from each weight."""
     gradients = _filled(torch.autograd.grad(train_loss(), list(weights), allow_unused=True), weights)
     average(gradients)
-    groups = {id(weight): group for group in optimizer.param_groups for weight in group["params"]}
     steps = []
-    for weight, gradient in zip(weights, gradients, strict=True):
-        group = groups.get(id(weight))
-        if group is None:
-            steps.append(torch.zeros_like(weight))
-            continue
-        step = gradient + group.get("weight_decay", 0.0) * weight.detach()
-        buffer = optimizer.state.get(weight, {}).get("momentum_buffer")
-        if buffer is not None:
-            step = step + group["momentum"] * buffer
-        steps.append(group["lr"] * step)
+    for weight, gradient, rule in zip(weights, gradients, rules, strict=True):
+        step = rule.rate * (gradient + rule.weight_decay * weight.detach())
+        steps.append(step if rule.inertia is None else step + rule.inertia)
     return steps
-
-
-def _learning_rates(weights: Sequence[nn.Parameter], optimizer: optim.Optimizer) -> list[float]:
-    rates = {id(weight): float(group["lr"]) for group in optimizer.param_groups for weight in group["params"]}
-    return [rates.get(id(weight), 0.0) for weight in weights]
 
 
 def _mixed_derivative(
@@ -138,12 +165,15 @@ class _SameDraws:
 
 @contextmanager
 def _restored(module: nn.Module) -> Iterator[None]:
-    """Put weights and buffers back, bit for bit, at the end of the block."""
-    tensors = [*module.parameters(), *module.buffers()]
+    """Put weights and buffers back, bit for bit, at the end of the block; also buffers that were replaced."""
+    buffers = [(part, name, buffer) for part in module.modules() for name, buffer in part._buffers.items()]
+    tensors = [*module.parameters(), *(buffer for _, _, buffer in buffers if buffer is not None)]
     saved = [tensor.detach().clone() for tensor in tensors]
     try:
         yield
     finally:
+        for part, name, buffer in buffers:
+            part._buffers[name] = buffer
         with torch.no_grad():
             for tensor, value in zip(tensors, saved, strict=True):
                 tensor.copy_(value)

@@ -1,0 +1,27 @@
+"""What tensors that are made anew have to take over from the layer whose place they take."""
+
+from __future__ import annotations
+
+from torch import nn
+
+
+def match_tensors(module: nn.Module, original: nn.Module) -> None:
+    """Give the parameters and buffers of a module the device, type and trainability of those of another, by name.
+
+    Tensors that the other has not are like its first of their kind: floating-point ones like floating-point ones.
+
+    Args:
+        module: What was built anew; changed in place.
+        original: What it was built in the place of.
+    """
+    parameters, buffers = dict(original.named_parameters()), dict(original.named_buffers())
+    floating = [tensor for tensor in (*parameters.values(), *buffers.values()) if tensor.is_floating_point()]
+    if not floating:
+        return
+    for name, parameter in module.named_parameters():
+        parameter.data = parameter.data.to(parameters.get(name, floating[0]))
+        if name in parameters:
+            parameter.requires_grad_(parameters[name].requires_grad)
+    for name, buffer in module.named_buffers():
+        like = buffers.get(name, floating[0] if buffer.is_floating_point() else None)
+        buffer.data = buffer.data.to(floating[0].device if like is None else like)
