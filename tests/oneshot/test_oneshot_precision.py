@@ -185,12 +185,14 @@ def test_partial_channels_follow_modes_and_attributes_of_the_candidates():
 
 def test_partial_channels_of_compiled_candidates():
     candidate = nn.Sequential(nn.Conv2d(8, 8, 1), nn.BatchNorm2d(8))
-    search = PCDARTS(channel_share=2).search(nn.LayerChoice([candidate, nn.Identity()], label="op"))
-    search.reset()
-    x = torch.randn(2, 8, 3, 3)
-    expected = search.supernet(x)
-    compile_candidates(search.supernet, backend="eager")
-    torch.testing.assert_close(search.supernet(x), expected)
+    model, x, outputs = nn.LayerChoice([candidate, nn.Identity()], label="op"), torch.randn(2, 8, 3, 3), []
+    for is_compiled in (False, True):
+        search = PCDARTS(channel_share=2).search(model)
+        if is_compiled:
+            compile_candidates(search.supernet, backend="eager")
+        search.reset()
+        outputs.append(search.supernet(x))
+    torch.testing.assert_close(*outputs)
 
 
 def test_choices_that_change_the_number_of_channels_touch_no_statistics_of_parts_again_and_again():

@@ -10,6 +10,7 @@ from oneshot_tools import assert_path_equals_subnet, mix_at_random, tensors_in
 
 import retiarii.nn.pytorch as nn
 from retiarii.oneshot import SupernetError, build_supernet, subnet
+from retiarii.oneshot._slice_rules import SLICE_RULES
 from retiarii.oneshot._slices import RegionMask
 
 
@@ -98,6 +99,16 @@ LAYERS = {
         sequence(),
         "w",
     ),
+    "MultiheadAttention, other keys": (
+        lambda: nn.MultiheadAttention(width(), 2, kdim=3, vdim=3, add_bias_kv=True, batch_first=True),
+        sequence(),
+        "w",
+    ),
+    "TransformerDecoderLayer": (
+        lambda: nn.TransformerDecoderLayer(width(), 2, vc(8, 16, label="f"), dropout=0.0, batch_first=True),
+        sequence(),
+        "w",
+    ),
     "RNN": (lambda: nn.RNN(4, width(), batch_first=True), sequence(), None),
     "GRU": (lambda: nn.GRU(vc(2, 4, label="i"), 6, batch_first=True), sequence(), "i"),
     "LSTM": (lambda: nn.LSTM(4, width(), 2, bidirectional=True, batch_first=True), sequence(), None),
@@ -116,6 +127,10 @@ def inputs_for(name, of_width):
     if name.startswith("Embedding"):
         return [torch.randint(7, (3, 4))]
     x = make() if of_width is None else make(of_width)
+    if name.endswith("other keys"):
+        return [x, torch.randn(3, 6, 3), torch.randn(3, 6, 3)]
+    if name == "TransformerDecoderLayer":
+        return [x, torch.randn_like(x)]
     return [x, x, x] if name.startswith("Multihead") else [x]
 
 
@@ -135,6 +150,13 @@ def test_every_slice_equals_the_standalone_layer(name):
     for architecture in architectures_of(supernet.space):
         inputs = inputs_for(name, architecture.get(argument))
         assert_path_equals_subnet(supernet, architecture, *inputs)
+
+
+def test_every_type_with_a_rule_is_tried():
+    tried = {type(make()) for make, _, _ in LAYERS.values()}
+    tried = {cls for layer in tried for cls in layer.__mro__}
+    # A SyncBatchNorm is a batch normalisation that computes on GPUs only.
+    assert {cls for cls in SLICE_RULES if cls not in tried} == {torch.nn.SyncBatchNorm}
 
 
 # Outputs of these have different sizes, so that there is no mixture.
@@ -174,6 +196,8 @@ def test_mixtures_equal_the_sum_over_standalone_layers_written_out(name):
 
 
 def _cut(x, largest, size, name):
+    if largest not in x.shape[1:]:
+        return x  # keys of another width
     dim = next(dim for dim in (1, x.dim() - 1) if x.shape[dim] == largest and not (name in _LAST and dim == 1))
     return x.narrow(dim, 0, size)
 
@@ -185,7 +209,9 @@ _LAST = {
     "RMSNorm",
     "MultiheadAttention",
     "GRU",
+    "MultiheadAttention, other keys",
     "TransformerEncoderLayer",
+    "TransformerDecoderLayer",
 }
 
 
