@@ -270,6 +270,7 @@ def test_the_unrolled_gradient_needs_training_data():
         lambda: GumbelDARTS(gumbel_temperature=0.2, use_temp_anneal=True),
         lambda: PCDARTS(channel_share=0),
         lambda: ENAS(ctrl_steps_aggregate=0),
+        lambda: ENAS(baseline_decay=1.5),
         lambda: DrNAS(kl_weight=-0.1),
         lambda: RandomOneShot().search(Net(), seed=-1),
     ],

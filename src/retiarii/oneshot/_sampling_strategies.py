@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
+from retiarii.errors import ConfigError
 from retiarii.oneshot._controller import Controller
 from retiarii.oneshot._controller_search import ControllerLearning, ControllerSearch
 from retiarii.oneshot._decision import check_weighable
@@ -83,7 +86,9 @@ class ENAS(OneShotStrategy):
     keep_sampled: bool = True
 
     def __post_init__(self) -> None:
-        check_at_least(self, ctrl_steps_aggregate=1, arc_steps=1, warmup_epochs=0)
+        check_at_least(self, ctrl_steps_aggregate=1, arc_steps=1, warmup_epochs=0, baseline_decay=0, ctrl_grad_clip=0)
+        if self.baseline_decay > 1:
+            raise ConfigError(f"ENAS has baseline_decay={self.baseline_decay!r}, expected a number from 0 to 1.")
 
     def start(self, supernet: Supernet, *, seed: int) -> OneShotSearch:
         """Start a search on a supernet."""
@@ -101,7 +106,7 @@ class ENAS(OneShotStrategy):
         hints = DriverHints(steps_per_epoch=self.arc_steps, reward_metric_name=self.reward_metric_name)
         return ControllerSearch(
             supernet,
-            controller.to(supernet.dtype),
+            controller.to(torch.promote_types(supernet.dtype, torch.float32)),
             learning,
             () if self.filter is None else (self.filter,),
             seed=seed,
