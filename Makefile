@@ -1,11 +1,15 @@
 # make demo: a real search on real images.  make test: everything that CI runs.
+# The first installs what users get, the second the developers' tools as well, both into .venv.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # Of the order of tests and the random numbers in them: fixed, so that a failure belongs to the change that it follows.
 # "make test SEED=7" tries others.
 SEED ?= 1
+# How many processes run tests; "make test JOBS=0" runs them in one, for a debugger.
+JOBS ?= logical
 INSTALLED := $(VENV)/.installed
+DEMO_INSTALLED := $(VENV)/.demo-installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: demo test check format bench docs install clean
@@ -15,14 +19,18 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 # torch first and pinned: resolved together with the rest, a range would take a much larger build.
-$(INSTALLED): pyproject.toml constraints.txt | $(BIN)/python
+$(DEMO_INSTALLED): pyproject.toml constraints.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[demo]'
+	touch $@
+
+$(INSTALLED): $(DEMO_INSTALLED)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
 install: $(INSTALLED)
 
-demo: install
+demo: $(DEMO_INSTALLED)
 	$(BIN)/retiarii demo
 
 check: install
@@ -32,7 +40,7 @@ check: install
 	$(BIN)/lint-imports
 
 test: check
-	$(BIN)/python -m pytest --randomly-seed=$(SEED)
+	$(BIN)/python -m pytest --randomly-seed=$(SEED) --numprocesses=$(JOBS) --dist=worksteal
 
 format: install
 	$(BIN)/ruff check --fix

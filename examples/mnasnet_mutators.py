@@ -149,26 +149,25 @@ def accuracy(net: torch.nn.Module, epochs: int = 2) -> float:
         return float((net.eval()(images[1200:]).argmax(1) == labels[1200:]).float().mean())
 
 
-if __name__ == "__main__":
-    torch.manual_seed(0)
-    example = torch.zeros(1, 1, 8, 8)
-    engine = GraphEngine(MnasNet(), [*(BlockMutator(f"block{i}") for i in range(3)), AddLayer()], example_input=example)
-    print(engine.space)
-    search = RegularizedEvolution(population_size=4, sample_size=2).search(engine.space, seed=0)
-    for number in range(6):
-        (architecture,) = search.ask(1)
-        try:
-            result = accuracy(engine.build(architecture))
-        except InvalidMutation as err:  # found by its shapes, before any training
-            result = None
-            print(f"trial {number}: invalid: {err}")
-        else:
-            print(f"trial {number}: accuracy {result:.3f}")
-        search.tell_metric(architecture, result)
+torch.manual_seed(0)
+example = torch.zeros(1, 1, 8, 8)
+engine = GraphEngine(MnasNet(), [*(BlockMutator(f"block{i}") for i in range(3)), AddLayer()], example_input=example)
+print(engine.space)
+search = RegularizedEvolution(population_size=4, sample_size=2).search(engine.space, seed=0)
+for number in range(6):
+    (architecture,) = search.ask(1)
+    try:
+        result = accuracy(engine.build(architecture))
+    except InvalidMutation as err:  # found by its shapes, before any training
+        result = None
+        print(f"trial {number}: invalid: {err}")
+    else:
+        print(f"trial {number}: accuracy {result:.3f}")
+    search.tell_metric(architecture, result)
 
-    best = engine.graph(search.best.architecture)
-    print("best:", dict(search.best.architecture))
-    print(f"{len(check(best, example))} operations; the base model was {convert_to_graph(MnasNet())}")
-    with open("mnasnet_best.py", "w") as file:
-        file.write(engine.code(search.best.architecture))
-    print("written to mnasnet_best.py")
+best = engine.graph(search.best.architecture)
+print("best:", dict(search.best.architecture))
+print(f"{len(check(best, example))} operations; the base model was {convert_to_graph(MnasNet())}")
+with open("mnasnet_best.py", "w") as file:
+    file.write(engine.code(search.best.architecture))
+print("written to mnasnet_best.py")

@@ -1,5 +1,7 @@
-"""Every Python block of the README and the docs runs, every link leads somewhere."""
+"""Every Python block of the README and the docs runs, every link leads somewhere, and the built site shows the code."""
 
+import ast
+import html
 import os
 import re
 import subprocess
@@ -12,6 +14,9 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md")])
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?://)([^)#\s]+)")
+INCLUDE = re.compile(r'^--8<-- "([^":]+)(?::(\d+):(\d+))?"$', re.MULTILINE)
+IN_THE_REPOSITORY = "https://github.com/retiarii/retiarii/blob/main/"
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 
 
 def blocks(page):
@@ -43,7 +48,74 @@ def test_links_between_files_lead_somewhere(page):
         assert (page.parent / target).exists(), f"{page.relative_to(ROOT)} links to {target}"
 
 
-def test_every_page_is_in_the_navigation():
+def test_links_of_the_readme_work_on_a_package_page_and_lead_to_files():
+    readme = (ROOT / "README.md").read_text()
+    assert not LINK.findall(readme), "a package page does not have the files beside the README"
+    targets = re.findall(rf"\]\({re.escape(IN_THE_REPOSITORY)}([^)#]+)\)", readme)
+    assert targets
+    assert not [target for target in targets if not (ROOT / target).exists()]
+
+
+def test_the_readme_names_every_extra():
+    extras = re.search(
+        r"^\[project.optional-dependencies\]\n(.*?)^\[", (ROOT / "pyproject.toml").read_text(), re.M | re.S
+    )
+    for extra in re.findall(r"^(\w+) = \[", extras.group(1), re.MULTILINE):
+        assert f"`retiarii[{extra}]`" in (ROOT / "README.md").read_text()
+
+
+def test_every_page_can_be_reached_from_the_home_page_and_is_in_the_navigation():
+    docs = ROOT / "docs"
+    reached, waiting = set(), [docs / "index.md"]
+    while waiting:
+        page = waiting.pop()
+        if page not in reached:
+            reached.add(page)
+            waiting += [(page.parent / target).resolve() for target in LINK.findall(page.read_text())]
+    pages = set(docs.glob("**/*.md"))
+    assert pages <= reached
     navigation = (ROOT / "mkdocs.yml").read_text()
-    for page in (ROOT / "docs").glob("**/*.md"):
-        assert str(page.relative_to(ROOT / "docs")) in navigation
+    assert not [page for page in pages if str(page.relative_to(docs)) not in navigation]
+
+
+def test_included_lines_are_whole_definitions():
+    included = [match for page in PAGES for match in INCLUDE.findall(page.read_text())]
+    assert {name for name, *_ in included if name.startswith("examples/")} == {f"examples/{p.name}" for p in EXAMPLES}
+    for name, first, last in included:
+        if first:
+            tree = ast.parse((ROOT / name).read_text())
+            starts = {
+                min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))]) for node in tree.body
+            }
+            assert int(first) in starts, f"line {first} of {name} is not where something begins"
+            assert int(last) in {node.end_lineno for node in tree.body}, f"line {last} of {name} is not an end"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100)
+    assert run.returncode == 0, run.stderr[-3000:]
+    return folder
+
+
+def shown_code(page):
+    """Return the text of every code block of a built page."""
+    blocks = re.findall(r"<pre[^>]*>(.*?)</pre>", page.read_text(), re.DOTALL)
+    return [html.unescape(re.sub(r"<[^>]+>", "", block)).strip() for block in blocks]
+
+
+@pytest.mark.timeout(180)
+def test_the_built_site_shows_code_where_pages_include_it(site):
+    for page in site.glob("**/*.html"):
+        text = html.unescape(re.sub(r"<[^>]+>", "", page.read_text()))
+        assert not re.search(r"-\s*-\s*8\s*<\s*-\s*-", text), (
+            f"{page.relative_to(site)} shows an include as it is written"
+        )
+    (base, *_), mutator = shown_code(site / "tutorials/mnasnet_mutators/index.html"), "class BlockMutator(Mutator):"
+    assert base.startswith("class MnasNet(nn.Module):")
+    assert any(code.startswith(mutator) for code in shown_code(site / "tutorials/mnasnet_mutators/index.html"))
+    examples = shown_code(site / "examples/index.html")
+    assert sorted(examples) == sorted(path.read_text().strip() for path in EXAMPLES)
+    assert "[Unreleased]" in (site / "changelog/index.html").read_text()
