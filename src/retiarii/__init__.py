@@ -2,7 +2,8 @@
 
 Write the choices into the model's own code (`retiarii.nn.pytorch`), pick a strategy (`retiarii.strategy`) and an
 evaluator (`retiarii.evaluator`), and run an experiment (`retiarii.experiment.pytorch`). Importing this package
-imports neither torch nor Lightning: every name below is loaded when it is first used.
+imports neither torch nor Lightning: every name below, and every subpackage (``retiarii.strategy``), is loaded when it
+is first used.
 """
 
 from __future__ import annotations
@@ -13,6 +14,20 @@ from retiarii._lazy import lazy_attributes
 from retiarii._version import __version__
 
 if TYPE_CHECKING:
+    from retiarii import cli as cli
+    from retiarii import errors as errors
+    from retiarii import evaluator as evaluator
+    from retiarii import execution as execution
+    from retiarii import experiment as experiment
+    from retiarii import graph as graph
+    from retiarii import nn as nn
+    from retiarii import oneshot as oneshot
+    from retiarii import space as space
+    from retiarii import storage as storage
+    from retiarii import strategy as strategy
+    from retiarii import testing as testing
+    from retiarii import trial as trial
+    from retiarii import utils as utils
     from retiarii.evaluator import (
         Evaluator,
         FunctionalEvaluator,
@@ -46,6 +61,23 @@ _EXPORTS = {
     "trace": "retiarii.evaluator",
 }
 
+_MODULES = (
+    "cli",
+    "errors",
+    "evaluator",
+    "execution",
+    "experiment",
+    "graph",
+    "nn",
+    "oneshot",
+    "space",
+    "storage",
+    "strategy",
+    "testing",
+    "trial",
+    "utils",
+)
+
 __all__ = [
     "Architecture",
     "Evaluator",
@@ -67,4 +99,4 @@ __all__ = [
     "trace",
 ]
 
-__getattr__, __dir__ = lazy_attributes(__name__, _EXPORTS)
+__getattr__, __dir__ = lazy_attributes(__name__, _EXPORTS, modules=_MODULES)

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 
-def lazy_attributes(package: str, exports: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+def lazy_attributes(
+    package: str, exports: Mapping[str, str], *, modules: Collection[str] = ()
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """Return the ``__getattr__`` and ``__dir__`` of a package whose names live in other modules.
 
     Args:
         package: The package's ``__name__``.
         exports: From a public name to the module that defines it.
+        modules: Submodules that are attributes without an import of their own, as in ``import retiarii`` and then
+            ``retiarii.strategy``.
     """
 
     def __getattr__(name: str) -> Any:
+        if name in modules:
+            return importlib.import_module(f"{package}.{name}")  # which makes it an attribute
         module = exports.get(name)
         if module is None:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
@@ -24,6 +30,6 @@ def lazy_attributes(package: str, exports: Mapping[str, str]) -> tuple[Callable[
         return value
 
     def __dir__() -> list[str]:
-        return sorted({*vars(importlib.import_module(package)), *exports})
+        return sorted({*vars(importlib.import_module(package)), *exports, *modules})
 
     return __getattr__, __dir__

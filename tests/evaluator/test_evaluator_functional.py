@@ -115,7 +115,7 @@ def test_choices_in_arguments_are_a_space_and_are_fixed_by_an_architecture():
         learning_rate=rnn.ValueChoice([0.1, 0.2], label="lr"),
         schedule={"warmup": rnn.ValueChoice([1, 10], label="warmup") + 1},
     )
-    space = evaluator.search_space()
+    space = evaluator.search_space
     assert space.size == 4
     assert {choice.label for choice in space} == {"lr", "warmup"}
     assert evaluate_with(evaluator.fix({"lr": 0.2, "warmup": 10})) == 0.2 * 11
@@ -137,7 +137,7 @@ def test_unlabelled_choices_are_numbered_in_order_of_appearance():
     evaluator = FunctionalEvaluator(
         lambda model, **kwargs: sum(kwargs.values()), a=shared, b=rnn.ValueChoice([3, 4]), c=shared
     )
-    assert [choice.label for choice in evaluator.search_space()] == ["param_1", "param_2"]
+    assert [choice.label for choice in evaluator.search_space] == ["param_1", "param_2"]
     assert evaluate_with(evaluator.fix({"param_1": 2, "param_2": 3})) == 2 + 3 + 2
 
 
@@ -151,7 +151,7 @@ def test_a_value_outside_the_choice_is_named():
 
 def test_without_choices_an_evaluator_is_already_fixed():
     evaluator = FunctionalEvaluator(lambda model: 0.0)
-    assert evaluator.search_space().size == 1
+    assert evaluator.search_space.size == 1
     assert evaluator.fix({"conv": 3}) is evaluator
 
 

@@ -197,7 +197,7 @@ def test_choices_in_arguments_are_searched_with_the_model(digits, net):
         val_dataloaders=pl.DataLoader(validation, batch_size=100),
         max_epochs=rnn.ValueChoice([1, 2]),
     )
-    assert [choice.label for choice in evaluator.search_space()] == ["lr", "optimizer", "param_1", "param_2"]
+    assert [choice.label for choice in evaluator.search_space] == ["lr", "optimizer", "param_1", "param_2"]
     fixed = evaluator.fix({"lr": 0.01, "optimizer": "SGD", "param_1": 2, "param_2": 32, "model_1": 3})
     assert fixed.trainer.max_epochs == 2
     assert fixed.train_dataloaders.batch_size == 64

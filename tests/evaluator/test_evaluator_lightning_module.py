@@ -129,7 +129,7 @@ def test_choices_in_the_module_arguments_are_searched(loaders, net):
         pl.Trainer(max_epochs=1),
         *loaders,
     )
-    assert {choice.label: choice.declared_at for choice in evaluator.search_space()} == {
+    assert {choice.label: choice.declared_at for choice in evaluator.search_space} == {
         "lr": "evaluator.module.lr",
         "param_1": "evaluator.module.decay",
     }

@@ -150,7 +150,7 @@ def test_choices_count_as_their_defaults_until_they_are_fixed():
     assert len(data) == 3
     assert len(travel(data)) == 3
     evaluator = FunctionalEvaluator(lambda model, data: len(data), data=data)
-    assert evaluator.search_space().size == 2
+    assert evaluator.search_space.size == 2
     assert len(evaluator.fix({"size": 4}).arguments["data"]) == 5
     assert len(travel(evaluator).fix({"size": 4}).arguments["data"]) == 5
 
@@ -189,7 +189,7 @@ class Ruler:
 def test_choices_are_found_at_any_depth_and_named_by_their_place():
     size = rnn.ValueChoice([2, 4], label="size")
     evaluator = FunctionalEvaluator(lambda model, ruler: 0, ruler=Ruler({"a": trace(Data)(size), "b": Marked(1)}))
-    (choice,) = evaluator.search_space()
+    (choice,) = evaluator.search_space
     assert choice.declared_at == "evaluator.arguments['ruler'].parts['a'].size"
     assert evaluator.fix({"size": 4}).arguments["ruler"].total == 5
 

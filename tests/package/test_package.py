@@ -23,6 +23,16 @@ def test_importing_the_package_loads_nothing_heavy():
     assert not loaded & {"torch", "numpy", "sqlalchemy", "pytorch_lightning", "rich"}
 
 
+def test_submodules_are_attributes_without_an_import_of_their_own():
+    code = "import sys, retiarii; print(sorted(m for m in sys.modules if m == 'torch')); " + "; ".join(
+        f"retiarii.{name}" for name in ["strategy.Random", "nn.pytorch.Linear", "evaluator.pytorch.lightning.Trainer",
+        "experiment.pytorch.RetiariiExperiment", "oneshot.DARTS", "graph.draw", "utils.ContextStack", "cli.main"]
+    )  # fmt: skip
+    run = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+    assert {"strategy", "nn"} <= set(dir(retiarii))
+
+
 def test_plain_data_rooms_and_the_command_line_load_no_torch():
     assert "torch" not in loaded_by("import retiarii.space, retiarii.trial, retiarii.storage, retiarii.cli")
 

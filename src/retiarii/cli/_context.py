@@ -41,7 +41,7 @@ StorageOption: TypeAlias = Annotated[
 ]
 JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 IdArgument: TypeAlias = Annotated[
-    str, typer.Argument(metavar="ID", help="An experiment's id, or the beginning of one.", show_default=False)
+    str, typer.Argument(metavar="ID", help="An experiment's id, the beginning of one, or its name.", show_default=False)
 ]
 
 
@@ -80,12 +80,12 @@ def opened(storage: str | None) -> Iterator[Store]:
 
 
 @contextmanager
-def found(storage: str | None, prefix: str) -> Iterator[tuple[Store, ExperimentRecord]]:
+def found(storage: str | None, experiment_id: str) -> Iterator[tuple[Store, ExperimentRecord]]:
     """Open the store that is meant and find an experiment in it.
 
     Raises:
-        NotFoundError: There is no store, or not exactly one experiment whose id begins so.
+        NotFoundError: There is no store, or not exactly one experiment that is meant.
         StorageError: The store cannot be read.
     """
     with opened(storage) as store:
-        yield store, store.find_experiment(prefix)
+        yield store, store.find_experiment(experiment_id)

@@ -12,6 +12,11 @@ search space of their own (`Evaluator.search_space`), and `Evaluator.fix` gives 
 nothing of multi-trial strategies, processes and stores.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from retiarii._lazy import lazy_attributes
 from retiarii.evaluator._evaluator import Evaluator, run_evaluation
 from retiarii.evaluator._functional import FunctionalEvaluator
 from retiarii.evaluator._output import OUTPUT_DIR_VARIABLE, output_to
@@ -20,6 +25,9 @@ from retiarii.evaluator._seeding import seed_everything
 from retiarii.evaluator._serialization import dumps, loads
 from retiarii.evaluator._supernet import SupernetListener, SupernetTraining
 from retiarii.evaluator._tracing import serialize, trace
+
+if TYPE_CHECKING:
+    from retiarii.evaluator import pytorch as pytorch
 
 __all__ = [
     "OUTPUT_DIR_VARIABLE",
@@ -37,3 +45,5 @@ __all__ = [
     "serialize",
     "trace",
 ]
+
+__getattr__, __dir__ = lazy_attributes(__name__, {}, modules=("pytorch",))

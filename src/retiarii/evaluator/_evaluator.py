@@ -52,8 +52,9 @@ class Evaluator(ABC):
             with the key ``"default"``.
         """
 
+    @property
     def search_space(self) -> SearchSpace:
-        """Return the choices among the arguments; those without a label are ``param_1``, ``param_2``, ... in order.
+        """The choices among the arguments; those without a label are ``param_1``, ``param_2``, ... in order.
 
         Raises:
             LabelConflictError: One label stands for two domains.
@@ -111,7 +112,7 @@ class Evaluator(ABC):
         """
         model = model_cls if isinstance(model_cls, nn.Module) else model_cls()
         space = extract_space(model)
-        evaluator = self.fix(self.search_space().default())
+        evaluator = self.fix(self.search_space.default())
         return evaluator.evaluate(freeze(model, space.default()) if len(space) else model)
 
 

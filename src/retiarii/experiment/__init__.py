@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from retiarii._lazy import lazy_attributes
 
 if TYPE_CHECKING:
+    from retiarii.experiment import pytorch as pytorch
     from retiarii.experiment._callbacks import Callback
     from retiarii.experiment._config import RetiariiExeConfig, TrainingServiceConfig
     from retiarii.experiment._debug import debug_mutated_model
@@ -37,4 +38,4 @@ __all__ = [
     "debug_mutated_model",
 ]
 
-__getattr__, __dir__ = lazy_attributes(__name__, _EXPORTS)
+__getattr__, __dir__ = lazy_attributes(__name__, _EXPORTS, modules=("pytorch",))

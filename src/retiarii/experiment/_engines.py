@@ -53,4 +53,4 @@ def joint_space(engine: Engine, evaluator: Evaluator) -> SearchSpace:
     Raises:
         LabelConflictError: The same label stands for different domains in the two.
     """
-    return engine.space.merge(evaluator.search_space())
+    return engine.space.merge(evaluator.search_space)

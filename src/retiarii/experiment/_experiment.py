@@ -10,8 +10,16 @@ from typing import Any
 from torch import nn
 
 from retiarii.errors import ConfigError, ExperimentError
-from retiarii.evaluator import Evaluator, FunctionalEvaluator
+from retiarii.evaluator import Evaluator
 from retiarii.execution import Engine
+from retiarii.experiment._arguments import (
+    check_callbacks,
+    check_config,
+    check_evaluator,
+    check_model,
+    check_mutators,
+    check_strategy,
+)
 from retiarii.experiment._callbacks import Callback
 from retiarii.experiment._config import RetiariiExeConfig
 from retiarii.experiment._engines import joint_space, make_engine
@@ -24,7 +32,7 @@ from retiarii.experiment._supernet_file import SUPERNET_FOLDER, load_supernet
 from retiarii.graph import GraphEngine, Mutator
 from retiarii.oneshot import OneShotStrategy, SearchRecord, Supernet
 from retiarii.space import Architecture, SearchSpace
-from retiarii.storage import ExperimentRecord, ExperimentState, Store, open_store
+from retiarii.storage import ExperimentRecord, ExperimentState, Store, new_experiment_id, open_store
 from retiarii.strategy import Strategy
 from retiarii.trial import Direction, Trial
 
@@ -55,7 +63,7 @@ class RetiariiExperiment:
         callbacks: Told what happens while the search runs.
 
     Attributes:
-        id: The experiment's id in the store; None before it runs.
+        id: The experiment's id, known before it runs. Run once more, it is another experiment with a new id.
         config: The settings of the last run.
 
     Raises:
@@ -72,12 +80,12 @@ class RetiariiExperiment:
         *,
         callbacks: Sequence[Callback] = (),
     ) -> None:
-        self.base_model = _check_model(base_model)
-        self.evaluator = _check_evaluator(evaluator if evaluator is not None else trainer)
-        self.strategy = _check_strategy(strategy)
-        self.applied_mutators = _check_mutators(applied_mutators)
-        self.callbacks = tuple(callbacks)
-        self.id: str | None = None
+        self.base_model = check_model(base_model)
+        self.evaluator = check_evaluator(evaluator, trainer)
+        self.strategy = check_strategy(strategy)
+        self.applied_mutators = check_mutators(applied_mutators)
+        self.callbacks = check_callbacks(callbacks)
+        self.id = new_experiment_id()
         self.config: RetiariiExeConfig | None = None
         self._store: Store | None = None
         self._stop: StopSignal | None = None
@@ -169,7 +177,7 @@ class RetiariiExperiment:
         No finished trial is run again; those that were interrupted are. The strategy goes on exactly where it was.
 
         Args:
-            experiment_id: Its id, or the beginning of one.
+            experiment_id: Its id, the beginning of one, or its name.
             port: For the web page, which this version does not have yet.
             debug: Log at debug level.
             storage: Where it is kept; None as in `RetiariiExeConfig`.
@@ -181,7 +189,8 @@ class RetiariiExperiment:
             **changes: Settings of `RetiariiExeConfig` to change, for example ``max_trial_number=200``.
 
         Raises:
-            NotFoundError: No such experiment.
+            NotFoundError: No such experiment, or several of this name.
+            ConfigError: ``experiment_id`` is no text.
             ExperimentBusyError: Another process is running it.
             ExperimentError: Nothing to resume with, or the model's space is not the experiment's.
         """
@@ -211,13 +220,14 @@ class RetiariiExperiment:
         """Open an experiment for reading, running or not: its trials and architectures, without running any code.
 
         Args:
-            experiment_id: Its id, or the beginning of one.
+            experiment_id: Its id, the beginning of one, or its name.
             port: For the web page, which this version does not have yet.
             non_blocking: Accepted for compatibility; viewing never blocks.
             storage: Where it is kept; None as in `RetiariiExeConfig`.
 
         Raises:
-            NotFoundError: No such experiment.
+            NotFoundError: No such experiment, or several of this name.
+            ConfigError: ``experiment_id`` is no text.
         """
         experiment = cls()
         store = open_store(storage, create=False)
@@ -232,11 +242,12 @@ class RetiariiExperiment:
         what carries this user's signature.
 
         Args:
-            experiment_id: Its id, or the beginning of one.
+            experiment_id: Its id, the beginning of one, or its name.
             storage: Where it is kept; None as in `RetiariiExeConfig`.
 
         Raises:
-            NotFoundError: No such experiment.
+            NotFoundError: No such experiment, or several of this name.
+            ConfigError: ``experiment_id`` is no text.
             ExperimentError: Its objects were not stored, or not by this user.
         """
         store = open_store(storage, create=False)
@@ -258,14 +269,14 @@ class RetiariiExperiment:
         if self.base_model is None or self.evaluator is None:
             missing = "base_model" if self.base_model is None else "evaluator"
             raise ConfigError(f"RetiariiExperiment needs a {missing} to run; it was given none.")
-        config = config or RetiariiExeConfig("local")
+        config = check_config(config)
         config.debug = config.debug or debug
-        config.validate()
         self.config = config
         payload = Payload(self.base_model, self.evaluator, self.strategy, self.applied_mutators)
         store = self._store if record is not None and self._store is not None else open_store(config.storage)
         kind = OneShotRun if isinstance(self.strategy, OneShotStrategy) else MultiTrialRun
-        run = kind(payload, config, store, record=record, callbacks=self.callbacks)
+        new_id = self.id if self._store is None else new_experiment_id()
+        run = kind(payload, config, store, record=record, new_id=new_id, callbacks=self.callbacks)
         self._attach(store, run.record)
         self._stop = run.stop
         return run
@@ -435,44 +446,4 @@ class RetiariiExperiment:
 
     def _record(self) -> ExperimentRecord:
         store = self._opened_store()
-        assert self.id is not None  # set together with the store
         return store.get_experiment(self.id)
-
-
-def _check_model(model: Any) -> nn.Module | None:
-    if isinstance(model, type) and issubclass(model, nn.Module):
-        raise ConfigError(f"base_model is the class {model.__name__}, expected an instance: {model.__name__}(...).")
-    if model is not None and not isinstance(model, nn.Module):
-        raise ConfigError(f"base_model is a {type(model).__name__}, expected an instance of torch.nn.Module.")
-    return model
-
-
-def _check_evaluator(evaluator: Any) -> Evaluator | None:
-    if evaluator is None or isinstance(evaluator, Evaluator):
-        return evaluator
-    if callable(evaluator) and not isinstance(evaluator, type):
-        return FunctionalEvaluator(evaluator)
-    raise ConfigError(
-        f"evaluator is a {type(evaluator).__name__}, expected an Evaluator: FunctionalEvaluator(function), or one of "
-        "retiarii.evaluator.pytorch.lightning."
-    )
-
-
-def _check_mutators(mutators: Sequence[Any] | None) -> tuple[Mutator, ...]:
-    for mutator in mutators or ():
-        if not isinstance(mutator, Mutator):
-            raise ConfigError(
-                f"applied_mutators contains {mutator!r}, expected instances of retiarii.graph.Mutator (or [] for none)."
-            )
-    return tuple(mutators or ())
-
-
-def _check_strategy(strategy: Any) -> Strategy | OneShotStrategy:
-    if strategy is None:
-        from retiarii.strategy import Random
-
-        return Random()
-    if not isinstance(strategy, (Strategy, OneShotStrategy)):
-        made = f"{strategy.__name__}()" if isinstance(strategy, type) else "retiarii.strategy.Random()"
-        raise ConfigError(f"strategy is {strategy!r}, expected an instance of Strategy, for example {made}.")
-    return strategy

@@ -54,7 +54,7 @@ class OneShotRun(ExperimentRun):
                 f"{name} cannot search mutators: a one-shot strategy needs the choices in the model's code. Write "
                 "them as LayerChoice, InputChoice, ValueChoice, ...; or use a multi-trial strategy."
             )
-        labels = [choice.label for choice in payload.evaluator.search_space()]
+        labels = [choice.label for choice in payload.evaluator.search_space]
         if labels:
             raise ConfigError(
                 f"The evaluator has choices of its own ({', '.join(labels)}), and {name} trains all architectures at "

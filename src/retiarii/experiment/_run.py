@@ -45,10 +45,19 @@ class ExperimentRun(ABC):
         config: RetiariiExeConfig,
         store: Store,
         *,
+        new_id: str | None = None,
         record: ExperimentRecord | None = None,
         callbacks: Sequence[Callback] = (),
     ) -> None:
         """Check that everything fits, and enter a new experiment into the store.
+
+        Args:
+            payload: The model, evaluator, strategy and mutators.
+            config: The settings.
+            store: Where the experiment is kept.
+            new_id: The id of a new experiment.
+            record: The experiment to resume, if it is not a new one.
+            callbacks: Told what happens.
 
         Raises:
             SerializationError: The model or the evaluator cannot travel to another process.
@@ -62,7 +71,7 @@ class ExperimentRun(ABC):
         self._is_resumed = record is not None
         if record is not None:
             _check_same_space(record, self._space)
-        self.record = record or self._create()
+        self.record = record or self._create(new_id or new_experiment_id())
         self.stop = StopSignal(asked_elsewhere=lambda: store.stop_requested(self.record.id), raises=self._is_in_process)
         duration = parse_duration(config.max_experiment_duration, name="max_experiment_duration")
         self._deadline = None if duration is None else time.monotonic() + duration
@@ -158,20 +167,20 @@ class ExperimentRun(ABC):
             return "Stopping after the trials that are running; Ctrl-C again stops at once."
         return f"Stopping now. Go on with: retiarii resume {self.record.id}"
 
-    def _create(self) -> ExperimentRecord:
+    def _create(self, experiment_id: str) -> ExperimentRecord:
         payload, config = self._payload, self._config
         direction = payload.strategy.direction or _direction(config, payload.evaluator)
         config.seed = secrets.randbits(63) if config.seed is None else config.seed
         data = self._packed()
         record = ExperimentRecord(
-            id=new_experiment_id(),
+            id=experiment_id,
             name=config.experiment_name or type(payload.base_model).__name__,
             direction=direction,
             seed=config.seed,
             strategy=repr(payload.strategy),
             config={
                 "settings": config.to_json(),
-                "evaluator_labels": [choice.label for choice in payload.evaluator.search_space()],
+                "evaluator_labels": [choice.label for choice in payload.evaluator.search_space],
             },
             space=self._space.to_json(),
         )

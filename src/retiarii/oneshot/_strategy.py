@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from typing import Protocol
 
 from torch import nn
@@ -13,7 +13,7 @@ from retiarii.oneshot._search import OneShotSearch
 from retiarii.oneshot._subnet_search import AskTell
 from retiarii.oneshot._supernet import Supernet
 from retiarii.space import SearchSpace
-from retiarii.trial import Direction
+from retiarii.trial import BaseStrategy, Direction
 
 
 class SubnetStrategy(Protocol):
@@ -23,18 +23,13 @@ class SubnetStrategy(Protocol):
         """Start a search."""
 
 
-class OneShotStrategy(ABC):
+class OneShotStrategy(BaseStrategy):
     """How to search with a supernet: options without state, reusable; what changes is in the `OneShotSearch`.
 
     It is of the same family as `retiarii.strategy.Strategy` for users, but has no ``ask``: it owns a supernet and
     drives the training step of an evaluator. To add an algorithm, write `start`; differentiable ones need only a
     `Relaxation`.
     """
-
-    @property
-    def direction(self) -> Direction | None:
-        """The direction that the options fix; None where whoever starts the search decides."""
-        return None
 
     @property
     def second_phase(self) -> SubnetStrategy | None:

@@ -7,7 +7,7 @@ import time
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from retiarii.errors import ConfigError, DuplicateError, NotFoundError
@@ -17,6 +17,7 @@ from retiarii.storage._schema import EPOCHS, EXPERIMENTS, INTERMEDIATES, TRIALS
 
 _FIELDS = tuple(field.name for field in fields(ExperimentRecord))
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # it names folders too
+_MANY = 8  # as many experiments does a message name
 
 
 def create(connection: Connection, record: ExperimentRecord, where: str) -> None:
@@ -53,22 +54,32 @@ def get(connection: Connection, experiment_id: str, where: str) -> ExperimentRec
     return experiment_from_row(dict(row))
 
 
-def find(connection: Connection, prefix: str, where: str) -> ExperimentRecord:
-    """Return the experiment whose id is, or alone begins with, a prefix.
+def find(connection: Connection, text: str, where: str) -> ExperimentRecord:
+    """Return the experiment whose id is a text, else the only one whose name it is or whose id begins with it.
 
     Raises:
-        NotFoundError: None does, or several do.
+        NotFoundError: There is none, or there are several.
+        ConfigError: ``text`` is no text.
     """
-    starts = func.substr(EXPERIMENTS.c.id, 1, len(prefix)) == prefix
-    ids = list(connection.execute(select(EXPERIMENTS.c.id).where(starts).order_by(EXPERIMENTS.c.id)).scalars())
-    if prefix in ids or not prefix:
-        return get(connection, prefix, where)
-    if len(ids) > 1:
-        shown = ", ".join(ids[:8]) + (", ..." if len(ids) > 8 else "")
-        raise NotFoundError(
-            f"{len(ids)} experiments in {where} have ids that begin with {prefix!r}: {shown}. Type more."
+    if not isinstance(text, str):
+        raise ConfigError(f"The id of an experiment is {text!r}, expected a text (experiment.id, or its name).")
+    columns = EXPERIMENTS.c
+    means = or_(func.substr(columns.id, 1, len(text)) == text, columns.name == text)
+    rows = connection.execute(select(EXPERIMENTS).where(means).order_by(columns.created, columns.id)).mappings()
+    records = [experiment_from_row(dict(row)) for row in rows] if text else []
+    exact = [record for record in records if record.id == text]
+    if not records:
+        raise missing(connection, text, where)
+    if len(exact or records) > 1:
+        shown = ", ".join(
+            f"{record.id} ({record.name!r}, {time.strftime('%Y-%m-%d %H:%M', time.localtime(record.created))})"
+            for record in reversed(records[-_MANY:])
         )
-    return get(connection, ids[0] if ids else prefix, where)
+        raise NotFoundError(
+            f"{len(records)} experiments in {where} have the name {text!r} or an id that begins with it, the newest "
+            f"first: {shown}{', ...' if len(records) > _MANY else ''}. Give the id."
+        )
+    return (exact or records)[0]
 
 
 def all_of(connection: Connection) -> list[ExperimentRecord]:

@@ -118,13 +118,14 @@ class Store:
         """
         return self._read(_experiments.get, experiment_id, self._where)
 
-    def find_experiment(self, prefix: str) -> ExperimentRecord:
-        """Return the experiment whose id begins with ``prefix``.
+    def find_experiment(self, text: str) -> ExperimentRecord:
+        """Return the experiment whose id is ``text``, else the one whose name it is or whose id begins with it.
 
         Raises:
-            NotFoundError: There is none, or there are several and none has exactly this id.
+            NotFoundError: There is none, or there are several; the message lists them.
+            ConfigError: ``text`` is no text.
         """
-        return self._read(_experiments.find, prefix, self._where)
+        return self._read(_experiments.find, text, self._where)
 
     def list_experiments(self) -> list[ExperimentRecord]:
         """Return all experiments, oldest first."""

@@ -17,8 +17,9 @@ With several trials at a time, `Search.ask` for as many architectures as there a
 `Trial` as it ends. Same seed and same results: same proposals, also after `Search.replay`. This room neither builds
 models nor evaluates them.
 
-The one-shot strategies (`DARTS`, `ENAS`, `RandomOneShot`, ...) belong to the same family for users and have the same
-place in an experiment; their room is `retiarii.oneshot`, which imports torch and is loaded when one is named.
+The one-shot strategies (`DARTS`, `ENAS`, `RandomOneShot`, ...) have the same place in an experiment, and
+`BaseStrategy` is the base of both kinds; their room is `retiarii.oneshot`, which imports torch and is loaded when one
+is named.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ from retiarii.strategy._evolution import EvolutionSearch, RegularizedEvolution
 from retiarii.strategy._grid import GridEnumeration, GridSearch
 from retiarii.strategy._random import Random, RandomSearch
 from retiarii.strategy._search import Search
-from retiarii.strategy._strategy import BaseStrategy, Strategy
+from retiarii.strategy._strategy import Strategy
+from retiarii.trial import BaseStrategy
 
 if TYPE_CHECKING:
     from retiarii.oneshot import DARTS, ENAS, PCDARTS, DrNAS, GumbelDARTS, OneShotStrategy, Proxyless, RandomOneShot

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 
 from retiarii.space import SearchSpace
 from retiarii.strategy._search import Search
-from retiarii.trial import Direction
+from retiarii.trial import BaseStrategy, Direction
 
 
-class Strategy(ABC):
+class Strategy(BaseStrategy):
     """How to search: a recipe with options and without state.
 
     A strategy can be pickled, compared and used for any number of searches; what changes while searching lives in the
     `Search` that it starts. To add an algorithm, write one class of each: a `Strategy` that holds and checks the
     options, and a `Search` that proposes and learns. `retiarii.testing.strategies.StrategyConformance` tests both.
     """
-
-    @property
-    def direction(self) -> Direction | None:
-        """The direction that the options fix; None where whoever starts the search decides."""
-        return None
 
     @abstractmethod
     def search(self, space: SearchSpace, *, seed: int = 0, direction: Direction | str = Direction.MAXIMIZE) -> Search:
@@ -34,6 +29,3 @@ class Strategy(ABC):
         Raises:
             ConfigError: ``seed`` or ``direction`` is impossible, or this strategy cannot search this space.
         """
-
-
-BaseStrategy = Strategy  # the name that scripts for NNI use

@@ -117,14 +117,22 @@ class StorageConformance:
         store.create_experiment(ExperimentRecord("oldest", created=1.0))
         assert [record.id for record in store.list_experiments()] == ["oldest", "first", "newest"]
 
-    def test_an_experiment_is_found_by_the_beginning_of_its_id(self, store: Store) -> None:
-        for name in ("abc1", "abc2", "abc", "a_c3"):
-            store.create_experiment(ExperimentRecord(name))
+    def test_an_experiment_is_found_by_its_name_or_the_beginning_of_its_id(self, store: Store) -> None:
+        for number, name in enumerate(("abc1", "abc2", "abc", "a_c3")):
+            store.create_experiment(ExperimentRecord(name, name=f"run {number // 2}", created=number))
         assert store.find_experiment("fi").id == "first"
         assert store.find_experiment("abc").id == "abc"  # exactly this one
         assert store.find_experiment("a_").id == "a_c3"  # no wildcard
-        with pytest.raises(NotFoundError, match=r"3 experiments .* abc, abc1, abc2"):
+        with pytest.raises(NotFoundError, match=r"3 experiments .* abc \('run 1', .*\), abc2 .*, abc1 \('run 0'"):
             store.find_experiment("ab")
+        with pytest.raises(NotFoundError, match=r"2 experiments .* have the name 'run 1' .* a_c3 .*, abc \("):
+            store.find_experiment("run 1")
+        store.update_experiment("a_c3", name="only")
+        assert store.find_experiment("only").id == "a_c3"
+        store.update_experiment("abc1", name="abc2")
+        assert store.find_experiment("abc2").id == "abc2"  # an id comes before a name
+        with pytest.raises(ConfigError, match="The id of an experiment is None, expected a text"):
+            store.find_experiment(None)  # type: ignore[arg-type]  # what a script with a mistake passes
         for nothing in ("zzz", "", "FI"):
             with pytest.raises(NotFoundError, match="no experiment"):
                 store.find_experiment(nothing)

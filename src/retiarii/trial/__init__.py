@@ -2,13 +2,16 @@
 
 `Trial` is one evaluation of one architecture. It is a value: the experiment loop makes a new one for each change of
 state and is the only one that writes them to the store; strategies are told finished ones. `Direction` says
-whether a larger or a smaller metric is better. Nothing in this room imports torch.
+whether a larger or a smaller metric is better. `BaseStrategy` is the base of multi-trial and one-shot strategies.
+Nothing in this room imports torch.
 """
 
+from retiarii.trial._base_strategy import BaseStrategy
 from retiarii.trial._metrics import Metrics, MetricValue, default_metric, parse_metrics
 from retiarii.trial._trial import Direction, Failure, FailureKind, Trial, TrialState
 
 __all__ = [
+    "BaseStrategy",
     "Direction",
     "Failure",
     "FailureKind",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from retiarii._lazy import lazy_attributes
 
 if TYPE_CHECKING:
+    from retiarii.evaluator.pytorch import lightning as lightning
     from retiarii.evaluator.pytorch.lightning import (
         Classification,
         ClassificationModule,
@@ -35,4 +36,6 @@ __all__ = [
     "Trainer",
 ]
 
-__getattr__, __dir__ = lazy_attributes(__name__, dict.fromkeys(__all__, f"{__name__}.lightning"))
+__getattr__, __dir__ = lazy_attributes(
+    __name__, dict.fromkeys(__all__, f"{__name__}.lightning"), modules=("lightning",)
+)

@@ -1,0 +1,152 @@
+"""The checks of what users give to `RetiariiExperiment`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from torch import nn
+
+from retiarii.errors import ConfigError
+from retiarii.evaluator import Evaluator, FunctionalEvaluator
+from retiarii.experiment._callbacks import Callback
+from retiarii.experiment._config import RetiariiExeConfig
+from retiarii.graph import Mutator
+from retiarii.oneshot import OneShotStrategy
+from retiarii.strategy import Random, Strategy
+from retiarii.trial import BaseStrategy
+
+_CALL = "RetiariiExperiment(base_model, evaluator, applied_mutators, strategy)"
+
+
+def check_model(model: Any) -> nn.Module | None:
+    """Return the base model.
+
+    Raises:
+        ConfigError: It is something else.
+    """
+    if isinstance(model, type) and issubclass(model, nn.Module):
+        raise ConfigError(f"base_model is the class {model.__name__}, expected an instance: {model.__name__}(...).")
+    if model is not None and not isinstance(model, nn.Module):
+        raise ConfigError(f"base_model is {_kind(model)}, expected an instance of torch.nn.Module.{_order(model)}")
+    return model
+
+
+def check_evaluator(evaluator: Any, trainer: Any = None) -> Evaluator | None:
+    """Return the evaluator, made of a function where one was given.
+
+    Raises:
+        ConfigError: It is something else, or it was given twice.
+    """
+    if evaluator is not None and trainer is not None:
+        raise ConfigError("evaluator and trainer are two spellings of one argument, but both are given. Give one.")
+    evaluator = trainer if evaluator is None else evaluator
+    if evaluator is None or isinstance(evaluator, Evaluator):
+        return evaluator
+    if callable(evaluator) and not isinstance(evaluator, (type, nn.Module)):
+        return FunctionalEvaluator(evaluator)
+    raise ConfigError(
+        f"evaluator is {_kind(evaluator)}, expected an Evaluator: FunctionalEvaluator(function), or one of "
+        f"retiarii.evaluator.pytorch.lightning, made with its arguments.{_order(evaluator)}"
+    )
+
+
+def check_mutators(mutators: Any) -> tuple[Mutator, ...]:
+    """Return the mutators.
+
+    Raises:
+        ConfigError: They are no sequence, or one of them is no mutator.
+    """
+    if mutators is None:
+        return ()
+    if isinstance(mutators, Mutator):
+        raise ConfigError(f"applied_mutators is one mutator, expected a list: [{mutators!r}].")
+    if isinstance(mutators, BaseStrategy):
+        raise ConfigError(
+            f"The third argument, applied_mutators, is the strategy {mutators!r}. Without mutators write "
+            f"RetiariiExperiment(base_model, evaluator, strategy=...), or [] for them: {_CALL}."
+        )
+    if not isinstance(mutators, Iterable):
+        raise ConfigError(f"applied_mutators is {_kind(mutators)}, expected a list of mutators (or [] for none).")
+    checked = tuple(mutators)
+    for mutator in checked:
+        if not isinstance(mutator, Mutator):
+            raise ConfigError(
+                f"applied_mutators contains {_kind(mutator)}, expected instances of retiarii.graph.Mutator (or [] for "
+                "none)."
+            )
+    return checked
+
+
+def check_strategy(strategy: Any) -> Strategy | OneShotStrategy:
+    """Return the strategy, a random one where none was given.
+
+    Raises:
+        ConfigError: It is no instance of a strategy.
+    """
+    if strategy is None:
+        return Random()
+    if isinstance(strategy, (Strategy, OneShotStrategy)):
+        return strategy
+    if isinstance(strategy, BaseStrategy):
+        raise ConfigError(
+            f"strategy is {_kind(strategy)}, which derives from BaseStrategy alone. Derive from "
+            "retiarii.strategy.Strategy (it proposes architectures) or retiarii.strategy.OneShotStrategy (it trains a "
+            "supernet)."
+        )
+    made = f"{strategy.__name__}()" if isinstance(strategy, type) else "retiarii.strategy.Random()"
+    raise ConfigError(
+        f"strategy is {_kind(strategy)}, expected an instance of a strategy, for example {made}.{_order(strategy)}"
+    )
+
+
+def check_callbacks(callbacks: Any) -> tuple[Callback, ...]:
+    """Return the callbacks.
+
+    Raises:
+        ConfigError: They are no sequence, or one of them is no callback.
+    """
+    if isinstance(callbacks, Callback) or not isinstance(callbacks, Iterable):
+        raise ConfigError(f"callbacks is {_kind(callbacks)}, expected a list: callbacks=[...] (or [] for none).")
+    checked = tuple(callbacks)
+    for callback in checked:
+        if not isinstance(callback, Callback):
+            raise ConfigError(
+                f"callbacks contains {_kind(callback)}, expected instances of a subclass of "
+                "retiarii.experiment.Callback with methods such as on_trial_end."
+            )
+    return checked
+
+
+def check_config(config: Any) -> RetiariiExeConfig:
+    """Return the settings, the default ones where none were given.
+
+    Raises:
+        ConfigError: They are something else, or one of them is impossible.
+    """
+    if config is None:
+        config = RetiariiExeConfig("local")
+    if isinstance(config, dict):
+        given = ", ".join(f"{name}={value!r}" for name, value in config.items())
+        raise ConfigError(f"config is a dict, expected settings made by name: RetiariiExeConfig({given}).")
+    if not isinstance(config, RetiariiExeConfig):
+        example = f"RetiariiExeConfig({config!r})" if isinstance(config, str) else "RetiariiExeConfig('local')"
+        raise ConfigError(f"config is {_kind(config)}, expected an instance of RetiariiExeConfig: {example}.")
+    config.validate()
+    return config
+
+
+def _kind(value: Any) -> str:
+    """Return what a value is, for a message: a class is often given in the place of an instance."""
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    text = repr(value)
+    return text if len(text) <= 80 and "\n" not in text else f"a {type(value).__name__}"
+
+
+def _order(value: Any) -> str:
+    """Return a hint for arguments in the wrong places."""
+    is_ours = isinstance(value, (nn.Module, Evaluator, BaseStrategy, RetiariiExeConfig, Mutator))
+    if isinstance(value, RetiariiExeConfig):
+        return " Settings go to run: experiment.run(config)."
+    return f" The order is {_CALL}." if is_ours else ""
