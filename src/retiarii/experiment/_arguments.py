@@ -96,7 +96,7 @@ def check_strategy(strategy: Any) -> Strategy | OneShotStrategy:
         )
     made = f"{strategy.__name__}()" if isinstance(strategy, type) else "retiarii.strategy.Random()"
     raise ConfigError(
-        f"strategy is {_kind(strategy)}, expected an instance of a strategy, for example {made}.{_order(strategy)}"
+        f"strategy is {_kind(strategy)}, expected an instance of Strategy, for example {made}.{_order(strategy)}"
     )
 
 
