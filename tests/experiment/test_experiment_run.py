@@ -293,8 +293,8 @@ def test_one_architecture_in_this_process():
     ("arguments", "message"),
     [
         ({"base_model": Net}, r"base_model is the class Net, expected an instance: Net\(\.\.\.\)"),
-        ({"base_model": 3}, "base_model is a int"),
-        ({"evaluator": 3}, "evaluator is a int, expected an Evaluator"),
+        ({"base_model": 3}, "base_model is 3, expected"),
+        ({"evaluator": 3}, "evaluator is 3, expected an Evaluator"),
         ({"strategy": Random}, r"expected an instance of Strategy, for example Random\(\)"),
         ({"applied_mutators": [1]}, "applied_mutators contains 1, expected instances of retiarii.graph.Mutator"),
     ],
