@@ -5,6 +5,7 @@ import re
 import pytest
 
 from retiarii.errors import ConfigError
+from retiarii.oneshot import OneShotStrategy
 from retiarii.strategy import BaseStrategy, GridSearch, Random, RegularizedEvolution, Strategy
 from retiarii.trial import Direction
 
@@ -46,8 +47,9 @@ def test_strategies_are_values(strategy):
         strategy.seed = 3
 
 
-def test_nni_spelling_of_the_base_class():
-    assert BaseStrategy is Strategy
+def test_nni_spelling_of_the_base_class_stands_for_both_families():
+    assert issubclass(Strategy, BaseStrategy)
+    assert issubclass(OneShotStrategy, BaseStrategy)
 
 
 def test_positional_order_of_nni():
