@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from retiarii._lazy import lazy_attributes
+from retiarii.execution._import_path import import_path
 from retiarii.execution._in_process import InProcessExecutor
 from retiarii.execution._interface import (
     Event,
@@ -56,6 +57,7 @@ __all__ = [
     "TrialJob",
     "TrialReported",
     "TrialStarted",
+    "import_path",
 ]
 
 __getattr__, __dir__ = lazy_attributes(__name__, _LAZY)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, BinaryIO, TypeAlias
 
+from retiarii.execution._import_path import import_path
 from retiarii.execution._interface import Limits, Task
 from retiarii.execution._protocol import Message
 
@@ -46,8 +47,7 @@ class Settings:
 
 def command(module: str) -> list[str]:
     """Return the command that runs ``main`` of a module of this room in a new interpreter, our child."""
-    path = [os.path.abspath(entry) for entry in sys.path if isinstance(entry, str)]  # "" is the current directory
-    return [sys.executable, "-c", _BOOT.format(module=module), json.dumps(path), str(os.getpid())]
+    return [sys.executable, "-c", _BOOT.format(module=module), json.dumps(import_path()), str(os.getpid())]
 
 
 def write_payload(pipe: BinaryIO, settings: Settings, task: bytes, order: Message | None = None) -> None:

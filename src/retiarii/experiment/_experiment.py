@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from retiarii.experiment._config import RetiariiExeConfig
 from retiarii.experiment._engines import joint_space, make_engine
 from retiarii.experiment._multi_trial_run import MultiTrialRun
 from retiarii.experiment._one_shot_run import OneShotRun
-from retiarii.experiment._payload import Payload, load_payload
+from retiarii.experiment._payload import Payload, read_payload
 from retiarii.experiment._run import ExperimentRun
 from retiarii.experiment._stop import StopSignal
 from retiarii.experiment._supernet_file import SUPERNET_FOLDER, load_supernet
@@ -175,6 +176,7 @@ class RetiariiExperiment:
         """Go on with an experiment that was stopped, killed, or whose budget was spent; blocks until it ends.
 
         No finished trial is run again; those that were interrupted are. The strategy goes on exactly where it was.
+        Stored objects import their modules from where the script did, and run in the folder in which it was started.
 
         Args:
             experiment_id: Its id, the beginning of one, or its name.
@@ -196,21 +198,23 @@ class RetiariiExperiment:
         """
         store = open_store(storage, create=False)
         record = store.find_experiment(experiment_id)
+        stored = None
         if base_model is None or evaluator is None or strategy is None:
-            stored = load_payload(store.directory(record.id))
-            base_model = stored.base_model if base_model is None else base_model
-            evaluator = stored.evaluator if evaluator is None else evaluator
-            strategy = stored.strategy if strategy is None else strategy
-            mutators = stored.mutators if applied_mutators is None else applied_mutators
-        else:
-            mutators = applied_mutators or ()
-        experiment = cls(base_model, evaluator, mutators, strategy, callbacks=callbacks)
-        config = RetiariiExeConfig.from_json(record.config["settings"])
-        config.storage = storage if storage is not None else config.storage
-        for name, value in changes.items():
-            setattr(config, name, value)
-        experiment._attach(store, record)
-        experiment._prepare(config, debug, record=record).execute()
+            stored = read_payload(store.directory(record.id))
+        with nullcontext() if stored is None else stored.surroundings.entered():
+            if stored is not None:
+                objects = stored.load()
+                base_model = objects.base_model if base_model is None else base_model
+                evaluator = objects.evaluator if evaluator is None else evaluator
+                strategy = objects.strategy if strategy is None else strategy
+                applied_mutators = objects.mutators if applied_mutators is None else applied_mutators
+            experiment = cls(base_model, evaluator, applied_mutators, strategy, callbacks=callbacks)
+            config = RetiariiExeConfig.from_json(record.config["settings"])
+            config.storage = storage if storage is not None else config.storage
+            for name, value in changes.items():
+                setattr(config, name, value)
+            experiment._attach(store, record)
+            experiment._prepare(config, debug, record=record).execute()
         return experiment
 
     @classmethod
@@ -252,8 +256,10 @@ class RetiariiExperiment:
         """
         store = open_store(storage, create=False)
         record = store.find_experiment(experiment_id)
-        stored = load_payload(store.directory(record.id))
-        experiment = cls(stored.base_model, stored.evaluator, stored.mutators, stored.strategy)
+        stored = read_payload(store.directory(record.id))
+        with stored.surroundings.entered():
+            objects = stored.load()
+        experiment = cls(objects.base_model, objects.evaluator, objects.mutators, objects.strategy)
         experiment.config = RetiariiExeConfig.from_json(record.config["settings"])
         experiment._attach(store, record)
         return experiment

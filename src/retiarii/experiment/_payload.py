@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import os
 import secrets
 from dataclasses import dataclass
@@ -17,12 +18,17 @@ from typing import Any
 
 from retiarii.errors import ExperimentError
 from retiarii.evaluator import Evaluator, dumps, loads
+from retiarii.experiment._surroundings import Surroundings
 from retiarii.oneshot import OneShotStrategy
 from retiarii.storage import experiments_home
 from retiarii.strategy import Strategy
 
 _FILE = "experiment.pickle"
 _MAC_BYTES = hashlib.sha256().digest_size
+_WAY_OUT = (
+    "A script that has the objects can always go on with "
+    "RetiariiExperiment.resume(id, base_model=..., evaluator=..., strategy=...)."
+)
 
 
 @dataclass(frozen=True)
@@ -35,13 +41,43 @@ class Payload:
     mutators: tuple[Any, ...] = ()
 
 
+@dataclass(frozen=True)
+class StoredPayload:
+    """A payload as bytes whose signature was checked.
+
+    Attributes:
+        surroundings: Where the script that made the objects imports its modules from and opens its files.
+        pickled: The objects.
+        name: What messages call the file.
+    """
+
+    surroundings: Surroundings
+    pickled: bytes
+    name: str
+
+    def load(self) -> Payload:
+        """Return the objects; this runs their code, and has to be called inside their surroundings.
+
+        Raises:
+            ExperimentError: What they need is not there any more, or changed.
+        """
+        try:
+            payload = loads(self.pickled)
+        except Exception as error:
+            raise ExperimentError(f"{_why_not(error, self.surroundings)} {_WAY_OUT}") from error
+        if not isinstance(payload, Payload):
+            raise ExperimentError(f"{self.name} holds a {type(payload).__name__}, not an experiment. {_WAY_OUT}")
+        return payload
+
+
 def pack(payload: Payload) -> bytes:
-    """Return the payload as signed bytes.
+    """Return the payload, and where this process imports its modules from, as signed bytes.
 
     Raises:
         SerializationError: Something in it cannot be pickled; the message names it.
     """
-    data = dumps(payload, "experiment")
+    header = json.dumps(Surroundings.here().to_json()).encode("ascii")
+    data = header + b"\n" + dumps(payload, "experiment")
     return _sign(data) + data
 
 
@@ -52,30 +88,44 @@ def save_payload(directory: Path, packed: bytes) -> None:
     os.replace(temporary, directory / _FILE)
 
 
-def load_payload(directory: Path) -> Payload:
+def read_payload(directory: Path) -> StoredPayload:
     """Read a payload that this user wrote on this machine.
 
     Raises:
         ExperimentError: There is none, or its signature is not this user's.
     """
-    way_out = (
-        "Give the objects to resume from your script: "
-        "RetiariiExperiment.resume(id, base_model=..., evaluator=..., strategy=...)."
-    )
     try:
         content = (directory / _FILE).read_bytes()
     except FileNotFoundError:
-        raise ExperimentError(f"{directory} holds no model, evaluator and strategy to resume with. {way_out}") from None
+        raise ExperimentError(
+            f"{directory} holds no model, evaluator and strategy to resume with. {_WAY_OUT}"
+        ) from None
     mac, data = content[:_MAC_BYTES], content[_MAC_BYTES:]
     if not hmac.compare_digest(mac, _sign(data)):
         raise ExperimentError(
             f"{directory / _FILE} was not written by this user on this machine (or was damaged), and loading it would "
-            f"run whatever code is in it. {way_out}"
+            f"run whatever code is in it. {_WAY_OUT}"
         )
-    payload = loads(data)
-    if not isinstance(payload, Payload):
-        raise ExperimentError(f"{directory / _FILE} holds a {type(payload).__name__}, not an experiment. {way_out}")
-    return payload
+    header, _, pickled = data.partition(b"\n")
+    try:
+        surroundings = Surroundings.from_json(json.loads(header))
+    except ValueError as error:
+        raise ExperimentError(f"{directory / _FILE} was written by another version of retiarii. {_WAY_OUT}") from error
+    return StoredPayload(surroundings, pickled, str(directory / _FILE))
+
+
+def _why_not(error: Exception, surroundings: Surroundings) -> str:
+    """Return why the objects of an experiment cannot be loaded, and what can be done about it."""
+    what = "The model, evaluator and strategy of this experiment cannot be loaded"
+    if not isinstance(error, ModuleNotFoundError):
+        return f"{what}: {type(error).__name__}: {error}. Undo what was changed in their modules."
+    looked_in = ", ".join(surroundings.before or surroundings.after) or "no folder of its own"
+    gone = ", ".join(surroundings.missing)
+    moved = f"; of these, {gone} is not there any more" if gone else ""
+    return (
+        f"{what}: there is no module {error.name!r}. The script that made them imported from {looked_in}{moved}. Say "
+        f"where {error.name!r} is now with PYTHONPATH=FOLDER, or install it."
+    )
 
 
 def _sign(data: bytes) -> bytes:

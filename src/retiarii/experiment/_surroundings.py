@@ -1,0 +1,124 @@
+"""`Surroundings`: where a script imports its modules from and opens its files, for a process that resumes it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import site
+import sys
+import sysconfig
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from retiarii.execution import import_path
+
+logger = logging.getLogger(__name__)
+
+_ZIPPED_LIBRARY = re.compile(r"python\d+t?\.zip")
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """The import path and the current folder of the process that ran a script.
+
+    The folders of the Python installation are left out: a process that takes these surroundings over has its own.
+
+    Attributes:
+        before: Folders that stood before the standard library, such as the script's own.
+        after: Folders that stood after it.
+        directory: The current folder; empty where it was deleted.
+    """
+
+    before: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    directory: str = ""
+
+    @classmethod
+    def here(cls) -> Surroundings:
+        """Return those of this process."""
+        path = import_path()
+        library = next((place for place, entry in enumerate(path) if _is_installed(entry)), len(path))
+        before = (entry for entry in path[:library] if not _is_installed(entry))
+        after = (entry for entry in path[library:] if not _is_installed(entry))
+        return cls(tuple(before), tuple(after), _current_folder())
+
+    @classmethod
+    def from_json(cls, data: Any) -> Surroundings:
+        """Return what `to_json` wrote.
+
+        Raises:
+            ValueError: It is something else.
+        """
+        try:
+            before, after, directory = data["before"], data["after"], data["directory"]
+            if all(isinstance(entry, str) for entry in (*before, *after, directory)):
+                return cls(tuple(before), tuple(after), directory)
+        except (KeyError, TypeError):
+            pass
+        raise ValueError(f"{data!r} does not say where modules and files are.")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain data."""
+        return asdict(self)
+
+    @property
+    def missing(self) -> list[str]:
+        """The folders that are not there any more."""
+        return [entry for entry in (*self.before, *self.after) if not os.path.exists(entry)]
+
+    @contextmanager
+    def entered(self) -> Iterator[None]:
+        """Import modules and open files as the script did, inside the block.
+
+        Afterwards the script's folders stay at the end of `sys.path`, where they shadow nothing: functions that were
+        loaded may import more of the script's modules when they are called.
+        """
+        present = set(import_path())
+        before = [entry for entry in self.before if entry not in present]
+        after = [entry for entry in self.after if entry not in present]
+        sys.path[:] = [*before, *sys.path, *after]
+        try:
+            with _in_folder(self.directory):
+                yield
+        finally:
+            sys.path[:] = [entry for entry in sys.path if entry not in before] + before
+
+
+@contextmanager
+def _in_folder(folder: str) -> Iterator[None]:
+    origin = _current_folder()
+    if folder and folder != origin:
+        try:
+            os.chdir(folder)
+        except OSError as error:
+            logger.warning(
+                "The folder %s, in which the experiment was started, cannot be entered (%s); trials run in %s.",
+                folder,
+                error.strerror,
+                origin or "a folder that was deleted",
+            )
+    try:
+        yield
+    finally:
+        if origin and origin != _current_folder():
+            os.chdir(origin)
+
+
+def _current_folder() -> str:
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        return ""
+
+
+def _is_installed(entry: str) -> bool:
+    """Return whether a folder of an import path belongs to the Python installation."""
+    if _ZIPPED_LIBRARY.fullmatch(os.path.basename(entry)):
+        return True
+    installed = {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), *site.getsitepackages()}
+    folder = Path(entry)
+    return any(folder.is_relative_to(place) for place in (*installed, site.getusersitepackages()))
