@@ -10,6 +10,7 @@ import typer
 
 from retiarii.cli._context import IdArgument, StorageOption, current_settings, found
 from retiarii.cli._text import console, error_console
+from retiarii.terminal import plain
 
 EXIT_INTERRUPTED = 130
 
@@ -33,7 +34,7 @@ def resume(
 
     with _interruptible(f"Go on with: retiarii resume {record.id}"):
         RetiariiExperiment.resume(record.id, storage=url, **changes)
-    console().print(f"Look at it with: retiarii show {record.id}", markup=False, soft_wrap=True)
+    console().print(plain(f"Look at it with: retiarii show {record.id}"), soft_wrap=True)
 
 
 def demo(storage: StorageOption = None) -> None:
@@ -51,5 +52,5 @@ def _interruptible(advice: str) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        error_console().print(f"Interrupted. {advice}", markup=False, soft_wrap=True)
+        error_console().print(plain(f"Interrupted. {advice}"), soft_wrap=True)
         raise typer.Exit(EXIT_INTERRUPTED) from None
