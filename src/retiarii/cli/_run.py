@@ -21,15 +21,29 @@ def resume(
         int | None,
         typer.Option("--max-trial-number", min=1, metavar="N", help="Go on to so many trials in all."),
     ] = None,
+    max_experiment_duration: Annotated[
+        str | None,
+        typer.Option(
+            "--max-experiment-duration",
+            metavar="3h",
+            help="Go on until it has run so long in all, earlier runs included.",
+            show_default=False,
+        ),
+    ] = None,
     storage: StorageOption = None,
 ) -> None:
     """Go on with an experiment that was stopped or killed, from where it was.
 
-    Give it more trials with [bold]--max-trial-number[/]. Runs the model, evaluator and strategy that were stored.
+    Give it more trials with [bold]--max-trial-number[/], more time with [bold]--max-experiment-duration[/]. Runs the
+    model, evaluator and strategy that were stored.
     """
     with found(storage, experiment_id) as (store, record):  # a wrong id should not have to wait for torch
         url = store.url
-    changes: dict[str, Any] = {} if max_trial_number is None else {"max_trial_number": max_trial_number}
+    settings: dict[str, Any] = {
+        "max_trial_number": max_trial_number,
+        "max_experiment_duration": max_experiment_duration,
+    }
+    changes = {name: value for name, value in settings.items() if value is not None}
     from retiarii.experiment.pytorch import RetiariiExperiment
 
     with _interruptible(f"Go on with: retiarii resume {record.id}"):

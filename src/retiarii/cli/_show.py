@@ -109,7 +109,7 @@ def _header(store: Store, record: ExperimentRecord, *, is_running: bool) -> Rend
         "id": record.id,
         "strategy": f"{visible_line(record.strategy)}  ({record.direction.value}, seed {record.seed})",
         "trials": _counts(store.count_trials(record.id), is_running=is_running),
-        "time": f"created {moment_text(record.created)}, last change {age_text(record.updated)}",
+        "time": _times(record),
         "process": visible_line(f"{record.pid} on {record.host}") if is_running else "",
         "message": _message(record, state),
         "kept in": visible_line(store.where),
@@ -118,6 +118,11 @@ def _header(store: Store, record: ExperimentRecord, *, is_running: bool) -> Rend
         if text:
             table.add_row(name, plain(text))
     return Group(title, table)
+
+
+def _times(record: ExperimentRecord) -> str:
+    times = f"created {moment_text(record.created)}, last change {age_text(record.updated)}"
+    return f"{times}, ran for {duration_text(record.spent_s)}" if record.spent_s else times
 
 
 def _counts(counts: dict[TrialState, int], *, is_running: bool) -> str:
