@@ -12,7 +12,7 @@ INSTALLED := $(VENV)/.installed
 DEMO_INSTALLED := $(VENV)/.demo-installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check format bench docs install clean
+.PHONY: demo test check format stubs bench docs install clean
 .DEFAULT_GOAL := install
 
 $(BIN)/python:
@@ -41,6 +41,10 @@ check: install
 
 test: check
 	$(BIN)/python -m pytest --randomly-seed=$(SEED) --numprocesses=$(JOBS) --dist=worksteal
+
+# What type checkers and editors see of the layers of retiarii.nn.pytorch.
+stubs: install
+	$(BIN)/python scripts/layer_stubs.py
 
 format: install
 	$(BIN)/ruff check --fix

@@ -53,7 +53,7 @@ class MobileConv(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the bottleneck, plus the input if there is a shortcut."""
-        out = self.layers(x)
+        out: torch.Tensor = self.layers(x)
         return out + x if self.skip else out
 
 
@@ -85,7 +85,8 @@ class MnasNet(nn.Module):
         """Return the logits of the ten digits."""
         x = self.blocks(F.relu(self.stem(x)))
         x = F.relu(self.head(x)).mean([2, 3])
-        return self.classifier(self.dropout(x))
+        logits: torch.Tensor = self.classifier(self.dropout(x))
+        return logits
 
 
 class BlockMutator(Mutator):
@@ -114,7 +115,7 @@ class BlockMutator(Mutator):
         model.get_node_by_name("head").operation.parameters["in_channels"] = width
 
 
-def width_before(node) -> int:
+def width_before(node):
     """Return the number of channels that reach a node."""
     before = node.predecessors[0]
     if before == node.graph.input_node:  # the first block comes after the stem
@@ -156,18 +157,20 @@ print(engine.space)
 search = RegularizedEvolution(population_size=4, sample_size=2).search(engine.space, seed=0)
 for number in range(6):
     (architecture,) = search.ask(1)
+    result = None
     try:
         result = accuracy(engine.build(architecture))
     except InvalidMutation as err:  # found by its shapes, before any training
-        result = None
         print(f"trial {number}: invalid: {err}")
     else:
         print(f"trial {number}: accuracy {result:.3f}")
     search.tell_metric(architecture, result)
 
-best = engine.graph(search.best.architecture)
-print("best:", dict(search.best.architecture))
+assert search.best is not None  # some trial was valid
+architecture = search.best.architecture
+best = engine.graph(architecture)
+print("best:", dict(architecture))
 print(f"{len(check(best, example))} operations; the base model was {convert_to_graph(MnasNet())}")
 with open("mnasnet_best.py", "w") as file:
-    file.write(engine.code(search.best.architecture))
+    file.write(engine.code(architecture))
 print("written to mnasnet_best.py")

@@ -187,6 +187,7 @@ def search(make, strategy, x, y, epochs):
         num_batches=10,
     )
     search_subnets(second, evaluate, 10 if FAST else 60)
+    assert second.best is not None  # it has evaluated some
     return second.best.architecture
 
 

@@ -27,4 +27,4 @@ for _ in range(40):
         search.tell_metric(architecture, cost(freeze(model, architecture)))
 
 print(search)
-print("nearest to 2,000 parameters:", dict(search.best.architecture))
+print("nearest to 2,000 parameters:", search.best)

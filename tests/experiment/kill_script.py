@@ -1,6 +1,6 @@
 """Run (or resume) a small deterministic experiment; the tests kill this process at random instants.
 
-Usage: kill_script.py STORE SENTINEL run|resume [ID [SECONDS]]
+Usage: kill_script.py STORE SENTINEL run|resume [ID]
 """
 
 import os
@@ -29,8 +29,7 @@ def evaluate(model):
 
 def main():
     if ACTION == "resume":
-        limit = {"max_experiment_duration": float(sys.argv[5])} if sys.argv[5:] else {}
-        RetiariiExperiment.resume(sys.argv[4], storage=STORE, **limit)
+        RetiariiExperiment.resume(sys.argv[4], storage=STORE)
         return
     width = nn.ValueChoice(list(range(8, 40, 2)), label="width")
     model = nn.Sequential(

@@ -76,6 +76,15 @@ def test_a_config_that_is_none_is_named(config, message):
         RetiariiExperiment(model(), score).run(config)
 
 
+def test_gpus_where_there_are_none_are_refused_before_anything_is_stored(monkeypatch):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    experiment = RetiariiExperiment(model(), score)
+    with pytest.raises(ConfigError, match=r"trial_gpu_number is 2, but this machine has no GPU .* set it to 0"):
+        experiment.run(RetiariiExeConfig("local", trial_gpu_number=2, progress=False))
+    with pytest.raises(RetiariiError, match=r"no store|no experiment"):
+        RetiariiExperiment.view(experiment.id)
+
+
 def test_the_id_is_known_at_once_and_is_the_one_that_runs():
     experiment = RetiariiExperiment(model(), score, strategy=GridSearch())
     known = experiment.id

@@ -1,7 +1,7 @@
 import pytest
 
 from retiarii.errors import ConfigError
-from retiarii.experiment import RetiariiExeConfig
+from retiarii.experiment import RetiariiExeConfig, TrainingServiceConfig
 from retiarii.experiment._duration import parse_duration, parse_size
 
 
@@ -51,6 +51,12 @@ def test_a_misspelt_setting_is_an_error_that_names_the_right_one():
         ("max_experiment_duration", 0),
         ("max_trial_duration", float("nan")),
         ("trial_memory_limit", "much"),
+        ("dummy_input", "1,3,32,32"),
+        ("dummy_input", [1, 3.0]),
+        ("progress", "no"),
+        ("experiment_name", 5),
+        ("storage", 5),
+        ("debug", "yes"),
     ],
 )
 def test_an_impossible_value_is_named_with_what_is_expected(name, value):
@@ -67,6 +73,24 @@ def test_in_process_cannot_promise_what_needs_processes():
         RetiariiExeConfig("in_process", max_trial_duration=1).validate()
     with pytest.raises(ConfigError, match=r"platform is 'locall'.*'local'"):
         RetiariiExeConfig("locall").validate()
+
+
+def test_wrong_kinds_of_the_training_service():
+    config = RetiariiExeConfig()
+    config.training_service.gpu_indices = "0,1"
+    with pytest.raises(ConfigError, match="gpu_indices is '0,1', expected a list of GPU numbers"):
+        config.validate()
+    with pytest.raises(ConfigError, match=r"training_service is 'local', expected a TrainingServiceConfig"):
+        RetiariiExeConfig(training_service="local").validate()
+    with pytest.raises(ConfigError, match="TrainingServiceConfig has no setting 'use_gpu'"):
+        TrainingServiceConfig(use_gpu=True)
+
+
+def test_platform_and_training_service_go_together():
+    service = TrainingServiceConfig(max_trial_number_per_gpu=3)
+    config = RetiariiExeConfig("in_process", training_service=service)
+    assert (config.training_service.platform, config.training_service.max_trial_number_per_gpu) == ("in_process", 3)
+    assert service.platform == "local"
 
 
 def test_settings_without_meaning_here_warn():

@@ -14,7 +14,6 @@ from retiarii.cli._list import list_experiments
 from retiarii.cli._manage import delete, stop
 from retiarii.cli._run import demo, resume
 from retiarii.cli._show import show
-from retiarii.terminal import write
 
 app = typer.Typer(
     name="retiarii",
@@ -29,7 +28,7 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        write(f"retiarii {__version__}")
+        typer.echo(f"retiarii {__version__}")
         raise typer.Exit
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from retiarii.cli._text import error_console
 from retiarii.errors import ConfigError, ExperimentError
-from retiarii.terminal import plain, visible_line
 from retiarii.trial import Direction
 
 if TYPE_CHECKING:
@@ -68,11 +68,11 @@ def network_text(
         (export_onnx if format_name == "onnx" else export_program)(model, path, example)
     except OSError as err:
         raise ExperimentError(f"The file {str(path)!r} cannot be written: {err.strerror or err}.") from err
-    error_console().print(plain(f"Wrote {visible_line(str(path))}"), soft_wrap=True)
+    error_console().print(f"Wrote {path}", markup=False, soft_wrap=True)
     return None
 
 
-def _example(shape: str | None, default: list[int] | None) -> Tensor | None:
+def _example(shape: str | None, default: Sequence[int] | None) -> Tensor | None:
     import torch
 
     if shape is None:

@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Iterable, Mapping
 from typing import NoReturn
 
+from retiarii.errors import MetricError
 from retiarii.execution._interface import Task
 from retiarii.execution._memory import lift_limit, limit_allocations
 from retiarii.execution._messages import pack_outcome, unpack_job
@@ -22,6 +23,7 @@ from retiarii.execution._protocol import Message, frame
 from retiarii.execution._standard_streams import flush, redirect
 from retiarii.trial import Metrics
 
+MAX_REPORT = 1 << 18  # bytes of JSON
 CRASHED = 70  # EX_SOFTWARE: the machinery around the task failed, or the task took away its pipes
 ORPHANED = 71
 
@@ -45,8 +47,18 @@ class Channel:
                 data = data[os.write(self._descriptor, data) :]
 
     def report(self, metrics: Metrics) -> None:
-        """Tell metrics on the way."""
-        self.send({"event": "reported", "metrics": metrics})
+        """Tell metrics on the way.
+
+        Raises:
+            MetricError: They are too many to be metrics.
+        """
+        message = {"event": "reported", "metrics": metrics}
+        if len(metrics) > 1_000 and len(frame(message)) > MAX_REPORT:
+            raise MetricError(
+                f"{len(metrics)} metrics were reported at once, and a report has room for {MAX_REPORT >> 10} KiB. "
+                "Report summaries, and save the rest to a file."
+            )
+        self.send(message)
 
 
 def live_forked(

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import difflib
+import functools
+import inspect
 import warnings
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, InitVar, asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from types import NoneType
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from retiarii.errors import ConfigError
 from retiarii.experiment._duration import parse_duration, parse_size
 from retiarii.trial import Direction
+
+T = TypeVar("T")
 
 PLATFORMS = ("local", "in_process")
 ENGINES = ("py", "base", "oneshot")
@@ -20,15 +26,41 @@ LOG_LEVELS = ("trace", "debug", "info", "warning", "error", "fatal")
 class _Checked:
     """Refuses settings that do not exist, so that a slip of the keyboard is not a silent default."""
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    if not TYPE_CHECKING:  # type checkers would take it for leave to set anything
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            self._assign(name, value)
+
+    def _assign(self, name: str, value: Any) -> None:
         known = [item.name for item in fields(self)]  # type: ignore[arg-type] # subclasses are dataclasses
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else f" The settings are: {', '.join(known)}."
-            raise ConfigError(f"{type(self).__name__} has no setting {name!r}.{hint}")
+            raise _unknown(type(self), name, known)
         object.__setattr__(self, name, value)
 
 
+def _checked_keywords(cls: type[T]) -> type[T]:
+    """Let the constructor that `dataclass` wrote refuse unknown keywords as ``__setattr__`` does."""
+    make = cls.__init__
+    known = [name for name in inspect.signature(make).parameters if name != "self"]
+
+    @functools.wraps(make)
+    def init(self: Any, *args: Any, **settings: Any) -> None:
+        for name in settings:
+            if name not in known:
+                raise _unknown(cls, name, known)
+        make(self, *args, **settings)
+
+    cls.__init__ = init  # type: ignore[method-assign] # same arguments, another message
+    return cls
+
+
+def _unknown(cls: type, name: str, known: Sequence[str]) -> ConfigError:
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else f" The settings are: {', '.join(known)}."
+    return ConfigError(f"{cls.__name__} has no setting {name!r}.{hint}")
+
+
+@_checked_keywords
 @dataclass
 class TrainingServiceConfig(_Checked):
     """Where trials run.
@@ -44,10 +76,11 @@ class TrainingServiceConfig(_Checked):
     platform: str = "local"
     use_active_gpu: bool | None = None
     max_trial_number_per_gpu: int = 1
-    gpu_indices: list[int] | None = None
+    gpu_indices: Sequence[int] | None = None
 
 
-@dataclass(init=False)
+@_checked_keywords
+@dataclass
 class RetiariiExeConfig(_Checked):
     """How an experiment is run.
 
@@ -55,14 +88,15 @@ class RetiariiExeConfig(_Checked):
     them one after the other in this one. Settings may be given as keywords or set afterwards; one that does not exist
     is an error.
 
+    Args:
+        training_service_platform: Where trials run: ``training_service.platform``.
+
     Attributes:
         experiment_name: For people; any text.
         trial_concurrency: How many trials run at the same time.
         max_trial_number: How many trials at most; None until the strategy ends or the time is up. After `RandomOneShot`
             has trained its supernet, trials are evaluations of subnets, and None means 100.
-        max_experiment_duration: How long the search may run, in seconds or as ``"1h30m"``. All runs of an experiment
-            count together; the time between them does not. When it is up, running trials are abandoned (a resume with
-            more time runs them again), and the training of a supernet ends after the epoch.
+        max_experiment_duration: How long at most, in seconds or as ``"1h30m"``; time spent before a resume counts.
         max_trial_duration: How long one trial may take; a longer one fails as timed out.
         trial_memory_limit: How much memory one trial may take beyond the data it shares, in bytes or as ``"4GB"``.
         trial_gpu_number: GPUs for each trial; None means one if there are any, else none.
@@ -83,6 +117,9 @@ class RetiariiExeConfig(_Checked):
         debug: Shorthand for ``log_level="debug"``.
     """
 
+    training_service_platform: InitVar[str | None] = None
+    execution_engine: str = "py"
+    _: KW_ONLY
     experiment_name: str | None = None
     trial_concurrency: int = 1
     max_trial_number: int | None = None
@@ -95,8 +132,7 @@ class RetiariiExeConfig(_Checked):
     seed: int | None = None
     storage: str | Path | None = None
     progress: bool | None = None
-    execution_engine: str = "py"
-    dummy_input: list[int] | None = None
+    dummy_input: Sequence[int] | None = None
     training_service: TrainingServiceConfig = field(default_factory=TrainingServiceConfig)
     log_level: str = "info"
     debug: bool = False
@@ -111,18 +147,14 @@ class RetiariiExeConfig(_Checked):
         "nni_manager_ip": "there is no manager process",
     }
 
-    def __init__(
-        self, training_service_platform: str | None = None, execution_engine: str = "py", **settings: Any
-    ) -> None:
-        self.training_service = TrainingServiceConfig(training_service_platform or "local")
-        self.execution_engine = execution_engine
-        for name, value in settings.items():
-            setattr(self, name, value)
+    def __post_init__(self, training_service_platform: str | None) -> None:
+        if training_service_platform is not None:
+            self.training_service = replace(self.training_service, platform=training_service_platform)
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        super().__setattr__(name, value)
+    def _assign(self, name: str, value: Any) -> None:
+        super()._assign(name, value)
         if name in self._IGNORED and value != type(self).__dataclass_fields__[name].default:
-            warnings.warn(f"{name} has no effect: {self._IGNORED[name]}.", stacklevel=2)
+            warnings.warn(f"{name} has no effect: {self._IGNORED[name]}.", stacklevel=3)
 
     def validate(self) -> None:
         """Check every setting.
@@ -140,13 +172,29 @@ class RetiariiExeConfig(_Checked):
         _one_of(self, "optimize_mode", [*(item.value for item in Direction), None])
         _one_of(self, "log_level", LOG_LEVELS)
         _one_of(self, "execution_engine", ENGINES)
-        _one_of(self.training_service, "platform", PLATFORMS)
-        _at_least(self.training_service, "max_trial_number_per_gpu", 1)
+        _is_a(self, "experiment_name", (str, NoneType), "a text")
+        _is_a(self, "storage", (str, Path, NoneType), "a path or a URL")
+        _is_a(self, "progress", (bool, NoneType), "True, False or None")
+        _is_a(self, "debug", (bool,), "True or False")
+        _numbers(self, "dummy_input", 1, "the shape of a batch, for example [1, 3, 32, 32]")
+        self._validate_service()
         parse_duration(self.max_experiment_duration, name="max_experiment_duration")
         parse_duration(self.max_trial_duration, name="max_trial_duration")
         parse_size(self.trial_memory_limit, name="trial_memory_limit")
         if self.training_service.platform == "in_process":
             self._validate_in_process()
+
+    def _validate_service(self) -> None:
+        service = self.training_service
+        if not isinstance(service, TrainingServiceConfig):
+            raise ConfigError(
+                f"training_service is {service!r}, expected a TrainingServiceConfig. Change its attributes, as in "
+                "config.training_service.platform = 'local'."
+            )
+        _one_of(service, "platform", PLATFORMS)
+        _at_least(service, "max_trial_number_per_gpu", 1)
+        _is_a(service, "use_active_gpu", (bool, NoneType), "True, False or None")
+        _numbers(service, "gpu_indices", 0, "a list of GPU numbers, for example [0, 1], or None for all")
 
     def _validate_in_process(self) -> None:
         if self.trial_concurrency != 1:
@@ -185,6 +233,19 @@ def _at_least(config: Any, name: str, low: int, *, optional: bool = False) -> No
     if isinstance(value, bool) or not isinstance(value, int) or value < low:
         allowed = f"a whole number, {low} or more" + (", or None" if optional else "")
         raise ConfigError(f"{name} is {value!r}, expected {allowed}.")
+
+
+def _is_a(config: Any, name: str, kinds: tuple[type, ...], expected: str) -> None:
+    value = getattr(config, name)
+    if not isinstance(value, kinds):
+        raise ConfigError(f"{name} is {value!r}, expected {expected}.")
+
+
+def _numbers(config: Any, name: str, low: int, expected: str) -> None:
+    value = getattr(config, name)
+    is_list = isinstance(value, Sequence) and not isinstance(value, (str, bytes))
+    if value is not None and not (is_list and value and all(type(item) is int and item >= low for item in value)):
+        raise ConfigError(f"{name} is {value!r}, expected {expected}.")
 
 
 def _one_of(config: Any, name: str, allowed: Any) -> None:

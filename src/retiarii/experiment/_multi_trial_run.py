@@ -20,6 +20,8 @@ class MultiTrialRun(ExperimentRun):
                 f"execution_engine is 'oneshot', but {self._payload.strategy!r} is a multi-trial strategy. Use 'py' "
                 "(the default) or 'base'; or a one-shot strategy, for example retiarii.strategy.DARTS()."
             )
+        if not self._is_in_process:
+            self._resources = allocate(self._config)
 
     @property
     def _is_in_process(self) -> bool:
@@ -34,6 +36,7 @@ class MultiTrialRun(ExperimentRun):
             self._executor(),
             total=self._space.size,
             max_trials=self._config.max_trial_number,
+            deadline=self._deadline,
         )
 
     def _executor(self) -> Executor:
@@ -45,5 +48,4 @@ class MultiTrialRun(ExperimentRun):
             timeout_s=parse_duration(config.max_trial_duration, name="max_trial_duration"),
             memory_bytes=parse_size(config.trial_memory_limit, name="trial_memory_limit"),
         )
-        resources = allocate(config)
-        return TemplateExecutor(task, slots=resources.slots, limits=limits, devices=resources.devices)
+        return TemplateExecutor(task, slots=self._resources.slots, limits=limits, devices=self._resources.devices)

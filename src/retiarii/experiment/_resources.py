@@ -14,8 +14,6 @@ from retiarii.experiment._config import RetiariiExeConfig
 
 logger = logging.getLogger(__name__)
 
-_SMI_S = 30.0  # how long nvidia-smi may take; with a broken driver it hangs
-
 
 @dataclass(frozen=True)
 class Resources:
@@ -48,6 +46,12 @@ def allocate(config: RetiariiExeConfig, *, num_gpus: int | None = None, busy: Se
     per_trial = 1 if config.trial_gpu_number is None else config.trial_gpu_number
     if not usable and config.trial_gpu_number is None:
         return Resources(config.trial_concurrency)
+    if not usable and config.training_service.gpu_indices is None and not (num_gpus or _count_gpus()):
+        raise ConfigError(
+            f"trial_gpu_number is {per_trial}, but this machine has no GPU that torch can use "
+            "(torch.cuda.device_count() is 0). Leave it out, or set it to 0, to train on the CPU; `retiarii doctor` "
+            "shows what torch was built for."
+        )
     if len(usable) < per_trial:
         raise ConfigError(
             f"trial_gpu_number is {per_trial}, but the GPUs to use are {usable or 'none'}. Lower it (0 trains on the "
@@ -104,15 +108,11 @@ def _busy_gpus() -> list[int]:
 
     def query(kind: str, *names: str) -> list[list[str]]:
         command = [program, f"--query-{kind}={','.join(names)}", "--format=csv,noheader"]
-        output = subprocess.run(command, capture_output=True, text=True, timeout=_SMI_S, check=True).stdout
+        output = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False).stdout
         return [[cell.strip() for cell in line.split(",")] for line in output.splitlines() if line.strip()]
 
-    try:
-        used = {row[0] for row in query("compute-apps", "gpu_uuid")}
-        gpus = [(row[0], row[1]) for row in query("gpu", "index", "uuid") if len(row) == 2]
-    except (OSError, subprocess.SubprocessError, UnicodeDecodeError) as error:
-        logger.warning("Whether other programs compute on the GPUs is not known, so all are used: %s", error)
-        return []
+    used = {row[0] for row in query("compute-apps", "gpu_uuid")}
+    gpus = [(row[0], row[1]) for row in query("gpu", "index", "uuid") if len(row) == 2]
     return busy_as_torch_counts(gpus, used, os.environ.get("CUDA_VISIBLE_DEVICES"))
 
 

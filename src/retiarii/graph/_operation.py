@@ -183,7 +183,7 @@ class Operation:
 
     kind: Kind
     type: str
-    parameters: Mapping[str, Any] = field(default_factory=dict)
+    parameters: MutableMapping[str, Any] = field(default_factory=dict)
     cell: str | None = None
     target: Any = field(default=None, repr=False)
     instance: nn.Module | None = field(default=None, repr=False)

@@ -3,18 +3,41 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch.utils.data
 
 from retiarii.evaluator._tracing import trace
 from retiarii.evaluator.pytorch._lightning_extra import pytorch_lightning
+from retiarii.space import Expression
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 if TYPE_CHECKING:
-    from torch.utils.data import DataLoader as DataLoader
+
+    class DataLoader(torch.utils.data.DataLoader[S]):
+        """torch's, with choices allowed in its arguments."""
+
+        def __init__(
+            self,
+            dataset: torch.utils.data.Dataset[S],
+            batch_size: int | Expression | None = 1,
+            shuffle: bool | Expression | None = None,
+            sampler: Any = None,
+            batch_sampler: Any = None,
+            num_workers: int | Expression = 0,
+            collate_fn: Callable[[list[S]], Any] | None = None,
+            pin_memory: bool | Expression = False,
+            drop_last: bool | Expression = False,
+            timeout: float | Expression = 0,
+            worker_init_fn: Callable[[int], None] | None = None,
+            multiprocessing_context: Any = None,
+            generator: torch.Generator | None = None,
+            **kwargs: Any,
+        ) -> None: ...
+
 else:
     DataLoader = trace(torch.utils.data.DataLoader)
 

@@ -28,6 +28,7 @@ from retiarii.evaluator.pytorch._lightning_trainer import (
     honest_interrupts,
     quiet_lightning,
 )
+from retiarii.space import Expression
 from retiarii.trial import Direction, Metrics
 
 if TYPE_CHECKING:
@@ -234,8 +235,8 @@ class Classification(Lightning):
     def __init__(
         self,
         criterion: CriterionSource = nn.CrossEntropyLoss,
-        learning_rate: float = 0.001,
-        weight_decay: float = 0.0,
+        learning_rate: float | Expression = 0.001,
+        weight_decay: float | Expression = 0.0,
         optimizer: OptimizerSource = optim.Adam,
         train_dataloaders: Any = None,
         val_dataloaders: Any = None,
@@ -285,8 +286,8 @@ class Regression(Lightning):
     def __init__(
         self,
         criterion: CriterionSource = nn.MSELoss,
-        learning_rate: float = 0.001,
-        weight_decay: float = 0.0,
+        learning_rate: float | Expression = 0.001,
+        weight_decay: float | Expression = 0.0,
         optimizer: OptimizerSource = optim.Adam,
         train_dataloaders: Any = None,
         val_dataloaders: Any = None,

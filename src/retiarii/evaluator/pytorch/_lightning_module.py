@@ -14,6 +14,7 @@ from retiarii.evaluator.pytorch._lightning_extra import pytorch_lightning, torch
 from retiarii.evaluator.pytorch._lightning_metrics import Accuracy, MeanLoss
 from retiarii.evaluator.pytorch._onnx import write_onnx
 from retiarii.nn.pytorch._construction import ConstructorCall
+from retiarii.space import Expression
 
 CriterionSource: TypeAlias = "Callable[[], nn.Module] | nn.Module | str"
 OptimizerSource: TypeAlias = "Callable[..., optim.Optimizer] | str"
@@ -63,8 +64,8 @@ class SupervisedLearningModule(LightningModule):
         self,
         criterion: CriterionSource,
         metrics: Mapping[str, torchmetrics.Metric],
-        learning_rate: float = 0.001,
-        weight_decay: float = 0.0,
+        learning_rate: float | Expression = 0.001,
+        weight_decay: float | Expression = 0.0,
         optimizer: OptimizerSource = optim.Adam,
         export_onnx: Path | str | bool | None = None,
     ) -> None:
@@ -160,8 +161,8 @@ class ClassificationModule(SupervisedLearningModule):
     def __init__(
         self,
         criterion: CriterionSource = nn.CrossEntropyLoss,
-        learning_rate: float = 0.001,
-        weight_decay: float = 0.0,
+        learning_rate: float | Expression = 0.001,
+        weight_decay: float | Expression = 0.0,
         optimizer: OptimizerSource = optim.Adam,
         export_onnx: Path | str | bool | None = None,
         num_classes: int | None = None,
@@ -184,8 +185,8 @@ class RegressionModule(SupervisedLearningModule):
     def __init__(
         self,
         criterion: CriterionSource = nn.MSELoss,
-        learning_rate: float = 0.001,
-        weight_decay: float = 0.0,
+        learning_rate: float | Expression = 0.001,
+        weight_decay: float | Expression = 0.0,
         optimizer: OptimizerSource = optim.Adam,
         export_onnx: Path | str | bool | None = None,
     ) -> None:
