@@ -1,30 +1,26 @@
 """What ``resume`` needs besides the store: the model, evaluator and strategy, as this user's own signed file.
 
 Unpickling runs code, so a payload is only read if it carries the signature of a key that lives in this user's
-experiments folder, is readable by this user alone, and never leaves the machine. A store that came from elsewhere can
+configuration folder, is readable by this user alone, and never leaves the machine. A store that came from elsewhere can
 be listed, viewed and exported; resuming it needs the objects themselves.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
-import os
-import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from retiarii.errors import ExperimentError
 from retiarii.evaluator import Evaluator, dumps, loads
+from retiarii.experiment._private_file import NotPrivateError, read_regular, write_whole
+from retiarii.experiment._signing import MAC_BYTES, is_signed, sign
 from retiarii.experiment._surroundings import Surroundings
 from retiarii.oneshot import OneShotStrategy
-from retiarii.storage import experiments_home
 from retiarii.strategy import Strategy
 
 _FILE = "experiment.pickle"
-_MAC_BYTES = hashlib.sha256().digest_size
 _WAY_OUT = (
     "A script that has the objects can always go on with "
     "RetiariiExperiment.resume(id, base_model=..., evaluator=..., strategy=...)."
@@ -75,17 +71,21 @@ def pack(payload: Payload) -> bytes:
 
     Raises:
         SerializationError: Something in it cannot be pickled; the message names it.
+        ExperimentError: There is no key to sign with that can be trusted.
     """
     header = json.dumps(Surroundings.here().to_json()).encode("ascii")
     data = header + b"\n" + dumps(payload, "experiment")
-    return _sign(data) + data
+    return sign(data) + data
 
 
 def save_payload(directory: Path, packed: bytes) -> None:
-    """Write what `pack` returned into an experiment's folder."""
-    temporary = directory / f"{_FILE}.tmp"
-    temporary.write_bytes(packed)
-    os.replace(temporary, directory / _FILE)
+    """Write what `pack` returned into an experiment's folder.
+
+    Raises:
+        StoreFullError: There is no space left; nothing of it stays.
+        StorageError: The folder cannot be written.
+    """
+    write_whole(directory / _FILE, packed)
 
 
 def read_payload(directory: Path) -> StoredPayload:
@@ -95,13 +95,16 @@ def read_payload(directory: Path) -> StoredPayload:
         ExperimentError: There is none, or its signature is not this user's.
     """
     try:
-        content = (directory / _FILE).read_bytes()
+        content = read_regular(directory / _FILE, is_private=False)
     except FileNotFoundError:
         raise ExperimentError(
             f"{directory} holds no model, evaluator and strategy to resume with. {_WAY_OUT}"
         ) from None
-    mac, data = content[:_MAC_BYTES], content[_MAC_BYTES:]
-    if not hmac.compare_digest(mac, _sign(data)):
+    except (NotPrivateError, OSError) as err:
+        found = f"cannot be read ({err.strerror or err})" if isinstance(err, OSError) else str(err)
+        raise ExperimentError(f"{directory / _FILE} {found}. {_WAY_OUT}") from err
+    mac, data = content[:MAC_BYTES], content[MAC_BYTES:]
+    if not is_signed(mac, data):
         raise ExperimentError(
             f"{directory / _FILE} was not written by this user on this machine (or was damaged), and loading it would "
             f"run whatever code is in it. {_WAY_OUT}"
@@ -126,26 +129,3 @@ def _why_not(error: Exception, surroundings: Surroundings) -> str:
         f"{what}: there is no module {error.name!r}. The script that made them imported from {looked_in}{moved}. Say "
         f"where {error.name!r} is now with PYTHONPATH=FOLDER, or install it."
     )
-
-
-def _sign(data: bytes) -> bytes:
-    return hmac.new(_key(), data, hashlib.sha256).digest()
-
-
-def _key() -> bytes:
-    path = experiments_home() / "signing.key"
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"signing.key.{os.getpid()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(secrets.token_bytes(32))
-    try:
-        os.link(temporary, path)  # fails if another process made one meanwhile: then that one counts
-    except FileExistsError:
-        pass
-    finally:
-        temporary.unlink()
-    return path.read_bytes()

@@ -186,7 +186,12 @@ class ExperimentRun(ABC):
         )
         self._store.create_experiment(record)
         if data is not None:
-            save_payload(self._store.directory(record.id), data)
+            try:
+                save_payload(self._store.directory(record.id), data)
+            except StorageError:
+                with suppress(StorageError):  # nothing has run yet, and it could not be resumed
+                    self._store.delete_experiment(record.id)
+                raise
         return record
 
     def _packed(self) -> bytes | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from dataclasses import fields
 from typing import Any
@@ -11,12 +10,12 @@ from sqlalchemy import Connection, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from retiarii.errors import ConfigError, DuplicateError, NotFoundError
+from retiarii.storage._artefacts import ID_RULE, is_id
 from retiarii.storage._records import ExperimentRecord
 from retiarii.storage._rows import experiment_from_row, experiment_row
 from retiarii.storage._schema import EPOCHS, EXPERIMENTS, INTERMEDIATES, TRIALS
 
 _FIELDS = tuple(field.name for field in fields(ExperimentRecord))
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # it names folders too
 _MANY = 8  # as many experiments does a message name
 
 
@@ -27,10 +26,9 @@ def create(connection: Connection, record: ExperimentRecord, where: str) -> None
         ConfigError: The id cannot name a folder, or the configuration or space is not JSON data.
         DuplicateError: The id is taken.
     """
-    if not _ID.fullmatch(record.id):
+    if not is_id(record.id):
         raise ConfigError(
-            f"{record.id!r} cannot be the id of an experiment: expected 1 to 64 letters, digits, '_', '-' or '.', "
-            "beginning with a letter or digit."
+            f"{record.id!r} cannot be the id of an experiment, which names a folder too: expected {ID_RULE}."
         )
     row = experiment_row({name: getattr(record, name) for name in _FIELDS})
     try:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from retiarii.storage import _fork
 
+_NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
+
 if sys.platform == "win32":
     import msvcrt
 
@@ -51,7 +53,7 @@ class FileLock:
             OSError: The file cannot be made, or its file system has no locks.
         """
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | _NO_LINKS, 0o600)
         try:
             locked = _try_lock(descriptor)
         except OSError:
@@ -69,7 +71,7 @@ class FileLock:
         Raises:
             OSError: The file cannot be opened, or its file system has no locks.
         """
-        if not self._path.exists():
+        if not os.path.lexists(self._path):
             return False
         if self.acquire():
             self.release()

@@ -69,7 +69,7 @@ def locate(storage: str | Path | None) -> Location:
     except (ArgumentError, ValueError) as err:
         raise ConfigError(f"The storage URL cannot be read ({err}). Expected {_ACCEPTED}.") from err
     if url.drivername in _POSTGRESQL_SCHEMES:
-        return Location(url.set(drivername="postgresql+psycopg"), None, experiments_home())
+        return Location(url.set(drivername="postgresql+psycopg"), None, experiments_home() / "postgresql.files")
     if url.drivername != "sqlite":
         raise ConfigError(f"Storage of the kind {url.drivername!r} is not supported. Expected {_ACCEPTED}.")
     if not url.database or url.database.startswith((":memory:", "file:")) or url.query:

@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 
 from retiarii.errors import ConfigError, CorruptStoreError
 from retiarii.space import Architecture
+from retiarii.storage._artefacts import ID_RULE, is_id
 from retiarii.storage._records import EpochRecord, ExperimentRecord, ExperimentState, FailureReason, Intermediate
 from retiarii.trial import Direction, Failure, FailureKind, Metrics, Trial, TrialState
 
@@ -203,6 +204,8 @@ def experiment_from_row(row: Mapping[str, Any]) -> ExperimentRecord:
         CorruptStoreError: The row is not what `experiment_row` made.
     """
     try:
+        if not is_id(row["id"]):
+            raise ValueError(f"its id can name no folder: expected {ID_RULE}")
         return ExperimentRecord(
             **{
                 **row,

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 
 from retiarii.errors import CorruptStoreError, StorageError, StoreFullError
 from retiarii.storage import _fork, _schema
+from retiarii.storage._artefacts import folder_of
 from retiarii.storage._backend import WRITES, Backend
 from retiarii.storage._filelock import FileLock
 from retiarii.storage._location import Location
@@ -163,7 +164,7 @@ class SQLiteBackend(Backend):
         return True
 
     def _lock(self, experiment_id: str) -> FileLock:
-        return FileLock(self.location.files / experiment_id / "lock")
+        return FileLock(folder_of(self.location.files, experiment_id) / "lock")
 
     def _is_disk_full(self) -> bool:
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -14,6 +13,7 @@ from typing import Any, TypeVar
 
 from retiarii.errors import ExperimentBusyError, NotFoundError, StorageError
 from retiarii.storage import _epochs, _experiments, _trials
+from retiarii.storage._artefacts import folder_of, make_folder, remove_folder
 from retiarii.storage._backend import Backend
 from retiarii.storage._location import locate
 from retiarii.storage._postgresql import PostgreSQLBackend
@@ -153,18 +153,10 @@ class Store:
             ExperimentBusyError: A process is running it.
             StorageError: The folder of its artefacts cannot be removed; it is gone from the store all the same.
         """
+        folder_of(self._backend.location.files, experiment_id)  # before anything is deleted
         with self._locked(experiment_id), self._backend.writing() as connection:
             _experiments.remove(connection, experiment_id, self._where)
-        folder = self._backend.location.files / experiment_id
-        try:
-            shutil.rmtree(folder)
-        except FileNotFoundError:
-            pass
-        except OSError as err:
-            raise StorageError(
-                f"Experiment {experiment_id!r} is deleted, but its artefacts in {folder} are not: "
-                f"{err.strerror or err}. Remove that folder by hand."
-            ) from err
+        remove_folder(self._backend.location.files, experiment_id)
 
     # Trials -----------------------------------------------------------------------------------------------------------
 
@@ -353,22 +345,15 @@ class Store:
     def directory(self, experiment_id: str) -> Path:
         """Return the folder for artefacts of an experiment (made if missing).
 
-        It is in ``<database file>.files`` beside an SQLite file, for PostgreSQL in `experiments_home`.
+        It is in ``<database file>.files`` beside an SQLite file, for PostgreSQL in ``postgresql.files`` in
+        `experiments_home`.
 
         Raises:
             NotFoundError: There is no such experiment.
-            StorageError: The folder cannot be made.
+            StorageError: The folder cannot be made, or it is a symbolic link.
         """
         self.get_experiment(experiment_id)
-        folder = self._backend.location.files / experiment_id
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as err:
-            raise StorageError(
-                f"The folder {folder} for the artefacts of experiment {experiment_id!r} cannot be made: "
-                f"{err.strerror or err}. Check its permissions and the free space."
-            ) from err
-        return folder
+        return make_folder(self._backend.location.files, experiment_id)
 
     def _read(self, query: Callable[..., T], *arguments: Any) -> T:
         with self._backend.reading() as connection:

@@ -1,0 +1,77 @@
+"""The folders of experiments. Ids come from stores that others may have written, and no id leads out of the folder."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+from retiarii.errors import CorruptStoreError, StorageError
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+ID_RULE = "1 to 64 letters, digits, '_', '-' or '.', beginning with a letter or digit"
+
+
+def is_id(text: object) -> bool:
+    """Return whether a text can be the id of an experiment, and with it the name of a folder."""
+    return isinstance(text, str) and _ID.fullmatch(text) is not None
+
+
+def folder_of(files: Path, experiment_id: str) -> Path:
+    """Return the folder of an experiment, which need not exist.
+
+    Args:
+        files: The folder that holds one folder per experiment.
+        experiment_id: Its name.
+
+    Raises:
+        CorruptStoreError: The id is none.
+        StorageError: The folder, or the one that holds it, is a symbolic link, which could lead anywhere.
+    """
+    if not is_id(experiment_id):
+        raise CorruptStoreError(f"{experiment_id!r} is not the id of an experiment: expected {ID_RULE}.")
+    for folder in (files, files / experiment_id):
+        if folder.is_symlink():
+            raise StorageError(
+                f"{str(folder)!r} is a symbolic link, so files of experiment {experiment_id!r} would be written and "
+                "deleted elsewhere. Put a real folder in its place (or mount one there)."
+            )
+    return files / experiment_id
+
+
+def make_folder(files: Path, experiment_id: str) -> Path:
+    """Make the folder of an experiment where it is missing, for this user alone.
+
+    Raises:
+        CorruptStoreError: The id is none.
+        StorageError: It cannot be made, or is a symbolic link.
+    """
+    folder = folder_of(files, experiment_id)
+    try:
+        files.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
+    except OSError as err:
+        raise StorageError(
+            f"The folder {str(folder)!r} for the artefacts of experiment {experiment_id!r} cannot be made: "
+            f"{err.strerror or err}. Check its permissions and the free space."
+        ) from err
+    return folder
+
+
+def remove_folder(files: Path, experiment_id: str) -> None:
+    """Remove the folder of a deleted experiment, if there is one; links in it are removed, not followed.
+
+    Raises:
+        CorruptStoreError: The id is none.
+        StorageError: It cannot be removed, or is a symbolic link.
+    """
+    folder = folder_of(files, experiment_id)
+    try:
+        shutil.rmtree(folder)
+    except FileNotFoundError:
+        pass
+    except OSError as err:
+        raise StorageError(
+            f"Experiment {experiment_id!r} is deleted, but its artefacts in {str(folder)!r} are not: "
+            f"{err.strerror or err}. Remove that folder by hand."
+        ) from err
