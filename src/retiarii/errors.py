@@ -40,6 +40,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from retiarii._visible import visible
+
 __all__ = [
     "ArchitectureError",
     "ChoiceMisuseError",
@@ -74,7 +76,14 @@ __all__ = [
 
 
 class RetiariiError(Exception):
-    """The base of every deliberate exception of this package."""
+    """The base of every deliberate exception of this package.
+
+    Messages quote labels, names, paths and outputs. As text they hold no control characters but line breaks and tabs;
+    these are written as escapes.
+    """
+
+    def __str__(self) -> str:
+        return visible(super().__str__())
 
 
 class SpaceError(RetiariiError, ValueError):
@@ -179,7 +188,7 @@ class NotFoundError(StorageError, KeyError):
     """There is no such experiment or trial in the store."""
 
     def __str__(self) -> str:  # KeyError would show the repr of the message
-        return str(self.args[0]) if self.args else ""
+        return visible(str(self.args[0])) if self.args else ""
 
 
 class DuplicateError(StorageError, ValueError):

@@ -24,7 +24,9 @@ def test_resume_goes_on_with_the_experiment(run, store, resumed):
 
 def test_resume_may_go_further(run, store, resumed):
     run("resume", "bb22", "--max-trial-number", "50")
-    assert resumed == [(("bb22",), {"storage": store.url, "max_trial_number": 50})]
+    run("resume", "bb22", "--max-experiment-duration", "2h")
+    changes = [{"max_trial_number": 50}, {"max_experiment_duration": "2h"}]
+    assert resumed == [(("bb22",), {"storage": store.url, **change}) for change in changes]
 
 
 def test_resume_of_a_wrong_id_is_one_line(run, store, resumed):

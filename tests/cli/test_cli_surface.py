@@ -12,7 +12,7 @@ COMMANDS = {
     "doctor": ["--json", "--storage"],
     "export": ["--format", "--input-shape", "--json", "--optimize-mode", "--output/-o", "--storage", "--top-k", "ID"],
     "list": ["--json", "--storage"],
-    "resume": ["--max-trial-number", "--storage", "ID"],
+    "resume": ["--max-experiment-duration", "--max-trial-number", "--storage", "ID"],
     "show": ["--json", "--storage", "--top-k", "--trial", "ID"],
     "stop": ["--storage", "ID"],
 }

@@ -25,6 +25,20 @@ def test_a_group_is_leased_to_one_trial_at_a_time():
     assert pool.lease() == second
 
 
+def test_shared_gpus_are_loaded_evenly():
+    pool = DevicePool([[0], [1], [0], [1]], 2)
+    first, second = pool.lease(), pool.lease()
+    pool.give_back(second)
+    third = pool.lease()
+    assert {first.label, third.label} == {"cuda:0", "cuda:1"}  # not two trials on one, and none on the other
+    assert [pool.lease().label, pool.lease().label] == ["cuda:0", "cuda:1"]
+
+
+def test_groups_that_share_a_gpu_are_leased_last():
+    pool = DevicePool([[0, 1], [1, 2], [3]], 3)
+    assert [pool.lease().visible for _ in range(3)] == ["0,1", "3", "1,2"]
+
+
 def test_an_empty_group_is_the_cpu():
     assert DevicePool([[]], 1).lease() == Device("cpu", "")
 

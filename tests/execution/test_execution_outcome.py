@@ -1,6 +1,9 @@
 import errno
+import re
 
+import numpy as np
 import pytest
+import torch
 
 from retiarii.errors import ArchitectureError, FreezeError, MetricError
 from retiarii.execution._outcome import MAX_TRACEBACK, describe, run_task, shorten
@@ -10,6 +13,20 @@ from retiarii.trial import FailureKind
 
 class OutOfMemoryError(RuntimeError):
     """As torch.cuda has one."""
+
+
+class AcceleratorError(RuntimeError):
+    """As torch has one."""
+
+
+class WithItem:
+    """Has an ``item()`` that raises."""
+
+    def __init__(self, error):
+        self._error = error
+
+    def item(self):
+        raise self._error
 
 
 class WithoutText(Exception):
@@ -30,6 +47,9 @@ class WithoutText(Exception):
         (OSError(errno.ENOMEM, "Cannot allocate memory"), FailureKind.OUT_OF_MEMORY),
         (OSError(errno.ENOENT, "No such file"), FailureKind.RAISED),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried ..."), FailureKind.OUT_OF_MEMORY),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`"), FailureKind.OUT_OF_MEMORY),
+        (AcceleratorError("CUDA error: out of memory"), FailureKind.OUT_OF_MEMORY),
+        (AcceleratorError("CUDA error: an illegal memory access was encountered"), FailureKind.RAISED),
         (RuntimeError("shapes do not match"), FailureKind.RAISED),
     ],
 )
@@ -77,6 +97,40 @@ def test_a_report_that_is_no_metric_is_refused_where_it_is_made(reported):
     failure = run_task(task, job_for("any"), lambda metrics: None).failure
     assert failure.kind is FailureKind.BAD_METRIC
     assert "the intermediate result" in failure.message
+
+
+@pytest.mark.parametrize(
+    ("returned", "message"),
+    [
+        (np.arange(3.0), r"ndarray with the shape \(3,\)"),
+        (torch.ones(2, 2), r"Tensor with the shape \(2, 2\)"),
+        (10**400, "about 400 digits"),
+        (-(10**5000), "about 5000 digits"),
+        (WithItem(KeyError("gone")), "type WithItem.*KeyError: 'gone'"),
+        ({"default": 1.0, "loss": np.zeros(0)}, r"\['loss'\] is an object"),
+        ({"default": 1.0, 1: 2.0, "1": 3.0}, "equal as strings"),
+        ([0.5] * 100_000, "type list"),
+        ({"default": 1.0, "x" * (2 << 20): 0.0}, "2048 KiB with their names"),
+        ({"default": 1.0, **{f"metric {number}": 0.0 for number in range(20_000)}}, "20001 metrics"),
+    ],
+    ids=["array", "tensor", "huge", "tiny", "raising", "in a mapping", "one name twice", "list", "long name", "many"],
+)
+@pytest.mark.parametrize("is_final", [True, False])
+def test_what_is_no_metric_is_a_bad_metric_whatever_it_raises(returned, message, is_final):
+    def task(job, report):
+        return returned if is_final else report(returned)
+
+    failure = run_task(task, job_for("any"), lambda metrics: None).failure
+    assert failure.kind is FailureKind.BAD_METRIC
+    assert re.search(message, failure.message, re.DOTALL)
+    assert len(failure.message) < 2100
+
+
+def test_a_metric_that_is_read_from_a_full_gpu_is_no_bad_metric():
+    failure = run_task(
+        lambda job, report: WithItem(AcceleratorError("CUDA error: out of memory")), job_for("any"), list
+    ).failure
+    assert failure.kind is FailureKind.OUT_OF_MEMORY
 
 
 def test_short_texts_stay_as_they_are():

@@ -11,9 +11,17 @@ import numpy as np
 import psutil
 import pytest
 import torch
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, Dataset, TensorDataset
 
-from retiarii.execution import TemplateExecutor, TrialJob, TrialReported, TrialStarted
+from retiarii.errors import EvaluatorError
+from retiarii.evaluator import (
+    Evaluator,
+    FunctionalEvaluator,
+    report_final_result,
+    report_intermediate_result,
+    run_evaluation,
+)
+from retiarii.execution import NasTask, PythonEngine, TemplateExecutor, TrialJob, TrialReported, TrialStarted
 from retiarii.space import Architecture
 from retiarii.testing.execution import ending, eventually, watch
 from retiarii.trial import TrialState
@@ -88,6 +96,51 @@ def report_too_much(job, report):
     return {"default": 1.0}
 
 
+class ReportsItsItems(Dataset):
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, index):
+        report_intermediate_result(float(index))
+        return float(index)
+
+
+def report_in_a_data_loader(job, report):
+    def evaluate(model):
+        report_intermediate_result(0.5)
+        try:
+            list(DataLoader(ReportsItsItems(), num_workers=2))
+        except EvaluatorError as error:
+            sys.stdout.write(str(error))
+        return 1.0
+
+    return run_evaluation(FunctionalEvaluator(evaluate), None, report)
+
+
+def report_the_final_result_in_a_child(job, report):
+    def evaluate(model):
+        process = multiprocessing.get_context("fork").Process(target=report_final_result, args=(3.0,))
+        process.start()
+        process.join()
+        return float(process.exitcode)
+
+    return run_evaluation(FunctionalEvaluator(evaluate), None, report)
+
+
+def return_too_much(job, report):
+    return {"default": 1.0, "x" * (2 << 20): 0.0}
+
+
+def clear_the_environment(job, report):
+    class Clears(Evaluator):
+        def evaluate(self, model):
+            os.environ.clear()
+            return 1.0
+
+    task = NasTask(PythonEngine(torch.nn.Linear(1, 1)), Clears(), Path("nowhere"))
+    return task(TrialJob(0, Architecture({}), seed=0), report)
+
+
 def multiply(job, report):
     return {"default": float((np.ones((300, 300)) @ np.ones((300, 300))).sum())}
 
@@ -126,6 +179,23 @@ def test_training_works_on_any_number_of_threads(executor, threads):
     assert len(losses) == 20
     assert losses[-1] < losses[0] / 2
     assert ending(events, 0).metrics == ending(events, 1).metrics == {"default": losses[-1]}
+
+
+def test_a_report_in_the_worker_of_a_data_loader_is_an_error_there(executor):
+    executor.submit(job(0, "report_in_a_data_loader"))
+    events = watch(executor, [0])
+    assert [event.metrics for event in events if isinstance(event, TrialReported)] == [{"default": 0.5}]
+    assert "Only the trial's own process reports" in ending(events).output
+
+
+def test_a_final_result_that_a_child_reports_is_an_error_there(executor):
+    ended = run(executor, "report_the_final_result_in_a_child")
+    assert ended.metrics == {"default": 1.0}
+    assert "report_final_result was called in process" in ended.output
+
+
+def test_a_trial_may_clear_its_environment(executor):
+    assert run(executor, "clear_the_environment").metrics == {"default": 1.0}
 
 
 def test_numpy_works_in_a_fork(executor):
@@ -189,6 +259,13 @@ def test_a_report_of_any_size_is_a_bad_metric(executor):
     failure = ending(watch(executor, [0])).failure
     assert failure.kind.value == "bad_metric"
     assert "100001 metrics" in failure.message
+
+
+def test_a_final_result_of_any_size_is_a_bad_metric(executor):
+    executor.submit(job(0, "return_too_much"))
+    failure = ending(watch(executor, [0])).failure
+    assert failure.kind.value == "bad_metric"
+    assert "2048 KiB" in failure.message
 
 
 def test_a_cancelled_flood_ends_although_nobody_listens(executor):

@@ -1,6 +1,6 @@
 """Run (or resume) a small deterministic experiment; the tests kill this process at random instants.
 
-Usage: kill_script.py STORE SENTINEL run|resume [ID]
+Usage: kill_script.py STORE SENTINEL run|resume [ID [SECONDS]]
 """
 
 import os
@@ -29,7 +29,8 @@ def evaluate(model):
 
 def main():
     if ACTION == "resume":
-        RetiariiExperiment.resume(sys.argv[4], storage=STORE)
+        limit = {"max_experiment_duration": float(sys.argv[5])} if sys.argv[5:] else {}
+        RetiariiExperiment.resume(sys.argv[4], storage=STORE, **limit)
         return
     width = nn.ValueChoice(list(range(8, 40, 2)), label="width")
     model = nn.Sequential(

@@ -181,6 +181,27 @@ def test_ctrl_c_twice_stops_at_once_with_a_keyboard_interrupt(tmp_path, start):
 
 
 @pytest.mark.slow
+def test_time_before_a_kill_counts(tmp_path, start):
+    path, sentinel = tmp_path / "store.db", tmp_path / "evaluations.txt"
+    process = start(path, sentinel, "run", slow_after=1)
+
+    def spent_s():
+        with open_store(path) as store:
+            return store.list_experiments()[0].spent_s
+
+    wait_until(lambda: finished(path) and spent_s() > 1)  # the second trial does not end
+    process.kill(signal.SIGKILL)
+    process.wait()
+    known, num_trials = spent_s(), len(summary(path))
+    with open_store(path) as store:
+        [record] = store.list_experiments()
+    start(path, sentinel, "resume", record.id, str(known)).finish()  # no trial is run
+    assert len(summary(path)) == num_trials
+    with open_store(path) as store:
+        assert store.list_experiments()[0].message == "max_experiment_duration was reached"
+
+
+@pytest.mark.slow
 def test_two_processes_cannot_run_the_same_experiment(tmp_path, start):
     path, sentinel = tmp_path / "store.db", tmp_path / "evaluations.txt"
     first = start(path, sentinel, "run")

@@ -249,8 +249,16 @@ def test_time_that_is_up_ends_the_training_after_the_epoch_and_exports_what_was_
     assert set(experiment.export_top_models()[0]) == {"op"}
     with open_store(None, create=False) as store:
         assert store.get_experiment(experiment.id).message == Ending.MAX_DURATION.value
-    resumed = RetiariiExperiment.resume(experiment.id, max_experiment_duration=0.01)
-    assert len(resumed.search_history()) == 2
+    resumed = RetiariiExperiment.resume(experiment.id, max_experiment_duration=time_of(experiment))  # none is left
+    assert len(resumed.search_history()) == 1
+    assert resumed.trials() == experiment.trials()
+    resumed = RetiariiExperiment.resume(experiment.id, max_experiment_duration=time_of(experiment) + 2)
+    assert len(resumed.search_history()) > 1
+
+
+def time_of(experiment):
+    with open_store(None, create=False) as store:
+        return store.get_experiment(experiment.id).spent_s
 
 
 def test_a_background_search_is_stopped_in_the_middle_of_an_epoch():

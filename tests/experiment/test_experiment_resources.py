@@ -1,4 +1,5 @@
 import logging
+import os
 
 import pytest
 
@@ -60,3 +61,14 @@ def test_gpus_in_use_are_counted_as_torch_counts_the_visible_ones():
     assert busy_as_torch_counts(gpus, {"GPU-bbbb"}, "2,1") == [1]
     assert busy_as_torch_counts(gpus, {"GPU-bbbb"}, "GPU-b,GPU-c") == [0]
     assert busy_as_torch_counts(gpus, {"GPU-bbbb"}, "0") == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="makes a program of a script")
+@pytest.mark.parametrize("script", ["exec sleep 60", "echo 'NVIDIA-SMI has failed'; exit 9"])
+def test_a_tool_that_does_not_answer_leaves_all_gpus(script, tmp_path, monkeypatch, caplog):
+    (tmp_path / "nvidia-smi").write_text(f"#!/bin/sh\n{script}\n")
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr("retiarii.experiment._resources._SMI_S", 0.2)
+    assert allocate(config(2, use_active_gpu=False), num_gpus=2).devices == ((0,), (1,))
+    assert "is not known" in caplog.text

@@ -202,6 +202,14 @@ def test_the_time_of_the_experiment_is_limited():
     with open_store() as store:
         record = store.get_experiment(experiment.id)
     assert (record.state, record.message) == (ExperimentState.DONE, "max_experiment_duration was reached")
+    assert record.spent_s >= 0.5
+
+    resumed = RetiariiExperiment.resume(experiment.id)  # with the same limit, all of which was spent
+    assert len(resumed.trials()) == len(experiment.trials())
+    resumed = RetiariiExperiment.resume(
+        experiment.id, max_experiment_duration=60, max_trial_number=len(resumed.trials()) + 1
+    )
+    assert sum(trial.state is TrialState.COMPLETED for trial in resumed.trials()) == len(resumed.trials())
 
 
 def test_callbacks_are_told_in_order_and_may_stop_the_search():

@@ -14,6 +14,7 @@ from retiarii.cli._list import list_experiments
 from retiarii.cli._manage import delete, stop
 from retiarii.cli._run import demo, resume
 from retiarii.cli._show import show
+from retiarii.terminal import write
 
 app = typer.Typer(
     name="retiarii",
@@ -28,7 +29,7 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"retiarii {__version__}")
+        write(f"retiarii {__version__}")
         raise typer.Exit
 
 

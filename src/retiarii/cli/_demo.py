@@ -19,6 +19,7 @@ from retiarii.experiment.pytorch import RetiariiExeConfig, RetiariiExperiment
 from retiarii.nn.pytorch import extract_space, fixed_arch, model_wrapper
 from retiarii.storage import ExperimentState
 from retiarii.strategy import RegularizedEvolution
+from retiarii.terminal import SafeConsole, joined, plain
 
 if TYPE_CHECKING:
     from retiarii.trial import Trial
@@ -127,13 +128,15 @@ def run_demo(storage: str | Path | None = None, max_trials: int = 30, console: C
     Raises:
         MissingExtraError: scikit-learn is not installed.
     """
-    console = console or Console()
+    console = console or SafeConsole()
     data = load_digits()
     model = DigitsNet()
     console.print(
-        "[bold]A search on 1,797 handwritten digits (8 x 8 pixels): 1,000 to train, 400 to choose, 397 to test."
+        plain(
+            "A search on 1,797 handwritten digits (8 x 8 pixels): 1,000 to train, 400 to choose, 397 to test.", "bold"
+        )
     )
-    console.print(extract_space(model).describe(), highlight=False, soft_wrap=True)
+    console.print(plain(extract_space(model).describe()), soft_wrap=True)
 
     strategy = RegularizedEvolution(population_size=10, sample_size=4, dedup=True)
     experiment = RetiariiExperiment(model, FunctionalEvaluator(train, data=data), [], strategy)
@@ -142,7 +145,7 @@ def run_demo(storage: str | Path | None = None, max_trials: int = 30, console: C
     experiment.run(config)
 
     if experiment.state is ExperimentState.STOPPED:
-        console.print(f"Stopped. Go on with: retiarii resume {experiment.id}")
+        console.print(plain(f"Stopped. Go on with: retiarii resume {experiment.id}"))
         return None
 
     console.print(_table(experiment.top_trials(TOP_K)))
@@ -150,10 +153,10 @@ def run_demo(storage: str | Path | None = None, max_trials: int = 30, console: C
     path = folder / "best.json"
     path.write_text(json.dumps(experiment.export_top_models(formatter="dict")[0], indent=2))
     test = retrain(path, data)
-    console.print(f"The best architecture, built anew from {path} and trained for 12 epochs:", soft_wrap=True)
-    console.print(f"[bold green]{test:.1%}[/] of {len(data['test'][0])} held-out images are right.", highlight=False)
-    console.print(f"Everything is kept in {experiment.where}.", soft_wrap=True)
-    console.print(f"Look again with: retiarii show {experiment.id}")
+    console.print(plain(f"The best architecture, built anew from {path} and trained for 12 epochs:"), soft_wrap=True)
+    console.print(joined((f"{test:.1%}", "bold green"), f" of {len(data['test'][0])} held-out images are right."))
+    console.print(plain(f"Everything is kept in {experiment.where}."), soft_wrap=True)
+    console.print(plain(f"Look again with: retiarii show {experiment.id}"))
     return test
 
 

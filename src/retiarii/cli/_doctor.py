@@ -6,12 +6,12 @@ from typing import Any
 
 import typer
 from rich.console import RenderableType
-from rich.text import Text
 
 from retiarii.cli._context import JsonOption, StorageOption, current_settings
 from retiarii.cli._examine import examine
 from retiarii.cli._json import print_json
 from retiarii.cli._text import LABEL_STYLE, console, plain_table
+from retiarii.terminal import Text, joined, plain
 
 EXIT_BROKEN = 1
 
@@ -40,15 +40,15 @@ def _print(findings: dict[str, Any]) -> None:
     out.print(table)
     out.print()
     for problem in findings["problems"]:
-        out.print(Text.assemble(("Problem: ", "bold red"), problem), soft_wrap=True)
+        out.print(joined(("Problem: ", "bold red"), problem), soft_wrap=True)
     if not findings["problems"]:
-        out.print(Text("Everything needed is there.", style="green"))
+        out.print(plain("Everything needed is there.", style="green"))
 
 
 def _rows(findings: dict[str, Any]) -> list[tuple[str, RenderableType]]:
     system, store = findings["system"], findings["store"]
     rows: list[tuple[str, RenderableType]] = [("retiarii", findings["retiarii"])]
-    rows += [(name, found or Text("not installed", style="red")) for name, found in findings["packages"].items()]
+    rows += [(name, found or plain("not installed", style="red")) for name, found in findings["packages"].items()]
     rows += [
         ("python", f"{system['python']} ({system['executable']})"),
         ("system", system["platform"]),
@@ -61,11 +61,11 @@ def _rows(findings: dict[str, Any]) -> list[tuple[str, RenderableType]]:
     for name, extra in findings["extras"].items():
         missing = ", ".join(extra["missing"])
         installed = ", ".join(f"{package} {version}" for package, version in extra["installed"].items())
-        text = Text(installed) if not missing else Text(f"{missing} missing: {extra['install']}", style="yellow")
+        text = plain(installed) if not missing else plain(f"{missing} missing: {extra['install']}", style="yellow")
         rows.append((f"extra {name}", text))
     return rows
 
 
 def _store_text(store: dict[str, Any]) -> Text:
     state = f"{store['experiments']} experiments" if store["exists"] else "not there yet"
-    return Text(f"{store['where']} ({state})")
+    return plain(f"{store['where']} ({state})")

@@ -14,6 +14,7 @@ from retiarii.cli._json import trial_json
 from retiarii.cli._text import error_console, number_text
 from retiarii.errors import ExperimentError
 from retiarii.storage import ExperimentRecord
+from retiarii.terminal import plain, visible_line, write, write_json
 from retiarii.trial import Direction, Trial
 
 
@@ -91,12 +92,12 @@ def export(
             return
         text, best = network, best[:1]
     if output is None:
-        typer.echo(text)
+        (write_json if format_name is Format.JSON else write)(text)
     else:
         _write(output, text)
         numbers = ", ".join(f"{trial.number} ({number_text(trial.metric)})" for trial in best)
         error_console().print(
-            f"Wrote {output}: trial{'s' if len(best) > 1 else ''} {numbers}", markup=False, soft_wrap=True
+            plain(f"Wrote {visible_line(str(output))}: trial{'s' if len(best) > 1 else ''} {numbers}"), soft_wrap=True
         )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from retiarii.cli._text import error_console
 from retiarii.errors import ConfigError, ExperimentError
+from retiarii.terminal import plain, visible_line
 from retiarii.trial import Direction
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def network_text(
         (export_onnx if format_name == "onnx" else export_program)(model, path, example)
     except OSError as err:
         raise ExperimentError(f"The file {str(path)!r} cannot be written: {err.strerror or err}.") from err
-    error_console().print(f"Wrote {path}", markup=False, soft_wrap=True)
+    error_console().print(plain(f"Wrote {visible_line(str(path))}"), soft_wrap=True)
     return None
 
 

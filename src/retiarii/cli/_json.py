@@ -6,7 +6,7 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
-import typer
+from retiarii.terminal import write_json
 
 if TYPE_CHECKING:
     from retiarii.storage import ExperimentRecord, FailureReason, Store
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def print_json(data: Any) -> None:
     """Print data as indented JSON."""
-    typer.echo(json.dumps(data, indent=2, allow_nan=False))
+    write_json(json.dumps(data, indent=2, allow_nan=False))
 
 
 def shown_state(store: Store, record: ExperimentRecord) -> str:

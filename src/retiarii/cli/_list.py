@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from rich.text import Text
-
 from retiarii.cli._context import JsonOption, StorageOption, default_place, names_a_store, opened
 from retiarii.cli._json import experiment_json, print_json
-from retiarii.cli._text import STATE_STYLES, age_text, console, number_text, plain_table
+from retiarii.cli._text import LABEL_STYLE, STATE_STYLES, age_text, console, number_text, plain_table
 from retiarii.errors import NotFoundError
+from retiarii.terminal import Text, joined, plain, visible_line
 
 
 def list_experiments(storage: StorageOption = None, as_json: JsonOption = False) -> None:
@@ -36,22 +35,22 @@ def _print(rows: list[dict[str, Any]], where: str) -> None:
             table.add_row(*_cells(row))
         out.print(table)
         out.print()
-        out.print(f"[dim]retiarii show ID tells more.  Kept in[/] {where}", soft_wrap=True)
+        out.print(joined(("retiarii show ID tells more.  Kept in ", LABEL_STYLE), visible_line(where)), soft_wrap=True)
     else:
-        out.print(f"No experiments yet in {where}. Try `retiarii demo`.", soft_wrap=True)
+        out.print(plain(f"No experiments yet in {visible_line(where)}. Try `retiarii demo`."), soft_wrap=True)
 
 
 def _cells(row: dict[str, Any]) -> tuple[Text | str, ...]:
     trials = row["trials"]
     done = trials["completed"] + trials["pruned"] + trials["failed"]
-    count = Text(f"{done:,}")
+    count = plain(f"{done:,}")
     if trials["failed"]:
         count.append(f" ({trials['failed']:,} failed)", style="red")
     return (
-        Text(row["id"], style="bold"),
-        Text(row["state"], style=STATE_STYLES[row["state"]]),
+        plain(row["id"], style="bold"),
+        plain(row["state"], style=STATE_STYLES[row["state"]]),
         count,
         number_text(row["best"]["metric"] if row["best"] else None),
         age_text(row["updated"]),
-        Text(row["name"]),
+        plain(visible_line(row["name"])),
     )

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import Any
 
-from rich.text import Text
+import typer
 
 from retiarii.cli._app import app
 from retiarii.cli._context import current_settings
 from retiarii.cli._text import error_console
 from retiarii.errors import RetiariiError
+from retiarii.terminal import joined, plain
 
 EXIT_ERROR = 1
+
+# The base of the errors of wrong usage. Newer versions of Typer ship it in a private module.
+_USAGE_ERROR: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -24,11 +29,30 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Raises:
         SystemExit: Always, with 0 for success, 1 for an error, 2 for wrong usage, 130 after Ctrl-C.
     """
+    words = None if arguments is None else list(arguments)
     try:
-        app(args=None if arguments is None else list(arguments), prog_name="retiarii")
+        sys.exit(app(args=words, prog_name="retiarii", standalone_mode=False))
     except RetiariiError as err:
         console = error_console()
         if current_settings().debug:
             console.print_exception()
-        console.print(Text.assemble(("Error: ", "bold red"), str(err)), soft_wrap=True)
+        console.print(joined(("Error: ", "bold red"), str(err)), soft_wrap=True)
         sys.exit(EXIT_ERROR)
+    except _USAGE_ERROR as err:
+        _print_usage(err)
+        sys.exit(err.exit_code)
+    except typer.Abort:
+        error_console().print(plain("Aborted."))
+        sys.exit(EXIT_ERROR)
+
+
+def _print_usage(err: Any) -> None:
+    """Say what is wrong with the command line; its words may hold anything."""
+    if type(err).__name__ == "NoArgsIsHelpError":  # the help has been printed
+        return
+    console = error_console()
+    command = "retiarii" if err.ctx is None else err.ctx.command_path
+    if err.ctx is not None:
+        console.print(plain(err.ctx.get_usage()), soft_wrap=True)
+    console.print(joined(("Error: ", "bold red"), err.format_message()), soft_wrap=True)
+    console.print(plain(f"Help: {command} --help", style="dim"))

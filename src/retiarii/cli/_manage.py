@@ -10,6 +10,7 @@ from retiarii.cli._context import IdArgument, StorageOption, found
 from retiarii.cli._json import shown_state
 from retiarii.cli._text import console
 from retiarii.errors import ExperimentBusyError, ExperimentError
+from retiarii.terminal import plain, visible_line
 
 
 def stop(experiment_id: IdArgument, storage: StorageOption = None) -> None:
@@ -25,10 +26,12 @@ def stop(experiment_id: IdArgument, storage: StorageOption = None) -> None:
                 "stop."
             )
         store.request_stop(record.id)
+    owner = visible_line(f"process {record.pid} on {record.host}")
     console().print(
-        f"Asked {record.id} (process {record.pid} on {record.host}) to stop after its running trials.\n"
-        f"Go on later with: retiarii resume {record.id}",
-        markup=False,
+        plain(
+            f"Asked {record.id} ({owner}) to stop after its running trials.\n"
+            f"Go on later with: retiarii resume {record.id}"
+        ),
         soft_wrap=True,
     )
 
@@ -50,8 +53,8 @@ def delete(
                 f"retiarii stop {record.id}"
             )
         trials = sum(store.count_trials(record.id).values())
-        what = f"experiment {record.id} ({record.name or 'no name'}, {trials:,} trials)"
+        what = f"experiment {record.id} ({visible_line(record.name) or 'no name'}, {trials:,} trials)"
         if not yes:
             typer.confirm(f"Delete {what} for good?", abort=True)
         store.delete_experiment(record.id)
-    console().print(f"Deleted {what}.", markup=False, soft_wrap=True)
+    console().print(plain(f"Deleted {what}."), soft_wrap=True)

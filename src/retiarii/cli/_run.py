@@ -10,6 +10,7 @@ import typer
 
 from retiarii.cli._context import IdArgument, StorageOption, current_settings, found
 from retiarii.cli._text import console, error_console
+from retiarii.terminal import plain
 
 EXIT_INTERRUPTED = 130
 
@@ -20,20 +21,34 @@ def resume(
         int | None,
         typer.Option("--max-trial-number", min=1, metavar="N", help="Go on to so many trials in all."),
     ] = None,
+    max_experiment_duration: Annotated[
+        str | None,
+        typer.Option(
+            "--max-experiment-duration",
+            metavar="3h",
+            help="Go on until it has run so long in all, earlier runs included.",
+            show_default=False,
+        ),
+    ] = None,
     storage: StorageOption = None,
 ) -> None:
     """Go on with an experiment that was stopped or killed, from where it was.
 
-    Give it more trials with [bold]--max-trial-number[/]. Runs the model, evaluator and strategy that were stored.
+    Give it more trials with [bold]--max-trial-number[/], more time with [bold]--max-experiment-duration[/]. Runs the
+    model, evaluator and strategy that were stored.
     """
     with found(storage, experiment_id) as (store, record):  # a wrong id should not have to wait for torch
         url = store.url
-    changes: dict[str, Any] = {} if max_trial_number is None else {"max_trial_number": max_trial_number}
+    settings: dict[str, Any] = {
+        "max_trial_number": max_trial_number,
+        "max_experiment_duration": max_experiment_duration,
+    }
+    changes = {name: value for name, value in settings.items() if value is not None}
     from retiarii.experiment.pytorch import RetiariiExperiment
 
     with _interruptible(f"Go on with: retiarii resume {record.id}"):
         RetiariiExperiment.resume(record.id, storage=url, **changes)
-    console().print(f"Look at it with: retiarii show {record.id}", markup=False, soft_wrap=True)
+    console().print(plain(f"Look at it with: retiarii show {record.id}"), soft_wrap=True)
 
 
 def demo(storage: StorageOption = None) -> None:
@@ -51,5 +66,5 @@ def _interruptible(advice: str) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        error_console().print(f"Interrupted. {advice}", markup=False, soft_wrap=True)
+        error_console().print(plain(f"Interrupted. {advice}"), soft_wrap=True)
         raise typer.Exit(EXIT_INTERRUPTED) from None

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console, Group, RenderableType
-from rich.text import Text
 
 from retiarii.cli._context import IdArgument, JsonOption, StorageOption, found
 from retiarii.cli._json import experiment_json, print_json, reason_json, shown_state, trial_json
@@ -28,6 +27,7 @@ from retiarii.cli._text import (
 )
 from retiarii.cli._trial import print_trial
 from retiarii.space import SearchSpace
+from retiarii.terminal import joined, plain, visible_line
 from retiarii.trial import TrialState
 
 if TYPE_CHECKING:
@@ -101,23 +101,28 @@ def _print(store: Store, record: ExperimentRecord, top_k: int, out: Console) -> 
 
 def _header(store: Store, record: ExperimentRecord, *, is_running: bool) -> RenderableType:
     state = shown_state(store, record)
-    title = Text.assemble((record.name or record.id, "bold"), "  ", (state, STATE_STYLES[state]))
+    title = joined((visible_line(record.name or record.id), "bold"), "  ", (state, STATE_STYLES[state]))
     table = plain_table("", "")
     table.show_header = False
     table.columns[0].style = LABEL_STYLE
     rows = {
         "id": record.id,
-        "strategy": f"{record.strategy}  ({record.direction.value}, seed {record.seed})",
+        "strategy": f"{visible_line(record.strategy)}  ({record.direction.value}, seed {record.seed})",
         "trials": _counts(store.count_trials(record.id), is_running=is_running),
-        "time": f"created {moment_text(record.created)}, last change {age_text(record.updated)}",
-        "process": f"{record.pid} on {record.host}" if is_running else "",
+        "time": _times(record),
+        "process": visible_line(f"{record.pid} on {record.host}") if is_running else "",
         "message": _message(record, state),
-        "kept in": store.where,
+        "kept in": visible_line(store.where),
     }
     for name, text in rows.items():
         if text:
-            table.add_row(name, Text(text))
+            table.add_row(name, plain(text))
     return Group(title, table)
+
+
+def _times(record: ExperimentRecord) -> str:
+    times = f"created {moment_text(record.created)}, last change {age_text(record.updated)}"
+    return f"{times}, ran for {duration_text(record.spent_s)}" if record.spent_s else times
 
 
 def _counts(counts: dict[TrialState, int], *, is_running: bool) -> str:
@@ -137,7 +142,7 @@ def _message(record: ExperimentRecord, state: str) -> str:
 def _print_space(record: ExperimentRecord, out: Console) -> None:
     out.print()
     out.print(heading("Search space"))
-    out.print(Text(SearchSpace.from_json(record.space).describe()), soft_wrap=True)
+    out.print(plain(SearchSpace.from_json(record.space).describe()), soft_wrap=True)
 
 
 def _best(best: list[Trial]) -> RenderableType:
@@ -145,9 +150,9 @@ def _best(best: list[Trial]) -> RenderableType:
     for trial in best:
         table.add_row(
             str(trial.number),
-            Text(number_text(trial.metric), style="bold"),
+            plain(number_text(trial.metric), style="bold"),
             duration_text(trial.duration_s),
-            Text(architecture_text(trial.architecture)),
+            plain(architecture_text(trial.architecture)),
         )
     return Group(heading("Best trials"), table)
 
@@ -157,8 +162,14 @@ def _running(running: list[Trial], *, is_running: bool) -> RenderableType:
     for trial in running:
         last = trial.intermediates[-1].get("default") if trial.intermediates else None
         since = time.time() - trial.started if trial.started is not None and is_running else None
-        architecture = Text(architecture_text(trial.architecture))
-        table.add_row(str(trial.number), duration_text(since), trial.device or "-", number_text(last), architecture)
+        architecture = plain(architecture_text(trial.architecture))
+        table.add_row(
+            str(trial.number),
+            duration_text(since),
+            plain(visible_line(trial.device or "-")),
+            number_text(last),
+            architecture,
+        )
     return Group(heading("Running" if is_running else "Interrupted (a resume runs them again)"), table)
 
 
@@ -169,4 +180,4 @@ def _failures(reasons: list[FailureReason], experiment_id: str) -> RenderableTyp
     hidden = len(reasons) - _MAX_REASONS
     more = f"{hidden} more reasons. " if hidden > 0 else ""
     hint = f"{more}Traceback and output: retiarii show {experiment_id} --trial {reasons[0].example}"
-    return Group(heading("Failures"), table, Text(hint, style=LABEL_STYLE))
+    return Group(heading("Failures"), table, plain(hint, style=LABEL_STYLE))

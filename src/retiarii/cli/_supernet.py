@@ -6,10 +6,10 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
-from rich.text import Text
 
 from retiarii.cli._json import finite
 from retiarii.cli._text import LABEL_STYLE, heading, number_text, plain_table, shortened
+from retiarii.terminal import plain, visible_line
 
 if TYPE_CHECKING:
     from retiarii.storage import EpochRecord
@@ -33,13 +33,13 @@ def supernet_section(epochs: list[EpochRecord]) -> RenderableType:
     parts += [] if mean is None else [f"mean entropy {number_text(mean)} nats"]
     table = plain_table("label", "entropy", "probabilities", right=("entropy",))
     for label, shares in last.record.get("probabilities", {}).items():
-        table.add_row(Text(label), number_text(entropy.get(label)), Text(_ranked(shares)))
-    return Group(heading("Supernet"), Text(", ".join(parts), style=LABEL_STYLE), table)
+        table.add_row(plain(visible_line(label)), number_text(entropy.get(label)), plain(_ranked(shares)))
+    return Group(heading("Supernet"), plain(visible_line(", ".join(parts)), style=LABEL_STYLE), table)
 
 
 def _ranked(shares: dict[str, float]) -> str:
     ranked = sorted(shares.items(), key=lambda item: -item[1])
-    shown = [f"{shortened(_plain(value))} {share:.3f}" for value, share in ranked[:_MAX_VALUES]]
+    shown = [f"{shortened(visible_line(_plain(value)))} {share:.3f}" for value, share in ranked[:_MAX_VALUES]]
     return "  ".join([*shown, *([f"(+{len(ranked) - _MAX_VALUES})"] if len(ranked) > _MAX_VALUES else [])])
 
 

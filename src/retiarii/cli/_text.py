@@ -8,9 +8,9 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.table import Table
-from rich.text import Text
+
+from retiarii.terminal import SafeConsole, Text, joined, plain, visible_line
 
 if TYPE_CHECKING:
     from retiarii.trial import FailureKind
@@ -22,15 +22,15 @@ STATE_STYLES = {"running": "green", "done": "blue", "stopped": "yellow", "failed
 LABEL_STYLE = "dim"
 
 
-def console() -> Console:
+def console() -> SafeConsole:
     """Return a console on the standard output of this moment."""
     is_measured = sys.stdout.isatty() or "COLUMNS" in os.environ
-    return Console(width=None if is_measured else _WIDE, highlight=False)
+    return SafeConsole(width=None if is_measured else _WIDE)
 
 
-def error_console() -> Console:
+def error_console() -> SafeConsole:
     """Return a console on the standard error of this moment."""
-    return Console(stderr=True, highlight=False)
+    return SafeConsole(stderr=True)
 
 
 def plain_table(*columns: str, right: tuple[str, ...] = ()) -> Table:
@@ -48,7 +48,7 @@ def plain_table(*columns: str, right: tuple[str, ...] = ()) -> Table:
 
 def heading(text: str) -> Text:
     """Return the heading of a section."""
-    return Text(text, style="bold")
+    return plain(text, style="bold")
 
 
 def number_text(value: float | None) -> str:
@@ -90,7 +90,7 @@ def moment_text(moment: float) -> str:
 def architecture_text(architecture: Mapping[str, Any]) -> str:
     """Return an architecture on one line, the end left out of a long one."""
     text = ", ".join(f"{label}={_value_text(value)}" for label, value in architecture.items())
-    return shortened(text) or "(no choices)"
+    return visible_line(shortened(text)) or "(no choices)"
 
 
 def shortened(text: str) -> str:
@@ -100,7 +100,7 @@ def shortened(text: str) -> str:
 
 def failure_text(kind: FailureKind, message: str) -> Text:
     """Return why a trial failed, on one line."""
-    return Text.assemble((kind.value.replace("_", " "), "red"), ": ", message)
+    return joined((kind.value.replace("_", " "), "red"), ": ", message)
 
 
 def _value_text(value: Any) -> str:

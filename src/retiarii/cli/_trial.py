@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.text import Text
 
 from retiarii.cli._text import duration_text, failure_text, heading, number_text, plain_table
+from retiarii.terminal import coloured, joined, plain, visible_line
 
 if TYPE_CHECKING:
     from retiarii.trial import Metrics, Trial
@@ -23,10 +23,10 @@ def print_trial(trial: Trial, out: Console) -> None:
         out: Where to print.
     """
     state = (trial.state.value, _STATE_STYLES[trial.state.value])
-    took = f"  {duration_text(trial.duration_s)} on {trial.device or '-'}"
-    out.print(Text.assemble((f"Trial {trial.number}", "bold"), "  ", state, took))
+    took = f"  {duration_text(trial.duration_s)} on {visible_line(trial.device or '-')}"
+    out.print(joined((f"Trial {trial.number}", "bold"), "  ", state, took))
     if trial.metrics is not None:
-        out.print(Text(_metrics_text(trial.metrics)))
+        out.print(plain(_metrics_text(trial.metrics)))
     _print_architecture(trial, out)
     _print_intermediates(trial, out)
     if trial.failure is not None:
@@ -34,11 +34,11 @@ def print_trial(trial: Trial, out: Console) -> None:
         out.print(heading("Failure"))
         out.print(failure_text(trial.failure.kind, trial.failure.message), soft_wrap=True)
         if trial.failure.traceback:
-            out.print(Text.from_ansi(trial.failure.traceback.rstrip()), soft_wrap=True)
+            out.print(coloured(trial.failure.traceback.rstrip()), soft_wrap=True)
     if trial.output:
         out.print()
         out.print(heading("Last output"))
-        out.print(Text.from_ansi(trial.output.rstrip()), soft_wrap=True)
+        out.print(coloured(trial.output.rstrip()), soft_wrap=True)
 
 
 def _print_architecture(trial: Trial, out: Console) -> None:
@@ -46,7 +46,7 @@ def _print_architecture(trial: Trial, out: Console) -> None:
     out.print(heading("Architecture"))
     table = plain_table("label", "value")
     for label, value in trial.architecture.items():
-        table.add_row(Text(label), Text(repr(value)))
+        table.add_row(plain(visible_line(label)), plain(repr(value)))
     out.print(table)
 
 
@@ -57,9 +57,9 @@ def _print_intermediates(trial: Trial, out: Console) -> None:
     out.print(heading("Reported on the way"))
     table = plain_table("step", "metrics", right=("step",))
     for step, metrics in enumerate(trial.intermediates):
-        table.add_row(str(step), Text(_metrics_text(metrics)))
+        table.add_row(str(step), plain(_metrics_text(metrics)))
     out.print(table)
 
 
 def _metrics_text(metrics: Metrics) -> str:
-    return "  ".join(f"{name} {number_text(value)}" for name, value in metrics.items())
+    return "  ".join(f"{visible_line(name)} {number_text(value)}" for name, value in metrics.items())

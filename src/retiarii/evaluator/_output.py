@@ -22,6 +22,6 @@ def output_to(folder: Path) -> Iterator[None]:
         yield
     finally:
         if before is None:
-            del os.environ[OUTPUT_DIR_VARIABLE]
+            os.environ.pop(OUTPUT_DIR_VARIABLE, None)  # the evaluation may have removed it, with all the others
         else:
             os.environ[OUTPUT_DIR_VARIABLE] = before

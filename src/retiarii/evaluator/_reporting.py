@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+from retiarii._own_process import OwnProcess
 from retiarii.errors import MetricError
 from retiarii.trial import Metrics, MetricValue, parse_metrics
 
@@ -20,7 +21,7 @@ _logger = logging.getLogger(__name__)
 
 
 class Recorder:
-    """Collects what one evaluation reports.
+    """Collects what one evaluation reports, in the process that made the recorder.
 
     Args:
         on_intermediate: Told every intermediate result, as it comes.
@@ -32,11 +33,17 @@ class Recorder:
 
     def __init__(self, on_intermediate: Callable[[Metrics], None]) -> None:
         self._on_intermediate = on_intermediate
+        self._own_process = OwnProcess()
         self.num_intermediates = 0
         self.final: Metrics | None = None
 
     def record_intermediate(self, metrics: Metrics) -> None:
-        """Pass one intermediate result on."""
+        """Pass one intermediate result on.
+
+        Raises:
+            EvaluatorError: This is a process that the trial has forked.
+        """
+        self._own_process.check("report_intermediate_result")
         self.num_intermediates += 1
         self._on_intermediate(metrics)
 
@@ -45,7 +52,9 @@ class Recorder:
 
         Raises:
             MetricError: There is one already.
+            EvaluatorError: This is a process that the trial has forked.
         """
+        self._own_process.check("report_final_result")
         if self.final is not None:
             raise MetricError(
                 f"report_final_result was called twice in one trial: first with {self.final}, now with {metrics}. "
@@ -122,6 +131,7 @@ def report_intermediate_result(metric: MetricValue) -> None:
 
     Raises:
         MetricError: ``metric`` is neither.
+        EvaluatorError: It was called in a process that the trial has forked, whose results nobody would see.
     """
     metrics = parse_metrics(metric, where="the intermediate result", finite=False)
     recorder = current_recorder()
@@ -142,6 +152,7 @@ def report_final_result(metric: MetricValue) -> None:
 
     Raises:
         MetricError: ``metric`` is neither, its default is not finite, or a final result was reported before.
+        EvaluatorError: It was called in a process that the trial has forked, whose results nobody would see.
     """
     metrics = parse_metrics(metric, where="the final result")
     recorder = current_recorder()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -21,6 +22,11 @@ class Device:
     label: str = "cpu"
     visible: str = ""
 
+    @property
+    def gpus(self) -> list[str]:
+        """The names of the GPUs, as in ``visible``."""
+        return self.visible.split(",") if self.visible else []
+
 
 class DevicePool:
     """Groups of GPUs, of which every running trial has one to itself; or none at all.
@@ -34,6 +40,7 @@ class DevicePool:
     """
 
     def __init__(self, groups: Sequence[Sequence[int | str]] | None, slots: int) -> None:
+        self._num_trials: Counter[str] = Counter()  # on each GPU
         if groups is None:
             self._free = [Device() for _ in range(slots)]
             return
@@ -45,12 +52,16 @@ class DevicePool:
         self._free = [_device(group, os.environ) for group in groups]
 
     def lease(self) -> Device:
-        """Return a device that is free; the caller knows that one is."""
-        return self._free.pop(0)
+        """Return the free device whose GPUs serve the fewest trials now; the caller knows that one is free."""
+        device = min(self._free, key=lambda free: max(map(self._num_trials.__getitem__, free.gpus), default=0))
+        self._free.remove(device)
+        self._num_trials.update(device.gpus)
+        return device
 
     def give_back(self, device: Device) -> None:
         """Make a leased device free again."""
         self._free.append(device)
+        self._num_trials.subtract(device.gpus)
 
 
 def cores_for_each(slots: int) -> int:

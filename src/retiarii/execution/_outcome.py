@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import errno
+import json
 import traceback
 from dataclasses import dataclass
 from types import TracebackType
 
+from retiarii._own_process import OwnProcess
 from retiarii.errors import ArchitectureError, FreezeError, MetricError
 from retiarii.execution._interface import Report, Task, TrialJob
 from retiarii.trial import Failure, FailureKind, Metrics, TrialState, parse_metrics
 
 MAX_MESSAGE = 2_000  # characters
 MAX_TRACEBACK = 32_000
+MAX_METRICS = 1 << 18  # bytes of JSON
+_SURELY_SHORT = 1 << 14  # characters; the longest JSON of so many is shorter than MAX_METRICS
 
-# torch raises plain RuntimeErrors when the allocator of the CPU fails; its CUDA allocator has a class of its own.
-_MEMORY_PHRASES = ("can't allocate memory", "cannot allocate memory", "out of memory")
+_LENGTH_OF_NUMBER = 32
+
+# torch raises plain RuntimeErrors when the allocator of the CPU or a library of CUDA fails, AcceleratorErrors (another
+# RuntimeError) when the driver does; its CUDA allocator has a class of its own.
+_MEMORY_PHRASES = ("can't allocate memory", "cannot allocate memory", "out of memory", "status_alloc_failed")
 _MEMORY_CLASSES = ("OutOfMemoryError",)
+_TORCH_CLASSES = ("RuntimeError", "AcceleratorError")
 
 
 @dataclass(frozen=True)
@@ -35,19 +43,40 @@ class Outcome:
 def run_task(task: Task, job: TrialJob, report: Report) -> Outcome:
     """Run one trial, here and now; whatever it raises becomes a failure.
 
+    A process that the task forks, and that comes back from the task, ends there with its own exit code.
+
     Raises:
         KeyboardInterrupt: The user pressed ``Ctrl-C``, which is about more than this trial.
     """
+    own_process = OwnProcess()
 
     def checked_report(metrics: Metrics) -> None:
-        report(parse_metrics(metrics, where="the intermediate result", finite=False))
+        own_process.check("report")
+        report(_of_bearable_size(parse_metrics(metrics, where="the intermediate result", finite=False)))
 
     try:
-        return Outcome(parse_metrics(task(job, checked_report), where="the final result"))
+        with own_process:
+            returned = task(job, checked_report)
+        return Outcome(_of_bearable_size(parse_metrics(returned, where="the final result")))
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - the boundary of a trial: SystemExit, too, is only its failure
         return Outcome(failure=describe(error))
+
+
+def _of_bearable_size(metrics: Metrics) -> Metrics:
+    """Return metrics that fit into a message and into a row of a store.
+
+    Raises:
+        MetricError: These do not.
+    """
+    length = sum(map(len, metrics)) + _LENGTH_OF_NUMBER * len(metrics)
+    if length > _SURELY_SHORT and len(json.dumps(metrics)) > MAX_METRICS:
+        raise MetricError(
+            f"{len(metrics)} metrics were reported at once, {length >> 10} KiB with their names, and there is room for "
+            f"{MAX_METRICS >> 10} KiB. Report summaries, and save the rest to a file."
+        )
+    return metrics
 
 
 def describe(error: BaseException) -> Failure:
@@ -82,7 +111,9 @@ def _is_out_of_memory(error: BaseException) -> bool:
         return True
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
-    return type(error) is RuntimeError and any(phrase in str(error).lower() for phrase in _MEMORY_PHRASES)
+    if not isinstance(error, RuntimeError) or type(error).__name__ not in _TORCH_CLASSES:
+        return False
+    return any(phrase in str(error).lower() for phrase in _MEMORY_PHRASES)
 
 
 def _skip_own_frame(error: BaseException) -> TracebackType | None:

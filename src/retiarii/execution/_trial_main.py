@@ -12,7 +12,6 @@ import traceback
 from collections.abc import Iterable, Mapping
 from typing import NoReturn
 
-from retiarii.errors import MetricError
 from retiarii.execution._interface import Task
 from retiarii.execution._memory import lift_limit, limit_allocations
 from retiarii.execution._messages import pack_outcome, unpack_job
@@ -23,7 +22,6 @@ from retiarii.execution._protocol import Message, frame
 from retiarii.execution._standard_streams import flush, redirect
 from retiarii.trial import Metrics
 
-MAX_REPORT = 1 << 18  # bytes of JSON
 CRASHED = 70  # EX_SOFTWARE: the machinery around the task failed, or the task took away its pipes
 ORPHANED = 71
 
@@ -47,18 +45,8 @@ class Channel:
                 data = data[os.write(self._descriptor, data) :]
 
     def report(self, metrics: Metrics) -> None:
-        """Tell metrics on the way.
-
-        Raises:
-            MetricError: They are too many to be metrics.
-        """
-        message = {"event": "reported", "metrics": metrics}
-        if len(metrics) > 1_000 and len(frame(message)) > MAX_REPORT:
-            raise MetricError(
-                f"{len(metrics)} metrics were reported at once, and a report has room for {MAX_REPORT >> 10} KiB. "
-                "Report summaries, and save the rest to a file."
-            )
-        self.send(message)
+        """Tell metrics on the way."""
+        self.send({"event": "reported", "metrics": metrics})
 
 
 def live_forked(

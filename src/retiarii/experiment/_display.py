@@ -12,6 +12,7 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 
 from retiarii.experiment._callbacks import Callback
+from retiarii.terminal import SafeConsole, plain, visible_line
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -28,8 +29,8 @@ class Display(Callback):
     """
 
     def __init__(self, title: str, console: Console | None = None) -> None:
-        self._console = console or Console(stderr=True)
-        self._title = title
+        self._console = console or SafeConsole(stderr=True)
+        self._title = visible_line(title)
         self._notice = ""
         # In notebooks Rich redraws by ipywidgets only, and warns where they are missing.
         can_redraw_notebooks = self._console.is_jupyter and importlib.util.find_spec("ipywidgets") is not None
@@ -70,7 +71,7 @@ class Display(Callback):
     def _say(self, text: str) -> None:
         """Write a line of its own."""
         self._last_line = time.monotonic()
-        self._console.print(text, highlight=False, soft_wrap=True)
+        self._console.print(plain(text), soft_wrap=True)
 
     @property
     def _is_time_for_a_line(self) -> bool:

@@ -18,6 +18,7 @@ from enum import Enum
 from retiarii.errors import ExperimentError, SearchExhausted
 from retiarii.execution import Event, Executor, TrialEnded, TrialJob, TrialReported, TrialStarted
 from retiarii.experiment._callbacks import Callback
+from retiarii.experiment._clock import ExperimentClock
 from retiarii.experiment._stop import StopSignal
 from retiarii.space import Architecture, rng_for
 from retiarii.storage import ExperimentLog, Intermediate, Store
@@ -44,12 +45,12 @@ class Budget:
 
     Attributes:
         max_trials: Trials in all, those before a resume included.
-        deadline: ``time.monotonic()`` at which running trials are abandoned as well.
+        is_timed: Whether trials, those that are running included, are abandoned when the time is up.
         max_failures: Give up when so many failed and none succeeded.
     """
 
     max_trials: int | None = None
-    deadline: float | None = None
+    is_timed: bool = True
     max_failures: int | None = None
 
 
@@ -65,6 +66,7 @@ class SearchLoop:
         *,
         seed: int,
         budget: Budget,
+        clock: ExperimentClock,
         callback: Callback,
         stop: StopSignal,
         log: ExperimentLog | None = None,
@@ -79,13 +81,14 @@ class SearchLoop:
             experiment_id: Which experiment.
             seed: From which the seeds of trials are derived.
             budget: When to end.
+            clock: Tells when the time is up.
             callback: Told what happens.
             stop: Asks the loop to end.
             log: What was asked and told before, where the experiment is resumed.
             when_exhausted: What to call it that the search has nothing left to propose.
         """
         self._search, self._executor, self._store, self._id = search, executor, store, experiment_id
-        self._seed, self._budget, self._callback, self._stop = seed, budget, callback, stop
+        self._seed, self._budget, self._clock, self._callback, self._stop = seed, budget, clock, callback, stop
         self._when_exhausted = when_exhausted
         log = log or ExperimentLog([], [], [])
         search.replay(log.asked, log.told)
@@ -116,6 +119,7 @@ class SearchLoop:
                     self._submit(trial)
             if not self._running or self._stop.is_immediate or self._is_late():
                 break
+            self._clock.tick()
             events = self._executor.poll(POLL_S)
         self._abandon()
         ending = self._ending or Ending.STOPPED
@@ -205,7 +209,7 @@ class SearchLoop:
         return self._ending is not None
 
     def _is_late(self) -> bool:
-        late = self._budget.deadline is not None and time.monotonic() >= self._budget.deadline
+        late = self._budget.is_timed and self._clock.is_up
         if late and self._ending is None:
             self._ending = Ending.MAX_DURATION
         return late

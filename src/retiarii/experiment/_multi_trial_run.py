@@ -36,7 +36,6 @@ class MultiTrialRun(ExperimentRun):
             self._executor(),
             total=self._space.size,
             max_trials=self._config.max_trial_number,
-            deadline=self._deadline,
         )
 
     def _executor(self) -> Executor:

@@ -83,21 +83,24 @@ class OneShotRun(ExperimentRun):
         executor = InProcessExecutor(SubnetTask(search.supernet, self._payload.evaluator, self._folder / "trials"))
         if search.names_best:
             found = FoundSearch(self._space, search.export(), direction=self.record.direction)
-            return self._run_trials(found, executor, total=None, when_exhausted=ended_early or Ending.FOUND)
+            return self._run_trials(
+                found, executor, total=None, is_timed=False, when_exhausted=ended_early or Ending.FOUND
+            )
         max_trials = self._config.max_trial_number or MAX_SUBNETS
         strategy = self._strategy.second_phase or _default_second_phase(search.space, max_trials)
         assert isinstance(strategy, Strategy)  # checked before
         second = strategy.search(search.space, seed=self.record.seed, direction=self.record.direction)
-        return self._run_trials(
-            second, executor, total=search.space.size, max_trials=max_trials, deadline=self._deadline
-        )
+        return self._run_trials(second, executor, total=search.space.size, max_trials=max_trials)
 
     def _train(self, search: OneShotSearch) -> Ending | None:
         """Train the supernet, or what is left to train; return why it ended early, if it did."""
         folder = self._folder / SUPERNET_FOLDER
         folder.mkdir(exist_ok=True)
-        if load_supernet(folder, search):
+        is_complete = load_supernet(folder, search)
+        if is_complete:
             return None
+        if is_complete is not None and self._clock.is_up:
+            return Ending.MAX_DURATION
         with self._display() or nullcontext() as display:
             callbacks = self._callbacks if display is None else (display, *self._callbacks)
             progress = SupernetProgress(
@@ -105,7 +108,7 @@ class OneShotRun(ExperimentRun):
                 self.record.id,
                 callback=CallbackList(callbacks),
                 stop=self.stop,
-                deadline=self._deadline,
+                clock=self._clock,
                 display=display,
             )
             training = SupernetTraining(progress, self.record.seed, self.record.direction, folder / CHECKPOINT)

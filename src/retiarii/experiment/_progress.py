@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from rich.console import Console, Group
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
-from rich.text import Text
 
 from retiarii.experiment._display import Display
 from retiarii.experiment._loop import Ending
+from retiarii.terminal import Text, joined, plain, visible_line
 from retiarii.trial import Direction, Metrics, Trial, TrialState
 
 MAX_RUNNING_SHOWN = 8
@@ -98,20 +98,20 @@ class ProgressDisplay(Display):
         return ", ".join(parts)
 
     def _render(self) -> Group:
-        rows: list[Progress | Text | Table] = [Text(self._title, style="bold cyan"), self._bar]
+        rows: list[Progress | Text | Table] = [plain(self._title, style="bold cyan"), self._bar]
         if self._best is not None:
-            rows.append(Text.assemble("best   ", (f"{self._best.metric:.6g}", "green"), f"  trial {self._best.number}"))
+            rows.append(joined("best   ", (f"{self._best.metric:.6g}", "green"), f"  trial {self._best.number}"))
         running = Table.grid(padding=(0, 2))
         for trial in list(self._running.values())[:MAX_RUNNING_SHOWN]:
-            running.add_row(f"trial {trial.number}", trial.device or "", _latest(trial))
+            running.add_row(f"trial {trial.number}", plain(visible_line(trial.device or "")), _latest(trial))
         if self._running:
             rows.append(running)
         if self._last_failure is not None:
             failed = self._counts[TrialState.FAILED]
             text = f"failed {failed}  last: trial {self._last_failure.number}: {_reason(self._last_failure)}"
-            rows.append(Text(text, style="red", overflow="ellipsis", no_wrap=True))
+            rows.append(plain(text, style="red", overflow="ellipsis", no_wrap=True))
         rows.append(
-            Text(self._notice or "Ctrl-C stops; what is finished stays, and the experiment can be resumed.", "dim")
+            plain(self._notice or "Ctrl-C stops; what is finished stays, and the experiment can be resumed.", "dim")
         )
         return Group(*rows)
 
@@ -123,4 +123,8 @@ def _latest(trial: Trial) -> str:
 
 
 def _reason(trial: Trial) -> str:
-    return trial.failure.message.splitlines()[0][:160] if trial.failure and trial.failure.message else "no reason"
+    return (
+        visible_line(trial.failure.message.splitlines()[0][:160])
+        if trial.failure and trial.failure.message
+        else "no reason"
+    )

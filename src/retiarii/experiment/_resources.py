@@ -14,6 +14,8 @@ from retiarii.experiment._config import RetiariiExeConfig
 
 logger = logging.getLogger(__name__)
 
+_SMI_S = 30.0  # how long nvidia-smi may take; with a broken driver it hangs
+
 
 @dataclass(frozen=True)
 class Resources:
@@ -108,11 +110,15 @@ def _busy_gpus() -> list[int]:
 
     def query(kind: str, *names: str) -> list[list[str]]:
         command = [program, f"--query-{kind}={','.join(names)}", "--format=csv,noheader"]
-        output = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False).stdout
+        output = subprocess.run(command, capture_output=True, text=True, timeout=_SMI_S, check=True).stdout
         return [[cell.strip() for cell in line.split(",")] for line in output.splitlines() if line.strip()]
 
-    used = {row[0] for row in query("compute-apps", "gpu_uuid")}
-    gpus = [(row[0], row[1]) for row in query("gpu", "index", "uuid") if len(row) == 2]
+    try:
+        used = {row[0] for row in query("compute-apps", "gpu_uuid")}
+        gpus = [(row[0], row[1]) for row in query("gpu", "index", "uuid") if len(row) == 2]
+    except (OSError, subprocess.SubprocessError, UnicodeDecodeError) as error:
+        logger.warning("Whether other programs compute on the GPUs is not known, so all are used: %s", error)
+        return []
     return busy_as_torch_counts(gpus, used, os.environ.get("CUDA_VISIBLE_DEVICES"))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import secrets
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -13,6 +12,7 @@ from retiarii.errors import ExperimentError, ExperimentFailedError, Serializatio
 from retiarii.evaluator import Evaluator
 from retiarii.execution import Executor
 from retiarii.experiment._callbacks import Callback, CallbackList
+from retiarii.experiment._clock import ExperimentClock
 from retiarii.experiment._config import RetiariiExeConfig
 from retiarii.experiment._duration import parse_duration
 from retiarii.experiment._engines import joint_space, make_engine
@@ -73,8 +73,8 @@ class ExperimentRun(ABC):
             _check_same_space(record, self._space)
         self.record = record or self._create(new_id or new_experiment_id())
         self.stop = StopSignal(asked_elsewhere=lambda: store.stop_requested(self.record.id), raises=self._is_in_process)
-        duration = parse_duration(config.max_experiment_duration, name="max_experiment_duration")
-        self._deadline = None if duration is None else time.monotonic() + duration
+        limit_s = parse_duration(config.max_experiment_duration, name="max_experiment_duration")
+        self._clock = ExperimentClock(store, self.record, limit_s)
         self._displays: list[ProgressDisplay] = []
 
     def execute(self) -> None:
@@ -117,7 +117,7 @@ class ExperimentRun(ABC):
         *,
         total: float | None,
         max_trials: int | None = None,
-        deadline: float | None = None,
+        is_timed: bool = True,
         when_exhausted: Ending = Ending.EXHAUSTED,
     ) -> Ending:
         """Run the trials that a search proposes.
@@ -127,10 +127,10 @@ class ExperimentRun(ABC):
             executor: Runs them; closed in the end.
             total: How many there can be, where that is known.
             max_trials: At most so many, those before a resume included.
-            deadline: ``time.monotonic()`` at which running trials are abandoned.
+            is_timed: Whether ``max_experiment_duration`` ends them.
             when_exhausted: What to call it that the search has nothing left to propose.
         """
-        budget = Budget(max_trials=max_trials, deadline=deadline, max_failures=self._config.max_failures)
+        budget = Budget(max_trials=max_trials, is_timed=is_timed, max_failures=self._config.max_failures)
         with executor:
             loop = SearchLoop(
                 search,
@@ -139,6 +139,7 @@ class ExperimentRun(ABC):
                 self.record.id,
                 seed=self.record.seed,
                 budget=budget,
+                clock=self._clock,
                 callback=self._told([max_trials, total]),
                 stop=self.stop,
                 log=self._store.load_log(self.record.id) if self._is_resumed else None,
@@ -207,12 +208,9 @@ class ExperimentRun(ABC):
     @contextmanager
     def _state_kept(self) -> Iterator[None]:
         """Say in the store that the experiment is running, and how it ended if something is raised."""
-        self._store.update_experiment(
-            self.record.id,
-            state=ExperimentState.RUNNING,
-            config={**self.record.config, "settings": self._config.to_json()},
-            message="",
-        )
+        self._store.update_experiment(self.record.id, state=ExperimentState.RUNNING, message="")
+        self._clock.start({**self.record.config, "settings": self._config.to_json()})
+        self._clock.note()
         try:
             yield
         except ExperimentFailedError:
@@ -222,6 +220,8 @@ class ExperimentRun(ABC):
                 self._finish(ExperimentState.STOPPED, f"{type(error).__name__}: {error}")
             raise
         finally:
+            with suppress(StorageError):
+                self._clock.note()
             for display in self._displays:
                 display.close()
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
-
 from retiarii.evaluator import SupernetListener
 from retiarii.experiment._callbacks import Callback
+from retiarii.experiment._clock import ExperimentClock
 from retiarii.experiment._loop import Ending
 from retiarii.experiment._stop import StopSignal
 from retiarii.experiment._supernet_progress import SupernetDisplay
@@ -26,7 +25,7 @@ class SupernetProgress(SupernetListener):
         experiment_id: Of which experiment.
         callback: Told what happens.
         stop: Asks to end.
-        deadline: ``time.monotonic()`` after which no epoch begins.
+        clock: Tells when no further epoch begins.
         display: Shows batches, too.
 
     Attributes:
@@ -40,11 +39,11 @@ class SupernetProgress(SupernetListener):
         *,
         callback: Callback,
         stop: StopSignal,
-        deadline: float | None,
+        clock: ExperimentClock,
         display: SupernetDisplay | None,
     ) -> None:
         self._store, self._id, self._callback = store, experiment_id, callback
-        self._stop, self._deadline, self._display = stop, deadline, display
+        self._stop, self._clock, self._display = stop, clock, display
         self.ending: Ending | None = None
 
     def on_start(self, first_epoch: int, num_epochs: int | None) -> None:
@@ -57,6 +56,7 @@ class SupernetProgress(SupernetListener):
         Raises:
             StoppedAtOnceError: Somebody asked twice.
         """
+        self._clock.tick()
         if self._stop.is_set and self._stop.is_immediate:
             raise StoppedAtOnceError
         if self._display is not None:
@@ -69,6 +69,6 @@ class SupernetProgress(SupernetListener):
         self._callback.on_supernet_epoch(epoch)
         if self._stop.is_set:
             self.ending = Ending.STOPPED
-        elif self._deadline is not None and time.monotonic() >= self._deadline:
+        elif self._clock.is_up:
             self.ending = Ending.MAX_DURATION
         return self.ending is None

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from rich.console import Console, Group
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.text import Text
 
 from retiarii.experiment._display import Display
 from retiarii.storage import EpochRecord
+from retiarii.terminal import Text, plain
 
 
 class SupernetDisplay(Display):
@@ -62,11 +62,11 @@ class SupernetDisplay(Display):
         return f"{self._title}: {', '.join(filter(None, parts))}"
 
     def _render(self) -> Group:
-        rows: list[Progress | Text] = [Text(self._title, style="bold cyan"), self._bar]
+        rows: list[Progress | Text] = [plain(self._title, style="bold cyan"), self._bar]
         if self._last is not None:
-            rows.append(Text(_measured(self._last)))
+            rows.append(plain(_measured(self._last)))
         notice = self._notice or "Ctrl-C stops after this epoch; the experiment can be resumed."
-        rows.append(Text(notice, "dim"))
+        rows.append(plain(notice, "dim"))
         return Group(*rows)
 
 

@@ -12,6 +12,7 @@ This room knows nothing of models, strategies and executors, and never imports t
 
 from retiarii.storage._location import Location, experiments_home, locate
 from retiarii.storage._records import (
+    SPENT,
     EpochRecord,
     ExperimentLog,
     ExperimentRecord,
@@ -23,6 +24,7 @@ from retiarii.storage._records import (
 from retiarii.storage._store import Store, open_store
 
 __all__ = [
+    "SPENT",
     "EpochRecord",
     "ExperimentLog",
     "ExperimentRecord",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import time
 from dataclasses import dataclass, field
@@ -11,6 +12,9 @@ from typing import Any
 from retiarii._version import __version__
 from retiarii.space import Architecture
 from retiarii.trial import Direction, FailureKind, Metrics, Trial
+
+SPENT = "spent_s"
+"""The entry of `ExperimentRecord.config` from which `ExperimentRecord.spent_s` is read."""
 
 _ID_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's: no i, l, o, u, so ids survive being read aloud
 
@@ -70,6 +74,13 @@ class ExperimentRecord:
     version: str = __version__
     message: str = ""
     stop_requested: bool = False
+
+    @property
+    def spent_s(self) -> float:
+        """For how many seconds the experiment ran, all its runs together; stored every few seconds while it runs."""
+        found = self.config.get(SPENT, 0.0)
+        is_time = isinstance(found, (int, float)) and not isinstance(found, bool) and math.isfinite(found) and found > 0
+        return float(found) if is_time else 0.0
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,12 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from retiarii.errors import FreezeError
+from retiarii.errors import EvaluatorError, FreezeError
 from retiarii.execution import Report, TrialJob
 from retiarii.space import Architecture
 from retiarii.trial import Metrics
@@ -84,6 +85,51 @@ def nothing(job: TrialJob, report: Report) -> Metrics:
 def invalid_model(job: TrialJob, report: Report) -> Metrics:
     """Be a model that does not build."""
     raise FreezeError("no such model")
+
+
+def fork_and_return(job: TrialJob, report: Report) -> Metrics:
+    """Have a fork come back with another result; return its exit code."""
+    pid = _fork()
+    return {"default": 99.0} if pid == 0 else _exit_code_of(pid)
+
+
+def fork_and_leave(job: TrialJob, report: Report) -> Metrics:
+    """Have a fork raise what ends a program; return its exit code."""
+    pid = _fork()
+    if pid == 0:
+        sys.exit(5)
+    return _exit_code_of(pid)
+
+
+def fork_and_fail(job: TrialJob, report: Report) -> Metrics:
+    """Have a fork raise; return its exit code."""
+    pid = _fork()
+    if pid == 0:
+        raise ValueError("the fork went wrong")
+    return _exit_code_of(pid)
+
+
+def fork_and_report(job: TrialJob, report: Report) -> Metrics:
+    """Have a fork, and a fork of it, try to report; return 7 if both were told that they cannot."""
+    report({"default": 1.0})
+    pid = _fork()
+    if pid == 0:
+        below = _fork()
+        try:
+            report({"default": 2.0})
+        except EvaluatorError:
+            sys.exit(7 if below == 0 or _exit_code_of(below)["default"] == 7 else 8)
+    return _exit_code_of(pid)
+
+
+def _fork() -> int:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # about the threads of this process
+        return os.fork()
+
+
+def _exit_code_of(pid: int) -> Metrics:
+    return {"default": float(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))}
 
 
 def vanish(job: TrialJob, report: Report) -> Metrics:
@@ -228,6 +274,10 @@ ACTS: dict[str, Act] = {
         nothing,
         invalid_model,
         check_architecture,
+        fork_and_return,
+        fork_and_leave,
+        fork_and_fail,
+        fork_and_report,
     )
 }
 

@@ -13,6 +13,7 @@ not disturb the others.
 from __future__ import annotations
 
 import math
+import os
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -178,6 +179,20 @@ class ExecutorConformance:
     def test_a_model_that_does_not_build_is_told_apart(self, played: Played) -> None:
         """FreezeError is about the architecture, not about the training."""
         assert failure_of(played["invalid_model"]).kind is FailureKind.INVALID_MODEL
+
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="the system cannot fork")
+    @pytest.mark.parametrize(("act", "code"), [("fork_and_return", 0), ("fork_and_leave", 5), ("fork_and_fail", 1)])
+    def test_a_fork_neither_ends_its_trial_nor_speaks_for_it(self, played: Played, act: str, code: int) -> None:
+        """A child of os.fork() that returns, leaves or raises ends with its own exit code, and the trial goes on."""
+        assert [type(event) for event in played[act]] == [TrialStarted, TrialEnded]
+        assert ending(played[act]).metrics == {"default": float(code)}
+
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="the system cannot fork")
+    def test_a_report_of_a_fork_is_an_error_there(self, played: Played) -> None:
+        """Only the trial's own process reports."""
+        reported = [event.metrics for event in played["fork_and_report"] if isinstance(event, TrialReported)]
+        assert reported == [{"default": 1.0}]
+        assert ending(played["fork_and_report"]).metrics == {"default": 7.0}
 
     def test_polling_without_trials_returns_at_once(self, stage: Executor, played: Played) -> None:
         """There is nothing to wait for."""

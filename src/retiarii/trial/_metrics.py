@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import reprlib
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
@@ -29,10 +30,16 @@ def parse_metrics(reported: Any, *, where: str = "the reported metric", finite: 
         A new dict with a ``"default"`` entry.
 
     Raises:
-        MetricError: ``reported`` is neither, lacks ``"default"``, or its default is not finite.
+        MetricError: ``reported`` is neither, lacks ``"default"``, its default is not finite, a number does not fit a
+            float, or an ``item()`` raises.
     """
     if isinstance(reported, Mapping):
         metrics = {str(name): _number(value, f"{where}[{name!r}]") for name, value in reported.items()}
+        if len(metrics) < len(reported):
+            raise MetricError(
+                f"{where} has the names {reprlib.repr(list(reported))}, some of which are equal as strings. "
+                "Give each metric a name of its own."
+            )
         if DEFAULT not in metrics:
             raise MetricError(
                 f"{where} is a mapping with the keys {sorted(metrics)}, and none of them is 'default'. "
@@ -55,10 +62,32 @@ def default_metric(metrics: Mapping[str, float] | None) -> float | None:
 
 
 def _number(value: Any, where: str) -> float:
-    plain = value.item() if hasattr(value, "item") and not isinstance(value, (int, float)) else value
+    plain = value if isinstance(value, (int, float)) or not hasattr(value, "item") else _item(value, where)
     if isinstance(plain, bool) or not isinstance(plain, (int, float)):
         raise MetricError(
-            f"{where} is {plain!r} of type {type(plain).__name__}, expected a number (or a mapping from names to "
-            "numbers with the key 'default')."
+            f"{where} is {reprlib.repr(plain)} of type {type(plain).__name__}, expected a number (or a mapping from "
+            "names to numbers with the key 'default')."
         )
-    return float(plain)
+    try:
+        return float(plain)
+    except OverflowError:
+        raise MetricError(
+            f"{where} is a whole number of about {int(plain).bit_length() * math.log10(2):.0f} digits, expected one "
+            "that fits a float (below 1.8e308)."
+        ) from None
+
+
+def _item(value: Any, where: str) -> Any:
+    """Return the number in a one-element tensor or array, or in whatever has an ``item()`` method."""
+    try:
+        return value.item()
+    except Exception as error:  # the object is the user's: its method may raise anything
+        shape = f" with the shape {tuple(value.shape)}" if _has_elements(value) else ""
+        raise MetricError(
+            f"{where} is an object of type {type(value).__name__}{shape}, expected a number or an object of one "
+            f"element; its item() raised {type(error).__name__}: {error}. Reduce it first, for example with mean()."
+        ) from error
+
+
+def _has_elements(value: Any) -> bool:
+    return isinstance(getattr(value, "shape", None), tuple) and value.shape != ()

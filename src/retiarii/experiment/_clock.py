@@ -1,0 +1,57 @@
+"""`ExperimentClock`: how long an experiment has been running, over all its runs, and whether its time is up."""
+
+from __future__ import annotations
+
+import math
+import time
+
+from retiarii.storage import SPENT, ExperimentRecord, Store
+
+NOTE_S = 2.0
+"""How often the time is stored: this much of a run that is killed does not count."""
+
+
+class ExperimentClock:
+    """Measures the time during which an experiment runs, and stores it; the time between two runs does not count.
+
+    Args:
+        store: Where the time is stored.
+        record: The experiment; has the time of earlier runs.
+        limit_s: When the time is up; None for never.
+    """
+
+    def __init__(self, store: Store, record: ExperimentRecord, limit_s: float | None) -> None:
+        self._store, self._id = store, record.id
+        self._config = dict(record.config)
+        self._before_s = record.spent_s
+        self._limit_s = math.inf if limit_s is None else limit_s
+        self._started = self._noted = time.monotonic()
+
+    @property
+    def spent_s(self) -> float:
+        """Seconds so far, those of earlier runs included."""
+        return self._before_s + time.monotonic() - self._started
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the limit is reached."""
+        return self.spent_s >= self._limit_s
+
+    def start(self, config: dict[str, object]) -> None:
+        """Begin to measure.
+
+        Args:
+            config: What `ExperimentRecord.config` holds from now on, besides the time.
+        """
+        self._config = dict(config)
+        self._started = time.monotonic()
+
+    def tick(self) -> None:
+        """Store the time if that was not done lately; called all the time while the experiment runs."""
+        if time.monotonic() - self._noted >= NOTE_S:
+            self.note()
+
+    def note(self) -> None:
+        """Store the time."""
+        self._noted = time.monotonic()
+        self._store.update_experiment(self._id, config={**self._config, SPENT: round(self.spent_s, 3)})
