@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from retiarii.graph._model import Model
 from retiarii.graph._operation import Kind, Operation
 from retiarii.graph._records import GraphData, full_path
 from retiarii.graph._safe_names import is_name
+from retiarii.graph._torch_layers import constructor_signature
 
 
 @dataclass
@@ -164,8 +164,10 @@ class _Planner:
 def _layer(operation: Operation, path: str, key: str, literals: Literals) -> Expression:
     """Return the constructor call of a layer, with every argument a constant that may become a parameter."""
     args, kwargs = source_arguments(operation, path)
-    names = list(inspect.signature(layer_type(operation, path)).parameters)
+    names = list(constructor_signature(layer_type(operation, path)).parameters)
     function = literals.name(operation.type, operation.target)
+    if operation.cast.dtype is not None:
+        literals.imports.add("import torch")
     positional: list[Expression] = []
     for index, value in enumerate(args):
         name = names[index] if index < len(names) else f"argument_{index}"
@@ -173,21 +175,7 @@ def _layer(operation: Operation, path: str, key: str, literals: Literals) -> Exp
     named: dict[str, Expression] = {
         name: Constant(f"{key}.{name}", name, literals.value(value, path)) for name, value in kwargs.items()
     }
-    return Call(function, positional, named, _suffix(operation, literals), layer_type(operation, path))
-
-
-def _suffix(operation: Operation, literals: Literals) -> str:
-    """Return what was done to a layer after it was built: its dtype changed, or its weights frozen."""
-    if operation.instance is None:
-        return ""
-    parameters = list(operation.instance.parameters())
-    text = ""
-    dtypes = {parameter.dtype for parameter in parameters}
-    if len(dtypes) == 1 and "dtype" not in operation.parameters and "torch.float32" not in map(str, dtypes):
-        text += f".to({literals.value(dtypes.pop())})"
-    if parameters and not any(parameter.requires_grad for parameter in parameters):
-        text += ".requires_grad_(False)"
-    return text
+    return Call(function, positional, named, operation.cast.source, layer_type(operation, path))
 
 
 def _class_name(data: GraphData) -> str:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import copy
-import inspect
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import nn
+from torch.nn.parameter import UninitializedBuffer
 
 from retiarii.errors import GraphError
 from retiarii.graph._layers import call_arguments
 from retiarii.graph._operation import Kind, Operation, map_nested
 from retiarii.graph._references import resolved
 from retiarii.graph._safe_names import is_name
+from retiarii.graph._torch_layers import constructor_signature
 from retiarii.graph._types import check_method, resolve_class, resolve_function
 from retiarii.nn.pytorch._recording import forget_call, module_call
 from retiarii.space import Expression
@@ -87,6 +89,7 @@ def build_layer(operation: Operation, where: str, *, keep_weights: bool = True) 
     """
     if operation.instance is not None and keep_weights:
         return plain_copy(operation.instance)
+    check_arguments_known(operation, where)
     cls = layer_type(operation, where)
     args, kwargs = call_arguments(cls, operation.parameters, where)
     args, kwargs = map_nested((args, kwargs), lambda value: _argument(value, where))
@@ -98,7 +101,23 @@ def build_layer(operation: Operation, where: str, *, keep_weights: bool = True) 
             f"Node {where!r}: {operation.type}({shown}) cannot be built: {type(err).__name__}: {err}", node=where
         ) from err
     forget_call(layer)
-    return layer
+    return operation.cast.apply(layer)
+
+
+def check_arguments_known(operation: Operation, where: str) -> None:
+    """Check that a layer can be built anew, written as code, or written as JSON.
+
+    Raises:
+        GraphError: It is kept whole, because its constructor's arguments are not known.
+    """
+    if operation.whole:
+        raise GraphError(
+            f"How {where!r} ({operation.type}) was built cannot be read from its attributes: it was changed after it "
+            "was built (hooks count too), or it does not keep the arguments of its constructor. It can be copied with "
+            "its weights, but neither be written as code or JSON, nor be built anew. Build it through "
+            "retiarii.nn.pytorch and leave it as it is, or put it into a class that is marked with @basic_unit.",
+            node=where,
+        )
 
 
 def _argument(value: Any, where: str) -> Any:
@@ -116,10 +135,16 @@ def plain_copy(module: nn.Module) -> nn.Module:
         call = module_call(inner)
         if call is not None:
             memo[id(call)] = None  # so that the record is not copied only to be thrown away
+        for value in inner._buffers.values():
+            if isinstance(value, UninitializedBuffer):  # which torch itself cannot copy
+                memo[id(value)] = _empty_buffer(device=value.device, dtype=value.dtype)
     twin = copy.deepcopy(module, memo)
     for inner in twin.modules():
         forget_call(inner)
     return twin
+
+
+_empty_buffer: Callable[..., torch.Tensor] = UninitializedBuffer  # the stubs have the arguments of another class
 
 
 def source_arguments(operation: Operation, where: str) -> tuple[list[Any], dict[str, Any]]:
@@ -128,12 +153,13 @@ def source_arguments(operation: Operation, where: str) -> tuple[list[Any], dict[
     Raises:
         GraphError: The constructor has no such parameter, or one that it needs is missing.
     """
+    check_arguments_known(operation, where)
     cls = layer_type(operation, where)
     args, kwargs = call_arguments(cls, operation.parameters, where)
     if args or operation.kind is not Kind.MODULE:
         return list(args), kwargs
     by_position: list[Any] = []
-    for name, parameter in inspect.signature(cls).parameters.items():
+    for name, parameter in constructor_signature(cls).parameters.items():
         required = parameter.default is parameter.empty and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
         if not required or name not in kwargs or len(by_position) == _BY_POSITION:
             break

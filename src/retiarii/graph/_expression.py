@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from typing import Any
 
 from retiarii.graph._literal import Literals
 from retiarii.graph._safe_names import keyword_argument
+from retiarii.graph._torch_layers import constructor_signature
 
 LINE_LENGTH = 100
 _INDENT = "    "
@@ -134,7 +134,7 @@ class Call(Expression):
     @property
     def _optional(self) -> set[str]:
         assert self.cls is not None
-        parameters = inspect.signature(self.cls).parameters.values()
+        parameters = constructor_signature(self.cls).parameters.values()
         return {parameter.name for parameter in parameters if parameter.default is not parameter.empty}
 
     def constants(self) -> Iterator[Constant]:
@@ -152,7 +152,7 @@ class Call(Expression):
         """Spell out the defaults of arguments that are left out, in the order of the constructor."""
         if self.cls is None or names <= set(self.kwargs):
             return
-        parameters: Mapping[str, Any] = inspect.signature(self.cls).parameters
+        parameters: Mapping[str, Any] = constructor_signature(self.cls).parameters
         key = next(self.constants()).key.rpartition(".")[0] if any(self.constants()) else self.function
         for name in names - set(self.kwargs):
             self.kwargs[name] = Constant(f"{key}.{name}", name, Literals().value(parameters[name].default))

@@ -66,6 +66,8 @@ def _own_colour(record: NodeRecord, data: GraphData, nested: dict[str, str]) -> 
     parameters: Any = encode(dict(operation.parameters), record.name)
     if operation.kind is Kind.GRAPH:
         parameters = nested[operation.cell or ""]
+    if operation.whole and operation.instance is not None:
+        parameters = repr(operation.instance)
     if operation.kind is Kind.ATTRIBUTE:
         parameters = _attribute(str(operation.parameters["name"]), data)
     kind = "" if operation.kind is Kind.GRAPH else operation.type

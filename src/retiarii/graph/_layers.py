@@ -6,12 +6,16 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from retiarii.errors import GraphError
-from retiarii.graph._operation import Kind, Operation, map_nested
+from retiarii.graph._operation import Cast, Kind, Operation, map_nested
+from retiarii.graph._torch_layers import constructor_signature, is_built_by, read_arguments
 from retiarii.graph._types import type_name
 from retiarii.nn.pytorch import is_basic_unit
+from retiarii.nn.pytorch._construction import find_expressions
 from retiarii.nn.pytorch._layers import layer_class
 from retiarii.nn.pytorch._placeholder import Placeholder, placeholder_info
 from retiarii.nn.pytorch._recording import ModuleCall, Role, module_call
@@ -23,9 +27,9 @@ HOLDERS = (nn.ModuleList, nn.ModuleDict, nn.ParameterList, nn.ParameterDict)
 
 def is_torch_layer(module: nn.Module) -> bool:
     """Return whether a module is a layer of PyTorch itself, not a container."""
-    return type(module).__module__.startswith(("torch.nn.", "torch.ao.")) and not isinstance(
-        module, (nn.Sequential, *HOLDERS)
-    )
+    cls = type(module)
+    is_holder = cls is nn.Module or isinstance(module, (nn.Sequential, *HOLDERS))
+    return cls.__module__.startswith(("torch.nn.", "torch.ao.")) and not is_holder
 
 
 def label_of(module: nn.Module | None) -> str | None:
@@ -72,8 +76,9 @@ class LayerReader:
     def operation(self, module: nn.Module, path: str) -> Operation:
         """Return the operation of a leaf: its class, and the arguments of its constructor.
 
-        They are those that were recorded when it was built; of a layer of PyTorch that was not, they are read from its
-        attributes and checked. The same module always gets the same operation.
+        They are those that were recorded when it was built. Of a layer of PyTorch that was not, or that was changed
+        since, they are read from its attributes and checked; one that does not show them is kept whole. The same module
+        always gets the same operation.
 
         Args:
             module: The leaf.
@@ -93,25 +98,54 @@ class LayerReader:
         if isinstance(module, Mutable):
             return Operation(Kind.CHOICE, type_name(type(module)), target=type(module), instance=module)
         call = self._call(module)
+        cls: type = type(module)
+        parameters = None
         if call is not None and isinstance(call.cls, type) and call.role is not Role.MODEL:
-            cls: type = call.cls
-            args, kwargs = self._evaluate((call.args, call.kwargs))
-            parameters = bind_parameters(cls, args, kwargs, path)
-            if cls is Placeholder:
-                parameters = placeholder_info(parameters.get("related_info", {}))
-        elif is_torch_layer(module):
-            cls = type(module)
-            parameters = _read_parameters(module, path)
-        else:
+            parameters = self._recorded(call, module, path)
+            cls = call.cls if parameters is not None else cls
+        elif not is_torch_layer(module):
             raise _unrecorded(module, path)
-        nested = map_nested(parameters, lambda value: self._argument(value, path))
-        return Operation(Kind.MODULE, type_name(cls), nested, target=cls, instance=module)
+        if parameters is None:
+            parameters = read_arguments(module)
+        nested = map_nested(parameters or {}, lambda value: self._argument(value, path))
+        return Operation(
+            Kind.MODULE,
+            type_name(cls),
+            nested,
+            target=cls,
+            instance=module,
+            whole=parameters is None,
+            cast=_cast(module, nested),
+        )
+
+    def _recorded(self, call: ModuleCall, module: nn.Module, path: str) -> dict[str, Any] | None:
+        """Return the recorded arguments; None if they give another layer of PyTorch than the module has become."""
+        assert isinstance(call.cls, type)
+        args, kwargs = self._evaluate((call.args, call.kwargs))
+        parameters = bind_parameters(call.cls, args, kwargs, path)
+        if call.cls is Placeholder:
+            return placeholder_info(parameters.get("related_info", {}))
+        is_fixed = not find_expressions((args, kwargs))
+        if is_torch_layer(module) and is_fixed and not is_built_by(module, call.cls, args, kwargs):
+            return None
+        return parameters
 
     def _argument(self, value: Any, path: str) -> Any:
         """Turn the modules among the arguments into operations, and layer factories into their classes."""
         if isinstance(value, nn.Module):
             return self.operation(value, path)
         return layer_class(value)
+
+
+def _cast(module: nn.Module, arguments: Mapping[str, Any]) -> Cast:
+    """Return what was done to the tensors of a layer after it was built."""
+    parameters = [value for value in module.parameters() if not is_lazy(value)]
+    dtypes = {parameter.dtype for parameter in parameters}
+    is_plain = len(dtypes) != 1 or torch.float32 in dtypes or "dtype" in arguments
+    return Cast(
+        None if is_plain else str(dtypes.pop()).removeprefix("torch."),
+        bool(parameters) and not any(parameter.requires_grad for parameter in parameters),
+    )
 
 
 def bind_parameters(cls: type, args: tuple[Any, ...], kwargs: Mapping[str, Any], path: str) -> dict[str, Any]:
@@ -123,7 +157,7 @@ def bind_parameters(cls: type, args: tuple[Any, ...], kwargs: Mapping[str, Any],
         GraphError: The arguments do not fit.
     """
     try:
-        return dict(inspect.signature(cls).bind(*args, **kwargs).arguments)
+        return dict(constructor_signature(cls).bind(*args, **kwargs).arguments)
     except TypeError as err:
         raise GraphError(
             f"At {path!r}: {cls.__name__} cannot be built with {args} and {dict(kwargs)}: {err}.", node=path
@@ -138,7 +172,7 @@ def call_arguments(cls: type, parameters: Mapping[str, Any], path: str) -> tuple
     Raises:
         GraphError: The constructor has no such parameter, or one that it needs is missing.
     """
-    signature = inspect.signature(cls)
+    signature = constructor_signature(cls)
     variadic = {p.kind: name for name, p in signature.parameters.items()}
     args: list[Any] = []
     kwargs: dict[str, Any] = {}
@@ -166,41 +200,6 @@ def call_arguments(cls: type, parameters: Mapping[str, Any], path: str) -> tuple
     return tuple(args), kwargs
 
 
-def _read_parameters(module: nn.Module, path: str) -> dict[str, Any]:
-    """Read the constructor arguments of a layer of PyTorch from its attributes, and check them."""
-    cls = type(module)
-    found: dict[str, Any] = {}
-    for name, parameter in inspect.signature(cls).parameters.items():
-        value = _attribute_of(module, name, parameter)
-        if isinstance(value, tuple) and len(set(value)) == 1:
-            value = value[0]  # (3, 3) is what 3 became; the check below finds out where it was meant
-        if value is not parameter.empty and (type(value) is not type(parameter.default) or value != parameter.default):
-            found[name] = value
-    args, kwargs = call_arguments(cls, found, path)
-    try:
-        rebuilt = cls(*args, **kwargs).to("meta")
-    except (TypeError, ValueError, RuntimeError) as err:
-        raise _unknown(module, path) from err
-    if _state_shapes(rebuilt) != _state_shapes(module) or rebuilt.extra_repr() != module.extra_repr():
-        raise _unknown(module, path)
-    return found
-
-
-def _attribute_of(module: nn.Module, name: str, parameter: inspect.Parameter) -> Any:
-    if name in ("device", "dtype") or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-        return parameter.empty
-    value = getattr(module, name, parameter.empty)
-    if name == "bias" and not isinstance(value, bool):
-        return getattr(module, "in_proj_bias", value) is not None
-    if name == "add_bias_kv":
-        return getattr(module, "bias_k", None) is not None
-    return parameter.empty if hasattr(value, "shape") else value
-
-
-def _state_shapes(module: nn.Module) -> dict[str, tuple[int, ...]]:
-    return {name: tuple(value.shape) for name, value in module.state_dict().items() if hasattr(value, "shape")}
-
-
 def _unrecorded(module: nn.Module, path: str) -> GraphError:
     if is_basic_unit(type(module)):
         way_out = (
@@ -210,11 +209,3 @@ def _unrecorded(module: nn.Module, path: str) -> GraphError:
     else:
         way_out = "Mark the class with @basic_unit."
     return GraphError(f"How {path!r} (class {type(module).__name__}) was built is not known. {way_out}", node=path)
-
-
-def _unknown(module: nn.Module, path: str) -> GraphError:
-    return GraphError(
-        f"How {path!r} ({type(module).__name__}) was built cannot be read from its attributes. Build it through "
-        "retiarii.nn.pytorch (import retiarii.nn.pytorch as nn), which records the arguments.",
-        node=path,
-    )

@@ -173,7 +173,7 @@ def layer_source(literals: Literals, operation: Operation, where: str) -> str:
     from retiarii.graph._construct import source_arguments  # it constructs what this module writes
 
     args, kwargs = source_arguments(operation, where)
-    return literals.call(literals.name(operation.type, operation.target), args, kwargs, where)
+    return literals.call(literals.name(operation.type, operation.target), args, kwargs, where) + operation.cast.source
 
 
 _WRITERS: list[tuple[Any, Callable[[Literals, Any, str], str]]] = [

@@ -7,7 +7,10 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
+import torch
 from torch import nn
+
+from retiarii.errors import GraphError
 
 
 class Kind(str, Enum):
@@ -166,6 +169,31 @@ class Parameters(MutableMapping[str, Any]):
         self._on_write(self._values)
 
 
+@dataclass(frozen=True)
+class Cast:
+    """What was done to the tensors of a layer after it was built.
+
+    Attributes:
+        dtype: The name of the dtype of its parameters, where that is not float32.
+        frozen: Whether none of its parameters is trained.
+    """
+
+    dtype: str | None = None
+    frozen: bool = False
+
+    def apply(self, layer: nn.Module) -> nn.Module:
+        """Do the same to another layer; returns it."""
+        if self.dtype is not None:
+            layer.to(getattr(torch, self.dtype))
+        return layer.requires_grad_(False) if self.frozen else layer
+
+    @property
+    def source(self) -> str:
+        """What to call on the new layer in source code."""
+        to = f".to(torch.{self.dtype})" if self.dtype is not None else ""
+        return to + (".requires_grad_(False)" if self.frozen else "")
+
+
 @dataclass(frozen=True, eq=False)
 class Operation:
     """What a node computes; immutable, shared between forks of a model.
@@ -179,6 +207,8 @@ class Operation:
         cell: The name of the nested graph, where the kind is `Kind.GRAPH`.
         target: The class or function, where it is at hand; else it is imported when the model is built.
         instance: The layer of the traced model whose weights the generated layer starts with, or the choice.
+        whole: Whether the constructor's arguments are not known, so that only copies of ``instance`` can be made.
+        cast: What is done to the layer after it is built.
     """
 
     kind: Kind
@@ -187,9 +217,20 @@ class Operation:
     cell: str | None = None
     target: Any = field(default=None, repr=False)
     instance: nn.Module | None = field(default=None, repr=False)
+    whole: bool = False
+    cast: Cast = Cast()
 
     def with_parameters(self, parameters: Mapping[str, Any]) -> Operation:
-        """Return the same operation with other parameters, and therefore with new weights."""
+        """Return the same operation with other parameters, and therefore with new weights.
+
+        Raises:
+            GraphError: The layer is kept whole.
+        """
+        if self.whole:
+            raise GraphError(
+                f"The constructor's arguments of this {self.short_type} are not known, so it cannot be built with "
+                "other ones. Replace it with node.update_operation(type, parameters)."
+            )
         return replace(self, parameters=dict(parameters), instance=None)
 
     @property

@@ -57,6 +57,9 @@ def type_name(target: Any) -> str:
     known = _torch_names().get(_hashable(target))
     if known is not None:
         return known
+    layer = _name_in(nn, target) if isinstance(target, type) else None
+    if layer is not None:
+        return f"torch.nn.{layer}"
     name: str | None = getattr(target, "__qualname__", None) or getattr(target, "__name__", None)
     module = getattr(target, "__module__", None)
     if name is None:

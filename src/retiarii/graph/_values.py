@@ -11,7 +11,8 @@ from typing import Any
 import torch
 
 from retiarii.errors import GraphError
-from retiarii.graph._operation import Input, Inputs, Kind, Operation
+from retiarii.graph._construct import check_arguments_known
+from retiarii.graph._operation import Cast, Input, Inputs, Kind, Operation
 from retiarii.graph._references import EnumReference, PartialReference, TypeReference
 from retiarii.graph._safe_names import identifier, path, qualified
 from retiarii.graph._types import type_name
@@ -104,11 +105,14 @@ def encode_operation(operation: Operation, where: str) -> dict[str, Any]:
         raise GraphError(
             f"Node {where!r} is a {operation.short_type} that is not fixed, which JSON cannot hold.", node=where
         )
+    check_arguments_known(operation, where)
     data: dict[str, Any] = {"kind": operation.kind.value, "type": operation.type}
     if operation.parameters:
         data["parameters"] = _dict(operation.parameters, where)
     if operation.cell is not None:
         data["cell"] = operation.cell
+    if operation.cast != Cast():
+        data["cast"] = [operation.cast.dtype, operation.cast.frozen]
     return data
 
 
@@ -117,7 +121,16 @@ def decode_operation(data: Mapping[str, Any]) -> Operation:
     parameters = decode(data["parameters"]) if "parameters" in data else {}
     if Kind(data["kind"]) is Kind.ATTRIBUTE:
         path(parameters["name"])
-    return Operation(Kind(data["kind"]), qualified(data["type"]), parameters, data.get("cell"))
+    cast = _decode_cast(*data["cast"]) if "cast" in data else Cast()
+    return Operation(Kind(data["kind"]), qualified(data["type"]), parameters, data.get("cell"), cast=cast)
+
+
+def _decode_cast(dtype: Any, frozen: Any) -> Cast:
+    if dtype is not None:
+        _torch(dtype, torch.dtype)
+    if not isinstance(frozen, bool):
+        raise TypeError(f"{frozen!r} is neither true nor false")
+    return Cast(dtype, frozen)
 
 
 _ENCODERS: list[tuple[Any, Callable[[Any, str], Any]]] = [

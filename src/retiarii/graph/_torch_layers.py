@@ -1,0 +1,247 @@
+"""Constructor arguments of PyTorch's layers, read from an instance and checked by building it again.
+
+A reading counts only where the class, built with it, gives a layer of the same structure: the same attributes,
+children, hooks, and the same shapes of parameters and buffers. Layers are built on the meta device, so a check costs no
+memory and draws no random numbers.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+import inspect
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.parameter import is_lazy
+
+from retiarii.nn.pytorch._construction import CALL_ATTRIBUTE
+from retiarii.nn.pytorch._snapshot import TORCH_STATE
+
+_VOLATILE = frozenset({CALL_ATTRIBUTE, "_flat_weights", "_flat_weight_refs", "_load_hook", "_initialize_hook"})
+_UNSEEN = ("device", "dtype")
+_FAILURES = (TypeError, ValueError, RuntimeError, ArithmeticError, LookupError, AssertionError, NotImplementedError)
+
+
+def constructor_signature(cls: type) -> inspect.Signature:
+    """Return the signature of a constructor; that of recurrent layers, which hide theirs, is spelled out.
+
+    Raises:
+        ValueError: The class has no signature.
+    """
+    return _signature(cls)
+
+
+@functools.cache
+def _signature(cls: Any) -> inspect.Signature:
+    if cls not in (nn.RNN, nn.LSTM, nn.GRU):
+        return inspect.signature(cls)
+    every = inspect.signature(nn.RNNBase).parameters
+    names = [name for name in every if name != "mode" and (cls is nn.LSTM or name != "proj_size")]
+    parameters = [every[name] for name in names]
+    if cls is nn.RNN:
+        text = inspect.Parameter("nonlinearity", inspect.Parameter.POSITIONAL_OR_KEYWORD, default="tanh")
+        parameters.insert(3, text)
+    return inspect.Signature(parameters)
+
+
+def read_arguments(module: nn.Module) -> dict[str, Any] | None:
+    """Return the constructor arguments of a layer of PyTorch, by name; None where it does not show them.
+
+    Sizes that are equal in all dimensions are single numbers where the layer takes them so.
+    """
+    checked = (_checked(module, reading) for reading in _readings(module))
+    return next((arguments for arguments in checked if arguments is not None), None)
+
+
+def _checked(module: nn.Module, reading: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return a reading without defaults, in its shortest form; None if it gives another layer."""
+    cls = type(module)
+    parameters = constructor_signature(cls).parameters
+    known = {name: value for name, value in reading.items() if name in parameters}
+    raw = {name: value for name, value in known.items() if not _same(value, parameters[name].default)}
+    short = {name: _collapsed(value) for name, value in raw.items()}
+    if is_built_by(module, cls, (), short):
+        return short
+    if not is_built_by(module, cls, (), raw):
+        return None
+    found = raw
+    for name, value in short.items():
+        attempt = {**found, name: value}
+        if value is not raw[name] and is_built_by(module, cls, (), attempt):
+            found = attempt
+    return found
+
+
+def is_built_by(module: nn.Module, cls: type, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
+    """Return whether a constructor call gives a layer of the same structure, whatever its weights and their dtype."""
+    args, kwargs = copy.deepcopy((args, dict(kwargs)), _meta_memo((args, kwargs)))
+    try:
+        with warnings.catch_warnings(), torch.device("meta"):
+            warnings.simplefilter("ignore")
+            rebuilt = cls(*args, **kwargs)
+    except _FAILURES:
+        return False
+    return type(rebuilt) is type(module) and _same_structure(rebuilt, module)
+
+
+def _attributes(module: nn.Module) -> dict[str, Any]:
+    """Return the attributes that are called like parameters of the constructor."""
+    found: dict[str, Any] = {}
+    for name, parameter in constructor_signature(type(module)).parameters.items():
+        if name in _UNSEEN or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            continue
+        value = getattr(module, name, parameter.empty)
+        if name == "bias" and not isinstance(value, bool):
+            value = _has_bias(module, value)
+        if value is not parameter.empty and not isinstance(value, nn.Parameter):
+            found[name] = value
+    return found
+
+
+def _has_bias(module: nn.Module, value: Any) -> Any:
+    if not getattr(module, "affine", True) or not getattr(module, "elementwise_affine", True):
+        return inspect.Parameter.empty  # neither weight nor bias, whatever it was
+    return getattr(module, "in_proj_bias", value) is not None
+
+
+def _readings(module: nn.Module) -> Iterator[dict[str, Any]]:
+    """Yield what the arguments may have been: attributes of their names, and what a layer shows elsewhere."""
+    attributes = _attributes(module)
+    if isinstance(module, nn.Transformer):
+        every: tuple[tuple[str, ...], ...] = ((), ("encoder",), ("decoder",), ("encoder", "decoder"))
+        for customs in every:
+            yield {**attributes, **_of_transformer(module, customs)}
+    else:
+        special = next((read(module) for kinds, read in _READERS if isinstance(module, kinds)), {})
+        yield {**attributes, **special}
+
+
+def _of_transformer_layer(module: Any) -> dict[str, Any]:
+    return {
+        "d_model": module.self_attn.embed_dim,
+        "nhead": module.self_attn.num_heads,
+        "dim_feedforward": module.linear1.out_features,
+        "dropout": module.dropout.p,
+        "activation": module.activation,
+        "layer_norm_eps": module.norm1.eps,
+        "batch_first": module.self_attn.batch_first,
+        "bias": module.linear1.bias is not None,
+    }
+
+
+def _of_transformer(module: nn.Transformer, customs: tuple[str, ...]) -> dict[str, Any]:
+    """Return the arguments of a transformer, given which of its halves were built by the user."""
+    found: dict[str, Any] = {}
+    for name in ("encoder", "decoder"):
+        half: Any = getattr(module, name)
+        layers: Any = getattr(half, "layers", ())
+        if name in customs:
+            found[f"custom_{name}"] = half
+        elif len(layers) and hasattr(layers[0], "self_attn"):
+            found |= {**_of_transformer_layer(layers[0]), "norm_first": layers[0].norm_first}
+            found[f"num_{name}_layers"] = len(layers)
+    return {**found, "d_model": module.d_model, "nhead": module.nhead, "batch_first": module.batch_first}
+
+
+def _of_stack(module: Any) -> dict[str, Any]:
+    first = module.layers[0] if len(module.layers) else None
+    return {"encoder_layer": first, "decoder_layer": first}
+
+
+_READERS: list[tuple[Any, Callable[[Any], dict[str, Any]]]] = [
+    (nn.MultiheadAttention, lambda module: {"add_bias_kv": module.bias_k is not None}),
+    ((nn.TransformerEncoderLayer, nn.TransformerDecoderLayer), _of_transformer_layer),
+    ((nn.TransformerEncoder, nn.TransformerDecoder), _of_stack),
+    (nn.PairwiseDistance, lambda module: {"p": module.norm}),
+    (nn.AdaptiveLogSoftmaxWithLoss, lambda module: {"cutoffs": module.cutoffs[:-1]}),
+    (nn.RNNCellBase, lambda module: {"num_chunks": module.weight_ih.shape[0] // module.hidden_size}),
+]
+if hasattr(nn, "LinearCrossEntropyLoss"):  # since PyTorch 2.13
+    _READERS.append(
+        (
+            nn.LinearCrossEntropyLoss,
+            lambda module: {"in_features": module.linear.in_features, "bias": module.linear.bias is not None},
+        )
+    )
+
+
+def _collapsed(value: Any) -> Any:
+    """Return 3 for (3, 3), which is what layers make of it."""
+    is_repeated = isinstance(value, tuple) and bool(value) and all(_same(item, value[0]) for item in value)
+    return value[0] if is_repeated else value
+
+
+def _meta_memo(arguments: Any) -> dict[int, Any]:
+    """Return a memo for ``deepcopy`` by which tensors of modules are copied without their values."""
+    memo: dict[int, Any] = {}
+    for module in _modules_in(arguments):
+        for inner in module.modules():
+            memo[id(vars(inner).get(CALL_ATTRIBUTE))] = None
+            for value in (*inner._parameters.values(), *inner._buffers.values()):
+                if value is not None and not is_lazy(value):
+                    empty = torch.empty_like(value, device="meta")
+                    is_parameter = isinstance(value, nn.Parameter)
+                    memo[id(value)] = nn.Parameter(empty, value.requires_grad) if is_parameter else empty
+    memo.pop(id(None), None)
+    return memo
+
+
+def _modules_in(value: Any) -> Iterator[nn.Module]:
+    if isinstance(value, nn.Module):
+        yield value
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _modules_in(item)
+    elif isinstance(value, Mapping):
+        yield from _modules_in(list(value.values()))
+
+
+def _same_structure(rebuilt: nn.Module, module: nn.Module) -> bool:
+    """Return whether two layers have the same attributes, children, hooks, and shapes of parameters and buffers."""
+    twins, originals = dict(rebuilt.named_modules()), dict(module.named_modules())
+    return list(twins) == list(originals) and all(_alike(twin, originals[path]) for path, twin in twins.items())
+
+
+def _alike(twin: nn.Module, module: nn.Module) -> bool:
+    if type(twin) is not type(module) or _shapes(twin) != _shapes(module) or _hooks(twin) != _hooks(module):
+        return False
+    made, present = _plain(twin), _plain(module)
+    if any(name not in present or not _same(value, present[name]) for name, value in made.items()):
+        return False
+    return not any(hasattr(type(module), name) for name in present.keys() - made.keys())  # marks of users are no harm
+
+
+def _plain(module: nn.Module) -> dict[str, Any]:
+    return {name: value for name, value in vars(module).items() if name not in TORCH_STATE and name not in _VOLATILE}
+
+
+def _shapes(module: nn.Module) -> list[Any]:
+    named = (*module._parameters.items(), *module._buffers.items())
+    shapes = [
+        (name, None if value is None else "lazy" if is_lazy(value) else tuple(value.shape)) for name, value in named
+    ]
+    return [*shapes, len(module._parameters), sorted(module._non_persistent_buffers_set)]
+
+
+def _hooks(module: nn.Module) -> list[int]:
+    """Return how many hooks there are of each kind that can change what a layer computes."""
+    return [len(getattr(module, name)) for name in ("_forward_hooks", "_forward_pre_hooks")]
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Return whether two attributes are surely equal."""
+    if one is other:
+        return True
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, torch.Tensor):
+        return one.device == other.device and torch.equal(one, other) if not one.is_meta else False
+    if isinstance(one, (list, tuple)):
+        return len(one) == len(other) and all(map(_same, one, other))
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(_same(value, other[key]) for key, value in one.items())
+    return bool(one == other)
