@@ -134,6 +134,41 @@ class Own(pl.LightningModule):
         }
 
 
+class Manual(Own):
+    """Optimizes by itself."""
+
+    def __init__(self):
+        super().__init__()
+        self.automatic_optimization = False
+
+    def training_step(self, batch, batch_idx):
+        optimizer = self.optimizers()
+        optimizer.zero_grad()
+        self.manual_backward(super().training_step(batch, batch_idx)["loss"])
+        optimizer.step()
+
+
+@pytest.mark.parametrize("name", ["RandomOneShot", "ENAS"])
+def test_modules_that_optimize_by_themselves_train_single_paths(name, tmp_path):
+    torch.manual_seed(0)
+    strategy = ENAS(ctrl_steps_aggregate=1) if name == "ENAS" else STRATEGIES[name]
+    search = strategy.search(Net())
+    before = copy.deepcopy(search.supernet.module.state_dict())
+    callback = fit(search, Manual(), trainer(tmp_path), loader(0), loader(1))
+    assert len(callback.history) == 2
+    assert not torch.equal(search.supernet.module.state_dict()["head.layer.weight"], before["head.layer.weight"])
+
+
+@pytest.mark.parametrize("name", ["DARTS", "DARTS, unrolled", "GumbelDARTS", "Proxyless", "DrNAS", "PCDARTS"])
+def test_modules_that_optimize_by_themselves_have_no_loss_for_the_architecture(name, tmp_path):
+    torch.manual_seed(0)
+    search = STRATEGIES[name].search(Net())
+    before = copy.deepcopy(search.supernet.module.state_dict())
+    with pytest.raises(ConfigError, match=r"Manual optimizes by itself \(automatic_optim.*RandomOneShot"):
+        fit(search, Manual(), trainer(tmp_path), loader(0), loader(1))
+    assert all(torch.equal(tensor, before[key]) for key, tensor in search.supernet.module.state_dict().items())
+
+
 @pytest.mark.parametrize("name", ["RandomOneShot", "ENAS", "DARTS", "Proxyless"])
 def test_a_user_s_module_keeps_its_schedulers_precision_and_accumulation(name, tmp_path):
     torch.manual_seed(0)

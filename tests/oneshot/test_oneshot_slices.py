@@ -104,6 +104,12 @@ LAYERS = {
         sequence(),
         "w",
     ),
+    "MultiheadAttention, heads by width": (
+        lambda: nn.MultiheadAttention(vc(4, 6, label="w"), 8 - vc(4, 6, label="w"), batch_first=True),
+        sequence(6),
+        "w",
+    ),
+    "GroupNorm, groups by width": (lambda: nn.GroupNorm(vc(4, 6, label="w") // 2, vc(4, 6, label="w")), image(6), "w"),
     "TransformerDecoderLayer": (
         lambda: nn.TransformerDecoderLayer(width(), 2, vc(8, 16, label="f"), dropout=0.0, batch_first=True),
         sequence(),
@@ -210,6 +216,7 @@ _LAST = {
     "MultiheadAttention",
     "GRU",
     "MultiheadAttention, other keys",
+    "MultiheadAttention, heads by width",
     "TransformerEncoderLayer",
     "TransformerDecoderLayer",
 }
@@ -371,3 +378,24 @@ def test_too_many_combinations_are_refused_for_mixtures_but_not_for_paths():
     mix_at_random(supernet)
     with pytest.raises(SupernetError, match="32,768 combinations"):
         supernet(torch.randn(1, 2))
+
+
+@pytest.mark.parametrize(
+    "options", [{"affine": False}, {"momentum": vc(0.1, 0.3, label="m")}], ids=["plain", "momentum"]
+)
+def test_gradients_pass_through_mixtures_of_normalisations_to_the_layer_before(options):
+    torch.manual_seed(0)
+    supernet = build_supernet(nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(width(), **options)).double())
+    weights = {label: share.detach() for label, share in mix_at_random(supernet).items()}
+    x = torch.randn(3, 1, 5, 5, dtype=torch.float64)
+    supernet.module[0].weight.data.normal_()
+    wide = torch.cat([supernet.module[0](x), supernet.module[0](x)], dim=1)
+    output = supernet.module[1](wide)
+    factor = torch.randn_like(output)
+    (gradient,) = torch.autograd.grad((output * factor).sum(), supernet.module[0].weight)
+    normed = torch.nn.functional.batch_norm(
+        torch.cat([supernet.module[0](x), supernet.module[0](x)], dim=1), None, None, training=True
+    )
+    share = torch.stack([sum(weights["w"][at] for at, size in enumerate((4, 8, 6)) if size > c) for c in range(8)])
+    expected = (normed * share[:, None, None] * factor).sum()
+    torch.testing.assert_close(gradient, torch.autograd.grad(expected, supernet.module[0].weight)[0])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from retiarii.oneshot._choice_operator import ChoiceOperator
 from retiarii.oneshot._decision import Decision
 from retiarii.oneshot._lookup import Lookup
 from retiarii.oneshot._operator import active_tensor, weighted_sum
+from retiarii.oneshot._tensor_traits import match_tensors
 
 
 class CellOperator(ChoiceOperator):
@@ -23,7 +25,9 @@ class CellOperator(ChoiceOperator):
 
     Operations that functions make are built once for each input they may have, as the edges of DARTS, and a mixture is
     the weighted sum over the edges. Modules as candidates are shared by all inputs; the inputs are then mixed before
-    them.
+    them. With ``merge_op="loose_end"`` a mixture joins all nodes, each times the probability that no later operation
+    takes it: the expectation of the output of a path, with zeros for nodes that are taken. (NNI joins all nodes as they
+    are, on paths too, so that what it trains is not what it exports.)
 
     Args:
         path: Where it stands in the model.
@@ -47,6 +51,7 @@ class CellOperator(ChoiceOperator):
         for row in range(cell.num_nodes):
             for column in range(cell.num_ops_per_node):
                 self._add_edges(row, column, convert)
+        self.edges.train(cell.training)
 
     def _add_edges(self, row: int, column: int, convert: Callable[[nn.Module, str], nn.Module]) -> None:
         """Build the operations of one place for all inputs but the one that they were built for."""
@@ -67,7 +72,8 @@ class CellOperator(ChoiceOperator):
             return shared
         with numbering_from(start):
             built: nn.Module = self.mutable._make(row, column, source, name)
-            return built
+        match_tensors(built, self.mutable.ops[row][column]._modules[name], around=self.mutable)
+        return built
 
     def forward(self, *inputs: Any) -> Any:
         """Run the cell on a list of tensors, or on several tensors."""
@@ -77,7 +83,7 @@ class CellOperator(ChoiceOperator):
         for row in range(cell.num_nodes):
             outputs = [self._op(row, column, nodes) for column in range(cell.num_ops_per_node)]
             nodes.append(reduce_inputs(outputs, "sum"))
-        output = torch.cat([nodes[index] for index in self._joined()], cell.concat_dim)
+        output = torch.cat(self._joined(nodes), cell.concat_dim)
         return output if cell.postprocessor is None else cell.postprocessor(output, given)
 
     def active_tensor(self, name: str) -> Tensor:
@@ -96,7 +102,7 @@ class CellOperator(ChoiceOperator):
             return cell.ops[row][column](cell.inputs[row][column](nodes))
         shares, positions = pick.weights.unbind(), list(pick.positions)
         outputs = [self._edge(row, column, at)(nodes[at]) for at in positions]
-        return weighted_sum([shares[at] for at in positions], outputs, self.path)
+        return weighted_sum([shares[at] for at in positions], outputs, self.path, [pick])
 
     def _pick(self, row: int, column: int) -> Decision:
         (decision,) = self.mutable.inputs[row][column].decisions
@@ -108,14 +114,22 @@ class CellOperator(ChoiceOperator):
         op: nn.Module = self.edges[key] if key in self.edges else self.mutable.ops[row][column]
         return op
 
-    def _joined(self) -> list[int]:
+    def _joined(self, nodes: list[Tensor]) -> list[Tensor]:
+        """Return the nodes that make up the output; in a mixture all, by the probability that they are part of it."""
         cell = self.mutable
         picks = [[self._pick(row, column) for column in range(cell.num_ops_per_node)] for row in range(cell.num_nodes)]
         if cell.merge_op == "loose_end" and picks[0][0].weights is not None:
-            raise SupernetError(
-                f"{self.path!r} is a cell with merge_op='loose_end', whose outputs have different sizes, so that they "
-                "have no mixture. Use merge_op='all', or a strategy that samples single paths (RandomOneShot, ENAS).",
-                path=self.path,
-            )
-        joined: list[int] = cell._joined([[pick.value for pick in row] for row in picks])
-        return joined
+            return [nodes[node] * share if share is not None else nodes[node] for node, share in self._loose(picks)]
+        chosen = [[pick.value for pick in row] for row in picks]
+        return [nodes[index] for index in cell._joined(chosen)]
+
+    def _loose(self, picks: list[list[Decision]]) -> Iterator[tuple[int, Tensor | None]]:
+        """Yield each node with the probability that no later operation takes it; None for the last, which none can."""
+        first = self.mutable.num_predecessors
+        for row in range(len(picks)):
+            share: Tensor | None = None
+            for pick in itertools.chain.from_iterable(picks[row + 1 :]):
+                assert pick.weights is not None  # all decisions of a step are mixed, or none is
+                free = 1 - pick.weights[first + row]
+                share = free if share is None else share * free
+            yield first + row, share

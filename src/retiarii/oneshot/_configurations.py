@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from retiarii.errors import SupernetError
-from retiarii.nn.pytorch._construction import ConstructorCall, evaluate
+from retiarii.nn.pytorch._construction import ConstructorCall, evaluate, find_expressions
 from retiarii.oneshot._decision import Decision
 from retiarii.oneshot._lookup import Lookup, check_combinations, joint_probabilities
 from retiarii.oneshot._slice_rule import Config
@@ -68,6 +68,11 @@ class Configurations:
         """Return the arguments of the current path."""
         config: Config = self._evaluated(self._arguments, self.decisions)
         return config
+
+    def shown(self, config: Config) -> str:
+        """Return a constructor call for messages, with the arguments that choices are in."""
+        varied = [name for name, argument in self._arguments.items() if find_expressions(argument)]
+        return f"{self.cls.__name__}({', '.join(f'{name}={config[name]!r}' for name in varied)})"
 
     def possible(self) -> dict[str, tuple[Any, ...]]:
         """Return the distinct values of each argument; of ranges too long to list, those at the ends.

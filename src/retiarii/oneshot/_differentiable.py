@@ -60,7 +60,7 @@ class DifferentiableSearch(OneShotSearch):
         parameters: The architecture parameters.
 
     Raises:
-        SupernetError: A choice has too many values to be weighed.
+        SupernetError: A choice has too many values to be weighed, or the arguments of a layer do not go together.
     """
 
     def __init__(
@@ -68,6 +68,7 @@ class DifferentiableSearch(OneShotSearch):
     ) -> None:
         super().__init__(supernet, warmup_epochs=learning.warmup_epochs, hints=learning.hints)
         check_weighable(supernet.decisions, "This strategy")
+        supernet.check()
         self.parameters = ArchitectureParameters(
             supernet.decisions, seed=seed, scale=learning.initial_scale, dtype=supernet.dtype
         )

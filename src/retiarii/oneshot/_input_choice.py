@@ -42,12 +42,14 @@ class InputChoiceOperator(ChoiceOperator):
         tensors = self._in_order(inputs)
         if self.mutable.n_chosen == 1:
             positions = list(decision.positions)
-            shares = weights.unbind()
-            chosen = weighted_sum([shares[at] for at in positions], [tensors[at] for at in positions], self.path)
+            weight_of = weights.unbind()
+            picked = [tensors[at] for at in positions]
+            chosen = weighted_sum([weight_of[at] for at in positions], picked, self.path, self.decisions)
             return [chosen] if self.mutable.reduction == "none" else chosen
         if self._shares is None:
             self._shares = self._places(decision.values)
-        places = [weighted_sum((weights @ share.to(weights)).unbind(), tensors, self.path) for share in self._shares]
+        shares_by_place = [(weights @ share.to(weights)).unbind() for share in self._shares]
+        places = [weighted_sum(shares, tensors, self.path, self.decisions) for shares in shares_by_place]
         if self.mutable.reduction == "none":
             return places
         return torch.cat(places, dim=1) if self.mutable.reduction == "concat" else places[0]

@@ -44,4 +44,4 @@ class LayerChoiceOperator(ChoiceOperator):
         weights = decision.weights.unbind()
         positions = list(decision.positions)
         outputs = [self._modules[self._names[at]](*args, **kwargs) for at in positions]  # type: ignore[misc]  # never None
-        return weighted_sum([weights[at] for at in positions], outputs, self.path)
+        return weighted_sum([weights[at] for at in positions], outputs, self.path, self.decisions)

@@ -81,8 +81,16 @@ class SearchCallback(pytorch_lightning.Callback):
         """Check the trainer.
 
         Raises:
-            ConfigError: Several processes are to train single paths, and do not expect unused weights.
+            ConfigError: Several processes are to train single paths, and do not expect unused weights; or the module
+                optimizes by itself, and the search needs its loss.
         """
+        if self.search.phase == "step" and not pl_module.automatic_optimization:
+            raise ConfigError(
+                f"{type(pl_module).__name__} optimizes by itself (automatic_optimization=False), but this strategy "
+                "learns from the loss that training_step returns, before any backward pass or step of an optimizer. "
+                "Use automatic optimization, a strategy that needs no such loss (RandomOneShot, ENAS), or a loop of "
+                "your own around architecture_step of the search."
+            )
         strategy = trainer.strategy
         finds_unused = getattr(strategy, "_ddp_kwargs", {}).get("find_unused_parameters", False)
         if isinstance(strategy, DDPStrategy) and trainer.world_size > 1 and not finds_unused:

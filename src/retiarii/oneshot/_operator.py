@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from retiarii.errors import SupernetError
+from retiarii.oneshot._decision import Decision
 
 
 class Operator(nn.Module):
@@ -30,6 +31,13 @@ class Operator(nn.Module):
         head, _, rest = name.partition(".")
         return active_tensor(self._modules[head], rest)  # type: ignore[arg-type]  # the base model has a tensor inside
 
+    def check(self) -> None:
+        """Check that every combination of values can be computed.
+
+        Raises:
+            SupernetError: One cannot.
+        """
+
 
 def active_tensor(module: nn.Module, name: str) -> Tensor:
     """Return what a tensor of the base model is in the supernet, on the active path.
@@ -47,13 +55,16 @@ def active_tensor(module: nn.Module, name: str) -> Tensor:
     return tensor
 
 
-def weighted_sum(weights: Sequence[Tensor], outputs: Sequence[Any], path: str) -> Any:
+def weighted_sum(
+    weights: Sequence[Tensor], outputs: Sequence[Any], path: str, decisions: Sequence[Decision] = ()
+) -> Any:
     """Return the weighted sum of the outputs of several candidates.
 
     Args:
         weights: One number for each output.
-        outputs: Tensors, or tuples, lists or dicts of tensors, all of one form.
+        outputs: Tensors, or tuples, lists or dicts of tensors, all of one form; None where it is None everywhere.
         path: Where they come from, for messages.
+        decisions: Between what, for messages.
 
     Raises:
         SupernetError: The outputs have different forms or shapes.
@@ -63,30 +74,48 @@ def weighted_sum(weights: Sequence[Tensor], outputs: Sequence[Any], path: str) -
     """
     first = outputs[0]
     if isinstance(first, Tensor):
-        return _weighted_tensors(weights, outputs, path)
+        return _weighted_tensors(weights, outputs, path, decisions)
+    if all(output is None for output in outputs):
+        return None
     if isinstance(first, (tuple, list)) and all(type(o) is type(first) and len(o) == len(first) for o in outputs):
-        parts = [weighted_sum(weights, part, path) for part in zip(*outputs, strict=True)]
+        parts = [weighted_sum(weights, part, path, decisions) for part in zip(*outputs, strict=True)]
         return type(first)(*parts) if hasattr(first, "_fields") else type(first)(parts)
     if isinstance(first, dict) and all(isinstance(o, dict) and o.keys() == first.keys() for o in outputs):
-        return {key: weighted_sum(weights, [output[key] for output in outputs], path) for key in first}
-    kinds = ", ".join(sorted({type(output).__name__ for output in outputs}))
-    raise SupernetError(
-        f"The candidates of {path!r} return {kinds}, which have no weighted sum. Expected tensors of one shape, or "
-        "tuples, lists or dicts of them. Use a strategy that samples single paths (RandomOneShot, ENAS).",
-        path=path,
-    )
+        return {key: weighted_sum(weights, [output[key] for output in outputs], path, decisions) for key in first}
+    raise _no_sum(outputs, path, decisions)
 
 
-def _weighted_tensors(weights: Sequence[Tensor], outputs: Sequence[Tensor], path: str) -> Tensor:
+def labelled(decisions: Sequence[Decision]) -> str:
+    """Return the labels of decisions in brackets, for messages; nothing where there are none."""
+    labels = ", ".join(repr(decision.label) for decision in decisions)
+    return f" (label{'s' if len(decisions) > 1 else ''} {labels})" if labels else ""
+
+
+def _weighted_tensors(
+    weights: Sequence[Tensor], outputs: Sequence[Any], path: str, decisions: Sequence[Decision]
+) -> Tensor:
     shape = outputs[0].shape
+    if any(not isinstance(output, Tensor) for output in outputs):
+        raise _no_sum(outputs, path, decisions)
     if any(output.shape != shape for output in outputs):
         shapes = ", ".join(sorted({str(tuple(output.shape)) for output in outputs}))
         raise SupernetError(
-            f"The candidates of {path!r} return tensors of different shapes ({shapes}), which have no weighted sum. "
-            "Make them equal (padding, stride), or use a strategy that samples single paths (RandomOneShot, ENAS).",
+            f"The candidates of {path!r}{labelled(decisions)} return tensors of different shapes ({shapes}), which "
+            "have no weighted sum. Make them equal (padding, stride), or use a strategy that samples single paths "
+            "(RandomOneShot, ENAS).",
             path=path,
         )
-    total = weights[0] * outputs[0]
+    total: Tensor = weights[0] * outputs[0]
     for weight, output in zip(weights[1:], outputs[1:], strict=True):
         total = total + weight * output
     return total
+
+
+def _no_sum(outputs: Sequence[Any], path: str, decisions: Sequence[Decision]) -> SupernetError:
+    kinds = ", ".join(sorted({type(output).__name__ for output in outputs}))
+    return SupernetError(
+        f"The candidates of {path!r}{labelled(decisions)} return {kinds}, which have no weighted sum. Expected tensors "
+        "of one shape, or tuples, lists or dicts of them. Use a strategy that samples single paths (RandomOneShot, "
+        "ENAS).",
+        path=path,
+    )

@@ -66,7 +66,7 @@ class PartialChannels(LayerChoiceOperator):
         for candidate in candidates:
             refresh(candidate)
         outputs = [candidate(x[:, :size]) for candidate in candidates]
-        mixed = weighted_sum(decision.weights.unbind(), outputs, self.path)
+        mixed = weighted_sum(decision.weights.unbind(), outputs, self.path, self.decisions)
         if mixed.shape[1] != size:
             self._keeps_channels = False  # of its layers' making: the same next time
             return super().mix(x)

@@ -31,7 +31,7 @@ class RepeatOperator(ChoiceOperator):
             if depth in supported:
                 weights.append(share_of[depth])
                 outputs.append(x)
-        return weighted_sum(weights, outputs, self.path)
+        return weighted_sum(weights, outputs, self.path, self.decisions)
 
     def _supported(self, depths: list[int]) -> set[int]:
         """Return the depths whose probability may differ from 0."""

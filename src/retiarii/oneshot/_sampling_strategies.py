@@ -45,6 +45,8 @@ class RandomOneShot(OneShotStrategy):
     def start(self, supernet: Supernet, *, seed: int) -> OneShotSearch:
         """Start a search on a supernet."""
         space = supernet.space if self.filter is None else supernet.space.constrained(self.filter)
+        if not space.constraints:
+            supernet.check()
         return PathSearch(supernet, seed=seed, space=space, keep_sampled=self.keep_sampled)
 
 
@@ -93,6 +95,8 @@ class ENAS(OneShotStrategy):
     def start(self, supernet: Supernet, *, seed: int) -> OneShotSearch:
         """Start a search on a supernet."""
         check_weighable(supernet.decisions, "ENAS")
+        if self.filter is None and not supernet.space.constraints:
+            supernet.check()
         controller = Controller(supernet.space, supernet.decisions, seed=seed, **dict(self.ctrl_kwargs or {}))
         learning = ControllerLearning(
             learning_rate=self.arc_learning_rate,

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from retiarii.errors import SupernetError
 from retiarii.nn.pytorch._namespace import numbering_from
 from retiarii.nn.pytorch._recording import ModuleCall
 from retiarii.oneshot._configurations import Configurations
-from retiarii.oneshot._operator import Operator, active_tensor, weighted_sum
+from retiarii.oneshot._operator import Operator, active_tensor, labelled, weighted_sum
 from retiarii.oneshot._tensor_traits import match_tensors
 
 MAX_COPIES = 64
@@ -57,8 +58,31 @@ class SeparateLayers(Operator):
             return self.active(*args, **kwargs)
         probabilities = self.configurations.probabilities()
         supported = self.configurations.supported()
-        outputs = [self.copies[number](*args, **kwargs) for number in supported]
-        return weighted_sum([probabilities[number] for number in supported], outputs, self.path)
+        outputs = [self._run(number, args, kwargs) for number in supported]
+        decisions = self.configurations.decisions
+        return weighted_sum([probabilities[number] for number in supported], outputs, self.path, decisions)
+
+    def _run(self, number: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Run one copy for a mixture, where inputs have the full width of the layers before.
+
+        Raises:
+            SupernetError: It does not take them.
+        """
+        try:
+            return self.copies[number](*args, **kwargs)
+        except torch.OutOfMemoryError:
+            raise
+        except (AssertionError, IndexError, RuntimeError, ValueError) as err:
+            config = self.configurations.shown(self.configurations.grid.configs[number])
+            shapes = ", ".join(str(tuple(arg.shape)) for arg in (*args, *kwargs.values()) if isinstance(arg, Tensor))
+            raise SupernetError(
+                f"{self.path!r}{labelled(self.configurations.decisions)}: {config} "
+                f"fails on its input of shape {shapes}: {err}. In a mixture, layers before it return their full width, "
+                "and retiarii does not know which part of it each configuration expects. Give the choices to layers of "
+                "retiarii.nn.pytorch directly, give build_supernet a rule (SliceRule(inputs=..., outputs=...)), or use "
+                "a strategy that samples single paths (RandomOneShot, ENAS).",
+                path=self.path,
+            ) from err
 
     @property
     def active(self) -> nn.Module:

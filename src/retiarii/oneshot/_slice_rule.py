@@ -41,6 +41,8 @@ class SliceRule:
     Args:
         region: From the name of a tensor and the shapes of the full tensor and the part, the part's place.
         blocks: Tensors that stack blocks along the first dimension, each of which is cut by itself; name to number.
+        stacks: Tensors that some configurations have as one and others as several, which the one stacks along the first
+            dimension; the name of the one to those of the others.
         largest: From the possible values of each argument, the arguments of the layer that owns the weights.
         merges: Whether a mixture of the outputs of these configurations equals the output of one layer with the mixture
             of their zero-padded weights; given all configurations and the full one. True is a promise about mathematics
@@ -49,40 +51,55 @@ class SliceRule:
         outputs: Likewise of the output.
         feature_dim: The first feature dimension of input and output; None means the last ones.
         features: The names of the arguments of ``forward`` that have the feature dimension, in the order of its
-            signature; others, such as masks and initial states, are passed as they are. Empty means all.
+            signature; others, such as masks and initial states, are passed as they are. Empty means all. As a mapping,
+            to the arguments of the constructor that hold their sizes; where that is None, ``inputs`` does.
         positional: The names of the constructor's positional arguments, where its signature hides them.
     """
 
     region: Callable[[str, Sequence[int], Sequence[int]], Region] = leading_region
     blocks: Mapping[str, int] = field(default_factory=dict)
+    stacks: Mapping[str, Sequence[str]] = field(default_factory=dict)
     largest: Callable[[Mapping[str, Sequence[Any]]], dict[str, Any]] = elementwise_largest
     merges: Callable[[Sequence[Config], Config], bool] = never
     inputs: str | None = None
     outputs: str | None = None
     feature_dim: int | None = None
-    features: Sequence[str] = ()
+    features: Sequence[str] | Mapping[str, str] = ()
     positional: Sequence[str] = ()
 
     def narrow_all(
         self, args: Sequence[Any], kwargs: Mapping[str, Any], config: Config, full: Config
     ) -> tuple[list[Any], dict[str, Any]]:
         """Cut the arguments of ``forward`` that have the full width to what a configuration expects."""
-        count = len(self.features) or len(args)
-        cut = [self.narrow(arg, config, full) for arg in args[:count]]
+        names = list(self.features) or [""] * len(args)
+        cut = [self.narrow(arg, config, full, name) for name, arg in zip(names, args, strict=False)]
         named = {
-            name: self.narrow(arg, config, full) if not self.features or name in self.features else arg
+            name: self.narrow(arg, config, full, name) if not self.features or name in self.features else arg
             for name, arg in kwargs.items()
         }
-        return [*cut, *args[count:]], named
+        return [*cut, *args[len(cut) :]], named
 
-    def narrow(self, value: Any, config: Config, full: Config) -> Any:
-        """Cut an input of the full width to what a configuration expects."""
-        if self.inputs is None or not isinstance(value, Tensor):
+    def narrow(self, value: Any, config: Config, full: Config, name: str = "") -> Any:
+        """Cut an input of the full width to what a configuration expects.
+
+        Args:
+            value: The input; anything but a tensor is passed as it is.
+            config: The configuration.
+            full: That of the largest layer.
+            name: Of the argument of ``forward``, where inputs differ in width.
+        """
+        sizes = self._width(config, name), self._width(full, name)
+        if sizes[0] is None or not isinstance(value, Tensor):
             return value
-        for dim, size, whole in self._sizes(value, config[self.inputs], full[self.inputs]):
+        for dim, size, whole in self._sizes(value, *sizes):
             if size < whole == value.shape[dim]:
                 value = value.narrow(dim, 0, size)
         return value
+
+    def _width(self, config: Config, name: str) -> Any:
+        """Return the size of the feature dimension of one input; None if there is none."""
+        own = config[self.features[name]] if isinstance(self.features, Mapping) and name in self.features else None
+        return config[self.inputs] if own is None and self.inputs is not None else own
 
     def widen(self, value: Any, config: Config, full: Config) -> Any:
         """Pad an output of a configuration with zeros to the full width."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from torch import nn
@@ -31,6 +32,23 @@ def _largest_convolution(possible: Mapping[str, Sequence[Any]]) -> dict[str, Any
 def _is_depthwise(possible: Mapping[str, Sequence[Any]]) -> bool:
     """Return whether the number of groups is always that of the channels."""
     return tuple(possible["groups"]) == tuple(possible["in_channels"]) and max(possible["groups"]) > 1
+
+
+def _largest_divided(possible: Mapping[str, Sequence[Any]], *, part: str, whole: str) -> dict[str, Any]:
+    """Return the largest arguments of a layer one of which has to divide another, and shapes no weights."""
+    largest = elementwise_largest(possible)
+    if largest[whole] % largest[part]:
+        largest[part] = 1
+    return largest
+
+
+def _largest_attention(possible: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+    """Return the arguments of the largest attention; keys and values without a width have that of the embedding."""
+    largest = _largest_divided(possible, part="num_heads", whole="embed_dim")
+    for name in ("kdim", "vdim"):
+        if any(width is not None for width in possible[name]):
+            largest[name] = max(largest["embed_dim"] if width is None else width for width in possible[name])
+    return largest
 
 
 def _convolution_merges(configs: Sequence[Config], full: Config) -> bool:
@@ -120,7 +138,10 @@ def _instance_norm(dims: int) -> SliceRule:
 
 def _transformer(attentions: Sequence[str], features: Sequence[str]) -> SliceRule:
     blocks = {f"{attention}.in_proj_{kind}": 3 for attention in attentions for kind in ("weight", "bias")}
-    return SliceRule(blocks=blocks, inputs="d_model", outputs="d_model", feature_dim=-1, features=features)
+    largest = partial(_largest_divided, part="nhead", whole="d_model")
+    return SliceRule(
+        blocks=blocks, largest=largest, inputs="d_model", outputs="d_model", feature_dim=-1, features=features
+    )
 
 
 def _recurrent(gates: int, *third: str) -> SliceRule:
@@ -150,16 +171,23 @@ SLICE_RULES: dict[type[nn.Module], SliceRule] = {
     nn.InstanceNorm3d: _instance_norm(3),
     nn.LayerNorm: SliceRule(inputs="normalized_shape", outputs="normalized_shape"),
     nn.RMSNorm: SliceRule(inputs="normalized_shape", outputs="normalized_shape"),
-    nn.GroupNorm: SliceRule(inputs="num_channels", outputs="num_channels", feature_dim=1),
+    nn.GroupNorm: SliceRule(
+        largest=partial(_largest_divided, part="num_groups", whole="num_channels"),
+        inputs="num_channels",
+        outputs="num_channels",
+        feature_dim=1,
+    ),
     nn.Embedding: SliceRule(merges=_embedding_merges, outputs="embedding_dim", feature_dim=-1),
     nn.EmbeddingBag: SliceRule(outputs="embedding_dim", feature_dim=-1),
     nn.PReLU: SliceRule(inputs="num_parameters", outputs="num_parameters", feature_dim=1),
     nn.MultiheadAttention: SliceRule(
         blocks={"in_proj_weight": 3, "in_proj_bias": 3},
+        stacks={"in_proj_weight": ("q_proj_weight", "k_proj_weight", "v_proj_weight")},
+        largest=_largest_attention,
         inputs="embed_dim",
         outputs="embed_dim",
         feature_dim=-1,
-        features=("query", "key", "value"),
+        features={"query": "embed_dim", "key": "kdim", "value": "vdim"},
     ),
     nn.TransformerEncoderLayer: _transformer(["self_attn"], ["src"]),
     nn.TransformerDecoderLayer: _transformer(["self_attn", "multihead_attn"], ["tgt", "memory"]),

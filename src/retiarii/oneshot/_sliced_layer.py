@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, MutableMapping, Sequence
+import math
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,43 +11,20 @@ import torch
 from torch import Tensor, nn
 
 from retiarii.errors import SupernetError
+from retiarii.oneshot._bindings import Binding, Piece, pieces_of
 from retiarii.oneshot._configurations import Configurations
-from retiarii.oneshot._operator import Operator, weighted_sum
+from retiarii.oneshot._operator import Operator, labelled, weighted_sum
 from retiarii.oneshot._slice_rule import Config, SliceRule
-from retiarii.oneshot._slices import Region, RegionMask, take
+from retiarii.oneshot._slices import RegionMask
 from retiarii.oneshot._tensor_traits import match_tensors
 
 _MAX_VIEWS = 1024
 _PLAIN = (bool, int, float, str)
-
-
-@dataclass(frozen=True)
-class _Binding:
-    """One tensor of a smaller layer, and where it is cut from.
-
-    Attributes:
-        name: The tensor's name in the layer, with dots for layers within.
-        source: What holds the full tensor (``_parameters`` or ``_buffers``).
-        target: What is to hold the part.
-        key: The tensor's name in both.
-        blocks: How many blocks the tensor stacks along its first dimension.
-        region: The part of each block; with more than one block, of the tensor of shape ``[blocks, ...]``.
-    """
-
-    name: str
-    source: MutableMapping[str, Any]
-    target: MutableMapping[str, Any]
-    key: str
-    blocks: int
-    region: Region
-    is_buffer: bool
-
-    def part(self) -> Tensor:
-        """Return the part of the full tensor, differentiable with respect to it; a view unless blocks were cut."""
-        full: Tensor = self.source[self.key]
-        if self.blocks == 1:
-            return take(full, self.region)
-        return take(full.reshape(self.blocks, -1, *full.shape[1:]), self.region).flatten(0, 1)
+_CANNOT_BE_BUILT = (ArithmeticError, AssertionError, LookupError, RuntimeError, TypeError, ValueError)
+_DERIVE = (
+    "derive one of them from another (out_channels=groups * 2), use one choice of tuples for all of them, or exclude "
+    "the combination: by filter=... of RandomOneShot and ENAS, which train single paths"
+)
 
 
 @dataclass(frozen=True)
@@ -55,7 +33,7 @@ class _View:
 
     layer: nn.Module
     config: Config
-    bindings: tuple[_Binding, ...]
+    bindings: tuple[Binding, ...]
 
     def bind(self, training: bool) -> nn.Module:
         """Give the layer its parts of the full weights and return it."""
@@ -65,6 +43,16 @@ class _View:
             self.layer.train(training)
         _refresh(self.layer)
         return self.layer
+
+    def detach_buffers(self) -> list[tuple[Tensor, Tensor]]:
+        """Give the layer, once it is bound, copies of its buffers; return the parts of the full ones, and the copies.
+
+        A layer changes its buffers in place, and a backward pass needs them as they were.
+        """
+        pairs = [(binding, binding.part()) for binding in self.bindings if binding.is_buffer]
+        for binding, part in pairs:
+            binding.target[binding.key] = part.clone()
+        return [(part, binding.target[binding.key]) for binding, part in pairs]
 
 
 class SlicedLayer(Operator):
@@ -145,12 +133,9 @@ class SlicedLayer(Operator):
             for kind in ("_parameters", "_buffers"):
                 for key, part in getattr(module, kind).items():
                     if part is not None:
-                        source = getattr(owners[prefix], kind)
                         name = f"{prefix}.{key}" if prefix else key
-                        blocks, region = self._region(name, source.get(key), part)
-                        bindings.append(
-                            _Binding(name, source, getattr(module, kind), key, blocks, region, kind == "_buffers")
-                        )
+                        pieces = self._pieces(name, part, getattr(owners[prefix], kind))
+                        bindings.append(Binding(name, getattr(module, kind), key, pieces, kind == "_buffers"))
         return _View(layer, config, tuple(bindings))
 
     def _current(self) -> _View:
@@ -162,31 +147,56 @@ class SlicedLayer(Operator):
             view = self._views[key] = self.view(self.configurations.current())
         return view
 
-    def _region(self, name: str, full: Tensor | None, part: Tensor) -> tuple[int, Region]:
-        if full is None or not _contains(full.shape, part.shape):
+    def _pieces(self, name: str, part: Tensor, source: Any) -> tuple[Piece, ...]:
+        pieces = pieces_of(name, part.shape, source, self.rule)
+        if not pieces:
+            full = source.get(name.rpartition(".")[2])
             raise SupernetError(
-                f"{self.path!r} ({type(self.layer).__name__}) has a tensor {name!r} of shape {tuple(part.shape)} in "
-                "one configuration that is no part of the largest layer's "
+                f"{self.path!r}{labelled(self.configurations.decisions)} ({type(self.layer).__name__}) has a tensor "
+                f"{name!r} of shape {tuple(part.shape)} in one configuration that is no part of the largest layer's "
                 f"({None if full is None else tuple(full.shape)}). Use a LayerChoice between the layers instead of "
                 "choices in their arguments.",
                 path=self.path,
             )
-        blocks = self.rule.blocks.get(name, 1)
-        if blocks == 1:
-            return 1, self.rule.region(name, full.shape, part.shape)
-        split = [(blocks, size[0] // blocks, *size[1:]) for size in (full.shape, part.shape)]
-        return blocks, self.rule.region(name, *split)
+        return pieces
+
+    def check(self) -> None:
+        """Build every configuration once, without weights.
+
+        Raises:
+            SupernetError: One cannot be built: its arguments do not go together.
+        """
+        decisions = self.configurations.decisions
+        if math.prod(len(decision.values) for decision in decisions) in range(1, _MAX_VIEWS + 1):
+            for config in self.configurations.grid.configs:
+                self._empty(config)
 
     def _empty(self, config: Config) -> nn.Module:
-        with torch.device("meta"):
-            return _build(self.configurations.cls, {**config, **({"device": None} if "device" in config else {})})
+        """Return a layer of a configuration on the meta device.
+
+        Raises:
+            SupernetError: Its arguments do not go together.
+        """
+        try:
+            with torch.device("meta"):
+                return _build(self.configurations.cls, {**config, **({"device": None} if "device" in config else {})})
+        except _CANNOT_BE_BUILT as err:
+            decisions = self.configurations.decisions
+            ways_out = "leave out the candidates that do not fit" if len(decisions) == 1 else _DERIVE
+            raise SupernetError(
+                f"{self.path!r}{labelled(decisions)} cannot be built with every combination of its choices: "
+                f"{self.configurations.shown(config)} fails with: {err}. In a supernet every "
+                f"combination may be asked for, so {ways_out}.",
+                path=self.path,
+            ) from err
 
     def _largest_layer(self, original: nn.Module) -> nn.Module:
         try:
             largest = _build(self.configurations.cls, self.full_config)
-        except (ArithmeticError, AssertionError, LookupError, RuntimeError, TypeError, ValueError) as err:
+        except _CANNOT_BE_BUILT as err:
             raise SupernetError(
-                f"The largest layer of {self.path!r}, {self.configurations.cls.__name__}({_shown(self.full_config)}), "
+                f"The largest layer of {self.path!r}{labelled(self.configurations.decisions)}, "
+                f"{self.configurations.shown(self.full_config)}, "
                 f"which is to hold the weights of all others, cannot be built: {err}",
                 path=self.path,
             ) from err
@@ -231,25 +241,27 @@ class _Mixture:
         rule, full = self._owner.rule, self._owner.full_config
         outputs = []
         supported = sorted(self._configurations.supported(), key=self._num_statistics)
-        statistics = [(buffer, buffer.clone()) for buffer in self._owner.layer.buffers()]
         for number in supported:
             view = self._views[number]
-            for buffer, before in statistics:  # channels of several configurations see one batch, not several
-                buffer.copy_(before)
+            layer = view.bind(self._owner.training)
+            statistics = view.detach_buffers()
             narrowed, named = rule.narrow_all(args, kwargs, view.config, full)
-            outputs.append(rule.widen(view.bind(self._owner.training)(*narrowed, **named), view.config, full))
-        return weighted_sum([probabilities[number] for number in supported], outputs, self._owner.path)
+            outputs.append(rule.widen(layer(*narrowed, **named), view.config, full))
+        for part, after in statistics:  # of the last: channels of several configurations see one batch, not several
+            part.copy_(after)
+        decisions = self._configurations.decisions
+        return weighted_sum([probabilities[number] for number in supported], outputs, self._owner.path, decisions)
 
     def _num_statistics(self, number: int) -> int:
         """Return how many running statistics a configuration has: the last to run is the one with the most."""
         return sum(binding.part().numel() for binding in self._views[number].bindings if binding.is_buffer)
 
-    def _mask(self, binding: _Binding) -> RegionMask | None:
+    def _mask(self, binding: Binding) -> RegionMask | None:
         """Return the mask of a parameter; None for buffers: statistics are shared as they are."""
         if binding.is_buffer:
             return None
-        by_config = [{other.name: other.region for other in view.bindings}[binding.name] for view in self._views]
-        return RegionMask(binding.source[binding.key].shape, by_config)
+        parts = [{other.name: other.pieces[0] for other in view.bindings}[binding.name] for view in self._views]
+        return RegionMask(parts[0].source[binding.key].shape, [part.region for part in parts])
 
 
 def _build(cls: Callable[..., Any], config: Mapping[str, Any]) -> nn.Module:
@@ -271,15 +283,7 @@ def _set_later(original: nn.Module, fresh: nn.Module) -> dict[str, dict[str, Any
     return {path: attributes for path, attributes in changed.items() if attributes}
 
 
-def _contains(full: Sequence[int], part: Sequence[int]) -> bool:
-    return len(full) == len(part) and all(small <= large for small, large in zip(part, full, strict=True))
-
-
 def _refresh(layer: nn.Module) -> None:
     """Tell a recurrent layer about its new weights: it keeps a second list of them."""
     if isinstance(layer, nn.RNNBase):
         layer._flat_weights = [getattr(layer, name) for name in layer._flat_weights_names]
-
-
-def _shown(config: Config) -> str:
-    return ", ".join(f"{name}={value!r}" for name, value in config.items())

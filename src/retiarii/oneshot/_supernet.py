@@ -11,6 +11,7 @@ from torch import nn
 
 from retiarii.errors import ArchitectureError
 from retiarii.oneshot._decision import Decision
+from retiarii.oneshot._operator import Operator
 from retiarii.oneshot._slots import Slot
 from retiarii.space import Architecture, SearchSpace
 
@@ -112,6 +113,16 @@ class Supernet:
         """Write the current values into attributes that hold choices."""
         for slot in self._slots:
             slot.fill()
+
+    def check(self) -> None:
+        """Check that every combination of the values in one layer can be computed.
+
+        Raises:
+            SupernetError: One cannot; the message names the layer and its labels.
+        """
+        for module in self.module.modules():
+            if isinstance(module, Operator):
+                module.check()
 
     def parameters(self) -> Iterator[nn.Parameter]:
         """Return the weights."""

@@ -1,11 +1,11 @@
-"""What tensors that are made anew have to take over from the layer whose place they take."""
+"""Device, dtype and ``requires_grad`` for tensors that replace a layer's own."""
 
 from __future__ import annotations
 
 from torch import nn
 
 
-def match_tensors(module: nn.Module, original: nn.Module) -> None:
+def match_tensors(module: nn.Module, original: nn.Module, around: nn.Module | None = None) -> None:
     """Give the parameters and buffers of a module the device, type and trainability of those of another, by name.
 
     Tensors that the other has not are like its first of their kind: floating-point ones like floating-point ones.
@@ -13,9 +13,12 @@ def match_tensors(module: nn.Module, original: nn.Module) -> None:
     Args:
         module: What was built anew; changed in place.
         original: What it was built in the place of.
+        around: Something larger, whose first floating-point tensor counts where the original has none.
     """
     parameters, buffers = dict(original.named_parameters()), dict(original.named_buffers())
     floating = [tensor for tensor in (*parameters.values(), *buffers.values()) if tensor.is_floating_point()]
+    if not floating and around is not None:
+        floating = [tensor for tensor in (*around.parameters(), *around.buffers()) if tensor.is_floating_point()][:1]
     if not floating:
         return
     for name, parameter in module.named_parameters():
