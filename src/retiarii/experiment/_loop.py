@@ -23,7 +23,7 @@ from retiarii.experiment._stop import StopSignal
 from retiarii.space import Architecture, rng_for
 from retiarii.storage import ExperimentLog, Intermediate, Store
 from retiarii.strategy import Search
-from retiarii.trial import Trial, TrialState
+from retiarii.trial import Reports, Trial, TrialState
 
 POLL_S = 0.2  # how often the clock and the stop signal are looked at while trials run
 
@@ -134,7 +134,7 @@ class SearchLoop:
             if isinstance(event, TrialStarted):
                 self._running[trial.number] = trial.evolve(started=event.time, device=event.device)
             elif isinstance(event, TrialReported):
-                trial = trial.evolve(intermediates=(*trial.intermediates, event.metrics))
+                trial = trial.evolve(intermediates=_reports_of(trial).then(event.metrics))
                 self._running[trial.number] = trial
                 reported.append(Intermediate(trial.number, len(trial.intermediates) - 1, event.metrics, time.time()))
                 self._callback.on_intermediate(trial, event.metrics)
@@ -147,6 +147,7 @@ class SearchLoop:
         trial = trial.evolve(
             state=event.state,
             metrics=event.metrics,
+            intermediates=tuple(trial.intermediates),
             failure=event.failure,
             output=event.output,
             ended=event.time,
@@ -219,3 +220,8 @@ class SearchLoop:
         for number in self._running:
             self._executor.cancel(number)
         self._running.clear()
+
+
+def _reports_of(trial: Trial) -> Reports:
+    reports = trial.intermediates
+    return reports if isinstance(reports, Reports) else Reports(reports)

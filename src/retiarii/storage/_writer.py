@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import ClauseElement, bindparam, delete, update
+from sqlalchemy import ClauseElement, bindparam, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 
@@ -51,11 +51,13 @@ class Writer:
         changes = list(self._changes(experiment_id, trials, intermediates))
         with self._lock, self._backend.faults():
             try:
-                self._commit(experiment_id, changes)
+                self._commit(experiment_id, changes, trials)
             except self._backend.driver_error as err:
                 if self._connection is not None:
                     raise self._explain(experiment_id, err) from err
-                self._commit(experiment_id, changes)  # the connection was lost; a new one may work, and rows can repeat
+                self._commit(
+                    experiment_id, changes, trials
+                )  # the connection was lost; a new one may work, and rows can repeat
 
     def close(self) -> None:
         """Close the connection; the next `write` opens one."""
@@ -84,20 +86,30 @@ class Writer:
                 statements.cut_intermediates,
                 [(experiment_id, trial.number, len(trial.intermediates)) for trial in trials],
             )
-            missing = [intermediate_row(experiment_id, report) for trial in trials for report in _reports(trial)]
-            if missing:
-                yield statements.add_intermediate, missing
         if intermediates:
             yield statements.put_intermediate, [intermediate_row(experiment_id, report) for report in intermediates]
 
-    def _commit(self, experiment_id: str, changes: Iterable[tuple[str, list[Row]]]) -> None:
+    def _commit(
+        self, experiment_id: str, changes: Iterable[tuple[str, list[Row]]], trials: Sequence[Trial] = ()
+    ) -> None:
         with self._transaction() as cursor:
             for statement, rows in changes:
                 cursor.executemany(statement, rows)
+            for trial in trials:
+                self._add_missing(cursor, experiment_id, trial)
             now = time.time()
             if experiment_id != self._touched_id or abs(now - self._touched) >= _TOUCH_EVERY_S:
                 cursor.execute(self._statements.touch, (now, experiment_id))
                 self._touched, self._touched_id = now, experiment_id
+
+    def _add_missing(self, cursor: Any, experiment_id: str, trial: Trial) -> None:
+        """Write those reports of a trial that are not in the store; a search has written them as they came."""
+        if not trial.intermediates:
+            return
+        cursor.execute(self._statements.count_intermediates, (experiment_id, trial.number))
+        if cursor.fetchone()[0] != len(trial.intermediates):  # no step is beyond them, so as many are all of them
+            rows = [intermediate_row(experiment_id, report) for report in _reports(trial)]
+            cursor.executemany(self._statements.add_intermediate, rows)
 
     @contextmanager
     def _transaction(self) -> Iterator[Any]:
@@ -156,14 +168,16 @@ class _Statements:
         of_trial = (
             INTERMEDIATES.c.experiment_id == bindparam("id"),
             INTERMEDIATES.c.number == bindparam("of"),
-            INTERMEDIATES.c.step >= bindparam("from"),
         )
 
         def compiled(statement: ClauseElement) -> str:
             return str(statement.compile(dialect=dialect))
 
         self.put_trial = compiled(trial.on_conflict_do_update(index_elements=TRIALS.primary_key, set_=new_trial))
-        self.cut_intermediates = compiled(delete(INTERMEDIATES).where(*of_trial))
+        self.cut_intermediates = compiled(
+            delete(INTERMEDIATES).where(*of_trial, INTERMEDIATES.c.step >= bindparam("from"))
+        )
+        self.count_intermediates = compiled(select(func.count()).select_from(INTERMEDIATES).where(*of_trial))
         self.add_intermediate = compiled(report.on_conflict_do_nothing())
         self.put_intermediate = compiled(
             report.on_conflict_do_update(index_elements=INTERMEDIATES.primary_key, set_=new_report)

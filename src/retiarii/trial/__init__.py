@@ -8,6 +8,7 @@ Nothing in this room imports torch.
 
 from retiarii.trial._base_strategy import BaseStrategy
 from retiarii.trial._metrics import Metrics, MetricValue, default_metric, parse_metrics
+from retiarii.trial._reports import Reports
 from retiarii.trial._trial import Direction, Failure, FailureKind, Trial, TrialState
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "FailureKind",
     "MetricValue",
     "Metrics",
+    "Reports",
     "Trial",
     "TrialState",
     "default_metric",

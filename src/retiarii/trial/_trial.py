@@ -8,6 +8,7 @@ from typing import Any
 
 from retiarii.space import Architecture
 from retiarii.trial._metrics import Metrics, default_metric
+from retiarii.trial._reports import Reports
 
 
 class Direction(str, Enum):
@@ -71,7 +72,7 @@ class Trial:
         architecture: What is evaluated.
         state: Where it stands.
         metrics: Final metrics, with the key ``"default"``; None unless completed.
-        intermediates: Metrics reported on the way, in order.
+        intermediates: Metrics reported on the way, in order: a tuple, or while the trial runs a `Reports`.
         told_before: How many trials the strategy had been told when it proposed this one (for exact resume).
         finish_order: 0, 1, 2, ... in the order in which trials ended; None while running.
         started: Unix time, seconds.
@@ -85,7 +86,7 @@ class Trial:
     architecture: Architecture
     state: TrialState = TrialState.RUNNING
     metrics: Metrics | None = None
-    intermediates: tuple[Metrics, ...] = ()
+    intermediates: tuple[Metrics, ...] | Reports = ()
     told_before: int = 0
     finish_order: int | None = None
     started: float | None = None
