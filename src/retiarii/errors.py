@@ -16,6 +16,7 @@
     ├── SearchError (ValueError)               a search was asked or told something impossible
     ├── EvaluatorError                         an evaluator is declared or used wrongly
     │   ├── MetricError (ValueError)           a metric is missing or is not a number
+    │   ├── ArgumentError (TypeError)          an evaluator has no such argument
     │   └── SerializationError (TypeError)     an object cannot travel to another process
     ├── ExecutionError                         the machinery that runs trials failed
     ├── ConfigError (ValueError)               a setting has an unknown name or an impossible value
@@ -44,6 +45,7 @@ from retiarii._visible import visible
 
 __all__ = [
     "ArchitectureError",
+    "ArgumentError",
     "ChoiceMisuseError",
     "ConfigError",
     "ConstraintError",
@@ -158,6 +160,10 @@ class EvaluatorError(RetiariiError):
 
 class MetricError(EvaluatorError, ValueError):
     """A metric is missing or is not a number."""
+
+
+class ArgumentError(EvaluatorError, TypeError):
+    """An evaluator or its trainer has no argument of this name."""
 
 
 class SerializationError(EvaluatorError, TypeError):

@@ -55,6 +55,10 @@ def sizes(count):
     return list(range(count))
 
 
+def scaled(parts, by, of=None):
+    return by["factor"] * sum(parts if of is None else map(of, parts))
+
+
 @trace
 def hand_through(data, flag=None):
     return data
@@ -198,10 +202,33 @@ def test_results_that_cannot_remember_travel_by_value():
     assert travel(sizes(3)) == [0, 1, 2]
     data = TensorDataset()
     assert hand_through(data) is data
-    with pytest.raises(EvaluatorError, match=r"sizes was called with choices.*list"):
-        sizes(rnn.ValueChoice([1, 2]))
-    with pytest.raises(EvaluatorError, match=r"hand_through.*cannot remember"):
-        hand_through(data, rnn.ValueChoice([1, 2]))
+
+
+def test_functions_that_return_numbers_and_lists_take_choices():
+    size = rnn.ValueChoice([1, 2], label="size")
+    number = trace(scaled)([size, 3], by={"factor": size * 2})
+    made = {"listed": sizes(size), "number": number, "twice": sizes(size + 1)}
+    evaluator = travel(FunctionalEvaluator(lambda model, **values: values, **made))
+    assert [choice.label for choice in evaluator.search_space] == ["size"]
+    assert evaluator.fix({"size": 2}).arguments == {"listed": [0, 1], "number": 20, "twice": [0, 1, 2]}
+    assert evaluator.evaluate(None) == {"listed": [0], "number": 8, "twice": [0, 1]}  # the defaults
+    assert trace(scaled)([2, 3], by={"factor": 2}) == 10
+    assert (number + 1).evaluate({"size": 1}) == 9
+
+
+def test_choices_inside_traced_arguments_are_not_lost_in_a_number():
+    number = trace(scaled)([trace(Data)(rnn.ValueChoice([2, 4], label="size"))], by={"factor": 1}, of=len)
+    evaluator = FunctionalEvaluator(lambda model, number: number, number=number)
+    assert [evaluator.fix({"size": size}).arguments["number"] for size in (2, 4)] == [2, 4]
+
+
+def test_an_argument_that_is_handed_through_with_choices_is_an_expression():
+    data = TensorDataset()
+    evaluator = FunctionalEvaluator(
+        lambda model, data: 0, data=hand_through(data, rnn.ValueChoice([1, 2], label="flag"))
+    )
+    assert [choice.label for choice in evaluator.search_space] == ["flag"]
+    assert evaluator.fix({"flag": 2}).arguments["data"] is data
 
 
 def test_classes_without_a_dict_are_traced_as_far_as_possible():

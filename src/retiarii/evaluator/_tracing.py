@@ -16,7 +16,16 @@ from types import UnionType
 from typing import Any, TypeVar, overload
 
 from retiarii.errors import EvaluatorError
-from retiarii.nn.pytorch._construction import CALL_ATTRIBUTE, ConstructorCall, call_of, evaluate, leaves
+from retiarii.nn.pytorch._construction import (
+    CALL_ATTRIBUTE,
+    ConstructorCall,
+    call_of,
+    evaluate,
+    leaves,
+    replace_expressions,
+    replace_leaves,
+)
+from retiarii.space import Expression
 
 T = TypeVar("T")
 
@@ -37,8 +46,8 @@ def traced_call(obj: Any) -> TracedCall | None:
 def build(call: ConstructorCall) -> Any:
     """Make the object of a call, choices at their defaults, and record the call on it.
 
-    Raises:
-        EvaluatorError: The arguments hold choices, but what the call returns cannot keep a record.
+    What cannot keep a record (a number, a list, an array, an argument that is handed through) is returned as it is; if
+    the arguments hold choices, the call itself is returned, as an expression.
     """
     made = call.build()
     is_own = all(made is not leaf for _, leaf in leaves((call.args, call.kwargs)))  # not an argument handed through
@@ -47,12 +56,42 @@ def build(call: ConstructorCall) -> Any:
             vars(made)[CALL_ATTRIBUTE] = call
     except TypeError:  # no __dict__: a list, a number, an array
         is_own = False
-    if call.expressions and not is_own:
-        raise EvaluatorError(
-            f"{_name(call.cls)} was called with choices, and the {type(made).__name__} that it returned cannot "
-            "remember them. Return a new object of a class of your own, or give the choices to the evaluator itself."
-        )
-    return made
+    return made if is_own or not _holds_choices(call) else _expression(call)
+
+
+def _holds_choices(call: ConstructorCall) -> bool:
+    """Return whether choices are among the arguments, or among those of recorded objects in them."""
+    return any(isinstance(leaf, Expression) or _is_choosable(leaf) for _, leaf in leaves((call.args, call.kwargs)))
+
+
+def _is_choosable(leaf: Any) -> bool:
+    call = None if isinstance(leaf, Expression) else call_of(leaf)
+    return call is not None and _holds_choices(call)
+
+
+def _expression(call: ConstructorCall) -> Expression:
+    """Return a call as an expression: it is made when the values of the choices are known."""
+
+    def deferred(leaf: Any) -> Any:
+        inner = call_of(leaf) if _is_choosable(leaf) else None
+        return leaf if inner is None else _expression(inner)
+
+    deferred_call = type(call)(call.cls, replace_leaves(call.args, deferred), replace_leaves(call.kwargs, deferred))
+    return Expression.apply(_Made(deferred_call), *deferred_call.expressions)
+
+
+class _Made:
+    """Makes a call, given the values of its expressions in order."""
+
+    def __init__(self, call: ConstructorCall) -> None:
+        self._call = call
+        self.__name__ = _name(call.cls)
+
+    def __call__(self, *values: Any) -> Any:
+        waiting = iter(values)
+        arguments = (self._call.args, self._call.kwargs)
+        args, kwargs = replace_expressions(arguments, lambda _: next(waiting))
+        return build(TracedCall(self._call.cls, args, kwargs))
 
 
 @overload
@@ -76,7 +115,7 @@ def trace(cls_or_func: Any = None, *, kw_only: bool = True) -> Any:
     Such an object travels to other processes as its constructor and its arguments, which may be traced objects
     themselves. Changes made to it later do not travel. Arguments may hold choices (`retiarii.nn.pytorch.ValueChoice`),
     which are searched when the object is an argument of an evaluator. What has no ``__dict__`` (a list, a number)
-    cannot remember anything and travels by value.
+    cannot remember anything and travels by value; made with choices, it is an expression of them, as ``width * 2`` is.
 
     Args:
         cls_or_func: The class or function. Used as a decorator, it changes the class itself; a class that exists

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from torch import nn, optim
 from retiarii.errors import EvaluatorError
 from retiarii.evaluator._evaluator import Evaluator
 from retiarii.evaluator._supernet import SupernetTraining
+from retiarii.evaluator.pytorch._lightning_arguments import check_names
 from retiarii.evaluator.pytorch._lightning_data import fresh_copy, fresh_loaders
 from retiarii.evaluator.pytorch._lightning_extra import pytorch_lightning
 from retiarii.evaluator.pytorch._lightning_module import (
@@ -228,6 +230,7 @@ class Classification(Lightning):
 
     Raises:
         EvaluatorError: Data are given twice.
+        ArgumentError: There is no such argument.
     """
 
     direction = Direction.MAXIMIZE
@@ -250,7 +253,7 @@ class Classification(Lightning):
         module = ClassificationModule(criterion, learning_rate, weight_decay, optimizer, export_onnx, num_classes)
         super().__init__(
             module,
-            Trainer(**trainer_kwargs),
+            _trainer(type(self), trainer_kwargs),
             train_dataloaders,
             val_dataloaders,
             train_dataloader,
@@ -279,6 +282,7 @@ class Regression(Lightning):
 
     Raises:
         EvaluatorError: Data are given twice.
+        ArgumentError: There is no such argument.
     """
 
     direction = Direction.MINIMIZE
@@ -300,13 +304,20 @@ class Regression(Lightning):
         module = RegressionModule(criterion, learning_rate, weight_decay, optimizer, export_onnx)
         super().__init__(
             module,
-            Trainer(**trainer_kwargs),
+            _trainer(type(self), trainer_kwargs),
             train_dataloaders,
             val_dataloaders,
             train_dataloader,
             val_dataloader=val_dataloader,
             monitor="val_mse",
         )
+
+
+def _trainer(cls: type, arguments: dict[str, Any]) -> Trainer:
+    """Return a trainer, for arguments of an evaluator that are not its own."""
+    own = [name for name, item in inspect.signature(cls).parameters.items() if item.kind is not item.VAR_KEYWORD]
+    check_names(cls.__name__, arguments, own)
+    return Trainer(**arguments)
 
 
 def _set_model(module: pytorch_lightning.LightningModule, model: nn.Module) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 from retiarii.errors import EvaluatorError
 from retiarii.evaluator._output import OUTPUT_DIR_VARIABLE
 from retiarii.evaluator._tracing import trace
+from retiarii.evaluator.pytorch._lightning_arguments import as_list, modern_arguments
 from retiarii.evaluator.pytorch._lightning_data import fresh_copy
 from retiarii.evaluator.pytorch._lightning_extra import pytorch_lightning
 from retiarii.nn.pytorch._construction import call_of
@@ -38,13 +39,20 @@ class Trainer(pytorch_lightning.Trainer):
     ``default_root_dir``: in an experiment the trial's own folder (the environment variable ``RETIARII_OUTPUT_DIR``),
     else a new one among the system's temporary files, never the working directory. ``devices`` is 1: a trial that
     wants several says so. The trainer remembers its arguments, so that every evaluation gets a new one.
+
+    Arguments of Lightning 1 (``gpus``, ``progress_bar_refresh_rate``, ``weights_summary``,
+    ``checkpoint_callback``, ...) are translated, with a FutureWarning that shows the new spelling.
+
+    Raises:
+        ArgumentError: There is no such argument, or nothing takes the place of one of Lightning 1.
     """
 
     __signature__ = inspect.signature(pytorch_lightning.Trainer)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        modern = modern_arguments(kwargs)
         with quiet_lightning():
-            super().__init__(*args, **{**_defaults(kwargs), **kwargs})
+            super().__init__(*args, **{**_defaults(modern), **modern})
 
 
 def fresh_trainer(trainer: pytorch_lightning.Trainer, callback: pytorch_lightning.Callback, **changes: Any) -> Any:
@@ -57,8 +65,8 @@ def fresh_trainer(trainer: pytorch_lightning.Trainer, callback: pytorch_lightnin
     """
     call = call_of(trainer)
     assert call is not None, "checked by check_trainer"
-    kwargs = {**fresh_copy(call.kwargs), **changes}
-    kwargs["callbacks"] = [*_as_list(kwargs.get("callbacks")), callback]
+    kwargs = {**fresh_copy(modern_arguments(call.kwargs, warn=False)), **changes}
+    kwargs["callbacks"] = [*as_list(kwargs.get("callbacks")), callback]
     return call.cls(*fresh_copy(call.args), **kwargs)
 
 
@@ -115,7 +123,7 @@ def check_trainer(trainer: Any) -> None:
 
 def _defaults(kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """Return our defaults for the arguments that the user left out."""
-    callbacks = _as_list(kwargs.get("callbacks"))
+    callbacks = as_list(kwargs.get("callbacks"))
     defaults: dict[str, Any] = {
         "default_root_dir": _output_dir(),
         "devices": 1,
@@ -133,9 +141,3 @@ def _output_dir() -> Path:
     """Name the folder for files of a run; whoever writes the first file makes it."""
     given = os.environ.get(OUTPUT_DIR_VARIABLE)
     return Path(given) if given else Path(tempfile.gettempdir()) / f"retiarii-{uuid.uuid4().hex}"
-
-
-def _as_list(callbacks: Any) -> list[Any]:
-    if callbacks is None:
-        return []
-    return list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
