@@ -235,7 +235,7 @@ def test_weights_that_are_not_to_be_trained_stay_so():
 def test_candidates_of_different_shapes_are_refused_in_mixtures_with_the_place():
     supernet = build_supernet(nn.Sequential(nn.LayerChoice([nn.Linear(3, 3), nn.Linear(3, 2)], label="a")))
     supernet.decisions["a"].mix(torch.tensor([0.5, 0.5]))
-    with pytest.raises(SupernetError, match="'0' return tensors of different shapes"):
+    with pytest.raises(SupernetError, match=r"'0' \(label 'a'\) return tensors of different shapes"):
         supernet(torch.randn(1, 3))
 
 
