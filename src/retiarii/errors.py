@@ -27,6 +27,7 @@
     │   ├── DuplicateError (ValueError)        it exists already
     │   ├── CorruptStoreError                  the file is damaged, or is not a store of ours
     │   ├── StoreFullError (OSError)           no space left for the store
+    │   ├── StoreLostError                     the store was deleted or replaced while it was in use
     │   └── ExperimentBusyError                another process is running this experiment
     ├── MissingExtraError (ImportError)        an optional dependency is not installed
     ├── SupernetError                          a model cannot be made into a supernet
@@ -39,6 +40,7 @@ program may want to show are attributes.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from retiarii._visible import visible
@@ -72,6 +74,7 @@ __all__ = [
     "SpaceError",
     "StorageError",
     "StoreFullError",
+    "StoreLostError",
     "SupernetError",
     "UnknownInputsError",
 ]
@@ -207,6 +210,18 @@ class CorruptStoreError(StorageError):
 
 class StoreFullError(StorageError, OSError):
     """There is no space left for the store."""
+
+
+class StoreLostError(StorageError):
+    """The store was deleted, moved or replaced while it was in use.
+
+    Attributes:
+        rescued: The file into which its content was saved, where that was possible.
+    """
+
+    def __init__(self, message: str, *, rescued: Path | None = None) -> None:
+        super().__init__(message)
+        self.rescued = rescued
 
 
 class ExperimentBusyError(StorageError):

@@ -110,3 +110,18 @@ def test_a_lock_file_that_is_a_link_is_not_followed(path, victim):
             with pytest.raises((StorageError, ExperimentBusyError)):
                 use()
     assert not (victim / "made").exists()
+
+
+def test_folders_are_private_whatever_the_umask(tmp_path):
+    previous = os.umask(0)
+    try:
+        with open_store(tmp_path / "new" / "store.db") as store:
+            store.create_experiment(ExperimentRecord("abc"))
+            folder = store.directory("abc")
+            with store.lock("abc"):
+                modes = {file: file.stat().st_mode & 0o777 for file in tmp_path.joinpath("new").rglob("*")}
+    finally:
+        os.umask(previous)
+    assert {mode for file, mode in modes.items() if file.is_dir()} == {0o700}
+    assert {mode for file, mode in modes.items() if file.is_file()} == {0o600}
+    assert folder.parent.stat().st_mode & 0o777 == 0o700

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from pathlib import Path
@@ -31,7 +32,7 @@ def folder_of(files: Path, experiment_id: str) -> Path:
     if not is_id(experiment_id):
         raise CorruptStoreError(f"{experiment_id!r} is not the id of an experiment: expected {ID_RULE}.")
     for folder in (files, files / experiment_id):
-        if folder.is_symlink():
+        if os.path.islink(folder):
             raise StorageError(
                 f"{str(folder)!r} is a symbolic link, so files of experiment {experiment_id!r} would be written and "
                 "deleted elsewhere. Put a real folder in its place (or mount one there)."

@@ -50,6 +50,14 @@ class Backend(ABC):
         """
 
     @abstractmethod
+    def verify(self) -> None:
+        """Look whether the store is still the one that was opened; called before and after each transaction.
+
+        Raises:
+            StoreLostError: It was deleted, moved or replaced.
+        """
+
+    @abstractmethod
     def check(self) -> None:
         """Look for damage that `prepare` cannot see.
 
@@ -111,13 +119,30 @@ class Backend(ABC):
             raise self.explain(err) from err
 
     @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Do what `faults` does, and look whether the store is there before and after the block.
+
+        Raises:
+            StoreLostError: The store was deleted, moved or replaced.
+            StorageError: As `faults` says.
+        """
+        self.verify()
+        try:
+            with self.faults():
+                yield
+        except StorageError:
+            self.verify()  # this may be why
+            raise
+        self.verify()
+
+    @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Give a connection with one consistent view of the store.
 
         Raises:
-            StorageError: As `faults` says.
+            StorageError: As `watched` says.
         """
-        with self.faults(), self.engine.begin() as connection:
+        with self.watched(), self.engine.begin() as connection:
             yield connection
 
     @contextmanager
@@ -125,9 +150,9 @@ class Backend(ABC):
         """Give a connection in a transaction that is committed at the end, or undone by an exception.
 
         Raises:
-            StorageError: As `faults` says.
+            StorageError: As `watched` says.
         """
-        with self.faults(), self.engine.execution_options(**{WRITES: True}).begin() as connection:
+        with self.watched(), self.engine.execution_options(**{WRITES: True}).begin() as connection:
             yield connection
 
     def close(self) -> None:

@@ -60,6 +60,10 @@ def locate(storage: str | Path | None) -> Location:
         ConfigError: The URL is malformed or of a kind that is not supported.
     """
     chosen = os.environ.get("RETIARII_STORAGE") if storage is None else storage
+    if "\0" in str(chosen):
+        raise ConfigError(
+            f"{str(chosen)!r} cannot be the name of a store: it has a NUL character. Expected {_ACCEPTED}."
+        )
     if not chosen:
         return _file(experiments_home() / _DATABASE_NAME)
     if isinstance(chosen, Path) or "://" not in chosen:

@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import stat
 import time
 from collections.abc import Callable
 from contextlib import closing, suppress
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 
-from retiarii.errors import CorruptStoreError, StorageError, StoreFullError
+from retiarii.errors import CorruptStoreError, StorageError, StoreFullError, StoreLostError
 from retiarii.storage import _fork, _schema
 from retiarii.storage._artefacts import folder_of
 from retiarii.storage._backend import WRITES, Backend
 from retiarii.storage._filelock import FileLock
 from retiarii.storage._location import Location
+from retiarii.storage._sqlite_file import SQLiteFile
 
 _TIMEOUT_S = 30.0
 _WAL_KEPT_BYTES = 16 * 2**20
@@ -40,31 +41,37 @@ class SQLiteBackend(Backend):
     patience_s = 0.1  # who only looks whether a lock is held has it for a moment
 
     def __init__(self, location: Location) -> None:
+        assert location.path is not None
+        self.path = location.path
+        self._file = SQLiteFile(location.path, _TIMEOUT_S)
+        self._num_locks = 0
         super().__init__(location)
-        self._wal = self.path.with_name(f"{self.path.name}-wal")
         self._wal_limit_bytes = _WAL_KEPT_BYTES
-
-    @property
-    def path(self) -> Path:
-        """The database file."""
-        assert self.location.path is not None
-        return self.location.path
 
     def prepare(self, *, create: bool) -> None:
         """See `Backend.prepare`."""
         try:
-            size = self.path.stat().st_size
+            status = self.path.stat()
         except FileNotFoundError:
             if not create:
                 raise _schema.no_store(str(self.path)) from None
-            self._make_folder()
+            self._make()
         except OSError as err:
             raise self._unusable(err) from err
         else:
-            if 0 < size < _SMALLEST_BYTES:  # SQLite takes a file of one byte for an empty one
-                raise self._damaged(f"it has {size} bytes")
+            if not stat.S_ISREG(status.st_mode):
+                raise StorageError(
+                    f"The store {self.path} cannot be used: it is a folder or a device, expected a file. Name one with "
+                    "`storage=` (`--storage`)."
+                )
+            if 0 < status.st_size < _SMALLEST_BYTES:  # SQLite takes a file of one byte for an empty one
+                raise self._damaged(f"it has {status.st_size} bytes")
+            with self.faults():
+                self._file.choose_mode()
             if self._is_store():
+                self._file.remember()
                 return
+        self._file.remember()
         with self.writing() as connection:
             _schema.prepare(connection, str(self.path), create=create)
 
@@ -82,10 +89,7 @@ class SQLiteBackend(Backend):
         never come, so when the log is long we wait for one; should a reader stay in it even then, we try again when
         the log has grown as much once more.
         """
-        try:
-            size = self._wal.stat().st_size
-        except FileNotFoundError:
-            return
+        size = self._file.verify_wal()
         if size < self._wal_limit_bytes:
             return
         self._wal_limit_bytes = size + _WAL_KEPT_BYTES
@@ -100,14 +104,39 @@ class SQLiteBackend(Backend):
         """See `Backend.acquire`."""
         lock = self._lock(experiment_id)
         try:
-            return lock.release if lock.acquire() else None
+            if not lock.acquire():
+                return None
         except OSError as err:
             raise self._unlockable(err) from err
+        self._num_locks += 1
+
+        def release() -> None:
+            self._num_locks -= 1
+            lock.release()
+
+        return release
+
+    def verify(self) -> None:
+        """See `Backend.verify`; what a lost store of a running experiment holds is saved."""
+        try:
+            self._file.verify()
+        except StoreLostError:
+            if self._num_locks:
+                self._file.rescue()
+            assert self._file.loss is not None
+            raise self._file.loss from None
+
+    def close(self) -> None:
+        """See `Backend.close`."""
+        super().close()
+        self._file.forget_wal()
 
     def is_held(self, experiment_id: str) -> bool:
         """See `Backend.is_held`."""
         try:
             return self._lock(experiment_id).is_held()
+        except PermissionError:  # of another user: all that can be seen is whether somebody has the store open
+            return self._file.wal.exists()
         except OSError as err:
             raise self._unlockable(err) from err
 
@@ -138,14 +167,22 @@ class SQLiteBackend(Backend):
         self.engine = self._create_engine()
 
     def _create_engine(self) -> Engine:
-        engine = create_engine(self.location.url, connect_args={"timeout": _TIMEOUT_S})
-        event.listen(engine, "connect", _configure)
+        engine = create_engine(self.location.url, creator=self._file.connect)
+        event.listen(engine, "connect", self._configure)
         event.listen(engine, "begin", _begin)
         return engine
 
-    def _make_folder(self) -> None:
+    def _configure(self, connection: Any, _record: object) -> None:
+        """Set up a new connection: we begin transactions ourselves, the driver would do so too late."""
+        connection.isolation_level = None
+        if self._file.is_writable:
+            _use_wal(connection)
+        for pragma in _PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}")
+
+    def _make(self) -> None:
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file.make()
         except OSError as err:
             raise self._unusable(err) from err
 
@@ -156,7 +193,7 @@ class SQLiteBackend(Backend):
         loses the locks of all its connections to it.
         """
         where = str(self.path)
-        with self.faults(), closing(_connect_read_only(self.path)) as connection:
+        with self.faults(), closing(self._file.connect_to_look()) as connection:
             if not _schema.check_tables({name for (name,) in connection.execute(_TABLES)}, where, shared=False):
                 return False
             versions = [version for (version,) in connection.execute("SELECT version FROM schema_version")]
@@ -180,9 +217,10 @@ class SQLiteBackend(Backend):
         )
 
     def _unusable(self, err: OSError) -> StorageError:
+        reason = err.strerror or err
         return StorageError(
-            f"The store {self.path} cannot be made or read: {err.strerror or err}. Expected a file in a folder that "
-            "this user may write; name another place with `storage=` (`--storage`)."
+            f"The store {self.path} cannot be made or read: {reason}. Expected a file in a folder that this user may "
+            "write; name another place with `storage=` (`--storage`)."
         )
 
     def _unlockable(self, err: OSError) -> StorageError:
@@ -190,18 +228,6 @@ class SQLiteBackend(Backend):
             f"The lock files in {self.location.files} cannot be used: {err.strerror or err}. The store must be on a "
             "disk that this user may write and that knows file locks; name another place with `storage=`."
         )
-
-
-def _connect_read_only(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=_TIMEOUT_S)
-
-
-def _configure(connection: Any, _record: object) -> None:
-    """Set up a new connection: we begin transactions ourselves, the driver would do so too late."""
-    connection.isolation_level = None
-    _use_wal(connection)
-    for pragma in _PRAGMAS:
-        connection.execute(f"PRAGMA {pragma}")
 
 
 def _use_wal(connection: Any) -> None:

@@ -66,7 +66,8 @@ class Store:
     be used by several threads. A forked child may go on using it; it gets connections of its own.
 
     Besides the errors that a method names, each raises `StoreFullError` when the disk is full, `CorruptStoreError`
-    when what it reads is damaged, and `StorageError` when the store cannot be reached.
+    when what it reads is damaged, `StoreLostError` when the file was deleted or replaced since it was opened, and
+    `StorageError` when the store cannot be reached.
     """
 
     def __init__(self, backend: Backend) -> None:

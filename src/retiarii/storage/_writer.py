@@ -46,10 +46,11 @@ class Writer:
         Raises:
             NotFoundError: There is no such experiment, or no trial that an intermediate result is of.
             StoreFullError: There is no space left.
+            StoreLostError: The store was deleted, moved or replaced; what was written before may have been saved.
             StorageError: The store cannot be written.
         """
         changes = list(self._changes(experiment_id, trials, intermediates))
-        with self._lock, self._backend.faults():
+        with self._lock, self._backend.watched():
             try:
                 self._commit(experiment_id, changes, trials)
             except self._backend.driver_error as err:

@@ -1,0 +1,210 @@
+"""`SQLiteFile`: the file of a store: made for this user alone, connected to, watched, and rescued when it goes away.
+
+A process that has a database open goes on with it after somebody deleted or replaced the file: everything it writes
+would be lost at its end, without a word. So each connection and each transaction looks whether the path still leads to
+the file that was opened first.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sqlite3
+import tempfile
+import weakref
+from contextlib import closing, suppress
+from pathlib import Path
+
+from retiarii.errors import StorageError, StoreLostError
+
+_NOT_WRITABLE = ("readonly", "unable to open")
+
+
+class _Connection(sqlite3.Connection):
+    """A connection that can be referred to weakly."""
+
+
+class SQLiteFile:
+    """One database file, as this process has opened it.
+
+    Args:
+        path: Where it is, or is to be.
+        timeout_s: For how long to wait for locks of other processes.
+    """
+
+    def __init__(self, path: Path, timeout_s: float) -> None:
+        self.path = path
+        self.wal = path.with_name(f"{path.name}-wal")
+        self._timeout_s = timeout_s
+        self._mode = "mode=rw"
+        self._identity: tuple[int, int] | None = None
+        self._identity_of_wal: tuple[int, int] | None = None
+        self._loss: StoreLostError | None = None
+        self._is_rescue_tried = False
+        self._connections: weakref.WeakSet[_Connection] = weakref.WeakSet()
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether connections may write."""
+        return self._mode == "mode=rw"
+
+    def make(self) -> None:
+        """Make an empty file for this user alone, and its folder, where there is none.
+
+        Raises:
+            OSError: They cannot be made.
+        """
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with suppress(FileExistsError):  # a file that is there may be open, and must not be closed by us
+            os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+
+    def choose_mode(self) -> None:
+        """Find out how the file can be opened: for writing, for reading, or as one that nobody can change.
+
+        Raises:
+            StorageError: Its last changes are in a log that cannot be read where it is.
+        """
+        if os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK):
+            return
+        self._mode = "mode=ro"
+        try:
+            with closing(self.connect()) as connection:
+                connection.execute("SELECT 1 FROM sqlite_master")
+        except sqlite3.OperationalError as err:
+            if not any(sign in str(err) for sign in _NOT_WRITABLE):
+                raise
+            if self.wal.exists() and self.wal.stat().st_size:
+                raise StorageError(
+                    f"The store {self.path} cannot be read where it is: its last changes are in {self.wal.name}, and "
+                    "reading them needs a folder that can be written. Copy both files to such a folder."
+                ) from err
+            self._mode = "immutable=1"  # without this, SQLite wants to make files beside it
+
+    def connect(self) -> sqlite3.Connection:
+        """Open a connection to this file, never to another one, and never make one.
+
+        Raises:
+            StoreLostError: The file is not there any more.
+            sqlite3.Error: It cannot be opened.
+        """
+        self.verify()
+        connection = sqlite3.connect(
+            f"{self.path.as_uri()}?{self._mode}",
+            uri=True,
+            timeout=self._timeout_s,
+            check_same_thread=False,
+            factory=_Connection,
+        )
+        try:
+            self.verify()
+        except StoreLostError:
+            connection.close()
+            raise
+        self._connections.add(connection)
+        return connection
+
+    def connect_to_look(self) -> sqlite3.Connection:
+        """Open a connection that changes nothing.
+
+        Raises:
+            sqlite3.Error: The file cannot be opened.
+        """
+        mode = "mode=ro" if self.is_writable else self._mode
+        return sqlite3.connect(f"{self.path.as_uri()}?{mode}", uri=True, timeout=self._timeout_s)
+
+    def remember(self) -> None:
+        """Note which file this is; from now on it has to stay."""
+        self._identity = _identity(self.path)
+
+    def forget_wal(self) -> None:
+        """Expect SQLite to delete the log, because the last connection is closed."""
+        self._identity_of_wal = None
+
+    def verify(self) -> None:
+        """Look whether the path leads to the file that was opened first.
+
+        Raises:
+            StoreLostError: It does not.
+        """
+        if self._loss is not None:
+            raise self._loss
+        if self._identity is not None:
+            found = _identity(self.path)
+            if found != self._identity:
+                raise self._lost(self.path, found)
+
+    def verify_wal(self) -> int:
+        """Look whether the write-ahead log is still the one that was written to before.
+
+        Returns:
+            Its size in bytes.
+
+        Raises:
+            StoreLostError: It is not.
+        """
+        try:
+            status = self.wal.stat()
+        except FileNotFoundError:
+            if self._identity_of_wal is None:  # a file system without WAL
+                return 0
+            raise self._lost(self.wal, None) from None
+        found = (status.st_dev, status.st_ino)
+        if self._identity_of_wal is None:
+            self._identity_of_wal = found
+        elif found != self._identity_of_wal:
+            raise self._lost(self.wal, found)
+        return status.st_size
+
+    def rescue(self) -> None:
+        """Copy what a lost file holds to a new one, through a connection that is still open; the error says where."""
+        if self._loss is None or self._is_rescue_tried:
+            return
+        self._is_rescue_tried = True
+        folder = self.path.parent if self.path.parent.is_dir() else Path(tempfile.mkdtemp(prefix="retiarii-rescued-"))
+        target = folder / f"{self.path.name}.rescued-{secrets.token_hex(4)}"
+        if not self._is_copied_to(target):
+            with suppress(OSError):
+                target.unlink(missing_ok=True)
+            self._loss = StoreLostError(
+                f"{self._loss} What was written could not be copied either; it may be in a file that was moved."
+            )
+            return
+        self._loss = StoreLostError(
+            f"{self._loss} Everything written until then was saved in {target}: move that file to {self.path}, then "
+            "resume the experiment.",
+            rescued=target,
+        )
+
+    def _is_copied_to(self, target: Path) -> bool:
+        try:
+            os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        except OSError:
+            return False
+        for source in list(self._connections):
+            # One that is closed, or was opened after the loss, fails; one in a transaction would copy half of it.
+            with suppress(sqlite3.Error), closing(sqlite3.connect(target)) as copy:
+                if not source.in_transaction:
+                    source.backup(copy)
+                    copy.execute(
+                        "SELECT count(*) FROM experiments"
+                    )  # whoever made a new store may have cleared the log
+                    return True
+        return False
+
+    @property
+    def loss(self) -> StoreLostError | None:
+        """The error that tells that the file was lost, once it was noticed."""
+        return self._loss
+
+    def _lost(self, path: Path, found: tuple[int, int] | None) -> StoreLostError:
+        what = "deleted or moved away" if found is None else "replaced by another file"
+        self._loss = StoreLostError(f"{path} was {what} while the store {self.path} was in use.")
+        return self._loss
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
