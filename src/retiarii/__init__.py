@@ -31,8 +31,10 @@ if TYPE_CHECKING:
     from retiarii.evaluator import (
         Evaluator,
         FunctionalEvaluator,
+        output_dir,
         report_final_result,
         report_intermediate_result,
+        save_checkpoint,
         serialize,
         trace,
     )
@@ -55,8 +57,10 @@ _EXPORTS = {
     "fixed_arch": "retiarii.nn.pytorch",
     "freeze": "retiarii.nn.pytorch",
     "model_wrapper": "retiarii.nn.pytorch",
+    "output_dir": "retiarii.evaluator",
     "report_final_result": "retiarii.evaluator",
     "report_intermediate_result": "retiarii.evaluator",
+    "save_checkpoint": "retiarii.evaluator",
     "serialize": "retiarii.evaluator",
     "trace": "retiarii.evaluator",
 }
@@ -93,8 +97,10 @@ __all__ = [
     "fixed_arch",
     "freeze",
     "model_wrapper",
+    "output_dir",
     "report_final_result",
     "report_intermediate_result",
+    "save_checkpoint",
     "serialize",
     "trace",
 ]

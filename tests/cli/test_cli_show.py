@@ -89,3 +89,15 @@ def test_a_narrow_terminal_cuts_no_trial(run, store, monkeypatch):
     out = run("show", "aa11").out
     assert "0.7500" in out
     assert "width=8" in out
+
+
+def test_weights_that_were_kept_are_named(run, store):
+    assert "weights" not in run("show", "aa11").out
+    path = store.directory("aa11") / "trials" / "1" / "checkpoint.pt"
+    path.parent.mkdir(parents=True)
+    path.touch()
+    assert f"of trial 1 in {path}" in " ".join(run("show", "aa11").out.split())
+    assert f"files in {path.parent}" in run("show", "aa11", "--trial", "1").out
+    assert "files in" not in run("show", "aa11", "--trial", "0").out
+    assert [trial["checkpoint"] for trial in run("show", "aa11", "--json").json["top"]] == [str(path), None]
+    assert run("show", "aa11", "--trial", "1", "--json").json["checkpoint"] == str(path)

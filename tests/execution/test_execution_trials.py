@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import tempfile
 import warnings
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from retiarii.evaluator import (
 from retiarii.execution import NasTask, PythonEngine, TemplateExecutor, TrialJob, TrialReported, TrialStarted
 from retiarii.space import Architecture
 from retiarii.testing.execution import ending, eventually, watch
-from retiarii.trial import TrialState
+from retiarii.trial import TrialFiles, TrialState
 
 NUM_TRIALS = 30
 
@@ -137,7 +138,7 @@ def clear_the_environment(job, report):
             os.environ.clear()
             return 1.0
 
-    task = NasTask(PythonEngine(torch.nn.Linear(1, 1)), Clears(), Path("nowhere"))
+    task = NasTask(PythonEngine(torch.nn.Linear(1, 1)), Clears(), TrialFiles(Path(tempfile.mkdtemp())))
     return task(TrialJob(0, Architecture({}), seed=0), report)
 
 

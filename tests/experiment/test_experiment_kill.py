@@ -100,6 +100,13 @@ def summary(store_path):
     return [(t.number, t.architecture, t.metrics, t.finish_order, t.state) for t in trials]
 
 
+def kept(store_path):
+    """Return which trials have files."""
+    with open_store(store_path) as store:
+        [record] = store.list_experiments()
+        return store.trial_files(record.id).numbers()
+
+
 def finished(store_path):
     if not Path(store_path).exists():
         return {}
@@ -141,6 +148,8 @@ def test_killed_at_twenty_random_instants_and_resumed_equals_an_uninterrupted_ru
 
     assert finished(killed).items() >= before.items()
     assert summary(killed) == summary(plain)
+    assert kept(killed) == kept(plain)
+    assert len(kept(killed)) == 1
     with open_store(killed) as store:
         assert store.get_experiment(record.id).state is ExperimentState.DONE
 

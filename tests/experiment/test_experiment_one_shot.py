@@ -236,6 +236,15 @@ def test_resuming_a_second_phase_trains_nothing_again():
     assert outcome(resumed) == outcome(run(searching, max_trial_number=4))
 
 
+def test_the_architecture_that_was_found_is_exported_with_the_weights_that_were_measured():
+    experiment = run()
+    [trial] = experiment.top_trials()
+    [network] = experiment.export_top_models(formatter="instance", weights=True)
+    assert evaluator().evaluate_subnet(network)["default"] == pytest.approx(trial.metric)
+    inherited = subnet(experiment.supernet(), trial.architecture)
+    assert torch.equal(network.head.weight, inherited.head.weight)
+
+
 def test_time_that_is_up_ends_the_training_after_the_epoch_and_exports_what_was_found():
     endings = []
 

@@ -10,7 +10,7 @@ from retiarii.terminal import write_json
 
 if TYPE_CHECKING:
     from retiarii.storage import ExperimentRecord, FailureReason, Store
-    from retiarii.trial import Metrics, Trial
+    from retiarii.trial import Metrics, Trial, TrialFiles
 
 
 def print_json(data: Any) -> None:
@@ -46,8 +46,14 @@ def experiment_json(store: Store, record: ExperimentRecord) -> dict[str, Any]:
     }
 
 
-def trial_json(trial: Trial, *, in_full: bool = False) -> dict[str, Any]:
-    """Return a trial; in full with what it reported on the way, its traceback and output."""
+def trial_json(trial: Trial, *, in_full: bool = False, files: TrialFiles | None = None) -> dict[str, Any]:
+    """Return a trial.
+
+    Args:
+        trial: The trial.
+        in_full: With what it reported on the way, its traceback and output.
+        files: With the file of its weights, null if they were not kept.
+    """
     data: dict[str, Any] = {
         "number": trial.number,
         "state": trial.state.value,
@@ -62,6 +68,9 @@ def trial_json(trial: Trial, *, in_full: bool = False) -> dict[str, Any]:
     }
     if trial.failure is not None:
         data["failure"] = {"kind": trial.failure.kind.value, "message": trial.failure.message}
+    if files is not None:
+        path = files.checkpoint(trial.number)
+        data["checkpoint"] = None if path is None else str(path)
     if in_full:
         data["intermediates"] = [finite(metrics) for metrics in trial.intermediates]
         data["traceback"] = None if trial.failure is None else trial.failure.traceback

@@ -32,7 +32,7 @@ from retiarii.trial import TrialState
 
 if TYPE_CHECKING:
     from retiarii.storage import ExperimentRecord, FailureReason, Store
-    from retiarii.trial import Trial
+    from retiarii.trial import Trial, TrialFiles
 
 _MAX_REASONS = 8
 
@@ -54,10 +54,11 @@ def show(
     with found(storage, experiment_id) as (store, record):
         if trial is not None:
             chosen = store.get_trial(record.id, trial)
+            files = store.trial_files(record.id)
             if as_json:
-                print_json(trial_json(chosen, in_full=True))
+                print_json(trial_json(chosen, in_full=True, files=files))
             else:
-                print_trial(chosen, console())
+                print_trial(chosen, console(), files.kept(chosen.number))
         elif as_json:
             print_json(_json(store, record, top_k))
         else:
@@ -65,11 +66,12 @@ def show(
 
 
 def _json(store: Store, record: ExperimentRecord, top_k: int) -> dict[str, object]:
+    files = store.trial_files(record.id)
     return {
         **experiment_json(store, record),
         "config": record.config,
         "space": record.space,
-        "top": [trial_json(trial) for trial in store.best_trials(record.id, top_k)],
+        "top": [trial_json(trial, files=files) for trial in store.best_trials(record.id, top_k)],
         "running": [trial_json(trial) for trial in store.iter_trials(record.id, states=[TrialState.RUNNING])],
         "epochs": [epoch_json(epoch) for epoch in store.list_epochs(record.id)],
         "failures": [reason_json(reason) for reason in store.failure_reasons(record.id)],
@@ -113,6 +115,7 @@ def _header(store: Store, record: ExperimentRecord, *, is_running: bool) -> Rend
         "process": visible_line(f"{record.pid} on {record.host}") if is_running else "",
         "message": _message(record, state),
         "kept in": visible_line(store.where),
+        "weights": visible_line(_weights(store.trial_files(record.id))),
     }
     for name, text in rows.items():
         if text:
@@ -123,6 +126,13 @@ def _header(store: Store, record: ExperimentRecord, *, is_running: bool) -> Rend
 def _times(record: ExperimentRecord) -> str:
     times = f"created {moment_text(record.created)}, last change {age_text(record.updated)}"
     return f"{times}, ran for {duration_text(record.spent_s)}" if record.spent_s else times
+
+
+def _weights(files: TrialFiles) -> str:
+    kept = [(number, path) for number in files.numbers() if (path := files.checkpoint(number)) is not None]
+    if len(kept) == 1:
+        return f"of trial {kept[0][0]} in {kept[0][1]}"
+    return f"of trials {', '.join(str(number) for number, _ in kept)} in {files.root}" if kept else ""
 
 
 def _counts(counts: dict[TrialState, int], *, is_running: bool) -> str:

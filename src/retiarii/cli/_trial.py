@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -15,18 +16,21 @@ if TYPE_CHECKING:
 _STATE_STYLES = {"running": "green", "completed": "blue", "failed": "red", "pruned": "yellow"}
 
 
-def print_trial(trial: Trial, out: Console) -> None:
+def print_trial(trial: Trial, out: Console, folder: Path | None = None) -> None:
     """Print everything that is known about a trial.
 
     Args:
         trial: The trial, with intermediate results and output.
         out: Where to print.
+        folder: The folder of its files, if they were kept.
     """
     state = (trial.state.value, _STATE_STYLES[trial.state.value])
     took = f"  {duration_text(trial.duration_s)} on {visible_line(trial.device or '-')}"
     out.print(joined((f"Trial {trial.number}", "bold"), "  ", state, took))
     if trial.metrics is not None:
         out.print(plain(_metrics_text(trial.metrics)))
+    if folder is not None:
+        out.print(plain(visible_line(f"files in {folder}")), soft_wrap=True)
     _print_architecture(trial, out)
     _print_intermediates(trial, out)
     if trial.failure is not None:

@@ -3,7 +3,8 @@
 An `Evaluator` trains a model and measures it: `FunctionalEvaluator` calls a function of the user's, those of
 `retiarii.evaluator.pytorch` drive PyTorch Lightning (an optional dependency, imported with them only). Numbers come
 back through `report_intermediate_result` and `report_final_result`, or are returned; `run_evaluation` is what a trial
-calls, and it returns the final metrics.
+calls, and it returns the final metrics. `output_dir` is the folder of the running trial, and `save_checkpoint` saves
+the weights of its network there.
 
 Evaluators, data sets and models go to other processes through `dumps` and `loads`. What `trace` or `serialize` made
 travels as its constructor and arguments, all else by pickling. Choices among an evaluator's arguments are a
@@ -17,9 +18,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from retiarii._lazy import lazy_attributes
+from retiarii.evaluator._checkpoint import read_state
 from retiarii.evaluator._evaluator import Evaluator, run_evaluation
 from retiarii.evaluator._functional import FunctionalEvaluator
-from retiarii.evaluator._output import OUTPUT_DIR_VARIABLE, output_to
+from retiarii.evaluator._output import OUTPUT_DIR_VARIABLE, output_dir, output_to, save_checkpoint
 from retiarii.evaluator._reporting import report_final_result, report_intermediate_result
 from retiarii.evaluator._seeding import seed_everything
 from retiarii.evaluator._serialization import dumps, loads
@@ -37,10 +39,13 @@ __all__ = [
     "SupernetTraining",
     "dumps",
     "loads",
+    "output_dir",
     "output_to",
+    "read_state",
     "report_final_result",
     "report_intermediate_result",
     "run_evaluation",
+    "save_checkpoint",
     "seed_everything",
     "serialize",
     "trace",

@@ -1,27 +1,97 @@
-"""Where an evaluation may write files: the folder in the environment variable ``RETIARII_OUTPUT_DIR``.
+"""Where an evaluation writes files: the folder in the environment variable ``RETIARII_OUTPUT_DIR``.
 
 A variable rather than an argument, so that programs that an evaluation starts know it too.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
+
+from torch import nn
+
+from retiarii.evaluator._checkpoint import write_state
+from retiarii.trial import CHECKPOINT
+
+logger = logging.getLogger(__name__)
 
 OUTPUT_DIR_VARIABLE = "RETIARII_OUTPUT_DIR"
 
+_KEEPS_FILES: ContextVar[bool] = ContextVar("retiarii_keeps_files", default=True)
+
 
 @contextmanager
-def output_to(folder: Path) -> Iterator[None]:
-    """Name the folder to the evaluation in this block; whoever writes makes it."""
+def output_to(folder: Path, *, keeps_files: bool = True) -> Iterator[None]:
+    """Let the evaluation in this block write into a folder, which is made, and removed again if it stays empty.
+
+    Args:
+        folder: The folder.
+        keeps_files: Whether anything in it may be needed later. If not, `save_checkpoint` writes nothing.
+    """
     before = os.environ.get(OUTPUT_DIR_VARIABLE)
+    is_new = _make(folder)
     os.environ[OUTPUT_DIR_VARIABLE] = str(folder)
+    token = _KEEPS_FILES.set(keeps_files)
     try:
         yield
     finally:
+        _KEEPS_FILES.reset(token)
         if before is None:
-            os.environ.pop(OUTPUT_DIR_VARIABLE, None)  # the evaluation may have removed it, with all the others
+            os.environ.pop(OUTPUT_DIR_VARIABLE, None)
         else:
             os.environ[OUTPUT_DIR_VARIABLE] = before
+        if is_new:
+            with suppress(OSError):  # there is something in it
+                folder.rmdir()
+
+
+def output_dir() -> Path | None:
+    """Return the folder of the running trial, for files of any kind; None outside a trial.
+
+    It is also in the environment variable ``RETIARII_OUTPUT_DIR``. An experiment keeps the folders of its best trials,
+    ``keep_checkpoints`` of them, and removes those of all others.
+    """
+    given = os.environ.get(OUTPUT_DIR_VARIABLE)
+    return Path(given) if given else None
+
+
+def save_checkpoint(model: nn.Module) -> Path | None:
+    """Save the weights of the running trial's network, so that ``export_top_models(weights=True)`` can load them.
+
+    The file ``checkpoint.pt`` in `output_dir` holds ``model.state_dict()``, on the CPU. It is replaced as a whole, so
+    that a function may call this after every epoch that is better than those before. Nothing is written outside a
+    trial and in experiments that keep no files. Lightning evaluators do this by themselves.
+
+    Args:
+        model: The model that the evaluation was given, trained: itself or a copy, compiled or wrapped for parallel
+            training.
+
+    Returns:
+        The file; None where nothing is written.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    folder = output_dir()
+    if folder is None or not _KEEPS_FILES.get():
+        return None
+    path = folder / CHECKPOINT
+    write_state(model, path)
+    return path
+
+
+def _make(folder: Path) -> bool:
+    """Make a folder, and return whether it was not there. An evaluation that writes nothing needs none."""
+    try:
+        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        logger.warning("The folder for the files of this trial cannot be made (%s): %s", error.strerror, folder)
+        return False
+    return True

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-from pathlib import Path
+from contextlib import AbstractContextManager, nullcontext
 
 from retiarii.errors import FreezeError
 from retiarii.evaluator import Evaluator, output_to, run_evaluation, seed_everything
 from retiarii.execution._engine import Engine
 from retiarii.execution._interface import Report, TrialJob
-from retiarii.trial import Metrics
+from retiarii.trial import Metrics, TrialFiles
 
 
 class NasTask:
@@ -21,13 +20,17 @@ class NasTask:
     Attributes:
         engine: Builds the networks.
         evaluator: What measures them; its arguments may have choices, too.
-        output_dir: Where each trial may make a folder of its own, named after its number; None for nowhere.
+        files: The folders that trials write into; None for none.
+        keeps_files: Whether what a trial writes may be kept after its end.
     """
 
-    def __init__(self, engine: Engine, evaluator: Evaluator, output_dir: Path | None = None) -> None:
+    def __init__(
+        self, engine: Engine, evaluator: Evaluator, files: TrialFiles | None = None, *, keeps_files: bool = True
+    ) -> None:
         self.engine = engine
         self.evaluator = evaluator
-        self.output_dir = output_dir
+        self.files = files
+        self.keeps_files = keeps_files
 
     def __call__(self, job: TrialJob, report: Report) -> Metrics:
         """Run one trial.
@@ -41,5 +44,10 @@ class NasTask:
             model = self.engine.build(job.architecture)
         except Exception as error:  # the user's constructors may raise anything
             raise FreezeError(f"The architecture does not build: {type(error).__name__}: {error}") from error
-        with nullcontext() if self.output_dir is None else output_to(self.output_dir / str(job.number)):
+        with self._output(job.number):
             return run_evaluation(self.evaluator.fix(job.architecture), model, report)
+
+    def _output(self, number: int) -> AbstractContextManager[None]:
+        if self.files is None:
+            return nullcontext()
+        return output_to(self.files.folder(number), keeps_files=self.keeps_files)

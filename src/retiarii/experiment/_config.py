@@ -103,6 +103,8 @@ class RetiariiExeConfig(_Checked):
         trial_memory_limit: How much memory one trial may take beyond the data it shares, in bytes or as ``"4GB"``.
         trial_gpu_number: GPUs for each trial; None means one if there are any, else none.
         max_failures: Give up when this many trials failed and none succeeded; None never gives up early.
+        keep_checkpoints: Of how many trials files are kept, those with the best metrics: the weights, and all else that
+            they wrote into their folder (``retiarii.output_dir()``). Files of other trials are removed at their end.
         optimize_mode: ``"maximize"`` or ``"minimize"`` the default metric; a strategy's own ``optimize_mode`` wins.
             None takes what the evaluator knows (`Regression` minimizes), else ``"maximize"``.
         seed: Of every random choice in the experiment: 0 <= seed < 2**64. None draws one and stores it.
@@ -130,6 +132,7 @@ class RetiariiExeConfig(_Checked):
     trial_memory_limit: str | float | None = None
     trial_gpu_number: int | None = None
     max_failures: int | None = 20
+    keep_checkpoints: int = 1
     optimize_mode: str | None = None
     seed: int | None = None
     storage: str | Path | None = None
@@ -168,6 +171,7 @@ class RetiariiExeConfig(_Checked):
         _at_least(self, "max_trial_number", 1, optional=True)
         _at_least(self, "trial_gpu_number", 0, optional=True)
         _at_least(self, "max_failures", 1, optional=True)
+        _at_least(self, "keep_checkpoints", 0)
         _at_least(self, "seed", 0, optional=True)
         if self.seed is not None and self.seed >= 2**64:
             raise ConfigError(f"seed is {self.seed}, expected a whole number below 2**64.")

@@ -30,7 +30,8 @@ from retiarii.experiment._payload import Payload, read_payload
 from retiarii.experiment._run import ExperimentRun
 from retiarii.experiment._stop import StopSignal
 from retiarii.experiment._supernet_file import SUPERNET_FOLDER, load_supernet
-from retiarii.graph import GraphEngine, Mutator
+from retiarii.experiment._weights import load_weights
+from retiarii.graph import GraphEngine, Model, Mutator
 from retiarii.oneshot import OneShotStrategy, SearchRecord, Supernet
 from retiarii.space import Architecture, SearchSpace
 from retiarii.storage import ExperimentRecord, ExperimentState, Store, new_experiment_id, open_store
@@ -325,29 +326,47 @@ class RetiariiExperiment:
             raise ConfigError(f"optimize_mode is {optimize_mode!r}, expected 'maximize' or 'minimize'.") from None
         return store.best_trials(record.id, top_k, direction)
 
-    def export_top_models(self, top_k: int = 1, optimize_mode: str | None = None, formatter: str = "dict") -> list[Any]:
-        """Export the best architectures.
+    def export_top_models(
+        self,
+        top_k: int = 1,
+        optimize_mode: str | None = None,
+        formatter: str = "dict",
+        *,
+        weights: bool = False,
+    ) -> list[Any]:
+        """Export the best architectures; waits for the end of a search that `start` began.
 
         Args:
             top_k: How many; fewer are returned where fewer trials completed.
             optimize_mode: ``"maximize"`` or ``"minimize"``; None for the experiment's own.
             formatter: ``"dict"`` for the model's choices as plain data, which `fixed_arch`, `freeze` and JSON files
-                take (choices in the evaluator's arguments are in `top_trials`); ``"instance"`` for networks, not
-                trained; ``"code"`` for Python files that need PyTorch and nothing else; ``"graph"`` for
-                `retiarii.graph.Model` objects, to draw or export further.
+                take (choices in the evaluator's arguments are in `top_trials`); ``"instance"`` for networks, with
+                new weights unless ``weights`` is given; ``"code"`` for Python files that need PyTorch and nothing
+                else; ``"graph"`` for `retiarii.graph.Model` objects, to draw or export further.
+            weights: Whether networks have the weights with which their trials ended. They are kept for the best
+                ``config.keep_checkpoints`` trials, by Lightning evaluators, and by functions that call
+                `retiarii.save_checkpoint`.
 
         Raises:
-            ExperimentError: The experiment has not run, or no trial of it completed.
+            ExperimentError: The experiment has not run, no trial of it completed, or weights were asked for that were
+                not saved or not kept.
+            RetiariiError: What a search that `start` began ended with.
             ConfigError: An argument is impossible.
         """
         if formatter not in FORMATTERS:
             raise ConfigError(f"formatter is {formatter!r}, expected one of {list(FORMATTERS)}.")
+        if weights and formatter != "instance":
+            raise ConfigError(
+                f"weights=True needs formatter='instance', and formatter is {formatter!r}. For others, load the file "
+                "that experiment.checkpoint(trial.number) names."
+            )
+        if self._thread is not threading.current_thread():  # a callback of the search would wait for itself
+            self.wait()
         trials = self.top_trials(top_k, optimize_mode)
         if not trials:
             raise ExperimentError(self._nothing_to_export())
-        architectures = [self._model_part(trial.architecture) for trial in trials]
         if formatter == "dict":
-            return [architecture.to_json() for architecture in architectures]
+            return [self._model_part(trial.architecture).to_json() for trial in trials]
         if self.base_model is None:
             raise ConfigError(
                 f"formatter={formatter!r} needs the model, and an experiment that was opened by view() has none. "
@@ -355,15 +374,40 @@ class RetiariiExperiment:
             )
         engine = self._engine(self.base_model)
         if formatter == "instance":
-            return [engine.build(architecture) for architecture in architectures]
+            return self._networks(engine, trials, with_weights=weights)
         by_graph = engine if isinstance(engine, GraphEngine) else GraphEngine(self.base_model)
         if formatter == "graph":
-            graphs = [by_graph.graph(architecture) for architecture in architectures]
-            for graph, trial in zip(graphs, trials, strict=True):
-                graph.metric = trial.metric
-                graph.intermediate_metrics.extend(trial.intermediates)
-            return graphs
-        return [by_graph.code(architecture) for architecture in architectures]
+            return [self._graph(by_graph, trial) for trial in trials]
+        return [by_graph.code(self._model_part(trial.architecture)) for trial in trials]
+
+    def _networks(self, engine: Engine, trials: Sequence[Trial], *, with_weights: bool) -> list[nn.Module]:
+        networks = [engine.build(self._model_part(trial.architecture)) for trial in trials]
+        if with_weights:
+            store, record = self._opened()
+            for network, trial in zip(networks, trials, strict=True):
+                load_weights(network, trial, store.trial_files(record.id), record)
+        return networks
+
+    def _graph(self, engine: GraphEngine, trial: Trial) -> Model:
+        graph = engine.graph(self._model_part(trial.architecture))
+        graph.metric = trial.metric
+        graph.intermediate_metrics.extend(trial.intermediates)
+        return graph
+
+    def checkpoint(self, trial_number: int) -> Path | None:
+        """Return the file with the weights of a trial, a ``state_dict``, for ``torch.load(path, weights_only=True)``.
+
+        Args:
+            trial_number: Its number; `top_trials` gives the best.
+
+        Returns:
+            The file; None if the weights were not saved or not kept.
+
+        Raises:
+            ExperimentError: The experiment has not run.
+        """
+        store, record = self._opened()
+        return store.trial_files(record.id).checkpoint(trial_number)
 
     def _nothing_to_export(self) -> str:
         store, record = self._opened()

@@ -40,7 +40,8 @@ class MultiTrialRun(ExperimentRun):
 
     def _executor(self) -> Executor:
         payload, config = self._payload, self._config
-        task = NasTask(self._engine, payload.evaluator, self._store.directory(self.record.id) / "trials")
+        keeps_files = config.keep_checkpoints > 0
+        task = NasTask(self._engine, payload.evaluator, self._trial_files(), keeps_files=keeps_files)
         if self._is_in_process:
             return InProcessExecutor(task)
         limits = Limits(

@@ -80,7 +80,9 @@ class OneShotRun(ExperimentRun):
         if ended_early is Ending.STOPPED:
             CallbackList(self._callbacks).on_experiment_end(ended_early)
             return ended_early
-        executor = InProcessExecutor(SubnetTask(search.supernet, self._payload.evaluator, self._folder / "trials"))
+        keeps_files = self._config.keep_checkpoints > 0
+        task = SubnetTask(search.supernet, self._payload.evaluator, self._trial_files(), keeps_files=keeps_files)
+        executor = InProcessExecutor(task)
         if search.names_best:
             found = FoundSearch(self._space, search.export(), direction=self.record.direction)
             return self._run_trials(

@@ -16,6 +16,7 @@ from retiarii.experiment._clock import ExperimentClock
 from retiarii.experiment._config import RetiariiExeConfig
 from retiarii.experiment._duration import parse_duration
 from retiarii.experiment._engines import joint_space, make_engine
+from retiarii.experiment._kept_files import KeptFiles
 from retiarii.experiment._loop import Budget, Ending, SearchLoop
 from retiarii.experiment._payload import Payload, pack, save_payload
 from retiarii.experiment._progress import ProgressDisplay
@@ -23,7 +24,7 @@ from retiarii.experiment._stop import StopSignal
 from retiarii.space import SearchSpace
 from retiarii.storage import ExperimentRecord, ExperimentState, Store, new_experiment_id
 from retiarii.strategy import Search
-from retiarii.trial import Direction, TrialState
+from retiarii.trial import Direction, TrialFiles, TrialState
 
 logger = logging.getLogger(__name__)
 
@@ -130,6 +131,7 @@ class ExperimentRun(ABC):
             is_timed: Whether ``max_experiment_duration`` ends them.
             when_exhausted: What to call it that the search has nothing left to propose.
         """
+        kept = KeptFiles(self._trial_files(), self._config.keep_checkpoints, self.record.direction)
         budget = Budget(max_trials=max_trials, is_timed=is_timed, max_failures=self._config.max_failures)
         with executor:
             loop = SearchLoop(
@@ -140,27 +142,33 @@ class ExperimentRun(ABC):
                 seed=self.record.seed,
                 budget=budget,
                 clock=self._clock,
-                callback=self._told([max_trials, total]),
+                callback=self._told([max_trials, total], kept),
                 stop=self.stop,
                 log=self._store.load_log(self.record.id) if self._is_resumed else None,
                 when_exhausted=when_exhausted,
             )
-            return loop.run()
+            ending = loop.run()
+        kept.sweep()
+        return ending
 
-    def _told(self, limits: Sequence[float | None]) -> Callback:
-        """Return whoever is to be told, the display of progress included.
+    def _trial_files(self) -> TrialFiles:
+        return TrialFiles(self._store.directory(self.record.id))
+
+    def _told(self, limits: Sequence[float | None], kept: KeptFiles) -> Callback:
+        """Return everything that the loop tells what happens.
 
         Args:
             limits: At most so many trials; None for any number.
+            kept: Told last, so that the user's callbacks still find the files of a trial.
         """
         if self._config.progress is False:
-            return CallbackList(self._callbacks)
+            return CallbackList([*self._callbacks, kept])
         finite = [int(limit) for limit in limits if limit is not None and limit < _MANY]
         total = min(finite, default=None)
         display = ProgressDisplay(f"{self.record.name} ({self.record.id})", total, self.record.direction)
         self._displays.append(display)
         self.stop.on_request = lambda count: display.notify(self._answer(count))
-        return CallbackList([display, *self._callbacks])
+        return CallbackList([display, *self._callbacks, kept])
 
     def _answer(self, count: int) -> str:
         """Return what to say to somebody who asks to stop for the first or second time."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-from retiarii.evaluator import Evaluator, output_to, run_evaluation, seed_everything
+from retiarii.evaluator import Evaluator, output_to, run_evaluation, save_checkpoint, seed_everything
 from retiarii.execution import Report, TrialJob
 from retiarii.oneshot import Supernet, subnet
-from retiarii.trial import Metrics, MetricValue
+from retiarii.trial import Metrics, MetricValue, TrialFiles
 
 
 class SubnetTask:
@@ -17,13 +16,17 @@ class SubnetTask:
     Args:
         supernet: Trained.
         evaluator: What measures networks.
-        output_dir: Where each trial may make a folder of its own, named after its number.
+        files: The folders that trials write into; the weights of each network, which it inherited, are saved there.
+        keeps_files: Whether what a trial writes may be kept after its end.
     """
 
-    def __init__(self, supernet: Supernet, evaluator: Evaluator, output_dir: Path) -> None:
+    def __init__(
+        self, supernet: Supernet, evaluator: Evaluator, files: TrialFiles, *, keeps_files: bool = True
+    ) -> None:
         self._supernet = supernet
         self._evaluator = _Measuring(evaluator)
-        self._output_dir = output_dir
+        self._files = files
+        self._keeps_files = keeps_files
 
     def __call__(self, job: TrialJob, report: Report) -> Metrics:
         """Run one trial.
@@ -33,8 +36,10 @@ class SubnetTask:
         """
         seed_everything(job.seed)
         network = subnet(self._supernet, job.architecture).eval()
-        with output_to(self._output_dir / str(job.number)):
-            return run_evaluation(self._evaluator, network, report)
+        with output_to(self._files.folder(job.number), keeps_files=self._keeps_files):
+            metrics = run_evaluation(self._evaluator, network, report)
+            save_checkpoint(network)
+        return metrics
 
 
 class _Measuring(Evaluator):

@@ -20,7 +20,7 @@ from retiarii.storage._postgresql import PostgreSQLBackend
 from retiarii.storage._records import EpochRecord, ExperimentLog, ExperimentRecord, FailureReason, Intermediate
 from retiarii.storage._sqlite import SQLiteBackend
 from retiarii.storage._writer import Writer
-from retiarii.trial import Direction, Trial, TrialState
+from retiarii.trial import Direction, Trial, TrialFiles, TrialState
 
 _CHUNK = 500
 _PAUSE_S = 0.02
@@ -355,6 +355,16 @@ class Store:
         """
         self.get_experiment(experiment_id)
         return make_folder(self._backend.location.files, experiment_id)
+
+    def trial_files(self, experiment_id: str) -> TrialFiles:
+        """Return the folders into which the trials of an experiment write; makes nothing.
+
+        Raises:
+            NotFoundError: There is no such experiment.
+            StorageError: The folder of the experiment is a symbolic link.
+        """
+        self.get_experiment(experiment_id)
+        return TrialFiles(folder_of(self._backend.location.files, experiment_id))
 
     def _read(self, query: Callable[..., T], *arguments: Any) -> T:
         with self._backend.reading() as connection:

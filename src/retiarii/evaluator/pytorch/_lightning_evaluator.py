@@ -11,6 +11,7 @@ from torch import nn, optim
 
 from retiarii.errors import EvaluatorError
 from retiarii.evaluator._evaluator import Evaluator
+from retiarii.evaluator._output import save_checkpoint
 from retiarii.evaluator._supernet import SupernetTraining
 from retiarii.evaluator.pytorch._lightning_arguments import check_names
 from retiarii.evaluator.pytorch._lightning_data import fresh_copy, fresh_loaders
@@ -36,13 +37,17 @@ from retiarii.trial import Direction, Metrics
 if TYPE_CHECKING:
     from retiarii.oneshot import OneShotSearch
 
+_WHOLE_MODEL = (pytorch_lightning.strategies.SingleDeviceStrategy, pytorch_lightning.strategies.DDPStrategy)
+
 
 class Lightning(Evaluator):
     """Trains and measures models with a Lightning module.
 
     Each evaluation gets a copy of the module, a new trainer and new loaders over the same data, so the evaluator
     itself never changes. What the module logs in each validation becomes an intermediate result, and the last one
-    the final result, unless the module calls `report_intermediate_result` or `report_final_result` by itself.
+    the final result, unless the module calls `report_intermediate_result` or `report_final_result` by itself. In an
+    experiment the weights at the end are saved as `retiarii.save_checkpoint` does, unless the trainer's strategy splits
+    the model among devices.
 
     Args:
         lightning_module: The training logic. Its ``self.model`` is the model to evaluate.
@@ -123,6 +128,8 @@ class Lightning(Evaluator):
         trainer = fresh_trainer(self.trainer, report)
         with quiet_lightning(), honest_interrupts():
             self._run(trainer, module, report)
+        if isinstance(trainer.strategy, _WHOLE_MODEL) and trainer.is_global_zero:
+            save_checkpoint(model)
         return report.conclude(trainer)
 
     def fit(self, model: nn.Module) -> Metrics | None:

@@ -51,8 +51,9 @@ class Trainer(pytorch_lightning.Trainer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         modern = modern_arguments(kwargs)
+        given = {name: value for name, value in modern.items() if (name, value) != ("default_root_dir", None)}
         with quiet_lightning():
-            super().__init__(*args, **{**_defaults(modern), **modern})
+            super().__init__(*args, **{**_defaults(given), **given})
 
 
 def fresh_trainer(trainer: pytorch_lightning.Trainer, callback: pytorch_lightning.Callback, **changes: Any) -> Any:

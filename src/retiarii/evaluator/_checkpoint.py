@@ -1,0 +1,66 @@
+"""The weights of a network as a file of tensors: written as a whole, read without running code."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from retiarii.errors import EvaluatorError
+
+_WRAPPERS = (nn.DataParallel, nn.parallel.DistributedDataParallel)
+
+
+def write_state(model: nn.Module, path: Path) -> None:
+    """Write ``model.state_dict()``, on the CPU; the file is replaced at once.
+
+    Args:
+        model: The model; one that is compiled or wrapped for parallel training is taken out.
+        path: The file; its folder is made.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    state = {name: _on_cpu(value) for name, value in _unwrapped(model).state_dict().items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            torch.save(state, file)
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def read_state(model: nn.Module, path: Path) -> None:
+    """Load what `write_state` wrote into a network of the same architecture.
+
+    Raises:
+        EvaluatorError: The file cannot be read, or holds the weights of another network.
+    """
+    try:
+        model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    except (OSError, pickle.UnpicklingError, RuntimeError, EOFError, KeyError, TypeError, ValueError) as error:
+        raise EvaluatorError(
+            f"The weights in {path} cannot be loaded ({type(error).__name__}: {error}). The file is damaged, or holds "
+            "something else than the state_dict of the model that the evaluation was given."
+        ) from error
+
+
+def _unwrapped(model: nn.Module) -> nn.Module:
+    while True:
+        if isinstance(model, _WRAPPERS):
+            model = model.module
+        elif isinstance(inner := getattr(model, "_orig_mod", None), nn.Module):  # of torch.compile
+            model = inner
+        else:
+            return model
+
+
+def _on_cpu(value: Any) -> Any:
+    return value.detach().cpu() if isinstance(value, torch.Tensor) else value

@@ -1,0 +1,71 @@
+"""`TrialFiles`: the folders into which trials write, one for each, and the weights that are kept in them."""
+
+from __future__ import annotations
+
+import logging
+import re
+import shutil
+from collections.abc import Collection
+from pathlib import Path
+
+logger = logging.getLogger(__name__)
+
+CHECKPOINT = "checkpoint.pt"
+"""The file in a trial's folder that holds the weights of its network: a ``state_dict``, written by ``torch.save``."""
+
+_NUMBER = re.compile(r"0|[1-9][0-9]{0,17}")
+
+
+class TrialFiles:
+    """The folders of an experiment's trials: ``trials/0``, ``trials/1``, ... A trial without files has none.
+
+    Args:
+        directory: The folder of the experiment.
+
+    Attributes:
+        root: The folder that holds those of the trials.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.root = directory / "trials"
+
+    def folder(self, number: int) -> Path:
+        """Return the folder of a trial, whether it is there or not."""
+        return self.root / str(number)
+
+    def kept(self, number: int) -> Path | None:
+        """Return the folder of a trial if it is there."""
+        folder = self.folder(number)
+        return folder if folder.is_dir() else None
+
+    def checkpoint(self, number: int) -> Path | None:
+        """Return the file with the weights of a trial's network; None if there is none."""
+        path = self.folder(number) / CHECKPOINT
+        return path if path.is_file() else None
+
+    def numbers(self) -> list[int]:
+        """Return which trials have a folder."""
+        try:
+            names = [entry.name for entry in self.root.iterdir()]
+        except FileNotFoundError:
+            return []
+        return sorted(int(name) for name in names if _NUMBER.fullmatch(name))
+
+    def remove(self, number: int) -> None:
+        """Remove the folder of a trial, if it is there; what cannot be removed is left, with a warning."""
+        folder = self.folder(number)
+        try:
+            if folder.is_symlink():
+                folder.unlink()
+            else:
+                shutil.rmtree(folder)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            logger.warning("The files of trial %d cannot be removed (%s): %s", number, error.strerror or error, folder)
+
+    def keep_only(self, numbers: Collection[int]) -> None:
+        """Remove the folders of all trials but these."""
+        for number in self.numbers():
+            if number not in numbers:
+                self.remove(number)
