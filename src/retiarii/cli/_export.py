@@ -11,7 +11,8 @@ import typer
 
 from retiarii.cli._context import IdArgument, StorageOption, found
 from retiarii.cli._json import trial_json
-from retiarii.cli._text import error_console, number_text
+from retiarii.cli._supernet import undecided_labels
+from retiarii.cli._text import error_console, number_text, shortened
 from retiarii.errors import ExperimentError
 from retiarii.storage import ExperimentRecord
 from retiarii.terminal import plain, visible_line, write, write_json
@@ -77,11 +78,13 @@ def export(
     direction = None if optimize_mode is None else Direction(optimize_mode.value)
     with found(storage, experiment_id) as (store, record):
         best, url = store.best_trials(record.id, top_k, direction), store.url
+        undecided = undecided_labels(store.list_epochs(record.id), best[0].architecture) if best else []
     if not best:
         raise ExperimentError(
             f"Experiment {record.id!r} has no completed trial, so there is nothing to export. "
             f"`retiarii show {record.id}` says how it stands and why trials failed."
         )
+    _warn_about(undecided, record.id)
     if format_name is Format.JSON:
         text = json.dumps(_exported(record, best, top_k, in_full=as_json), indent=2, ensure_ascii=False)
     else:
@@ -98,6 +101,19 @@ def export(
         numbers = ", ".join(f"{trial.number} ({number_text(trial.metric)})" for trial in best)
         error_console().print(
             plain(f"Wrote {visible_line(str(output))}: trial{'s' if len(best) > 1 else ''} {numbers}"), soft_wrap=True
+        )
+
+
+def _warn_about(undecided: list[str], experiment_id: str) -> None:
+    """Say that a one-shot search has not decided on some labels."""
+    if undecided:
+        labels = shortened(visible_line(", ".join(undecided)))
+        error_console().print(
+            plain(
+                f"Warning: the search has not decided on {labels}: the values in the architecture are as good as "
+                f"random. Probabilities: retiarii show {experiment_id}"
+            ),
+            soft_wrap=True,
         )
 
 

@@ -89,7 +89,7 @@ def _print(store: Store, record: ExperimentRecord, top_k: int, out: Console) -> 
     sections: list[RenderableType] = []
     epochs = store.list_epochs(record.id)
     if epochs:
-        sections.append(supernet_section(epochs))
+        sections.append(supernet_section(epochs, best[0].architecture if best else None))
     if best:
         sections.append(_best(best))
     if running:

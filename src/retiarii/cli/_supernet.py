@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
@@ -23,18 +24,51 @@ def epoch_json(epoch: EpochRecord) -> dict[str, object]:
     return {**record, "epoch": epoch.number, "time": epoch.time, "metrics": finite(epoch.metrics)}
 
 
-def supernet_section(epochs: list[EpochRecord]) -> RenderableType:
-    """Show what was measured, and the probabilities after the last epoch, the most probable values first."""
+def undecided_labels(epochs: list[EpochRecord], labels: Collection[str] | None = None) -> list[str]:
+    """Return the labels that a one-shot search has not decided on by its last epoch.
+
+    Args:
+        epochs: Of the supernet; none for other searches.
+        labels: Those that count; None for all.
+    """
+    undecided = epochs[-1].record.get("undecided", []) if epochs else []
+    return [label for label in undecided if labels is None or label in labels]
+
+
+def supernet_section(epochs: list[EpochRecord], architecture: Collection[str] | None = None) -> RenderableType:
+    """Show what was measured, and the probabilities after the last epoch, the most probable values first.
+
+    Args:
+        epochs: At least one.
+        architecture: The labels of the architecture that was found, if one was.
+    """
     last = epochs[-1]
-    entropy = last.record.get("entropy", {})
-    mean = sum(entropy.values()) / len(entropy) if entropy else None
+    entropy, largest = last.record.get("entropy", {}), last.record.get("max_entropy", {})
     parts = [f"{len(epochs):,} epochs"]
     parts += [f"{name} {number_text(value)}" for name, value in last.metrics.items() if name != "default"]
-    parts += [] if mean is None else [f"mean entropy {number_text(mean)} nats"]
-    table = plain_table("label", "entropy", "probabilities", right=("entropy",))
+    if not last.record.get("is_learnt", True):
+        parts.append("paths are drawn from the probabilities of the space; this strategy learns none")
+    elif entropy:
+        of = f" of at most {number_text(_mean(largest))}" if largest else ""
+        parts.append(f"mean entropy {number_text(_mean(entropy))}{of} nats")
+    table = plain_table("label", "entropy", "at most", "probabilities", right=("entropy", "at most"))
     for label, shares in last.record.get("probabilities", {}).items():
-        table.add_row(plain(visible_line(label)), number_text(entropy.get(label)), plain(_ranked(shares)))
-    return Group(heading("Supernet"), plain(visible_line(", ".join(parts)), style=LABEL_STYLE), table)
+        numbers = number_text(entropy.get(label)), number_text(largest.get(label))
+        table.add_row(plain(visible_line(label)), *numbers, plain(_ranked(shares)))
+    rows: list[RenderableType] = [plain(visible_line(", ".join(parts)), style=LABEL_STYLE), table]
+    undecided = undecided_labels(epochs, architecture)
+    if undecided:
+        rows.append(plain(_undecided_text(undecided), style="yellow"))
+    return Group(heading("Supernet"), *rows)
+
+
+def _undecided_text(labels: list[str]) -> str:
+    shown = shortened(visible_line(", ".join(labels)))
+    return f"Undecided so far: {shown}. All values are about equally probable; one picked now is as good as random."
+
+
+def _mean(by_label: dict[str, float]) -> float:
+    return sum(by_label.values()) / len(by_label)
 
 
 def _ranked(shares: dict[str, float]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -37,6 +38,8 @@ from retiarii.space import Architecture, SearchSpace
 from retiarii.storage import ExperimentRecord, ExperimentState, Store, new_experiment_id, open_store
 from retiarii.strategy import Strategy
 from retiarii.trial import Direction, Trial
+
+logger = logging.getLogger(__name__)
 
 FORMATTERS = ("dict", "instance", "code", "graph")
 
@@ -365,6 +368,7 @@ class RetiariiExperiment:
         trials = self.top_trials(top_k, optimize_mode)
         if not trials:
             raise ExperimentError(self._nothing_to_export())
+        self._warn_if_undecided(trials[0])
         if formatter == "dict":
             return [self._model_part(trial.architecture).to_json() for trial in trials]
         if self.base_model is None:
@@ -408,6 +412,15 @@ class RetiariiExperiment:
         """
         store, record = self._opened()
         return store.trial_files(record.id).checkpoint(trial_number)
+
+    def _warn_if_undecided(self, trial: Trial) -> None:
+        """Say that a one-shot search has not decided on what it found, unless it was said at the end of the search."""
+        if self._stop is not None:
+            return
+        for last in self.search_history()[-1:]:
+            message = last.warning_about(trial.architecture)
+            if message is not None:
+                logger.warning(message)
 
     def _nothing_to_export(self) -> str:
         store, record = self._opened()

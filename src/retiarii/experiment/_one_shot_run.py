@@ -85,9 +85,11 @@ class OneShotRun(ExperimentRun):
         executor = InProcessExecutor(task)
         if search.names_best:
             found = FoundSearch(self._space, search.export(), direction=self.record.direction)
-            return self._run_trials(
+            ending = self._run_trials(
                 found, executor, total=None, is_timed=False, when_exhausted=ended_early or Ending.FOUND
             )
+            search.warn_if_undecided()
+            return ending
         max_trials = self._config.max_trial_number or MAX_SUBNETS
         strategy = self._strategy.second_phase or _default_second_phase(search.space, max_trials)
         assert isinstance(strategy, Strategy)  # checked before

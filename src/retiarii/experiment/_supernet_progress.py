@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rich.console import Console, Group
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -72,7 +74,12 @@ class SupernetDisplay(Display):
 
 def _measured(epoch: EpochRecord) -> str:
     parts = [f"supernet {epoch.metrics['default']:.6g}"] if "default" in epoch.metrics else []
-    entropy = epoch.record.get("entropy") or {}
-    if entropy:
-        parts.append(f"mean entropy {sum(entropy.values()) / len(entropy):.3g} nats")
+    entropy, largest = epoch.record.get("entropy") or {}, epoch.record.get("max_entropy") or {}
+    if entropy and epoch.record.get("is_learnt", True):
+        of = f" of {_mean(largest):.3g}" if largest else ""
+        parts.append(f"mean entropy {_mean(entropy):.3g}{of} nats")
     return ", ".join(parts)
+
+
+def _mean(by_label: Mapping[str, float]) -> float:
+    return sum(by_label.values()) / len(by_label)

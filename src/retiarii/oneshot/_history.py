@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,11 @@ from retiarii.space import Architecture
 
 MAX_SAMPLED = 10_000
 """How many sampled paths of an epoch a record keeps."""
+
+UNDECIDED_FROM = 0.99
+"""A label is undecided from this share of the largest entropy on: two values of 0.55 and 0.45, say."""
+
+_MAX_SHOWN = 8
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,7 @@ class SearchRecord:
         entropy: For each label, the entropy of these in nats.
         temperature: Of the strategies that have one.
         sampled: The paths of the weight steps, in order, where single paths are trained; at most `MAX_SAMPLED`.
+        is_learnt: Whether the probabilities were learnt; those of `RandomOneShot` are the priors of the space.
     """
 
     epoch: int
@@ -31,6 +37,47 @@ class SearchRecord:
     entropy: Mapping[str, float]
     temperature: float | None = None
     sampled: tuple[Architecture, ...] = ()
+    is_learnt: bool = True
+
+    @property
+    def max_entropy(self) -> dict[str, float]:
+        """For each label, the entropy that it has where all its values are equally probable, in nats."""
+        return {label: math.log(len(values)) if values else 0.0 for label, values in self.probabilities.items()}
+
+    @property
+    def undecided(self) -> tuple[str, ...]:
+        """The labels whose values are all about equally probable, so that the most probable one says nothing.
+
+        The entropy is at least `UNDECIDED_FROM` of the largest one. Labels of a single value are decided; where nothing
+        is learnt, none is undecided.
+        """
+        largest = self.max_entropy if self.is_learnt else {}
+        return tuple(label for label, limit in largest.items() if 0 < UNDECIDED_FROM * limit <= self.entropy[label])
+
+    def warning_about(self, labels: Collection[str]) -> str | None:
+        """Return what to say about an architecture that was not decided on; None if it was.
+
+        Args:
+            labels: Those of the architecture.
+        """
+        undecided = [label for label in self.undecided if label in labels]
+        if not undecided:
+            return None
+        largest = self.max_entropy
+        num_open = sum(largest.get(label, 0) > 0 for label in labels)
+        shown = [f"{label!r} ({self.entropy[label]:.4g} of {largest[label]:.4g})" for label in undecided[:_MAX_SHOWN]]
+        more = f" and {len(undecided) - _MAX_SHOWN} more" if len(undecided) > _MAX_SHOWN else ""
+        return (
+            f"The search has not decided {len(undecided)} of the {num_open} labels of its architecture: all values of "
+            "such a label are about equally probable, so that the one in the architecture is as good as random. "
+            f"Entropy of the probabilities in nats, of the largest possible: {', '.join(shown)}{more}. Train longer, "
+            "raise arc_learning_rate or lower warmup_epochs, and compare with random architectures before you use it."
+        )
+
+    @property
+    def mean_max_entropy(self) -> float:
+        """The mean of `max_entropy` over labels: what `mean_entropy` is before anything is learnt."""
+        return math.fsum(self.max_entropy.values()) / len(self.probabilities) if self.probabilities else 0.0
 
     @property
     def mean_entropy(self) -> float:
@@ -46,6 +93,9 @@ class SearchRecord:
                 for label, values in self.probabilities.items()
             },
             "entropy": dict(self.entropy),
+            "max_entropy": self.max_entropy,
+            "undecided": list(self.undecided),
+            "is_learnt": self.is_learnt,
             "temperature": self.temperature,
             "sampled": [architecture.to_json() for architecture in self.sampled],
         }
@@ -58,7 +108,8 @@ class SearchRecord:
             for label, values in data["probabilities"].items()
         }
         sampled = tuple(Architecture.from_json(architecture) for architecture in data["sampled"])
-        return cls(data["epoch"], probabilities, data["entropy"], data["temperature"], sampled)
+        is_learnt = data.get("is_learnt", True)
+        return cls(data["epoch"], probabilities, data["entropy"], data["temperature"], sampled, is_learnt)
 
     def scalars(self) -> dict[str, float]:
         """Return the numbers by name, for loggers such as TensorBoard."""
@@ -69,6 +120,7 @@ class SearchRecord:
         }
         named |= {f"search/entropy/{label}": value for label, value in self.entropy.items()}
         named["search/entropy"] = self.mean_entropy
+        named["search/max_entropy"] = self.mean_max_entropy
         if self.temperature is not None:
             named["search/temperature"] = self.temperature
         return named

@@ -271,4 +271,6 @@ def fit_supernet(
         smaller_is_better=smaller_is_better,
     )
     trainer.fit(module, train_dataloaders, val_dataloaders, **fit_kwargs)
+    if trainer.is_global_zero and not trainer.interrupted:
+        search.warn_if_undecided()
     return callback

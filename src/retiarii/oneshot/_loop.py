@@ -106,6 +106,7 @@ class SearchLoop:
             records.append(record)
             if on_record is not None:
                 on_record(record)
+        self.search.warn_if_undecided()
         return records
 
     def _num_rewarded(self, first_epoch: int) -> int:

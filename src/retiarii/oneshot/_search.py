@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from retiarii.errors import ConfigError
 from retiarii.oneshot._history import SearchRecord, entropy_of
 from retiarii.oneshot._supernet import Supernet
 from retiarii.space import Architecture, SearchSpace
+
+logger = logging.getLogger(__name__)
 
 Loss: TypeAlias = Callable[[], Tensor]
 Reward: TypeAlias = Callable[[], float]
@@ -47,6 +50,7 @@ class OneShotSearch(ABC):
             loss(search.supernet(batch)).backward(), optimizer.step()
         # if search.phase == "epoch" and search.is_learning: architecture_step for validation batches
         record = search.record()
+        # after the last epoch: search.warn_if_undecided()
 
     `SearchLoop` is such a driver, and `SearchCallback` lets Lightning be one. Everything random comes from the seed, on
     the CPU, so that processes with equal seeds set their supernets to the same at every step.
@@ -70,6 +74,7 @@ class OneShotSearch(ABC):
         self.num_epochs = 0
         self._warmup_epochs = warmup_epochs
         self._sampled: list[Architecture] = []
+        self._is_said = False
 
     @property
     def phase(self) -> Phase:
@@ -189,4 +194,18 @@ class OneShotSearch(ABC):
             entropy={label: entropy_of(values.values()) for label, values in probabilities.items()},
             temperature=self.temperature,
             sampled=tuple(self._sampled),
+            is_learnt=self.names_best,
         )
+
+    def warn_if_undecided(self) -> None:
+        """Log a warning if `export` names an architecture that was not decided on; drivers call it in the end.
+
+        It is said only once. Searches that do not learn which architecture is best have nothing to decide.
+
+        Raises:
+            ConstraintError: As `export` does.
+        """
+        message = self.record().warning_about(self.export()) if self.names_best else None
+        if message is not None and not self._is_said:
+            self._is_said = True
+            logger.warning(message)
