@@ -424,6 +424,44 @@ def test_a_shape_that_does_not_fit_costs_no_training():
     assert calls == [1]
 
 
+class Narrow(nn.Module):
+    """Runs with one of two widths only."""
+
+    def __init__(self):
+        super().__init__()
+        self.hidden = nn.Linear(4, nn.ValueChoice([2, 3], label="width"))
+        self.drop = nn.Dropout(0.5)
+        self.out = nn.Linear(2, 1)
+        self.num_calls = 0
+
+    def forward(self, x):
+        self.num_calls += 1
+        return self.out(self.drop(self.hidden(x))) + random.random() * torch.rand(1)
+
+
+@pytest.mark.parametrize("platform", ["in_process", "local"])
+def test_the_default_engine_checks_shapes_before_training_and_changes_nothing_else(platform, tmp_path):
+    def evaluate(model):
+        (tmp_path / str(model.hidden.out_features)).touch()
+        assert model.num_calls == 0
+        assert model.training
+        return model(torch.ones(1, 4)).item() if model.hidden.out_features == 2 else 0.0
+
+    trials = []
+    for settings in ({}, {"dummy_input": [1, 4]}):
+        experiment = RetiariiExperiment(Narrow(), FunctionalEvaluator(evaluate), [], GridSearch())
+        for path in tmp_path.iterdir():
+            path.unlink()
+        experiment.run(config(platform, **settings))
+        trials.append({trial.architecture["width"]: trial for trial in experiment.trials()})
+    unchecked, checked = trials
+    assert [path.name for path in tmp_path.iterdir()] == ["2"]
+    assert checked[2].metrics == unchecked[2].metrics
+    assert checked[3].failure.kind.value == "invalid_model"
+    assert "shape [1, 4]" in checked[3].failure.message
+    assert "mat1 and mat2" in checked[3].failure.message
+
+
 class Switch(nn.Module):
     def __init__(self):
         super().__init__()
@@ -438,7 +476,7 @@ def test_an_input_choice_learns_its_inputs_from_the_first_forward_or_the_dummy_i
         return float(model(torch.ones(1, 2)).sum())
 
     experiment = RetiariiExperiment(Switch(), FunctionalEvaluator(measure), [], GridSearch())
-    with pytest.raises(UnknownInputsError, match=r"'switch'.*[Rr]un the model once"):
+    with pytest.raises(UnknownInputsError, match=r"'switch'.*n_candidates.*dummy_input.*a function cannot"):
         experiment.run(config())
     experiment.run(config(dummy_input=[1, 2]))
     assert experiment.export_top_models() == [{"switch": 2}]

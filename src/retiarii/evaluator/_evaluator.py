@@ -75,6 +75,20 @@ class Evaluator(ABC):
         fixed: Self = Choices(self, "evaluator").fix(architecture)
         return fixed
 
+    def run_on_example(self, model: nn.Module) -> bool:
+        """Run a model once on some of this evaluator's data, without training it; the evaluator stays as it was.
+
+        An experiment does so with a base model that has an `InputChoice` without ``n_candidates``, which learns from it
+        how many inputs it has.
+
+        Args:
+            model: The model, choices included; it is in evaluation mode and without gradients.
+
+        Returns:
+            Whether it was run: this method does nothing and returns False.
+        """
+        return False
+
     def train_supernet(self, search: OneShotSearch, training: SupernetTraining) -> None:
         """Train a supernet, which a one-shot strategy searches meanwhile; the evaluator stays as it was.
 

@@ -114,8 +114,9 @@ class RetiariiExeConfig(_Checked):
         execution_engine: How a model becomes the network of an architecture: ``"py"`` freezes the choices in its code,
             ``"base"`` goes by its graph. Mutators always use graphs. One-shot strategies have an engine of their own,
             ``"oneshot"``, which need not be named.
-        dummy_input: The shape of a batch of input. With it, the graph engine checks the shapes of a network before it
-            is built, and a trial that does not fit costs no training.
+        dummy_input: The shape of a batch of input. With it, a network that does not take such an input fails before it
+            is trained, as an invalid model: the default engine runs each once on zeros, the graph engine checks its
+            shapes. An `InputChoice` learns from it how many inputs it has. For models with one input of numbers.
         training_service: Where trials run.
         log_level: Of the ``retiarii`` logger.
         debug: Shorthand for ``log_level="debug"``.

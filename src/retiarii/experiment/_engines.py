@@ -21,30 +21,47 @@ def make_engine(
 ) -> Engine:
     """Return the engine that the settings name; mutators need graphs, so they bring the graph engine with them.
 
+    An `InputChoice` that does not know how many inputs it has learns it from ``dummy_input``, or from the evaluator's
+    data.
+
     Args:
         model: The base model.
         mutators: Applied in this order.
-        config: ``execution_engine``, and ``dummy_input``, with which shapes are checked before a network is built, and
-            an `InputChoice` learns how many inputs it has.
+        config: ``execution_engine``, and ``dummy_input``, with which networks are checked before they are trained.
         evaluator: Mutators find it at ``model.evaluator``.
+
+    Raises:
+        UnknownInputsError: There is neither a ``dummy_input`` nor an evaluator that shows its data.
     """
-    example = None if config.dummy_input is None else torch.zeros(*config.dummy_input)
-    if example is not None:
-        _show(model, example)
+    shape = config.dummy_input
+    try:
+        extract_space(model)
+    except UnknownInputsError as error:
+        if not _run_once(model, shape, evaluator):
+            raise UnknownInputsError(
+                f"{error} An experiment runs it by itself with config.dummy_input, the shape of a batch, for example "
+                "[1, 3, 32, 32], or with an evaluator that shows its data, as those of "
+                "retiarii.evaluator.pytorch.lightning do; a function cannot."
+            ) from error
     if not mutators and config.execution_engine != "base":
-        return PythonEngine(model)
+        return PythonEngine(model, shape)
+    example = None if shape is None else torch.zeros(*shape)
     return GraphEngine(model, mutators, example_input=example, evaluator=evaluator)
 
 
-@torch.no_grad()
-def _show(model: nn.Module, example: torch.Tensor) -> None:
-    """Run a model that has to see an input before its choices are known, and leave it in the mode in which it was."""
+def _run_once(model: nn.Module, shape: Sequence[int] | None, evaluator: Evaluator | None) -> bool:
+    """Run a model once, if something is known to run it on, and leave it in the mode in which it was."""
+    modes = {module: module.training for module in model.modules()}
+    model.eval()
     try:
-        extract_space(model)
-    except UnknownInputsError:
-        was_training = model.training
-        model.eval()(example)
-        model.train(was_training)
+        with torch.no_grad():
+            if shape is None:
+                return evaluator is not None and evaluator.run_on_example(model)
+            model(torch.zeros(*shape))
+            return True
+    finally:
+        for module, is_training in modes.items():
+            module.training = is_training
 
 
 def joint_space(engine: Engine, evaluator: Evaluator) -> SearchSpace:

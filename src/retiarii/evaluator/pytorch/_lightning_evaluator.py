@@ -22,6 +22,7 @@ from retiarii.evaluator.pytorch._lightning_module import (
     LightningModule,
     OptimizerSource,
     RegressionModule,
+    SupervisedLearningModule,
 )
 from retiarii.evaluator.pytorch._lightning_report import ReportMetrics
 from retiarii.evaluator.pytorch._lightning_trainer import (
@@ -38,6 +39,21 @@ if TYPE_CHECKING:
     from retiarii.oneshot import OneShotSearch
 
 _WHOLE_MODEL = (pytorch_lightning.strategies.SingleDeviceStrategy, pytorch_lightning.strategies.DDPStrategy)
+
+_ONE_BATCH = {
+    "limit_val_batches": 1,
+    "accelerator": "cpu",
+    "devices": 1,
+    "num_nodes": 1,
+    "strategy": "auto",
+    "precision": None,
+    "plugins": None,
+    "profiler": None,
+    "callbacks": [],
+    "logger": False,
+    "enable_checkpointing": False,
+    "inference_mode": False,  # under which layers that are not initialised yet would get tensors that cannot be trained
+}
 
 
 class Lightning(Evaluator):
@@ -135,6 +151,29 @@ class Lightning(Evaluator):
     def fit(self, model: nn.Module) -> Metrics | None:
         """Do the same as `evaluate`."""
         return self.evaluate(model)
+
+    def run_on_example(self, model: nn.Module) -> bool:
+        """Validate a model on one batch, on the CPU.
+
+        Args:
+            model: The model, choices included.
+
+        Returns:
+            Whether there are validation data.
+        """
+        evaluator = self.fix(self.search_space.default())
+        module = fresh_copy(evaluator.module)
+        if not evaluator._has_validation(module):
+            return False
+        if isinstance(module, SupervisedLearningModule):
+            module.export_onnx = None
+        _set_model(module, model)
+        trainer = fresh_trainer(evaluator.trainer, pytorch_lightning.Callback(), **_ONE_BATCH)
+        train, validation = evaluator.train_dataloaders, fresh_loaders(evaluator.val_dataloaders)
+        data = train if isinstance(train, pytorch_lightning.LightningDataModule) else validation
+        with quiet_lightning(r".*sampler has shuffling enabled"), honest_interrupts():
+            trainer.validate(module, data, verbose=False)
+        return True
 
     def train_supernet(self, search: OneShotSearch, training: SupernetTraining) -> None:
         """Train a supernet with the module, the trainer and the training data; it learns from the validation data.
