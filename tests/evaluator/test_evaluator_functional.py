@@ -172,3 +172,8 @@ def test_execute_fixes_a_space_to_its_first_candidates():
     evaluator = FunctionalEvaluator(lambda model: model.linear.out_features + len(rnn.extract_space(model)))
     assert evaluator._execute(Space) == 3
     assert evaluator._execute(Space()) == 3
+
+
+def test_arguments_are_a_mapping():
+    with pytest.raises(EvaluatorError, match=r"arguments=\[1\], expected a mapping"):
+        FunctionalEvaluator(lambda model, lr: lr, [1])

@@ -8,7 +8,7 @@ import torch
 from torch.utils.data import TensorDataset
 
 import retiarii.evaluator.pytorch.lightning as pl
-from retiarii.errors import ArgumentError
+from retiarii.errors import ArgumentError, EvaluatorError
 from retiarii.evaluator import FunctionalEvaluator
 from retiarii.evaluator.pytorch._lightning_arguments import modern_arguments
 
@@ -101,3 +101,16 @@ def test_a_script_for_lightning_1_trains_and_is_warned_once():
         assert 0 <= evaluator.evaluate(torch.nn.Linear(2, 2))["default"] <= 1
     assert isinstance(evaluator.trainer, pl.Trainer)
     assert not isinstance(evaluator, FunctionalEvaluator)
+
+
+def test_losses_and_optimizers_are_found_by_name_or_named():
+    assert isinstance(pl.Classification(criterion="NLLLoss", optimizer="SGD").module.criterion, torch.nn.NLLLoss)
+    for arguments, message in [
+        ({"optimizer": "Adamm"}, "optimizer is 'Adamm', which is no class of torch.optim. Did you mean 'Adam'?"),
+        ({"criterion": "CrossEntropy"}, "criterion is 'CrossEntropy', .* Did you mean 'CrossEntropyLoss'?"),
+        ({"criterion": 3}, "criterion is 3, expected a class of torch.nn"),
+    ]:
+        with pytest.raises(EvaluatorError, match=message):
+            pl.Classification(**arguments)
+    with pytest.raises(EvaluatorError, match=r"lightning_module is a class \(ClassificationModule, not an instance"):
+        pl.Lightning(pl.ClassificationModule, pl.Trainer())

@@ -1,16 +1,23 @@
 """What `RetiariiExperiment` says to arguments that a newcomer may give."""
 
+import os
 import re
+import shlex
+import signal
+import time
 
 import pytest
+import torch
 
 import retiarii.nn.pytorch as nn
 from retiarii import strategy
-from retiarii.errors import ConfigError, RetiariiError
+from retiarii.cli import main
+from retiarii.errors import ConfigError, ExperimentFailedError, RetiariiError
 from retiarii.evaluator import Evaluator, FunctionalEvaluator
-from retiarii.experiment import Callback, RetiariiExeConfig, RetiariiExperiment
+from retiarii.experiment import Callback, RetiariiExeConfig, RetiariiExperiment, debug_mutated_model
 from retiarii.graph import Mutator
 from retiarii.strategy import BaseStrategy, GridSearch, Random, Strategy
+from retiarii.trial import TrialState
 
 
 class Widen(Mutator):
@@ -113,6 +120,91 @@ def test_every_strategy_is_of_one_family():
     for made in (strategy.DARTS(), strategy.RandomOneShot(), Random(), GridSearch()):
         assert isinstance(made, BaseStrategy)
     assert not isinstance(strategy.DARTS(), Strategy)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (lambda architecture: architecture["widht"] > 1, r"raised KeyError: .*widht.* for Architecture\(\{'width'"),
+        (lambda architecture: None, "returned None for .*expected True or False"),
+    ],
+)
+@pytest.mark.parametrize("kind", [Random, strategy.RegularizedEvolution])
+def test_a_model_filter_with_a_mistake_is_named(kind, wrong, message):
+    with pytest.raises(ConfigError, match=message):
+        RetiariiExperiment(model(), score, [], kind(model_filter=wrong)).run(quick())
+
+
+def test_what_a_tensor_of_several_elements_lacks_is_said():
+    with pytest.raises(ExperimentFailedError, match=r"The only trial of experiment .*for example with mean"):
+        RetiariiExperiment(model(), lambda model: torch.zeros(3), strategy=GridSearch()).run(
+            RetiariiExeConfig("in_process", progress=False, max_trial_number=1)
+        )
+
+
+def test_settings_in_the_place_of_the_port_are_named():
+    experiment = RetiariiExperiment(model(), score, strategy=GridSearch())
+    experiment.run(quick())
+    with pytest.raises(ConfigError, match=r"port is .*Settings are given by name"):
+        RetiariiExperiment.resume(experiment.id, quick())
+    with pytest.raises(ConfigError, match="port is 'debug'"):
+        experiment.run(quick(), "debug")
+
+
+def test_what_lacks_is_named_without_running():
+    with pytest.raises(ConfigError, match="RetiariiExperiment needs an evaluator"):
+        _ = RetiariiExperiment(model()).search_space
+
+
+def test_debugging_takes_functions_and_names_what_it_does_not_take():
+    assert debug_mutated_model(model(), score) == {"default": 3.0}
+    with pytest.raises(ConfigError, match="base_model is <layer"):
+        debug_mutated_model(nn.Linear, score)
+    with pytest.raises(ConfigError, match="needs a base_model and a trainer"):
+        debug_mutated_model(model(), None)
+
+
+def test_hyperparameters_are_beside_the_exported_models():
+    evaluator = FunctionalEvaluator(
+        lambda model, lr, size: score(model) * lr, lr=nn.ValueChoice([1, 2], label="lr"), size=3
+    )
+    experiment = RetiariiExperiment(model(), evaluator, strategy=GridSearch())
+    experiment.run(RetiariiExeConfig("in_process", progress=False))
+    assert experiment.export_top_models(2) == [{"width": 3}, {"width": 2}]
+    assert experiment.top_hyperparameters(2) == [{"lr": 2}, {"lr": 2}]
+    assert RetiariiExperiment.view(experiment.id).top_hyperparameters() == [{"lr": 2}]
+    assert evaluator.fix(experiment.top_hyperparameters()[0]).arguments == {"lr": 2, "size": 3}
+
+
+def test_trials_that_a_time_limit_interrupts_are_called_so(capsys):
+    def slow(model):
+        time.sleep(0 if model[0].out_features == 1 else 60)
+        return 1.0
+
+    experiment = RetiariiExperiment(model(), slow, strategy=GridSearch(shuffle=False))
+    experiment.run(RetiariiExeConfig("local", progress=False, max_experiment_duration=3))
+    assert [trial.state for trial in experiment.trials()] == [TrialState.COMPLETED, TrialState.INTERRUPTED]
+    assert not experiment.trials()[1].state.is_finished
+    with pytest.raises(SystemExit):
+        main(["show", experiment.id])
+    assert "1 completed, 1 interrupted" in capsys.readouterr().out
+
+
+def test_the_last_line_after_ctrl_c_is_the_command_that_goes_on(tmp_path, capfd):
+    class Stop(Callback):
+        def on_trial_end(self, trial):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    place = tmp_path / "my store.db"
+    experiment = RetiariiExperiment(model(), score, strategy=GridSearch(), callbacks=[Stop()])
+    experiment.run(RetiariiExeConfig("in_process", storage=place, progress=None))
+    assert experiment.state.value == "stopped"
+    last = capfd.readouterr().err.strip().splitlines()[-1]
+    assert last == f"Go on with: retiarii resume {experiment.id} --storage '{place}'"
+    with pytest.raises(SystemExit) as ended:
+        main(shlex.split(last.partition("retiarii ")[2]))
+    assert not ended.value.code
+    assert RetiariiExperiment.view(experiment.id, storage=place).state.value == "done"
 
 
 def test_search_space_is_spelled_alike_on_experiment_and_evaluator():

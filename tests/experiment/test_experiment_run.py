@@ -316,7 +316,7 @@ def test_asking_before_running():
     experiment = RetiariiExperiment(Net(), FunctionalEvaluator(score))
     with pytest.raises(ExperimentError, match="has not run yet"):
         experiment.export_top_models()
-    with pytest.raises(ConfigError, match="needs a evaluator"):
+    with pytest.raises(ConfigError, match="needs an evaluator"):
         RetiariiExperiment(Net()).run(config())
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn as torch_nn
 
 import retiarii.nn.pytorch as nn
-from retiarii.errors import ChoiceMisuseError
+from retiarii.errors import ArchitectureError, ChoiceMisuseError
 from retiarii.space import ChoiceMisuseWarning
 
 
@@ -114,3 +114,11 @@ def test_in_forward_a_choice_is_called():
 
     assert Net()(torch.ones(2)).shape == (2,)
     assert nn.freeze(Net(), {"size": 2})(torch.ones(2)).shape == (4,)
+
+
+@pytest.mark.parametrize("wrong", [None, [1], 3])
+def test_an_architecture_of_the_wrong_kind_is_named(wrong):
+    with pytest.raises(ArchitectureError, match="expected a mapping from labels to values"):
+        nn.freeze(nn.Linear(1, 1), wrong)
+    with pytest.raises(ArchitectureError, match="expected a mapping from labels to values"):
+        nn.fixed_arch(wrong)

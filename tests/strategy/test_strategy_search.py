@@ -209,3 +209,9 @@ def test_a_running_search_pickles():
 def test_types_of_values_count():
     space = SearchSpace([Categorical("x", (1, True, 1.0))])
     assert len(list(Random().search(space))) == 3
+
+
+def test_telling_what_is_no_trial():
+    search = Random().search(SearchSpace([Categorical("op", ("conv", "pool"))]))
+    with pytest.raises(SearchError, match=r"tell\(\) got None of type NoneType, expected a finished Trial"):
+        search.tell(None)

@@ -145,8 +145,7 @@ def run_demo(storage: str | Path | None = None, max_trials: int = 30, console: C
     experiment.run(config)
 
     if experiment.state is ExperimentState.STOPPED:
-        console.print(plain(f"Stopped. Go on with: retiarii resume {experiment.id}"))
-        return None
+        return None  # the display has said how to go on
 
     console.print(_table(experiment.top_trials(TOP_K)))
     folder = experiment.directory

@@ -79,10 +79,11 @@ def export(
     with found(storage, experiment_id) as (store, record):
         best, url = store.best_trials(record.id, top_k, direction), store.url
         undecided = undecided_labels(store.list_epochs(record.id), best[0].architecture) if best else []
+        show = store.command(f"show {record.id}")
     if not best:
         raise ExperimentError(
             f"Experiment {record.id!r} has no completed trial, so there is nothing to export. "
-            f"`retiarii show {record.id}` says how it stands and why trials failed."
+            f"`{show}` says how it stands and why trials failed."
         )
     _warn_about(undecided, record.id)
     if format_name is Format.JSON:

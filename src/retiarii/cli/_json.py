@@ -10,7 +10,7 @@ from retiarii.terminal import write_json
 
 if TYPE_CHECKING:
     from retiarii.storage import ExperimentRecord, FailureReason, Store
-    from retiarii.trial import Metrics, Trial, TrialFiles
+    from retiarii.trial import Metrics, Trial, TrialFiles, TrialState
 
 
 def print_json(data: Any) -> None:
@@ -23,6 +23,16 @@ def shown_state(store: Store, record: ExperimentRecord) -> str:
     if record.state.value == "running" and not store.is_running(record.id):
         return "stopped"
     return record.state.value
+
+
+def seen_counts(store: Store, record: ExperimentRecord) -> dict[TrialState, int]:
+    """Return how many trials are in each state; those that run in no process are interrupted."""
+    from retiarii.trial import TrialState
+
+    counts = {**store.count_trials(record.id), TrialState.INTERRUPTED: 0}
+    if not store.is_running(record.id):
+        counts[TrialState.INTERRUPTED], counts[TrialState.RUNNING] = counts[TrialState.RUNNING], 0
+    return counts
 
 
 def experiment_json(store: Store, record: ExperimentRecord) -> dict[str, Any]:
@@ -41,7 +51,7 @@ def experiment_json(store: Store, record: ExperimentRecord) -> dict[str, Any]:
         "pid": record.pid if store.is_running(record.id) else None,
         "host": record.host if store.is_running(record.id) else None,
         "version": record.version,
-        "trials": {state.value: count for state, count in store.count_trials(record.id).items()},
+        "trials": {state.value: count for state, count in seen_counts(store, record).items()},
         "best": trial_json(best[0]) if best else None,
     }
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from retiarii._counted import counted
 from retiarii.cli._context import IdArgument, StorageOption, found
 from retiarii.cli._json import shown_state
 from retiarii.cli._text import console
@@ -26,11 +27,11 @@ def stop(experiment_id: IdArgument, storage: StorageOption = None) -> None:
                 "stop."
             )
         store.request_stop(record.id)
+    resume = store.command(f"resume {record.id}")
     owner = visible_line(f"process {record.pid} on {record.host}")
     console().print(
         plain(
-            f"Asked {record.id} ({owner}) to stop after its running trials.\n"
-            f"Go on later with: retiarii resume {record.id}"
+            f"Asked {record.id} ({owner}) to stop after its running trials.\nGo on later with: {visible_line(resume)}"
         ),
         soft_wrap=True,
     )
@@ -53,7 +54,7 @@ def delete(
                 f"retiarii stop {record.id}"
             )
         trials = sum(store.count_trials(record.id).values())
-        what = f"experiment {record.id} ({visible_line(record.name) or 'no name'}, {trials:,} trials)"
+        what = f"experiment {record.id} ({visible_line(record.name) or 'no name'}, {counted(trials, 'trial')})"
         if not yes:
             typer.confirm(f"Delete {what} for good?", abort=True)
         store.delete_experiment(record.id)

@@ -10,7 +10,7 @@ import typer
 
 from retiarii.cli._context import IdArgument, StorageOption, current_settings, found
 from retiarii.cli._text import console, error_console
-from retiarii.terminal import plain
+from retiarii.terminal import plain, visible_line
 
 EXIT_INTERRUPTED = 130
 
@@ -38,7 +38,7 @@ def resume(
     model, evaluator and strategy that were stored.
     """
     with found(storage, experiment_id) as (store, record):  # a wrong id should not have to wait for torch
-        url = store.url
+        url, resume, show = store.url, store.command(f"resume {record.id}"), store.command(f"show {record.id}")
     settings: dict[str, Any] = {
         "max_trial_number": max_trial_number,
         "max_experiment_duration": max_experiment_duration,
@@ -46,9 +46,9 @@ def resume(
     changes = {name: value for name, value in settings.items() if value is not None}
     from retiarii.experiment.pytorch import RetiariiExperiment
 
-    with _interruptible(f"Go on with: retiarii resume {record.id}"):
+    with _interruptible(f"Go on with: {visible_line(resume)}"):
         RetiariiExperiment.resume(record.id, storage=url, **changes)
-    console().print(plain(f"Look at it with: retiarii show {record.id}"), soft_wrap=True)
+    console().print(plain(f"Look at it with: {visible_line(show)}"), soft_wrap=True)
 
 
 def demo(storage: StorageOption = None) -> None:

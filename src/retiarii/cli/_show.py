@@ -9,7 +9,7 @@ import typer
 from rich.console import Console, Group, RenderableType
 
 from retiarii.cli._context import IdArgument, JsonOption, StorageOption, found
-from retiarii.cli._json import experiment_json, print_json, reason_json, shown_state, trial_json
+from retiarii.cli._json import experiment_json, print_json, reason_json, seen_counts, shown_state, trial_json
 from retiarii.cli._supernet import epoch_json, supernet_section
 from retiarii.cli._text import (
     LABEL_STYLE,
@@ -53,7 +53,7 @@ def show(
     """
     with found(storage, experiment_id) as (store, record):
         if trial is not None:
-            chosen = store.get_trial(record.id, trial)
+            chosen = store.get_trial(record.id, trial).seen(is_running=store.is_running(record.id))
             files = store.trial_files(record.id)
             if as_json:
                 print_json(trial_json(chosen, in_full=True, files=files))
@@ -67,12 +67,15 @@ def show(
 
 def _json(store: Store, record: ExperimentRecord, top_k: int) -> dict[str, object]:
     files = store.trial_files(record.id)
+    is_running = store.is_running(record.id)
+    unfinished = store.list_trials(record.id, states=[TrialState.RUNNING])
     return {
         **experiment_json(store, record),
         "config": record.config,
         "space": record.space,
         "top": [trial_json(trial, files=files) for trial in store.best_trials(record.id, top_k)],
-        "running": [trial_json(trial) for trial in store.iter_trials(record.id, states=[TrialState.RUNNING])],
+        "running": [trial_json(trial) for trial in unfinished if is_running],
+        "interrupted": [trial_json(trial.seen(is_running=False)) for trial in unfinished if not is_running],
         "epochs": [epoch_json(epoch) for epoch in store.list_epochs(record.id)],
         "failures": [reason_json(reason) for reason in store.failure_reasons(record.id)],
     }
@@ -95,7 +98,7 @@ def _print(store: Store, record: ExperimentRecord, top_k: int, out: Console) -> 
     if running:
         sections.append(_running(running, is_running=is_running))
     if reasons:
-        sections.append(_failures(reasons, record.id))
+        sections.append(_failures(reasons, store.command(f"show {record.id} --trial {reasons[0].example}")))
     for section in sections:
         out.print()
         out.print(section)
@@ -110,10 +113,10 @@ def _header(store: Store, record: ExperimentRecord, *, is_running: bool) -> Rend
     rows = {
         "id": record.id,
         "strategy": f"{visible_line(record.strategy)}  ({record.direction.value}, seed {record.seed})",
-        "trials": _counts(store.count_trials(record.id), is_running=is_running),
+        "trials": _counts(seen_counts(store, record)),
         "time": _times(record),
         "process": visible_line(f"{record.pid} on {record.host}") if is_running else "",
-        "message": _message(record, state),
+        "message": _message(record, state, store.command(f"resume {record.id}")),
         "kept in": visible_line(store.where),
         "weights": visible_line(_weights(store.trial_files(record.id))),
     }
@@ -135,17 +138,16 @@ def _weights(files: TrialFiles) -> str:
     return f"of trials {', '.join(str(number) for number, _ in kept)} in {files.root}" if kept else ""
 
 
-def _counts(counts: dict[TrialState, int], *, is_running: bool) -> str:
-    words = {TrialState.RUNNING: "running" if is_running else "interrupted"}
-    order = (TrialState.COMPLETED, TrialState.PRUNED, TrialState.FAILED, TrialState.RUNNING)
-    parts = [f"{counts[state]:,} {words.get(state, state.value)}" for state in order if counts[state]]
+def _counts(counts: dict[TrialState, int]) -> str:
+    order = (TrialState.COMPLETED, TrialState.PRUNED, TrialState.FAILED, TrialState.RUNNING, TrialState.INTERRUPTED)
+    parts = [f"{counts[state]:,} {state.value}" for state in order if counts[state]]
     return ", ".join(parts) if parts else "none yet"
 
 
-def _message(record: ExperimentRecord, state: str) -> str:
+def _message(record: ExperimentRecord, state: str, resume: str) -> str:
     is_killed = state == "stopped" and record.state.value == "running"
     message = "its process ended without a word (killed?)" if is_killed else record.message.rstrip(".")
-    hint = f"go on with: retiarii resume {record.id}" if state == "stopped" else ""
+    hint = f"go on with: {visible_line(resume)}" if state == "stopped" else ""
     return "; ".join(filter(None, [message, hint]))
 
 
@@ -183,11 +185,11 @@ def _running(running: list[Trial], *, is_running: bool) -> RenderableType:
     return Group(heading("Running" if is_running else "Interrupted (a resume runs them again)"), table)
 
 
-def _failures(reasons: list[FailureReason], experiment_id: str) -> RenderableType:
+def _failures(reasons: list[FailureReason], command: str) -> RenderableType:
     table = plain_table("times", "first", "why", right=("times", "first"))
     for reason in reasons[:_MAX_REASONS]:
         table.add_row(f"{reason.count:,}", str(reason.example), failure_text(reason.kind, shortened(reason.message)))
     hidden = len(reasons) - _MAX_REASONS
-    more = f"{hidden} more reasons. " if hidden > 0 else ""
-    hint = f"{more}Traceback and output: retiarii show {experiment_id} --trial {reasons[0].example}"
+    more = f"{hidden} more reason{'s' if hidden > 1 else ''}. " if hidden > 0 else ""
+    hint = f"{more}Traceback and output: {visible_line(command)}"
     return Group(heading("Failures"), table, plain(hint, style=LABEL_STYLE))

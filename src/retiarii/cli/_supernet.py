@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
 
+from retiarii._counted import counted
 from retiarii.cli._json import finite
 from retiarii.cli._text import LABEL_STYLE, heading, number_text, plain_table, shortened
 from retiarii.terminal import plain, visible_line
@@ -44,7 +45,7 @@ def supernet_section(epochs: list[EpochRecord], architecture: Collection[str] | 
     """
     last = epochs[-1]
     entropy, largest = last.record.get("entropy", {}), last.record.get("max_entropy", {})
-    parts = [f"{len(epochs):,} epochs"]
+    parts = [counted(len(epochs), "epoch")]
     parts += [f"{name} {number_text(value)}" for name, value in last.metrics.items() if name != "default"]
     if not last.record.get("is_learnt", True):
         parts.append("paths are drawn from the probabilities of the space; this strategy learns none")

@@ -13,7 +13,7 @@ from retiarii.terminal import coloured, joined, plain, visible_line
 if TYPE_CHECKING:
     from retiarii.trial import Metrics, Trial
 
-_STATE_STYLES = {"running": "green", "completed": "blue", "failed": "red", "pruned": "yellow"}
+_STATE_STYLES = {"running": "green", "completed": "blue", "failed": "red", "pruned": "yellow", "interrupted": "yellow"}
 
 
 def print_trial(trial: Trial, out: Console, folder: Path | None = None) -> None:

@@ -50,6 +50,11 @@ class FunctionalEvaluator(Evaluator):
     """
 
     def __init__(self, function: Callable[..., Any], arguments: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
+        if arguments is not None and not isinstance(arguments, Mapping):
+            raise EvaluatorError(
+                f"FunctionalEvaluator got arguments={arguments!r}, expected a mapping from names to values, or "
+                "keywords: FunctionalEvaluator(function, learning_rate=0.1)."
+            )
         self.function = function
         self.arguments = {**(arguments or {}), **kwargs}
         self._wants_class = _check_signature(function, self.arguments)

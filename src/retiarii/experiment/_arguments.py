@@ -118,6 +118,19 @@ def check_callbacks(callbacks: Any) -> tuple[Callback, ...]:
     return checked
 
 
+def check_port(port: Any) -> None:
+    """Check what may be another argument in the wrong place.
+
+    Raises:
+        ConfigError: It is no number.
+    """
+    if type(port) is not int:
+        raise ConfigError(
+            f"port is {_kind(port)}, expected a number. Settings are given by name: experiment.run(config), "
+            "RetiariiExperiment.resume(id, max_trial_number=200)."
+        )
+
+
 def check_config(config: Any) -> RetiariiExeConfig:
     """Return the settings, the default ones where none were given.
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from torch import nn
 
+from retiarii.errors import ConfigError
 from retiarii.evaluator import Evaluator
 from retiarii.execution import NasTask, TrialJob
+from retiarii.experiment._arguments import check_evaluator, check_model, check_mutators
 from retiarii.experiment._config import RetiariiExeConfig
 from retiarii.experiment._engines import joint_space, make_engine
 from retiarii.graph import Mutator
@@ -20,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 def debug_mutated_model(
     base_model: nn.Module,
-    trainer: Evaluator,
+    trainer: Evaluator | Callable[..., Any],
     applied_mutators: Sequence[Mutator] | None = None,
     *,
     architecture: Mapping[str, Any] | None = None,
@@ -30,7 +32,7 @@ def debug_mutated_model(
 
     Args:
         base_model: The model with choices in it.
-        trainer: The evaluator.
+        trainer: The evaluator, or a function that trains and measures a model.
         applied_mutators: Mutators on the model's graph.
         architecture: Which one; the first candidate of every choice if left out.
         seed: Of the random choices that training makes.
@@ -39,15 +41,19 @@ def debug_mutated_model(
         The final metrics.
 
     Raises:
+        ConfigError: An argument is of the wrong kind.
         ArchitectureError: ``architecture`` does not fit the model's space.
         MetricError: The evaluator reported no usable metric.
         GraphError: A mutator cannot be applied, or the model cannot be turned into a graph.
     """
-    engine = make_engine(base_model, tuple(applied_mutators or ()), RetiariiExeConfig(), trainer)
-    space = joint_space(engine, trainer)
+    model, evaluator = check_model(base_model), check_evaluator(trainer)
+    if model is None or evaluator is None:
+        raise ConfigError(f"debug_mutated_model needs a base_model and a trainer, got {base_model!r} and {trainer!r}.")
+    engine = make_engine(model, check_mutators(applied_mutators), RetiariiExeConfig(), evaluator)
+    space = joint_space(engine, evaluator)
     chosen = space.default() if architecture is None else space.architecture(architecture)
     logger.info("Evaluating %s", chosen)
-    metrics = NasTask(engine, trainer)(
+    metrics = NasTask(engine, evaluator)(
         TrialJob(0, chosen, seed), lambda metrics: logger.info("Intermediate result: %s", metrics)
     )
     logger.info("Final result: %s", metrics)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -20,28 +19,33 @@ from retiarii.experiment._arguments import (
     check_evaluator,
     check_model,
     check_mutators,
+    check_port,
     check_strategy,
 )
 from retiarii.experiment._callbacks import Callback
 from retiarii.experiment._config import RetiariiExeConfig
 from retiarii.experiment._engines import joint_space, make_engine
+from retiarii.experiment._export import (
+    best_trials,
+    check_format,
+    graphs,
+    model_part,
+    networks,
+    nothing_to_export,
+    trained_supernet,
+    warn_if_undecided,
+)
 from retiarii.experiment._multi_trial_run import MultiTrialRun
 from retiarii.experiment._one_shot_run import OneShotRun
 from retiarii.experiment._payload import Payload, read_payload
 from retiarii.experiment._run import ExperimentRun
 from retiarii.experiment._stop import StopSignal
-from retiarii.experiment._supernet_file import SUPERNET_FOLDER, load_supernet
-from retiarii.experiment._weights import load_weights
-from retiarii.graph import GraphEngine, Model, Mutator
+from retiarii.graph import GraphEngine, Mutator
 from retiarii.oneshot import OneShotStrategy, SearchRecord, Supernet
-from retiarii.space import Architecture, SearchSpace
+from retiarii.space import SearchSpace
 from retiarii.storage import ExperimentRecord, ExperimentState, Store, new_experiment_id, open_store
 from retiarii.strategy import Strategy
-from retiarii.trial import Direction, Trial
-
-logger = logging.getLogger(__name__)
-
-FORMATTERS = ("dict", "instance", "code", "graph")
+from retiarii.trial import Trial
 
 
 class RetiariiExperiment:
@@ -102,7 +106,9 @@ class RetiariiExperiment:
     def run(self, config: RetiariiExeConfig | None = None, port: int = 8080, debug: bool = False) -> None:
         """Search until the budget, the strategy or the user ends it.
 
-        ``Ctrl-C`` once lets the running trials finish, twice stops at once; either way the experiment can be resumed.
+        After one ``Ctrl-C`` the running trials finish, and `run` returns as if the budget were spent: `state` is
+        ``stopped``, and what follows in the script works on the trials that there are. A second one stops at once with
+        a KeyboardInterrupt. Either way the experiment can be resumed, and the last line printed says by which command.
 
         Args:
             config: How to run; ``RetiariiExeConfig("local")`` if left out.
@@ -115,6 +121,7 @@ class RetiariiExperiment:
             ConfigError: A setting is impossible.
             KeyboardInterrupt: The user asked twice to stop.
         """
+        check_port(port)
         run = self._prepare(config, debug)
         run.execute()
 
@@ -124,6 +131,7 @@ class RetiariiExperiment:
         Raises:
             ConfigError: A setting is impossible.
         """
+        check_port(port)
         run = self._prepare(config, debug)
         self._error = None
 
@@ -200,6 +208,7 @@ class RetiariiExperiment:
             ExperimentBusyError: Another process is running it.
             ExperimentError: Nothing to resume with, or the model's space is not the experiment's.
         """
+        check_port(port)
         store = open_store(storage, create=False)
         record = store.find_experiment(experiment_id)
         stored = None
@@ -237,6 +246,7 @@ class RetiariiExperiment:
             NotFoundError: No such experiment, or several of this name.
             ConfigError: ``experiment_id`` is no text.
         """
+        check_port(port)
         experiment = cls()
         store = open_store(storage, create=False)
         experiment._attach(store, store.find_experiment(experiment_id))
@@ -276,13 +286,11 @@ class RetiariiExperiment:
     ) -> ExperimentRun:
         if self._thread is not None and self._thread.is_alive():
             raise ExperimentError(f"Experiment {self.id} is running already. Call wait() or stop() first.")
-        if self.base_model is None or self.evaluator is None:
-            missing = "base_model" if self.base_model is None else "evaluator"
-            raise ConfigError(f"RetiariiExperiment needs a {missing} to run; it was given none.")
+        base_model, evaluator = self._require_objects()
         config = check_config(config)
         config.debug = config.debug or debug
         self.config = config
-        payload = Payload(self.base_model, self.evaluator, self.strategy, self.applied_mutators)
+        payload = Payload(base_model, evaluator, self.strategy, self.applied_mutators)
         store = self._store if record is not None and self._store is not None else open_store(config.storage)
         kind = OneShotRun if isinstance(self.strategy, OneShotStrategy) else MultiTrialRun
         new_id = self.id if self._store is None else new_experiment_id()
@@ -291,6 +299,12 @@ class RetiariiExperiment:
         self._stop = run.stop
         return run
 
+    def _require_objects(self) -> tuple[nn.Module, Evaluator]:
+        if self.base_model is None or self.evaluator is None:
+            missing = "a base_model" if self.base_model is None else "an evaluator"
+            raise ConfigError(f"RetiariiExperiment needs {missing}; it was given none.")
+        return self.base_model, self.evaluator
+
     # -- results ---------------------------------------------------------------------------------------------------
 
     @property
@@ -298,8 +312,10 @@ class RetiariiExperiment:
         """The choices of the model and of the evaluator's arguments.
 
         Raises:
-            ExperimentError: The experiment was opened for reading and not run.
+            ConfigError: The experiment has no model or no evaluator, and was not opened by its id either.
         """
+        if self._store is None:
+            self._require_objects()
         if self.base_model is None or self.evaluator is None:
             return SearchSpace.from_json(self._record().space)
         return joint_space(self._engine(self.base_model), self.evaluator)
@@ -307,11 +323,14 @@ class RetiariiExperiment:
     def trials(self) -> list[Trial]:
         """Return all trials so far, in the order in which they were proposed.
 
+        Trials that were running when the experiment stopped have the state ``interrupted``; a resume runs them again.
+
         Raises:
             ExperimentError: The experiment has not run.
         """
         store, record = self._opened()
-        return store.list_trials(record.id)
+        is_running = store.is_running(record.id)
+        return [trial.seen(is_running=is_running) for trial in store.list_trials(record.id)]
 
     def top_trials(self, top_k: int = 1, optimize_mode: str | None = None) -> list[Trial]:
         """Return the best completed trials, best first; of equal ones the earlier.
@@ -321,13 +340,35 @@ class RetiariiExperiment:
             ConfigError: ``top_k`` or ``optimize_mode`` is impossible.
         """
         store, record = self._opened()
-        if isinstance(top_k, bool) or not isinstance(top_k, int) or top_k < 1:
-            raise ConfigError(f"top_k is {top_k!r}, expected a whole number, 1 or more.")
-        try:
-            direction = record.direction if optimize_mode is None else Direction(optimize_mode)
-        except ValueError:
-            raise ConfigError(f"optimize_mode is {optimize_mode!r}, expected 'maximize' or 'minimize'.") from None
-        return store.best_trials(record.id, top_k, direction)
+        return best_trials(store, record, top_k, optimize_mode)
+
+    def top_hyperparameters(self, top_k: int = 1, optimize_mode: str | None = None) -> list[dict[str, Any]]:
+        """Return what is chosen for the evaluator's arguments, for each model of `export_top_models` in its order.
+
+        ``evaluator.fix(hyperparameters)`` gives the evaluator with these arguments.
+
+        Args:
+            top_k: As in `export_top_models`.
+            optimize_mode: As in `export_top_models`.
+
+        Raises:
+            ExperimentError: The experiment has not run, or no trial of it completed.
+            ConfigError: An argument is impossible.
+        """
+        of_evaluator = self._record().config["evaluator_labels"]
+        trials = self._completed(top_k, optimize_mode)
+        return [trial.architecture.restricted(of_evaluator).to_json() for trial in trials]
+
+    def _completed(self, top_k: int, optimize_mode: str | None) -> list[Trial]:
+        """Return the best trials, once a search that `start` began has ended."""
+        if self._thread is not threading.current_thread():  # a callback of the search would wait for itself
+            self.wait()
+        trials = self.top_trials(top_k, optimize_mode)
+        if not trials:
+            store, record = self._opened()
+            is_one_shot = isinstance(self.strategy, OneShotStrategy)
+            raise ExperimentError(nothing_to_export(store, record, is_one_shot=is_one_shot))
+        return trials
 
     def export_top_models(
         self,
@@ -343,7 +384,7 @@ class RetiariiExperiment:
             top_k: How many; fewer are returned where fewer trials completed.
             optimize_mode: ``"maximize"`` or ``"minimize"``; None for the experiment's own.
             formatter: ``"dict"`` for the model's choices as plain data, which `fixed_arch`, `freeze` and JSON files
-                take (choices in the evaluator's arguments are in `top_trials`); ``"instance"`` for networks, with
+                take (`top_hyperparameters` has what is chosen for the evaluator); ``"instance"`` for networks, with
                 new weights unless ``weights`` is given; ``"code"`` for Python files that need PyTorch and nothing
                 else; ``"graph"`` for `retiarii.graph.Model` objects, to draw or export further.
             weights: Whether networks have the weights with which their trials ended. They are kept for the best
@@ -356,21 +397,13 @@ class RetiariiExperiment:
             RetiariiError: What a search that `start` began ended with.
             ConfigError: An argument is impossible.
         """
-        if formatter not in FORMATTERS:
-            raise ConfigError(f"formatter is {formatter!r}, expected one of {list(FORMATTERS)}.")
-        if weights and formatter != "instance":
-            raise ConfigError(
-                f"weights=True needs formatter='instance', and formatter is {formatter!r}. For others, load the file "
-                "that experiment.checkpoint(trial.number) names."
-            )
-        if self._thread is not threading.current_thread():  # a callback of the search would wait for itself
-            self.wait()
-        trials = self.top_trials(top_k, optimize_mode)
-        if not trials:
-            raise ExperimentError(self._nothing_to_export())
-        self._warn_if_undecided(trials[0])
+        check_format(formatter, weights=weights)
+        trials = self._completed(top_k, optimize_mode)
+        store, record = self._opened()
+        if self._stop is None:  # else it was said at the end of the search
+            warn_if_undecided(store, record, trials[0])
         if formatter == "dict":
-            return [self._model_part(trial.architecture).to_json() for trial in trials]
+            return [model_part(record, trial.architecture).to_json() for trial in trials]
         if self.base_model is None:
             raise ConfigError(
                 f"formatter={formatter!r} needs the model, and an experiment that was opened by view() has none. "
@@ -378,25 +411,11 @@ class RetiariiExperiment:
             )
         engine = self._engine(self.base_model)
         if formatter == "instance":
-            return self._networks(engine, trials, with_weights=weights)
+            return networks(engine, trials, store, record, with_weights=weights)
         by_graph = engine if isinstance(engine, GraphEngine) else GraphEngine(self.base_model)
         if formatter == "graph":
-            return [self._graph(by_graph, trial) for trial in trials]
-        return [by_graph.code(self._model_part(trial.architecture)) for trial in trials]
-
-    def _networks(self, engine: Engine, trials: Sequence[Trial], *, with_weights: bool) -> list[nn.Module]:
-        networks = [engine.build(self._model_part(trial.architecture)) for trial in trials]
-        if with_weights:
-            store, record = self._opened()
-            for network, trial in zip(networks, trials, strict=True):
-                load_weights(network, trial, store.trial_files(record.id), record)
-        return networks
-
-    def _graph(self, engine: GraphEngine, trial: Trial) -> Model:
-        graph = engine.graph(self._model_part(trial.architecture))
-        graph.metric = trial.metric
-        graph.intermediate_metrics.extend(trial.intermediates)
-        return graph
+            return graphs(by_graph, trials, record)
+        return [by_graph.code(model_part(record, trial.architecture)) for trial in trials]
 
     def checkpoint(self, trial_number: int) -> Path | None:
         """Return the file with the weights of a trial, a ``state_dict``, for ``torch.load(path, weights_only=True)``.
@@ -412,27 +431,6 @@ class RetiariiExperiment:
         """
         store, record = self._opened()
         return store.trial_files(record.id).checkpoint(trial_number)
-
-    def _warn_if_undecided(self, trial: Trial) -> None:
-        """Say that a one-shot search has not decided on what it found, unless it was said at the end of the search."""
-        if self._stop is not None:
-            return
-        for last in self.search_history()[-1:]:
-            message = last.warning_about(trial.architecture)
-            if message is not None:
-                logger.warning(message)
-
-    def _nothing_to_export(self) -> str:
-        store, record = self._opened()
-        if isinstance(self.strategy, OneShotStrategy) and not any(store.count_trials(record.id).values()):
-            return (
-                f"The supernet of experiment {self.id} is not trained to the end yet, so there is nothing to export. "
-                f"Go on with: retiarii resume {self.id}"
-            )
-        return (
-            f"Experiment {self.id} has no completed trial, so there is nothing to export. "
-            f"`retiarii show {self.id}` lists what failed and why."
-        )
 
     def _engine(self, model: nn.Module) -> Engine:
         return make_engine(model, self.applied_mutators, self.config or RetiariiExeConfig(), self.evaluator)
@@ -453,18 +451,9 @@ class RetiariiExperiment:
             ExperimentError: The strategy is not one-shot, or the training has not ended yet.
             ConfigError: The experiment was opened by `view`, without the model.
         """
-        record = self._record()
         if self.base_model is None:
             raise ConfigError("An experiment that was opened by view() has no model. Use RetiariiExperiment.load(id).")
-        if not isinstance(self.strategy, OneShotStrategy):
-            raise ExperimentError(f"{self.strategy!r} is a multi-trial strategy, which trains no supernet.")
-        search = self.strategy.search(self.base_model, seed=record.seed)
-        if load_supernet(self.directory / SUPERNET_FOLDER, search) is None:
-            raise ExperimentError(
-                f"The supernet of experiment {self.id} is not trained to the end yet. Go on with: "
-                f"retiarii resume {self.id}"
-            )
-        return search.supernet
+        return trained_supernet(self.strategy, self.base_model, *self._opened())
 
     @property
     def state(self) -> ExperimentState:
@@ -493,11 +482,6 @@ class RetiariiExperiment:
             ExperimentError: The experiment has not run.
         """
         return self._opened_store().where
-
-    def _model_part(self, architecture: Architecture) -> Architecture:
-        """Leave out the choices of the evaluator's arguments."""
-        of_evaluator = self._record().config["evaluator_labels"]
-        return architecture.restricted(set(architecture).difference(of_evaluator))
 
     def _opened(self) -> tuple[Store, ExperimentRecord]:
         return self._opened_store(), self._record()

@@ -8,6 +8,7 @@ from rich.console import Console, Group
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from retiarii._counted import counted
 from retiarii.experiment._display import Display
 from retiarii.experiment._loop import Ending
 from retiarii.terminal import Text, joined, plain, visible_line
@@ -24,11 +25,20 @@ class ProgressDisplay(Display):
         total: The number of trials to come to, where it is known.
         direction: Which metrics are better.
         console: Where to write.
+        way_on: How to go on with the experiment when it was stopped.
     """
 
-    def __init__(self, title: str, total: int | None, direction: Direction, console: Console | None = None) -> None:
+    def __init__(
+        self,
+        title: str,
+        total: int | None,
+        direction: Direction,
+        console: Console | None = None,
+        *,
+        way_on: str = "",
+    ) -> None:
         super().__init__(title, console)
-        self._total, self._direction = total, direction
+        self._total, self._direction, self._way_on = total, direction, way_on
         self._counts = dict.fromkeys(TrialState, 0)
         self._best: Trial | None = None
         self._last_failure: Trial | None = None
@@ -48,7 +58,8 @@ class ProgressDisplay(Display):
         """Start the display; finished trials of a resumed experiment count."""
         for trial in trials:
             self._count(trial)
-        self._start(f"started{f', {len(trials)} trials finished before' if trials else ''}")
+        before = f", {counted(len(trials), 'trial')} finished before" if trials else ""
+        self._start(f"started{before}")
 
     def on_trial_start(self, trial: Trial) -> None:
         """Show it as running."""
@@ -69,6 +80,8 @@ class ProgressDisplay(Display):
         """Close the display and leave a line that sums up."""
         self.close()
         self._say(f"{self._line()} - ended: {ending.value}")
+        if ending is Ending.STOPPED and self._way_on:
+            self._say(self._way_on)
 
     def _count(self, trial: Trial) -> None:
         self._counts[trial.state] += 1
@@ -89,8 +102,8 @@ class ProgressDisplay(Display):
         return sum(self._counts.values())
 
     def _line(self) -> str:
-        parts = [f"{self._num_finished}/{self._total}" if self._total else str(self._num_finished)]
-        parts[0] = f"{self._title}: {parts[0]} trials"
+        done = counted(self._num_finished, "trial")
+        parts = [f"{self._title}: {f'{self._num_finished}/' + counted(self._total, 'trial') if self._total else done}"]
         if self._best is not None:
             parts.append(f"best {self._best.metric:.6g} (trial {self._best.number})")
         if self._last_failure is not None:

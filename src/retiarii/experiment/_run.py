@@ -92,7 +92,7 @@ class ExperimentRun(ABC):
                 ending = self._search()
             self._conclude(ending)
         if self.stop.interrupted:
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt(self._way_on)
 
     @abstractmethod
     def _check_settings(self) -> None:
@@ -165,7 +165,9 @@ class ExperimentRun(ABC):
             return CallbackList([*self._callbacks, kept])
         finite = [int(limit) for limit in limits if limit is not None and limit < _MANY]
         total = min(finite, default=None)
-        display = ProgressDisplay(f"{self.record.name} ({self.record.id})", total, self.record.direction)
+        display = ProgressDisplay(
+            f"{self.record.name} ({self.record.id})", total, self.record.direction, way_on=self._way_on
+        )
         self._displays.append(display)
         self.stop.on_request = lambda count: display.notify(self._answer(count))
         return CallbackList([display, *self._callbacks, kept])
@@ -174,7 +176,11 @@ class ExperimentRun(ABC):
         """Return what to say to somebody who asks to stop for the first or second time."""
         if count == 1:
             return "Stopping after the trials that are running; Ctrl-C again stops at once."
-        return f"Stopping now. Go on with: retiarii resume {self.record.id}"
+        return f"Stopping now. {self._way_on}"
+
+    @property
+    def _way_on(self) -> str:
+        return f"Go on with: {self._store.command(f'resume {self.record.id}')}"
 
     def _create(self, experiment_id: str) -> ExperimentRecord:
         payload, config = self._payload, self._config
@@ -250,10 +256,13 @@ class ExperimentRun(ABC):
         worst = self._store.failure_reasons(self.record.id)[0]
         example = self._store.get_trial(self.record.id, worst.example).failure
         traceback = example.traceback if example is not None else None
+        who = f"All {failed} trials of experiment {self.record.id}"
+        if failed == 1:
+            who = f"The only trial of experiment {self.record.id}"
         details = f"\n\n{traceback.rstrip()}\n" if traceback else ""
         return (
-            f"All {failed} trials of experiment {self.record.id} failed. The most frequent reason, {worst.count} of "
-            f"{failed} ({worst.kind.value}): {worst.message}{details}\n"
+            f"{who} failed. The most frequent reason, {worst.count} of {failed} "
+            f"({worst.kind.value}): {worst.message}{details}\n"
             "To find the cause, run one architecture in this process, where a "
             "breakpoint works: retiarii.debug_mutated_model(base_model, evaluator)."
         )

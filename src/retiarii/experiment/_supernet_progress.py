@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from rich.console import Console, Group
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from retiarii._counted import counted
 from retiarii.experiment._display import Display
 from retiarii.storage import EpochRecord
 from retiarii.terminal import Text, plain
@@ -40,7 +41,7 @@ class SupernetDisplay(Display):
         """Start the display; epochs of an experiment that is resumed count."""
         self._num_epochs = num_epochs
         self._bar.update(self._epochs, total=num_epochs, completed=first_epoch)
-        of = "" if num_epochs is None else f" for {num_epochs} epochs"
+        of = "" if num_epochs is None else f" for {counted(num_epochs, 'epoch')}"
         before = f", {first_epoch} of them done before" if first_epoch else ""
         self._start(f"training the supernet{of}{before}")
 
@@ -59,7 +60,8 @@ class SupernetDisplay(Display):
 
     def _line(self, detail: str = "") -> str:
         num_done = 0 if self._last is None else self._last.number + 1
-        epochs = f"{num_done} epochs" if self._num_epochs is None else f"{num_done}/{self._num_epochs} epochs"
+        done = counted(num_done, "epoch")
+        epochs = done if self._num_epochs is None else f"{num_done}/{counted(self._num_epochs, 'epoch')}"
         parts = [epochs, detail, "" if self._last is None else _measured(self._last)]
         return f"{self._title}: {', '.join(filter(None, parts))}"
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from retiarii.errors import ArchitectureError, ConstraintError, SpaceError
+from retiarii.errors import ArchitectureError, ConfigError, ConstraintError, SpaceError
 from retiarii.space._architecture import Architecture
 from retiarii.space._choice import Choice
 from retiarii.space._condition import Condition
@@ -172,8 +172,12 @@ class SearchSpace:
         return Architecture._of(self._sampler.complete(value_of))
 
     def satisfies(self, architecture: Architecture) -> bool:
-        """Return whether all constraints want an architecture."""
-        return all(constraint(architecture) for constraint in self._constraints)
+        """Return whether all constraints want an architecture.
+
+        Raises:
+            ConfigError: A constraint asks for a label that the architecture does not have, or returns None.
+        """
+        return all(_is_wanted(constraint, architecture) for constraint in self._constraints)
 
     # Generated architectures, constraints kept.
 
@@ -320,3 +324,20 @@ class SearchSpace:
         if not isinstance(data, Mapping) or not isinstance(data.get("choices"), list):
             raise SpaceError(f"A search space in JSON is an object with the list 'choices', got {data!r}.")
         return cls(choice_from_json(choice) for choice in data["choices"])
+
+
+def _is_wanted(constraint: Constraint, architecture: Architecture) -> bool:
+    name = getattr(constraint, "__name__", repr(constraint))
+    try:
+        wanted = constraint(architecture)
+    except KeyError as err:
+        raise ConfigError(
+            f"The constraint (model_filter) {name} raised KeyError: {err} for {architecture!r}. Labels of choices that "
+            "depend on another one are in an architecture only where they are active: use architecture.get(label)."
+        ) from err
+    if wanted is None:
+        raise ConfigError(
+            f"The constraint (model_filter) {name} returned None for {architecture!r}, expected True or False. Does a "
+            "return statement lack?"
+        )
+    return bool(wanted)

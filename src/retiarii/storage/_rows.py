@@ -25,7 +25,7 @@ _ENCODE = json.JSONEncoder(separators=(",", ":"), sort_keys=True, allow_nan=Fals
 _ENCODE_ORDERED = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 _DECODE = json.JSONDecoder().raw_decode
 _NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
-_STATES = {state.value: state for state in TrialState}
+_STATES = {state.value: state for state in TrialState if state is not TrialState.INTERRUPTED}  # which is derived
 
 
 def encode_metrics(metrics: Mapping[str, float]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import socket
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -93,6 +94,17 @@ class Store:
     def where(self) -> str:
         """What to call the store when speaking to people: the path, or the URL without the password."""
         return self._where
+
+    def command(self, words: str) -> str:
+        """Return a command line on this store: ``retiarii`` and the words, and ``--storage`` if it is not the default.
+
+        A password of a URL is left out.
+
+        Args:
+            words: The command and its arguments, as in ``"resume 0c4tq7wz"``.
+        """
+        is_default = locate(None) == self._backend.location
+        return f"retiarii {words}" if is_default else f"retiarii {words} --storage {shlex.quote(self._where)}"
 
     def close(self) -> None:
         """Close all connections; may be called twice."""

@@ -51,7 +51,7 @@ def count_by_state(connection: Connection, experiment_id: str) -> dict[TrialStat
     """Return how many trials are in each state."""
     query = select(TRIALS.c.state, func.count()).where(_is_of(experiment_id)).group_by(TRIALS.c.state)
     counts = {state: count for state, count in connection.execute(query)}
-    return {state: counts.get(state.value, 0) for state in TrialState}
+    return {state: counts.get(state.value, 0) for state in TrialState if state is not TrialState.INTERRUPTED}
 
 
 def failure_reasons(connection: Connection, experiment_id: str) -> list[FailureReason]:

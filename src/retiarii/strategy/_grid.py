@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+from retiarii._counted import counted
 from retiarii.errors import ConfigError, ConstraintError, SearchExhausted
 from retiarii.space import Architecture, Categorical, Choice, Float, SearchSpace
 from retiarii.strategy._options import check_flag, check_whole
@@ -86,8 +87,10 @@ class GridEnumeration(Search):
                 self._found += 1
             self._place += 1
         if not number:
-            raise ConstraintError(f"None of the {self._size:,} architectures of the space meets its constraints.")
-        raise SearchExhausted(f"The grid is complete: all {number:,} architectures were proposed.")
+            raise ConstraintError(
+                f"None of the {counted(self._size, 'architecture')} of the space meets its constraints."
+            )
+        raise SearchExhausted(f"The grid is complete: all {counted(number, 'architecture')} were proposed.")
 
 
 def _finite(space: SearchSpace, float_points: int | None) -> SearchSpace:

@@ -108,6 +108,11 @@ class Search(ABC):
             SearchError: The trial is not finished, has a number or an architecture that was not proposed, or was told
                 before.
         """
+        if not isinstance(trial, Trial):
+            raise SearchError(
+                f"tell() got {trial!r} of type {type(trial).__name__}, expected a finished Trial. With an architecture "
+                "and a number, use tell_metric(architecture, metric)."
+            )
         self._check_tell(trial)
         del self._pending[trial.number]
         self._num_told += 1

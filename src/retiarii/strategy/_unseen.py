@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 
+from retiarii._counted import counted
 from retiarii.errors import ConstraintError, SearchExhausted
 from retiarii.space import Architecture, SearchSpace
 from retiarii.strategy._permutation import Permutation
@@ -109,5 +110,5 @@ class Unseen:
                 return architecture
             self._place += 1
         if not self:
-            raise ConstraintError(f"None of the {size:,} architectures of the space meets its constraints.")
-        raise SearchExhausted(f"All {len(self):,} architectures of the space were proposed.")
+            raise ConstraintError(f"None of the {counted(size, 'architecture')} of the space meets its constraints.")
+        raise SearchExhausted(f"All {counted(len(self), 'architecture')} of the space were proposed.")

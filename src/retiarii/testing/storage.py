@@ -255,7 +255,7 @@ class StorageConformance:
         assert seen == [*range(1200), 2000]
 
     def test_trials_are_counted_by_state(self, store: Store) -> None:
-        assert store.count_trials("first") == dict.fromkeys(TrialState, 0)
+        assert store.count_trials("first") == dict.fromkeys(set(TrialState) - {TrialState.INTERRUPTED}, 0)
         store.write("first", trials=zoo())
         counts = {TrialState.RUNNING: 1, TrialState.COMPLETED: 1, TrialState.FAILED: 2, TrialState.PRUNED: 1}
         assert store.count_trials("first") == counts

@@ -23,17 +23,22 @@ class Direction(str, Enum):
 
 
 class TrialState(str, Enum):
-    """The life of a trial: running, then one of three ends."""
+    """The life of a trial: running, then one of three ends.
+
+    A trial that was running when its experiment stopped or was killed is `INTERRUPTED`: a resume runs it again. Stores
+    have it as running; `Trial.seen` tells the two apart.
+    """
 
     RUNNING = "running"
     COMPLETED = "completed"
     FAILED = "failed"
     PRUNED = "pruned"
+    INTERRUPTED = "interrupted"
 
     @property
     def is_finished(self) -> bool:
         """Whether nothing will change any more."""
-        return self is not TrialState.RUNNING
+        return self not in (TrialState.RUNNING, TrialState.INTERRUPTED)
 
 
 class FailureKind(str, Enum):
@@ -106,6 +111,15 @@ class Trial:
         if self.started is None or self.ended is None:
             return None
         return self.ended - self.started
+
+    def seen(self, *, is_running: bool) -> Trial:
+        """Return the trial as it stands now: one that runs in no process is interrupted.
+
+        Args:
+            is_running: Whether a process runs its experiment.
+        """
+        is_left = self.state is TrialState.RUNNING and not is_running
+        return self.evolve(state=TrialState.INTERRUPTED) if is_left else self
 
     def evolve(self, **changes: Any) -> Trial:
         """Return a copy with some fields changed."""

@@ -385,4 +385,6 @@ def _one_of(name: str, singular: Any, plural: Any) -> Any:
 
 
 def _type_name(value: Any) -> str:
+    if isinstance(value, type):
+        return f"class ({value.__qualname__}, not an instance of it)"
     return f"{type(value).__module__}.{type(value).__qualname__}"

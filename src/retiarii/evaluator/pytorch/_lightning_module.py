@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import difflib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from torch import Tensor, nn, optim
 
+from retiarii.errors import EvaluatorError
 from retiarii.evaluator._tracing import record_constructor, trace
 from retiarii.evaluator.pytorch._lightning_extra import pytorch_lightning, torchmetrics
 from retiarii.evaluator.pytorch._lightning_metrics import Accuracy, MeanLoss
@@ -72,7 +74,7 @@ class SupervisedLearningModule(LightningModule):
         super().__init__()
         self.save_hyperparameters({"learning_rate": learning_rate, "weight_decay": weight_decay})
         self.criterion = _build_criterion(criterion)
-        self.optimizer = getattr(optim, optimizer) if isinstance(optimizer, str) else optimizer
+        self.optimizer = _named("optimizer", optimizer, optim, optim.Optimizer)
         self.metrics = nn.ModuleDict()
         for stage in _STAGES:
             self.metrics.update({f"{stage}_{name}": copy.deepcopy(metric) for name, metric in metrics.items()})
@@ -198,7 +200,26 @@ class RegressionModule(SupervisedLearningModule):
 def _build_criterion(criterion: CriterionSource) -> nn.Module:
     if isinstance(criterion, nn.Module):
         return copy.deepcopy(criterion)
-    return getattr(nn, criterion)() if isinstance(criterion, str) else criterion()
+    loss: nn.Module = _named("criterion", criterion, nn, nn.Module)()
+    return loss
+
+
+def _named(argument: str, source: Any, module: Any, base: type) -> Callable[..., Any]:
+    """Return a class that is given itself or by its name in a module of torch.
+
+    Raises:
+        EvaluatorError: It is no class or function, or there is none of that name.
+    """
+    if isinstance(source, str):
+        names = [name for name, cls in vars(module).items() if isinstance(cls, type) and issubclass(cls, base)]
+        if source not in names:
+            near = difflib.get_close_matches(source, names, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise EvaluatorError(f"{argument} is {source!r}, which is no class of {module.__name__}.{hint}")
+        return cast("Callable[..., Any]", getattr(module, source))
+    if not callable(source):
+        raise EvaluatorError(f"{argument} is {source!r}, expected a class of {module.__name__} or its name.")
+    return cast("Callable[..., Any]", source)
 
 
 def _num_samples(target: Any) -> int | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import nn
 
+from retiarii.errors import ArchitectureError
 from retiarii.nn.pytorch._chosen import FIXED_KEY, ChosenValues
 from retiarii.nn.pytorch._context import hidden
 from retiarii.nn.pytorch._copying import Copier
@@ -78,4 +79,9 @@ def read_architecture(source: ArchitectureSource) -> Architecture:
     """
     if isinstance(source, Architecture):
         return source
+    if not isinstance(source, (Mapping, str, PathLike)):
+        raise ArchitectureError(
+            f"The architecture is {source!r} of type {type(source).__name__}, expected a mapping from labels to values "
+            "(an item of export_top_models()), or the path of a JSON file with one."
+        )
     return Architecture(source) if isinstance(source, Mapping) else Architecture.load(source)
