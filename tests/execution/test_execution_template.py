@@ -54,14 +54,20 @@ def succeed(job, report):
     return {"default": 1.0}
 
 
+def guardian_of(executor):
+    (guardian,) = {child.pid for child in psutil.Process().children()} - guardian_of.others
+    return guardian
+
+
 def template_of(executor):
-    (template,) = {child.pid for child in psutil.Process().children()} - template_of.others
-    return template
+    guardian = psutil.Process(guardian_of(executor))
+    assert eventually(guardian.children)
+    return guardian.children()[0].pid
 
 
 @pytest.fixture(autouse=True)
 def _know_other_children():
-    template_of.others = {child.pid for child in psutil.Process().children()}
+    guardian_of.others = {child.pid for child in psutil.Process().children()}
 
 
 def watch_pids(executor, count):
@@ -174,13 +180,14 @@ def test_a_script_needs_no_guard_and_no_close(tmp_path):
     assert not any(is_running(pid) for pid in pids_of_line(pids))
 
 
-def test_the_death_of_the_template_fails_what_ran_and_the_rest_goes_on():
+@pytest.mark.parametrize("victim", [template_of, guardian_of])
+def test_the_death_of_the_template_fails_what_ran_and_the_rest_goes_on(victim):
     with TemplateExecutor(perform, slots=2) as executor:
         executor.submit(job_for("litter_and_hang", 0))
         executor.submit(job_for("hang", 1))
         executor.submit(job_for("succeed", 2))
         pids = watch_pids(executor, 5)
-        os.kill(template_of(executor), signal.SIGKILL)
+        os.kill(victim(executor), signal.SIGKILL)
         events = watch(executor, [0, 1, 2])
         for number in (0, 1):
             failure = failure_of(events, number)
@@ -190,13 +197,28 @@ def test_the_death_of_the_template_fails_what_ran_and_the_rest_goes_on():
         assert eventually(lambda: not any(is_running(pid) for pid in pids))
 
 
+def test_what_knows_where_it_comes_from_is_found_when_template_and_guardian_die_together():
+    helpers = []
+    try:
+        with TemplateExecutor(perform) as executor:
+            executor.submit(job_for("litter_and_hang"))
+            trial, near, *helpers = watch_pids(executor, 4)
+            for pid in (guardian_of(executor), template_of(executor)):
+                os.kill(pid, signal.SIGKILL)
+            assert failure_of(watch(executor, [0])).kind is FailureKind.VANISHED
+            assert eventually(lambda: not is_running(trial) and not is_running(near))
+    finally:
+        for pid in helpers:  # they were started with an empty environment, in sessions of their own
+            os.kill(pid, signal.SIGKILL)
+
+
 def test_a_template_that_dies_again_and_again_is_an_error():
     with TemplateExecutor(perform) as executor:
         executor.submit(job_for("succeed"))
         for _ in range(3):
-            template = template_of(executor)
-            os.kill(template, signal.SIGKILL)
-            assert eventually(lambda dead=template: executor.poll(0.1) == [] and template_of(executor) != dead)
+            guardian = guardian_of(executor)
+            os.kill(template_of(executor), signal.SIGKILL)
+            assert eventually(lambda dead=guardian: executor.poll(0.1) == [] and guardian_of(executor) != dead)
         os.kill(template_of(executor), signal.SIGKILL)
         with pytest.raises(ExecutionError, match="was killed by SIGKILL"):
             watch(executor, [0])
@@ -204,10 +226,10 @@ def test_a_template_that_dies_again_and_again_is_an_error():
 
 def test_a_dropped_executor_takes_its_processes_along():
     executor = TemplateExecutor(perform)
-    template = template_of(executor)
+    pids = [guardian_of(executor), template_of(executor)]
     del executor
     gc.collect()
-    assert not is_running(template)
+    assert not any(is_running(pid) for pid in pids)
 
 
 def test_closing_gives_every_descriptor_back():
@@ -264,9 +286,9 @@ def test_each_running_trial_has_gpus_of_its_own(tmp_path, monkeypatch):
 def test_interrupts_from_the_terminal_do_not_reach_trials(tmp_path):
     with TemplateExecutor(perform, start_method="spawn") as executor:
         executor.submit(job_for("wait_for_file", path=str(tmp_path / "go")))
-        template = template_of(executor)
+        guardian, template = guardian_of(executor), template_of(executor)
         (pid, *_) = watch_pids(executor, 1)
-        assert {os.getsid(template), os.getsid(pid)} == {template, pid}
+        assert [os.getsid(process) for process in (guardian, template, pid)] == [guardian, guardian, pid]
         (tmp_path / "go").touch()
         assert ending(watch(executor, [0])).state is TrialState.COMPLETED
 

@@ -128,6 +128,17 @@ def report_the_final_result_in_a_child(job, report):
     return run_evaluation(FunctionalEvaluator(evaluate), None, report)
 
 
+def close_everything_and_take_the_number(job, report):
+    (channel,) = [number for number in range(3, 64) if os.path.exists(f"/proc/self/fd/{number}")]
+    os.closerange(3, 64)
+    with open(job.architecture["path"], "wb", buffering=0) as file:
+        os.dup2(file.fileno(), channel)
+        for step in range(3_000):  # more than a pipe holds
+            report({"default": float(step)})
+            file.write(b".")
+    return {"default": 1.0}
+
+
 def return_too_much(job, report):
     return {"default": 1.0, "x" * (2 << 20): 0.0}
 
@@ -260,6 +271,18 @@ def test_a_report_of_any_size_is_a_bad_metric(executor):
     failure = ending(watch(executor, [0])).failure
     assert failure.kind.value == "bad_metric"
     assert "100001 metrics" in failure.message
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("start_method", ["fork", "spawn"])
+def test_results_arrive_although_the_trial_closed_the_pipe_and_took_its_number(start_method, tmp_path):
+    with TemplateExecutor(call, start_method=start_method) as executor:
+        executor.submit(job(0, "close_everything_and_take_the_number", path=str(tmp_path / "own")))
+        events = watch(executor, [0])
+    assert ending(events).metrics == {"default": 1.0}
+    steps = [event.metrics["default"] for event in events if isinstance(event, TrialReported)]
+    assert steps == [float(step) for step in range(3_000)]
+    assert (tmp_path / "own").read_bytes() == b"." * 3_000
 
 
 def test_a_final_result_of_any_size_is_a_bad_metric(executor):

@@ -10,17 +10,25 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import BinaryIO, TypeAlias, cast
 
+from retiarii.execution._descriptors import passing
 from retiarii.execution._interface import Task
 from retiarii.execution._payload import Settings, adapt_environment, command, write_payload
 from retiarii.execution._pipes import Readable, readable
-from retiarii.execution._processes import IS_POSIX, has_exited, kill_group, reap
+from retiarii.execution._processes import IS_LINUX, IS_POSIX, has_exited, kill_group, reap
 from retiarii.execution._protocol import Message
 from retiarii.execution._trial_main import live_forked
 
 
 @dataclass(frozen=True)
 class Pipes:
-    """The descriptors of the two pipes between a trial and its parent: of the trial's events, and of what it prints."""
+    """The descriptors of the two pipes between a trial and its parent: of the trial's events, and of what it prints.
+
+    Attributes:
+        events: Where the parent reads events.
+        events_inlet: Where the trial writes them.
+        output: Where the parent reads what the trial prints.
+        output_inlet: Where the trial prints.
+    """
 
     events: int
     events_inlet: int
@@ -39,7 +47,8 @@ class TrialProcess:
 
     Attributes:
         pid: The process, leader of its own session and group.
-        events: Where it tells its events.
+        events: Where it tells its events. The writing end stays open here, too, so that it can be opened again by a
+            trial that closed it (Linux); the end of the process, not of the pipe, is the end of the trial.
         output: Where it prints.
 
     Raises:
@@ -51,12 +60,14 @@ class TrialProcess:
         try:
             started = start(pipes)
         except BaseException:
-            os.close(pipes.events)
-            os.close(pipes.output)
+            for descriptor in (pipes.events, pipes.events_inlet, pipes.output):
+                os.close(descriptor)
             raise
         finally:
-            os.close(pipes.events_inlet)
             os.close(pipes.output_inlet)
+        self._inlet = pipes.events_inlet
+        if not IS_LINUX:
+            self._close_inlet()
         self.events: Readable = readable(pipes.events)
         self.output: Readable = readable(pipes.output)
         self._popen: subprocess.Popen[bytes] | None = None
@@ -68,6 +79,12 @@ class TrialProcess:
             started.returncode = 0  # it need not wait for the process: we do
         else:
             self._popen = started
+
+    @property
+    def descriptors(self) -> list[int]:
+        """What belongs to the parent alone."""
+        own = [self.events.fileno(), self.output.fileno(), self._inlet]
+        return [descriptor for descriptor in own if descriptor >= 0]
 
     def has_exited(self) -> bool:
         """Return whether it has exited; if so it stays a zombie (where there are such) until it is collected."""
@@ -88,7 +105,13 @@ class TrialProcess:
         """Wait for its end and return its exit code, or minus the number of the signal that killed it."""
         self.events.close()
         self.output.close()
+        self._close_inlet()
         return reap(self.pid) if self._popen is None else self._popen.wait()
+
+    def _close_inlet(self) -> None:
+        if self._inlet >= 0:
+            os.close(self._inlet)
+            self._inlet = -1
 
 
 def fork_trial(task: Task, settings: Settings, order: Message, inherited: Iterable[int]) -> TrialProcess:
@@ -140,13 +163,15 @@ def spawn_trial(task: bytes, settings: Settings, order: Message) -> TrialProcess
         with tempfile.TemporaryFile() as payload:
             write_payload(cast(BinaryIO, payload), settings, task, order)
             payload.seek(0)
+            numbers, arguments = passing([payload.fileno(), pipes.events_inlet])
             return subprocess.Popen(
-                command("_trial_main"),
-                stdin=payload,
-                stdout=pipes.events_inlet,
+                command("_trial_main", numbers),
+                stdin=subprocess.DEVNULL,
+                stdout=pipes.output_inlet,
                 stderr=pipes.output_inlet,
                 env=environment,
                 start_new_session=IS_POSIX,
+                **arguments,
             )
 
     return TrialProcess(start)

@@ -8,14 +8,28 @@ all, so they are checked when they are read.
 
 from __future__ import annotations
 
+import math
+import reprlib
 from typing import Any
 
 from retiarii.errors import ExecutionError
 from retiarii.execution._interface import TrialJob
-from retiarii.execution._outcome import Outcome
+from retiarii.execution._outcome import MAX_MESSAGE, MAX_TRACEBACK, Outcome, shorten
 from retiarii.execution._protocol import Message
 from retiarii.space import Architecture
 from retiarii.trial import Failure, FailureKind, Metrics
+
+_MAX_BYTES = 1 << 60
+_SAYS_SO = 100  # characters in which a text that was cut says so
+_KINDS = {kind.value for kind in FailureKind}
+
+_FIELDS: dict[str, dict[str, type | tuple[type, ...]]] = {
+    "ready": {},
+    "unusable": {"message": str, "traceback": str},
+    "started": {"number": int, "pid": int, "time": float},
+    "reported": {"number": int, "metrics": dict},
+    "ended": {"number": int, "output": str, "time": float},
+}
 
 
 def pack_job(job: TrialJob) -> Message:
@@ -43,21 +57,88 @@ def unpack_outcome(message: Any) -> Outcome:
     """
     if not isinstance(message, dict) or (message.get("metrics") is None) == (message.get("failure") is None):
         raise ExecutionError("Found an outcome that does not have either metrics or a failure.")
-    if message["failure"] is None:
-        return Outcome(unpack_metrics(message["metrics"]))
-    try:
-        kind, text, traceback = message["failure"]
-        return Outcome(failure=Failure(FailureKind(kind), str(text), traceback and str(traceback)))
-    except (TypeError, ValueError) as error:
-        raise ExecutionError(f"Found a failure that is none: {error}.") from error
+    if message.get("failure") is not None:
+        return Outcome(failure=_unpack_failure(message["failure"]))
+    metrics = unpack_metrics(message["metrics"])
+    if not math.isfinite(metrics["default"]):
+        raise ExecutionError(f"Found the final metric {metrics['default']}, expected a finite number.")
+    return Outcome(metrics)
 
 
 def unpack_metrics(message: Any) -> Metrics:
     """Return metrics that travelled as plain data.
 
     Raises:
-        ExecutionError: The message is no mapping from names to numbers.
+        ExecutionError: The message is no mapping from names to numbers, or has no ``"default"``.
     """
-    if not isinstance(message, dict) or not all(type(value) in (int, float) for value in message.values()):
+    if not isinstance(message, dict) or "default" not in message:
+        raise ExecutionError("Found metrics that are not a mapping with the key 'default'.")
+    for name, value in message.items():
+        if type(value) is not float:
+            message[name] = _number(value)
+    return message
+
+
+def unpack_baseline(message: Message) -> int:
+    """Return the memory that a trial had when its task began.
+
+    Raises:
+        ExecutionError: The message is not ``{"event": "running", "baseline": ...}``.
+    """
+    baseline = message.get("baseline")
+    if message.get("event") != "running" or type(baseline) is not int or not 0 <= baseline < _MAX_BYTES:
+        raise ExecutionError(f"Found the event {reprlib.repr(message)}, expected 'running' with a number of bytes.")
+    return baseline
+
+
+def check_event(message: Message) -> None:
+    """Check that a message is an event of a template.
+
+    Raises:
+        ExecutionError: It is not.
+    """
+    event = message.get("event")
+    fields = _FIELDS.get(event) if isinstance(event, str) else None
+    if fields is None:
+        raise ExecutionError(f"Found the event {reprlib.repr(event)}, expected one of {sorted(_FIELDS)}.")
+    wrong = [name for name, kinds in fields.items() if not isinstance(message.get(name), kinds)]
+    if wrong:
+        raise ExecutionError(f"Found the event {event!r} with an impossible {wrong[0]}.")
+
+
+def unpack_refusal(message: Message) -> Message:
+    """Return the event that a task cannot be loaded in the process of a trial.
+
+    Raises:
+        ExecutionError: It has no texts.
+    """
+    message_text, traceback = message.get("message"), message.get("traceback")
+    if not isinstance(message_text, str) or not isinstance(traceback, str):
+        raise ExecutionError("Found a task that cannot be loaded, without a reason.")
+    return {"event": "unusable", "message": message_text, "traceback": traceback}
+
+
+def _unpack_failure(failure: Any) -> Failure:
+    if not isinstance(failure, list) or len(failure) != 3:
+        raise ExecutionError("Found a failure that is not a kind, a message and a traceback.")
+    kind, text, traceback = failure
+    if not isinstance(kind, str) or kind not in _KINDS:
+        raise ExecutionError(f"Found a failure of the kind {reprlib.repr(kind)}, expected one of {sorted(_KINDS)}.")
+    if not isinstance(text, str) or not isinstance(traceback, (str, type(None))):
+        raise ExecutionError("Found a failure whose message or traceback is no text.")
+    return Failure(FailureKind(kind), _cut(text, MAX_MESSAGE), traceback and _cut(traceback, MAX_TRACEBACK))
+
+
+def _cut(text: str, limit: int) -> str:
+    return shorten(text, limit if len(text) > limit + _SAYS_SO else len(text))
+
+
+def _number(value: Any) -> float:
+    if type(value) is float:
+        return value
+    if type(value) is not int:
         raise ExecutionError("Found metrics that are not a mapping from names to numbers.")
-    return {name: float(value) for name, value in message.items()}
+    try:
+        return float(value)
+    except OverflowError:
+        raise ExecutionError("Found a metric that is a whole number too large for a float.") from None

@@ -8,7 +8,7 @@ import os
 import pickle
 import sys
 import types
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, BinaryIO, TypeAlias
 
@@ -16,13 +16,15 @@ from retiarii.execution._import_path import import_path
 from retiarii.execution._interface import Limits, Task
 from retiarii.execution._protocol import Message
 
+MARK = "RETIARII_TEMPLATE"  # the environment variable by which everything is found that a template has started
+
 Dumps: TypeAlias = Callable[[Any, str], bytes]
 """Serialises an object; the second argument is what error messages call it."""
 
 # Run by ``python -c`` with the import path of the user's process, so that whatever that can import is found here too.
 _BOOT = (
     "import sys, json; sys.path[:] = json.loads(sys.argv[1])\n"
-    "from retiarii.execution.{module} import main; main(parent=int(sys.argv[2]))"
+    "from retiarii.execution.{module} import main; main(*map(int, sys.argv[2:]))"
 )
 
 
@@ -45,9 +47,15 @@ class Settings:
     argv: list[str] = field(default_factory=lambda: [str(argument) for argument in sys.argv])
 
 
-def command(module: str) -> list[str]:
-    """Return the command that runs ``main`` of a module of this room in a new interpreter, our child."""
-    return [sys.executable, "-c", _BOOT.format(module=module), json.dumps(import_path()), str(os.getpid())]
+def command(module: str, numbers: Iterable[int]) -> list[str]:
+    """Return the command that runs ``main`` of a module of this room in a new interpreter, our child.
+
+    Args:
+        module: Its ``main`` gets the number of this process and ``numbers``.
+        numbers: What names the descriptors that the new process inherits.
+    """
+    boot = _BOOT.format(module=module)
+    return [sys.executable, "-c", boot, json.dumps(import_path()), *map(str, [os.getpid(), *numbers])]
 
 
 def write_payload(pipe: BinaryIO, settings: Settings, task: bytes, order: Message | None = None) -> None:

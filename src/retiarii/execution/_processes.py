@@ -79,15 +79,16 @@ def _kill_tree(pid: int) -> None:
 
 
 def kill_marked(name: str, value: str) -> None:
-    """Kill all processes of this user in whose environment, or that of an ancestor, a variable had this value."""
+    """Kill the other processes of this user in whose environment, or that of an ancestor, a variable had this value."""
     for _ in range(3):  # they may be starting others just now
-        marked = [process for process in psutil.process_iter() if _has_variable(process, name, value)]
+        others = (process for process in psutil.process_iter() if process.pid != os.getpid())
+        marked = [process for process in others if _has_variable(process, name, value)]
         if not marked:
             return
         for process in marked:
             try:
                 process.kill()
-            except psutil.NoSuchProcess:
+            except psutil.Error:  # gone, or another user's by now
                 pass
         psutil.wait_procs(marked, timeout=1.0)
 
@@ -121,13 +122,21 @@ def reap(pid: int, *, block: bool = True) -> int | None:
     return os.waitstatus_to_exitcode(status) if found else None
 
 
-def kill_and_reap(pid: int, *, block: bool) -> None:
-    """Kill a child and collect it, with ``block=False`` only if it is dead at once (POSIX only)."""
+def try_to_kill(pid: int) -> bool:
+    """Kill a process; return False if it is another user's (a program that changes its user can be)."""
     try:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
         pass
-    reap(pid, block=block)
+    except PermissionError:
+        return False
+    return True
+
+
+def kill_and_reap(pid: int, *, block: bool) -> None:
+    """Kill a child and collect it, with ``block=False`` only if it is dead at once (POSIX only)."""
+    can_end = try_to_kill(pid)
+    reap(pid, block=block and can_end)
 
 
 def exit_in_words(code: int | None) -> str:
@@ -158,10 +167,12 @@ def private_memory(pid: int) -> int:
 
 def own_memory(pid: int) -> int:
     """Return the bytes of main memory that a process and its descendants share with nobody; 0 if it is gone."""
-    total = 0
-    for child in children(pid):
-        total += own_memory(child)
-    try:
-        return total + int(psutil.Process(pid).memory_full_info().uss)
-    except psutil.Error:
-        return total
+    total, waiting = 0, [pid]
+    while waiting:  # no recursion: the chain may be as long as whoever starts these processes likes
+        process = waiting.pop()
+        waiting += children(process)
+        try:
+            total += int(psutil.Process(process).memory_full_info().uss)
+        except psutil.Error:
+            pass
+    return total

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 from retiarii.errors import ExecutionError
@@ -43,8 +44,15 @@ class FrameReader:
         Raises:
             ExecutionError: The bytes are no frames of ours.
         """
+        return list(self.read(data))
+
+    def read(self, data: bytes) -> Iterator[Message]:
+        """Take in the next bytes and yield the messages that they complete, up to what is no frame.
+
+        Raises:
+            ExecutionError: The bytes are no frames of ours.
+        """
         self._buffer += data
-        messages = []
         while len(self._buffer) >= _HEADER.size:
             magic, length = _HEADER.unpack_from(self._buffer)
             if magic != _MAGIC or (self._max_frame is not None and length > self._max_frame):
@@ -52,16 +60,16 @@ class FrameReader:
             end = _HEADER.size + length
             if len(self._buffer) < end:
                 break
-            messages.append(_parse(bytes(self._buffer[_HEADER.size : end])))
+            body = bytes(self._buffer[_HEADER.size : end])
             del self._buffer[:end]
-        return messages
+            yield _parse(body)
 
 
 def _parse(body: bytes) -> Message:
     try:
-        message = json.loads(body)
-    except ValueError as error:
-        raise ExecutionError(f"Found a frame that is not JSON: {error}.") from error
+        message = json.loads(body.decode("ascii"))
+    except (ValueError, RecursionError) as error:  # a RecursionError is for brackets in brackets in brackets
+        raise ExecutionError(f"Found a frame that is not JSON of ours: {error}.") from error
     if not isinstance(message, dict):
         raise ExecutionError(f"Found a frame that holds a {type(message).__name__}, expected an object.")
     return message

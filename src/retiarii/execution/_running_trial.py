@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import math
+import reprlib
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 
 from retiarii.errors import ExecutionError
+from retiarii.execution._channel import CHANNEL_LOST
 from retiarii.execution._interface import Limits
 from retiarii.execution._launch import TrialProcess
 from retiarii.execution._memory import memory_of_trial
-from retiarii.execution._messages import pack_outcome, unpack_metrics, unpack_outcome
+from retiarii.execution._messages import (
+    pack_outcome,
+    unpack_baseline,
+    unpack_metrics,
+    unpack_outcome,
+    unpack_refusal,
+)
 from retiarii.execution._outcome import Outcome
 from retiarii.execution._pipes import Readable, Tail
 from retiarii.execution._processes import exit_in_words
@@ -21,6 +29,7 @@ from retiarii.trial import Failure, FailureKind
 LOOK_S = 0.1  # how often memory is measured
 STACK_S = 0.3  # how long a trial that took too long has to print where it is
 EXIT_S = 2.0  # how long a trial that has told its outcome has to exit
+_OWN_WORDS = {FailureKind.RAISED, FailureKind.OUT_OF_MEMORY, FailureKind.BAD_METRIC, FailureKind.INVALID_MODEL}
 _MAX_PIECES = 64  # read from a pipe after the trial has exited: a process that escaped may go on writing
 
 
@@ -38,6 +47,7 @@ class RunningTrial:
         self.number = number
         self.process = process
         self._limits = limits
+        self._is_loaded = is_loaded
         self._frames = FrameReader()
         self._printed = Tail()
         self._stack: Tail | None = None
@@ -54,14 +64,21 @@ class RunningTrial:
         return min(self._deadline, self._kill_at, self._measure_at)
 
     def hear(self, piece: bytes) -> list[Message]:
-        """Take in a piece of what the trial tells; return what is to be passed on."""
-        if self._fault is not None or self._outcome is not None:
-            return []  # it is over, whatever else comes
+        """Take in a piece of what the trial tells; return what is to be passed on.
+
+        The trial runs any code at all and may write anything: what is no event of a trial, in its order, fails it.
+        """
+        told: list[Message] = []
+        if self._is_over:
+            return told  # whatever else comes
         try:
-            return [told for message in self._frames.feed(piece) for told in self._digest(message)]
+            for message in self._frames.read(piece):
+                told += self._digest(message)
+                if self._is_over:
+                    break
         except ExecutionError as error:
             self.fail(FailureKind.VANISHED, f"The trial wrote into the pipe in which it tells its events. {error}")
-            return []
+        return told
 
     def see(self, piece: bytes) -> None:
         """Take in a piece of what the trial prints."""
@@ -99,6 +116,10 @@ class RunningTrial:
         ended = {"event": "ended", "number": self.number, "output": self._printed.text(), "time": time.time()}
         return [*last, {**ended, **pack_outcome(outcome)}]
 
+    @property
+    def _is_over(self) -> bool:
+        return self._fault is not None or self._outcome is not None
+
     def _verdict(self, code: int | None) -> Outcome:
         if self._fault is not None:
             stack = self._stack.text() if self._stack is not None else None
@@ -106,6 +127,8 @@ class RunningTrial:
         if self._outcome is not None:
             return self._outcome
         message = f"The trial's process {exit_in_words(code)} before it had a result."
+        if code == CHANNEL_LOST:
+            message = "The trial closed the pipe in which it tells its results. Close only what the trial opened."
         return Outcome(failure=Failure(FailureKind.VANISHED, message))
 
     def _digest(self, message: Message) -> list[Message]:
@@ -115,18 +138,23 @@ class RunningTrial:
         if event == "reported":
             return [{"event": "reported", "number": self.number, "metrics": unpack_metrics(message.get("metrics"))}]
         elif event == "ended":
-            self._outcome = self._with_limit(unpack_outcome(message))
+            outcome = unpack_outcome(message)
+            if outcome.failure is not None and outcome.failure.kind not in _OWN_WORDS:
+                raise ExecutionError(
+                    f"Found a failure of the kind {outcome.failure.kind.value!r}, which no trial tells."
+                )
+            self._outcome = self._with_limit(outcome)
             self._deadline = self._measure_at = math.inf
             self._kill_at = time.monotonic() + EXIT_S
         else:
-            raise ExecutionError(f"Found the event {event!r}, expected 'reported' or 'ended'.")
+            raise ExecutionError(f"Found the event {reprlib.repr(event)}, expected 'reported' or 'ended'.")
         return []
 
     def _digest_first(self, message: Message) -> list[Message]:
         """Take in what is said before any code of a trial has run, so that no trial can say it."""
-        if message.get("event") == "unusable":
-            return [message]
-        self._baseline = int(message["baseline"])
+        if message.get("event") == "unusable" and not self._is_loaded:
+            return [unpack_refusal(message)]
+        self._baseline = unpack_baseline(message)
         self._deadline = self._timeout_from_now()
         self._measure_at = math.inf if self._limits.memory_bytes is None else time.monotonic() + LOOK_S
         return []

@@ -170,8 +170,8 @@ class Supervisor:
 
     def _descriptors(self) -> list[int]:
         """Return what belongs to this process alone."""
-        pipes = [pipe for trial in self._trials.values() for pipe in (trial.process.events, trial.process.output)]
-        own = [self._link.fileno(), self._link.events_fileno, *(pipe.fileno() for pipe in pipes)]
+        own = [self._link.fileno(), self._link.events_fileno]
+        own += [descriptor for trial in self._trials.values() for descriptor in trial.process.descriptors]
         own += self._exits.descriptors if self._exits is not None else ()
         own += [self._selector.fileno()] if hasattr(self._selector, "fileno") else []
         return own

@@ -1,8 +1,9 @@
 """The process that trials are forked from: it loads the task once, then serves until its parent is done or dead.
 
-It runs as ``python -c`` in a session of its own. Standard input brings the settings, the task and then orders; standard
-output takes events; what loading the task prints goes to standard error. With the start method ``spawn`` it neither
-imports torch nor loads the task, and only starts and watches the interpreters that do.
+It runs as ``python -c`` in a session of its own, below a guardian that ends it, and all that is left of its trials,
+should it not do so itself. One pipe brings the settings, the task and then orders, another takes events; what loading
+the task prints goes to standard output and error. With the start method ``spawn`` it neither imports torch nor loads
+the task, and only starts and watches the interpreters that do.
 """
 
 from __future__ import annotations
@@ -17,32 +18,67 @@ import time
 from collections.abc import Iterable
 
 from retiarii.errors import ExecutionError
+from retiarii.execution._descriptors import received
+from retiarii.execution._guardian import guard
 from retiarii.execution._launch import TrialProcess, fork_trial, spawn_trial
 from retiarii.execution._outcome import describe
 from retiarii.execution._parent_link import ParentLink
-from retiarii.execution._payload import Settings, adapt_environment, load_task, read_payload
+from retiarii.execution._payload import MARK, Settings, adapt_environment, load_task, read_payload
 from retiarii.execution._processes import IS_LINUX, IS_POSIX, adopt_orphans, signal_at_parents_death
 from retiarii.execution._protocol import Message
 from retiarii.execution._standard_streams import flush, redirect
 from retiarii.execution._supervisor import Launch, Supervisor
 
 
-def main(parent: int) -> None:
-    """Serve the process that started this one.
+def main(parent: int, orders: int, events: int, farewell: int) -> None:
+    """Serve the process that started this one; on POSIX systems in a child, which a guardian watches.
 
     Args:
-        parent: That process; it may have died since.
+        parent: The process that started this one; it may have died since.
+        orders: Names the descriptor that the settings, the task and orders come from.
+        events: Names the descriptor that events are written to.
+        farewell: Names the descriptor that the exit code is written to once nothing is left of the template.
     """
     started = time.perf_counter()
+    pipes = [received(number) for number in (orders, events, farewell)]
     faulthandler.enable(file=2)
+    if IS_POSIX:
+        parent = _fork_from_guardian(parent, *pipes)
+    has_own_children = _serve(parent, pipes[0], pipes[1], started)
+    if not IS_POSIX:
+        os.write(pipes[2], b"0\n")
+    if not has_own_children:
+        os._exit(0)  # quick; the interpreter's own way out is for processes that loading the task has started
+
+
+def _fork_from_guardian(parent: int, orders: int, events: int, farewell: int) -> int:
+    """Go on in a fork of this process, which becomes the guardian; return the guardian's number."""
     _settle(parent)
+    guardian = os.getpid()
+    template = os.fork()
+    if template:
+        os.close(orders)
+        os.close(events)
+        guard(template, parent, farewell, (MARK, os.environ.get(MARK, "")))
+    os.close(farewell)
+    _settle(guardian)
+    return guardian
+
+
+def _serve(parent: int, orders: int, events: int, started: float) -> bool:
+    """Load the task and run trials until the parent closes the pipe of orders or dies.
+
+    Returns:
+        Whether loading the task has started processes that must be ended in an orderly way.
+    """
     try:
-        settings, data, _ = read_payload(sys.stdin.buffer)
+        with open(orders, "rb", closefd=False) as pipe:
+            settings, data, _ = read_payload(pipe)
     except EOFError:
-        return
-    # The parent sends orders only after it was told "ready", so none of them is in the buffer of sys.stdin now.
-    link = ParentLink(os.dup(0), os.dup(1), parent)
-    redirect(2)
+        return False
+    # The parent sends orders only after it was told "ready", so none of them has been read with the task.
+    link = ParentLink(orders, events, parent)
+    redirect(1)
     sys.argv[:] = settings.argv
     try:
         launch, told = _prepare(settings, data, started)
@@ -54,8 +90,7 @@ def main(parent: int) -> None:
     link.send({"event": "ready", **told})
     supervisor = Supervisor(link, launch, settings.limits, is_loaded=settings.is_forking)
     supervisor.serve()
-    if not supervisor.has_own_children:
-        os._exit(0)  # quick; the interpreter's own way out is for processes that loading the task has started
+    return supervisor.has_own_children
 
 
 def _settle(parent: int) -> None:
@@ -70,6 +105,7 @@ def _settle(parent: int) -> None:
 
     signal.signal(signal.SIGHUP, end_if_orphaned)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # who ignores it is not told how a child ended
     signal_at_parents_death(signal.SIGHUP)
     adopt_orphans()
     end_if_orphaned(signal.SIGHUP, None)  # it may have died before the kernel knew that we want to be told

@@ -157,6 +157,8 @@ class TemplateExecutor(Executor):
     def _take(self, messages: Sequence[Message]) -> None:
         for message in messages:
             event = message["event"]
+            if "number" in message and message["number"] not in self._running:
+                continue  # it was given up already
             if event == "ready":
                 _log_loading(message)
             elif event == "unusable":

@@ -5,20 +5,23 @@ from __future__ import annotations
 import os
 import selectors
 import subprocess
+import time
 import uuid
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
-from retiarii.execution._payload import Settings, command, write_payload
+from retiarii.errors import ExecutionError
+from retiarii.execution._descriptors import passing
+from retiarii.execution._messages import check_event
+from retiarii.execution._payload import MARK, Settings, command, write_payload
 from retiarii.execution._pipes import Readable, Tail, readable
 from retiarii.execution._processes import IS_POSIX, exit_in_words, kill_group, kill_marked
 from retiarii.execution._protocol import FrameReader, Message, frame
 
 CLOSE_S = 10.0  # how long a template may take to end its trials and itself, before it is killed
 
-_MARK = "RETIARII_TEMPLATE"  # the environment variable by which everything is found that a template has started
 _THREADS = (
     "MKL_NUM_THREADS",
     "NUMEXPR_NUM_THREADS",
@@ -31,15 +34,31 @@ _HUGE_PAGES = "glibc.malloc.hugetlb=1"  # shorter page tables: with 800 MB of da
 
 @dataclass
 class _Remains:
-    """What is left to end and to close when nobody holds the template any more."""
+    """What is left to end and to close when nobody holds the template any more.
+
+    Attributes:
+        popen: The guardian of the template; where there is no fork, the template itself.
+        orders: Where orders are written.
+        events: Where events come from.
+        printed: What the template prints.
+        farewell: Where the exit code of the template comes from, once nothing is left of it.
+        selector: Watches ``events`` and ``printed``.
+        owner: The process that started the template.
+        mark: What everything has in its environment that the template started.
+        is_ready: Whether the template has loaded the task.
+        code: The exit code of the template, once it is known.
+    """
 
     popen: subprocess.Popen[bytes]
+    orders: BinaryIO
     events: Readable
     printed: Readable
+    farewell: Readable
     selector: selectors.BaseSelector
     owner: int
     mark: str
     is_ready: bool = False
+    code: int | None = None
 
 
 class TemplateProcess:
@@ -65,6 +84,7 @@ class TemplateProcess:
         self._finalizer = weakref.finalize(self, _end, self._remains)
         self._frames = FrameReader(max_frame=None)
         self._printed = Tail()
+        self._fault = ""  # what it wrote that is no event
         self.is_alive = True
         self._write(lambda pipe: write_payload(pipe, settings, task))
 
@@ -90,15 +110,12 @@ class TemplateProcess:
 
     def epitaph(self) -> str:
         """Close the process that has died, and return how it ended and the last of what it printed."""
-        try:
-            self._remains.popen.wait(CLOSE_S)
-        except subprocess.TimeoutExpired:
-            pass
+        _wait(self._remains.popen)
         while self._hear(self._remains.printed):
             pass
         self.close()
         printed = self._printed.text().strip()
-        end = exit_in_words(self._remains.popen.returncode)
+        end = self._fault or exit_in_words(self._remains.code)
         return f"{end}. The last of what it printed:\n{printed}" if printed else f"{end}. It printed nothing."
 
     def close(self) -> None:
@@ -107,10 +124,16 @@ class TemplateProcess:
         self._finalizer()
 
     def _digest(self, piece: bytes) -> list[Message]:
-        messages = self._frames.feed(piece)
-        for message in messages:
-            if message["event"] == "ready":
-                self._remains.is_ready = True
+        try:
+            messages = self._frames.feed(piece)
+            for message in messages:
+                check_event(message)
+        except ExecutionError as error:
+            self._fault = f"was ended, since it wrote into the pipe of its events. {error.args[0].rstrip('.')}"
+            self._remains.popen.terminate()
+            self.is_alive = False
+            return []
+        self._remains.is_ready = self._remains.is_ready or any(message["event"] == "ready" for message in messages)
         return messages
 
     def _hear(self, pipe: Readable) -> bytes:
@@ -124,35 +147,45 @@ class TemplateProcess:
         return piece or b""
 
     def _write(self, write: Callable[[BinaryIO], object]) -> None:
-        pipe = cast(BinaryIO, self._remains.popen.stdin)  # it was started with one
         try:
-            write(pipe)
-            pipe.flush()
+            write(self._remains.orders)
+            self._remains.orders.flush()
         except BrokenPipeError:
             pass  # it has died, and the end of its events will say so
 
 
 def _start(environment: dict[str, str]) -> _Remains:
     mark = uuid.uuid4().hex
-    events, events_inlet = os.pipe()
-    printed, printed_inlet = os.pipe()
+    orders_outlet, orders = os.pipe()
+    (events, events_inlet), (printed, printed_inlet), (farewell, farewell_inlet) = os.pipe(), os.pipe(), os.pipe()
+    numbers, arguments = passing([orders_outlet, events_inlet, farewell_inlet])
     try:
         popen = subprocess.Popen(
-            command("_template"),
-            stdin=subprocess.PIPE,
-            stdout=events_inlet,
+            command("_template", numbers),
+            stdin=subprocess.DEVNULL,
+            stdout=printed_inlet,
             stderr=printed_inlet,
-            env={**environment, _MARK: mark},
+            env={**environment, MARK: mark},
             start_new_session=IS_POSIX,  # Ctrl-C at the terminal is for this process, which then decides about trials
+            **arguments,
         )
     except BaseException:
-        os.close(events)
-        os.close(printed)
+        for descriptor in (orders, events, printed, farewell):
+            os.close(descriptor)
         raise
     finally:
-        os.close(events_inlet)
-        os.close(printed_inlet)
-    remains = _Remains(popen, readable(events), readable(printed), selectors.DefaultSelector(), os.getpid(), mark)
+        for descriptor in (orders_outlet, events_inlet, printed_inlet, farewell_inlet):
+            os.close(descriptor)
+    remains = _Remains(
+        popen,
+        os.fdopen(orders, "wb"),
+        readable(events),
+        readable(printed),
+        readable(farewell),
+        selectors.DefaultSelector(),
+        os.getpid(),
+        mark,
+    )
     for pipe in (remains.events, remains.printed):
         remains.selector.register(pipe, selectors.EVENT_READ)
     return remains
@@ -163,21 +196,39 @@ def _end(remains: _Remains) -> None:
         return  # a fork of the process that owns the template
     popen = remains.popen
     try:
-        cast(BinaryIO, popen.stdin).close()  # a template that is ready then ends its trials and itself
+        remains.orders.close()  # a template that is ready then ends its trials and itself
     except BrokenPipeError:
         pass
     if remains.is_ready:
-        try:
-            popen.wait(CLOSE_S)
-        except subprocess.TimeoutExpired:
-            pass
-    if popen.poll() != 0:  # it did not get round to tidying up
+        _wait(popen)
+    if popen.poll() is None:
+        popen.terminate()  # the guardian then ends the template, and all that is below it
+        _wait(popen)
+    farewell = remains.farewell.read()
+    if not farewell:  # the guardian is dead or stopped
+        if popen.poll() is not None:
+            _await_end(remains.events)  # the template tidies up for it
         kill_group(popen.pid)
-        kill_marked(_MARK, remains.mark)
+        kill_marked(MARK, remains.mark)
     popen.wait()
+    remains.code = int(farewell) if farewell and farewell.strip() else popen.returncode
     remains.selector.close()
-    remains.events.close()
-    remains.printed.close()
+    for pipe in (remains.events, remains.printed, remains.farewell):
+        pipe.close()
+
+
+def _await_end(pipe: Readable) -> None:
+    """Wait until nobody can write into a pipe any more, but not forever."""
+    deadline = time.monotonic() + CLOSE_S
+    while pipe.read() != b"" and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
+def _wait(popen: subprocess.Popen[bytes]) -> None:
+    try:
+        popen.wait(CLOSE_S)
+    except subprocess.TimeoutExpired:
+        pass
 
 
 def _for_all() -> dict[str, str]:

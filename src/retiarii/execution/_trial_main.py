@@ -7,46 +7,23 @@ import gc
 import os
 import signal
 import sys
-import threading
 import traceback
 from collections.abc import Iterable, Mapping
 from typing import NoReturn
 
+from retiarii.execution._channel import CHANNEL_LOST, Channel, ChannelLostError
+from retiarii.execution._descriptors import received
 from retiarii.execution._interface import Task
 from retiarii.execution._memory import lift_limit, limit_allocations
 from retiarii.execution._messages import pack_outcome, unpack_job
 from retiarii.execution._outcome import Outcome, describe, run_task
 from retiarii.execution._payload import Settings, load_task, read_payload
 from retiarii.execution._processes import IS_POSIX, adopt_orphans, private_memory, signal_at_parents_death
-from retiarii.execution._protocol import Message, frame
+from retiarii.execution._protocol import Message
 from retiarii.execution._standard_streams import flush, redirect
-from retiarii.trial import Metrics
 
 CRASHED = 70  # EX_SOFTWARE: the machinery around the task failed, or the task took away its pipes
 ORPHANED = 71
-
-
-class Channel:
-    """The pipe in which a trial tells its events; may be used from any thread of the trial.
-
-    Args:
-        descriptor: The writing end of the pipe.
-    """
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        self._lock = threading.Lock()
-
-    def send(self, message: Message) -> None:
-        """Write one message, waiting until the other end has room for it."""
-        data = memoryview(frame(message))
-        with self._lock:
-            while data:
-                data = data[os.write(self._descriptor, data) :]
-
-    def report(self, metrics: Metrics) -> None:
-        """Tell metrics on the way."""
-        self.send({"event": "reported", "metrics": metrics})
 
 
 def live_forked(
@@ -79,26 +56,29 @@ def live_forked(
         _settle(parent)
         gc.enable()
         os.environ.update(order["environment"])
-        _perform(task, settings, order, Channel(channel))
+        _perform(task, settings, order, Channel(channel, parent, channel))
         code = 0
+    except ChannelLostError:
+        code = CHANNEL_LOST
     except BaseException:  # noqa: BLE001 - a child must never return into the template's code
         traceback.print_exc()
     finally:
         os._exit(code)
 
 
-def main(parent: int) -> None:
+def main(parent: int, payload: int, events: int) -> None:
     """Spend the life of a new interpreter on one trial.
-
-    Standard input holds what to run; events go to standard output, everything else to standard error.
 
     Args:
         parent: The template's process.
+        payload: Names the descriptor of a file that holds what to run.
+        events: Names the descriptor that events are written to.
     """
-    settings, data, order = read_payload(sys.stdin.buffer)
+    with open(received(payload), "rb") as file:
+        settings, data, order = read_payload(file)
     assert order is not None  # the process that started this one wrote one
-    channel = Channel(os.dup(1))
-    redirect(2)
+    channel = Channel(received(events), parent, events)
+    redirect(1)
     _settle(parent)
     sys.argv[:] = settings.argv
     code = CRASHED
@@ -111,6 +91,8 @@ def main(parent: int) -> None:
     try:
         _perform(task, settings, order, channel)
         code = 0
+    except ChannelLostError:
+        code = CHANNEL_LOST
     finally:
         flush()
         os._exit(code)

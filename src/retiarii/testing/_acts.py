@@ -6,12 +6,14 @@ it knows no test framework.
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import random
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import warnings
 from collections.abc import Callable
@@ -197,9 +199,12 @@ def grow_below(job: TrialJob, report: Report) -> Metrics:
 
 
 def close_everything(job: TrialJob, report: Report) -> Metrics:
-    """Close every descriptor but the standard ones."""
+    """Close every descriptor but the standard ones, and use the numbers; return what others wrote into our files."""
     os.closerange(3, 4096)
-    return {"default": 1.0}
+    with contextlib.ExitStack() as stack:
+        files = [stack.enter_context(tempfile.TemporaryFile()) for _ in range(4)]
+        report({"default": 1.0})
+        return {"default": float(sum(os.fstat(file.fileno()).st_size for file in files))}
 
 
 def write_everywhere(job: TrialJob, report: Report) -> Metrics:
@@ -226,15 +231,19 @@ def tell_surroundings(job: TrialJob, report: Report) -> Metrics:
 
 
 def litter(job: TrialJob, report: Report) -> Metrics:
-    """Start processes that stay: in the group, in a session of its own, and without a living parent; report them."""
+    """Start processes that stay: in the group, in a session of its own, and without a living parent; report them.
+
+    The latter two know nothing of where they come from.
+    """
     sleep = [sys.executable, "-S", "-c", f"import time; time.sleep({FOREVER_S})"]
-    near, apart = (subprocess.Popen(sleep, start_new_session=is_apart) for is_apart in (False, True))
+    near = subprocess.Popen(sleep)
+    apart = subprocess.Popen(sleep, start_new_session=True, env={})
     near.returncode = apart.returncode = 0  # no warning that they still run
     starter = (
         f"import subprocess; process = subprocess.Popen({sleep!r}, start_new_session=True, stdout=subprocess.DEVNULL)"
         "; print(process.pid); process.returncode = 0"
     )
-    orphan = int(subprocess.check_output([sys.executable, "-S", "-c", starter]))
+    orphan = int(subprocess.check_output([sys.executable, "-S", "-c", starter], env={}))
     report({"default": 0.0, "near": float(near.pid), "apart": float(apart.pid), "orphan": float(orphan)})
     return {"default": 1.0}
 
