@@ -185,6 +185,7 @@ def test_ctrl_c_twice_stops_at_once_with_a_keyboard_interrupt(tmp_path, start):
     assert "KeyboardInterrupt" in process.errors
     assert "retiarii resume" in process.errors
     assert not left_behind(sentinel)
+    assert len(kept(path)) == 1  # not those of the trials that were given up
     with open_store(path) as store:
         assert store.list_experiments()[0].state is ExperimentState.STOPPED
 

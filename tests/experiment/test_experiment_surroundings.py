@@ -8,6 +8,8 @@ import textwrap
 
 import pytest
 
+from retiarii.errors import ExperimentError
+from retiarii.experiment._payload import Payload, pack, read_payload, save_payload
 from retiarii.experiment._surroundings import Surroundings
 
 MODELS = """
@@ -143,6 +145,21 @@ def test_folders_of_the_script_shadow_no_more_than_they_did_in_the_script(tmp_pa
         assert os.getcwd() == str(tmp_path)
     assert sys.path == [*ordinary, str(last), str(first)]  # after everything that this process has
     assert os.getcwd() == "/"
+
+
+@pytest.mark.usefixtures("own_path")
+def test_folders_are_used_only_if_this_user_signed_them(tmp_path):
+    (tmp_path / "stored").mkdir()
+    sys.path.insert(0, str(tmp_path / "mine"))
+    save_payload(tmp_path / "stored", pack(Payload(None, None, None)))
+    sys.path.pop(0)
+    before = list(sys.path)
+    assert read_payload(tmp_path / "stored").surroundings.before[0] == str(tmp_path / "mine")
+    [file] = (tmp_path / "stored").iterdir()
+    file.write_bytes(file.read_bytes().replace(b"mine", b"evil"))
+    with pytest.raises(ExperimentError, match="was not written by this user"):
+        read_payload(tmp_path / "stored")
+    assert sys.path == before
 
 
 @pytest.mark.usefixtures("own_path")

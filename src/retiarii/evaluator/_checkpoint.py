@@ -31,6 +31,8 @@ def write_state(model: nn.Module, path: Path) -> None:
     try:
         with open(temporary, "wb") as file:
             torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())  # so that a power cut leaves the old file or the new one
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)

@@ -15,7 +15,7 @@ from pathlib import Path
 from torch import nn
 
 from retiarii.evaluator._checkpoint import write_state
-from retiarii.trial import CHECKPOINT
+from retiarii.trial import CHECKPOINT, SPARE
 
 logger = logging.getLogger(__name__)
 
@@ -45,8 +45,7 @@ def output_to(folder: Path, *, keeps_files: bool = True) -> Iterator[None]:
         else:
             os.environ[OUTPUT_DIR_VARIABLE] = before
         if is_new:
-            with suppress(OSError):  # there is something in it
-                folder.rmdir()
+            _put_by(folder)
 
 
 def output_dir() -> Path | None:
@@ -88,10 +87,20 @@ def _make(folder: Path) -> bool:
     """Make a folder, and return whether it was not there. An evaluation that writes nothing needs none."""
     try:
         folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder.mkdir(mode=0o700)
+        try:
+            folder.with_name(SPARE).rename(folder)  # fails where there is none, or where the folder has files in it
+        except OSError:
+            folder.mkdir(mode=0o700)
     except FileExistsError:
         return False
     except OSError as error:
         logger.warning("The folder for the files of this trial cannot be made (%s): %s", error.strerror, folder)
         return False
     return True
+
+
+def _put_by(folder: Path) -> None:
+    """Put a folder that stayed empty by for the next trial: to remove it takes some file systems milliseconds."""
+    with suppress(OSError):
+        if not folder.is_symlink() and not os.listdir(folder):
+            folder.rename(folder.with_name(SPARE))

@@ -7,13 +7,14 @@ whether a larger or a smaller metric is better. `BaseStrategy` is the base of mu
 """
 
 from retiarii.trial._base_strategy import BaseStrategy
-from retiarii.trial._files import CHECKPOINT, TrialFiles
+from retiarii.trial._files import CHECKPOINT, SPARE, TrialFiles
 from retiarii.trial._metrics import Metrics, MetricValue, default_metric, parse_metrics
 from retiarii.trial._reports import Reports
 from retiarii.trial._trial import Direction, Failure, FailureKind, Trial, TrialState
 
 __all__ = [
     "CHECKPOINT",
+    "SPARE",
     "BaseStrategy",
     "Direction",
     "Failure",

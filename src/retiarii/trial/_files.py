@@ -6,12 +6,16 @@ import logging
 import re
 import shutil
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 
 logger = logging.getLogger(__name__)
 
 CHECKPOINT = "checkpoint.pt"
 """The file in a trial's folder that holds the weights of its network: a ``state_dict``, written by ``torch.save``."""
+
+SPARE = "spare"
+"""An empty folder among those of the trials, which the next trial takes over."""
 
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,17}")
 
@@ -69,3 +73,5 @@ class TrialFiles:
         for number in self.numbers():
             if number not in numbers:
                 self.remove(number)
+        with suppress(OSError):  # there is none
+            (self.root / SPARE).rmdir()
