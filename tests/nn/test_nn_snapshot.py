@@ -113,3 +113,75 @@ def test_buffers_count_where_there_are_no_parameters():
     snapshot = Snapshot(affine)
     affine.running_mean.fill_(1)
     assert snapshot.changed_tensors(affine) == []
+
+
+def _negated_pair(weight):
+    weight[0, 0].neg_()
+    weight[1, 1].neg_()
+
+
+REARRANGED = {
+    "rows permuted": lambda weight: weight.copy_(weight[torch.arange(len(weight) - 1, -1, -1)]),
+    "two swapped": lambda weight: weight[0, :2].copy_(weight[0, :2].flip(0)),
+    "far ones swapped": lambda weight: weight[[0, -1]].copy_(weight[[-1, 0]]),
+    "pair negated": _negated_pair,
+    "all negated": lambda weight: weight.neg_(),
+    "transposed": lambda weight: weight.copy_(weight.T.clone()),
+    "halves swapped": lambda weight: weight.copy_(weight.roll(len(weight) // 2, 0)),
+}
+
+
+@pytest.mark.parametrize("size", [4, 24, 320])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.complex64])
+@pytest.mark.parametrize("change", REARRANGED.values(), ids=REARRANGED.keys())
+def test_the_same_numbers_in_another_order_or_with_other_signs_are_changed(change, dtype, size):
+    module = nn.Linear(size, size, bias=False, dtype=dtype)
+    snapshot = Snapshot(module)
+    before = module.weight.detach().clone()
+    change(module.weight.data)
+    assert snapshot.changed_tensors(module) == ([] if torch.equal(module.weight, before) else ["weight"])
+    module.weight.data.copy_(before)
+    assert snapshot.changed_tensors(module) == []
+
+
+def test_every_pair_of_signs_in_a_large_tensor():
+    module = nn.Linear(64, 64, bias=False)
+    snapshot = Snapshot(module)
+    numbers = module.weight.data.view(-1)
+    for distance in (1, 2, 3, 64, 128, 1000):
+        for start in range(0, 3000, 7):
+            numbers[[start, start + distance]] *= -1
+            assert snapshot.changed_tensors(module) == ["weight"]
+            numbers[[start, start + distance]] *= -1
+    assert snapshot.changed_tensors(module) == []
+
+
+def test_zeros_with_a_sign_nan_with_other_bits_and_other_types():
+    module = nn.Linear(2, 2)
+    nn.init.zeros_(module.bias)
+    snapshot = Snapshot(module)
+    module.bias.data.neg_()
+    assert snapshot.changed_tensors(module) == ["bias"]
+    module.bias.data.zero_()
+    bits = module.bias.data.view(torch.int32)
+    bits.fill_(0x7FC00000)
+    snapshot = Snapshot(module)
+    bits.fill_(0x7FC00001)
+    assert snapshot.changed_tensors(module) == ["bias"]
+    nn.init.zeros_(module.bias)
+    snapshot = Snapshot(module)
+    assert snapshot.changed_tensors(module.double()) == ["weight", "bias"]
+    module = nn.Linear(2, 3, bias=False)
+    snapshot = Snapshot(module)
+    module.weight.data = module.weight.data.reshape(2, 3)
+    assert snapshot.changed_tensors(module) == ["weight"]
+
+
+def test_strides_do_not_count():
+    module = nn.Linear(40, 40, bias=False)
+    snapshot = Snapshot(module)
+    module.weight.data = module.weight.data.T.contiguous().T
+    assert not module.weight.is_contiguous()
+    assert snapshot.changed_tensors(module) == []
+    module.weight.data = module.weight.data.repeat_interleave(2, 1)[:, ::2]
+    assert snapshot.changed_tensors(module) == []

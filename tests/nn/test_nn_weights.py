@@ -339,3 +339,39 @@ def test_shared_modules_stay_shared():
 def build(cls, architecture):
     with nn.fixed_arch(architecture):
         return cls()
+
+
+def _permuted(weight):
+    weight.data = weight.data.flip(0)
+
+
+def _permuted_in_place(weight):
+    with torch.no_grad():
+        weight.copy_(weight.flip(0))
+
+
+@pytest.mark.parametrize("change", [_permuted, _permuted_in_place, lambda weight: weight.data.neg_()])
+@pytest.mark.parametrize("is_second", [False, True])
+def test_rearranged_weights_are_kept(change, is_second):
+    @nn.basic_unit
+    class Scale(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.randn(6, 6))
+
+    base = nn.Sequential(nn.Linear(6, 6), nn.BatchNorm1d(6), Scale(), nn.LayerChoice([nn.Identity()], label="x"))
+    if is_second:
+        nn.freeze(base, {"x": 0})  # a first look must not be believed for ever
+    for layer in (base[0], base[2]):
+        change(layer.weight)
+    frozen = nn.freeze(base, {"x": 0})
+    assert torch.equal(frozen[0].weight, base[0].weight)
+    assert torch.equal(frozen[2].weight, base[2].weight)
+
+
+def test_weights_written_past_the_version_counter_are_not_lost_silently():
+    base = nn.Sequential(nn.Linear(4, nn.ValueChoice([4, 5], label="width")))
+    nn.freeze(base, {"width": 5})
+    base[0].weight.data.normal_()
+    with pytest.warns(nn.WeightsLostWarning, match="Lost weight"):
+        nn.freeze(base, {"width": 5})

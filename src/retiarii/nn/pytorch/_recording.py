@@ -22,7 +22,7 @@ from retiarii.nn.pytorch._construction import (
 )
 from retiarii.nn.pytorch._misuse import explaining_misuse
 from retiarii.nn.pytorch._namespace import Position, position
-from retiarii.nn.pytorch._snapshot import TORCH_STATE, Snapshot, versions_of
+from retiarii.nn.pytorch._snapshot import TORCH_STATE, Snapshot
 from retiarii.nn.pytorch.mutation_utils import Mutable
 from retiarii.space import Value, Variable
 
@@ -52,7 +52,6 @@ class ModuleCall(ConstructorCall):
         snapshot: The state right after construction; None for layers that get their parameters later.
         serial: Tells calls apart, also after the module was copied.
         changed_by: The serial of the outermost constructor that changed the module after it was built, if any.
-        unchanged_at: The versions of the parameters when the module was last found unchanged.
         has_choices_inside: Whether there are choices in the children or attributes of a basic unit.
         needs_constructor: Whether only the constructor can give a basic unit a fresh initialisation, because it has
             parameters of its own or initialises those of its layers.
@@ -69,7 +68,6 @@ class ModuleCall(ConstructorCall):
     snapshot: Snapshot | None = None
     serial: int = field(default_factory=lambda: next(_serials))
     changed_by: int | None = None
-    unchanged_at: tuple[Any, ...] | None = None
     has_choices_inside: bool = False
     needs_constructor: bool = False
     has_choices_in_modules: bool = False
@@ -104,14 +102,9 @@ class ModuleCall(ConstructorCall):
     def changes(self, module: nn.Module) -> list[str] | None:
         """Return which tensors of the module are not as its own constructor left them; None if nothing was changed.
 
-        The list is empty where only attributes, hooks or children were changed. What was found unchanged once is
-        believed to be unchanged until torch's version counters move.
+        The list is empty where only attributes, hooks or children were changed.
         """
-        versions = versions_of(module)
-        if self.changed_by is None and versions is not None and versions == self.unchanged_at:
-            return None
         if self.changed_by is None and not self.changed_since(module):
-            self.unchanged_at = versions
             return None
         assert self.snapshot is not None
         return self.snapshot.changed_tensors(module)

@@ -1,6 +1,6 @@
 """`Snapshot`: what a module looked like when it was built, to see later whether somebody changed it.
 
-Values are compared by a checksum over all bytes, because the usual ways of writing into weights leave no other trace:
+Values are compared by a digest of all bytes, because the usual ways of writing into weights leave no other trace:
 ``parameter.data.normal_()`` does not count in torch's version counter.
 """
 
@@ -10,10 +10,9 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
-import torch
 from torch import Tensor, nn
-from torch.nn.parameter import is_lazy
+
+from retiarii.nn.pytorch._digest import digest
 
 # What torch keeps in the ``__dict__`` of every module.
 TORCH_STATE = frozenset(vars(nn.Module()))
@@ -22,7 +21,7 @@ _PLAIN = frozenset({bool, int, float, str, bytes, tuple, type(None)})
 
 
 class Snapshot:
-    """Checksums of the parameters of a module and its children, and their plain attributes.
+    """Digests of the parameters of a module and its children, and their plain attributes.
 
     Buffers count only where there is no parameter: running statistics change in every forward pass.
 
@@ -30,15 +29,15 @@ class Snapshot:
         module: The module; no reference to it is kept.
     """
 
-    __slots__ = ("_checksums", "_structure")
+    __slots__ = ("_digests", "_structure")
 
     def __init__(self, module: nn.Module) -> None:
-        self._checksums = {name: _checksum(tensor) for name, tensor in _tensors(module)}
+        self._digests = {name: digest(tensor) for name, tensor in _tensors(module)}
         self._structure = tuple(map(_plain_state, module.modules()))
 
     def changed_tensors(self, module: nn.Module) -> list[str]:
         """Return the names of tensors whose values are not what they were, or that were not there."""
-        return [name for name, tensor in _tensors(module) if self._checksums.get(name, -1) != _checksum(tensor)]
+        return [name for name, tensor in _tensors(module) if self._digests.get(name, ()) != digest(tensor)]
 
     def changed_structure(self, module: nn.Module) -> bool:
         """Return whether children, plain attributes or hooks are not what they were."""
@@ -49,18 +48,8 @@ class Snapshot:
         return [state[:2] for state in self._structure] != [_plain_state(child)[:2] for child in module.modules()]
 
 
-def versions_of(layer: nn.Module) -> tuple[Any, ...] | None:
-    """Return numbers that change when a layer without children is changed, except through ``parameter.data``."""
-    if layer._modules:
-        return None
-    parameters = [parameter for parameter in layer._parameters.values() if parameter is not None]
-    if any(parameter.is_inference() for parameter in parameters):
-        return None  # these have no version
-    return len(vars(layer)), *[(id(parameter), parameter._version) for parameter in parameters]
-
-
 def _tensors(module: nn.Module) -> Iterable[tuple[str, Tensor]]:
-    if not module._modules:  # most layers; torch's own iterators take longer than the checksums
+    if not module._modules:  # most layers; torch's own iterators take longer than the digests
         own: list[tuple[str, Tensor]] = [
             (name, value) for name, value in module._parameters.items() if value is not None
         ]
@@ -75,21 +64,3 @@ def _plain_state(module: nn.Module) -> tuple[Any, ...]:
     plain = [value for name, value in state.items() if type(value) in _PLAIN and name != "training"]
     hooks = sum(len(value) for value in state.values() if type(value) is OrderedDict)
     return getattr(module, "cls_to_become", None) or type(module), list(state["_modules"]), plain, hooks
-
-
-def _checksum(tensor: Tensor) -> int | None:
-    """Return the sum of the bytes as integers; None where there are no values.
-
-    Integers, because their sum does not depend on the order of summation: not on the number of threads, nor on the
-    device. Integers of 64 bits where they fit, because these sums are the fastest.
-    """
-    if tensor.is_meta or is_lazy(tensor):
-        return None
-    values = tensor.detach()
-    if values.dtype is torch.float32 and values.device.type == "cpu":  # NumPy takes half the time of torch
-        array = values.numpy().reshape(-1)
-        return int(np.add.reduce(array.view("i4" if array.size % 2 else "i8")))
-    values = values.contiguous().view(-1)
-    if values.dtype is torch.float32:
-        return int(values.view(torch.int32 if values.numel() % 2 else torch.int64).sum())
-    return int(values.view(torch.uint8).sum(dtype=torch.int64))
