@@ -122,3 +122,60 @@ def test_an_architecture_of_the_wrong_kind_is_named(wrong):
         nn.freeze(nn.Linear(1, 1), wrong)
     with pytest.raises(ArchitectureError, match="expected a mapping from labels to values"):
         nn.fixed_arch(wrong)
+
+
+class Scaled(nn.Module):
+    """Uses its choices in forward as the values that a fixed model has there."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(2, 2)
+        self.rate = nn.ValueChoice([2.0, 3.0], label="rate")
+        self.power = nn.ValueChoice([2, 3], label="power")
+        self.nested = {"a": [self.rate * 2]}
+
+    def forward(self, x):
+        y = self.layer(x)
+        z = y.clone()
+        z *= self.rate
+        return [
+            y * self.rate, self.rate * y, y + self.power * 2, self.rate - y, y / self.rate, y**self.power, z,
+            y > self.rate, self.power <= y, y == self.rate, self.nested["a"][0] * y,
+        ]  # fmt: skip
+
+
+def test_in_forward_tensors_compute_with_the_value():
+    base, x = Scaled(), torch.randn(3, 2)
+    frozen = nn.freeze(base, {"rate": 2.0, "power": 2})
+    frozen.load_state_dict(base.state_dict())
+    for got, expected in zip(base(x), frozen(x), strict=True):
+        assert type(got) is torch.Tensor
+        assert torch.equal(got, expected)
+    with nn.fixed_arch({"rate": 3.0, "power": 3}):
+        fixed = Scaled()
+        inside = fixed(x)
+    assert all(map(torch.equal, inside, fixed(x)))
+
+
+def test_what_a_constructor_computes_with_tensors_waits_for_the_architecture():
+    class Loss(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.loss = nn.CrossEntropyLoss(weight=torch.ones(2) * nn.ValueChoice([1.0, 3.0], label="weight"))
+
+    assert nn.freeze(Loss(), {"weight": 3.0}).loss.weight.tolist() == [3.0, 3.0]
+
+
+@pytest.mark.parametrize("make", [lambda c: f"conv{c}", str, "{}".format, lambda c: "%s" % c, lambda c: f"{c:>3}"])  # noqa: UP031 - the old way is what is tested
+@pytest.mark.parametrize("choice", [size, lambda: size() * 2])
+def test_no_choice_becomes_a_piece_of_text(make, choice):
+    with pytest.raises(ChoiceMisuseError, match=r"'size'.*apply\('conv\{\}'\.format, choice\)"):
+        make(choice())
+
+
+def test_the_ways_to_get_text():
+    assert "'size'" in repr(size())
+    assert f"{size()!r}" == repr(size())
+    name = nn.ValueChoice.apply("conv{}".format, size())
+    assert name.evaluate({"size": 2}) == "conv2"
+    assert "'size'" in repr(name)

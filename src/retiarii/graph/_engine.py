@@ -20,6 +20,7 @@ from retiarii.graph._mutator import Mutator, with_labels
 from retiarii.graph._renewal import with_weights
 from retiarii.graph._sampler import DecidingSampler, from_architecture
 from retiarii.nn.pytorch import extract_space, freeze
+from retiarii.nn.pytorch._origins import copy_origins
 from retiarii.space import Architecture, Categorical, SearchSpace, Value
 
 CACHED_GRAPHS = 16
@@ -153,7 +154,10 @@ class GraphEngine:
         """
         graph = self.graph(architecture)
         _, traced = self._trace(architecture)
-        return build_module(with_weights(graph, traced, freeze(self.model, self._inline(architecture))))
+        fixed = freeze(self.model, self._inline(architecture))
+        network = build_module(with_weights(graph, traced, fixed))
+        copy_origins(fixed, network)
+        return network
 
     def code(self, architecture: Mapping[str, Any]) -> str:
         """Return the network of an architecture as a Python file; see `export_code` and `graph` for what it raises."""

@@ -6,6 +6,7 @@ long sums and widths that build on each other's cost what they look like.
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import math
 import operator
@@ -30,12 +31,34 @@ def _unary(function: Callable[..., Any], template: str) -> Callable[[Expression]
     return lambda self: _Operation(function, (self,), template)
 
 
-def _binary(function: Callable[..., Any], symbol: str) -> Callable[[Expression, Any], Expression]:
-    return lambda self, other: _Operation(function, (self, other), f"({{}} {symbol} {{}})")
+def _binary(function: Callable[..., Any], symbol: str) -> Callable[[Expression, Any], Any]:
+    return lambda self, other: _operation(function, (self, other), f"({{}} {symbol} {{}})")
 
 
-def _reflected(function: Callable[..., Any], symbol: str) -> Callable[[Expression, Any], Expression]:
-    return lambda self, other: _Operation(function, (other, self), f"({{}} {symbol} {{}})")
+def _reflected(function: Callable[..., Any], symbol: str) -> Callable[[Expression, Any], Any]:
+    return lambda self, other: _operation(function, (other, self), f"({{}} {symbol} {{}})")
+
+
+def _operation(function: Callable[..., Any], operands: tuple[Any, Any], template: str) -> Any:
+    """Return the expression, or its value where a forward pass computes with a tensor or an array."""
+    if any(map(_is_tensor, operands)) and _is_in_forward():
+        return function(*(each() if isinstance(each, Expression) else each for each in operands))
+    return _Operation(function, operands, template)
+
+
+def _is_tensor(value: Any) -> bool:
+    return hasattr(type(value), "__torch_function__") or hasattr(type(value), "__array__")
+
+
+def _is_in_forward() -> bool:
+    """Return whether the innermost ``forward`` or ``__init__`` around is a ``forward``.
+
+    What a constructor computes with tensors has to wait for the architecture; a forward pass needs the value.
+    """
+    frame = inspect.currentframe()
+    while frame is not None and frame.f_code.co_name not in ("forward", "__init__"):
+        frame = frame.f_back
+    return frame is not None and frame.f_code.co_name == "forward"
 
 
 class Expression:
@@ -46,7 +69,9 @@ class Expression:
     `condition`, `to_int`, `to_float` and `apply` do what has no operator. Arguments may be plain values, expressions,
     and lists or tuples of both. An expression is hashed by identity, because ``==`` does not compare.
 
-    What needs the value now (``if``, ``int()``, ``range()``, ``len()``, ``for``, ``in``) raises `ChoiceMisuseError`.
+    What needs the value now (``if``, ``int()``, ``str()``, an f-string, ``range()``, ``len()``, ``for``, ``in``) raises
+    `ChoiceMisuseError`; ``repr()`` shows the formula. In ``forward`` an operator that has a tensor on its other side
+    computes with the value that calling the expression gives.
     """
 
     # Abstract, but without ABCMeta: its isinstance() is slow, and every argument of every layer goes through it.
@@ -102,8 +127,8 @@ class Expression:
         return _evaluated(self, lambda variable: variable.value_of(variable.choice().default()))
 
     def __call__(self) -> Any:
-        """Return the default, so that ``self.width()`` in ``forward`` also works in a model that is not fixed."""
-        return self.default()
+        """Return the value here, so that ``self.width()`` in ``forward`` also works in a model that is not fixed."""
+        return _evaluated(self, lambda variable: variable())
 
     def variables(self) -> tuple[Variable, ...]:
         """Return the variables, the first one of each label, in the order in which they are written."""
@@ -205,11 +230,11 @@ class Expression:
     __floor__, __ceil__ = _unary(math.floor, "floor({})"), _unary(math.ceil, "ceil({})")
     __trunc__ = _unary(math.trunc, "trunc({})")
 
-    def __eq__(self, other: object) -> Expression:  # type: ignore[override]  # like the other comparisons
-        return _Operation(operator.eq, (self, other), "({} == {})")
+    def __eq__(self, other: object) -> Any:
+        return _operation(operator.eq, (self, other), "({} == {})")
 
-    def __ne__(self, other: object) -> Expression:  # type: ignore[override]  # like the other comparisons
-        return _Operation(operator.ne, (self, other), "({} != {})")
+    def __ne__(self, other: object) -> Any:
+        return _operation(operator.ne, (self, other), "({} != {})")
 
     __hash__ = object.__hash__
 
@@ -229,8 +254,22 @@ class Expression:
             f"{self!r} was used as a plain value ({used_as}), but its value is chosen only when an architecture is "
             "fixed. Pass it to a module of retiarii.nn.pytorch, mark your own module class with @basic_unit, use "
             "ModelParameterChoice for a value that __init__ itself computes with, or ValueChoice.to_int, to_float, "
-            "condition, max, min and apply for what has no operator."
+            "condition, max, min and apply for what has no operator. In forward, call it: self.width()."
         )
+
+    def _misused_as_text(self) -> ChoiceMisuseError:
+        return ChoiceMisuseError(
+            f"{self!r} was made a piece of text (by an f-string, str(), % or format()), but its value is chosen only "
+            "when an architecture is fixed. For text that depends on it, write "
+            "ValueChoice.apply('conv{}'.format, choice); for the name of a file or a key, use its label; in forward, "
+            "call it: self.width(); to see what it is, use repr() or {choice!r}."
+        )
+
+    def __str__(self) -> NoReturn:
+        raise self._misused_as_text()
+
+    def __format__(self, spec: str) -> NoReturn:
+        raise self._misused_as_text()
 
     def __bool__(self) -> NoReturn:
         raise self._misused("as a condition: if, and, or, not")
@@ -275,6 +314,10 @@ class Variable(Expression, ABC):
     def value_of(self, chosen: Value) -> Any:
         """Return what the chosen value stands for in expressions: itself, unless a subclass says otherwise."""
         return chosen
+
+    def __call__(self) -> Any:
+        """Return the default; a subclass may know the value of the architecture that is being fixed."""
+        return self.default()
 
     def _needs(self, known: Mapping[int, Any]) -> Sequence[Expression]:
         return ()

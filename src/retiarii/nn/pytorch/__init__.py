@@ -28,7 +28,7 @@ from retiarii.nn.pytorch._losses import WeightsLostWarning
 from retiarii.nn.pytorch._parameter import ModelParameterChoice
 from retiarii.nn.pytorch._placeholder import Placeholder
 from retiarii.nn.pytorch._repeat import Repeat
-from retiarii.nn.pytorch._state_dicts import original_state_dict_hooks
+from retiarii.nn.pytorch._state_dicts import extract_state_dict, original_state_dict_hooks
 from retiarii.nn.pytorch._value import FloatRange, IntegerRange, ValueChoice
 from retiarii.nn.pytorch.mutation_utils import Mutable
 
@@ -52,6 +52,7 @@ __all__ = [
     "WeightsLostWarning",
     "basic_unit",
     "extract_space",
+    "extract_state_dict",
     "fixed_arch",
     "freeze",
     "is_basic_unit",

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from retiarii.nn.pytorch._construction import CALL_ATTRIBUTE
+from retiarii.nn.pytorch._origins import BASE_NAMES
 
 # Immutable, so that a copy may be the thing itself.
 SHARED = frozenset({
@@ -17,7 +18,8 @@ SHARED = frozenset({
     torch.Size,
 })  # fmt: skip
 
-_CONTENTS = frozenset({"_parameters", "_buffers", "_modules", CALL_ATTRIBUTE})
+_DROPPED = frozenset({CALL_ATTRIBUTE, BASE_NAMES})
+_CONTENTS = frozenset({"_parameters", "_buffers", "_modules", *_DROPPED})
 
 # Layers whose constructor initialises exactly what ``reset_parameters`` does, in the same order. So a copy that is
 # reset is a fresh layer, and it is made in half the time.
@@ -35,7 +37,7 @@ def is_shared(value: Any) -> bool:
 
 
 def empty_clone(module: nn.Module) -> tuple[nn.Module, list[str]]:
-    """Return a module with the same attributes, but no tensors, children and record yet.
+    """Return a module with the same attributes, but no tensors, children and notes yet.
 
     Returns:
         The module, and the names of the attributes that are still those of the original and need to be copied.
@@ -48,7 +50,7 @@ def empty_clone(module: nn.Module) -> tuple[nn.Module, list[str]]:
         if kind in SHARED or (kind is tuple and SHARED.issuperset(map(type, value))):
             state[name] = value
         elif name in _CONTENTS:
-            if name != CALL_ATTRIBUTE:
+            if name not in _DROPPED:
                 state[name] = {}
         elif (kind is OrderedDict or kind is set) and not value:  # hooks
             state[name] = kind()

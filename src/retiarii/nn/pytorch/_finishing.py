@@ -17,7 +17,7 @@ from retiarii.nn.pytorch._context import ContextStack, stack_of
 from retiarii.nn.pytorch._freezer import Freezer, Frozen
 from retiarii.nn.pytorch._layers import layer_class
 from retiarii.nn.pytorch._namespace import Position, numbering_from
-from retiarii.nn.pytorch._origins import mark_origin, marked_origin, remember_root, settle_origins
+from retiarii.nn.pytorch._origins import note_origin, note_whole, noted_origin
 from retiarii.nn.pytorch._recording import forget_call, module_call
 from retiarii.nn.pytorch._snapshot import TORCH_STATE
 from retiarii.nn.pytorch.mutation_utils import Mutable
@@ -56,8 +56,7 @@ class Fixing:
             ArchitectureError: The architecture does not fit the model.
         """
         frozen = Finisher(self).module(model)
-        settle_origins(frozen.module)
-        remember_root(frozen.module, frozen.inner)
+        note_whole(frozen.module, frozen.inner)
         return frozen.module
 
     def claim(self, module: nn.Module) -> None:
@@ -81,7 +80,7 @@ class Fixing:
         self.parents.add(parent)
         self.children.add(child)
         if not isinstance(child, Mutable):
-            mark_origin(parent, name, ())
+            note_origin(parent, name, ())
             return None
         try:
             frozen = Finisher(self).module(child)
@@ -89,7 +88,7 @@ class Fixing:
             if err.label not in self.values.missing:
                 raise
             return None  # it is inside a candidate that is not chosen, or the end of the block will tell
-        mark_origin(parent, name, frozen.inner)
+        note_origin(parent, name, frozen.inner)
         self.children.add(frozen.module)
         return frozen.module
 
@@ -121,12 +120,12 @@ class Finisher(Freezer):
     def child(self, parent: nn.Module, name: str, path: str | None = None) -> Frozen:
         """Fix the child of a module; it may have been replaced already when it became a child."""
         frozen = super().child(parent, name, path)
-        return Frozen(frozen.module, marked_origin(parent, name) + frozen.inner)
+        return Frozen(frozen.module, noted_origin(parent, name) + frozen.inner)
 
     def attach(self, parent: nn.Module, name: str, frozen: Frozen) -> None:
         """Make a fixed module the child of a module that is being built."""
         parent._modules[name] = frozen.module
-        mark_origin(parent, name, frozen.inner)
+        note_origin(parent, name, frozen.inner)
 
     def _plain(self, module: nn.Module) -> None:
         call = module_call(module)
@@ -167,9 +166,7 @@ def build_fixed(make: Callable[[], nn.Module], start: Position, values: ChosenVa
     """
     fixing = Fixing(values)
     with numbering_from(start), ContextStack(FIXED_KEY, fixing):
-        frozen = Finisher(fixing).module(make())
-    settle_origins(frozen.module)
-    return frozen
+        return Finisher(fixing).module(make())
 
 
 def _fix_on_registration(parent: nn.Module, name: str, child: nn.Module | None) -> nn.Module | None:

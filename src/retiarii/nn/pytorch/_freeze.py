@@ -13,7 +13,7 @@ from retiarii.nn.pytorch._chosen import FIXED_KEY, ChosenValues
 from retiarii.nn.pytorch._context import hidden
 from retiarii.nn.pytorch._copying import Copier
 from retiarii.nn.pytorch._extract import extract_space, first_number, require_module
-from retiarii.nn.pytorch._origins import remember_root
+from retiarii.nn.pytorch._origins import note_whole
 from retiarii.space import Architecture
 
 ArchitectureSource = Mapping[str, Any] | str | PathLike[str]
@@ -66,7 +66,7 @@ def freeze(model: nn.Module, architecture: ArchitectureSource, *, strict: bool =
         frozen = Copier(values, model).model()
     if strict and not values.used.issuperset(values.architecture):
         extract_space(model).architecture(values.architecture)
-    remember_root(frozen.module, frozen.inner)
+    note_whole(frozen.module, frozen.inner)
     return frozen.module
 
 

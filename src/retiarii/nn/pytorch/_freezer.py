@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from torch import nn
 
 from retiarii.nn.pytorch._chosen import ChosenValues
-from retiarii.nn.pytorch._origins import remember_origin
+from retiarii.nn.pytorch._origins import note_origin
 from retiarii.nn.pytorch._recording import ModuleCall
 from retiarii.space import Choice, Expression, Value, Variable
 
@@ -91,7 +91,7 @@ class Freezer(ABC):
     def attach(self, parent: nn.Module, name: str, frozen: Frozen) -> None:
         """Make a fixed module the child of a fixed module."""
         parent._modules[name] = frozen.module
-        remember_origin(parent, name, frozen.inner)
+        note_origin(parent, name, frozen.inner)
 
     def need_constructor(self, reason: str) -> None:  # noqa: B027 - optional
         """Say that a constructor used something that the architecture changes; it has to run with the architecture.

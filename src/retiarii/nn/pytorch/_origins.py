@@ -1,63 +1,57 @@
-"""Where the modules of a frozen model have their weights in the base model; kept outside of the models."""
+"""Where the modules of a fixed model have their weights in the base model.
+
+A module of which a child was further inside in the base model has a dict that says so in its ``__dict__``: plain
+strings that are copied and pickled with the module. Modules without such a dict have their children where the base
+model has them, so a model that was never fixed needs none.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from weakref import WeakKeyDictionary
 
 from torch import nn
 
-# Parent module -> name of its child -> names on the way from there to the module in the base model.
-_inner_paths: WeakKeyDictionary[nn.Module, dict[str, tuple[str, ...]]] = WeakKeyDictionary()
-
-# The same for models as a whole, which have no parent.
-_roots: WeakKeyDictionary[nn.Module, tuple[str, ...]] = WeakKeyDictionary()
-
-
-# While a model is being built, the same is an attribute of the parent, so that copies that a constructor makes have it.
-_PENDING = "_retiarii_inner_paths"
+# The name of the dict: from the name of a child to names on the way from there to the module in the base model; under
+# the empty name, those of a model as a whole, which has no parent.
+BASE_NAMES = "_base_names"
+_WHOLE = ""
 
 
-def remember_origin(parent: nn.Module, name: str, inner: tuple[str, ...]) -> None:
-    """Note that the child ``name`` of a frozen module was further inside in the base model."""
+def note_origin(parent: nn.Module, name: str, inner: tuple[str, ...]) -> None:
+    """Note that the child ``name`` of a module that is fixed was further inside in the base model."""
+    names = vars(parent).setdefault(BASE_NAMES, {})
     if inner:
-        _inner_paths.setdefault(parent, {})[name] = inner
-
-
-def mark_origin(parent: nn.Module, name: str, inner: tuple[str, ...]) -> None:
-    """Note the same of a module that is still being built; `settle_origins` ends that."""
-    if inner:
-        vars(parent).setdefault(_PENDING, {})[name] = inner
+        names[name] = inner
     else:
-        vars(parent).get(_PENDING, {}).pop(name, None)
+        names.pop(name, None)
+    if not names:
+        del vars(parent)[BASE_NAMES]
 
 
-def marked_origin(parent: nn.Module, name: str) -> tuple[str, ...]:
-    """Return what `mark_origin` noted."""
-    marked: tuple[str, ...] = vars(parent).get(_PENDING, {}).get(name, ())
-    return marked
+def note_whole(model: nn.Module, inner: tuple[str, ...]) -> None:
+    """Note the same of a model as a whole."""
+    note_origin(model, _WHOLE, inner)
 
 
-def settle_origins(model: nn.Module) -> None:
-    """Take the notes off the modules of a model that is complete."""
-    for module in model.modules():
-        for name, inner in vars(module).pop(_PENDING, {}).items():
-            remember_origin(module, name, inner)
+def noted_origin(parent: nn.Module, name: str) -> tuple[str, ...]:
+    """Return what `note_origin` noted."""
+    noted: tuple[str, ...] = vars(parent).get(BASE_NAMES, {}).get(name, ())
+    return noted
 
 
-def remember_root(model: nn.Module, inner: tuple[str, ...] = ()) -> None:
-    """Note that a model was frozen here."""
-    _roots[model] = inner
-
-
-def is_known(model: nn.Module) -> bool:
-    """Return whether a model, or one of the modules in it, was frozen in this process."""
-    return any(module in _roots for module in model.modules())
+def copy_origins(old: nn.Module, new: nn.Module) -> None:
+    """Take over the notes of a fixed model to another one in which modules have the same names."""
+    modules = dict(new.named_modules(remove_duplicate=False))
+    for name, module in old.named_modules(remove_duplicate=False):
+        noted = vars(module).get(BASE_NAMES)
+        if noted and name in modules:
+            for child, inner in noted.items():
+                note_origin(modules[name], child, inner)
 
 
 def tensor_origins(model: nn.Module) -> Iterator[tuple[str, str]]:
     """Yield the names of all tensors of a frozen model's state dict, and their names in that of the base model."""
-    yield from _tensor_origins(model, "", _joined("", _roots.get(model, ())))
+    yield from _tensor_origins(model, "", _joined("", noted_origin(model, _WHOLE)))
 
 
 def _tensor_origins(module: nn.Module, name: str, origin: str) -> Iterator[tuple[str, str]]:
@@ -66,7 +60,7 @@ def _tensor_origins(module: nn.Module, name: str, origin: str) -> Iterator[tuple
             yield name + tensor, origin + tensor
     for child, submodule in module._modules.items():
         if submodule is not None:
-            inner = _joined(f"{origin}{child}.", _inner_paths.get(module, {}).get(child, ()))
+            inner = _joined(f"{origin}{child}.", noted_origin(module, child) or noted_origin(submodule, _WHOLE))
             yield from _tensor_origins(submodule, f"{name}{child}.", inner)
 
 
@@ -77,7 +71,7 @@ def module_origins(old: nn.Module, new: nn.Module) -> Iterator[tuple[nn.Module, 
         old: The base model, or a part of it.
         new: What was made of it.
     """
-    start = _inside(old, _roots.get(new, ()))
+    start = _inside(old, noted_origin(new, _WHOLE))
     if start is not None:
         yield from _module_origins(start, new)
 
@@ -85,7 +79,7 @@ def module_origins(old: nn.Module, new: nn.Module) -> Iterator[tuple[nn.Module, 
 def _module_origins(old: nn.Module, new: nn.Module) -> Iterator[tuple[nn.Module, nn.Module]]:
     yield old, new
     for name, child in new._modules.items():
-        part = _inside(old, (name, *_inner_paths.get(new, {}).get(name, ())))
+        part = _inside(old, (name, *noted_origin(new, name)))
         if child is not None and part is not None:
             yield from _module_origins(part, child)
 

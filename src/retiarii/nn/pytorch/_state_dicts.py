@@ -1,15 +1,19 @@
-"""`original_state_dict_hooks`: state dicts in the layout of the base model."""
+"""`original_state_dict_hooks` and `extract_state_dict`: between the state dicts of base models and fixed models."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from torch import nn
 
 from retiarii.errors import FreezeError
-from retiarii.nn.pytorch._origins import is_known, tensor_origins
+from retiarii.nn.pytorch._freeze import ArchitectureSource, freeze
+from retiarii.nn.pytorch._losses import WeightsLostWarning
+from retiarii.nn.pytorch._origins import tensor_origins
 
 
 @contextmanager
@@ -23,18 +27,13 @@ def original_state_dict_hooks(model: nn.Module) -> Iterator[None]:
 
     and ``model.state_dict()`` inside the block can be loaded into the base model. Shapes have to agree.
 
-    Args:
-        model: What `freeze` returned or was built inside `fixed_arch`, in this process; or a module around it.
+    What it needs is in the model: also in copies, in what was pickled, and in networks that the graph engine built. A
+    model that was never fixed has the names of the base model, and nothing changes. For code that was exported, which
+    knows no base model, see `extract_state_dict`.
 
-    Raises:
-        FreezeError: It is not known where the modules of this model were in a base model.
+    Args:
+        model: A fixed model, or a module around it.
     """
-    if not is_known(model):
-        raise FreezeError(
-            f"It is not known where the weights of this {type(model).__name__} are in a base model. That is remembered "
-            "only for the model that freeze() returned or fixed_arch built in this process, not for copies or what was "
-            "unpickled. Fix the base model again, and load the state dict of the copy into it."
-        )
     origins = dict(tensor_origins(model))
 
     def to_original(module: nn.Module, state: dict[str, Any], prefix: str, metadata: dict[str, Any]) -> None:
@@ -56,3 +55,34 @@ def original_state_dict_hooks(model: nn.Module) -> Iterator[None]:
     finally:
         saving.remove()
         loading.remove()
+
+
+def extract_state_dict(
+    state: Mapping[str, Any], base_model: nn.Module, architecture: ArchitectureSource
+) -> dict[str, Any]:
+    """Return the part of a base model's state dict that belongs to an architecture, under the names of a fixed model.
+
+    For models that do not know where they come from, such as code that was exported::
+
+        network.load_state_dict(nn.extract_state_dict(torch.load("supernet.pt"), Net(), architecture))
+
+    Args:
+        state: A state dict of the base model, or of a supernet made of it. Tensors are not copied.
+        base_model: The base model, for its structure; its weights do not count.
+        architecture: What the fixed model was made with.
+
+    Raises:
+        ArchitectureError: The architecture does not fit the model.
+        FreezeError: The model cannot be fixed, or the state dict lacks a tensor of the fixed model.
+    """
+    gpus = sorted({parameter.device.index for parameter in base_model.parameters() if parameter.is_cuda})
+    with torch.random.fork_rng(devices=gpus), warnings.catch_warnings():
+        warnings.simplefilter("ignore", WeightsLostWarning)
+        origins = dict(tensor_origins(freeze(base_model, architecture)))
+    missing = [origin for origin in origins.values() if origin not in state]
+    if missing:
+        raise FreezeError(
+            f"The state dict has no {missing[0]!r}, which the architecture needs ({len(missing)} of {len(origins)} "
+            "tensors are missing). Expected one of the base model, saved without original_state_dict_hooks."
+        )
+    return {name: state[origin] for name, origin in origins.items()}
