@@ -27,7 +27,7 @@ def test_all_kinds_of_plain_values(candidates):
     assert ValueChoice(candidates, label="x")() in (1, 0, "a")
 
 
-@pytest.mark.parametrize("candidates", [[], [1, 1], [[1], (1,)], [object()], "abc", None, 5])
+@pytest.mark.parametrize("candidates", [[], [1, 1], [[1], (1,)], "abc", None, 5])
 def test_bad_candidates(candidates):
     with pytest.raises(DomainError, match="'x'"):
         ValueChoice(candidates, label="x")
