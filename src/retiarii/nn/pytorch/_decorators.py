@@ -95,7 +95,7 @@ def _init_unit(unit: nn.Module, original: Callable[..., None], args: tuple[Any, 
     call = ModuleCall.of(type(unit), args, kwargs, Role.UNIT)
     nn.Module.__init__(unit)  # small units often forget it
     plain_args, plain_kwargs = call.plain_arguments()
-    with explaining_misuse():
+    with explaining_misuse(), call.explaining_division(plain_args, plain_kwargs):
         original(unit, *plain_args, **plain_kwargs)
     _finish_record(unit, call)
 

@@ -17,7 +17,7 @@ from retiarii.nn.pytorch._namespace import AutomaticLabel
 from retiarii.nn.pytorch._recording import ModuleCall, Role, module_call
 from retiarii.nn.pytorch._snapshot import TORCH_STATE
 from retiarii.nn.pytorch.mutation_utils import Mutable
-from retiarii.space import ALWAYS, Architecture, Choice, Condition, Expression, SearchSpace, both
+from retiarii.space import ALWAYS, Architecture, Choice, Condition, Expression, SearchSpace, Variable, both
 
 Constraint = Callable[[Architecture], bool]
 
@@ -77,6 +77,7 @@ class Survey:
         self._path = [type(root).__name__]
         self._condition: Condition = ALWAYS
         self._found: list[Choice] = []
+        self._contents: dict[str, tuple[Any, str]] = {}
         self._unknown: list[tuple[str, SpaceError]] = []
         self._registered = {id(module) for module in root.modules()}
         self.module(root)
@@ -101,8 +102,21 @@ class Survey:
             if isinstance(leaf, Expression):
                 for variable in leaf.variables():
                     self.choice(variable.choice(), where)
+                    self._check_contents(variable)
             elif isinstance(leaf, nn.Module) and id(leaf) not in self._registered:
                 self.module(leaf, where)  # the others are visited where they are registered, with their conditions
+
+    def _check_contents(self, variable: Variable) -> None:
+        """Check that candidates are the same objects where architectures call them the same."""
+        contents, place = getattr(variable, "contents", None), self._found[-1].declared_at
+        known, first = self._contents.setdefault(variable.label, (contents, place))
+        if known != contents:
+            raise LabelConflictError(
+                f"The label {variable.label!r} stands for {known} at {first} and for {contents} at {place}. Give the "
+                "two choices the same candidates in the same order, or different labels.",
+                label=variable.label,
+                places=(first, place),
+            )
 
     def child(self, parent: nn.Module, name: str) -> None:
         """Visit a child of the module that is being visited."""

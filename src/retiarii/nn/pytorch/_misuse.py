@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
+from typing import Any
 
 import torch
 
@@ -33,6 +34,43 @@ def explaining_misuse() -> Iterator[None]:
         if explained is None:
             raise
         raise explained from err
+
+
+@contextmanager
+def explaining_division(
+    owner: str, written: tuple[Any, dict[str, Any]], plain: tuple[Any, dict[str, Any]]
+) -> Iterator[None]:
+    """Turn a TypeError of a constructor that got ``width / 2`` for a size into one that says to use ``//``.
+
+    Args:
+        owner: The name of the class.
+        written: Positional and named arguments with expressions.
+        plain: The same with values.
+    """
+    try:
+        yield
+    except TypeError as err:
+        found = _quotient(written, plain)
+        if isinstance(err, ChoiceMisuseError) or found is None:
+            raise
+        expression, value = found
+        raise ChoiceMisuseError(
+            f"{owner} got {expression!r}, which is the float {value!r} here, and failed: {err}. If it needs an "
+            "integer, such as a size, write // instead of /, or ValueChoice.to_int(...)."
+        ) from err
+
+
+def _quotient(written: Any, plain: Any) -> tuple[Expression, float] | None:
+    """Return an expression in the arguments that divides and gives a whole number, and that number."""
+    if isinstance(written, Expression):
+        return (written, plain) if type(plain) is float and plain.is_integer() and written.divides() else None
+    if isinstance(written, (tuple, list)):
+        pairs = zip(written, plain, strict=True)
+    elif isinstance(written, dict):
+        pairs = zip(written.values(), plain.values(), strict=True)
+    else:
+        return None
+    return next((found for pair in pairs if (found := _quotient(*pair)) is not None), None)
 
 
 def _explain(err: TypeError) -> ChoiceMisuseError | None:

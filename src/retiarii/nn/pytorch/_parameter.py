@@ -30,14 +30,14 @@ def ModelParameterChoice(
     to have labels.
 
     Args:
-        candidates: Numbers, strings, booleans, None, or tuples of these.
+        candidates: What `ValueChoice` takes.
         prior: The probability of each candidate in random sampling; uniform if None.
         default: The value in the base model; the first candidate if it is not given.
         label: The name of the decision. Choices of one label take one value.
 
     Raises:
         NoContextError: The model is not decorated with `model_wrapper`, or this is called outside of its ``__init__``.
-        DomainError: Candidates are missing, doubled or not plain, or prior or default do not fit them.
+        DomainError: Candidates are missing or doubled, one is a module, or prior or default do not fit them.
 
     Example:
         >>> @model_wrapper
@@ -60,13 +60,13 @@ def ModelParameterChoice(
     if default is not _UNSET and (values is None or variable.label not in values):
         value = _checked_default(default, variable)
     namespace.parameters.append((variable, value))
-    return value
+    return variable.value_of(value)
 
 
 def _checked_default(default: Any, variable: ValueChoice) -> Any:
-    for candidate in variable.candidates:
-        if identity(candidate) == identity(default):
-            return candidate
+    for position, candidate in enumerate(variable.candidates):
+        if candidate is default or identity(candidate) == identity(default):
+            return variable.choice().value_at(position)
     raise DomainError(
         f"ModelParameterChoice {variable.label!r} has default={default!r}, expected one of {variable.candidates}."
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import enum
 import itertools
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +21,7 @@ from retiarii.nn.pytorch._construction import (
     leaves,
     variables_in,
 )
-from retiarii.nn.pytorch._misuse import explaining_misuse
+from retiarii.nn.pytorch._misuse import explaining_division, explaining_misuse
 from retiarii.nn.pytorch._namespace import Position, position
 from retiarii.nn.pytorch._snapshot import TORCH_STATE, Snapshot
 from retiarii.nn.pytorch.mutation_utils import Mutable
@@ -90,6 +91,12 @@ class ModuleCall(ConstructorCall):
         if not self.variables:
             return self.args, self.kwargs
         return evaluate(self.args, self.values), evaluate(self.kwargs, self.values)
+
+    def explaining_division(self, args: Any, kwargs: dict[str, Any]) -> AbstractContextManager[None]:
+        """Explain a constructor's TypeError that a choice divided by ``/`` caused, given its plain arguments."""
+        if not self.variables:
+            return nullcontext()
+        return explaining_division(self.cls.__name__, (self.args, self.kwargs), (args, kwargs))
 
     def finish(self, module: nn.Module) -> None:
         """Put the record on the module that was built."""
@@ -179,7 +186,7 @@ def build_layer(cls: type[nn.Module], args: tuple[Any, ...], kwargs: dict[str, A
     """
     call = ModuleCall.of(cls, args, kwargs, Role.LAYER)
     plain_args, plain_kwargs = call.plain_arguments()
-    with explaining_misuse():
+    with explaining_misuse(), call.explaining_division(plain_args, plain_kwargs):
         module = cls(*plain_args, **plain_kwargs)
     call.finish(module)
     return module

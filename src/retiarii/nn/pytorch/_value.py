@@ -6,9 +6,10 @@ import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from retiarii.nn.pytorch._candidates import content, own_copy, plain_candidates
 from retiarii.nn.pytorch._chosen import ChosenValues
 from retiarii.nn.pytorch._namespace import ModelNamespace
-from retiarii.space import Categorical, Choice, Float, Integer, Variable
+from retiarii.space import Categorical, Choice, Float, Integer, Value, Variable
 
 
 def new_label(label: str | None) -> str:
@@ -69,12 +70,14 @@ class ValueChoice(_ChosenNumberOrValue):
     model is fixed, ``self.rate`` only after it.
 
     Args:
-        candidates: Numbers, strings, booleans, None, or tuples of these.
+        candidates: Numbers, strings, booleans, None, tuples or lists of these; or any objects but modules: dicts,
+            classes, functions. The architecture knows objects by their qualified name (``"ReLU"``) where all of them
+            have one, and by index otherwise; the model gets the object (of a list or dict, a copy).
         prior: The probability of each candidate in random sampling; uniform if None.
         label: The name of the decision. Choices of one label take one value.
 
     Raises:
-        DomainError: Candidates are missing, doubled or not plain, or the prior does not fit them.
+        DomainError: Candidates are missing or doubled, one is a module, or the prior does not fit them.
 
     Example:
         >>> width = nn.ValueChoice([32, 64], label="width")
@@ -84,14 +87,34 @@ class ValueChoice(_ChosenNumberOrValue):
     def __init__(
         self, candidates: Iterable[Any], *, prior: Sequence[float] | None = None, label: str | None = None
     ) -> None:
+        label = new_label(label)
+        is_list = isinstance(candidates, Iterable) and not isinstance(candidates, (str, bytes))
+        given: Any = list(candidates) if is_list else candidates
+        values = plain_candidates(given, label) if is_list else None
+        self._objects: list[Any] | None = None if values is None else given
         super().__init__(
-            Categorical(new_label(label), values=candidates, prior=prior)  # type: ignore[arg-type]  # it makes tuples of them
+            Categorical(label, given if values is None else values, prior, by_index=_are_names(values))  # type: ignore[arg-type]  # it makes tuples of them
         )
 
     @property
     def candidates(self) -> list[Any]:
         """The values to choose from."""
-        return list(self._categorical.values)
+        return list(self._categorical.values if self._objects is None else self._objects)
+
+    @property
+    def contents(self) -> Any:
+        """What tells apart two choices whose candidates are objects; None where the domain does."""
+        return None if self._objects is None else content(self._objects)
+
+    def value_of(self, chosen: Value) -> Any:
+        """Return the candidate that the architecture's value stands for.
+
+        Raises:
+            ArchitectureError: There is no such candidate.
+        """
+        if self._objects is None:
+            return chosen
+        return own_copy(self._objects[self._categorical.index_of(self._categorical.parse(chosen))])
 
     @property
     def prior(self) -> list[float] | None:
@@ -102,6 +125,10 @@ class ValueChoice(_ChosenNumberOrValue):
     def _categorical(self) -> Categorical:
         assert isinstance(self._choice, Categorical)
         return self._choice
+
+
+def _are_names(values: tuple[Value, ...] | None) -> bool:
+    return values is not None and any(isinstance(value, str) for value in values)
 
 
 class IntegerRange(_ChosenNumberOrValue):
