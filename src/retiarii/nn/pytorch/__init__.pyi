@@ -50,6 +50,7 @@ from retiarii.nn.pytorch._losses import WeightsLostWarning as WeightsLostWarning
 from retiarii.nn.pytorch._parameter import ModelParameterChoice as ModelParameterChoice
 from retiarii.nn.pytorch._placeholder import Placeholder as Placeholder
 from retiarii.nn.pytorch._repeat import Repeat as Repeat
+from retiarii.nn.pytorch._state_dicts import extract_state_dict as extract_state_dict
 from retiarii.nn.pytorch._state_dicts import original_state_dict_hooks as original_state_dict_hooks
 from retiarii.nn.pytorch._value import FloatRange as FloatRange
 from retiarii.nn.pytorch._value import IntegerRange as IntegerRange
