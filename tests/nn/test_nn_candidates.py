@@ -169,7 +169,7 @@ def test_an_optimizer_of_an_evaluator():
         optimizer=nn.ValueChoice([torch.optim.SGD, torch.optim.Adam], label="optimizer"),
         options=nn.ValueChoice([{"lr": 0.1}, {"lr": 0.2}], label="options"),
     )
-    assert evaluator.search_space()["optimizer"].values == ("SGD", "Adam")
+    assert evaluator.search_space["optimizer"].values == ("SGD", "Adam")
     evaluator.fix({"optimizer": "Adam", "options": 1}).evaluate(torch.nn.Identity())
     evaluator.evaluate(torch.nn.Identity())
     assert seen == [(torch.optim.Adam, {"lr": 0.2}), (torch.optim.SGD, {"lr": 0.1})]

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 import copy
+import importlib
 import inspect
 import pickle
+import sys
+import types
 
 import pytest
 import torch
 from torch import nn as torch_nn
 
 import retiarii.nn.pytorch as nn
+from retiarii.graph import GraphEngine, check, convert_to_graph
 from retiarii.nn.pytorch._construction import call_of
 from retiarii.nn.pytorch._recording import Role
 
@@ -149,3 +153,65 @@ def test_no_record_is_left_in_what_is_built_inside_fixed_arch():
         model = Model(width())
     assert call_of(model) is None
     assert call_of(model.layer) is None
+
+
+@pytest.fixture
+def library(tmp_path, monkeypatch):
+    """A module of somebody else, with a class that knows nothing of us."""
+    (tmp_path / "somebody_elses.py").write_text(
+        "import torch\n"
+        "class Scale(torch.nn.Module):\n"
+        "    def __init__(self, size, factor=1.0):\n"
+        "        super().__init__()\n"
+        "        self.factor = float(factor)\n"
+        "        self.weight = torch.nn.Parameter(torch.ones(int(size)))\n"
+        "    def forward(self, x):\n"
+        "        return x * self.weight * self.factor\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    yield importlib.import_module("somebody_elses")
+    sys.modules.pop("somebody_elses")
+
+
+def test_classes_of_torch_stay_as_they_are():
+    before = dict(vars(torch_nn.Conv2d))
+    Conv = nn.basic_unit(torch_nn.Conv2d)
+    assert dict(vars(torch_nn.Conv2d)) == before
+    assert Conv is nn.Conv2d
+    assert nn.freeze(nn.Sequential(Conv(1, width(), 3)), {"width": 2})[0].out_channels == 2
+    assert not nn.is_basic_unit(torch_nn.Conv2d)
+    plain = torch_nn.Sequential(torch_nn.Conv2d(1, 2, 3))
+    check(convert_to_graph(plain), torch.zeros(1, 1, 5, 5))
+    with pytest.raises(TypeError, match=r"PyTorch's own class.*Derive"):
+        nn.model_wrapper(torch_nn.Transformer)
+
+
+def test_classes_of_other_libraries_stay_as_they_are(library):
+    before = dict(vars(library.Scale))
+    Scale = nn.basic_unit(library.Scale)
+    assert dict(vars(library.Scale)) == before
+    assert call_of(library.Scale(2)) is None
+    base = nn.Sequential(nn.Linear(3, width()), Scale(width(), factor=nn.ValueChoice([1.0, 2.0], label="factor")))
+    assert type(base[1]) is library.Scale
+    assert isinstance(base[1], Scale)
+    assert [choice.label for choice in nn.extract_space(base)] == ["width", "factor"]
+    for model in (
+        nn.freeze(base, {"width": 2, "factor": 2.0}),
+        GraphEngine(base).build({"width": 2, "factor": 2.0}),
+    ):
+        assert type(model[1]) is library.Scale
+        assert (len(model[1].weight), model[1].factor) == (2, 2.0)
+    with nn.fixed_arch({"width": 2, "factor": 2.0}):
+        fixed = nn.Sequential(nn.Linear(3, width()), Scale(width(), nn.ValueChoice([1.0, 2.0], label="factor")))
+    assert fixed[1].factor == 2.0
+    again = pickle.loads(pickle.dumps(Scale))
+    assert again == Scale
+    assert type(again(3)) is library.Scale
+    assert issubclass(types.new_class("Mine", (Scale,)), library.Scale)
+
+
+def test_a_decorator_keeps_the_class_wherever_it_stands():
+    namespace = {"__name__": "a_module_of_mine", "nn": nn}
+    exec("@nn.basic_unit\nclass Mine(nn.Module):\n    def __init__(self, x):\n        self.x = x\n", namespace)
+    assert isinstance(namespace["Mine"], type)
+    assert namespace["Mine"](width()).x == 1

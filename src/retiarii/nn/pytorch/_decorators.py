@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable
-from typing import Any, TypeVar
+from types import FrameType
+from typing import Any, TypeVar, cast
 
 from torch import nn
 
 from retiarii.nn.pytorch._finishing import Fixing
-from retiarii.nn.pytorch._layers import LayerFactory
+from retiarii.nn.pytorch._layers import PACKAGE, ForeignUnit, LayerFactory
 from retiarii.nn.pytorch._misuse import explaining_misuse
 from retiarii.nn.pytorch._namespace import ModelNamespace
 from retiarii.nn.pytorch._recording import ModuleCall, Role, note_changes
@@ -23,11 +25,17 @@ _TAG = "_retiarii_basic_unit"
 def basic_unit(cls: ModuleClass, basic_unit_tag: bool = True) -> ModuleClass:
     """Let choices be passed to the constructor of a module class; it gets the chosen values.
 
-    The class stays the same class. Subclasses are not basic units unless they are decorated too.
+    As a decorator, and for a class of the module that calls this, the class stays the same class, whose constructor
+    records its calls. A class of another module or library is not touched, because others use it, too: the result is
+    something that stands for it, as ``retiarii.nn.pytorch.Conv2d`` stands for ``torch.nn.Conv2d``, so use the result:
+    ``Block = basic_unit(library.Block)``. Subclasses are not basic units unless they are decorated too.
 
     Args:
         cls: A subclass of ``nn.Module``.
         basic_unit_tag: Whether graphs show the module as one node, without looking inside.
+
+    Returns:
+        The class, or what stands for it.
 
     Raises:
         TypeError: This is no module class.
@@ -42,6 +50,8 @@ def basic_unit(cls: ModuleClass, basic_unit_tag: bool = True) -> ModuleClass:
     """
     if isinstance(cls, LayerFactory):
         return cls  # layers of this package are basic units
+    if isinstance(cls, type) and issubclass(cls, nn.Module) and _is_foreign(cls, sys._getframe(1)):
+        return cast(ModuleClass, _stand_in(cls, basic_unit_tag))
     _patch(cls, Role.UNIT, "basic_unit")
     setattr(cls, _TAG, (cls, basic_unit_tag))
     return cls
@@ -61,18 +71,39 @@ def model_wrapper(cls: ModuleClass) -> ModuleClass:
     The class stays the same class. Subclasses are not wrapped unless they are decorated too.
 
     Args:
-        cls: A subclass of ``nn.Module``.
+        cls: A subclass of ``nn.Module``, but none of PyTorch itself.
 
     Raises:
-        TypeError: This is no module class.
+        TypeError: This is no module class, or one of PyTorch, which would change for the whole process.
     """
     _patch(cls, Role.MODEL, "model_wrapper")
     return cls
 
 
+def _is_foreign(cls: type[nn.Module], caller: FrameType) -> bool:
+    """Return whether a class is another module's, complete and in use there, and not being defined right now."""
+    if cls.__module__ == caller.f_globals.get("__name__") or _ROLE in vars(cls):
+        return False
+    found: Any = sys.modules.get(cls.__module__)
+    for name in cls.__qualname__.split("."):
+        found = getattr(found, name, None)
+    return found is cls
+
+
+def _stand_in(cls: type[nn.Module], is_node: bool) -> Any:
+    if getattr(nn, cls.__name__, None) is cls:
+        return getattr(sys.modules[PACKAGE], cls.__name__)
+    return ForeignUnit(cls, is_node)
+
+
 def _patch(cls: type[nn.Module], role: Role, decorator: str) -> None:
     if not isinstance(cls, type) or not issubclass(cls, nn.Module):
         raise TypeError(f"@{decorator} got {cls!r}, expected a class that derives from nn.Module.")
+    if cls.__module__.partition(".")[0] == "torch":
+        raise TypeError(
+            f"@{decorator} got PyTorch's own class {cls.__module__}.{cls.__qualname__}, which it would change for the "
+            "whole process. Derive a class of your own from it."
+        )
     is_patched = _ROLE in vars(cls)
     setattr(cls, _ROLE, role)
     if is_patched:

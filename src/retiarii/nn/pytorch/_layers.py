@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import nn
 
-from retiarii.nn.pytorch._recording import build_layer
+from retiarii.nn.pytorch._recording import Role, build_layer
 
 PACKAGE = "retiarii.nn.pytorch"
 
@@ -69,6 +69,28 @@ class LayerFactory:
 
     def __repr__(self) -> str:
         return f"<layer {PACKAGE}.{vars(self)['__name__']}>"
+
+
+class ForeignUnit(LayerFactory):
+    """Stands for a module class of another module or library, which stays as it is.
+
+    Args:
+        cls: The class.
+        is_node: Whether graphs show what it builds as one node.
+    """
+
+    def __init__(self, cls: type[nn.Module], is_node: bool = True) -> None:
+        super().__init__(cls)
+        vars(self).update(__module__=cls.__module__, _role=Role.LAYER if is_node else Role.UNIT)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> nn.Module:
+        return build_layer(vars(self)["__wrapped__"], args, kwargs, vars(self)["_role"])
+
+    def __reduce__(self) -> Any:
+        return ForeignUnit, (vars(self)["__wrapped__"], vars(self)["_role"] is Role.LAYER)
+
+    def __repr__(self) -> str:
+        return f"<basic unit {vars(self)['__module__']}.{vars(self)['__qualname__']}>"
 
 
 def layer_class(obj: Any) -> Any:

@@ -105,7 +105,10 @@ def _error(cls: type[torch.nn.Module], argument: str, choice: Expression) -> Cho
     if cls.__module__.startswith("torch."):
         name, fix = f"torch.nn.{cls.__name__}", f"Use retiarii.nn.pytorch.{cls.__name__}"
     else:
-        name, fix = cls.__qualname__, f"Mark {cls.__name__} with @basic_unit"
+        name, fix = (
+            cls.__qualname__,
+            f"Use basic_unit({cls.__name__}), or mark it with @basic_unit",
+        )
     return ChoiceMisuseError(
         f"{name} got {choice!r} as its argument {argument!r} and used it as a plain value, but its value is chosen "
         f"only when an architecture is fixed. {fix}, which then gets the chosen value, or use ModelParameterChoice in "

@@ -178,13 +178,15 @@ def forget_call(module: nn.Module) -> None:
     vars(module).pop(CALL_ATTRIBUTE, None)
 
 
-def build_layer(cls: type[nn.Module], args: tuple[Any, ...], kwargs: dict[str, Any]) -> nn.Module:
-    """Build a layer of torch.nn with values in the place of choices, and record the call on it.
+def build_layer(
+    cls: type[nn.Module], args: tuple[Any, ...], kwargs: dict[str, Any], role: Role = Role.LAYER
+) -> nn.Module:
+    """Build a layer of torch.nn, or of another library, with values in the place of choices, and record the call on it.
 
     Raises:
         ChoiceMisuseError: A choice is hidden where it cannot be replaced.
     """
-    call = ModuleCall.of(cls, args, kwargs, Role.LAYER)
+    call = ModuleCall.of(cls, args, kwargs, role)
     plain_args, plain_kwargs = call.plain_arguments()
     with explaining_misuse(), call.explaining_division(plain_args, plain_kwargs):
         module = cls(*plain_args, **plain_kwargs)
