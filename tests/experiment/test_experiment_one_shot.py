@@ -408,7 +408,7 @@ def test_a_subnet_that_cannot_be_measured_fails_with_its_reason():
 
     with pytest.raises(ExperimentFailedError, match="no scale") as caught:
         run(measuring=Broken())
-    assert "1 trials" in str(caught.value)
+    assert "The only trial" in str(caught.value)
     with open_store(None, create=False) as store:
         (record,) = store.list_experiments()
         assert store.list_trials(record.id)[0].failure.kind is FailureKind.RAISED
