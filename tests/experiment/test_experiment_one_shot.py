@@ -425,6 +425,21 @@ def test_a_checkpoint_that_is_damaged_is_named_and_never_run():
     assert not Path("/tmp/retiarii_was_here").exists()
 
 
+def test_a_checkpoint_in_which_one_bit_has_changed_is_not_trained_on_with():
+    stop = StopAfter(0)
+    stop.experiment = stopped = experiment_of(callbacks=[stop])
+    stopped.run(config())
+    path = stopped.directory / "supernet" / "last.ckpt"
+    whole = path.read_bytes()
+    weights = torch.load(path, weights_only=True)["state_dict"]["model.stem.weight"].numpy().tobytes()
+    at = whole.index(weights)
+    path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+    with pytest.raises(EvaluatorError, match=r"last\.ckpt cannot be read: it is damaged.*Delete it"):
+        RetiariiExperiment.resume(stopped.id)
+    path.write_bytes(whole)
+    assert RetiariiExperiment.resume(stopped.id).state is ExperimentState.DONE
+
+
 def test_loggers_of_the_evaluator_get_the_probabilities(tmp_path):
     run(measuring=evaluator(logger=pl.loggers.CSVLogger(tmp_path)))
     (written,) = tmp_path.rglob("metrics.csv")

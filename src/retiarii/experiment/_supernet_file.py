@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import pickle
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from retiarii.errors import ExperimentError
+from retiarii._tensor_file import UNREADABLE, TensorFileError, read_tensors, write_tensors
+from retiarii.errors import ExperimentError, RetiariiError, StorageError
 from retiarii.oneshot import OneShotSearch
 
 SUPERNET_FOLDER = "supernet"
@@ -24,11 +21,21 @@ def save_supernet(folder: Path, search: OneShotSearch, *, is_complete: bool) -> 
         folder: Of the supernet.
         search: After the training.
         is_complete: Whether the training came to its end.
+
+    Raises:
+        StorageError: The file cannot be written.
     """
-    temporary = folder / f"{_FILE}.tmp"
+    path = folder / _FILE
     weights = search.supernet.module.state_dict()
-    torch.save({"weights": weights, "search": search.state_dict(), "is_complete": is_complete}, temporary)
-    os.replace(temporary, folder / _FILE)
+    content = {"weights": weights, "search": search.state_dict(), "is_complete": is_complete}
+    try:
+        write_tensors(content, path)
+    except (OSError, RuntimeError) as error:  # torch has a RuntimeError for a disk that is full
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise StorageError(
+            f"The trained supernet cannot be written to {path}: {reason}. Make room for it and resume the experiment: "
+            "it goes on from the checkpoint of the last epoch."
+        ) from error
 
 
 def load_supernet(folder: Path, search: OneShotSearch) -> bool | None:
@@ -38,18 +45,36 @@ def load_supernet(folder: Path, search: OneShotSearch) -> bool | None:
         Whether the training came to its end; None if there is no file.
 
     Raises:
-        ExperimentError: The file is damaged, or of another model.
+        ExperimentError: The file is damaged, was not written by an experiment, or is of another model or strategy.
     """
     path = folder / _FILE
     try:
-        content: dict[str, Any] = torch.load(path, map_location=search.supernet.device, weights_only=True)
-        search.supernet.module.load_state_dict(content["weights"])
-        search.load_state_dict(content["search"])
-        return bool(content["is_complete"])
+        content = read_tensors(path, search.supernet.device)
     except FileNotFoundError:
         return None
-    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, TypeError) as error:
+    except TensorFileError as error:
+        raise ExperimentError(f"The trained supernet in {path} {error}. {_way_out(folder)}") from error
+    except OSError as error:
         raise ExperimentError(
-            f"The trained supernet in {path} cannot be read ({type(error).__name__}: {error}). It is damaged or of "
-            f"another model; delete {folder} to train it again."
+            f"The trained supernet in {path} cannot be read: {error.strerror or error}. Make it readable for this user."
         ) from error
+    try:
+        return _restored(content, search)
+    except (*UNREADABLE, RetiariiError) as error:
+        first_line = (str(error).splitlines() or [""])[0]
+        raise ExperimentError(
+            f"The trained supernet in {path} does not belong to this model and strategy ({type(error).__name__}: "
+            f"{first_line}). {_way_out(folder)}"
+        ) from error
+
+
+def _restored(content: dict[str, Any], search: OneShotSearch) -> bool:
+    search.supernet.module.load_state_dict(content["weights"])
+    search.load_state_dict(content["search"])
+    return bool(content["is_complete"])
+
+
+def _way_out(folder: Path) -> str:
+    if (folder / CHECKPOINT).exists():
+        return "Delete it and resume the experiment: it is made again from the checkpoint of the last epoch."
+    return "Delete it and resume the experiment to train the supernet again."

@@ -181,7 +181,14 @@ class OneShotSearch(ABC):
         return {"epoch": self.epoch, "num_epochs": self.num_epochs, "sampled": sampled}
 
     def _load_epoch_state(self, state: Mapping[str, Any]) -> None:
-        """Enter the epoch that a state was taken in."""
+        """Enter the epoch that a state was taken in.
+
+        Raises:
+            ConfigError: Its numbers are none.
+        """
+        for name in ("epoch", "num_epochs"):
+            if type(state[name]) is not int or state[name] < 0:
+                raise ConfigError(f"The state of the search has {name}={state[name]!r}, expected a whole number.")
         self.begin_epoch(state["epoch"], state["num_epochs"])
         self._sampled = [Architecture.from_json(architecture) for architecture in state["sampled"]]
 

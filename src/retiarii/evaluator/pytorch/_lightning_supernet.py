@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import os
-import pickle
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -14,6 +13,7 @@ from torch import nn
 from torch.utils import _pytree as pytree
 from torch.utils.data import DataLoader
 
+from retiarii._tensor_file import TensorFileError, read_tensors, seal
 from retiarii.errors import EvaluatorError
 from retiarii.evaluator._seeding import seed_everything
 from retiarii.evaluator._supernet import SupernetTraining
@@ -134,6 +134,7 @@ class SupernetWatch(pytorch_lightning.Callback):
             trainer.save_checkpoint(temporary)
         finally:
             self._is_writing = False
+        seal(temporary)
         os.replace(temporary, path)
 
 
@@ -256,11 +257,12 @@ def _continued(checkpoint: Path | None) -> dict[str, Any]:
     if checkpoint is None or not checkpoint.exists():
         return {}
     try:
-        torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)  # before anything may run code from it
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
+        read_tensors(checkpoint, mmap=True)  # before anything may run code from it
+    except (TensorFileError, OSError) as error:
+        reason = error if isinstance(error, TensorFileError) else f"is not readable ({error.strerror or error})"
         raise EvaluatorError(
-            f"The checkpoint {checkpoint} cannot be read ({type(error).__name__}: {str(error).splitlines()[0]}). "
-            "Delete it to train the supernet from the beginning."
+            f"The checkpoint {checkpoint} cannot be read: it {reason}. Delete it to train the supernet from the "
+            "beginning."
         ) from error
     accepts = inspect.signature(pytorch_lightning.Trainer.fit).parameters
     return {"ckpt_path": str(checkpoint), **({"weights_only": True} if "weights_only" in accepts else {})}

@@ -1,0 +1,121 @@
+"""Files of tensors and plain data: written whole, with a checksum, and read without running code.
+
+The files are those of `torch.save`, which any PyTorch reads. The checksum is the comment at the end of the zip archive
+that such a file is: torch does not look at it, and notices few changes of single bytes itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+import stat
+import struct
+from pathlib import Path
+from typing import Any
+
+import torch
+
+_END = b"PK\x05\x06"  # the record at the end of a zip archive: 22 bytes, and a comment whose length is its last two
+_END_BYTES = 22
+_TAG = b"sha256:"
+_DIGEST_CHARS = 64
+_SEAL_BYTES = len(_TAG) + _DIGEST_CHARS
+_CHUNK = 1 << 20
+
+UNREADABLE = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    pickle.UnpicklingError,
+    struct.error,
+)
+"""What torch, and what takes apart the content, raises on content that is not what it should be."""
+
+
+class TensorFileError(Exception):
+    """The file is damaged or no file of tensors; the message is a clause."""
+
+
+def write_tensors(content: Any, path: Path) -> None:
+    """Write tensors and plain data for this user alone; afterwards there is the whole file or, after an error, the old.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    temporary = path.with_name(f"{path.name}.tmp")
+    try:
+        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            torch.save(content, file)
+        seal(temporary)
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def seal(path: Path) -> None:
+    """Add the checksum to a file that ``torch.save`` wrote; files of other formats stay as they are.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    with open(path, "r+b") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(size - _END_BYTES, 0))
+        end = file.read()
+        if not end.startswith(_END) or end[-2:] != b"\0\0":
+            return
+        file.seek(-2, os.SEEK_END)
+        file.write(struct.pack("<H", _SEAL_BYTES) + _TAG)
+        file.flush()
+        digest = _digest(path, size + len(_TAG))
+        file.write(digest)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_tensors(path: Path, map_location: Any = "cpu", *, mmap: bool = False) -> Any:
+    """Read a file that `write_tensors` or `seal` wrote; no code in it is run.
+
+    Raises:
+        FileNotFoundError: There is none.
+        OSError: It cannot be opened.
+        TensorFileError: It is damaged, or was not written by this package.
+    """
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise TensorFileError("is not a regular file")
+    _check_seal(path, status.st_size)
+    try:
+        return torch.load(path, map_location=map_location, weights_only=True, mmap=mmap)
+    except (*UNREADABLE, OSError) as error:
+        raise TensorFileError(f"is no file of tensors and plain data ({type(error).__name__})") from error
+
+
+def _check_seal(path: Path, size: int) -> None:
+    with open(path, "rb") as file:
+        file.seek(max(size - _SEAL_BYTES, 0))
+        found = file.read()
+    if not found.startswith(_TAG) or len(found) != _SEAL_BYTES:
+        raise TensorFileError("is incomplete, or was not written by retiarii (it has no checksum)")
+    if _digest(path, size - _DIGEST_CHARS) != found[len(_TAG) :]:
+        raise TensorFileError("is damaged (its content does not have its checksum)")
+
+
+def _digest(path: Path, size: int) -> bytes:
+    """Return the hash of the first bytes of a file, as text."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while size > 0:
+            chunk = file.read(min(size, _CHUNK))
+            if not chunk:
+                break
+            digest.update(chunk)
+            size -= len(chunk)
+    return digest.hexdigest().encode()
