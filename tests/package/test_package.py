@@ -37,6 +37,14 @@ def test_plain_data_rooms_and_the_command_line_load_no_torch():
     assert "torch" not in loaded_by("import retiarii.space, retiarii.trial, retiarii.storage, retiarii.cli")
 
 
+@pytest.mark.parametrize("module", ["strategies", "storage", "execution"])
+def test_conformance_tests_without_pytest_say_what_to_install(module):
+    code = f"import sys; sys.modules['pytest'] = None; import retiarii.testing.{module}"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert run.stderr.splitlines()[-1].startswith("retiarii.errors.MissingExtraError: The conformance tests")
+    assert "pip install pytest" in run.stderr
+
+
 def test_lightning_is_loaded_only_by_those_who_use_it():
     loaded = loaded_by("import retiarii.experiment.pytorch, retiarii.evaluator, retiarii.execution, retiarii.strategy")
     assert not loaded & {"pytorch_lightning", "torchmetrics", "sklearn"}

@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeAlias
 
 import psutil
-import pytest
 
 from retiarii.errors import ExecutionError
 from retiarii.execution import Event, Executor, Limits, Report, TrialEnded, TrialJob, TrialReported, TrialStarted
 from retiarii.testing._acts import ACTS, ISOLATED_ACTS, job_for, perform
+from retiarii.testing._extra import pytest
 from retiarii.trial import Failure, FailureKind, Metrics, TrialState
 
 MakeExecutor: TypeAlias = Callable[..., Executor]

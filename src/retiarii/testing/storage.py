@@ -25,8 +25,6 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from retiarii.errors import ConfigError, CorruptStoreError, DuplicateError, ExperimentBusyError, NotFoundError
 from retiarii.storage import (
     EpochRecord,
@@ -37,6 +35,7 @@ from retiarii.storage import (
     Store,
     open_store,
 )
+from retiarii.testing._extra import pytest
 from retiarii.testing.records import EPOCH, RECORD, completed, failed, running, zoo
 from retiarii.trial import Direction, Failure, FailureKind, TrialState
 

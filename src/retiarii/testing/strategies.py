@@ -11,11 +11,10 @@ import random
 from collections.abc import Callable, Collection, Iterator
 from statistics import fmean
 
-import pytest
-
 from retiarii.errors import SearchError, SearchExhausted
 from retiarii.space import Architecture, SearchSpace
 from retiarii.strategy import Search, Strategy
+from retiarii.testing._extra import pytest
 from retiarii.testing.spaces import SPACES, darts, nas_bench_201, tiny
 from retiarii.testing.tables import nas_bench_201_table
 from retiarii.trial import Direction, Failure, FailureKind, Trial, TrialState

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-import pytest
-
 from retiarii.space import Architecture
+from retiarii.testing._extra import pytest
 from retiarii.testing.spaces import NAS_BENCH_201_EDGES, NAS_BENCH_201_OPERATIONS
 
 DATA_VARIABLE = "RETIARII_TEST_DATA"
