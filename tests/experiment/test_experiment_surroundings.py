@@ -101,6 +101,52 @@ def test_a_package_run_as_a_module(project, tmp_path):
     go_on(python("-m", "pkg.search", folder=project), tmp_path)
 
 
+UNIT = """
+import torch
+import retiarii.nn.pytorch as nn
+import torch.nn.functional as F
+from torch.nn import Module as Base
+from retiarii import FunctionalEvaluator, RetiariiExeConfig, RetiariiExperiment, basic_unit
+from retiarii.strategy import GridSearch
+
+FACTOR = 2.0
+
+def gate(x):
+    return F.relu(x) * FACTOR
+
+@basic_unit
+class Gate(Base):
+    def __init__(self, scale):
+        super().__init__()
+        self.scale = scale
+
+    def forward(self, x):
+        return gate(x) * self.scale
+
+if __name__ == "__main__":
+    model = nn.Sequential(nn.Linear(2, 2), Gate(nn.ValueChoice([1.0, 3.0], label="scale")))
+    experiment = RetiariiExperiment(model, FunctionalEvaluator(lambda model: model[1].scale), [], GridSearch())
+    experiment.run(RetiariiExeConfig("in_process", progress=False))
+    print(experiment.id)
+"""
+
+
+@pytest.mark.slow
+def test_units_that_the_script_itself_defines_are_exported(project, tmp_path):
+    (project / "one_file.py").write_text(UNIT)
+    experiment_id = python("one_file.py", folder=project)
+    command = ("-m", "retiarii", "export", experiment_id, "--format", "code")
+    (tmp_path / "best.py").write_text(python(*command, folder=tmp_path))
+    check = (
+        "import sys, torch; sys.modules['retiarii'] = None; import best; print(best.Chain()[1](torch.ones(2)).tolist())"
+    )
+    assert python("-c", check, folder=tmp_path) == "[6.0, 6.0]"
+
+    (project / "one_file.py").write_text(UNIT.replace("gate(x) * self.scale", "gate(x) / self.scale"))
+    said = python(*command, folder=tmp_path, code=1)
+    assert "changed since the experiment was started" in said
+
+
 @pytest.mark.slow
 def test_a_script_that_is_no_file(project, tmp_path):
     """As in a notebook: what is defined there exists nowhere else."""

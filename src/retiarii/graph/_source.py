@@ -18,7 +18,6 @@ import sys
 import sysconfig
 import textwrap
 import tokenize
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -27,6 +26,7 @@ from torch import nn
 
 from retiarii.errors import GraphError
 from retiarii.graph._literal import RESERVED, Literals
+from retiarii.graph._script import functions_of, is_from_elsewhere, lookup, source_of
 from retiarii.graph._types import resolve_any, type_name
 from retiarii.nn.pytorch import is_basic_unit
 from retiarii.nn.pytorch._layers import layer_class
@@ -86,7 +86,7 @@ class UserSource:
 
     def _copy(self, target: Any, short: str, name: str) -> None:
         try:
-            text = textwrap.dedent(inspect.getsource(target))
+            text = textwrap.dedent(source_of(target))
             ast.parse(text)
         except (OSError, TypeError, SyntaxError) as err:
             self._import(target, name, err)
@@ -190,23 +190,17 @@ def _is_library(module: ModuleType) -> bool:
 
 def _lookup(name: str, target: Any) -> tuple[bool, Any]:
     """Return whether a global name of a definition is known, and what it stands for."""
-    for function in _functions_of(target):
+    for function in functions_of(target):
         for free, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
             if free == name and free != "__class__":
                 return True, cell.cell_contents
+    if is_from_elsewhere(target):
+        found, value = lookup(name, target)
+        return found, value if found else getattr(builtins, name, None)
     namespace = vars(sys.modules[target.__module__]) if target.__module__ in sys.modules else {}
     if name in namespace:
         return True, namespace[name]
     return False, getattr(builtins, name, None)
-
-
-def _functions_of(target: Any) -> Iterator[Any]:
-    values = vars(target).values() if isinstance(target, type) else (target,)
-    for value in values:
-        function = inspect.unwrap(value) if callable(value) else value
-        function = getattr(function, "__func__", function)
-        if inspect.isfunction(function):
-            yield function
 
 
 def _global_names(text: str) -> list[str]:

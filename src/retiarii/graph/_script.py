@@ -1,0 +1,175 @@
+"""Classes and functions of a script in a process that runs another one: an experiment that was loaded from its store.
+
+They belong to ``__main__`` and came by value. Their file is known from their code, and is only read: running the script
+again would run its search again.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import sys
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from types import CodeType
+from typing import Any
+
+from retiarii.errors import GraphError
+
+
+def source_of(target: Any) -> str:
+    """Return the source text of a class or function, as `inspect.getsource` does.
+
+    Raises:
+        OSError: There is no file, or it was changed since the object was made.
+        TypeError: The object is built in.
+    """
+    if not is_from_elsewhere(target):
+        return inspect.getsource(target)
+    script = _Script.of(target)
+    if script is None:
+        raise OSError("it was defined in a notebook or at a prompt")
+    return script.definition(target)
+
+
+def is_from_elsewhere(target: Any) -> bool:
+    """Return whether an object was defined in the ``__main__`` of another process."""
+    here = vars(sys.modules["__main__"])
+    return getattr(target, "__module__", None) == "__main__" and here.get(target.__name__) is not target
+
+
+def lookup(name: str, target: Any) -> tuple[bool, Any]:
+    """Return whether a global name of a definition from elsewhere is known, and what it stands for.
+
+    Raises:
+        GraphError: The script defines it, and what it stands for did not come with the definition.
+    """
+    for function in functions_of(target):
+        if name in function.__globals__:
+            return True, function.__globals__[name]
+    script = _Script.of(target)
+    return (False, None) if script is None else script.value(name, target)
+
+
+def functions_of(target: Any) -> Iterator[Any]:
+    """Yield a function, or the functions of a class."""
+    values = vars(target).values() if isinstance(target, type) else (target,)
+    for value in values:
+        function = inspect.unwrap(value) if callable(value) else value
+        function = getattr(function, "__func__", function)
+        if inspect.isfunction(function):
+            yield function
+
+
+class _Script:
+    """The file of a script.
+
+    Args:
+        path: The file.
+    """
+
+    def __init__(self, path: str) -> None:
+        text = Path(path).read_text(encoding="utf-8")
+        self._lines = text.splitlines(keepends=True)
+        self._tree = ast.parse(text)
+        self._codes = {(code.co_name, code.co_code, code.co_names) for code in _codes(compile(text, path, "exec"))}
+
+    @staticmethod
+    def of(target: Any) -> _Script | None:
+        """Return the script that defines an object; None if it is no file."""
+        path = next((function.__code__.co_filename for function in functions_of(target)), "")
+        return _script(path) if Path(path).is_file() else None
+
+    def definition(self, target: Any) -> str:
+        """Return the text of a class or function, its decorators included.
+
+        Raises:
+            OSError: It is not there, or was changed.
+        """
+        body: list[ast.stmt] = self._tree.body
+        node: ast.stmt | None = None
+        for name in target.__qualname__.split("."):
+            node = next((node for node in body if getattr(node, "name", None) == name), None)
+            body = getattr(node, "body", [])
+        codes = [function.__code__ for function in functions_of(target)]
+        if node is None or any((code.co_name, code.co_code, code.co_names) not in self._codes for code in codes):
+            raise OSError("its file was changed since the experiment was started")
+        first = min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", []))])
+        return "".join(self._lines[first - 1 : node.end_lineno])
+
+    def value(self, name: str, target: Any) -> tuple[bool, Any]:
+        """Return what a global name stands for, as far as that is known without running the script."""
+        for known in (self._base, self._import, self._constant):
+            found, value = known(name, target)
+            if found:
+                return True, value
+        if name in self._defined:
+            raise GraphError(
+                f"The source of {target.__qualname__} (__main__) uses {name!r}, which the script defines and this "
+                "process does not know. Export from the script itself, or move the model to a module of its own."
+            )
+        return False, None
+
+    def _base(self, name: str, target: Any) -> tuple[bool, Any]:
+        """Look among the base classes, which no function refers to."""
+        for node in ast.walk(self._tree):
+            if isinstance(node, ast.ClassDef) and node.name == target.__name__:
+                for base, cls in zip(node.bases, getattr(target, "__bases__", ()), strict=False):
+                    if isinstance(base, ast.Name) and base.id == name:
+                        return True, cls
+        return False, None
+
+    def _import(self, name: str, target: Any) -> tuple[bool, Any]:
+        for node in ast.walk(self._tree):
+            if isinstance(node, (ast.Import, ast.ImportFrom)):
+                for alias in node.names:
+                    if name == (alias.asname or alias.name.split(".")[0]):
+                        return _imported(node, alias, target)
+        return False, None
+
+    def _constant(self, name: str, target: Any) -> tuple[bool, Any]:
+        for statement in self._tree.body:
+            if isinstance(statement, ast.Assign) and name in map(ast.unparse, statement.targets):
+                try:
+                    return True, ast.literal_eval(statement.value)
+                except ValueError:
+                    break
+        return False, None
+
+    @property
+    def _defined(self) -> set[str]:
+        """The names of what the script defines."""
+        assigned = {node.id for node in ast.walk(self._tree) if isinstance(node, ast.Name) and _is_stored(node)}
+        return assigned | {getattr(statement, "name", "") for statement in self._tree.body}
+
+
+@lru_cache(maxsize=4)
+def _script(path: str) -> _Script:
+    return _Script(path)
+
+
+def _is_stored(node: ast.Name) -> bool:
+    return isinstance(node.ctx, ast.Store)
+
+
+def _imported(node: ast.Import | ast.ImportFrom, alias: ast.alias, target: Any) -> tuple[bool, Any]:
+    try:
+        if isinstance(node, ast.Import):
+            module = importlib.import_module(alias.name)
+            return True, module if alias.asname else sys.modules[alias.name.split(".")[0]]
+        package = next((function.__globals__.get("__package__") for function in functions_of(target)), None)
+        module = importlib.import_module("." * node.level + (node.module or ""), package)
+        if not hasattr(module, alias.name):
+            return True, importlib.import_module(f"{module.__name__}.{alias.name}")
+        return True, getattr(module, alias.name)
+    except (ImportError, TypeError):
+        return False, None
+
+
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield constant
+            yield from _codes(constant)
