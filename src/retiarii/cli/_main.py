@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import typer
 
+from retiarii._lasting_output import lasting_output
 from retiarii.cli._app import app
 from retiarii.cli._context import current_settings
 from retiarii.cli._text import error_console
@@ -29,7 +30,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Raises:
         SystemExit: Always, with 0 for success, 1 for an error, 2 for wrong usage, 130 after Ctrl-C.
     """
-    words = None if arguments is None else list(arguments)
+    with lasting_output():  # as in ``retiarii list | head -1``
+        _run(None if arguments is None else list(arguments))
+
+
+def _run(words: list[str] | None) -> NoReturn:
     try:
         sys.exit(app(args=words, prog_name="retiarii", standalone_mode=False))
     except RetiariiError as err:

@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
+from retiarii._lasting_output import lasting_output
 from retiarii.errors import ExperimentError, ExperimentFailedError, SerializationError, StorageError
 from retiarii.evaluator import Evaluator
 from retiarii.execution import Executor
@@ -79,7 +80,7 @@ class ExperimentRun(ABC):
         self._displays: list[ProgressDisplay] = []
 
     def execute(self) -> None:
-        """Search, and leave the experiment in the state in which it ended.
+        """Search, and leave the experiment in the state in which it ended, whoever still watches.
 
         Raises:
             ExperimentFailedError: Every trial failed.
@@ -87,7 +88,7 @@ class ExperimentRun(ABC):
             KeyboardInterrupt: The user asked twice to stop.
         """
         logging.getLogger("retiarii").setLevel(self._log_level())
-        with self._store.lock(self.record.id), self._state_kept():
+        with lasting_output(), self._store.lock(self.record.id), self._state_kept():
             with self.stop.listening():
                 ending = self._search()
             self._conclude(ending)
