@@ -43,6 +43,7 @@ _Float: TypeAlias = float | Expression
 '''
 _VALUES = (int, float, bool, str)
 _SHORT = {"int | Expression": "_Int", "float | Expression": "_Float"}  # long tuples stay on one line
+_STARS: dict[Any, str] = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
 # Arguments that torch does not annotate.
 _KNOWN = {
     "device": "torch.device | str | int | None",
@@ -97,7 +98,7 @@ def _parameters(cls: type) -> Iterator[str]:
             is_keyword_only = True
             yield "*"
         is_keyword_only = is_keyword_only or parameter.kind is parameter.VAR_POSITIONAL
-        star = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "")
+        star = _STARS.get(parameter.kind, "")
         yield "self" if parameter.name == "self" else star + _parameter(parameter, hints)
 
 
