@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import enum
 import math
+import re as regex
+import types
 from dataclasses import dataclass
+from types import FunctionType, MappingProxyType
+from typing import Optional
 
 import torch.nn.functional as func
 from torch import Tensor
@@ -71,6 +75,30 @@ def make_clash() -> type:
             return x + self.factor + shift
 
     return Clashing
+
+
+SETTINGS = {"scale": 2.0}
+
+
+def called(function: Optional[FunctionType], value: float) -> float:  # noqa: UP045 - the old way, on purpose
+    """Use types that do not know where they can be imported from."""
+    assert isinstance(function, (FunctionType, types.LambdaType, types.BuiltinFunctionType))
+    assert regex.match("a+", "aa")
+    return function(value) * MappingProxyType(SETTINGS)["scale"]
+
+
+def halved(value: float) -> float:
+    return value / 2
+
+
+@nn.basic_unit
+class Calling(nn.Module):
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = called(halved, factor)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.factor
 
 
 @nn.basic_unit

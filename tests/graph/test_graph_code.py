@@ -11,11 +11,12 @@ import pytest
 import torch
 from graph_models import ZOO, DenseNet, MobileNetV2, ResNet, UNet
 from graph_spaces_mixed import SPACE_ZOO
-from graph_units import Clashing, Configured, UsesChoices, make_clash
+from graph_units import Calling, Clashing, Configured, UsesChoices, make_clash
 
 import retiarii.nn.pytorch as nn
 from retiarii.errors import GraphError
-from retiarii.graph import GraphEngine, convert_to_graph, export_code
+from retiarii.graph import GraphEngine, Model, build_module, convert_to_graph, export_code
+from retiarii.graph._packing import pack
 from retiarii.nn.pytorch import extract_space
 
 ALONE = """
@@ -74,9 +75,10 @@ def clash_net():
             self.unit = Configured(3, mode="wide")
             self.clash = Clashing(2.0)
             self.other = make_clash()(3.0)
+            self.calling = Calling(3.0)
 
         def forward(self, x):
-            return self.other(self.clash(self.unit(x)))
+            return self.calling(self.other(self.clash(self.unit(x))))
 
     return Net()
 
@@ -108,6 +110,74 @@ def test_every_family_runs_in_a_fresh_interpreter_without_retiarii(tmp_path):
     for case, (_, _, network, x) in cases.items():
         with torch.no_grad():
             assert torch.equal(returned[case], network(x)), case
+
+
+class Positions(nn.Module):
+    """Buffers that its constructor computes, in all the ways in which they are kept."""
+
+    def __init__(self, length=40):
+        super().__init__()
+        steps = torch.arange(length, dtype=torch.float32)[:, None] / torch.arange(1, 9)
+        self.register_buffer("pe", torch.sin(steps))
+        self.register_buffer("index", torch.arange(length * 8).flip(0), persistent=False)
+        self.register_buffer("mask", (steps > 1).to(torch.bool))
+        self.register_buffer("odd", torch.tensor([float("nan"), float("inf"), -0.0, 1e-45, 2.0]))
+        self.register_buffer("coarse", steps.to(torch.bfloat16))
+        self.register_buffer("complex", torch.polar(steps, steps))
+        self.register_buffer("none", torch.zeros(0, 8))
+        self.register_buffer("same", torch.full((3, 100), 0.1))
+        self.scale = nn.Parameter(torch.ones(8))
+
+    def forward(self, x):
+        return (
+            x * self.scale
+            + self.pe
+            + self.coarse.float()
+            + self.complex.real
+            + self.mask * self.pe.flatten()[self.index[0]]
+        )
+
+
+class TwoPositions(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.short, self.long = Positions(20), Positions(21)
+
+    def forward(self, x):
+        return self.short(x[:, :20]) + self.long(x)[:, :20]
+
+
+def same_bytes(one, other):
+    return one.dtype == other.dtype and one.shape == other.shape and repr(pack(one, "")) == repr(pack(other, ""))
+
+
+@pytest.mark.parametrize(("make", "x"), [(Positions, torch.randn(2, 40, 8)), (TwoPositions, torch.randn(2, 21, 8))])
+def test_buffers_have_their_values_before_any_weights_are_loaded(make, x, tmp_path):
+    net = make()
+    code = export_code(net)
+    namespace = {}
+    exec(compile(code, "exported.py", "exec"), namespace)
+    graph = convert_to_graph(net)
+    read = Model.from_json(json.loads(json.dumps(graph.to_json())))
+    for other in (
+        namespace[make.__name__](),
+        graph.to_module(),
+        read.to_module(),
+        build_module(graph, keep_weights=False),
+    ):
+        for name, value in net.named_buffers():
+            assert same_bytes(other.get_buffer(name), value), name
+        assert torch.equal(other(x), net(x))
+
+
+def test_buffers_that_no_file_can_hold_are_refused():
+    net = Positions()
+    net.register_buffer("pe", torch.empty(40, 8, device="meta"))
+    with pytest.raises(GraphError, match="The values of 'pe' cannot be written out"):
+        export_code(net)
+    net.register_buffer("pe", torch.arange(10**7, dtype=torch.float64))
+    with pytest.raises(GraphError, match="'pe' has 80000000 bytes of values, which are too many for a text"):
+        export_code(net)
 
 
 def test_one_class_per_user_class_with_numbers_as_parameters():

@@ -11,7 +11,7 @@ from graph_models import ZOO, ResNet, ViT, images
 
 import retiarii.nn.pytorch as nn
 from retiarii.errors import ConfigError, MissingExtraError
-from retiarii.graph import convert_to_graph, draw
+from retiarii.graph import convert_to_graph, draw, lower
 from retiarii.graph._draw_layout import lay_out
 from retiarii.graph._draw_scene import scene_of
 
@@ -81,6 +81,25 @@ def test_a_space_shows_its_choices_and_an_architecture_what_became_of_them():
     net = nn.Sequential(nn.LayerChoice({"linear": nn.Linear(2, 3), "none": nn.Identity()}, label="op"))
     assert "LayerChoice 'op'" in texts(draw(net, layout="builtin"))
     assert "Identity" in texts(draw(net, {"op": "none"}, layout="builtin"))
+
+
+def test_a_module_that_only_passes_values_on_is_drawn_like_a_layer():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b, self.out = nn.Linear(3, 3), nn.Linear(3, 3), nn.Linear(3, 3)
+            self.skip = nn.InputChoice(n_candidates=2, n_chosen=1, label="skip")
+
+        def forward(self, x):
+            a = self.a(x)
+            return self.out(self.skip([a, self.b(a)]))
+
+    scene = scene_of(lower(Net()).root_graph, None, depth=2)
+    (box,) = (box for box in scene.boxes if "ChosenInputs" in box.title)
+    assert box.inner is None
+    placed = lay_out(scene).placed[box.key]
+    (layer,) = (item for item in lay_out(scene).placed.values() if item.box and item.box.title == "out: Linear")
+    assert placed.height <= layer.height
 
 
 def test_layout_must_be_known():

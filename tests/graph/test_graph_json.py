@@ -13,11 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import retiarii.nn.pytorch as nn
-from retiarii.errors import GraphError, InvalidMutation
-from retiarii.graph import Model, check, convert_to_graph, structural_hash
+from retiarii.errors import GraphError
+from retiarii.graph import Model, convert_to_graph, structural_hash
+from retiarii.graph._allowed import Allowed
+from retiarii.graph._decoding import Decoder
 from retiarii.graph._operation import Input, Inputs
-from retiarii.graph._references import TypeReference
-from retiarii.graph._values import decode, encode
+from retiarii.graph._values import encode
+
+decode = Decoder(Allowed()).value
 
 SCALARS = (
     st.none()
@@ -51,10 +54,10 @@ def test_special_values_survive_json():
     tensor = torch.tensor([[0.1, float("inf")], [-1e-30, 3.0]])
     assert torch.equal(decode(json.loads(json.dumps(encode(tensor)))), tensor)
     assert decode(encode(torch.tensor([True, False]))).tolist() == [True, False]
-    assert decode(encode(nn.LayerNorm)) == TypeReference("torch.nn.LayerNorm")
+    assert decode(encode(nn.LayerNorm)) is torch.nn.LayerNorm
     again = decode(json.loads(json.dumps(encode(partial(nn.BatchNorm2d, eps=0.5)))))
     assert encode(again) == encode(partial(nn.BatchNorm2d, eps=0.5))
-    assert again.resolve()(3).eps == 0.5
+    assert again(3).eps == 0.5
 
 
 def test_reading_imports_nothing_and_building_refuses_what_is_no_layer(tmp_path, monkeypatch):
@@ -64,20 +67,12 @@ def test_reading_imports_nothing_and_building_refuses_what_is_no_layer(tmp_path,
     data = convert_to_graph(ResNet()).to_json()
     node = next(node for node in data["graphs"]["_model"]["nodes"] if node["name"] == "fc")
     node["operation"]["type"] = "graph_json_evil.Evil"
-    model = Model.from_json(data)
+    with pytest.raises(GraphError, match=r"may not use 'graph_json_evil.Evil'"):
+        Model.from_json(data)
     assert "graph_json_evil" not in sys.modules
     assert not (tmp_path / "ran").exists()
-    with pytest.raises(GraphError, match=r"At node 'fc'.*expected a subclass of torch.nn.Module"):
-        model.to_module()
-
-
-@pytest.mark.parametrize("name", ["os.system", "torch.load", "builtins.eval", "operator.attrgetter", "subprocess.run"])
-def test_functions_that_do_harm_are_refused(name):
-    data = convert_to_graph(ResNet()).to_json()
-    node = next(node for node in data["graphs"]["_model"]["nodes"] if node["name"] == "flatten")
-    node["operation"]["type"] = name
-    with pytest.raises(GraphError, match=r"may not call|expected a subclass"):
-        Model.from_json(data).to_module()(torch.zeros(1, 3, 16, 16))
+    with pytest.raises(GraphError, match=r"may not build 'graph_json_evil.Evil'"):
+        Model.from_json(data, modules=["graph_json_evil"])
 
 
 @pytest.mark.parametrize(
@@ -114,7 +109,8 @@ def renamed(data, rename):
 @given(name=st.sampled_from(sorted(ZOO)), salt=st.integers(0, 99))
 def test_hash_does_not_depend_on_names(name, salt):
     model = convert_to_graph(ZOO[name][0]())
-    other = Model.from_json(renamed(model.to_json(), lambda old: f"n{old[::-1]}_{salt}"))
+    data = renamed(model.to_json(), lambda old: f"n{old[::-1]}_{salt}")
+    other = Model.from_json(data, modules=["graph_models", "graph_models_mixed"])
     assert structural_hash(other) == structural_hash(model)
 
 
@@ -199,7 +195,7 @@ def set_head(graph, bad):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda graph: set_slot(graph, "0]+print('injected')#"), "invalid literal"),
+        (lambda graph: set_slot(graph, "0]+print('injected')#"), "is no number of something"),
         (lambda graph: set_head(graph, 99), "takes element None of node 99, which is not there"),
         (lambda graph: graph["nodes"][2]["inputs"].append([1, 0, 7]), "takes element 7 of node 0"),
         (lambda graph: graph["nodes"].pop(0), "KeyError: 0"),
@@ -228,8 +224,5 @@ def test_attributes_that_are_private_are_never_read(name, more):
     data = convert_to_graph(Shaped()).to_json()
     node = next(n for n in data["graphs"]["_model"]["nodes"] if n["operation"]["type"] == "builtins.getattr")
     node["args"] = [node["args"][0], name, *more]
-    model = Model.from_json(data)
-    with pytest.raises(GraphError, match=r"reads the attribute|calls getattr\(\) with other arguments"):
-        model.to_code()
-    with pytest.raises((GraphError, InvalidMutation), match=r"reads the attribute|cannot take"):
-        check(model, torch.zeros(2, 3, 4))
+    with pytest.raises(GraphError, match="may not read the attribute"):
+        Model.from_json(data)

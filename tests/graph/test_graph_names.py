@@ -111,7 +111,8 @@ def test_names_of_arguments_are_never_code(capsys):
     net.layers.append(TakesAnything(**{HOSTILE: 4, "class": 5, "plain": 6}))
     rebuilt = exported(export_code(net), "Iterated")
     assert [unit.settings for unit in rebuilt.layers] == [unit.settings for unit in net.layers]
-    again = Model.from_json(json.loads(json.dumps(convert_to_graph(net).to_json())))
+    data = json.loads(json.dumps(convert_to_graph(net).to_json()))
+    again = Model.from_json(data, modules=[__name__])
     assert again.to_module().layers[2].settings == {HOSTILE: 4, "class": 5, "plain": 6}
     model = convert_to_graph(nn.Sequential(nn.Linear(3, 3)))
     edge = model.root_graph.output_node.incoming_edges[0]
@@ -237,3 +238,112 @@ def test_sources_of_networks_that_are_gone_are_not_kept():
     built.clear()
     make_class.cache_clear()
     assert sources() <= before
+
+
+class Renamed(nn.Module):
+    """Submodules, parameters and buffers with names that mean something else in source code."""
+
+    def __init__(self, *names):
+        super().__init__()
+        self.names = names
+        for name in names:
+            self.add_module(name, nn.Linear(3, 3))
+        self.register_parameter("lambda", nn.Parameter(torch.randn(3)))
+        self.register_buffer("in-put", torch.randn(3))
+
+    def forward(self, x):
+        for layer in self.children():
+            x = layer(x)
+        return x * getattr(self, "lambda") + getattr(self, "in-put")
+
+
+ODD_NAMES = [
+    "class",
+    "1",
+    "a-b",
+    "é",
+    "ﬁ",
+    "ſum",  # noqa: RUF001 - Python reads it as sum
+    "__hidden",
+    "__x__",
+    "None",
+    "match",
+    "self",
+    "torch",
+    "nn",
+    "日本",
+    "print",
+    "a b",
+]
+
+
+def test_odd_names_of_every_kind_are_written_so_that_python_finds_them():
+    net = Renamed(*ODD_NAMES)
+    code = exported(export_code(net), "Renamed")
+    again = Model.from_json(json.loads(json.dumps(convert_to_graph(net).to_json()))).to_module()
+    for other in (convert_to_graph(net).to_module(), code, again):
+        assert list(other.state_dict()) == list(net.state_dict())
+        other.load_state_dict(net.state_dict())
+        assert torch.equal(other(X), net(X))
+
+
+@pytest.mark.parametrize(
+    "name", ["class", "1Net", "a-b", "ﬁt", "日本", "__Net", "super", "getattr", "nn", "None", "π-net", "_"]
+)
+def test_classes_of_any_name_are_written(name):
+    inner = type(name, (nn.Module,), {"forward": lambda self, x: self.get_submodule("a-b")(x)})()
+    inner.add_module("a-b", nn.Linear(3, 3))
+    net = Iterated(nn.ModuleList([inner, nn.ReLU()]))
+    code = exported(export_code(net), "Iterated")
+    code.load_state_dict(net.state_dict())
+    assert torch.equal(code(X), net(X))
+    assert torch.equal(convert_to_graph(net).to_module()(X), net(X))
+
+
+@nn.basic_unit
+class Shadowing(nn.Module):
+    """Its arguments are called like what a constructor of the exported file uses."""
+
+    def __init__(self, nn=1, torch=2, super=3, self_=4, Shadowing=5, scaled=6):
+        import torch.nn
+
+        torch.nn.Module.__init__(self)
+        self.factor = nn + super + self_ + Shadowing + scaled
+
+    def forward(self, x):
+        return x * self.factor
+
+
+class TwoOf(nn.Module):
+    def __init__(self, first, second):
+        super().__init__()
+        self.unit = Shadowing(nn=first, super=second, Shadowing=first + second, scaled=first)
+        self.linear = nn.Linear(3, 3)
+
+    def forward(self, x):
+        return self.linear(self.unit(x))
+
+
+def test_arguments_shadow_nothing_in_exported_code():
+    net = nn.Sequential(TwoOf(1, 2), TwoOf(3, 5))
+    net = Iterated(net)
+    code = exported(export_code(net), "Iterated")
+    code.load_state_dict(net.state_dict())
+    assert torch.equal(code(X), net(X))
+
+
+@torch.fx.wrap
+def blend(x):
+    return x + 1
+
+
+class Blended(nn.Module):
+    def forward(self, x):
+        blended = blend(x)
+        return blend(blended) * blended - x
+
+
+def test_variables_are_not_called_like_functions():
+    net = Blended()
+    assert torch.equal(convert_to_graph(net).to_module()(X), net(X))
+    assert torch.equal(exported(export_code(net), "Blended")(X), net(X))

@@ -71,7 +71,7 @@ def test_json_round_trip_is_exact_and_runs(case):
     model, x = case
     graph = convert_to_graph(model)
     data = graph.to_json()
-    again = Model.from_json(json.loads(json.dumps(data)))
+    again = Model.from_json(json.loads(json.dumps(data)), modules=["graph_models", "graph_models_mixed"])
     assert again.to_json() == data
     assert structural_hash(again) == structural_hash(graph)
     built = again.to_module()

@@ -8,12 +8,14 @@ Submodules are constructed directly, and keep the weights of the traced model wh
 
 from __future__ import annotations
 
+import base64
 import functools
 import itertools
 import linecache
 import math
 import operator
 import weakref
+import zlib
 from collections.abc import Iterator, Mapping
 from types import FunctionType
 from typing import Any
@@ -28,6 +30,7 @@ from retiarii.graph._literal import Literals
 from retiarii.graph._model import Model
 from retiarii.graph._operation import Input, Inputs, Kind, Operation
 from retiarii.graph._records import INPUT_ID, OUTPUT_ID, GraphData, TensorRecord, full_path
+from retiarii.graph._safe_names import class_name
 from retiarii.graph._types import type_name
 from retiarii.nn.pytorch._placeholder import Placeholder
 
@@ -200,13 +203,14 @@ def make_class(name: str, base: str, source: str | None, objects: tuple[tuple[st
     body: dict[str, Any] = {"source": source, "_recipe": (name, base, source, objects), "__module__": __name__}
     if source is not None:
         body["forward"] = _compile(name, source, dict(objects))
-    return type(name, (GeneratedModule, _BASES[base]), body)
+    return type(class_name(name), (GeneratedModule, _BASES[base]), body)
 
 
 def _compile(name: str, source: str, objects: Mapping[str, Any]) -> FunctionType:
     filename = f"<graph {name} {next(_numbers)}>"
     namespace: dict[str, Any] = {
         "torch": torch, "nn": nn, "F": nn.functional, "operator": operator, "math": math, "functools": functools,
+        "base64": base64, "zlib": zlib,
         **objects,
     }  # fmt: skip
     code = compile(source, filename, "exec")

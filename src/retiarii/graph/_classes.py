@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from retiarii.graph._building import chain_members, check_fixed
 from retiarii.graph._construct import layer_type, source_arguments
@@ -16,7 +16,7 @@ from retiarii.graph._literal import Literals
 from retiarii.graph._model import Model
 from retiarii.graph._operation import Kind, Operation
 from retiarii.graph._records import GraphData, full_path
-from retiarii.graph._safe_names import is_name
+from retiarii.graph._safe_names import class_name, is_name
 from retiarii.graph._torch_layers import constructor_signature
 
 
@@ -46,26 +46,36 @@ class ClassPlan:
         return {name: constants[keys[0]] for name, keys in self.parameters.items()}
 
 
-def plan_classes(model: Model, literals: Literals, reserve: Any) -> list[ClassPlan]:
+class FileNames(Protocol):
+    """The names in a file that is being written."""
+
+    def reserve(self, name: str) -> str:
+        """Return a name for a generated class that nothing else has."""
+
+    def is_used(self, name: str) -> bool:
+        """Return whether something at the top level of the file, or a built-in function that it calls, has a name."""
+
+
+def plan_classes(model: Model, literals: Literals, names: FileNames) -> list[ClassPlan]:
     """Return the classes of a model, each after those that it uses, the model's own last.
 
     Args:
         model: A model whose choices are fixed.
         literals: Writes constants.
-        reserve: Returns an unused name for a class.
+        names: The names in the exported file.
 
     Raises:
         GraphError: A choice is left, or a constant has no source.
         InvalidMutation: A graph cannot run.
     """
-    return _Planner(model, literals, reserve).plan()
+    return _Planner(model, literals, names).plan()
 
 
 class _Planner:
-    def __init__(self, model: Model, literals: Literals, reserve: Any) -> None:
+    def __init__(self, model: Model, literals: Literals, names: FileNames) -> None:
         self._model = model
         self._literals = literals
-        self._reserve = reserve
+        self._names = names
         self._class_of: dict[str, ClassPlan] = {}
         self._running = {name: check_inputs(graph._data, name) for name, graph in model.graphs.items()}
 
@@ -113,9 +123,9 @@ class _Planner:
             self._class_of[name] = groups[key]
         for plan in groups.values():
             first = self._model.graphs[next(iter(plan.statements))]
-            plan.name = self._reserve(_class_name(first._data))
+            plan.name = self._names.reserve(_class_name(first._data))
             _unify(plan)
-            plan.parameters = _parameters(plan)
+            plan.parameters = _parameters(plan, self._names)
         return list(groups.values())
 
     def _plain_chain(self, name: str) -> list[str] | None:
@@ -181,7 +191,7 @@ def _layer(operation: Operation, path: str, key: str, literals: Literals) -> Exp
 def _class_name(data: GraphData) -> str:
     if data.module.type.startswith("torch.nn."):
         return {"Sequential": "Chain"}.get(data.module.class_name, data.module.class_name)
-    return re.sub(r"\W", "_", data.module.class_name) or "Model"
+    return class_name(data.module.class_name)
 
 
 def _constants(statements: list[Statement]) -> Iterator[Constant]:
@@ -205,7 +215,7 @@ def _unify(plan: ClassPlan) -> None:
             call.add_defaults(names)
 
 
-def _parameters(plan: ClassPlan) -> dict[str, tuple[str, ...]]:
+def _parameters(plan: ClassPlan, names: FileNames) -> dict[str, tuple[str, ...]]:
     """Return the constants that differ between the graphs of a class, those that always agree under one name."""
     columns: dict[str, list[str]] = {}
     constants: dict[str, Constant] = {}
@@ -219,19 +229,20 @@ def _parameters(plan: ClassPlan) -> dict[str, tuple[str, ...]]:
             groups.setdefault(tuple(values), []).append(key)
     found: dict[str, tuple[str, ...]] = {}
     for keys in groups.values():
-        name = _parameter_name(constants[keys[0]], found)
+        name = _parameter_name(constants[keys[0]], found, names)
         found[name] = tuple(keys)
     return found
 
 
-def _parameter_name(constant: Constant, taken: Mapping[str, Any]) -> str:
-    if constant.name not in taken and is_name(constant.name):
+def _parameter_name(constant: Constant, taken: Mapping[str, Any], names: FileNames) -> str:
+    """Return a name that shadows nothing that a constructor of the file uses."""
+    if constant.name not in taken and is_name(constant.name) and not names.is_used(constant.name):
         return constant.name
-    parts = re.sub(r"\W", "_", constant.key).strip("_").split("_")
-    name = "_".join(part for part in parts if part)
-    if name[0].isdigit():
+    parts = re.sub(r"\W", "_", constant.key, flags=re.ASCII).strip("_").split("_")
+    name = "_".join(part for part in parts if part) or "value"
+    if name[0].isdigit() or not is_name(name):
         name = f"layer_{name}"
     number, candidate = 2, name
-    while candidate in taken:
+    while candidate in taken or names.is_used(candidate):
         candidate, number = f"{name}_{number}", number + 1
     return candidate

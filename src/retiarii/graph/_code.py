@@ -52,7 +52,7 @@ def model_code(model: Model, architecture: Mapping[str, Any] | None = None) -> s
     """Return a graph model as the text of a Python file; see `export_code`."""
     literals = Literals(lambda qualified, target: source.name(qualified, target))
     source = UserSource(literals)
-    plans = plan_classes(model, literals, source.reserve)
+    plans = plan_classes(model, literals, source)
     if any(plan.base for plan in plans):
         literals.name("torch.nn.Module")
     classes = [_class_text(plan) for plan in plans]

@@ -13,7 +13,6 @@ from torch.nn.parameter import UninitializedBuffer
 from retiarii.errors import GraphError
 from retiarii.graph._layers import call_arguments
 from retiarii.graph._operation import Kind, Operation, map_nested
-from retiarii.graph._references import resolved
 from retiarii.graph._safe_names import is_name
 from retiarii.graph._torch_layers import constructor_signature
 from retiarii.graph._types import check_method, resolve_class, resolve_function
@@ -125,7 +124,7 @@ def _argument(value: Any, where: str) -> Any:
         return build_layer(value, where)
     if isinstance(value, Expression):
         return value.default()
-    return resolved(value)
+    return value
 
 
 def plain_copy(module: nn.Module) -> nn.Module:

@@ -13,6 +13,7 @@ from retiarii.graph._syntax import is_index, is_scalar_function, is_shape_query
 
 SAME, ADDED, REMOVED, CHANGED = "same", "added", "removed", "changed"
 _MAX_DETAIL = 44
+_ENDS = 2  # the input and the output
 
 _CATEGORIES = {
     "conv": ("Conv", "conv"),
@@ -159,9 +160,11 @@ def _box(
     )  # fmt: skip
     if operation.cell is not None and depth > 0:
         old_cell = before.model.graphs.get(operation.cell) if before is not None else None
-        box.inner = scene_of(owner.model.graphs[operation.cell], old_cell, depth - 1, shapes)
-        if before is not None and status == SAME and _differs(box.inner):
+        inner = scene_of(owner.model.graphs[operation.cell], old_cell, depth - 1, shapes)
+        if before is not None and status == SAME and _differs(inner):
             box.status = CHANGED
+        if len(inner.boxes) > _ENDS:  # a module that only passes values on is drawn like a layer
+            box.inner = inner
     return box
 
 

@@ -16,8 +16,6 @@ from retiarii.graph._operation import Operation
 from retiarii.graph._records import TensorRecord, full_path
 from retiarii.graph._safe_names import is_name, quoted
 
-_LITERAL_ELEMENTS = 64
-
 Construct = Callable[[Operation, str, str], Expression]
 
 
@@ -121,7 +119,8 @@ class InitWriter:
             yield Statement(self._access(path), self._expression(path))
         else:
             owner = self._access(path.rpartition(".")[0])
-            yield Statement("", Call(f"{owner}.add_module", [Text(quoted(name)), self._expression(path)], {}))
+            register = "add_module" if tensor is None else "register_parameter"
+            yield Statement("", Call(f"{owner}.{register}", [Text(quoted(name)), self._expression(path)], {}))
         if self._containers.get(path) == "Module":
             for child in self._children(f"{path}."):
                 yield from self._declaration(child)
@@ -167,7 +166,7 @@ class InitWriter:
         return Call(f"{self._access(owner)}.register_buffer", [Text(quoted(name)), self._value(tensor)], flags)
 
     def _value(self, tensor: TensorRecord) -> Expression:
-        """Return what a tensor starts with; what the state dict will bring is not written out if it is long."""
+        """Return what a tensor starts with: of a buffer, its values, of a parameter, something to load weights into."""
         self._literals.imports.add("import torch")
         shape = Constant(f"{tensor.path}.shape", "shape", self._literals.value(tuple(tensor.shape)))
         kind: dict[str, Expression] = {} if tensor.dtype == "float32" else {"dtype": Text(f"torch.{tensor.dtype}")}
@@ -176,10 +175,9 @@ class InitWriter:
             if plain is not None:
                 return Call(plain, [shape], kind)
             return Call("torch.full", [shape, Text(self._literals.value(tensor.fill))], kind)
-        needs_values = tensor.kind == "constant" or (tensor.kind == "buffer" and not tensor.persistent)
-        elements = torch.Size(tensor.shape).numel()
-        if tensor.value is not None and (needs_values or (tensor.kind == "buffer" and elements <= _LITERAL_ELEMENTS)):
-            return Constant(f"{tensor.path}.value", "value", self._literals.value(tensor.value.detach().cpu()))
+        if tensor.value is not None and tensor.kind != "parameter":
+            values = self._literals.value(tensor.value.detach(), full_path(self._name, tensor.path))
+            return Constant(f"{tensor.path}.value", "value", values)
         if getattr(torch, tensor.dtype).is_floating_point:
             return Call("torch.randn", [shape], kind, suffix=" * 0.02")
         return Call("torch.zeros", [shape], kind)

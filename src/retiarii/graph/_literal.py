@@ -14,7 +14,7 @@ import torch
 
 from retiarii.errors import GraphError
 from retiarii.graph._operation import Kind, Operation
-from retiarii.graph._references import EnumReference, PartialReference, TypeReference
+from retiarii.graph._packing import pack
 from retiarii.graph._safe_names import free_name, keyword_argument, quoted
 from retiarii.graph._types import resolve_any, type_name
 from retiarii.space import Expression
@@ -26,7 +26,9 @@ _MODULES = {
     "operator": ("operator", "import operator"),
     "math": ("math", "import math"),
 }
-RESERVED = frozenset({"torch", "nn", "F", "operator", "math", "functools", "self"})
+RESERVED = frozenset({"torch", "nn", "F", "operator", "math", "functools", "base64", "zlib", "self"})
+_DIGITS = 64
+"""Tensors with more elements are written as bytes."""
 
 
 class Literals:
@@ -143,16 +145,9 @@ class Literals:
     def _enum(self, value: enum.Enum, where: str) -> str:
         return f"{self.name(type_name(type(value)), type(value))}.{value.name}"
 
-    def _partial(self, value: functools.partial[Any] | PartialReference, where: str) -> str:
+    def _partial(self, value: functools.partial[Any], where: str) -> str:
         self.imports.add("import functools")
-        function = value.func if isinstance(value, functools.partial) else value.function
-        return self.call("functools.partial", [function, *value.args], dict(value.keywords), where)
-
-    def _reference(self, value: TypeReference, where: str) -> str:
-        return self.name(value.name, value.resolve())
-
-    def _enum_reference(self, value: EnumReference, where: str) -> str:
-        return f"{self.name(value.type, value.resolve().__class__)}.{value.member}"
+        return self.call("functools.partial", [value.func, *value.args], dict(value.keywords), where)
 
     def _operation(self, value: Operation, where: str) -> str:
         if value.kind is not Kind.MODULE:
@@ -161,7 +156,13 @@ class Literals:
 
     def _tensor(self, value: torch.Tensor, where: str) -> str:
         self.imports.add("import torch")
-        return f"torch.tensor({value.tolist()}, dtype={value.dtype})"  # the digits are exact
+        is_short = value.numel() <= _DIGITS and not value.is_meta and bool(value.isfinite().all())
+        if is_short or value.numel() == 0:
+            shape = "" if value.numel() else f".reshape({tuple(value.shape)})"
+            return f"torch.tensor({value.tolist()}, dtype={value.dtype}){shape}"  # the digits are exact
+        self.imports.update({"import base64", "import zlib"})
+        content = f'bytearray(zlib.decompress(base64.b64decode("{pack(value, where)}")))'
+        return f"torch.frombuffer({content}, dtype={value.dtype}).reshape({tuple(value.shape)})"
 
 
 def layer_source(literals: Literals, operation: Operation, where: str) -> str:
@@ -183,9 +184,7 @@ _WRITERS: list[tuple[Any, Callable[[Literals, Any, str], str]]] = [
     (dict, Literals._dict),
     (slice, Literals._slice),
     ((torch.dtype, torch.device, torch.memory_format, torch.layout), Literals._torch),
-    ((functools.partial, PartialReference), Literals._partial),
-    (TypeReference, Literals._reference),
-    (EnumReference, Literals._enum_reference),
+    (functools.partial, Literals._partial),
     (Operation, Literals._operation),
     (torch.Tensor, Literals._tensor),
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from torch import nn
@@ -117,15 +117,21 @@ class Model:
         return dump_model(self)
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Model:
-        """Read what `to_json` returned. Nothing is imported or run.
+    def from_json(cls, data: Mapping[str, Any], *, modules: Iterable[str] = ()) -> Model:
+        """Read what `to_json` returned, from any source: a graph can only compute.
+
+        Args:
+            data: What the parser of JSON returned.
+            modules: Names of your modules and packages whose basic units, functions and enumerations the graph may
+                use; only these are imported. A graph may call everything that is defined in them, with any arguments.
 
         Raises:
-            GraphError: ``data`` is not a model.
+            GraphError: ``data`` is not a model, or uses something else than operators of PyTorch and Python that
+                compute, layers of ``torch.nn``, and what is defined in ``modules``.
         """
         from retiarii.graph._json import load_model  # as above
 
-        return load_model(data)
+        return load_model(data, modules)
 
     def _repr_svg_(self) -> str:
         from retiarii.graph._drawing import draw  # as above

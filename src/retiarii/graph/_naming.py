@@ -19,6 +19,7 @@ from retiarii.graph._records import INPUT_ID, OUTPUT_ID, GraphData, NodeRecord, 
 from retiarii.graph._syntax import is_index, is_scalar_function, is_shape_query
 
 _MERGES = {f"operator.{name}" for name in ("add", "iadd", "mul", "imul", "sub", "truediv")} | {"torch.add", "torch.mul"}
+_LIBRARIES = ("torch.", "operator.", "math.", "builtins.")
 _MODULES = (Kind.MODULE, Kind.GRAPH, Kind.CHOICE)
 
 
@@ -173,7 +174,9 @@ def _own_name(record: NodeRecord) -> str:
         name = parts[-1]
     else:
         name = record.name if record.operation.kind in _MODULES else record.operation.short_type
-    name = re.sub(r"\W", "_", name).strip("_").lower() or "value"
+    name = re.sub(r"\W", "_", name, flags=re.ASCII).strip("_").lower() or "value"
+    if record.operation.kind is Kind.FUNCTION and not record.operation.type.startswith(_LIBRARIES):
+        name = f"{name}_result"  # the function itself has its name
     if keyword.iskeyword(name) or hasattr(builtins, name) or name in RESERVED or name[0].isdigit():
         return f"{name}_" if not name[0].isdigit() else f"value_{name}"
     return name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keyword
 import re
+import unicodedata
 from collections.abc import Container
 from typing import Any
 
@@ -12,8 +13,23 @@ _PATH = re.compile(r"[^\"'\\\n\r{}]+")
 
 
 def is_name(text: str) -> bool:
-    """Return whether a text can stand in source code as a variable, an attribute, or the name of an argument."""
-    return text.isidentifier() and not keyword.iskeyword(text)
+    """Return whether a text can stand in source code as a variable, an attribute, or the name of an argument.
+
+    Python reads other forms of the same letters as one name, and gives names with two underscores in front another one
+    inside of a class.
+    """
+    is_mangled = text.startswith("__") and not text.endswith("__")
+    is_plain = text.isidentifier() and unicodedata.normalize("NFKC", text) == text
+    return is_plain and not keyword.iskeyword(text) and not is_mangled
+
+
+def class_name(name: str) -> str:
+    """Return a name that a class can have in source code, as close to the given one as possible."""
+    text = unicodedata.normalize("NFKC", re.sub(r"\W", "_", name, flags=re.ASCII if not name.isidentifier() else 0))
+    if not text or text[0].isdigit():
+        text = f"Layer{text}"
+    text = text.lstrip("_") if text.startswith("__") else text
+    return text if is_name(text) else f"{text or 'Layer'}_"
 
 
 def quoted(text: str) -> str:
@@ -41,7 +57,7 @@ def identifier(name: Any) -> str:
     Raises:
         ValueError: It is none.
     """
-    if not isinstance(name, str) or not is_name(name):
+    if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name):
         raise ValueError(f"{name!r} is no identifier")
     return name
 
@@ -63,6 +79,17 @@ def path(name: Any) -> str:
     Raises:
         ValueError: It is none, or has characters that names of modules do not have.
     """
-    if not isinstance(name, str) or not _PATH.fullmatch(name):
+    if not isinstance(name, str) or not _PATH.fullmatch(name) or "" in name.split("."):
         raise ValueError(f"{name!r} is no path of a module")
     return name
+
+
+def text(value: Any) -> str:
+    """Return a text.
+
+    Raises:
+        ValueError: It is none.
+    """
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is no text")
+    return value

@@ -34,6 +34,18 @@ def source_of(target: Any) -> str:
     return script.definition(target)
 
 
+def file_tree(target: Any) -> ast.Module:
+    """Return the syntax tree of the file that defines a class or function; an empty one if there is no file."""
+    if is_from_elsewhere(target):
+        script = _Script.of(target)
+        return script.tree if script is not None else ast.Module([], [])
+    module = sys.modules.get(getattr(target, "__module__", ""))
+    try:
+        return ast.parse(inspect.getsource(module)) if module is not None else ast.Module([], [])
+    except (OSError, TypeError, SyntaxError):
+        return ast.Module([], [])
+
+
 def is_from_elsewhere(target: Any) -> bool:
     """Return whether an object was defined in the ``__main__`` of another process."""
     here = vars(sys.modules["__main__"])
@@ -73,7 +85,7 @@ class _Script:
     def __init__(self, path: str) -> None:
         text = Path(path).read_text(encoding="utf-8")
         self._lines = text.splitlines(keepends=True)
-        self._tree = ast.parse(text)
+        self.tree = ast.parse(text)
         self._codes = {(code.co_name, code.co_code, code.co_names) for code in _codes(compile(text, path, "exec"))}
 
     @staticmethod
@@ -88,7 +100,7 @@ class _Script:
         Raises:
             OSError: It is not there, or was changed.
         """
-        body: list[ast.stmt] = self._tree.body
+        body: list[ast.stmt] = self.tree.body
         node: ast.stmt | None = None
         for name in target.__qualname__.split("."):
             node = next((node for node in body if getattr(node, "name", None) == name), None)
@@ -114,7 +126,7 @@ class _Script:
 
     def _base(self, name: str, target: Any) -> tuple[bool, Any]:
         """Look among the base classes, which no function refers to."""
-        for node in ast.walk(self._tree):
+        for node in ast.walk(self.tree):
             if isinstance(node, ast.ClassDef) and node.name == target.__name__:
                 for base, cls in zip(node.bases, getattr(target, "__bases__", ()), strict=False):
                     if isinstance(base, ast.Name) and base.id == name:
@@ -122,7 +134,7 @@ class _Script:
         return False, None
 
     def _import(self, name: str, target: Any) -> tuple[bool, Any]:
-        for node in ast.walk(self._tree):
+        for node in ast.walk(self.tree):
             if isinstance(node, (ast.Import, ast.ImportFrom)):
                 for alias in node.names:
                     if name == (alias.asname or alias.name.split(".")[0]):
@@ -130,7 +142,7 @@ class _Script:
         return False, None
 
     def _constant(self, name: str, target: Any) -> tuple[bool, Any]:
-        for statement in self._tree.body:
+        for statement in self.tree.body:
             if isinstance(statement, ast.Assign) and name in map(ast.unparse, statement.targets):
                 try:
                     return True, ast.literal_eval(statement.value)
@@ -141,8 +153,8 @@ class _Script:
     @property
     def _defined(self) -> set[str]:
         """The names of what the script defines."""
-        assigned = {node.id for node in ast.walk(self._tree) if isinstance(node, ast.Name) and _is_stored(node)}
-        return assigned | {getattr(statement, "name", "") for statement in self._tree.body}
+        assigned = {node.id for node in ast.walk(self.tree) if isinstance(node, ast.Name) and _is_stored(node)}
+        return assigned | {getattr(statement, "name", "") for statement in self.tree.body}
 
 
 @lru_cache(maxsize=4)

@@ -12,7 +12,6 @@ import ast
 import builtins
 import inspect
 import io
-import re
 import symtable
 import sys
 import sysconfig
@@ -26,12 +25,14 @@ from torch import nn
 
 from retiarii.errors import GraphError
 from retiarii.graph._literal import RESERVED, Literals
-from retiarii.graph._script import functions_of, is_from_elsewhere, lookup, source_of
+from retiarii.graph._safe_names import class_name
+from retiarii.graph._script import file_tree, functions_of, is_from_elsewhere, lookup, source_of
 from retiarii.graph._types import resolve_any, type_name
 from retiarii.nn.pytorch import is_basic_unit
 from retiarii.nn.pytorch._layers import layer_class
 
 _OWN = "retiarii"
+_CALLED = ("OrderedDict", "dict", "float", "frozenset", "getattr", "set", "slice", "super")  # by generated constructors
 _LIBRARIES = tuple(
     {str(Path(sysconfig.get_paths()[name]).resolve()) for name in ("purelib", "platlib", "stdlib", "platstdlib")}
 )
@@ -50,7 +51,7 @@ class UserSource:
     def __init__(self, literals: Literals) -> None:
         self.definitions: list[str] = []
         self._literals = literals
-        self._names: dict[str, Any] = dict.fromkeys(RESERVED)
+        self._names: dict[str, Any] = dict.fromkeys((*RESERVED, *_CALLED))
         self._known: dict[int, str] = {}
         self._keep: list[Any] = []  # what `_known` has the ids of must not go away
 
@@ -62,6 +63,10 @@ class UserSource:
         self._names[unique] = None
         return unique
 
+    def is_used(self, name: str) -> bool:
+        """Return whether something in the file has a name."""
+        return name in self._names
+
     def name(self, qualified: str, target: Any) -> str:
         """Return the name of a class or function in the exported file; define or import it there.
 
@@ -72,7 +77,7 @@ class UserSource:
         known = self._known.get(id(target))
         if known is not None:
             return known
-        short = re.sub(r"\W", "_", getattr(target, "__name__", qualified.rpartition(".")[2]))
+        short = class_name(getattr(target, "__name__", qualified.rpartition(".")[2]))
         name = self.reserve(short)
         self._known[id(target)] = name
         self._keep.append(target)
@@ -118,6 +123,10 @@ class UserSource:
         if not found:
             return
         value = layer_class(value)
+        statement = _library_import(used, value, target)
+        if statement is not None and self._names.setdefault(used, value) is value:
+            self._literals.imports.add(statement)
+            return
         if isinstance(value, ModuleType):
             self._refer_to_module(used, value, target, text)
         elif isinstance(value, type) or inspect.isroutine(value):
@@ -201,6 +210,27 @@ def _lookup(name: str, target: Any) -> tuple[bool, Any]:
     if name in namespace:
         return True, namespace[name]
     return False, getattr(builtins, name, None)
+
+
+def _library_import(used: str, value: Any, target: Any) -> str | None:
+    """Return the statement by which the user's file imports a name from a library, where it can be repeated.
+
+    Many objects do not know where they can be imported from, such as ``types.FunctionType``, which says that it is
+    ``builtins.function``.
+    """
+    if used in RESERVED or isinstance(value, ModuleType):
+        return None
+    for statement in ast.walk(file_tree(target)):
+        if not isinstance(statement, ast.ImportFrom) or statement.level or statement.module is None:
+            continue
+        source = sys.modules.get(statement.module)
+        if source is None or not _is_library(source):
+            continue
+        for alias in statement.names:
+            if (alias.asname or alias.name) == used and getattr(source, alias.name, None) is value:
+                suffix = "" if alias.name == used else f" as {used}"
+                return f"from {statement.module} import {alias.name}{suffix}"
+    return None
 
 
 def _global_names(text: str) -> list[str]:

@@ -1,11 +1,8 @@
-"""Names of classes and functions: one canonical spelling, and the only place where a name becomes an object.
+"""Names of classes and functions: one canonical spelling, and from a name to the object.
 
-Reading a graph never imports anything. A name is resolved when a model is built, and then
-
-- functions must be PyTorch operators, of the modules ``operator`` or ``math``, a few harmless built-ins, or functions
-  of the user's own modules;
-- classes must be subclasses of ``torch.nn.Module``. A class outside of PyTorch is imported from its module, which runs
-  that module: build models only from graphs that you trust.
+Names in graphs from files are checked by `retiarii.graph._allowed` when they are read. What is left for here are names
+that a mutator or a user wrote: functions have to be PyTorch's operators, of the modules ``operator`` or ``math``,
+harmless built-ins, or functions of the user's own modules; classes have to be subclasses of ``torch.nn.Module``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Values in graphs as JSON: `encode` and `decode` are exact inverses, and decoding never imports or runs anything."""
+"""Values in graphs as JSON: `encode`, of which `Decoder.value` is the exact inverse."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ import torch
 from retiarii.errors import GraphError
 from retiarii.graph._construct import check_arguments_known
 from retiarii.graph._operation import Cast, Input, Inputs, Kind, Operation
-from retiarii.graph._references import EnumReference, PartialReference, TypeReference
-from retiarii.graph._safe_names import identifier, path, qualified
+from retiarii.graph._packing import pack
 from retiarii.graph._types import type_name
 
 
@@ -42,26 +41,6 @@ def encode(value: Any, where: str = "") -> Any:
     )
 
 
-def decode(data: Any) -> Any:
-    """Return the value that `encode` was given.
-
-    Raises:
-        GraphError: ``data`` was not made by `encode`.
-    """
-    if isinstance(data, list):
-        return [decode(item) for item in data]
-    if not isinstance(data, Mapping):
-        return data
-    if len(data) == 1:
-        ((tag, content),) = data.items()
-        if tag in _DECODERS:
-            try:
-                return _DECODERS[tag](content)
-            except (TypeError, ValueError, KeyError, AttributeError) as err:
-                raise GraphError(f"{data!r} is not a value of a graph: {err}") from err
-    raise GraphError(f"{data!r} is not a value of a graph.")
-
-
 def _number(value: Any, where: str) -> Any:
     if isinstance(value, complex):
         return {"$complex": [repr(value.real), repr(value.imag)]}
@@ -78,17 +57,14 @@ def _dict(value: Mapping[Any, Any], where: str) -> Any:
     return {"$dict": [[encode(key, where), encode(item, where)] for key, item in value.items()]}
 
 
-def _partial(value: functools.partial[Any] | PartialReference, where: str) -> Any:
-    function = value.func if isinstance(value, functools.partial) else value.function
-    return {"$partial": [encode(function, where), encode(list(value.args), where), encode(dict(value.keywords), where)]}
+def _partial(value: functools.partial[Any], where: str) -> Any:
+    return {
+        "$partial": [encode(value.func, where), encode(list(value.args), where), encode(dict(value.keywords), where)]
+    }
 
 
 def _tensor(value: torch.Tensor, where: str) -> Any:
-    if value.numel() > 65536:
-        raise GraphError(f"Node {where!r} has a tensor of {value.numel()} elements among its arguments.", node=where)
-    items = value.detach().cpu()
-    plain = [repr(item) for item in items.flatten().tolist()]
-    return {"$tensor": [str(value.dtype).removeprefix("torch."), list(value.shape), plain]}
+    return {"$tensor": [str(value.dtype).removeprefix("torch."), list(value.shape), pack(value, where)]}
 
 
 def _operation(value: Operation, where: str) -> Any:
@@ -116,23 +92,6 @@ def encode_operation(operation: Operation, where: str) -> dict[str, Any]:
     return data
 
 
-def decode_operation(data: Mapping[str, Any]) -> Operation:
-    """Return the operation that `encode_operation` was given."""
-    parameters = decode(data["parameters"]) if "parameters" in data else {}
-    if Kind(data["kind"]) is Kind.ATTRIBUTE:
-        path(parameters["name"])
-    cast = _decode_cast(*data["cast"]) if "cast" in data else Cast()
-    return Operation(Kind(data["kind"]), qualified(data["type"]), parameters, data.get("cell"), cast=cast)
-
-
-def _decode_cast(dtype: Any, frozen: Any) -> Cast:
-    if dtype is not None:
-        _torch(dtype, torch.dtype)
-    if not isinstance(frozen, bool):
-        raise TypeError(f"{frozen!r} is neither true nor false")
-    return Cast(dtype, frozen)
-
-
 _ENCODERS: list[tuple[Any, Callable[[Any, str], Any]]] = [
     (enum.Enum, lambda value, where: {"$enum": [type_name(type(value)), value.name]}),
     ((int, float, complex), _number),
@@ -149,57 +108,7 @@ _ENCODERS: list[tuple[Any, Callable[[Any, str], Any]]] = [
     (torch.dtype, lambda value, where: {"$dtype": str(value).removeprefix("torch.")}),
     (torch.device, lambda value, where: {"$device": str(value)}),
     ((torch.memory_format, torch.layout), lambda value, where: {"$torch": str(value).removeprefix("torch.")}),
-    (TypeReference, lambda value, where: {"$type": value.name}),
-    (EnumReference, lambda value, where: {"$enum": [value.type, value.member]}),
-    ((functools.partial, PartialReference), _partial),
+    (functools.partial, _partial),
     (torch.Tensor, _tensor),
     (Operation, _operation),
 ]
-
-_TRUTH = {"True": True, "False": False}
-
-
-def _decode_tensor(content: Any) -> torch.Tensor:
-    dtype, shape, items = content
-    return torch.tensor([_decode_number(item) for item in items], dtype=_torch(dtype, torch.dtype)).reshape(shape)
-
-
-def _decode_number(text: str) -> float | int | bool:
-    if text in _TRUTH:
-        return _TRUTH[text]
-    return float(text) if any(letter in text for letter in ".en") else int(text)
-
-
-def _torch(name: str, kind: type | tuple[type, ...]) -> Any:
-    value = getattr(torch, name)
-    if not isinstance(value, kind):
-        raise TypeError(f"torch.{name} is a {type(value).__name__}")
-    return value
-
-
-def _decode_partial(content: Any) -> PartialReference:
-    function, args, keywords = content
-    return PartialReference(decode(function), tuple(decode(args)), decode(keywords))
-
-
-_DECODERS: dict[str, Callable[[Any], Any]] = {
-    "$float": float,
-    "$complex": lambda content: complex(float(content[0]), float(content[1])),
-    "$size": torch.Size,
-    "$input": Input,
-    "$inputs": Inputs,
-    "$tuple": lambda content: tuple(decode(item) for item in content),
-    "$set": lambda content: {decode(item) for item in content},
-    "$frozenset": lambda content: frozenset(decode(item) for item in content),
-    "$dict": lambda content: {decode(key): decode(item) for key, item in content},
-    "$slice": lambda content: slice(*(decode(part) for part in content)),
-    "$ellipsis": lambda content: ...,
-    "$dtype": lambda content: _torch(content, torch.dtype),
-    "$device": torch.device,
-    "$torch": lambda content: _torch(content, (torch.memory_format, torch.layout)),
-    "$type": lambda content: TypeReference(qualified(content)),
-    "$enum": lambda content: EnumReference(qualified(content[0]), identifier(content[1])),
-    "$partial": _decode_partial,
-    "$tensor": _decode_tensor,
-    "$layer": decode_operation,
-}
