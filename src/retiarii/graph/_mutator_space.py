@@ -79,7 +79,11 @@ class MutatorSpace(SearchSpace):
         self, engine: GraphEngine, static: SearchSpace | None = None, constraints: Sequence[Constraint] = ()
     ) -> None:
         self.engine = engine
-        self.static = SearchSpace((static or engine.inline_space).choices)
+        inline = engine.inline_space
+        if static is None:
+            constraints = (*inline.constraints, *constraints)
+        # Without the constraints of the model's own parts, which it cannot be built without, the mutators cannot run.
+        self.static = SearchSpace((static or inline).choices, inline.constraints)
         default = self.static.default()
         self.met_by_default: list[Categorical] = engine.run(default, Categorical.default).choices
         super().__init__((*self.static.choices, *self.met_by_default), constraints)

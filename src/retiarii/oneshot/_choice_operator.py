@@ -127,6 +127,9 @@ class _OwnChoices:
         for decision in self._lookup.decisions_in(value):
             self.found[decision.label] = decision
 
+    def constraint(self, make: Any) -> None:
+        """Leave constraints alone: the space of the supernet has them."""
+
     def child(self, parent: nn.Module, name: str) -> None:
         """Leave the children alone: they have operators of their own."""
 

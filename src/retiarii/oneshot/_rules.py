@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from torch import nn
 
 from retiarii.errors import SupernetError
-from retiarii.nn.pytorch import Cell, InputChoice, LayerChoice, Repeat
+from retiarii.nn.pytorch import Cell, InputChoice, LayerChoice, NasBench101Cell, Repeat
 from retiarii.nn.pytorch._recording import ModuleCall
 from retiarii.oneshot._cell import CellOperator
 from retiarii.oneshot._choice_operator import ChoiceOperator
@@ -114,11 +114,26 @@ def separate_rule(module: Any, site: Site) -> nn.Module:
     return SeparateLayers(site.path, site.configurations(), site.call, module, site.convert)
 
 
+def refused_graph(module: NasBench101Cell, site: Site) -> nn.Module:
+    """Refuse a cell whose operations have shapes that depend on all of its decisions at once.
+
+    Raises:
+        SupernetError: Always.
+    """
+    raise SupernetError(
+        f"{site.path or 'The model'} is the NasBench101Cell {module.label!r}, which one-shot strategies cannot train: "
+        "the widths of its operations depend on the whole graph, so they share no weights. Use a multi-trial strategy, "
+        "or a Cell or NasBench201Cell.",
+        path=site.path,
+    )
+
+
 DEFAULT_RULES: Mapping[type[nn.Module], Rule] = {
     LayerChoice: choice_rule(LayerChoiceOperator),
     InputChoice: choice_rule(InputChoiceOperator),
     Repeat: choice_rule(RepeatOperator),
     Cell: cell_rule,
+    NasBench101Cell: refused_graph,
     **{layer: slice_rule(rule) for layer, rule in SLICE_RULES.items()},
 }
 """The rules that `build_supernet` uses. To add one: ``{**DEFAULT_RULES, MyLayer: slice_rule(SliceRule(...))}``.

@@ -14,8 +14,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from retiarii.nn.pytorch._attributes import ChosenValue
+from retiarii.nn.pytorch._auto_activation import AutoActivation
 from retiarii.nn.pytorch._cell import Cell
 from retiarii.nn.pytorch._chosen_cell import ChosenCell
+from retiarii.nn.pytorch._chosen_graph import ChosenNasBench101Cell
 from retiarii.nn.pytorch._chosen_inputs import ChosenInputs
 from retiarii.nn.pytorch._decorators import basic_unit, is_basic_unit, model_wrapper
 from retiarii.nn.pytorch._extract import extract_space
@@ -25,6 +27,8 @@ from retiarii.nn.pytorch._input_choice import InputChoice
 from retiarii.nn.pytorch._layer_choice import LayerChoice
 from retiarii.nn.pytorch._layers import torch_name, torch_names
 from retiarii.nn.pytorch._losses import WeightsLostWarning
+from retiarii.nn.pytorch._nas_bench_101 import NasBench101Cell
+from retiarii.nn.pytorch._nas_bench_201 import NasBench201Cell
 from retiarii.nn.pytorch._parameter import ModelParameterChoice
 from retiarii.nn.pytorch._placeholder import Placeholder
 from retiarii.nn.pytorch._repeat import Repeat
@@ -36,9 +40,11 @@ if TYPE_CHECKING:
     from torch.nn import *  # noqa: F403 - type checkers see the classes that the factories stand for
 
 __all__ = [
+    "AutoActivation",
     "Cell",
     "ChosenCell",
     "ChosenInputs",
+    "ChosenNasBench101Cell",
     "ChosenValue",
     "FloatRange",
     "InputChoice",
@@ -46,6 +52,8 @@ __all__ = [
     "LayerChoice",
     "ModelParameterChoice",
     "Mutable",
+    "NasBench101Cell",
+    "NasBench201Cell",
     "Placeholder",
     "Repeat",
     "ValueChoice",

@@ -33,8 +33,10 @@ from torch.nn import quantized as quantized
 from torch.nn import utils as utils
 
 from retiarii.nn.pytorch._attributes import ChosenValue as ChosenValue
+from retiarii.nn.pytorch._auto_activation import AutoActivation as AutoActivation
 from retiarii.nn.pytorch._cell import Cell as Cell
 from retiarii.nn.pytorch._chosen_cell import ChosenCell as ChosenCell
+from retiarii.nn.pytorch._chosen_graph import ChosenNasBench101Cell as ChosenNasBench101Cell
 from retiarii.nn.pytorch._chosen_inputs import ChosenInputs as ChosenInputs
 from retiarii.nn.pytorch._decorators import basic_unit as basic_unit
 from retiarii.nn.pytorch._decorators import is_basic_unit as is_basic_unit
@@ -47,6 +49,8 @@ from retiarii.nn.pytorch._layer_choice import LayerChoice as LayerChoice
 from retiarii.nn.pytorch._layers import torch_name as torch_name
 from retiarii.nn.pytorch._layers import torch_names as torch_names
 from retiarii.nn.pytorch._losses import WeightsLostWarning as WeightsLostWarning
+from retiarii.nn.pytorch._nas_bench_101 import NasBench101Cell as NasBench101Cell
+from retiarii.nn.pytorch._nas_bench_201 import NasBench201Cell as NasBench201Cell
 from retiarii.nn.pytorch._parameter import ModelParameterChoice as ModelParameterChoice
 from retiarii.nn.pytorch._placeholder import Placeholder as Placeholder
 from retiarii.nn.pytorch._repeat import Repeat as Repeat

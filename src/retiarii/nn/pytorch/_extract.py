@@ -41,7 +41,8 @@ def extract_space(model: nn.Module, constraints: Sequence[Constraint] = ()) -> S
         TypeError: This is no model.
         SpaceError: The depth of a `Repeat` has too many combinations to write down its conditions.
     """
-    return SearchSpace(Survey(require_module(model, "extract_space")).result(), constraints)
+    survey = Survey(require_module(model, "extract_space"))
+    return SearchSpace(survey.result(), (*survey.constraints(), *constraints))
 
 
 def first_number(model: nn.Module) -> int:
@@ -77,6 +78,7 @@ class Survey:
         self._path = [type(root).__name__]
         self._condition: Condition = ALWAYS
         self._found: list[Choice] = []
+        self._constraints: list[Callable[[Callable[[str], str]], Constraint]] = []
         self._contents: dict[str, tuple[Any, str]] = {}
         self._unknown: list[tuple[str, SpaceError]] = []
         self._registered = {id(module) for module in root.modules()}
@@ -95,6 +97,15 @@ class Survey:
     def unknown(self, label: str, error: SpaceError) -> None:
         """Report a choice whose domain is not known; there is a space only when all domains are."""
         self._unknown.append((label, error))
+
+    def constraint(self, make: Callable[[Callable[[str], str]], Constraint]) -> None:
+        """Report a constraint on the choices of the module that is being visited.
+
+        Args:
+            make: Makes it, given what turns the label of a declaration into the final one. Constraints that are the
+                same have to be equal; where their choices are not active, they hold.
+        """
+        self._constraints.append(make)
 
     def expression(self, value: Any, argument: str) -> None:
         """Report the choices in an argument or attribute of the module that is being visited."""
@@ -184,6 +195,11 @@ class Survey:
             raise self._unknown[0][1]
         first = self.first_number()
         return [_with_final_labels(choice, first) for choice in self._found]
+
+    def constraints(self) -> tuple[Constraint, ...]:
+        """Return the constraints that modules reported, each once."""
+        first = self.first_number()
+        return tuple(dict.fromkeys(make(lambda label: _final_label(label, first)) for make in self._constraints))
 
     def first_number(self) -> int:
         """Return the creation number of the first choice that was numbered outside of a namespace.
