@@ -10,8 +10,8 @@ import psutil
 import pytest
 
 from retiarii.execution import TemplateExecutor, _template_process
-from retiarii.testing._acts import job_for, perform
-from retiarii.testing.execution import PATIENCE_S, eventually, is_running, pids_in
+from retiarii.testing._acts import job_for, litter, perform
+from retiarii.testing.execution import PATIENCE_S, eventually, is_running, pids_in, watch
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells who the orphans below a process are")
 
@@ -92,6 +92,19 @@ def test_whoever_ignores_its_children_leaves_nothing_behind_either(start):
     pids = [int(word) for word in line.split()]
     assert manager.stdout.readline() == "closed\n"
     assert not any(is_running(pid) for pid in pids)
+
+
+def ignore_children(job, report):
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    return litter(job, report)
+
+
+def test_a_trial_that_ignores_its_children_leaves_nothing_behind_either():
+    with TemplateExecutor(ignore_children) as executor:
+        executor.submit(job_for("any"))
+        pids = pids_in(watch(executor, [0]))
+        assert len(pids) == 4
+        assert all_gone(pids)
 
 
 def test_closing_ends_a_template_that_is_stopped(monkeypatch):

@@ -13,6 +13,7 @@ from retiarii.terminal import coloured, joined, plain, visible_line
 if TYPE_CHECKING:
     from retiarii.trial import Metrics, Trial
 
+_FIRST_STEPS, _LAST_STEPS = 20, 80  # of those that a trial reported; a table of a million takes minutes
 _STATE_STYLES = {"running": "green", "completed": "blue", "failed": "red", "pruned": "yellow", "interrupted": "yellow"}
 
 
@@ -60,8 +61,12 @@ def _print_intermediates(trial: Trial, out: Console) -> None:
     out.print()
     out.print(heading("Reported on the way"))
     table = plain_table("step", "metrics", right=("step",))
-    for step, metrics in enumerate(trial.intermediates):
-        table.add_row(str(step), plain(_metrics_text(metrics)))
+    count = len(trial.intermediates)
+    for step in range(count):
+        if step == _FIRST_STEPS and count > _FIRST_STEPS + _LAST_STEPS:
+            table.add_row("...", plain(f"{count - _FIRST_STEPS - _LAST_STEPS:,} more (--json has them all)"))
+        if step < _FIRST_STEPS or step >= count - _LAST_STEPS:
+            table.add_row(str(step), plain(_metrics_text(trial.intermediates[step])))
     out.print(table)
 
 

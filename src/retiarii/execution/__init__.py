@@ -1,13 +1,13 @@
 """Where trials run: each in a process of its own, or, for debugging, in this one.
 
 An `Executor` takes `TrialJob`s and gives events: `TrialStarted`, `TrialReported` and, once per job, `TrialEnded`. What
-a trial does is a `Task`, a callable; `NasTask` is the one
-that has an `Engine` build the network of an architecture and evaluates it. `TemplateExecutor` keeps
-a *template* process that has imported torch and loaded the task, model and data included, and forks a child of it per
-trial: isolated, yet started in milliseconds, the data shared copy-on-write. The template watches its children, their
-time and their memory, and ends with this process, however that ends. `InProcessExecutor` runs one trial after the
-other, right here. A trial that fails is an event with its reason, never an exception; only the machinery itself
-raises. Nothing here knows strategies or stores.
+a trial does is a `Task`, a callable; `NasTask` is the one that has an `Engine` build the network of an architecture and
+evaluates it. `TemplateExecutor` keeps a *template* process that has imported torch and loaded the task, model and data
+included, and forks a child of it per trial: isolated, yet started in milliseconds, the data shared copy-on-write. The
+template watches its children, their time and their memory. A *guardian* process between this one and the template ends
+what is left when one of them dies. `InProcessExecutor` runs one trial after the other, right here. A trial that fails
+is an event with its reason, never an exception; only the machinery itself raises. Nothing here knows strategies or
+stores.
 """
 
 from __future__ import annotations

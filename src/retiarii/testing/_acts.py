@@ -84,6 +84,26 @@ def nothing(job: TrialJob, report: Report) -> Metrics:
     return None  # type: ignore[return-value] # the point of it
 
 
+def huge_number(job: TrialJob, report: Report) -> Metrics:
+    """Return a whole number that no float holds."""
+    return {"default": 10**400}
+
+
+def no_number(job: TrialJob, report: Report) -> Metrics:
+    """Return what raises when it is asked for its number, as arrays of several elements do."""
+    return {"default": _Elements()}  # type: ignore[dict-item] # the point of it
+
+
+def too_much(job: TrialJob, report: Report) -> Metrics:
+    """Return megabytes of metrics."""
+    return {"default": 1.0, "x" * (2 * MIB): 0.0}
+
+
+class _Elements:
+    def item(self) -> float:
+        raise ValueError("can only convert an array of size 1 to a Python scalar")
+
+
 def invalid_model(job: TrialJob, report: Report) -> Metrics:
     """Be a model that does not build."""
     raise FreezeError("no such model")
@@ -281,6 +301,9 @@ ACTS: dict[str, Act] = {
         leave,
         not_a_number,
         nothing,
+        huge_number,
+        no_number,
+        too_much,
         invalid_model,
         check_architecture,
         fork_and_return,

@@ -171,9 +171,9 @@ class ExecutorConformance:
         assert failure.message.endswith("end")
         assert "\0" not in (failure.message + failure.traceback).encode().decode()
 
-    @pytest.mark.parametrize("act", ["not_a_number", "nothing"])
+    @pytest.mark.parametrize("act", ["not_a_number", "nothing", "huge_number", "no_number", "too_much"])
     def test_a_result_that_is_no_number_is_a_bad_metric(self, played: Played, act: str) -> None:
-        """NaN and None are nothing to compare."""
+        """NaN, None, what no float holds, what raises and what is too long to be a number are nothing to compare."""
         assert failure_of(played[act]).kind is FailureKind.BAD_METRIC
 
     def test_a_model_that_does_not_build_is_told_apart(self, played: Played) -> None:
