@@ -301,6 +301,33 @@ def test_the_documented_matrix_is_what_comes_out(row):
     assert [cell(row, name) for name in STRATEGIES] == documented[row]
 
 
+@pytest.mark.filterwarnings("ignore:enable_nested_tensor")
+@pytest.mark.parametrize("row", ROWS)
+def test_what_a_search_computes_with_is_where_the_supernet_is(row):
+    """The meta device stands in for a GPU: it refuses to compute with tensors of the CPU."""
+    for name in ("DARTS", "GumbelDARTS", "PCDARTS"):
+        try:
+            search = STRATEGIES[name].search(nn.Sequential(conv(), ROWS[row]()), seed=0)
+            on_meta(search)
+            for learning in (False, True):
+                search._apply(learning=learning)
+                output = search.supernet(torch.randn(4, 4, 4, 4, device="meta"))
+                assert output.device.type == "meta"
+            torch.autograd.grad(output.sum(), list(search.parameters), allow_unused=True)
+            network = subnet(search, search.supernet.space.sample(random.Random(0)))
+            assert {tensor.device.type for tensor in (*network.parameters(), *network.buffers())} == {"meta"}
+        except SupernetError:
+            pass  # as the matrix says
+
+
+def on_meta(search):
+    """Bring a supernet and the parameters of its search to the meta device, where parameters cannot go in place."""
+    search.supernet.module.to("meta")
+    ours = search.parameters
+    ours.by_label = {label: torch.nn.Parameter(alpha.to("meta")) for label, alpha in ours.by_label.items()}
+    ours._members = {label: None if m is None else m.to("meta") for label, m in ours._members.items()}
+
+
 def test_the_document_has_no_other_rows():
     text = (Path(__file__).resolve().parents[2] / "docs" / "oneshot.md").read_text()
     table = [

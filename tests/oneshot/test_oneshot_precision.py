@@ -10,6 +10,7 @@ import retiarii.nn.pytorch as nn
 from retiarii.nn.pytorch._freezer import Frozen
 from retiarii.nn.pytorch.mutation_utils import Mutable
 from retiarii.oneshot import DARTS, ENAS, PCDARTS, DrNAS, GumbelDARTS, Proxyless, build_supernet, compile_candidates
+from retiarii.oneshot._data import Cycle
 from retiarii.space import Categorical
 
 
@@ -109,6 +110,27 @@ def test_the_second_order_gradient_is_the_same_under_autocast():
     torch.testing.assert_close(gradients(True, unrolled=True), gradients(False, unrolled=True))
     first_order = gradients(False)
     assert (gradients(True, unrolled=True)[0] - first_order[0]).norm() > 0.1 * first_order[0].norm()
+
+
+class StateOnGpu:
+    """A fake: the state of a generator that was loaded to a GPU, which torch takes back only from the CPU."""
+
+    def __init__(self, state):
+        self.state = state
+
+    def cpu(self):
+        return self.state
+
+
+def test_the_order_of_batches_goes_on_when_its_state_was_loaded_to_a_gpu():
+    loader = torch.utils.data.DataLoader(range(8), batch_size=2, shuffle=True)
+    torch.manual_seed(0)
+    cycle = Cycle(loader)
+    next(cycle)
+    state = cycle.state_dict()
+    rest = [next(cycle).tolist() for _ in range(3)]
+    again = Cycle(loader, start={**state, "generator": StateOnGpu(state["generator"])})
+    assert [next(again).tolist() for _ in range(3)] == rest
 
 
 @pytest.mark.gpu

@@ -6,6 +6,8 @@ import pytest
 import torch
 
 import retiarii.nn.pytorch as nn
+from retiarii.nn.pytorch._freezer import Frozen
+from retiarii.nn.pytorch.mutation_utils import Mutable
 from retiarii.oneshot import (
     DARTS,
     DEFAULT_RULES,
@@ -17,6 +19,7 @@ from retiarii.oneshot import (
     build_supernet,
     slice_rule,
 )
+from retiarii.space import Categorical
 
 ALL = [RandomOneShot(), ENAS(), DARTS(), Proxyless()]
 
@@ -141,3 +144,26 @@ def test_a_candidate_that_returns_something_else_is_refused_with_the_label():
         search.reset()
         with pytest.raises(SupernetError, match=r"'0' \(label 'op'\) return NoneType, Tensor"):
             search.supernet(torch.randn(2, 3))
+
+
+def test_a_primitive_that_makes_weights_for_each_architecture_is_not_trained_in_vain():
+    size = Categorical("size", (2, 4))
+
+    class Sized(Mutable):
+        def declare_choices(self, survey):
+            survey.choice(size)
+
+        def freeze_by(self, freezer):
+            width = freezer.value(size)
+            return Frozen(nn.Sequential(nn.Linear(3, width), nn.Linear(width, 3)))
+
+        def forward(self, x):
+            return x
+
+    search = RandomOneShot().search(nn.Sequential(Sized()))
+    search.reset()
+    with pytest.raises(
+        SupernetError, match=r"'0' \(label 'size'\) is a Sized.*new weights.*multi-trial strategy"
+    ) as error:
+        search.supernet(torch.randn(2, 3))
+    assert error.value.path == "0"

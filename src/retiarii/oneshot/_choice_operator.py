@@ -14,7 +14,7 @@ from retiarii.nn.pytorch._freezer import Freezer, Frozen
 from retiarii.nn.pytorch.mutation_utils import Mutable
 from retiarii.oneshot._decision import Decision
 from retiarii.oneshot._lookup import Lookup
-from retiarii.oneshot._operator import Operator
+from retiarii.oneshot._operator import Operator, labelled
 from retiarii.space import Choice, Condition
 
 _MAX_FORMS = 1024
@@ -73,7 +73,11 @@ class ChoiceOperator(Operator):
         )
 
     def form(self) -> nn.Module:
-        """Return what the active path makes of the primitive."""
+        """Return what the active path makes of the primitive.
+
+        Raises:
+            SupernetError: It has weights that are not those of the supernet.
+        """
         key = tuple([d.index if d.index >= 0 else d.value for d in self.decisions])
         form = self._forms.get(key)
         if form is None:
@@ -83,9 +87,21 @@ class ChoiceOperator(Operator):
             form = self._forms[key] = self.form_of({decision.label: decision.value for decision in self.decisions})
             ours = set(self.modules())
             self._made[form] = [part for part in form.modules() if part not in ours]
+            self._refuse_new_weights(form)
         for part in self._made[form]:
             part.training = self.training  # nobody else tells them: they are no children
         return form
+
+    def _refuse_new_weights(self, form: nn.Module) -> None:
+        """Refuse a primitive that makes weights for each architecture: the supernet would not train them."""
+        ours = {id(weight) for weight in self.parameters()}
+        if any(id(weight) not in ours for weight in form.parameters()):
+            raise SupernetError(
+                f"{self.path!r}{labelled(self.decisions)} is a {type(self.mutable).__name__}, which builds modules "
+                "with new weights for each architecture, so that a supernet has none to share and to train. Use a "
+                "multi-trial strategy, or give build_supernet a rule for this type.",
+                path=self.path,
+            )
 
     def form_of(self, values: dict[str, Any]) -> nn.Module:
         """Return what an architecture makes of the primitive, sharing the modules of the supernet."""

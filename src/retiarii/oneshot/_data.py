@@ -89,7 +89,7 @@ class Cycle:
             self._skip(start)
         elif start["generator"] is not None:
             with torch.random.fork_rng(devices=[]):
-                torch.set_rng_state(start["generator"])
+                torch.set_rng_state(start["generator"].cpu())  # loaded to the device of the model, perhaps
                 self._skip(start["num_batches"])
 
     def state_dict(self) -> dict[str, Any]:

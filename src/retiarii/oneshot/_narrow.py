@@ -21,7 +21,8 @@ def narrowed(module: nn.Module, share: int, path: str) -> nn.Module:
     Everything but the sizes is shared; the result has no parameters of its own.
 
     Args:
-        module: Convolutions, normalisations per channel, what has no weights, and modules made of these.
+        module: Convolutions, normalisations per channel, what has no weights or single numbers, and modules made of
+            these.
         share: Divides the numbers of channels.
         path: Where the module stands.
 
@@ -36,8 +37,8 @@ def narrowed(module: nn.Module, share: int, path: str) -> nn.Module:
         return _NarrowChoice(
             module, [narrowed(child, share, f"{path}.{name}") for name, child in module.named_children()]
         )
-    own = [name for name, tensor in (*module._parameters.items(), *module._buffers.items()) if tensor is not None]
-    if own or isinstance(module, Operator):
+    own = [tensor for tensor in (*module._parameters.values(), *module._buffers.values()) if tensor is not None]
+    if any(tensor.dim() for tensor in own) or isinstance(module, Operator):
         raise SupernetError(
             f"PCDARTS passes a part of the channels, but does not know how to do so in {path!r} "
             f"({type(module).__name__}). It knows convolutions, batch and instance normalisation, PReLU, and modules "
@@ -45,7 +46,10 @@ def narrowed(module: nn.Module, share: int, path: str) -> nn.Module:
             path=path,
         )
     children = {name: narrowed(child, share, f"{path}.{name}") for name, child in module.named_children()}
-    narrow: nn.Module = _twin_of(module, children) if children else module
+    if not children:
+        return module
+    narrow: nn.Module = _twin_of(module, children)
+    vars(narrow).update({"_parameters": module._parameters, "_buffers": module._buffers})  # single numbers
     return narrow
 
 
