@@ -1,6 +1,7 @@
 import subprocess
 import sys
 
+import pytest
 import typer.main
 
 import retiarii
@@ -49,6 +50,25 @@ def test_wrong_usage_has_its_own_exit_code(run):
     assert "shw" in outcome.err
     assert run("show").code == 2
     assert run("export", "x", "--top-k", "0").code == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("export x --top-k 0", "Invalid value for '--top-k': '0', expected a whole number, 1 or more."),
+        ("show x --top-k many", "Invalid value for '--top-k': 'many', expected a whole number, 0 or more."),
+        ("show x --trial -1", "Invalid value for '--trial': '-1', expected a whole number, 0 or more."),
+        ("resume x --max-trial-number 1.5", "'1.5', expected a whole number, 1 or more."),
+        ("export x --format jpg", "Invalid value for '--format': 'jpg' is not one of 'json', 'code'"),
+        ("export x --optimize-mode max", "'max' is not one of 'maximize', 'minimize'"),
+    ],
+)
+def test_wrong_values_of_options_are_named_in_our_words(run, words, message):
+    outcome = run(*words.split())
+    assert outcome.code == 2
+    assert message in outcome.err
+    assert "Value error" not in outcome.err
+    assert "Input should" not in outcome.err
 
 
 def test_looking_does_not_import_torch(store):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, TypeAlias
@@ -43,6 +43,21 @@ JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON,
 IdArgument: TypeAlias = Annotated[
     str, typer.Argument(metavar="ID", help="An experiment's id, the beginning of one, or its name.", show_default=False)
 ]
+
+
+def at_least(low: int) -> Callable[[str | int], int]:
+    """Return a parser for options that are whole numbers; its message shows what was given and what is expected."""
+
+    def parse(text: str | int) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = low - 1
+        if number < low:
+            raise typer.BadParameter(f"{text!r}, expected a whole number, {low} or more.")
+        return number
+
+    return parse
 
 
 def current_settings() -> Settings:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from retiarii.cli._context import IdArgument, StorageOption, found
+from retiarii.cli._context import IdArgument, StorageOption, at_least, found
 from retiarii.cli._json import trial_json
 from retiarii.cli._supernet import undecided_labels
 from retiarii.cli._text import error_console, number_text, shortened
@@ -38,7 +38,9 @@ class Format(str, Enum):
 
 def export(
     experiment_id: IdArgument,
-    top_k: Annotated[int, typer.Option("--top-k", min=1, help="How many; more than one gives a list.")] = 1,
+    top_k: Annotated[
+        int, typer.Option("--top-k", parser=at_least(1), metavar="N", help="How many; more than one gives a list.")
+    ] = 1,
     optimize_mode: Annotated[
         OptimizeMode | None,
         typer.Option(

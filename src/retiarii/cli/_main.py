@@ -59,5 +59,10 @@ def _print_usage(err: Any) -> None:
     command = "retiarii" if err.ctx is None else err.ctx.command_path
     if err.ctx is not None:
         console.print(plain(err.ctx.get_usage()), soft_wrap=True)
-    console.print(joined(("Error: ", "bold red"), err.format_message()), soft_wrap=True)
+    console.print(joined(("Error: ", "bold red"), _without_prefix(err.format_message())), soft_wrap=True)
     console.print(plain(f"Help: {command} --help", style="dim"))
+
+
+def _without_prefix(message: str) -> str:
+    """Leave out what the library that checks the options puts before a message."""
+    return message.replace(": Value error, ", ": ")

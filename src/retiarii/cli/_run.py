@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from retiarii.cli._context import IdArgument, StorageOption, current_settings, found
+from retiarii.cli._context import IdArgument, StorageOption, at_least, current_settings, found
 from retiarii.cli._text import console, error_console
 from retiarii.terminal import plain, visible_line
 
@@ -19,7 +19,7 @@ def resume(
     experiment_id: IdArgument,
     max_trial_number: Annotated[
         int | None,
-        typer.Option("--max-trial-number", min=1, metavar="N", help="Go on to so many trials in all."),
+        typer.Option("--max-trial-number", parser=at_least(1), metavar="N", help="Go on to so many trials in all."),
     ] = None,
     max_experiment_duration: Annotated[
         str | None,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console, Group, RenderableType
 
-from retiarii.cli._context import IdArgument, JsonOption, StorageOption, found
+from retiarii.cli._context import IdArgument, JsonOption, StorageOption, at_least, found
 from retiarii.cli._json import experiment_json, print_json, reason_json, seen_counts, shown_state, trial_json
 from retiarii.cli._supernet import epoch_json, supernet_section
 from retiarii.cli._text import (
@@ -39,10 +39,17 @@ _MAX_REASONS = 8
 
 def show(
     experiment_id: IdArgument,
-    top_k: Annotated[int, typer.Option("--top-k", min=0, help="How many of the best trials.")] = 5,
+    top_k: Annotated[
+        int, typer.Option("--top-k", parser=at_least(0), metavar="N", help="How many of the best trials.")
+    ] = 5,
     trial: Annotated[
         int | None,
-        typer.Option("--trial", metavar="N", help="Show this trial in full instead: traceback, output, all metrics."),
+        typer.Option(
+            "--trial",
+            parser=at_least(0),
+            metavar="N",
+            help="Show this trial in full instead: traceback, output, all metrics.",
+        ),
     ] = None,
     storage: StorageOption = None,
     as_json: JsonOption = False,
