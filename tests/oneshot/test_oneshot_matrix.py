@@ -123,6 +123,13 @@ ROWS = {
     "`Cell`, `merge_op='loose_end'`": lambda: nn.Cell(
         [conv(), nn.Identity()], 2, 1, 1, merge_op="loose_end", label="c"
     ),
+    "`NasBench201Cell`": lambda: nn.NasBench201Cell(
+        {"conv": lambda i, o: nn.Conv2d(i, o, 3, padding=1), "skip": lambda i, o: nn.Identity()}, 4, 4, 3, label="c"
+    ),
+    "`NasBench101Cell`": lambda: nn.NasBench101Cell(
+        [lambda n: nn.Conv2d(n, n, 3, padding=1)], 4, 4, lambda i, o: nn.Conv2d(i, o, 1), 4, 5, label="c"
+    ),
+    "`AutoActivation`": lambda: nn.AutoActivation(label="act"),
     "sizes of `Linear`, convolutions, normalisations, `Embedding`": lambda: nn.Sequential(
         nn.Conv2d(4, value(4, 8), 3, padding=1), nn.BatchNorm2d(value(4, 8)), nn.Conv2d(value(4, 8), 4, 1)
     ),
@@ -147,7 +154,8 @@ def cell(row, name):
     batches = [torch.randn(4, 4, 4, 4, dtype=torch.float64) for _ in range(2)]
     try:
         search = STRATEGIES[name].search(nn.Sequential(conv(), ROWS[row]()).double(), seed=0)
-        optimizer = torch.optim.SGD(search.supernet.parameters(), lr=0.01)
+        rate = 0.0 if row == "`AutoActivation`" else 0.01  # it divides by numbers near 0: weights would explode
+        optimizer = torch.optim.SGD(search.supernet.parameters(), lr=rate)
         SearchLoop(search, lambda network, batch: network(batch).square().mean(), optimizer).run(batches, batches, 1)
         subnet(search, search.export())(batches[0])
     except SupernetError as refused:
@@ -269,6 +277,8 @@ PARTIAL = {
     "`LayerChoice`, nested too": ["1"],
     "`Cell`, `merge_op='all'`": ["1.ops.0.0", "1.ops.1.0"],
     "`Cell`, `merge_op='loose_end'`": ["1.ops.0.0", "1.ops.1.0"],
+    "`NasBench201Cell`": ["1.layers.0.0", "1.layers.1.0", "1.layers.1.1"],
+    "`AutoActivation`": ["1.unaries.0", "1.unaries.1"],
 }
 
 
@@ -285,6 +295,8 @@ class Part(nn.Module):
         if isinstance(self.candidate, torch.nn.Conv2d):
             weight, bias = self.candidate.weight[:half, :half], self.candidate.bias[:half]
             first = F.conv2d(first, weight, bias, padding=self.candidate.padding)
+        else:
+            first = self.candidate(first)
         return torch.stack([first, x[:, half:]], dim=2).flatten(1, 2)
 
 
