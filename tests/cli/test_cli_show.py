@@ -1,5 +1,7 @@
 import math
 
+import pytest
+
 from retiarii.space import SearchSpace
 from retiarii.storage import EpochRecord
 
@@ -48,6 +50,26 @@ def test_a_one_shot_search_shows_how_sure_it_is(run, store):
     assert epochs[1]["metrics"]["loss"] is None
     assert "sampled" not in epochs[1]
     assert run("show", "bb22", "--json").json["epochs"] == []
+
+
+@pytest.mark.parametrize("name", ["probabilities", "entropy", "max_entropy", "undecided", "is_learnt", "temperature"])
+def test_a_record_of_a_one_shot_search_that_is_damaged_is_shown_as_far_as_it_goes(run, store, name):
+    record = {
+        "probabilities": {"op": {'"conv"': 0.5, '"pool"': 0.5}},
+        "entropy": {"op": 0.6931},
+        "max_entropy": {"op": 0.6931},
+        "undecided": ["op"],
+        "is_learnt": True,
+        "temperature": None,
+    }
+    for number, value in enumerate(
+        (None, 5, "text", [1, None], {"op": None}, {"op": {"{": "x", "[[": 0.5}}, {"op": [1]})
+    ):
+        store.write_epoch("aa11", EpochRecord(number, {**record, name: value}, {}))
+        for arguments in (("show", "aa11"), ("show", "aa11", "--json"), ("export", "aa11")):
+            outcome = run(*arguments)
+            assert outcome.code == 0
+            assert "Traceback" not in outcome.err
 
 
 def test_show_as_json(run, store):

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 import retiarii.nn.pytorch as nn
+from retiarii.errors import CorruptStoreError
 from retiarii.oneshot import (
     DARTS,
     ENAS,
@@ -130,3 +131,13 @@ def test_many_open_labels_are_counted_not_all_listed(caplog):
     assert "has not decided 12 of the 12 labels" in caplog.text
     assert "'op7' (" in caplog.text
     assert "and 4 more" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["epoch", "probabilities", "entropy", "temperature", "sampled"])
+def test_records_that_are_damaged_are_called_so(name):
+    data = searched(DARTS())[1].to_json()
+    for value in ("text", [1], {"op": 1}, {"op": {"{": 0.5}}):
+        with pytest.raises(CorruptStoreError, match="record of an epoch of a one-shot search is not what was written"):
+            SearchRecord.from_json({**data, name: value})
+    with pytest.raises(CorruptStoreError):
+        SearchRecord.from_json({key: value for key, value in data.items() if key != name})

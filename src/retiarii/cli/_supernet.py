@@ -32,8 +32,9 @@ def undecided_labels(epochs: list[EpochRecord], labels: Collection[str] | None =
         epochs: Of the supernet; none for other searches.
         labels: Those that count; None for all.
     """
-    undecided = epochs[-1].record.get("undecided", []) if epochs else []
-    return [label for label in undecided if labels is None or label in labels]
+    undecided = epochs[-1].record.get("undecided") if epochs else None
+    named = [label for label in undecided if isinstance(label, str)] if isinstance(undecided, list) else []
+    return [label for label in named if labels is None or label in labels]
 
 
 def supernet_section(epochs: list[EpochRecord], architecture: Collection[str] | None = None) -> RenderableType:
@@ -44,7 +45,7 @@ def supernet_section(epochs: list[EpochRecord], architecture: Collection[str] | 
         architecture: The labels of the architecture that was found, if one was.
     """
     last = epochs[-1]
-    entropy, largest = last.record.get("entropy", {}), last.record.get("max_entropy", {})
+    entropy, largest = _numbers(last.record.get("entropy")), _numbers(last.record.get("max_entropy"))
     parts = [counted(len(epochs), "epoch")]
     parts += [f"{name} {number_text(value)}" for name, value in last.metrics.items() if name != "default"]
     if not last.record.get("is_learnt", True):
@@ -53,9 +54,10 @@ def supernet_section(epochs: list[EpochRecord], architecture: Collection[str] | 
         of = f" of at most {number_text(_mean(largest))}" if largest else ""
         parts.append(f"mean entropy {number_text(_mean(entropy))}{of} nats")
     table = plain_table("label", "entropy", "at most", "probabilities", right=("entropy", "at most"))
-    for label, shares in last.record.get("probabilities", {}).items():
+    probabilities = last.record.get("probabilities")
+    for label, shares in probabilities.items() if isinstance(probabilities, dict) else ():
         numbers = number_text(entropy.get(label)), number_text(largest.get(label))
-        table.add_row(plain(visible_line(label)), *numbers, plain(_ranked(shares)))
+        table.add_row(plain(visible_line(label)), *numbers, plain(_ranked(_numbers(shares))))
     rows: list[RenderableType] = [plain(visible_line(", ".join(parts)), style=LABEL_STYLE), table]
     undecided = undecided_labels(epochs, architecture)
     if undecided:
@@ -66,6 +68,12 @@ def supernet_section(epochs: list[EpochRecord], architecture: Collection[str] | 
 def _undecided_text(labels: list[str]) -> str:
     shown = shortened(visible_line(", ".join(labels)))
     return f"Undecided so far: {shown}. All values are about equally probable; one picked now is as good as random."
+
+
+def _numbers(value: object) -> dict[str, float]:
+    """Return the numbers in what a store has in the place of a dict of them."""
+    items = value.items() if isinstance(value, dict) else ()
+    return {name: number for name, number in items if isinstance(number, (int, float))}
 
 
 def _mean(by_label: dict[str, float]) -> float:
@@ -80,5 +88,8 @@ def _ranked(shares: dict[str, float]) -> str:
 
 def _plain(text: str) -> str:
     """Return a value without the quotes of JSON."""
-    value: Any = json.loads(text)
+    try:
+        value: Any = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
     return value if isinstance(value, str) else text

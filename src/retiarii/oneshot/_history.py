@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from retiarii.errors import CorruptStoreError, RetiariiError
 from retiarii.space import Architecture
 
 MAX_SAMPLED = 10_000
@@ -102,14 +103,29 @@ class SearchRecord:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> SearchRecord:
-        """Read what `to_json` returned."""
+        """Read what `to_json` returned.
+
+        Raises:
+            CorruptStoreError: It is something else.
+        """
+        try:
+            return cls._read(data)
+        except (AttributeError, LookupError, RecursionError, RetiariiError, TypeError, ValueError) as error:
+            raise CorruptStoreError(
+                "The record of an epoch of a one-shot search is not what was written "
+                f"({type(error).__name__}: {error}): it is damaged or of another version."
+            ) from error
+
+    @classmethod
+    def _read(cls, data: Mapping[str, Any]) -> SearchRecord:
         probabilities = {
-            label: {_value(text): share for text, share in values.items()}
+            label: {_value(text): float(share) for text, share in values.items()}
             for label, values in data["probabilities"].items()
         }
+        entropy = {label: float(data["entropy"][label]) for label in probabilities}
+        temperature = None if data["temperature"] is None else float(data["temperature"])
         sampled = tuple(Architecture.from_json(architecture) for architecture in data["sampled"])
-        is_learnt = data.get("is_learnt", True)
-        return cls(data["epoch"], probabilities, data["entropy"], data["temperature"], sampled, is_learnt)
+        return cls(int(data["epoch"]), probabilities, entropy, temperature, sampled, bool(data.get("is_learnt", True)))
 
     def scalars(self) -> dict[str, float]:
         """Return the numbers by name, for loggers such as TensorBoard."""
