@@ -196,7 +196,7 @@ def test_a_time_limit_for_trials():
     assert [t.failure.kind.value for t in trials if t.failure] == ["timed_out", "timed_out"]
 
 
-def test_the_time_of_the_experiment_is_limited():
+def test_the_time_of_the_experiment_is_limited(caplog):
     experiment = RetiariiExperiment(Net(), FunctionalEvaluator(lambda model: 1.0), [], Random(dedup=False))
     experiment.run(config(max_experiment_duration=0.5))
     with open_store() as store:
@@ -204,7 +204,9 @@ def test_the_time_of_the_experiment_is_limited():
     assert (record.state, record.message) == (ExperimentState.DONE, "max_experiment_duration was reached")
     assert record.spent_s >= 0.5
 
+    assert "no time left" not in caplog.text
     resumed = RetiariiExperiment.resume(experiment.id)  # with the same limit, all of which was spent
+    assert "no time left" in caplog.text
     assert len(resumed.trials()) == len(experiment.trials())
     resumed = RetiariiExperiment.resume(
         experiment.id, max_experiment_duration=60, max_trial_number=len(resumed.trials()) + 1

@@ -97,8 +97,9 @@ class RetiariiExeConfig(_Checked):
         max_trial_number: How many trials at most; None until the strategy ends or the time is up. After `RandomOneShot`
             has trained its supernet, trials are evaluations of subnets, and None means 100.
         max_experiment_duration: How long the search may run, in seconds or as ``"1h30m"``. All runs of an experiment
-            count together; the time between them does not. When it is up, running trials are abandoned (a resume with
-            more time runs them again), and the training of a supernet ends after the epoch.
+            count together; the time between them does not. When it is up, running trials are abandoned, and a resume
+            with more time runs them again; a trial that runs in this process ends first, and so does an epoch of a
+            supernet.
         max_trial_duration: How long one trial may take; a longer one fails as timed out.
         trial_memory_limit: How much memory one trial may take beyond the data it shares, in bytes or as ``"4GB"``.
         trial_gpu_number: GPUs for each trial; None means one if there are any, else none.

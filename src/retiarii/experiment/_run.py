@@ -226,6 +226,15 @@ class ExperimentRun(ABC):
         self._store.update_experiment(self.record.id, state=ExperimentState.RUNNING, message="")
         self._clock.start({**self.record.config, "settings": self._config.to_json()})
         self._clock.note()
+        if self._clock.is_up:
+            logger.warning(
+                "Experiment %s has no time left: it ran for %.0f s, and max_experiment_duration is %s. Give it more: "
+                "retiarii resume %s --max-experiment-duration ...",
+                self.record.id,
+                self._clock.spent_s,
+                self._config.max_experiment_duration,
+                self.record.id,
+            )
         try:
             yield
         except ExperimentFailedError:
