@@ -227,6 +227,7 @@ def changed(data, path, value, how):
         target[last] = value
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # of torch, on layers without any elements
 @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_every_change_of_a_real_graph_gives_a_model_or_one_error(draws):
@@ -272,6 +273,17 @@ def test_nesting_cycles_and_what_is_no_json_are_refused(bad, data):
     assert "This is no graph" in refused(data)
 
 
+def test_modules_that_cannot_be_put_together_are_refused_when_they_are_built(data):
+    bad = [copy.deepcopy(data) for _ in range(3)]
+    node_of(bad[0], "fc")["member"] = "parameters"
+    node_of(bad[1], "fc")["member"] = "conv1.weight"
+    tensor = {"path": "w", "kind": "parameter", "shape": [2**60], "dtype": "float32", "requires_grad": True}
+    bad[2]["graphs"]["_model"]["module"]["tensors"] = [{**tensor, "persistent": True, "fill": None, "value": None}]
+    for graph in bad:
+        with pytest.raises(GraphError, match="cannot be put together"):
+            Model.from_json(graph).to_module()
+
+
 def test_nested_graphs_are_read_up_to_a_depth():
     def chain(depth):
         data = convert_to_graph(torch.nn.Sequential(torch.nn.Sequential(torch.nn.ReLU()))).to_json()
@@ -288,6 +300,7 @@ def test_nested_graphs_are_read_up_to_a_depth():
     assert "nested more than" in refused(chain(100))
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # of torch, on layers without any elements
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_many_changes_of_real_graphs(seed):

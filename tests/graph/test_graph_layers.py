@@ -11,7 +11,7 @@ from torch import nn
 
 import retiarii.nn.pytorch as rnn
 from retiarii.errors import GraphError
-from retiarii.graph import GraphEngine, Model, Mutator, build_module, convert_to_graph
+from retiarii.graph import GraphEngine, Model, Mutator, build_module, convert_to_graph, structural_hash
 
 X1, X2, X3 = torch.randn(2, 4, 8), torch.randn(2, 4, 8, 8), torch.randn(2, 4, 4, 4, 4)
 ROW, ROWS, TARGET = torch.randn(3, 4), torch.randn(3, 4), torch.tensor([0, 1, 3])
@@ -329,7 +329,10 @@ def test_marks_that_users_put_on_layers_are_no_changes():
 
 def test_dtype_and_frozen_weights_survive_json_and_mutations():
     net = Around1(nn.Conv2d(4, 4, 3)).double().requires_grad_(False)
-    graph = Model.from_json(json.loads(json.dumps(convert_to_graph(net).to_json())))
+    traced = convert_to_graph(net)
+    graph = Model.from_json(json.loads(json.dumps(traced.to_json())))
+    assert structural_hash(graph) == structural_hash(traced)
+    assert structural_hash(graph) != structural_hash(convert_to_graph(Around1(nn.Conv2d(4, 4, 3))))
     assert_equal(net, graph.to_module(), (X2.double(),))
     graph.get_node_by_name("layer").operation.parameters["kernel_size"] = 1
     for built in (graph.to_module(), executed(graph.to_code(), "Around1")):

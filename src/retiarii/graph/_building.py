@@ -73,6 +73,16 @@ class _Builder:
         running = check_inputs(data, name)
         module = empty_module(data, name)
         parts = dict(self._parts(data, name, running))
+        try:
+            self._assemble(module, data, running, parts)
+        except (AttributeError, KeyError, TypeError, ValueError, IndexError, RuntimeError) as err:
+            raise GraphError(
+                f"The modules and tensors of graph {name!r} cannot be put together: {type(err).__name__}: {err}. Two "
+                "of them are in one place, or have a name that torch.nn.Module needs itself, or there is no memory."
+            ) from err
+        return module
+
+    def _assemble(self, module: nn.Module, data: GraphData, running: list[int], parts: Mapping[str, Any]) -> None:
         for path in _in_order(data, parts):
             part = parts[path]
             if isinstance(part, TensorRecord):
@@ -85,7 +95,6 @@ class _Builder:
         for alias, path in data.module.aliases.items():
             if path in parts or path in data.module.containers:
                 _attach(module, alias, module.get_submodule(path))
-        return module
 
     def _parts(self, data: GraphData, name: str, running: list[int]) -> Iterator[tuple[str, Any]]:
         for path, kind in holders(data, running):

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from retiarii.graph._model import Model
-from retiarii.graph._operation import Arguments, Input, Inputs, Kind
+from retiarii.graph._operation import Arguments, Cast, Input, Inputs, Kind
 from retiarii.graph._order import execution_order
 from retiarii.graph._records import INPUT_ID, OUTPUT_ID, GraphData, NodeRecord
 from retiarii.graph._values import encode
@@ -73,7 +73,8 @@ def _own_colour(record: NodeRecord, data: GraphData, nested: dict[str, str]) -> 
     kind = "" if operation.kind is Kind.GRAPH else operation.type
     arguments = _normal(record)
     called = [encode(list(arguments.args), record.name), encode(dict(arguments.kwargs), record.name)]
-    return _digest([operation.kind.value, kind, parameters, called])
+    cast = [] if operation.cast == Cast() else [operation.cast.dtype, operation.cast.frozen]
+    return _digest([operation.kind.value, kind, parameters, called, *cast])
 
 
 def _normal(record: NodeRecord) -> Arguments:
