@@ -205,7 +205,15 @@ class DuplicateError(StorageError, ValueError):
 
 
 class CorruptStoreError(StorageError):
-    """The file is damaged, or is not a store of ours."""
+    """The file is damaged, or is not a store of ours.
+
+    Attributes:
+        experiment_id: The experiment whose data are damaged, where it is one only.
+    """
+
+    def __init__(self, message: str, *, experiment_id: str | None = None) -> None:
+        super().__init__(message)
+        self.experiment_id = experiment_id
 
 
 class StoreFullError(StorageError, OSError):

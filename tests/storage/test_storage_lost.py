@@ -52,16 +52,22 @@ def path(tmp_path):
     return tmp_path / "place" / "store.db"
 
 
+def write_often(store):
+    for _ in range(10):
+        store.write("first", trials=[completed(2)])
+
+
 @pytest.mark.parametrize("fate", [*SAVED, log_deleted])
 def test_a_store_that_goes_away_is_noticed_and_its_content_saved(path, fate):
     with open_store(path) as store:
         store.create_experiment(ExperimentRecord("first"))
         with store.lock("first"):
             store.write("first", trials=[completed(0)])
-            store.write("first", trials=[completed(1)])
+            for _ in range(10):  # the log is looked at now and then
+                store.write("first", trials=[completed(1)])
             fate(path)
             with pytest.raises(StoreLostError, match=r"was (deleted|moved|replaced).*was saved in .*resume") as caught:
-                store.write("first", trials=[completed(2)])
+                write_often(store)
     rescued = caught.value.rescued
     assert str(rescued) in str(caught.value)
     assert rescued.stat().st_mode & 0o777 == 0o600
@@ -139,6 +145,6 @@ def test_a_search_whose_store_is_lost_ends_with_an_error_and_goes_on_from_the_co
     rescued.rename(path)
     with open_store(path) as store:
         [record] = store.list_experiments()
-        *ended, interrupted = store.list_trials(record.id)
-        assert all(trial.metric for trial in ended)
-        assert dict(interrupted.architecture) == {"width": 3}
+        trials = store.list_trials(record.id)
+        assert {"width": 3} in [dict(trial.architecture) for trial in trials]
+        assert sum(trial.metric is None for trial in trials) <= 1

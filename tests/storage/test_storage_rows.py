@@ -27,7 +27,7 @@ def test_metrics_travel_as_strict_json(metrics):
 @given(st.dictionaries(TEXTS, VALUES))
 def test_architectures_travel(values):
     trial = Trial(0, Architecture(values), TrialState.COMPLETED, {"default": 0.5})
-    back = trial_from_row(trial_row("id", trial)[1:])
+    back = trial_from_row("id", trial_row("id", trial)[1:])
     assert back.architecture.canonical_json() == trial.architecture.canonical_json()
     assert back == trial
 

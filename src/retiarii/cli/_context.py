@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 if TYPE_CHECKING:
+    from retiarii.errors import CorruptStoreError
     from retiarii.storage import ExperimentRecord, Store
 
 
@@ -28,6 +29,7 @@ class Settings:
 
 
 _SETTINGS = Settings()
+_SMALL_BYTES = 8 * 2**20  # reading it takes less time than starting this command
 
 StorageOption: TypeAlias = Annotated[
     str | None,
@@ -94,13 +96,31 @@ def opened(storage: str | None) -> Iterator[Store]:
         yield store
 
 
+def damage_in(store: Store) -> dict[str | None, CorruptStoreError]:
+    """Look for damage where that takes no time: in a small store. ``retiarii doctor STORE`` looks in any.
+
+    Returns:
+        What is damaged, by experiment; under None what belongs to no experiment.
+
+    Raises:
+        CorruptStoreError: The file itself is damaged.
+    """
+    return {err.experiment_id: err for err in store.find_damage(max_bytes=_SMALL_BYTES)}
+
+
 @contextmanager
 def found(storage: str | None, experiment_id: str) -> Iterator[tuple[Store, ExperimentRecord]]:
     """Open the store that is meant and find an experiment in it.
 
     Raises:
         NotFoundError: There is no store, or not exactly one experiment that is meant.
+        CorruptStoreError: The experiment is damaged.
         StorageError: The store cannot be read.
     """
     with opened(storage) as store:
-        yield store, store.find_experiment(experiment_id)
+        damage = damage_in(store)
+        record = store.find_experiment(experiment_id)
+        for whose in (None, record.id):
+            if whose in damage:
+                raise damage[whose]
+        yield store, record

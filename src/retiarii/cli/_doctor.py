@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import RenderableType
@@ -16,12 +16,19 @@ from retiarii.terminal import Text, joined, plain
 EXIT_BROKEN = 1
 
 
-def doctor(storage: StorageOption = None, as_json: JsonOption = False) -> None:
-    """Check the installation: versions, devices, extras, and the store.
+def doctor(
+    store: Annotated[
+        str | None, typer.Argument(metavar="[STORE]", help="The store to read in full.", show_default=False)
+    ] = None,
+    storage: StorageOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check the installation: versions, devices, extras, and every row of the store.
 
     Exit code 1 if something is broken, 0 if only extras are missing.
     """
-    findings = examine(current_settings().storage if storage is None else storage)
+    chosen = storage if store is None else store
+    findings = examine(current_settings().storage if chosen is None else chosen)
     if as_json:
         print_json(findings)
     else:

@@ -110,7 +110,8 @@ def _store(storage: str | None, problems: list[str]) -> dict[str, Any]:
     try:
         found["where"] = str(locate(storage))
         with open_store(storage, create=False) as store:
-            found |= {"exists": True, "experiments": len(store.list_experiments())}
+            found |= {"exists": True, "experiments": len(store.scan_experiments())}
+            problems += [str(err) for err in store.find_damage()]
     except NotFoundError:
         pass
     except RetiariiError as err:

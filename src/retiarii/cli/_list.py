@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
-from retiarii.cli._context import JsonOption, StorageOption, default_place, names_a_store, opened
+import typer
+
+from retiarii.cli._context import JsonOption, StorageOption, damage_in, default_place, names_a_store, opened
 from retiarii.cli._json import experiment_json, print_json
-from retiarii.cli._text import LABEL_STYLE, STATE_STYLES, age_text, console, number_text, plain_table
-from retiarii.errors import NotFoundError
+from retiarii.cli._text import LABEL_STYLE, STATE_STYLES, age_text, console, error_console, number_text, plain_table
+from retiarii.errors import CorruptStoreError, NotFoundError
 from retiarii.terminal import Text, joined, plain, visible_line
+
+if TYPE_CHECKING:
+    from retiarii.storage import Store
+
+EXIT_DAMAGED = 1
 
 
 def list_experiments(storage: StorageOption = None, as_json: JsonOption = False) -> None:
-    """List experiments, the newest first."""
+    """List experiments, the newest first.
+
+    Exit code 1 if one of them is damaged; the others are listed all the same.
+    """
+    damage: dict[str | None, CorruptStoreError] = {}
     try:
         with opened(storage) as store:
-            rows = [experiment_json(store, record) for record in reversed(store.list_experiments())]
-            where = store.where
+            damage = damage_in(store)
+            rows, where = list(_rows(store, damage)), store.where
     except NotFoundError:
         if names_a_store(storage):
             raise
@@ -25,6 +37,24 @@ def list_experiments(storage: StorageOption = None, as_json: JsonOption = False)
         print_json(rows)
     else:
         _print(rows, where)
+    for err in damage.values():
+        error_console().print(joined(("Error: ", "bold red"), str(err)), soft_wrap=True)
+    if damage:
+        raise typer.Exit(EXIT_DAMAGED)
+
+
+def _rows(store: Store, damage: dict[str | None, CorruptStoreError]) -> Iterator[dict[str, Any]]:
+    """Yield the experiments that can be read, and note the others."""
+    for record in reversed(store.scan_experiments()):
+        if isinstance(record, CorruptStoreError):
+            damage.setdefault(record.experiment_id, record)
+        elif record.id not in damage:
+            try:
+                row = experiment_json(store, record)
+            except CorruptStoreError as err:
+                damage[record.id] = err
+            else:
+                yield row
 
 
 def _print(rows: list[dict[str, Any]], where: str) -> None:

@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 
 from retiarii._counted import counted
-from retiarii.cli._context import IdArgument, StorageOption, found
+from retiarii.cli._context import IdArgument, StorageOption, found, opened
 from retiarii.cli._json import shown_state
 from retiarii.cli._text import console
-from retiarii.errors import ExperimentBusyError, ExperimentError
+from retiarii.errors import CorruptStoreError, ExperimentBusyError, ExperimentError
 from retiarii.terminal import plain, visible_line
 
 
@@ -47,15 +47,18 @@ def delete(
     Raises:
         ExperimentBusyError: It is running.
     """
-    with found(storage, experiment_id) as (store, record):
-        if store.is_running(record.id):
-            raise ExperimentBusyError(
-                f"Experiment {record.id!r} is running (process {record.pid} on {record.host}). Stop it first: "
-                f"retiarii stop {record.id}"
-            )
-        trials = sum(store.count_trials(record.id).values())
-        what = f"experiment {record.id} ({visible_line(record.name) or 'no name'}, {counted(trials, 'trial')})"
+    with opened(storage) as store:
+        try:
+            record = store.find_experiment(experiment_id)
+        except CorruptStoreError:  # its id is all that is needed; the store checks it
+            whole_id, name = experiment_id, "damaged"
+        else:
+            whole_id, name = record.id, record.name or "no name"
+        if store.is_running(whole_id):
+            raise ExperimentBusyError(f"Experiment {whole_id!r} is running. Stop it first: retiarii stop {whole_id}")
+        trials = sum(store.count_trials(whole_id).values())
+        what = f"experiment {visible_line(whole_id)} ({visible_line(name)}, {counted(trials, 'trial')})"
         if not yes:
             typer.confirm(f"Delete {what} for good?", abort=True)
-        store.delete_experiment(record.id)
+        store.delete_experiment(whole_id)
     console().print(plain(f"Deleted {what}."), soft_wrap=True)

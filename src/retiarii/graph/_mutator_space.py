@@ -152,6 +152,16 @@ class MutatorSpace(SearchSpace):
         """
         return len(self._counted) or math.inf
 
+    @property
+    def is_counted(self) -> bool:
+        """Whether the limits were kept, so that `size` is exact."""
+        return bool(self._counted)
+
+    @property
+    def estimated_size(self) -> int | float:
+        """The `size`: there is no estimate above the limits."""
+        return self.size
+
     def at(self, index: int) -> Architecture:
         """Return the architecture number ``index`` in the order of `grid`.
 

@@ -4,14 +4,16 @@ A space is compiled into a graph of nodes, shared wherever the same sub-space oc
 multiply), a choice on which others depend (sizes add over its values), and a choice on which none does. The size of the
 root is the size of the space, and walking down with a number gives the architecture of that number.
 
-Counting is exact for every condition. Its cost follows the width of the dependencies, not the number of architectures:
-trees of any depth are cheap; only conditions that tie dozens of choices crosswise become expensive.
+Counting is exact, and its cost follows the width of the dependencies, not the number of architectures: trees of any
+depth are cheap. Only conditions that tie dozens of choices crosswise become expensive; there counting stops after a
+fixed amount of work (`MAX_WORK`), the same on every machine, and `estimated_size` takes a sample.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Mapping, Sequence
+import random
+from collections.abc import Callable, Generator, Mapping, Sequence
 from itertools import pairwise
 from typing import TypeAlias
 
@@ -33,7 +35,55 @@ from retiarii.space._subset import Subset
 from retiarii.space._value import Value
 
 # A builder yields the items of the sub-spaces that it needs, and is sent their nodes (see Counter._built).
+Completion: TypeAlias = "Callable[[Callable[[Choice], Value]], Mapping[str, Value]]"
 _Builder: TypeAlias = "Generator[Sequence[Item], Node, Node]"
+
+
+MAX_WORK = 1_000_000  # conjunctions looked at: about two seconds
+
+_SAMPLES_WORK = 200_000  # choices drawn for an estimate
+_MIN_SAMPLES, _MAX_SAMPLES = 30, 2000
+
+
+def estimated_size(choices: Sequence[Choice], complete: Completion) -> float:
+    """Estimate how many architectures there are, from a sample that is the same every time.
+
+    Args:
+        choices: All choices.
+        complete: Builds an architecture from a function that decides each active choice.
+
+    Returns:
+        The mean, over architectures drawn by uniform decisions, of the number of values of all active choices
+        multiplied with each other; ``math.inf`` where a continuous choice was active or the mean has no float.
+
+    Reference:
+        Knuth (1975), Estimating the efficiency of backtrack programs, Math. Comp. 29: the estimate is unbiased. Its
+        spread grows with the differences between branches, so take it for an order of magnitude.
+    """
+    rng = random.Random(0)
+    by_label = {choice.label: choice for choice in choices}
+    count = max(_MIN_SAMPLES, min(_MAX_SAMPLES, _SAMPLES_WORK // max(len(choices), 1)))
+    total = 0
+    for _ in range(count):
+        active = complete(lambda choice: _drawn(choice, rng))
+        sizes = [by_label[label].cardinality for label in active]
+        if math.inf in sizes:
+            return math.inf
+        total += math.prod(map(int, sizes))
+    try:
+        return float(total / count)
+    except OverflowError:
+        return math.inf
+
+
+def _drawn(choice: Choice, rng: random.Random) -> Value:
+    if choice.cardinality == math.inf:
+        return choice.default()
+    return choice.value_at(rng.randrange(int(choice.cardinality)))
+
+
+class _TooEntangled(Exception):
+    """Counting takes more than `MAX_WORK`."""
 
 
 class Counter:
@@ -48,21 +98,32 @@ class Counter:
         self._choices = choices
         self._known: dict[frozenset[Item], Node] = {}
         self._is_continuous = False
+        self._work_left = MAX_WORK
         numbers = {choice.label: number for number, choice in enumerate(choices)}
         items = [
             open_item(numbers[label], self._opened(condition, numbers))
             for label, condition in conditions.items()
             if condition
         ]
-        self._root = self._built(items)
+        try:
+            self._root: Node | None = self._built(items)
+        except _TooEntangled:
+            self._root = None
+            self._known.clear()
 
     @property
-    def size(self) -> int | float:
-        """How many architectures there are; ``math.inf`` where a continuous choice can become active."""
+    def size(self) -> int | float | None:
+        """How many architectures there are; ``math.inf`` where a continuous choice can become active.
+
+        None where counting would have taken too long.
+        """
+        if self._root is None:
+            return None
         return math.inf if self._is_continuous else self._root.size
 
     def values_at(self, index: int) -> dict[str, Value]:
         """Return the values of the architecture number ``index``, in the order of the choices."""
+        assert self._root is not None  # whoever has a number has a size
         values: dict[str, Value] = {}
         waiting = [(self._root, index)]
         while waiting:
@@ -101,6 +162,9 @@ class Counter:
 
     def _parts(self, items: Sequence[Item]) -> _Builder:
         """Split into groups that do not depend on each other, and build each group that is new."""
+        self._work_left -= 1 + sum(len(item.residual) for item in items)
+        if self._work_left < 0:
+            raise _TooEntangled
         nodes = []
         for group in connected(items):
             key = frozenset(group)

@@ -80,8 +80,14 @@ def _shortened(text: str) -> str:
     return text if len(text) <= _MAX_WIDTH else text[: _MAX_WIDTH - 3] + "..."
 
 
-def size_text(size: int | float) -> str:
-    """Return a size to read: ``1,234,567 (1.2e6) architectures``, or only the power of ten beyond 30 digits."""
+def size_text(size: int | float, *, is_estimate: bool = False) -> str:
+    """Return a size to read: ``1,234,567 (1.2e6) architectures``, or only the power of ten beyond 30 digits.
+
+    An estimate reads ``about 1.2e06 architectures (estimated: ...)``.
+    """
+    if is_estimate:
+        shown = "more than 1e308" if size == math.inf else f"about {size:.1e}"
+        return f"{shown.replace('e+', 'e')} architectures (estimated: its conditions are too entangled to count)"
     if size == math.inf:
         return "infinitely many architectures"
     if size == 1:

@@ -49,7 +49,7 @@ def choice_from_json(data: Any) -> Choice:
         raise SpaceError(f"A choice in JSON is an object, got {data!r}.")
     arguments = dict(data)
     name = arguments.pop("kind", None)
-    if name not in _KINDS:
+    if not isinstance(name, str) or name not in _KINDS:
         raise SpaceError(
             f"A choice in JSON has the kind {name!r}, expected one of {list(_KINDS)}.{nearest(name, _KINDS)}"
         )

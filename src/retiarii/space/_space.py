@@ -12,7 +12,7 @@ from retiarii.errors import ArchitectureError, ConfigError, ConstraintError, Spa
 from retiarii.space._architecture import Architecture
 from retiarii.space._choice import Choice
 from retiarii.space._condition import Condition
-from retiarii.space._counting import Counter
+from retiarii.space._counting import Counter, estimated_size
 from retiarii.space._describe import rows_of, size_text, table
 from retiarii.space._order import ordered, reduced_conditions
 from retiarii.space._sampling import Sampler
@@ -86,10 +86,11 @@ class SearchSpace:
 
     def _summary(self) -> str:
         labels = f"{len(self)} label" + ("s" if len(self) != 1 else "")
+        size = size_text(self.estimated_size, is_estimate=not self.is_counted)
         if not self._constraints:
-            return f"{labels}, {size_text(self.size)}"
+            return f"{labels}, {size}"
         count = len(self._constraints)
-        return f"{labels}, {size_text(self.size)}, {count} constraint{'s' if count > 1 else ''} not counted"
+        return f"{labels}, {size}, {count} constraint{'s' if count > 1 else ''} not counted"
 
     def __getstate__(self) -> dict[str, Any]:
         return {"_choices": self._choices, "_by_label": self._by_label, "_constraints": self._constraints}
@@ -108,8 +109,24 @@ class SearchSpace:
 
     @property
     def size(self) -> int | float:
-        """The exact number of distinct architectures, without regard to constraints; ``math.inf`` if continuous."""
-        return self._counter.size
+        """The exact number of distinct architectures, without regard to constraints.
+
+        ``math.inf`` where a choice is continuous, or where conditions tie so many choices to each other that counting
+        would take too long; see `is_counted`.
+        """
+        size = self._counter.size
+        return math.inf if size is None else size
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether counting came to its end, so that `size` is exact."""
+        return self._counter.size is not None
+
+    @cached_property
+    def estimated_size(self) -> int | float:
+        """The `size` where it is known, otherwise an estimate from a sample: an order of magnitude."""
+        size = self._counter.size
+        return estimated_size(self._choices, self._sampler.complete) if size is None else size
 
     # Single architectures.
 
@@ -124,11 +141,11 @@ class SearchSpace:
             index: From 0 to ``size - 1``. The last label changes fastest.
 
         Raises:
-            SpaceError: The space is continuous, or there is no such number.
+            SpaceError: The space is continuous, too entangled to count, or there is no such number.
         """
         size = self.size
         if size == math.inf:
-            raise self._continuous()
+            raise self._unnumbered()
         if not 0 <= index < size:
             raise SpaceError(f"There is no architecture number {index}: this space has {size_text(size)}, from 0 on.")
         return Architecture._of(self._counter.values_at(index))
@@ -239,10 +256,10 @@ class SearchSpace:
         """Yield, lazily, all architectures that the constraints want, in the order of `at`.
 
         Raises:
-            SpaceError: The space is continuous.
+            SpaceError: The space is continuous, or too entangled to count.
         """
         if self.size == math.inf:
-            raise self._continuous()
+            raise self._unnumbered()
         every = (Architecture._of(self._counter.values_at(index)) for index in range(int(self.size)))
         return (architecture for architecture in every if self.satisfies(architecture))
 
@@ -257,7 +274,14 @@ class SearchSpace:
             "candidates that they rule out."
         )
 
-    def _continuous(self) -> SpaceError:
+    def _unnumbered(self) -> SpaceError:
+        if not self.is_counted:
+            found = size_text(self.estimated_size, is_estimate=True)
+            return SpaceError(
+                f"The conditions of this space of {len(self)} labels are too entangled to count its architectures "
+                f"({found}), so they cannot be numbered. Use a strategy that samples, or make choices depend on fewer "
+                "others."
+            )
         labels = [choice.label for choice in self._choices if choice.cardinality == math.inf]
         return SpaceError(
             f"This space is continuous ({', '.join(map(repr, labels))}), so its architectures cannot be numbered. "
@@ -307,7 +331,7 @@ class SearchSpace:
         return rows_of(self._choices, self._conditions)
 
     def describe(self) -> str:
-        """Return a table of the choices and the exact size."""
+        """Return a table of the choices and the size: exact, or an estimate that says so (see `is_counted`)."""
         return f"{table(self.rows())}\n\n{self._summary()}"
 
     def to_json(self) -> dict[str, Any]:

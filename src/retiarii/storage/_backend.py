@@ -57,9 +57,21 @@ class Backend(ABC):
             StoreLostError: It was deleted, moved or replaced.
         """
 
+    @property
     @abstractmethod
-    def check(self) -> None:
+    def size_bytes(self) -> int:
+        """How large the store is, about.
+
+        Raises:
+            StorageError: It cannot be reached.
+        """
+
+    @abstractmethod
+    def check(self, *, in_full: bool = False) -> None:
         """Look for damage that `prepare` cannot see.
+
+        Args:
+            in_full: Whether to compare indexes with their tables too.
 
         Raises:
             CorruptStoreError: The store is damaged.
@@ -113,26 +125,33 @@ class Backend(ABC):
         """
         try:
             yield
-        except DBAPIError as err:
-            raise self.explain(err.orig if isinstance(err.orig, Exception) else err) from err
-        except (SQLAlchemyError, self.driver_error, UnicodeDecodeError) as err:
-            raise self.explain(err) from err
+        except (SQLAlchemyError, self.driver_error, UnicodeError) as err:
+            raise self._explained(err) from err
+
+    def _explained(self, err: Exception) -> StorageError:
+        is_wrapped = isinstance(err, DBAPIError) and isinstance(err.orig, Exception)
+        return self.explain(err.orig if is_wrapped else err)  # type: ignore[attr-defined]  # the check is above
 
     @contextmanager
-    def watched(self) -> Iterator[None]:
+    def watched(self, *, before: bool = True) -> Iterator[None]:
         """Do what `faults` does, and look whether the store is there before and after the block.
+
+        Args:
+            before: Whether to look before too. Without, what the block writes is saved with the rest of a lost store.
 
         Raises:
             StoreLostError: The store was deleted, moved or replaced.
             StorageError: As `faults` says.
         """
-        self.verify()
+        if before:
+            self.verify()
         try:
-            with self.faults():
-                yield
-        except StorageError:
+            yield
+        except (SQLAlchemyError, self.driver_error, UnicodeError, StorageError) as err:
             self.verify()  # this may be why
-            raise
+            if isinstance(err, StorageError):
+                raise
+            raise self._explained(err) from err
         self.verify()
 
     @contextmanager

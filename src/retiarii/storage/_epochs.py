@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import time
+from sqlalchemy import Connection, delete, insert, select
 
-from sqlalchemy import Connection, delete, insert, select, update
-
-from retiarii.storage._experiments import missing
+from retiarii.storage._experiments import change
 from retiarii.storage._records import EpochRecord
 from retiarii.storage._rows import epoch_from_row, epoch_row
-from retiarii.storage._schema import EPOCHS, EXPERIMENTS
+from retiarii.storage._schema import EPOCHS
 
 
 def put(connection: Connection, experiment_id: str, epoch: EpochRecord, where: str) -> None:
@@ -20,9 +18,7 @@ def put(connection: Connection, experiment_id: str, epoch: EpochRecord, where: s
         ConfigError: Its record is not plain JSON data.
     """
     row = epoch_row(experiment_id, epoch)
-    touch = update(EXPERIMENTS).where(EXPERIMENTS.c.id == experiment_id).values(updated=time.time())
-    if connection.execute(touch).rowcount == 0:
-        raise missing(connection, experiment_id, where)
+    change(connection, experiment_id, {}, where)
     is_this = (EPOCHS.c.experiment_id == experiment_id, EPOCHS.c.number == epoch.number)
     connection.execute(delete(EPOCHS).where(*is_this))
     connection.execute(insert(EPOCHS), row)
@@ -31,8 +27,8 @@ def put(connection: Connection, experiment_id: str, epoch: EpochRecord, where: s
 def all_of(connection: Connection, experiment_id: str, after: int) -> list[EpochRecord]:
     """Return the epochs with numbers above ``after``, by number."""
     query = (
-        select(EPOCHS.c.number, EPOCHS.c.time, EPOCHS.c.metrics, EPOCHS.c.record)
+        select(EPOCHS.c.number, EPOCHS.c.time, EPOCHS.c.metrics, EPOCHS.c.record, EPOCHS.c.checksum)
         .where(EPOCHS.c.experiment_id == experiment_id, EPOCHS.c.number > after)
         .order_by(EPOCHS.c.number)
     )
-    return [epoch_from_row(*row) for row in connection.execute(query)]
+    return [epoch_from_row(experiment_id, *row) for row in connection.execute(query)]

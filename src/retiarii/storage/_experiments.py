@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from retiarii.errors import ConfigError, DuplicateError, NotFoundError
+from retiarii.errors import ConfigError, CorruptStoreError, DuplicateError, NotFoundError
 from retiarii.storage._artefacts import ID_RULE, is_id
+from retiarii.storage._checksum import experiment_checksum
 from retiarii.storage._records import ExperimentRecord
-from retiarii.storage._rows import experiment_from_row, experiment_row
+from retiarii.storage._rows import clean_text, experiment_from_row, experiment_row
 from retiarii.storage._schema import EPOCHS, EXPERIMENTS, INTERMEDIATES, TRIALS
 
 _FIELDS = tuple(field.name for field in fields(ExperimentRecord))
@@ -31,6 +33,7 @@ def create(connection: Connection, record: ExperimentRecord, where: str) -> None
             f"{record.id!r} cannot be the id of an experiment, which names a folder too: expected {ID_RULE}."
         )
     row = experiment_row({name: getattr(record, name) for name in _FIELDS})
+    row["checksum"] = experiment_checksum(row)
     try:
         connection.execute(insert(EXPERIMENTS), [row])
     except IntegrityError as err:
@@ -46,7 +49,8 @@ def get(connection: Connection, experiment_id: str, where: str) -> ExperimentRec
     Raises:
         NotFoundError: There is none of this id.
     """
-    row = connection.execute(select(EXPERIMENTS).where(EXPERIMENTS.c.id == experiment_id)).mappings().first()
+    wanted = clean_text(experiment_id)
+    row = connection.execute(select(EXPERIMENTS).where(EXPERIMENTS.c.id == wanted)).mappings().first()
     if row is None:
         raise missing(connection, experiment_id, where)
     return experiment_from_row(dict(row))
@@ -61,6 +65,7 @@ def find(connection: Connection, text: str, where: str) -> ExperimentRecord:
     """
     if not isinstance(text, str):
         raise ConfigError(f"The id of an experiment is {text!r}, expected a text (experiment.id, or its name).")
+    text = clean_text(text)
     columns = EXPERIMENTS.c
     means = or_(func.substr(columns.id, 1, len(text)) == text, columns.name == text)
     rows = connection.execute(select(EXPERIMENTS).where(means).order_by(columns.created, columns.id)).mappings()
@@ -80,10 +85,17 @@ def find(connection: Connection, text: str, where: str) -> ExperimentRecord:
     return (exact or records)[0]
 
 
-def all_of(connection: Connection) -> list[ExperimentRecord]:
-    """Return all experiments, oldest first."""
+def all_of(connection: Connection) -> list[ExperimentRecord | CorruptStoreError]:
+    """Return all experiments, oldest first; for a damaged one, the error that says so."""
     rows = connection.execute(select(EXPERIMENTS).order_by(EXPERIMENTS.c.created, EXPERIMENTS.c.id)).mappings()
-    return [experiment_from_row(dict(row)) for row in rows]
+    return [_record_or_error(dict(row)) for row in rows]
+
+
+def _record_or_error(row: Mapping[str, Any]) -> ExperimentRecord | CorruptStoreError:
+    try:
+        return experiment_from_row(row)
+    except CorruptStoreError as err:
+        return err
 
 
 def change(connection: Connection, experiment_id: str, changes: dict[str, Any], where: str) -> None:
@@ -98,10 +110,15 @@ def change(connection: Connection, experiment_id: str, changes: dict[str, Any], 
         raise ConfigError(
             f"An experiment has no fields {unknown} that can change. Expected some of {list(_FIELDS[1:])}."
         )
-    row = experiment_row({"updated": time.time(), **changes})
-    result = connection.execute(update(EXPERIMENTS).where(EXPERIMENTS.c.id == experiment_id).values(row))
-    if result.rowcount == 0:
+    is_this = EXPERIMENTS.c.id == experiment_id
+    query = select(EXPERIMENTS).where(is_this).with_for_update(key_share=True)
+    found = connection.execute(query).mappings().first()
+    if found is None:
         raise missing(connection, experiment_id, where)
+    experiment_from_row(dict(found))  # a damaged row must not get a checksum that fits
+    row = experiment_row({"updated": time.time(), **changes})
+    row["checksum"] = experiment_checksum({**found, **row})
+    connection.execute(update(EXPERIMENTS).where(is_this).values(row))
 
 
 def stop_requested(connection: Connection, experiment_id: str, where: str) -> bool:

@@ -14,8 +14,9 @@ from typing import Any
 from sqlalchemy import Engine, create_engine, event, text
 
 from retiarii.errors import MissingExtraError, StorageError, StoreFullError
-from retiarii.storage import _fork, _schema
+from retiarii.storage import _fork, _migration
 from retiarii.storage._backend import Backend
+from retiarii.storage._schema import TABLES_OF_ROWS
 
 _DISK_FULL = "53100"
 _HELD = text(
@@ -23,6 +24,7 @@ _HELD = text(
     "AND classid::bigint = :high AND objid::bigint = :low "
     "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
 )
+_SIZE = text("SELECT " + " + ".join(f"pg_table_size('{table.name}')" for table in TABLES_OF_ROWS))
 # The server notices within a minute that the machine of a lock's owner is gone.
 _KEEPALIVE = ("tcp_keepalives_idle = 30", "tcp_keepalives_interval = 10", "tcp_keepalives_count = 3")
 
@@ -37,13 +39,19 @@ class PostgreSQLBackend(Backend):
         """See `Backend.prepare`."""
         with self.writing() as connection:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _lock_key("schema")})
-            _schema.prepare(connection, str(self.location), create=create)
+            _migration.prepare(connection, str(self.location), create=create)
 
     def verify(self) -> None:
         """See `Backend.verify`; a server does not lose its tables without an error."""
 
-    def check(self) -> None:
+    def check(self, *, in_full: bool = False) -> None:
         """See `Backend.check`; the server looks after its files itself."""
+
+    @property
+    def size_bytes(self) -> int:
+        """See `Backend.size_bytes`."""
+        with self.reading() as connection:
+            return int(connection.execute(_SIZE).scalar_one())
 
     def tidy(self, connection: Any) -> None:
         """See `Backend.tidy`; the server does it itself."""

@@ -7,15 +7,17 @@ characters and lone surrogates) is replaced.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
+from marshal import dumps
 from typing import Any, TypeAlias
+from zlib import crc32
 
 from retiarii.errors import ConfigError, CorruptStoreError
 from retiarii.space import Architecture
 from retiarii.storage._artefacts import ID_RULE, is_id
+from retiarii.storage._checksum import FORMAT, as_stored, checksum, experiment_checksum
 from retiarii.storage._records import EpochRecord, ExperimentRecord, ExperimentState, FailureReason, Intermediate
 from retiarii.trial import Direction, Failure, FailureKind, Metrics, Trial, TrialState
 
@@ -23,9 +25,31 @@ Row: TypeAlias = "Sequence[Any]"
 
 _ENCODE = json.JSONEncoder(separators=(",", ":"), sort_keys=True, allow_nan=False).encode
 _ENCODE_ORDERED = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
-_DECODE = json.JSONDecoder().raw_decode
+_DECODE = json.JSONDecoder(parse_constant=lambda name: _no_constant(name)).raw_decode
+_DECODE_FINITE = json.JSONDecoder(
+    parse_float=lambda digits: _finite(digits), parse_constant=lambda name: _no_constant(name)
+).raw_decode
 _NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _STATES = {state.value: state for state in TrialState if state is not TrialState.INTERRUPTED}  # which is derived
+_FAULTS = (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError)
+_CHANGED = "its checksum shows that it was changed since it was written"
+_SHOWN = 200
+_TEXT, _COUNT, _TIME = (str,), (int,), (float,)
+_PERHAPS_TEXT, _PERHAPS_COUNT = (str, type(None)), (int, type(None))
+_NO_TEXTS = (None, "")  # traceback and output of most trials
+_TRIAL_COLUMNS = (
+    *("experiment_id", "number", "state", "metric", "told_before", "finish_order", "started", "ended", "device"),
+    *("key", "architecture", "metrics", "failure_kind", "failure_message"),
+)
+_LARGEST = 253_402_300_800.0  # the year 10000: no time is later
+_REPORT_KINDS = (_COUNT, _COUNT, _TIME)
+_EPOCH_KINDS = (_COUNT, _TIME)
+_REASON_KINDS = (_TEXT, _COUNT)
+_EXPERIMENT_NAMES = (
+    *("name", "strategy", "version", "message", "config", "space", "seed"),
+    *("host", "pid", "created", "updated"),
+)
+_EXPERIMENT_KINDS = (*[_TEXT] * 7, _PERHAPS_TEXT, _PERHAPS_COUNT, _TIME, _TIME)
 
 
 def encode_metrics(metrics: Mapping[str, float]) -> str:
@@ -52,38 +76,70 @@ def decode_metrics(text: str) -> Metrics:
 def trial_row(experiment_id: str, trial: Trial) -> Row:
     """Return the values of the columns of a trial, in the order of the table."""
     failure, metric = trial.failure, trial.metric
-    return (
+    head = (
         experiment_id,
         trial.number,
         trial.state.value,
-        metric if metric is not None and math.isfinite(metric) else None,
+        as_stored(metric) if metric is not None and math.isfinite(metric) else None,
         trial.told_before,
         trial.finish_order,
-        trial.started,
-        trial.ended,
-        trial.device,
+        as_stored(trial.started),
+        as_stored(trial.ended),
+        None if trial.device is None else clean_text(trial.device),
         trial.architecture.key,
+    )
+    middle = (
         trial.architecture.canonical_json(),
         None if trial.metrics is None else encode_metrics(trial.metrics),
         None if failure is None else failure.kind.value,
         None if failure is None else clean_text(failure.message),
+    )
+    texts = (
         None if failure is None or failure.traceback is None else clean_text(failure.traceback),
         clean_text(trial.output),
     )
+    texts_check = None if texts == _NO_TEXTS else checksum(experiment_id, trial.number, *texts)
+    return (*head, checksum(*head, *middle), *middle, *texts, texts_check)
 
 
-def trial_from_row(row: Row, intermediates: tuple[Metrics, ...] = ()) -> Trial:
+def trial_from_row(
+    experiment_id: str, row: Row, intermediates: tuple[Metrics, ...] = (), *, has_texts: bool = True
+) -> Trial:
     """Return the trial of a row without its first column, the id of the experiment.
+
+    Args:
+        experiment_id: That id.
+        row: The other columns.
+        intermediates: What the trial reported.
+        has_texts: Whether traceback and output are in the row; if not, they count as empty.
 
     Raises:
         CorruptStoreError: The row is not what `trial_row` made.
     """
-    number, state, _, told_before, finish_order, started, ended, device, key, text = row[:10]
-    metrics, kind, message, traceback, output = row[10:]
+    number, state, _, told_before, finish_order, started, ended, device, _ = values = row[:9]
+    check, text, metrics, kind, message = row[9:14]
+    traceback, output, texts_check = row[14:] if has_texts else (None, "", None)
     try:
+        if check != crc32(dumps((experiment_id, *values, text, metrics, kind, message), FORMAT)):  # `checksum`
+            raise ValueError(_CHANGED)
+        if texts_check is not None or output != "" or traceback is not None:
+            if texts_check != crc32(dumps((experiment_id, number, traceback, output), FORMAT)):
+                raise ValueError(_CHANGED)
+            if type(output) is not str or (traceback is not None and type(traceback) is not str):
+                raise ValueError("the output or traceback is no text")
+        is_sound = (
+            type(number) is type(told_before) is int
+            and (finish_order is None or type(finish_order) is int)
+            and (started is None or -_LARGEST < started < _LARGEST)
+            and (ended is None or -_LARGEST < ended < _LARGEST)
+            and (device is None or type(device) is str)
+            and (message is None or type(message) is str)
+        )
+        if not is_sound:
+            raise ValueError("a column has a value of another kind")
         return Trial(
             number,
-            decode_architecture(text, key),
+            decode_architecture(text),
             _STATES[state],
             None if metrics is None else decode_metrics(metrics),
             intermediates,
@@ -95,42 +151,63 @@ def trial_from_row(row: Row, intermediates: tuple[Metrics, ...] = ()) -> Trial:
             None if kind is None else Failure(FailureKind(kind), message, traceback),
             output,
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as err:
-        raise _damaged(f"trial {number!r}", err) from err
+    except _FAULTS as err:
+        raise _damaged(f"trial {number!r}", err, experiment_id) from err
 
 
-def decode_architecture(text: str, key: str) -> Architecture:
-    """Read a canonical form that was stored together with its hash.
+def decode_architecture(text: str) -> Architecture:
+    """Read a canonical form.
 
-    The hash shows that an `Architecture` wrote the text, so the values need no second check: this matters where
-    100,000 of them are read to resume an experiment.
+    A store made by others may hold anything, so what an `Architecture` would not have written is refused. Where
+    100,000 of them are read to resume an experiment, this has to be fast: the rare texts in which a string looks like a
+    nested object take the slow way.
 
     Raises:
-        ValueError: The hash is of another text.
+        ValueError: The text is not that of an architecture.
     """
-    if hashlib.blake2b(text.encode(), digest_size=16).hexdigest() != key:
-        raise ValueError(f"the architecture {text} does not have the hash {key}")
-    values = _parse_object(text)
+    values = _parse_object(text, _DECODE_FINITE)
+    if text.find("{", 1) > 0 or "\\ud" in text or "\\uD" in text:
+        return Architecture(values)
     if "[" in text:
         values = {label: _tuples(value) for label, value in values.items()}
     return Architecture._of(values)
 
 
+def check_hash(trial: Trial, key: str) -> Trial:
+    """Return a trial whose architecture has a hash: what is exported from a store must be what was stored.
+
+    Raises:
+        CorruptStoreError: It has another.
+    """
+    try:
+        if trial.architecture.key != key:
+            raise ValueError(f"its architecture does not have the hash {_short(key)}")
+    except ValueError as err:
+        raise _damaged(f"trial {trial.number}", err) from err
+    return trial
+
+
 def intermediate_row(experiment_id: str, report: Intermediate) -> Row:
     """Return the values of the columns of an intermediate result, in the order of the table."""
-    return experiment_id, report.number, report.step, report.time, encode_metrics(report.metrics)
+    values = experiment_id, report.number, report.step, as_stored(report.time), encode_metrics(report.metrics)
+    return *values, checksum(*values)
 
 
-def intermediate_from_row(number: int, step: int, moment: float, metrics: str) -> Intermediate:
+def intermediate_from_row(
+    experiment_id: str, number: int, step: int, moment: float, metrics: str, check: int
+) -> Intermediate:
     """Return the intermediate result of a row.
 
     Raises:
         CorruptStoreError: The row is not what `intermediate_row` made.
     """
     try:
+        if check != checksum(experiment_id, number, step, moment, metrics):
+            raise ValueError(_CHANGED)
+        _check_kinds(_REPORT_KINDS, (number, step, moment))
         return Intermediate(number, step, decode_metrics(metrics), moment)
-    except (ValueError, TypeError, AttributeError) as err:
-        raise _damaged(f"intermediate result {step!r} of trial {number!r}", err) from err
+    except _FAULTS as err:
+        raise _damaged(f"intermediate result {step!r} of trial {number!r}", err, experiment_id) from err
 
 
 def epoch_row(experiment_id: str, epoch: EpochRecord) -> dict[str, Any]:
@@ -139,25 +216,31 @@ def epoch_row(experiment_id: str, epoch: EpochRecord) -> dict[str, Any]:
     Raises:
         ConfigError: Its record is not plain JSON data.
     """
-    return {
+    row = {
         "experiment_id": experiment_id,
         "number": epoch.number,
-        "time": epoch.time,
+        "time": as_stored(epoch.time),
         "metrics": encode_metrics(epoch.metrics),
         "record": _plain_json("record of an epoch", epoch.record),
     }
+    return {**row, "checksum": checksum(*row.values())}
 
 
-def epoch_from_row(number: int, moment: float, metrics: str, record: str) -> EpochRecord:
+def epoch_from_row(
+    experiment_id: str, number: int, moment: float, metrics: str, record: str, check: int
+) -> EpochRecord:
     """Return the epoch of a row.
 
     Raises:
         CorruptStoreError: The row is not what `epoch_row` made.
     """
     try:
+        if check != checksum(experiment_id, number, moment, metrics, record):
+            raise ValueError(_CHANGED)
+        _check_kinds(_EPOCH_KINDS, (number, moment))
         return EpochRecord(number, _parse_object(record), decode_metrics(metrics), moment)
-    except (ValueError, TypeError, AttributeError) as err:
-        raise _damaged(f"epoch {number!r}", err) from err
+    except _FAULTS as err:
+        raise _damaged(f"epoch {number!r}", err, experiment_id) from err
 
 
 def failure_reason_from_row(kind: str, message: str, count: int, example: int) -> FailureReason:
@@ -167,8 +250,9 @@ def failure_reason_from_row(kind: str, message: str, count: int, example: int) -
         CorruptStoreError: There is no such kind of failure.
     """
     try:
+        _check_kinds(_REASON_KINDS, (message, example))
         return FailureReason(FailureKind(kind), message, count, example)
-    except ValueError as err:
+    except _FAULTS as err:
         raise _damaged(f"trial {example!r}", err) from err
 
 
@@ -179,11 +263,14 @@ _TO_COLUMN: dict[str, Callable[[Any], Any]] = {
     "name": lambda value: clean_text(value),
     "strategy": lambda value: clean_text(value),
     "message": lambda value: clean_text(value),
+    "host": lambda value: None if value is None else clean_text(value),
+    "created": lambda value: as_stored(value),
+    "updated": lambda value: as_stored(value),
 }
 
 
 def experiment_row(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the columns of fields of an `ExperimentRecord`.
+    """Return the columns of fields of an `ExperimentRecord`, without the checksum.
 
     Raises:
         ConfigError: A value cannot be stored.
@@ -203,21 +290,57 @@ def experiment_from_row(row: Mapping[str, Any]) -> ExperimentRecord:
     Raises:
         CorruptStoreError: The row is not what `experiment_row` made.
     """
+    fields = {name: value for name, value in row.items() if name != "checksum"}
     try:
         if not is_id(row["id"]):
             raise ValueError(f"its id can name no folder: expected {ID_RULE}")
+        check_experiment(row)
+        _check_kinds(_EXPERIMENT_KINDS, [row[name] for name in _EXPERIMENT_NAMES])
         return ExperimentRecord(
             **{
-                **row,
+                **fields,
                 "state": ExperimentState(row["state"]),
                 "direction": Direction(row["direction"]),
                 "seed": int(row["seed"]),
-                "config": json.loads(row["config"]),
-                "space": json.loads(row["space"]),
+                "config": _parse_object(row["config"]),
+                "space": _parse_object(row["space"]),
             }
         )
-    except (ValueError, KeyError, TypeError) as err:
-        raise _damaged(f"experiment {row.get('id')!r}", err) from err
+    except _FAULTS as err:
+        raise damaged_experiment(row["id"], err) from err
+
+
+def check_experiment(row: Mapping[str, Any]) -> None:
+    """Compare the row of an experiment with its checksum.
+
+    Raises:
+        ValueError: It has changed.
+    """
+    if row["checksum"] != experiment_checksum(row):
+        raise ValueError(_CHANGED)
+
+
+def damaged_experiment(experiment_id: str, err: Exception) -> CorruptStoreError:
+    """Return the error for an experiment whose row is damaged."""
+    return _damaged(f"experiment {_short(repr(experiment_id))}", err, experiment_id)
+
+
+CHECKSUMS: dict[str, Callable[[Mapping[str, Any]], dict[str, int | None]]] = {
+    "experiments": lambda row: {"checksum": experiment_checksum(row)},
+    "trials": lambda row: {
+        "checksum": checksum(*(row[name] for name in _TRIAL_COLUMNS)),
+        "texts_checksum": None
+        if (row["traceback"], row["output"]) == _NO_TEXTS
+        else checksum(row["experiment_id"], row["number"], row["traceback"], row["output"]),
+    },
+    "intermediates": lambda row: {
+        "checksum": checksum(*(row[name] for name in ("experiment_id", "number", "step", "time", "metrics")))
+    },
+    "epochs": lambda row: {
+        "checksum": checksum(*(row[name] for name in ("experiment_id", "number", "time", "metrics", "record")))
+    },
+}
+"""The checksums of a row of each table, for rows that were stored without."""
 
 
 def clean_text(text: str) -> str:
@@ -227,20 +350,44 @@ def clean_text(text: str) -> str:
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
 
 
-def _parse_object(text: str) -> dict[str, Any]:
+def _parse_object(text: str, decode: Callable[[str], tuple[Any, int]] | None = None) -> dict[str, Any]:
     """Parse what one of our encoders wrote, in half the time of `json.loads`."""
-    parsed, end = _DECODE(text)
+    parsed, end = (decode or _DECODE)(text)
     if end != len(text) or not isinstance(parsed, dict):
-        raise ValueError(f"expected a JSON object, found {text}")
+        raise ValueError(f"expected a JSON object, found {_short(text)}")
     return parsed
 
 
 def _number(value: Any) -> float:
-    if value in _NON_FINITE:
+    if isinstance(value, str) and value in _NON_FINITE:
         return _NON_FINITE[value]
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ValueError(f"expected a number, found {value!r}")
-    return value
+        raise ValueError(f"expected a number, found {_short(repr(value))}")
+    return float(value)
+
+
+def _check_kinds(kinds: Sequence[tuple[type, ...]], values: Sequence[Any]) -> None:
+    """Check the types of columns: SQLite stores a text in a column of numbers, if asked to."""
+    for allowed, value in zip(kinds, values, strict=True):
+        if type(value) not in allowed:
+            raise ValueError(f"expected {' or '.join(kind.__name__ for kind in allowed)}, found {_short(repr(value))}")
+        if type(value) is float and not abs(value) < _LARGEST:
+            raise ValueError(f"expected a number within reason, found {value!r}")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise ValueError(f"expected a finite number, found {_short(digits)}")
+    return number
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"JSON has no {name}")
 
 
 def _named(value: float) -> float | str:
@@ -263,8 +410,9 @@ def _plain_json(name: str, value: Any) -> str:
         ) from err
 
 
-def _damaged(what: str, err: Exception) -> CorruptStoreError:
+def _damaged(what: str, err: Exception, experiment_id: Any = None) -> CorruptStoreError:
     return CorruptStoreError(
         f"The store's row of {what} is damaged ({type(err).__name__}: {err}). Restore the store from a copy, or delete "
-        "the experiment."
+        "the experiment.",
+        experiment_id=experiment_id if isinstance(experiment_id, str) else None,
     )

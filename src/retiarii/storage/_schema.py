@@ -6,13 +6,10 @@ the earlier version among the tests.
 
 from __future__ import annotations
 
-import time
-
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
-    Connection,
     Double,
     ForeignKey,
     ForeignKeyConstraint,
@@ -21,27 +18,24 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
-    insert,
-    inspect,
-    select,
 )
 
 from retiarii.errors import CorruptStoreError, NotFoundError
 
-VERSION = 1
+VERSION = 2
 
-_METADATA = MetaData()
+METADATA = MetaData()
 
 SCHEMA_VERSION = Table(
     "schema_version",
-    _METADATA,
+    METADATA,
     Column("version", Integer, primary_key=True, autoincrement=False),
     Column("created", Double, nullable=False),
 )
 
 EXPERIMENTS = Table(
     "experiments",
-    _METADATA,
+    METADATA,
     Column("id", Text, primary_key=True),
     Column("name", Text, nullable=False),
     Column("state", Text, nullable=False),
@@ -57,12 +51,13 @@ EXPERIMENTS = Table(
     Column("stop_requested", Boolean, nullable=False),
     Column("config", Text, nullable=False),
     Column("space", Text, nullable=False),
+    Column("checksum", BigInteger),  # of all other columns, as in the tables below
 )
 
 # The long texts stand last: SQLite keeps them on pages of their own, which a query for the other columns never reads.
 TRIALS = Table(
     "trials",
-    _METADATA,
+    METADATA,
     Column("experiment_id", Text, ForeignKey("experiments.id", ondelete="CASCADE"), primary_key=True),
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("state", Text, nullable=False),
@@ -73,23 +68,26 @@ TRIALS = Table(
     Column("ended", Double),
     Column("device", Text),
     Column("key", Text, nullable=False),  # the hash of the architecture
+    Column("checksum", BigInteger),  # of all columns but the last three
     Column("architecture", Text, nullable=False),
     Column("metrics", Text),
     Column("failure_kind", Text),
     Column("failure_message", Text),
     Column("traceback", Text),
     Column("output", Text, nullable=False),
+    Column("texts_checksum", BigInteger),  # of traceback and output; NULL where there are none
     Index("trials_by_state", "experiment_id", "state", "metric"),
 )
 
 INTERMEDIATES = Table(
     "intermediates",
-    _METADATA,
+    METADATA,
     Column("experiment_id", Text, primary_key=True),
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("step", Integer, primary_key=True, autoincrement=False),
     Column("time", Double, nullable=False),
     Column("metrics", Text, nullable=False),
+    Column("checksum", BigInteger),
     ForeignKeyConstraint(["experiment_id", "number"], ["trials.experiment_id", "trials.number"], ondelete="CASCADE"),
     sqlite_with_rowid=False,  # small rows that are only read in the order of the key
 )
@@ -97,35 +95,17 @@ INTERMEDIATES = Table(
 # What a one-shot search looked like after each epoch of its supernet.
 EPOCHS = Table(
     "epochs",
-    _METADATA,
+    METADATA,
     Column("experiment_id", Text, ForeignKey("experiments.id", ondelete="CASCADE"), primary_key=True),
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("time", Double, nullable=False),
     Column("metrics", Text, nullable=False),
     Column("record", Text, nullable=False),
+    Column("checksum", BigInteger),
 )
 
 
-def prepare(connection: Connection, where: str, *, create: bool) -> None:
-    """Make the tables in an empty database, or check that those of this version are there.
-
-    Args:
-        connection: In a transaction that no other process can interleave with.
-        where: What messages call the store.
-        create: Whether to make the tables where there are none.
-
-    Raises:
-        NotFoundError: There are no tables and ``create`` is false.
-        CorruptStoreError: The tables found are of another version, incomplete, or not ours.
-    """
-    found = set(inspect(connection).get_table_names())
-    if check_tables(found, where, shared=connection.dialect.name != "sqlite"):
-        check_version([row.version for row in connection.execute(select(SCHEMA_VERSION.c.version))], where)
-        return
-    if not create:
-        raise no_store(where)
-    _METADATA.create_all(connection)
-    connection.execute(insert(SCHEMA_VERSION), [{"version": VERSION, "created": time.time()}])
+TABLES_OF_ROWS = (EXPERIMENTS, TRIALS, INTERMEDIATES, EPOCHS)  # those with checksums
 
 
 def no_store(where: str) -> NotFoundError:
@@ -147,7 +127,7 @@ def check_tables(found: set[str], where: str, *, shared: bool) -> bool:
     Raises:
         CorruptStoreError: Only some of ours are there, or only those of another program in a file.
     """
-    ours = set(_METADATA.tables)
+    ours = set(METADATA.tables)
     if ours <= found:
         return True
     if ours & found or (found and not shared):
@@ -156,6 +136,11 @@ def check_tables(found: set[str], where: str, *, shared: bool) -> bool:
             f"expected {sorted(ours)}. It was left as it is; name another place with `storage=` (`--storage`)."
         )
     return False
+
+
+def is_older(versions: list[int]) -> bool:
+    """Return whether a store has an earlier version, which `prepare` brings to this one."""
+    return versions == [1]
 
 
 def check_version(versions: list[int], where: str) -> None:

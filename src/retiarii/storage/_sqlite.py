@@ -16,8 +16,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 
-from retiarii.errors import CorruptStoreError, StorageError, StoreFullError, StoreLostError
-from retiarii.storage import _fork, _schema
+from retiarii.errors import CorruptStoreError, StorageError, StoreFullError
+from retiarii.storage import _fork, _migration, _schema
 from retiarii.storage._artefacts import folder_of
 from retiarii.storage._backend import WRITES, Backend
 from retiarii.storage._filelock import FileLock
@@ -31,6 +31,7 @@ _PRAGMAS = ("synchronous=NORMAL", "foreign_keys=ON", f"journal_size_limit={_WAL_
 _TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
 _DAMAGE = ("malformed", "not a database", "could not decode", "can't decode")
 _SMALLEST_BYTES = 512
+_LOOK_AT_LOG_EVERY = 8  # commits
 _LITTLE_SPACE_BYTES = 2**20
 
 
@@ -44,7 +45,7 @@ class SQLiteBackend(Backend):
         assert location.path is not None
         self.path = location.path
         self._file = SQLiteFile(location.path, _TIMEOUT_S)
-        self._num_locks = 0
+        self._num_locks = self._num_commits = 0
         super().__init__(location)
         self._wal_limit_bytes = _WAL_KEPT_BYTES
 
@@ -73,14 +74,22 @@ class SQLiteBackend(Backend):
                 return
         self._file.remember()
         with self.writing() as connection:
-            _schema.prepare(connection, str(self.path), create=create)
+            _migration.prepare(connection, str(self.path), create=create)
 
-    def check(self) -> None:
-        """See `Backend.check`: 1 ms per MB, so it is not done whenever somebody only reads."""
+    def check(self, *, in_full: bool = False) -> None:
+        """See `Backend.check`: 1 ms per MB, in full 3 ms, so it is not done whenever somebody only reads."""
         with self.reading() as connection:
-            (found,) = connection.exec_driver_sql("PRAGMA quick_check(1)").one()
+            (found,) = connection.exec_driver_sql(f"PRAGMA {'integrity' if in_full else 'quick'}_check(1)").one()
+            orphan = connection.exec_driver_sql("PRAGMA foreign_key_check").first() if in_full else None
         if found != "ok":
             raise self._damaged(" ".join(found.split()))
+        if orphan is not None:
+            raise self._damaged(f"a row of {orphan[0]} belongs to no experiment or trial")
+
+    @property
+    def size_bytes(self) -> int:
+        """See `Backend.size_bytes`."""
+        return sum(file.stat().st_size for file in (self.path, self._file.wal) if file.exists())
 
     def tidy(self, connection: Any) -> None:
         """See `Backend.tidy`: empty the write-ahead log when readers have kept SQLite from doing so.
@@ -89,6 +98,9 @@ class SQLiteBackend(Backend):
         never come, so when the log is long we wait for one; should a reader stay in it even then, we try again when
         the log has grown as much once more.
         """
+        self._num_commits += 1
+        if self._num_commits % _LOOK_AT_LOG_EVERY:
+            return
         size = self._file.verify_wal()
         if size < self._wal_limit_bytes:
             return
@@ -109,22 +121,18 @@ class SQLiteBackend(Backend):
         except OSError as err:
             raise self._unlockable(err) from err
         self._num_locks += 1
+        self._file.is_worth_saving = True
 
         def release() -> None:
             self._num_locks -= 1
+            self._file.is_worth_saving = self._num_locks > 0
             lock.release()
 
         return release
 
     def verify(self) -> None:
         """See `Backend.verify`; what a lost store of a running experiment holds is saved."""
-        try:
-            self._file.verify()
-        except StoreLostError:
-            if self._num_locks:
-                self._file.rescue()
-            assert self._file.loss is not None
-            raise self._file.loss from None
+        self._file.verify()
 
     def close(self) -> None:
         """See `Backend.close`."""
@@ -187,7 +195,7 @@ class SQLiteBackend(Backend):
             raise self._unusable(err) from err
 
     def _is_store(self) -> bool:
-        """Return whether the file is a store (False: an empty database), without writing to it.
+        """Return whether the file is a store of this version (not an empty or an earlier one), without writing to it.
 
         Only SQLite itself may open the file: when a process closes a database file that it opened in another way, it
         loses the locks of all its connections to it.
@@ -197,6 +205,13 @@ class SQLiteBackend(Backend):
             if not _schema.check_tables({name for (name,) in connection.execute(_TABLES)}, where, shared=False):
                 return False
             versions = [version for (version,) in connection.execute("SELECT version FROM schema_version")]
+        if _schema.is_older(versions):
+            if self._file.is_writable:
+                return False
+            raise StorageError(
+                f"The store {where} was written by an earlier version of retiarii, and cannot be brought to this one "
+                "where it is: neither the file nor its folder can be written. Copy it to a folder of your own."
+            )
         _schema.check_version(versions, where)
         return True
 

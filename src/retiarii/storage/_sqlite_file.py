@@ -30,17 +30,22 @@ class SQLiteFile:
     Args:
         path: Where it is, or is to be.
         timeout_s: For how long to wait for locks of other processes.
+
+    Attributes:
+        is_worth_saving: Whether to save what a lost file holds: this process is running an experiment in it.
     """
 
     def __init__(self, path: Path, timeout_s: float) -> None:
         self.path = path
         self.wal = path.with_name(f"{path.name}-wal")
+        self._name = str(path)  # a Path costs a microsecond at each look
+        self._name_of_wal = str(self.wal)
         self._timeout_s = timeout_s
         self._mode = "mode=rw"
         self._identity: tuple[int, int] | None = None
         self._identity_of_wal: tuple[int, int] | None = None
         self._loss: StoreLostError | None = None
-        self._is_rescue_tried = False
+        self.is_worth_saving = False
         self._connections: weakref.WeakSet[_Connection] = weakref.WeakSet()
 
     @property
@@ -126,12 +131,18 @@ class SQLiteFile:
         Raises:
             StoreLostError: It does not.
         """
-        if self._loss is not None:
-            raise self._loss
-        if self._identity is not None:
-            found = _identity(self.path)
-            if found != self._identity:
-                raise self._lost(self.path, found)
+        if self._identity is None:
+            return
+        if self._loss is None:
+            try:
+                status = os.stat(self._name)
+            except OSError:
+                raise self._lost(self.path, None) from None
+            found = (status.st_dev, status.st_ino)
+            if found == self._identity:
+                return
+            raise self._lost(self.path, found)
+        raise self._loss
 
     def verify_wal(self) -> int:
         """Look whether the write-ahead log is still the one that was written to before.
@@ -143,7 +154,7 @@ class SQLiteFile:
             StoreLostError: It is not.
         """
         try:
-            status = self.wal.stat()
+            status = os.stat(self._name_of_wal)
         except FileNotFoundError:
             if self._identity_of_wal is None:  # a file system without WAL
                 return 0
@@ -155,24 +166,20 @@ class SQLiteFile:
             raise self._lost(self.wal, found)
         return status.st_size
 
-    def rescue(self) -> None:
+    def _rescued(self, loss: StoreLostError) -> StoreLostError:
         """Copy what a lost file holds to a new one, through a connection that is still open; the error says where."""
-        if self._loss is None or self._is_rescue_tried:
-            return
-        self._is_rescue_tried = True
         folder = self.path.parent if self.path.parent.is_dir() else Path(tempfile.mkdtemp(prefix="retiarii-rescued-"))
         target = folder / f"{self.path.name}.rescued-{secrets.token_hex(4)}"
-        if not self._is_copied_to(target):
-            with suppress(OSError):
-                target.unlink(missing_ok=True)
-            self._loss = StoreLostError(
-                f"{self._loss} What was written could not be copied either; it may be in a file that was moved."
+        if self._is_copied_to(target):
+            return StoreLostError(
+                f"{loss} Everything written until then was saved in {target}: move that file to {self.path}, then "
+                "resume the experiment.",
+                rescued=target,
             )
-            return
-        self._loss = StoreLostError(
-            f"{self._loss} Everything written until then was saved in {target}: move that file to {self.path}, then "
-            "resume the experiment.",
-            rescued=target,
+        with suppress(OSError):
+            target.unlink(missing_ok=True)
+        return StoreLostError(
+            f"{loss} What was written could not be copied either; it may be in a file that was moved."
         )
 
     def _is_copied_to(self, target: Path) -> bool:
@@ -191,14 +198,11 @@ class SQLiteFile:
                     return True
         return False
 
-    @property
-    def loss(self) -> StoreLostError | None:
-        """The error that tells that the file was lost, once it was noticed."""
-        return self._loss
-
     def _lost(self, path: Path, found: tuple[int, int] | None) -> StoreLostError:
         what = "deleted or moved away" if found is None else "replaced by another file"
-        self._loss = StoreLostError(f"{path} was {what} while the store {self.path} was in use.")
+        loss = StoreLostError(f"{path} was {what} while the store {self.path} was in use.")
+        self._loss = loss  # the copy below must not look for it once more
+        self._loss = self._rescued(loss) if self.is_worth_saving else loss
         return self._loss
 
 

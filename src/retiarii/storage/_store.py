@@ -12,8 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
-from retiarii.errors import ExperimentBusyError, NotFoundError, StorageError
-from retiarii.storage import _epochs, _experiments, _trials
+from retiarii.errors import CorruptStoreError, ExperimentBusyError, NotFoundError, StorageError
+from retiarii.storage import _epochs, _examination, _experiments, _trials
 from retiarii.storage._artefacts import folder_of, make_folder, remove_folder
 from retiarii.storage._backend import Backend
 from retiarii.storage._location import locate
@@ -141,8 +141,37 @@ class Store:
         return self._read(_experiments.find, text, self._where)
 
     def list_experiments(self) -> list[ExperimentRecord]:
-        """Return all experiments, oldest first."""
+        """Return all experiments, oldest first.
+
+        Raises:
+            CorruptStoreError: One of them is damaged; `scan_experiments` returns the others.
+        """
+        found = self.scan_experiments()
+        for record in found:
+            if isinstance(record, CorruptStoreError):
+                raise record
+        return [record for record in found if isinstance(record, ExperimentRecord)]
+
+    def scan_experiments(self) -> list[ExperimentRecord | CorruptStoreError]:
+        """Return all experiments, oldest first, and in the place of each damaged one the error that describes it."""
         return self._read(_experiments.all_of)
+
+    def find_damage(self, *, max_bytes: int | None = None) -> list[CorruptStoreError]:
+        """Read everything, and compare it with the checksums that were stored with it.
+
+        Args:
+            max_bytes: Do so only if the store is not larger; reading 100 MB takes some seconds.
+
+        Returns:
+            One error for each damaged experiment; `CorruptStoreError.experiment_id` names it.
+
+        Raises:
+            CorruptStoreError: The file itself is damaged.
+        """
+        if max_bytes is not None and self._backend.size_bytes > max_bytes:
+            return []
+        self._backend.check(in_full=True)
+        return self._read(lambda connection: list(_examination.damage(connection)))
 
     def update_experiment(self, experiment_id: str, **changes: Any) -> None:
         """Change fields of an experiment; its time of update changes by itself.
@@ -390,12 +419,17 @@ class Store:
 
     @contextmanager
     def _locked(self, experiment_id: str) -> Iterator[None]:
-        record = self.get_experiment(experiment_id)
+        try:
+            record: ExperimentRecord | None = self.get_experiment(experiment_id)
+        except CorruptStoreError:  # it can be deleted all the same
+            record = None
         deadline = time.monotonic() + self._backend.patience_s
         while (release := self._backend.acquire(experiment_id)) is None and time.monotonic() < deadline:
             time.sleep(_PAUSE_S)
         if release is None:
-            owner = "another process" if record.pid is None else f"process {record.pid} on host {record.host!r}"
+            owner = "another process"
+            if record is not None and record.pid is not None:
+                owner = f"process {record.pid} on host {record.host!r}"
             raise ExperimentBusyError(
                 f"Experiment {experiment_id!r} in the store {self._where} is being run by {owner}. Wait for its end, "
                 f"stop it with `retiarii stop {experiment_id}`, or end that process."

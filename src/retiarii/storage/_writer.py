@@ -19,8 +19,9 @@ from sqlalchemy.engine import Dialect
 from retiarii.errors import NotFoundError, StorageError
 from retiarii.storage import _fork
 from retiarii.storage._backend import Backend
+from retiarii.storage._checksum import experiment_checksum
 from retiarii.storage._records import Intermediate
-from retiarii.storage._rows import Row, intermediate_row, trial_row
+from retiarii.storage._rows import Row, check_experiment, damaged_experiment, intermediate_row, trial_row
 from retiarii.storage._schema import EXPERIMENTS, INTERMEDIATES, TRIALS
 from retiarii.trial import Trial
 
@@ -50,7 +51,7 @@ class Writer:
             StorageError: The store cannot be written.
         """
         changes = list(self._changes(experiment_id, trials, intermediates))
-        with self._lock, self._backend.watched():
+        with self._lock, self._backend.watched(before=False):
             try:
                 self._commit(experiment_id, changes, trials)
             except self._backend.driver_error as err:
@@ -100,7 +101,7 @@ class Writer:
                 self._add_missing(cursor, experiment_id, trial)
             now = time.time()
             if experiment_id != self._touched_id or abs(now - self._touched) >= _TOUCH_EVERY_S:
-                cursor.execute(self._statements.touch, (now, experiment_id))
+                self._touch(cursor, experiment_id, now)
                 self._touched, self._touched_id = now, experiment_id
 
     def _add_missing(self, cursor: Any, experiment_id: str, trial: Trial) -> None:
@@ -111,6 +112,19 @@ class Writer:
         if cursor.fetchone()[0] != len(trial.intermediates):  # no step is beyond them, so as many are all of them
             rows = [intermediate_row(experiment_id, report) for report in _reports(trial)]
             cursor.executemany(self._statements.add_intermediate, rows)
+
+    def _touch(self, cursor: Any, experiment_id: str, now: float) -> None:
+        """Note the time of a change; the checksum of the experiment covers it."""
+        cursor.execute(self._statements.get_experiment, (experiment_id,))
+        found = cursor.fetchone()
+        if found is None:
+            return
+        row = dict(zip(EXPERIMENTS.c.keys(), found, strict=True))
+        try:
+            check_experiment(row)
+        except ValueError as err:
+            raise damaged_experiment(experiment_id, err) from err
+        cursor.execute(self._statements.touch, (now, experiment_checksum({**row, "updated": now}), experiment_id))
 
     @contextmanager
     def _transaction(self) -> Iterator[Any]:
@@ -165,7 +179,7 @@ class _Statements:
         insert = sqlite.insert if dialect.name == "sqlite" else postgresql.insert
         trial, report = insert(TRIALS), insert(INTERMEDIATES)
         new_trial = {name: trial.excluded[name] for name in TRIALS.c.keys() if name not in TRIALS.primary_key}
-        new_report = {name: report.excluded[name] for name in ("time", "metrics")}
+        new_report = {name: report.excluded[name] for name in ("time", "metrics", "checksum")}
         of_trial = (
             INTERMEDIATES.c.experiment_id == bindparam("id"),
             INTERMEDIATES.c.number == bindparam("of"),
@@ -184,7 +198,12 @@ class _Statements:
             report.on_conflict_do_update(index_elements=INTERMEDIATES.primary_key, set_=new_report)
         )
         self.touch = compiled(
-            update(EXPERIMENTS).values(updated=bindparam("now")).where(EXPERIMENTS.c.id == bindparam("which"))
+            update(EXPERIMENTS)
+            .values(updated=bindparam("now"), checksum=bindparam("check"))
+            .where(EXPERIMENTS.c.id == bindparam("which"))
+        )
+        self.get_experiment = compiled(
+            select(EXPERIMENTS).where(EXPERIMENTS.c.id == bindparam("which")).with_for_update(key_share=True)
         )
 
 

@@ -1,0 +1,52 @@
+"""What is damaged in a store: every row against its checksum and its meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlalchemy import Connection, select
+
+from retiarii.errors import CorruptStoreError
+from retiarii.storage import _epochs, _experiments, _trials
+from retiarii.storage._records import ExperimentRecord
+from retiarii.storage._rows import intermediate_from_row
+from retiarii.storage._schema import EPOCHS, EXPERIMENTS, INTERMEDIATES, TRIALS
+
+_CHUNK = 500
+
+
+def damage(connection: Connection) -> Iterator[CorruptStoreError]:
+    """Yield, for each experiment that has damaged rows, one of the errors."""
+    known = set()
+    for found in _experiments.all_of(connection):
+        if isinstance(found, ExperimentRecord):
+            known.add(found.id)
+            try:
+                _read_all(connection, found.id)
+            except CorruptStoreError as err:
+                yield CorruptStoreError(str(err), experiment_id=found.id)
+        else:
+            yield found
+    stored = set(connection.execute(select(EXPERIMENTS.c.id)).scalars())
+    for table in (TRIALS, INTERMEDIATES, EPOCHS):
+        for lost in set(connection.execute(select(table.c.experiment_id).distinct()).scalars()) - stored:
+            yield CorruptStoreError(f"The store has {table.name} of an experiment {lost!r}, which it does not have.")
+
+
+def _read_all(connection: Connection, experiment_id: str) -> None:
+    last = -1
+    while chunk := _trials.chunk(connection, experiment_id, last, None, _CHUNK, is_exact=True):
+        last = chunk[-1].number
+    query = select(*list(INTERMEDIATES.c)[1:]).where(INTERMEDIATES.c.experiment_id == experiment_id)
+    for rows in connection.execute(query).partitions(_CHUNK):
+        for row in rows:
+            intermediate_from_row(experiment_id, *row)
+    _epochs.all_of(connection, experiment_id, -1)
+    numbers = list(
+        connection.execute(
+            select(TRIALS.c.number).where(TRIALS.c.experiment_id == experiment_id).order_by(TRIALS.c.number)
+        ).scalars()
+    )
+    if numbers and numbers != list(range(len(numbers))):
+        missing = next(place for place, number in enumerate(numbers) if place != number)
+        raise CorruptStoreError(f"Trial {missing} of experiment {experiment_id!r} is missing in the store.")
