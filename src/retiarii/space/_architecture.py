@@ -191,7 +191,10 @@ def _plain_label(label: Any) -> str:
         raise ArchitectureError(
             f"The label {label!r} is of type {type(label).__name__}, expected a string.", got=label, expected=str
         )
-    return str(plain_value(label))
+    try:
+        return str(plain_value(label))
+    except ValueError as err:
+        raise ArchitectureError(f"A label {err}.", got=label) from err
 
 
 def _plain(label: Any, value: Any) -> Value:

@@ -34,10 +34,16 @@ class Choice(ABC):
     declared_at: str = field(default="", kw_only=True)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.declared_at, str):
+            raise DomainError(f"declared_at of choice {self.label!r} is {self.declared_at!r}, expected a string.")
         if not isinstance(self.label, str) or not self.label:
             raise DomainError(
                 f"The label of a choice is {self.label!r}, expected a string that is not empty{self._place}."
             )
+        try:
+            plain_value(self.label)
+        except ValueError as err:
+            raise DomainError(f"The label of a choice {err}{self._place}.") from err
         if not is_condition(self.condition):
             raise DomainError(
                 f"Choice {self.label!r} has the condition {self.condition!r}{self._place}. Expected one that was made "

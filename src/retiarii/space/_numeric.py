@@ -12,7 +12,7 @@ from typing import Any
 from retiarii.errors import DomainError, SpaceError
 from retiarii.space._choice import Choice
 from retiarii.space._random import random_below
-from retiarii.space._value import Value
+from retiarii.space._value import MAX_BITS, Value
 
 _HUGE = sys.float_info.max
 _LARGEST = 2**53  # up to here every integer is a float
@@ -52,6 +52,11 @@ class Integer(Choice):
             if type(getattr(self, name)) is not int:
                 raise DomainError(
                     f"Choice {self.label!r} has {name}={getattr(self, name)!r}, expected an integer{self._place}."
+                )
+            if getattr(self, name).bit_length() > MAX_BITS:
+                raise DomainError(
+                    f"Choice {self.label!r} has {name}=..., an integer of {getattr(self, name).bit_length():,} bits, "
+                    f"expected at most {MAX_BITS:,}{self._place}."
                 )
         _check_range(self)
         if self.step < 1 or (self.log and (self.step > 1 or self.high > _LARGEST)):
@@ -261,6 +266,6 @@ def _position(value: float, low: float, high: float, log: bool) -> float:
         return 0.0
     if log:
         return (math.log(value) - math.log(low)) / (math.log(high) - math.log(low))
-    if math.isfinite(high - low):
+    if isinstance(high - low, int) or math.isfinite(high - low):  # Python divides integers of any size
         return (value - low) / (high - low)
     return (value / 2 - low / 2) / (high / 2 - low / 2)

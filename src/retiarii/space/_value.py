@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 Value: TypeAlias = Any
 
 _MAX_SHOWN = 12
+MAX_BITS = 13_000  # Python writes and reads integers of at most 4,300 digits
 
 
 def plain_value(raw: Any) -> Value:
@@ -44,7 +45,10 @@ def _plain(raw: Any) -> Value:
     if isinstance(raw, (tuple, list)):
         return tuple(_plain(item) for item in raw)
     if isinstance(raw, Integral):
-        return int(raw)
+        number = int(raw)
+        if number.bit_length() > MAX_BITS:
+            raise ValueError(f"is an integer of {number.bit_length():,} bits, expected at most {MAX_BITS:,}")
+        return number
     hint = " (use its .item())" if hasattr(raw, "item") else ""
     raise ValueError(
         f"is {raw!r} of type {type(raw).__name__}{hint}, expected a plain value: None, a bool, an int, a float, "
