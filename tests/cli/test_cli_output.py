@@ -23,7 +23,7 @@ def folder(tmp_path_factory):
                 seed=0,
                 strategy="s",
                 config={},
-                space=[],
+                space={},
             )
             store.create_experiment(record)
         trial = Trial(0, Architecture({"a": 1}), TrialState.COMPLETED, {"default": 1.0}, finish_order=0)
