@@ -50,17 +50,21 @@ def _digest_of(contents: np.ndarray[Any, Any]) -> bytes:
     if contents.nbytes > _SMALL:
         contents = contents.view(np.uint8)
         end = contents.size // 8 * 8
-        for words in np.split(contents[:end].view(np.uint64), range(_BLOCK, end // 8, _BLOCK)):
-            result.update(_compressed(words))
+        result.update(_compressed(contents[:end].view(np.uint64)))
         contents = contents[end:]
     result.update(contents.data)
     return result.digest()
 
 
 def _compressed(words: _Words) -> bytes:
+    """Return two words for each block."""
     forward, reverse = _weights()
-    sums = np.dot(words, forward[: words.size]), np.dot(words.byteswap(), reverse[: words.size])
-    return b"".join(int(each).to_bytes(8, "little") for each in sums)
+    sums = np.empty((-(-words.size // _BLOCK), 2), dtype=np.uint64)
+    for row in range(len(sums)):
+        block = words[row * _BLOCK : (row + 1) * _BLOCK]
+        sums[row, 0] = np.dot(block, forward[: block.size])
+        sums[row, 1] = np.dot(block.byteswap(), reverse[: block.size])
+    return sums.tobytes()
 
 
 @cache
