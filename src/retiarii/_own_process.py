@@ -1,54 +1,52 @@
-"""`OwnProcess`: what a trial does is done in its own process, not in those that it forks."""
+"""What a trial does is done in its own process, not in those that it forks."""
 
 from __future__ import annotations
 
 import os
 import sys
 import traceback
-from types import TracebackType
-from typing import NoReturn
 
 from retiarii.errors import EvaluatorError
 
+_num_forks = 0  # from the first process of this program down to this one
 
-class OwnProcess:
-    """The process that made this object, told apart from its forks.
 
-    As a context manager it ends a fork that reaches the end of the block (a child of ``os.fork()`` that returns, raises
-    or calls ``sys.exit()``) as the end of a program does, so that only the process that entered the block leaves it.
+def own_process() -> int:
+    """Return what tells this process from its forks; looking at it costs less than asking the system for a number."""
+    return _num_forks
+
+
+def refuse_in_fork(own: int, function: str) -> None:
+    """Refuse a call in a process that the trial has forked.
+
+    Args:
+        own: What `own_process` returned in the trial's own process.
+        function: What was called.
+
+    Raises:
+        EvaluatorError: This is another process.
     """
-
-    def __init__(self) -> None:
-        self._pid = os.getpid()
-
-    def check(self, function: str) -> None:
-        """Refuse a call in a fork.
-
-        Args:
-            function: What was called.
-
-        Raises:
-            EvaluatorError: This is a fork.
-        """
-        if os.getpid() != self._pid:
-            raise EvaluatorError(
-                f"{function} was called in process {os.getpid()}, which the trial (process {self._pid}) has forked. "
-                "Only the trial's own process reports: send the number there, for example through a "
-                "multiprocessing.Queue or as the result of a pool, and report it there."
-            )
-
-    def __enter__(self) -> OwnProcess:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if os.getpid() != self._pid:
-            _end(error)
+    if _num_forks != own:
+        raise EvaluatorError(
+            f"{function} was called in process {os.getpid()}, which the trial has forked. Only the trial's own process "
+            "reports: send the number there, for example through a multiprocessing.Queue or as the result of a pool, "
+            "and report it there."
+        )
 
 
-def _end(error: BaseException | None) -> NoReturn:
-    """End this process without a trace in the one that forked it: no handlers of its exit, no code after the block."""
+def end_in_fork(own: int, error: BaseException | None = None) -> None:
+    """End a process that the trial has forked and that has come back from the trial's code.
+
+    That is a child of ``os.fork()`` that returned, raised or called ``sys.exit()``. It ends with the exit code that it
+    would have as a program, and without a trace in the process that forked it: no handlers of its exit, no code of
+    the caller. Does nothing in the trial's own process.
+
+    Args:
+        own: What `own_process` returned in the trial's own process.
+        error: What was raised, if anything was.
+    """
+    if _num_forks == own:
+        return
     try:
         code = _exit_code(error)
         for stream in (sys.stdout, sys.stderr):
@@ -70,3 +68,12 @@ def _exit_code(error: BaseException | None) -> int:
     else:
         traceback.print_exception(type(error), error, error.__traceback__)
     return 1
+
+
+def _count() -> None:
+    global _num_forks
+    _num_forks += 1
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_count)

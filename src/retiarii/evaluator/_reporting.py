@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from retiarii._own_process import OwnProcess
+from retiarii._own_process import own_process, refuse_in_fork
 from retiarii.errors import MetricError
 from retiarii.trial import Metrics, MetricValue, parse_metrics
 
@@ -33,7 +33,7 @@ class Recorder:
 
     def __init__(self, on_intermediate: Callable[[Metrics], None]) -> None:
         self._on_intermediate = on_intermediate
-        self._own_process = OwnProcess()
+        self._own_process = own_process()
         self.num_intermediates = 0
         self.final: Metrics | None = None
 
@@ -43,7 +43,7 @@ class Recorder:
         Raises:
             EvaluatorError: This is a process that the trial has forked.
         """
-        self._own_process.check("report_intermediate_result")
+        refuse_in_fork(self._own_process, "report_intermediate_result")
         self.num_intermediates += 1
         self._on_intermediate(metrics)
 
@@ -54,7 +54,7 @@ class Recorder:
             MetricError: There is one already.
             EvaluatorError: This is a process that the trial has forked.
         """
-        self._own_process.check("report_final_result")
+        refuse_in_fork(self._own_process, "report_final_result")
         if self.final is not None:
             raise MetricError(
                 f"report_final_result was called twice in one trial: first with {self.final}, now with {metrics}. "

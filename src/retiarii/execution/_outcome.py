@@ -8,7 +8,7 @@ import traceback
 from dataclasses import dataclass
 from types import TracebackType
 
-from retiarii._own_process import OwnProcess
+from retiarii._own_process import end_in_fork, own_process, refuse_in_fork
 from retiarii.errors import ArchitectureError, FreezeError, MetricError
 from retiarii.execution._interface import Report, Task, TrialJob
 from retiarii.trial import Failure, FailureKind, Metrics, TrialState, parse_metrics
@@ -48,19 +48,20 @@ def run_task(task: Task, job: TrialJob, report: Report) -> Outcome:
     Raises:
         KeyboardInterrupt: The user pressed ``Ctrl-C``, which is about more than this trial.
     """
-    own_process = OwnProcess()
+    own = own_process()
 
     def checked_report(metrics: Metrics) -> None:
-        own_process.check("report")
+        refuse_in_fork(own, "report")
         report(_of_bearable_size(parse_metrics(metrics, where="the intermediate result", finite=False)))
 
     try:
-        with own_process:
-            returned = task(job, checked_report)
+        returned = task(job, checked_report)
+        end_in_fork(own)
         return Outcome(_of_bearable_size(parse_metrics(returned, where="the final result")))
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # noqa: BLE001 - the boundary of a trial: SystemExit, too, is only its failure
+    except BaseException as error:
+        end_in_fork(own, error)
+        if isinstance(error, KeyboardInterrupt):
+            raise
         return Outcome(failure=describe(error))
 
 
@@ -70,7 +71,7 @@ def _of_bearable_size(metrics: Metrics) -> Metrics:
     Raises:
         MetricError: These do not.
     """
-    length = sum(map(len, metrics)) + _LENGTH_OF_NUMBER * len(metrics)
+    length = len("".join(metrics)) + _LENGTH_OF_NUMBER * len(metrics)
     if length > _SURELY_SHORT and len(json.dumps(metrics)) > MAX_METRICS:
         raise MetricError(
             f"{len(metrics)} metrics were reported at once, {length >> 10} KiB with their names, and there is room for "
