@@ -100,8 +100,36 @@ def test_a_tensor_kept_in_an_attribute_is_refused():
             self.inner.kept = x * 2
             return self.inner(x)
 
-    with pytest.raises(GraphError, match="not given as an argument"):
+    with pytest.raises(GraphError, match="sets the attribute 'kept' of a Inner"):
         convert_to_graph(Outer())
+
+
+def test_a_tensor_kept_in_an_object_is_refused():
+    class Box:
+        kept = None
+
+    class Inner(nn.Module):
+        def __init__(self, box):
+            super().__init__()
+            self.box = box
+
+        def forward(self, x):
+            return x + self.box.kept
+
+    class Outer(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.box = Box()
+            self.inner = Inner(self.box)
+
+        def forward(self, x):
+            self.box.kept = x * 2
+            return self.inner(x)
+
+    net = Outer()
+    with pytest.raises(GraphError, match="not given as an argument"):
+        convert_to_graph(net)
+    assert net.box.kept is None
 
 
 def test_tuples_dicts_and_several_inputs():

@@ -138,7 +138,7 @@ def trace(cls_or_func: Any = None, *, kw_only: bool = True) -> Any:
     return TracedFactory(cls_or_func)
 
 
-def serialize(cls_or_instance: Any, *args: Any, **kwargs: Any) -> Any:
+def serialize(cls_or_instance: Any, /, *args: Any, **kwargs: Any) -> Any:
     """Make an object that remembers how it was made: ``serialize(cls, ...)`` is ``trace(cls)(...)``.
 
     Args:

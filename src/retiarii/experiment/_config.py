@@ -117,7 +117,8 @@ class RetiariiExeConfig(_Checked):
             ``"oneshot"``, which need not be named.
         dummy_input: The shape of a batch of input. With it, a network that does not take such an input fails before it
             is trained, as an invalid model: the default engine runs each once on zeros, the graph engine checks its
-            shapes. An `InputChoice` learns from it how many inputs it has. For models with one input of numbers.
+            shapes, and compares each graph that it traces with its model. An `InputChoice` learns from it how many
+            inputs it has. For models with one input of numbers.
         training_service: Where trials run.
         log_level: Of the ``retiarii`` logger.
         debug: Shorthand for ``log_level="debug"``.

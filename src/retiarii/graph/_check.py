@@ -28,6 +28,8 @@ from retiarii.graph._records import INPUT_ID, OUTPUT_ID, GraphData, NodeRecord, 
 
 _NEEDS_VALUES = (DataDependentOutputException, DynamicOutputShapeException, UnsupportedFakeTensorException)
 
+_READ_MEMORY = {"apply_", "map_", "map2_", "numpy", "data_ptr", "untyped_storage", "storage"}
+
 
 def check(model: Model, example_input: Any) -> dict[str, tuple[int, ...]]:
     """Run a model on tensors without content, so that every shape is checked and nothing is computed.
@@ -53,11 +55,19 @@ def check(model: Model, example_input: Any) -> dict[str, tuple[int, ...]]:
         raise GraphError(f"The example input has {len(inputs)} values, expected {len(names)}: {', '.join(names)}.")
     if not any(isinstance(leaf, torch.Tensor) for leaf in pytree.tree_leaves(inputs)):
         raise GraphError(f"The example input is {example_input!r}, expected a tensor, or a tuple of the arguments.")
-    try:
-        with _quiet():
-            return _run(model, inputs, FakeTensorMode(allow_non_fake_inputs=True))
-    except _NEEDS_VALUES:
-        return _run(model, inputs, nullcontext())
+    if not _reads_memory(model):
+        try:
+            with _quiet():
+                return _run(model, inputs, FakeTensorMode(allow_non_fake_inputs=True))
+        except _NEEDS_VALUES:
+            pass
+    return _run(model, inputs, nullcontext())
+
+
+def _reads_memory(model: Model) -> bool:
+    """Return whether a method is called that reads the memory of a tensor, which PyTorch lets crash without content."""
+    operations = (record.operation for graph in model.graphs.values() for record in graph._data.records.values())
+    return any(operation.kind is Kind.METHOD and operation.type in _READ_MEMORY for operation in operations)
 
 
 def example_arguments(example_input: Any) -> tuple[Any, ...]:

@@ -49,7 +49,7 @@ def function_of(operation: Operation, where: str) -> Callable[..., Any]:
 
 
 def _calling(method: str) -> Callable[..., Any]:
-    return lambda value, *args, **kwargs: getattr(value, method)(*args, **kwargs)
+    return lambda value, /, *args, **kwargs: getattr(value, method)(*args, **kwargs)
 
 
 def _public_attribute(where: str) -> Callable[[Any, Any], Any]:

@@ -20,13 +20,15 @@ from retiarii.graph._module_record import describe_module
 from retiarii.graph._operation import Arguments, Input, Inputs, Kind, Operation, map_nested
 from retiarii.graph._records import INPUT_ID, OUTPUT_ID, GraphData, NodeRecord, Source
 from retiarii.graph._safe_names import free_name
-from retiarii.graph._tracing import ModuleTracer, Scope
+from retiarii.graph._scope import Scope
+from retiarii.graph._tracing import ModuleTracer
 from retiarii.graph._types import type_name
+from retiarii.graph._verify import is_equal, verify
 
 _LIBRARIES = (str(Path(torch.__file__).parent), str(Path(__file__).parents[1]))
 
 
-def convert_to_graph(model: nn.Module) -> Model:
+def convert_to_graph(model: nn.Module, example_input: Any = None) -> Model:
     """Turn a module into graphs that read like it: one for each module whose ``forward`` is looked into.
 
     One node each are: layers of ``torch.nn``, classes marked with ``@basic_unit``, and choices that are not fixed yet.
@@ -36,14 +38,19 @@ def convert_to_graph(model: nn.Module) -> Model:
     Args:
         model: Any module. Layers built through `retiarii.nn.pytorch` know their constructor arguments; those built
             through ``torch.nn`` are read from their attributes.
+        example_input: A tensor, or a tuple of the arguments of ``forward``. With it, model and graph are run and
+            compared to the last bit; that needs a model whose choices are fixed.
 
     Raises:
         GraphError: ``forward`` does something that a graph cannot hold, such as an ``if`` on the values of a tensor;
-            the message names the module, the line, and the way out.
+            the message names the module, the line, and the way out. Or model and graph differ on the example.
     """
     if not isinstance(model, nn.Module):
         raise GraphError(f"convert_to_graph() got a {type(model).__name__}, expected a torch.nn.Module.")
-    return convert_with(LayerReader(), model)
+    graph = convert_with(LayerReader(), model)
+    if example_input is not None:
+        verify(model, graph, example_input)
+    return graph
 
 
 def convert_with(reader: LayerReader, model: nn.Module) -> Model:
@@ -117,7 +124,13 @@ def _same(first: GraphData, second: GraphData) -> bool:
             for r in data.records.values()
         ]
 
-    return first.input_names == second.input_names and shape(first) == shape(second)
+    constants = zip(first.module.tensors, second.module.tensors, strict=False)
+    return (
+        first.input_names == second.input_names
+        and shape(first) == shape(second)
+        and len(first.module.tensors) == len(second.module.tensors)
+        and all(is_equal(a.value, b.value) for a, b in constants)
+    )
 
 
 class _Converter:
@@ -240,7 +253,7 @@ def _canonical(arguments: Arguments, operation: Operation, count: int) -> Argume
 
 
 def _erase_unused(graph: fx.Graph) -> None:
-    """Erase what tracing recorded although nobody needed it: elements of results, and looks at parameters."""
+    """Erase what tracing recorded although nobody needed it: elements and attributes, and looks at parameters."""
     for node in reversed(graph.nodes):
-        if not node.users and (node.op == "get_attr" or node.target is operator.getitem):
+        if not node.users and (node.op == "get_attr" or node.target in (operator.getitem, getattr)):
             graph.erase_node(node)

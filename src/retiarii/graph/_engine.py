@@ -19,6 +19,7 @@ from retiarii.graph._model import Model
 from retiarii.graph._mutator import Mutator, with_labels
 from retiarii.graph._renewal import with_weights
 from retiarii.graph._sampler import DecidingSampler, from_architecture
+from retiarii.graph._verify import verify
 from retiarii.nn.pytorch import extract_space, freeze
 from retiarii.nn.pytorch._origins import copy_origins
 from retiarii.space import Architecture, Categorical, SearchSpace, Value
@@ -56,8 +57,9 @@ class GraphEngine:
     Args:
         model: The base model, with or without choices.
         mutators: Applied in this order.
-        example_input: A tensor, or a tuple of the arguments of ``forward``. With it, `build` checks every shape before
-            it builds anything.
+        example_input: A tensor, or a tuple of the arguments of ``forward``. With it, every graph that is traced is
+            compared with its model on an example of that shape, and `build` checks every shape before it builds
+            anything.
         stationary: Whether the mutators have the same choices whatever was chosen; None finds out by trying (see
             `mutator_space`).
         evaluator: What will evaluate the networks; mutators find it at ``model.evaluator``.
@@ -179,6 +181,8 @@ class GraphEngine:
             gpus = {value.device.index for value in self.model.parameters() if value.is_cuda}
             with torch.random.fork_rng(devices=sorted(gpus)):
                 graph, network = lower_with_network(self.model, inline)
+                if self.example_input is not None:
+                    verify(network, graph, self.example_input)
             graph.evaluator = self.evaluator
             self._traced[inline.key] = graph, network
         return self._traced[inline.key]

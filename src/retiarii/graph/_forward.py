@@ -14,7 +14,7 @@ from retiarii.graph._operation import Input, Inputs, Kind
 from retiarii.graph._order import execution_order, needed_nodes
 from retiarii.graph._records import INPUT_ID, OUTPUT_ID, GraphData, NodeRecord, Source, full_path
 from retiarii.graph._safe_names import is_name, keyword_argument, quoted
-from retiarii.graph._syntax import BINARY, UNARY, index_source, is_positional, operator_of
+from retiarii.graph._syntax import BINARY, IN_PLACE, UNARY, index_source, is_positional, operator_of
 from retiarii.graph._types import type_name
 
 
@@ -93,9 +93,7 @@ class _ForwardWriter:
         for node in order:
             if node in self._names.inline:
                 continue
-            expression = self._expression(self._data.records[node])
-            variable = self._names.variables.get((node, None))
-            lines.append(f"{variable} = {expression}" if variable is not None else expression)
+            lines.append(self._statement(self._data.records[node]))
         returned = self._expression(self._data.records[OUTPUT_ID])
         last = self._data.records[OUTPUT_ID].inputs.get(0)
         if lines and last is not None and lines[-1].startswith(f"{returned} = ") and last[0] == order[-1]:
@@ -103,6 +101,19 @@ class _ForwardWriter:
         else:
             lines.append(f"return {returned}")
         return lines
+
+    def _statement(self, record: NodeRecord) -> str:
+        variable = self._names.variables.get((record.id, None))
+        sign = IN_PLACE.get(operator_of(record) or "")
+        if sign is not None and is_positional(record, 2) and variable in (None, self._arguments(record)[0]):
+            left, right = self._arguments(record)
+            return f"{left} {sign} {right}"
+        if operator_of(record) == "setitem" and is_positional(record, 3) and variable is None:
+            head, _, value = self._arguments(record)
+            key = index_source(record.arguments.args[1], lambda item: self._value(item, record))
+            return f"{_atom(head)}[{key}] = {value}"
+        expression = self._expression(record)
+        return f"{variable} = {expression}" if variable is not None else expression
 
     def _expression(self, record: NodeRecord) -> str:
         kind = record.operation.kind

@@ -19,6 +19,7 @@ from torch.nn.modules.module import register_module_module_registration_hook
 from retiarii.graph._convert import convert_with
 from retiarii.graph._layers import LayerReader, label_of
 from retiarii.graph._model import Model
+from retiarii.graph._verify import verify
 from retiarii.nn.pytorch import extract_space, freeze
 from retiarii.nn.pytorch._chosen import ChosenValues
 from retiarii.nn.pytorch._construction import replace_expressions
@@ -27,12 +28,14 @@ from retiarii.nn.pytorch._origins import module_origins
 from retiarii.nn.pytorch._recording import ModuleCall, module_call
 
 
-def lower(model: nn.Module, architecture: Mapping[str, Any] | None = None) -> Model:
+def lower(model: nn.Module, architecture: Mapping[str, Any] | None = None, example_input: Any = None) -> Model:
     """Fix a model to an architecture, and turn the result into graphs.
 
     Args:
         model: The base model, with or without choices; it is not changed.
         architecture: Label to value; None for the first candidate of every choice.
+        example_input: A tensor, or a tuple of the arguments of ``forward``. With it, model and graph are run and
+            compared to the last bit.
 
     Returns:
         A model without choices. `Model.to_module` gives the network that ``freeze(model, architecture)`` is: the same
@@ -41,9 +44,13 @@ def lower(model: nn.Module, architecture: Mapping[str, Any] | None = None) -> Mo
     Raises:
         ArchitectureError: The architecture does not fit the model.
         FreezeError: The model cannot be fixed.
-        GraphError: ``forward`` does something that a graph cannot hold; see `convert_to_graph`.
+        GraphError: ``forward`` does something that a graph cannot hold, or model and graph differ on the example; see
+            `convert_to_graph`.
     """
-    return lower_with_network(model, architecture)[0]
+    graph, network = lower_with_network(model, architecture)
+    if example_input is not None:
+        verify(network, graph, example_input)
+    return graph
 
 
 def lower_with_network(model: nn.Module, architecture: Mapping[str, Any] | None) -> tuple[Model, nn.Module]:

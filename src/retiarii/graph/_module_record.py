@@ -9,7 +9,7 @@ from torch import nn
 
 from retiarii.graph._layers import HOLDERS, LayerReader
 from retiarii.graph._records import ModuleRecord, TensorRecord
-from retiarii.graph._tracing import Scope
+from retiarii.graph._scope import Scope
 from retiarii.graph._types import type_name
 
 _CONTAINERS = (nn.ModuleList, nn.ModuleDict, nn.ParameterList, nn.ParameterDict, nn.Sequential)

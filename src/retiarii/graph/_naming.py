@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from retiarii.graph._literal import RESERVED
 from retiarii.graph._operation import Kind
 from retiarii.graph._records import INPUT_ID, OUTPUT_ID, GraphData, NodeRecord, Source
-from retiarii.graph._syntax import is_index, is_scalar_function, is_shape_query
+from retiarii.graph._syntax import changes_shape, is_index, is_scalar_function, is_shape_query
 
 _MERGES = {f"operator.{name}" for name in ("add", "iadd", "mul", "imul", "sub", "truediv")} | {"torch.add", "torch.mul"}
 _LIBRARIES = ("torch.", "operator.", "math.", "builtins.")
@@ -44,7 +44,10 @@ def choose_names(data: GraphData, order: Sequence[int]) -> Names:
         order: Its nodes in the order of execution.
     """
     users = _users(data, order)
-    inline = frozenset(node for node in order if _is_inline(data.records[node], data, users[node]))
+    if any(changes_shape(data.records[node]) for node in order):  # then it matters when a shape is asked for
+        inline = frozenset(node for node in order if data.records[node].operation.kind is Kind.ATTRIBUTE)
+    else:
+        inline = frozenset(node for node in order if _is_inline(data.records[node], data, users[node]))
     return Names(inline, _Namer(data, order, inline).variables())
 
 

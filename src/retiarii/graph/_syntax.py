@@ -12,8 +12,16 @@ BINARY = {
     "and_": "&", "or_": "|", "xor": "^", "lshift": "<<", "rshift": ">>",
     "eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">=",
 }  # fmt: skip
+IN_PLACE = {
+    "iadd": "+=", "isub": "-=", "imul": "*=", "itruediv": "/=", "ifloordiv": "//=", "imod": "%=", "ipow": "**=",
+    "imatmul": "@=", "iand": "&=", "ior": "|=", "ixor": "^=", "ilshift": "<<=", "irshift": ">>=",
+}  # fmt: skip
 UNARY = {"neg": "-", "pos": "+", "invert": "~"}
 _NUMBERS = {"add", "sub", "mul", "truediv", "floordiv", "mod", "neg", "pow"}
+_RESHAPING = {
+    "squeeze_", "unsqueeze_", "transpose_", "t_", "swapaxes_", "swapdims_", "resize_", "resize_as_", "set_",
+    "as_strided_", "append", "extend", "insert", "pop", "clear", "update", "remove", "reverse", "setdefault", "popitem",
+}  # fmt: skip
 _SHAPE_METHODS = {"size", "dim", "numel", "ndimension"}
 _SHAPE_ATTRIBUTES = {"shape", "ndim", "device", "dtype"}
 
@@ -25,6 +33,11 @@ def operator_of(record: NodeRecord) -> str | None:
     return record.operation.short_type
 
 
+def changes_shape(record: NodeRecord) -> bool:
+    """Return whether a node may give its input another shape or content in place, other than element by element."""
+    return record.operation.kind is Kind.METHOD and record.operation.type in _RESHAPING
+
+
 def is_shape_query(record: NodeRecord) -> bool:
     """Return whether a node asks a tensor for its shape, dtype or device."""
     if record.operation.kind is Kind.METHOD:
@@ -34,10 +47,12 @@ def is_shape_query(record: NodeRecord) -> bool:
 
 
 def is_index(record: NodeRecord) -> bool:
-    """Return whether a node takes a constant element or slice: ``x[0]``, ``x[:, 1:]``."""
+    """Return whether a node takes a constant element or slice: ``x[0]``, ``x[:, 1:]``; not what makes a copy."""
     if operator_of(record) != "getitem" or len(record.inputs) != 1 or len(record.arguments.args) != 2:
         return False
-    return not list(find_markers(record.arguments.args[1]))
+    key = record.arguments.args[1]
+    is_copy = any(isinstance(part, (list, bool)) for part in (key if isinstance(key, tuple) else (key,)))
+    return not is_copy and not list(find_markers(key))
 
 
 def is_scalar_function(record: NodeRecord) -> bool:

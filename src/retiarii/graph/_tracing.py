@@ -2,60 +2,42 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
 import math
 import operator
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import fx, nn
-from torch.overrides import TorchFunctionMode
 from torch.utils import _pytree as pytree
 
 from retiarii.errors import GraphError
+from retiarii.graph._identity import watched_identity
+from retiarii.graph._known import BOOL, Known
 from retiarii.graph._layers import LayerReader
-from retiarii.graph._types import CREATION_FUNCTIONS
+from retiarii.graph._python_hooks import answering, user_namespaces
+from retiarii.graph._questions import Questions
+from retiarii.graph._scope import Scope
+from retiarii.graph._state_watch import StateWatch
+from retiarii.graph._surroundings import Surroundings
+from retiarii.graph._torch_calls import TorchCalls
+from retiarii.graph._traced_value import TracedValue, is_traced
+from retiarii.graph._user_code import compares_identity
 
-LOCK = threading.RLock()  # torch.fx patches torch.nn.Module while it traces, and so does `_visible_training`
-
-
-class Scope:
-    """One module that is being looked into.
-
-    Attributes:
-        module: The module.
-        path: Its path in the traced model.
-        graph: What its ``forward`` did.
-        children: The finished scopes of the calls in it, by their ``call_module`` node.
-        constants: Tensors that are neither parameters nor buffers, by the name of their ``get_attr`` node.
-    """
-
-    def __init__(self, module: nn.Module, path: str, graph: fx.Graph) -> None:
-        self.module = module
-        self.path = path
-        self.graph = graph
-        self.children: dict[fx.Node, Scope] = {}
-        self.constants: dict[str, torch.Tensor] = {}
-        self.module_paths = {child: name for name, child in module.named_modules()}
-        self._tensors: dict[int, str] | None = None
-        self.attributes: dict[str, fx.Proxy] = {}
-
-    def tensor_path(self, tensor: torch.Tensor) -> str | None:
-        """Return the path of a parameter or buffer in this module, or None."""
-        if self._tensors is None:
-            named = (*self.module.named_parameters(), *self.module.named_buffers())
-            self._tensors = {id(value): name for name, value in named}
-        return self._tensors.get(id(tensor))
+LOCK = threading.RLock()  # torch.fx patches torch.nn.Module while it traces, and so does `answering`
 
 
-class ModuleTracer(fx.Tracer):
+class ModuleTracer(Questions):
     """Traces a model; leaves are layers, basic units and choices, everything else gets a scope of its own.
 
     Unlike plain ``torch.fx``, it keeps ``self.training`` and functions that create tensors (``torch.rand(3)``) as
-    operations, instead of freezing the value that they had while tracing.
+    operations, instead of freezing the value that they had while tracing; and it answers or refuses what code asks
+    about traced values, instead of following a branch that the model would not take.
 
     Args:
         reader: Says which modules are leaves.
@@ -64,20 +46,62 @@ class ModuleTracer(fx.Tracer):
     def __init__(self, reader: LayerReader) -> None:
         super().__init__(autowrap_modules=(math,))
         self._reader = reader
-        self.scopes: list[Scope] = []
-        self.failed: Scope | None = None
+        self._surroundings: Surroundings | None = None
 
     def trace_model(self, model: nn.Module, inputs: tuple[str, ...]) -> Scope:
         """Trace ``model`` called with ``inputs``; its other parameters have their defaults.
 
         Returns:
             The scope of the model.
+
+        Raises:
+            GraphError: ``forward`` asks for what is known only when it runs, or does more than to compute its result.
         """
-        holder = _Holder(model, inputs)
-        with LOCK, _visible_training(self), _CreationMode(self):
-            outer = super().trace(holder)
-        (scope,) = (self._finished[node] for node in outer.nodes if node in self._finished)
+        with LOCK:
+            namespaces = user_namespaces(model)
+            watch = StateWatch(model, namespaces)
+            scope = self._traced_once(model, inputs, namespaces, watch)
+            shared = watch.shared_change()
+            if shared is not None:
+                with watch.shared_kept():
+                    again = self._traced_once(model, inputs, namespaces, watch)
+                if scope.text() != again.text():
+                    raise GraphError(f"forward changes {shared}, and does something else in its next call.")
+        self._check_nothing_kept()
         return scope
+
+    def _traced_once(
+        self, model: nn.Module, inputs: tuple[str, ...], namespaces: list[dict[str, Any]], watch: StateWatch
+    ) -> Scope:
+        try:
+            with (
+                TorchCalls(self, self._registered),
+                answering(self, namespaces, self._training_of),
+                watched_identity(self.refuse, self.last_value),
+            ):
+                outer = super().trace(_Holder(model, inputs))
+            (scope,) = (self._finished[node] for node in outer.nodes if node in self._finished)
+            change = watch.change()
+        finally:
+            watch.restore()
+        for finished in self._finished.values():
+            finished.attributes.clear()
+        if self.refusal is not None:
+            raise self.refusal
+        if change is not None:
+            raise GraphError(f"{change}.")
+        return scope
+
+    def _check_nothing_kept(self) -> None:
+        """Check that no traced value is left in a cache, a global name or a closure of the user's."""
+        for generation in (0, 1, 2):  # of the cycles among them, most are young
+            if self.traced:
+                gc.collect(generation)
+        if self.traced:
+            raise GraphError(
+                "forward keeps a tensor in something that outlives the call (a cache such as functools.lru_cache, a "
+                "global name, a closure), which a graph would not do. Clear that cache before the model is used."
+            )
 
     def create_args_for_root(
         self, root_fn: Callable[..., Any], is_module: bool, concrete_args: Any = None
@@ -86,17 +110,28 @@ class ModuleTracer(fx.Tracer):
         assert isinstance(self.root, _Holder)
         self._finished: dict[fx.Node, Scope] = {}
         self.scopes = [Scope(self.root, "", self.graph)]
-        proxies = [self.create_proxy("placeholder", name, (), {}) for name in self.root.inputs]
-        return root_fn, [self.root, *proxies]
+        self._surroundings = Surroundings(root_fn.__code__)
+        values = [self.create_proxy("placeholder", name, (), {}) for name in self.root.inputs]
+        for value in values:
+            self.assume_tensor(value)
+        return root_fn, [self.root, *values]
+
+    def create_node(self, kind: str, *args: Any, **kwargs: Any) -> fx.Node:
+        """Record an operation, if a graph can hold the place where it happens."""
+        if kind.startswith("call_") and self.is_inside and self._surroundings is not None:
+            problem = self._surroundings.problem()
+            if problem is not None:
+                self.refuse(problem)
+        return super().create_node(kind, *args, **kwargs)
 
     def call_module(
         self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         """Record the call of a leaf, or look into the module."""
         path = self.path_of_module(m)
-        is_outermost = len(self.scopes) == 1
-        if not is_outermost and self._reader.is_leaf(m):
-            return self.create_proxy("call_module", path, args, kwargs)
+        if self.is_inside and self._reader.is_leaf(m):
+            call: Any = self.create_proxy("call_module", path, args, kwargs)
+            return (call[0], None) if _leaves_out_weights(m, args, kwargs) else call
         return self._look_into(m, path, forward, args, kwargs)
 
     def path_of_module(self, mod: nn.Module) -> str:
@@ -105,89 +140,151 @@ class ModuleTracer(fx.Tracer):
         path = scope.module_paths.get(mod)
         if path is None:
             raise GraphError(
-                f"{_named(scope)} calls a {type(mod).__name__} that is not registered in it. Assign it to an "
+                f"{scope.title} calls a {type(mod).__name__} that is not registered in it. Assign it to an "
                 "attribute, or put it into a ModuleList instead of a list."
             )
         return str(path)
 
     def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, fx.Proxy]) -> Any:
         """Record the use of a parameter or buffer."""
-        if isinstance(attr_val, torch.Tensor) and not isinstance(attr_val, fx.Proxy):
-            path = self.scopes[-1].tensor_path(attr_val)
-            if path is not None:
-                return self._attribute(path)
+        if isinstance(attr_val, torch.Tensor) and not is_traced(attr_val):
+            value = self._registered(attr_val)
+            return attr_val if value is None else value
         return attr_val
+
+    def _registered(self, tensor: torch.Tensor) -> TracedValue | None:
+        """Return the traced value of a parameter or buffer of the innermost scope; None for other tensors."""
+        path = self.scopes[-1].tensor_path(tensor)
+        return None if path is None else self._attribute(path, Known(type(tensor)), tensor)
+
+    def _training_of(self, module: nn.Module, is_asked_by_user: bool) -> TracedValue | None:
+        """Return ``training`` of a module in the innermost scope as an operation; None where nobody traces it."""
+        scope = self.scopes[-1]
+        if module in scope.module_paths:
+            path = scope.module_paths[module]
+            return self._attribute(f"{path}.training" if path else "training", BOOL)
+        if is_asked_by_user:
+            self.refuse(f"{scope.title} asks for training of a {type(module).__name__} that is not registered in it.")
+        return None
 
     def create_arg(self, a: Any) -> Any:
         """Turn an argument into a node or plain value; tensors become attributes."""
-        if isinstance(a, fx.Proxy) and a.node.graph is not self.graph:
-            raise GraphError(
-                f"{_named(self.scopes[-1])} uses a tensor that it was not given as an argument (it was kept in an "
-                "attribute or a closure). Pass it to forward()."
-            )
+        if is_traced(a):
+            if a.node.graph is not self.graph:
+                raise GraphError(
+                    f"{self.scopes[-1].title} uses a tensor that it was not given as an argument (it was kept in an "
+                    "attribute or a closure). Pass it to forward()."
+                )
+            return a.node
         if isinstance(a, torch.Tensor):
             return self._tensor_argument(a)
         if isinstance(a, nn.Module):
-            raise GraphError(
-                f"{_named(self.scopes[-1])} passes a module ({type(a).__name__}) as an argument of a call."
-            )
+            raise GraphError(f"{self.scopes[-1].title} passes a module ({type(a).__name__}) as an argument of a call.")
+        if isinstance(a, dict) and type(a) not in (dict, OrderedDict):
+            self.refuse(f"forward passes or returns a {type(a).__name__}; a graph holds plain dicts only.")
         try:
             return super().create_arg(a)
         except NotImplementedError:
+            if isinstance(a, (set, frozenset)) and any(map(is_traced, a)):
+                self.refuse("forward passes or returns a set of traced values, whose order a graph does not hold.")
             return a  # checked when the graph is written or printed; expressions and enumerations get here
 
     def _tensor_argument(self, tensor: torch.Tensor) -> fx.Node:
         scope = self.scopes[-1]
-        path = scope.tensor_path(tensor)
-        if path is None:
-            if isinstance(tensor, nn.Parameter):
-                raise GraphError(
-                    f"{_named(scope)} uses a parameter that is not registered in it. Pass it to forward()."
-                )
-            path = next((name for name, value in scope.constants.items() if value is tensor), None)
+        value = self._registered(tensor)
+        if value is not None:
+            return value.node
+        if tensor.requires_grad:
+            raise GraphError(
+                f"{scope.title} uses a parameter (or something computed from one) that is not registered in it. Pass "
+                "it to forward()."
+            )
+        path = next((name for name, known in scope.constants.items() if known is tensor), None)
         if path is None:
             path = f"constant_{len(scope.constants)}"
             scope.constants[path] = tensor
-        return self._attribute(path).node
+        return self._attribute(path, Known(type(tensor)), tensor).node
 
-    def _attribute(self, path: str) -> fx.Proxy:
+    def _attribute(self, path: str, known: Known, tensor: torch.Tensor | None = None) -> TracedValue:
         scope = self.scopes[-1]
         if path not in scope.attributes:
-            scope.attributes[path] = self.create_proxy("get_attr", path, (), {})
-        return scope.attributes[path]
+            value = self.create_proxy("get_attr", path, (), {})
+            value.node.meta["known"] = known
+            if tensor is not None:
+                value.node.meta["value"] = tensor
+            scope.attributes[path] = value
+        found = scope.attributes[path]
+        assert isinstance(found, TracedValue)
+        return found
 
     def _look_into(
         self, module: nn.Module, path: str, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         leaves, spec = pytree.tree_flatten((args, kwargs))
-        outer_inputs = [leaf for leaf in leaves if isinstance(leaf, fx.Proxy)]
         names = _input_names(module, args, kwargs)
+        is_shared = compares_identity(inspect.unwrap(type(module).forward).__code__)
         outer = self.scopes[-1]
-        with self._scope(module, path if len(self.scopes) > 1 else "") as scope:
-            replaced = [
-                self.create_proxy("placeholder", names[id(leaf)], (), {}) if isinstance(leaf, fx.Proxy) else leaf
-                for leaf in leaves
-            ]
+        with self._scope(module, path if self.is_inside else "") as scope:
+            passed, replaced = self._pass_on(leaves, names, is_shared)
             inner_args, inner_kwargs = pytree.tree_unflatten(replaced, spec)
             result = forward(*inner_args, **inner_kwargs)
+            self._check_arguments_kept((inner_args, inner_kwargs), replaced, spec)
             self.create_node("output", "output", (self.create_arg(result),), {})
-        call = self.create_proxy("call_module", path, tuple(outer_inputs), {})
+        call = self.create_proxy("call_module", path, tuple(passed), {})
         outer.children[call.node] = scope
         self._finished[call.node] = scope
         return self._outside(call, result)
 
-    def _outside(self, call: fx.Proxy, result: Any, keys: tuple[Any, ...] = ()) -> Any:
+    def _pass_on(
+        self, leaves: list[Any], names: dict[int, str], is_shared: bool
+    ) -> tuple[list[TracedValue], list[Any]]:
+        """Make the inputs of a scope.
+
+        Args:
+            leaves: The arguments of the call.
+            names: The name of each traced one.
+            is_shared: Whether a value that is passed twice is one input, because ``forward`` notices (``q is k``).
+
+        Returns:
+            The traced values that are passed, and the arguments as the scope sees them.
+        """
+        passed: list[TracedValue] = []
+        replaced: list[Any] = []
+        inputs: dict[int, TracedValue] = {}
+        for leaf in leaves:
+            if not is_traced(leaf):
+                replaced.append(leaf)
+                continue
+            if not (is_shared and id(leaf) in inputs):
+                value = self.create_proxy("placeholder", names[id(leaf)], (), {})
+                value.node.meta.update(known=leaf.known, assumed=leaf.node.meta.get("assumed", False), outer=leaf.node)
+                inputs[id(leaf)] = value
+                passed.append(leaf)
+            replaced.append(inputs[id(leaf)])
+        return passed, replaced
+
+    def _check_arguments_kept(self, arguments: Any, leaves: list[Any], spec: Any) -> None:
+        """Check that a module did not change the lists and dicts that it was given."""
+        after, spec_after = pytree.tree_flatten(arguments)
+        if spec != spec_after or any(now is not before for now, before in zip(after, leaves, strict=True)):
+            self.refuse(
+                f"{self.scopes[-1].title} changes a list or dict that it is given, which the graph of its caller would "
+                "not see. Return the new one."
+            )
+
+    def _outside(self, call: TracedValue, result: Any, keys: tuple[Any, ...] = ()) -> Any:
         """Return what a call returned, as values of the calling scope."""
-        if isinstance(result, fx.Proxy):
-            value = call
+        if is_traced(result):
+            value: Any = call
             for key in keys:
                 value = self.create_proxy("call_function", operator.getitem, (value, key), {})
+            value.node.meta["known"] = result.known
             return value
         if isinstance(result, (tuple, list)):
             items = [self._outside(call, item, (*keys, index)) for index, item in enumerate(result)]
             return type(result)(*items) if hasattr(result, "_fields") else type(result)(items)
         if isinstance(result, dict):
-            return {key: self._outside(call, item, (*keys, key)) for key, item in result.items()}
+            return type(result)((key, self._outside(call, item, (*keys, key))) for key, item in result.items())
         return result
 
     @contextmanager
@@ -220,42 +317,12 @@ class _Holder(nn.Module):
         return self.model(**dict(zip(self.inputs, args, strict=True)))
 
 
-class _CreationMode(TorchFunctionMode):
-    """Records functions that create tensors although no traced value reaches them."""
-
-    def __init__(self, tracer: ModuleTracer) -> None:
-        super().__init__()
-        self._tracer = tracer
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
-    ) -> Any:
-        kwargs = dict(kwargs or {})
-        if func in CREATION_FUNCTIONS and len(self._tracer.scopes) > 1:
-            return self._tracer.create_proxy("call_function", func, args, kwargs)
-        return func(*args, **kwargs)
-
-
-@contextmanager
-def _visible_training(tracer: ModuleTracer) -> Iterator[None]:
-    """Let ``self.training`` of the module that is being looked into be an operation of its graph."""
-
-    def read(module: nn.Module) -> Any:
-        scope = tracer.scopes[-1] if len(tracer.scopes) > 1 else None
-        if scope is not None and threading.get_ident() == owner and module in scope.module_paths:
-            path = scope.module_paths[module]
-            return tracer._attribute(f"{path}.training" if path else "training")
-        return vars(module)["training"]
-
-    def write(module: nn.Module, value: bool) -> None:
-        vars(module)["training"] = value
-
-    owner = threading.get_ident()
-    nn.Module.training = property(read, write)  # type: ignore[assignment] # it has no class attribute of its own
-    try:
-        yield
-    finally:
-        del nn.Module.training
+def _leaves_out_weights(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
+    """Return whether a call of attention gives None for its weights."""
+    if not isinstance(module, nn.MultiheadAttention):
+        return False
+    bound = inspect.signature(module.forward).bind(*args, **kwargs)
+    return bound.arguments.get("need_weights", True) is False
 
 
 def _input_names(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[int, str]:
@@ -266,11 +333,7 @@ def _input_names(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, 
         raise GraphError(f"{type(module).__name__}.forward was called with arguments that do not fit: {err}.") from err
     names: dict[int, str] = {}
     for name, value in bound.items():
-        traced = [leaf for leaf in pytree.tree_leaves(value) if isinstance(leaf, fx.Proxy)]
+        traced = [leaf for leaf in pytree.tree_leaves(value) if is_traced(leaf)]
         for index, leaf in enumerate(traced):
             names.setdefault(id(leaf), name if len(traced) == 1 else f"{name}_{index}")
     return names
-
-
-def _named(scope: Scope) -> str:
-    return f"{scope.path!r} (class {type(scope.module).__name__})" if scope.path else f"{type(scope.module).__name__}"
