@@ -1,3 +1,4 @@
+import json
 import os
 import pty
 import subprocess
@@ -80,6 +81,22 @@ def test_no_command_obeys_or_chokes_on_text(run, hostile, command):
     assert outcome.code in (0, 1, 2)
     assert is_quiet(outcome.out + outcome.err)
     assert outcome.out + outcome.err
+
+
+@pytest.mark.parametrize("command", [["list"], ["show", "aa11"], ["export", "aa11"], ["export", "aa11", "--json"]])
+def test_a_terminal_without_unicode_gets_escapes(tmp_path, command):
+    space = SearchSpace([Categorical("größe", values=("中", "b"))])
+    with open_store(tmp_path / "s.db") as store:
+        store.create_experiment(ExperimentRecord("aa11", name="größe 中", space=space.to_json()))
+        done = {"state": TrialState.COMPLETED, "metrics": {"default": 0.5}, "finish_order": 0}
+        store.write("aa11", trials=[Trial(0, Architecture({"größe": "中"}), started=1.0, ended=2.0, **done)])
+    ascii_only = {"PYTHONIOENCODING": "ascii", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    words = [sys.executable, "-m", "retiarii", "--storage", str(tmp_path / "s.db"), *command]
+    outcome = subprocess.run(words, capture_output=True, env={**os.environ, **ascii_only}, check=False)
+    assert outcome.returncode == 0, outcome.stderr
+    assert outcome.stdout.isascii()
+    if command[0] == "export":
+        assert "größe" in str(json.loads(outcome.stdout))
 
 
 SCRIPT = """

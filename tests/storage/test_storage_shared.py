@@ -4,7 +4,9 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +19,14 @@ needs_root = pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root, to become another user"
 )
 NOBODY = 65534
+
+
+@pytest.fixture
+def tmp_path():
+    """A folder that every user may enter; pytest closes its own again whenever it is started anew."""
+    with tempfile.TemporaryDirectory(prefix="retiarii-") as folder:
+        os.chmod(folder, 0o755)
+        yield Path(folder)
 
 
 @pytest.fixture
@@ -46,16 +56,8 @@ def look_as_nobody(connection, path):
     look(connection, path)
 
 
-@pytest.fixture
-def open_to_all(tmp_path):
-    for folder in tmp_path.parents:
-        if folder.stat().st_uid == os.getuid() and not folder.stat().st_mode & 0o005:  # pytest's folders are private
-            folder.chmod(0o755)
-    tmp_path.chmod(0o755)
-
-
 @needs_root
-def test_a_store_in_a_folder_that_cannot_be_written_is_read(path, open_to_all):
+def test_a_store_in_a_folder_that_cannot_be_written_is_read(path):
     path.parent.chmod(0o755)
     path.chmod(0o644)
     with child(look_as_nobody, path) as (_, connection):
@@ -64,7 +66,7 @@ def test_a_store_in_a_folder_that_cannot_be_written_is_read(path, open_to_all):
 
 
 @needs_root
-def test_a_store_is_private_until_its_owner_opens_it(path, open_to_all):
+def test_a_store_is_private_until_its_owner_opens_it(path):
     def fail(connection):
         os.setuid(NOBODY)
         with pytest.raises(StorageError) as caught:
@@ -90,7 +92,7 @@ def test_a_store_on_a_read_only_medium_is_read(path, tmp_path):
 
 
 @needs_root
-def test_changes_in_a_log_that_cannot_be_read_are_not_left_out(path, open_to_all):
+def test_changes_in_a_log_that_cannot_be_read_are_not_left_out(path):
     copy = path.parent.parent / "copy"
     with open_store(path) as store:
         store.write("first", trials=[completed(1)])
@@ -113,7 +115,7 @@ def test_changes_in_a_log_that_cannot_be_read_are_not_left_out(path, open_to_all
 
 
 @needs_root
-def test_a_reader_cannot_hold_the_lock(path, open_to_all):
+def test_a_reader_cannot_hold_the_lock(path):
     """Whoever may read the store, but is not its owner, can neither open nor take the lock."""
     lock = path.with_name("store.db.files") / "first" / "lock"
     with open_store(path) as store:
