@@ -27,4 +27,5 @@ for _ in range(40):
         search.tell_metric(architecture, cost(freeze(model, architecture)))
 
 print(search)
-print("nearest to 2,000 parameters:", search.best)
+assert search.best is not None  # some were evaluated
+print("nearest to 2,000 parameters:", dict(search.best.architecture))

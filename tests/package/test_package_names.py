@@ -251,3 +251,11 @@ def test_a_unit_of_which_nothing_is_known_has_weights_for_each_configuration():
     for exponent in (1, 2, 3):
         supernet.set_architecture({"exponent": exponent})
         assert supernet(torch.tensor(2.0)).item() == 2**exponent
+
+
+def test_a_fixed_cell_of_nas_bench_101_is_a_plain_graph_of_operations():
+    operations = [lambda size: torch.nn.Linear(size, size), lambda size: torch.nn.Identity()]
+    base = torch.nn.Sequential(nn.NasBench101Cell(operations, 2, 4, torch.nn.Linear, 4, 4, label="cell"))
+    (fixed,) = nn.freeze(base, nn.extract_space(base).default())
+    assert type(fixed) is nn.ChosenNasBench101Cell
+    assert fixed(torch.zeros(3, 2)).shape == (3, 4)
