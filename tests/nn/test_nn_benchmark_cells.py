@@ -136,6 +136,15 @@ CHAIN = {
 }  # fmt: skip
 
 
+def test_101_by_hand():
+    cell = nn.ChosenNasBench101Cell([4, 8], [(0,), (0, 1)])
+    cell.projections.update({"1": project(3, 4), "2": project(3, 8)})
+    cell.ops.append(nn.Conv1d(4, 8, 1))
+    x = torch.randn(2, 3, 5)
+    expected = cell.ops[0](cell.projections["1"](x)) + cell.projections["2"](x)
+    assert torch.equal(cell(x), expected)
+
+
 def test_101_under_the_graph_engine():
     base = torch.nn.Sequential(cell_101())
     network = GraphEngine(base).build(nn.extract_space(base).architecture(CHAIN))
