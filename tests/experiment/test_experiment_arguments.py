@@ -178,16 +178,15 @@ def test_hyperparameters_are_beside_the_exported_models():
 
 def test_trials_that_a_time_limit_interrupts_are_called_so(capsys):
     def slow(model):
-        time.sleep(0 if model[0].out_features == 1 else 60)
-        return 1.0
+        time.sleep(60)
 
     experiment = RetiariiExperiment(model(), slow, strategy=GridSearch(shuffle=False))
     experiment.run(RetiariiExeConfig("local", progress=False, max_experiment_duration=3))
-    assert [trial.state for trial in experiment.trials()] == [TrialState.COMPLETED, TrialState.INTERRUPTED]
-    assert not experiment.trials()[1].state.is_finished
+    assert [trial.state for trial in experiment.trials()] == [TrialState.INTERRUPTED]
+    assert not experiment.trials()[0].state.is_finished
     with pytest.raises(SystemExit):
         main(["show", experiment.id])
-    assert "1 completed, 1 interrupted" in capsys.readouterr().out
+    assert "1 interrupted" in capsys.readouterr().out
 
 
 def test_the_last_line_after_ctrl_c_is_the_command_that_goes_on(tmp_path, capfd):
