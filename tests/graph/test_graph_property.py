@@ -114,12 +114,14 @@ def check_seeds(seeds: range) -> None:
     assert outcomes["equal"] > len(seeds) / 2, outcomes
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # PyTorch's, on what the random code does
 @pytest.mark.parametrize("start", range(0, 100, 25))
 def test_a_hundred_random_modules(start):
     check_seeds(range(start, start + 25))
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.skipif("RANDOM_MODULES" not in os.environ, reason="needs minutes; set RANDOM_MODULES=1 to run it")
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("start", range(100, 1100, 250))
