@@ -12,7 +12,7 @@ INSTALLED := $(VENV)/.installed
 DEMO_INSTALLED := $(VENV)/.demo-installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check format stubs bench docs install clean
+.PHONY: demo test test-slow check format stubs bench docs install clean
 .DEFAULT_GOAL := install
 
 $(BIN)/python:
@@ -45,6 +45,10 @@ test: check
 # What type checkers and editors see of the layers of retiarii.nn.pytorch.
 stubs: install
 	$(BIN)/python scripts/layer_stubs.py
+
+# What takes minutes: a thousand random modules, thousands of damaged files, dozens of kills.
+test-slow: install
+	$(BIN)/python -m pytest --randomly-seed=$(SEED) --numprocesses=$(JOBS) --dist=worksteal -m slow
 
 format: install
 	$(BIN)/ruff check --fix

@@ -29,7 +29,6 @@ def test_the_first_block_of_the_readme_is_a_complete_script_of_at_most_40_lines(
     assert "experiment.run(" in first
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(320)
 @pytest.mark.parametrize("page", [p for p in PAGES if blocks(p)], ids=lambda page: str(page.relative_to(ROOT)))
 def test_the_code_of_a_page_runs_from_top_to_bottom(page, tmp_path):

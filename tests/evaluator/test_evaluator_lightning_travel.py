@@ -5,8 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 
-import pytest
-
 _SENDER = """
 import sys
 import torch
@@ -80,7 +78,6 @@ def python(code, data=b""):
     return done.stdout
 
 
-@pytest.mark.slow
 def test_evaluators_defined_in_main_train_in_another_process():
     first, second = map(float, python(_RECEIVER, python(_SENDER)).split())
     assert first == second > 0.3

@@ -118,17 +118,17 @@ def finished(store_path):
         return {trial.number: trial.ended for trial in trials}
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(400)
-def test_killed_at_twenty_random_instants_and_resumed_equals_an_uninterrupted_run(tmp_path, start):
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("num_kills", [6, pytest.param(30, marks=pytest.mark.slow)])
+def test_killed_at_random_instants_and_resumed_equals_an_uninterrupted_run(tmp_path, start, num_kills):
     plain, killed = tmp_path / "plain.db", tmp_path / "killed.db"
     start(plain, tmp_path / "plain.txt", "run").finish()
 
-    rng = random.Random(0)
+    rng = random.Random(num_kills)
     sentinel = tmp_path / "killed.txt"
     before: dict[int, float] = {}
     process = start(killed, sentinel, "run")
-    for kill in range(20):
+    for kill in range(num_kills):
         if kill % 4 == 3:  # while the experiment is starting
             time.sleep(rng.random() * 2)
         else:  # after up to three more trials and a random moment, so that it hits any step of the loop
@@ -154,7 +154,6 @@ def test_killed_at_twenty_random_instants_and_resumed_equals_an_uninterrupted_ru
         assert store.get_experiment(record.id).state is ExperimentState.DONE
 
 
-@pytest.mark.slow
 def test_ctrl_c_once_finishes_the_running_trials_and_stays_resumable(tmp_path, start):
     path, sentinel = tmp_path / "store.db", tmp_path / "evaluations.txt"
     process = start(path, sentinel, "run", concurrency=2)
@@ -173,7 +172,6 @@ def test_ctrl_c_once_finishes_the_running_trials_and_stays_resumable(tmp_path, s
     assert len(sentinel.read_text().splitlines()) == TRIALS  # none was run twice
 
 
-@pytest.mark.slow
 def test_ctrl_c_twice_stops_at_once_with_a_keyboard_interrupt(tmp_path, start):
     path, sentinel = tmp_path / "store.db", tmp_path / "evaluations.txt"
     process = start(path, sentinel, "run", concurrency=2, slow_after=3)
@@ -190,7 +188,6 @@ def test_ctrl_c_twice_stops_at_once_with_a_keyboard_interrupt(tmp_path, start):
         assert store.list_experiments()[0].state is ExperimentState.STOPPED
 
 
-@pytest.mark.slow
 def test_time_before_a_kill_counts(tmp_path, start):
     path, sentinel = tmp_path / "store.db", tmp_path / "evaluations.txt"
     process = start(path, sentinel, "run", slow_after=1)
@@ -211,7 +208,6 @@ def test_time_before_a_kill_counts(tmp_path, start):
         assert store.list_experiments()[0].message == "max_experiment_duration was reached"
 
 
-@pytest.mark.slow
 def test_two_processes_cannot_run_the_same_experiment(tmp_path, start):
     path, sentinel = tmp_path / "store.db", tmp_path / "evaluations.txt"
     first = start(path, sentinel, "run")

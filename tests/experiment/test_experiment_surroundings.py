@@ -94,7 +94,6 @@ def test_a_model_in_a_module_beside_the_script(project, tmp_path):
     assert "base_model=" in line
 
 
-@pytest.mark.slow
 def test_a_package_run_as_a_module(project, tmp_path):
     write(project / "pkg", package="pkg.")
     (project / "pkg" / "__init__.py").touch()
@@ -131,7 +130,6 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.slow
 def test_units_that_the_script_itself_defines_are_exported(project, tmp_path):
     (project / "one_file.py").write_text(UNIT)
     experiment_id = python("one_file.py", folder=project)
@@ -147,7 +145,6 @@ def test_units_that_the_script_itself_defines_are_exported(project, tmp_path):
     assert "changed since the experiment was started" in said
 
 
-@pytest.mark.slow
 def test_a_script_that_is_no_file(project, tmp_path):
     """As in a notebook: what is defined there exists nowhere else."""
     script = SEARCH.format(package="")
@@ -156,7 +153,6 @@ def test_a_script_that_is_no_file(project, tmp_path):
     assert "64" in python("-m", "retiarii", "export", experiment_id, "--format", "code", folder=tmp_path)
 
 
-@pytest.mark.slow
 def test_a_folder_that_was_renamed(project, tmp_path):
     experiment_id = python("search.py", folder=project)
     renamed = project.rename(tmp_path / "renamed")

@@ -29,7 +29,6 @@ def test_graphs_and_fixed_spaces_are_exported(tmp_path):
     assert torch.export.load(export_program(model, tmp_path / "g.pt2", x)).module()(x).shape == (1, 3)
 
 
-@pytest.mark.slow
 def test_onnx_files_are_valid(tmp_path):
     onnx = pytest.importorskip("onnx", reason="needs onnx")
     pytest.importorskip("onnxscript", reason="needs onnxscript")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
 import re
 from collections import Counter
 
@@ -122,7 +121,6 @@ def test_a_hundred_random_modules(start):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::UserWarning")
-@pytest.mark.skipif("RANDOM_MODULES" not in os.environ, reason="needs minutes; set RANDOM_MODULES=1 to run it")
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("start", range(100, 1100, 250))
 def test_a_thousand_random_modules(start):

@@ -95,7 +95,6 @@ def found(strategy, seed):
     return dict(second.best.architecture)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_the_best_architecture_is_found_in_most_seeds(name):
     successes = sum(found(STRATEGIES[name](), seed) == BEST for seed in range(10))

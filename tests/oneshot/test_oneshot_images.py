@@ -58,7 +58,6 @@ def accuracy(network, x, y):
         return (network.eval()(x).argmax(1) == y).float().mean().item()
 
 
-@pytest.mark.slow
 def test_subnets_inherit_their_accuracy_and_need_recalibrated_statistics(digits):
     x, y = digits
     torch.manual_seed(0)
@@ -76,7 +75,6 @@ def test_subnets_inherit_their_accuracy_and_need_recalibrated_statistics(digits)
     assert sum(calibrated) > sum(raw)
 
 
-@pytest.mark.slow
 def test_darts_does_not_choose_the_operation_that_loses_everything(digits):
     x, y = digits
     torch.manual_seed(0)

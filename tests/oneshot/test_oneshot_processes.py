@@ -106,7 +106,6 @@ if __name__ == "__main__":
 NAMES = ["RandomOneShot", "ENAS", "DARTS", "GumbelDARTS", "Proxyless"]
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="gloo processes are forked")
 def test_two_processes_search_as_one(tmp_path):
     script = tmp_path / "search.py"

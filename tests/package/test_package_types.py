@@ -41,7 +41,6 @@ def user_code(folder):
     return paths
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_a_strict_type_checker_takes_what_users_write_and_finds_their_mistakes(tmp_path):
     (tmp_path / "mypy.ini").write_text(SETTINGS)
