@@ -34,6 +34,8 @@
     └── GraphError                             a model cannot be turned into a graph, or a graph into a model
         └── InvalidMutation (ValueError)       a mutation asks for something that the graph does not allow
 
+`TrialPruned` stands apart: it is no error but the end of a trial, and passes through ``except Exception``.
+
 Messages say what is wrong, where, what was found, what was expected and what to do; the parts that a
 program may want to show are attributes.
 """
@@ -76,6 +78,7 @@ __all__ = [
     "StoreFullError",
     "StoreLostError",
     "SupernetError",
+    "TrialPruned",
     "UnknownInputsError",
 ]
 
@@ -266,3 +269,17 @@ class GraphError(RetiariiError):
 
 class InvalidMutation(GraphError, ValueError):
     """A mutation asks for something that the graph does not allow, or leaves a graph that cannot run."""
+
+
+class TrialPruned(BaseException):  # noqa: N818 - no error, and no `except Exception` may stop it
+    """The running trial ends here, and what it reported last counts; raised by `report_intermediate_result`.
+
+    A search raises it in trials that are not worth their time. An evaluation may raise it itself.
+
+    Args:
+        reason: Why, for people.
+    """
+
+    def __init__(self, reason: str = "The evaluation ended itself.") -> None:
+        super().__init__(reason)
+        self.reason = str(reason)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from retiarii._lazy import lazy_attributes
 from retiarii.evaluator._checkpoint import read_state
+from retiarii.evaluator._context import TrialContext
 from retiarii.evaluator._evaluator import Evaluator, run_evaluation
 from retiarii.evaluator._functional import FunctionalEvaluator
 from retiarii.evaluator._output import OUTPUT_DIR_VARIABLE, output_dir, output_to, save_checkpoint
@@ -37,6 +38,7 @@ __all__ = [
     "FunctionalEvaluator",
     "SupernetListener",
     "SupernetTraining",
+    "TrialContext",
     "dumps",
     "generators_kept",
     "loads",

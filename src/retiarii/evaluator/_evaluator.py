@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from torch import nn
 
 from retiarii.errors import EvaluatorError
 from retiarii.evaluator._choices import Choices
+from retiarii.evaluator._context import TrialContext, asks_for_context
 from retiarii.evaluator._reporting import recording
 from retiarii.evaluator._supernet import SupernetTraining
 from retiarii.nn.pytorch import extract_space, freeze
@@ -25,7 +27,8 @@ Self = TypeVar("Self", bound="Evaluator")
 class Evaluator(ABC):
     """Trains and measures models.
 
-    A subclass implements `evaluate`. It should leave the evaluator as it was: one object evaluates many models, one
+    A subclass implements ``evaluate(self, model)``, or ``evaluate(self, model, context)`` to be given a `TrialContext`:
+    the trial's number, seed, device, fidelity and folders. It should leave the evaluator as it was: one object evaluates many models, one
     after another. Choices among its arguments (a `retiarii.nn.pytorch.ValueChoice`, or arithmetic on some) are searched
     jointly with the architecture: those in its attributes, those in lists, tuples, dicts and traced objects that its
     attributes hold, and those in its own arguments if its class is decorated with `retiarii.trace`. A decision is
@@ -33,9 +36,11 @@ class Evaluator(ABC):
 
     Attributes:
         direction: Which metrics are better, where the evaluator knows: larger or smaller ones.
+        fidelities: The names of the fidelities that it heeds, such as ``"epochs"``; None where it takes any.
     """
 
     direction: Direction | None = None
+    fidelities: Collection[str] | None = ()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
@@ -130,17 +135,20 @@ class Evaluator(ABC):
         return evaluator.evaluate(freeze(model, space.default()) if len(space) else model)
 
 
-def run_evaluation(evaluator: Evaluator, model: Any, on_intermediate: Callable[[Metrics], None]) -> Metrics:
+def run_evaluation(evaluator: Evaluator, model: Any, context: TrialContext) -> Metrics:
     """Evaluate a model and return its final metrics, whether they are returned or reported.
 
     Args:
         evaluator: Without choices, see `Evaluator.fix`.
         model: What the evaluator takes.
-        on_intermediate: Told every intermediate result, as it comes.
+        context: The trial; ``context.on_report`` is told every intermediate result, as it comes.
 
     Raises:
-        MetricError: There is no final result, it is not a finite number, or two contradict each other.
+        MetricError: There is no final result, it is no number, or two contradict each other.
+        TrialPruned: The search has ended the trial.
     """
-    with recording(on_intermediate) as recorder:
-        returned = evaluator.evaluate(model)
+    with recording(context.on_report) as recorder:
+        told = replace(context, on_report=recorder.record_intermediate)
+        evaluate: Callable[..., MetricValue | None] = evaluator.evaluate
+        returned = evaluate(model, told) if asks_for_context(evaluate) else evaluate(model)
         return recorder.conclude(returned, repr(evaluator))

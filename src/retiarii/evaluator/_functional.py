@@ -12,6 +12,7 @@ from typing import Any
 from torch import nn
 
 from retiarii.errors import EvaluatorError
+from retiarii.evaluator._context import CONTEXT, TrialContext, asks_for_context
 from retiarii.evaluator._evaluator import Evaluator
 from retiarii.nn.pytorch._construction import evaluate
 from retiarii.trial import MetricValue
@@ -36,6 +37,8 @@ class FunctionalEvaluator(Evaluator):
     (``type[...]``, ``Callable[..., ...]``): it gets a callable without arguments that gives a new copy of the model on
     each call.
 
+    A function with a parameter ``context`` that is none of its arguments gets the `TrialContext`.
+
     Args:
         function: ``function(model, **arguments)``. It returns the final metric or reports it.
         arguments: Further arguments, as a mapping.
@@ -57,23 +60,28 @@ class FunctionalEvaluator(Evaluator):
             )
         self.function = function
         self.arguments = {**(arguments or {}), **kwargs}
-        self._wants_class = _check_signature(function, self.arguments)
+        self._wants_context = CONTEXT not in self.arguments and asks_for_context(function)
+        bound = {**self.arguments, CONTEXT: None} if self._wants_context else self.arguments
+        self._wants_class = _check_signature(function, bound)
+        self.fidelities = None if self._wants_context else ()
 
     def __repr__(self) -> str:
         arguments = "".join(f", {name}={reprlib.repr(value)}" for name, value in self.arguments.items())
         return f"FunctionalEvaluator({_name(self.function)}{arguments})"
 
-    def evaluate(self, model: nn.Module) -> MetricValue | None:
+    def evaluate(self, model: nn.Module, context: TrialContext | None = None) -> MetricValue | None:
         """Call the function; arguments that are still choices take their default.
 
         Args:
             model: What the function gets, or copies of it if it wants a class.
+            context: What the function gets as ``context``, if it has a parameter of this name.
 
         Returns:
             What the function returned.
         """
         argument = _ModelClass(model) if self._wants_class else model
-        result: MetricValue | None = self.function(argument, **evaluate(self.arguments))
+        told = {CONTEXT: context or TrialContext()} if self._wants_context else {}
+        result: MetricValue | None = self.function(argument, **evaluate(self.arguments), **told)
         return result
 
 

@@ -71,13 +71,12 @@ class Recorder:
             evaluator: What messages call the evaluator.
 
         Raises:
-            MetricError: There is no final result, it is not a finite number, or what was returned contradicts what
-                was reported.
+            MetricError: There is no final result, it is no number, or what was returned contradicts what was reported.
         """
         if self.final is None:
             return self._parse_returned(returned, evaluator)
         try:
-            parsed = {} if returned is None else parse_metrics(returned, finite=False)
+            parsed = {} if returned is None else parse_metrics(returned)
         except MetricError:
             _logger.info("%s reported a final result; the %s it returned is ignored", evaluator, type(returned))
             return self.final
@@ -133,7 +132,7 @@ def report_intermediate_result(metric: MetricValue) -> None:
         MetricError: ``metric`` is neither.
         EvaluatorError: It was called in a process that the trial has forked, whose results nobody would see.
     """
-    metrics = parse_metrics(metric, where="the intermediate result", finite=False)
+    metrics = parse_metrics(metric, where="the intermediate result")
     recorder = current_recorder()
     if recorder is None:
         _logger.info("intermediate result: %s", metrics)

@@ -1,6 +1,7 @@
 """Where trials run: each in a process of its own, or, for debugging, in this one.
 
-An `Executor` takes `TrialJob`s and gives events: `TrialStarted`, `TrialReported` and, once per job, `TrialEnded`. What
+An `Executor` takes `TrialJob`s and gives events: `TrialStarted` and, once per job, `TrialEnded`; what a trial reports on
+the way goes to a function that may end it. What
 a trial does is a `Task`, a callable; `NasTask` is the one that has an `Engine` build the network of an architecture and
 evaluates it. `TemplateExecutor` keeps a *template* process that has imported torch and loaded the task, model and data
 included, and forks a child of it per trial: isolated, yet started in milliseconds, the data shared copy-on-write. The
@@ -21,17 +22,17 @@ from retiarii.execution._interface import (
     Event,
     Executor,
     Limits,
+    OnReport,
     Report,
     Task,
     TrialEnded,
     TrialJob,
-    TrialReported,
     TrialStarted,
 )
 
 if TYPE_CHECKING:
     from retiarii.execution._engine import Engine, PythonEngine
-    from retiarii.execution._task import NasTask
+    from retiarii.execution._task import NasTask, context_of
     from retiarii.execution._template_executor import TemplateExecutor
 
 # Loaded when first used: they import torch, and the process that watches over trials need not.
@@ -40,6 +41,7 @@ _LAZY = {
     "NasTask": "retiarii.execution._task",
     "PythonEngine": "retiarii.execution._engine",
     "TemplateExecutor": "retiarii.execution._template_executor",
+    "context_of": "retiarii.execution._task",
 }
 
 __all__ = [
@@ -49,14 +51,15 @@ __all__ = [
     "InProcessExecutor",
     "Limits",
     "NasTask",
+    "OnReport",
     "PythonEngine",
     "Report",
     "Task",
     "TemplateExecutor",
     "TrialEnded",
     "TrialJob",
-    "TrialReported",
     "TrialStarted",
+    "context_of",
     "import_path",
 ]
 

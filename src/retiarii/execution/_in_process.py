@@ -6,8 +6,8 @@ import os
 import time
 from collections import deque
 
-from retiarii.errors import ExecutionError
-from retiarii.execution._interface import Event, Executor, Task, TrialEnded, TrialJob, TrialReported, TrialStarted
+from retiarii.errors import ExecutionError, TrialPruned
+from retiarii.execution._interface import Event, Executor, OnReport, Task, TrialEnded, TrialJob, TrialStarted, let_go_on
 from retiarii.execution._outcome import Outcome, run_task
 from retiarii.trial import Failure, FailureKind, Metrics
 
@@ -46,7 +46,7 @@ class InProcessExecutor(Executor):
             raise ExecutionError(f"Trial {job.number} cannot be submitted: a trial of this number is under way.")
         self._waiting.append(job)
 
-    def poll(self, timeout: float | None = None) -> list[Event]:
+    def poll(self, timeout: float | None = None, on_report: OnReport = let_go_on) -> list[Event]:
         """Run the next trial to its end, however long it takes, and return its events.
 
         Raises:
@@ -55,7 +55,7 @@ class InProcessExecutor(Executor):
         if self._is_closed:
             raise ExecutionError("This executor is closed.")
         if not self._events and self._waiting:
-            self._run(self._waiting.popleft())
+            self._run(self._waiting.popleft(), on_report)
         events, self._events = self._events, []
         return events
 
@@ -72,13 +72,19 @@ class InProcessExecutor(Executor):
         self._waiting.clear()
         self._events.clear()
 
-    def _run(self, job: TrialJob) -> None:
-        self._events.append(TrialStarted(job.number, "cpu", os.getpid(), time.time()))
+    def _run(self, job: TrialJob, on_report: OnReport) -> None:
+        self._events.append(TrialStarted(job.number, job.device, os.getpid(), time.time()))
 
         def report(metrics: Metrics) -> None:
-            self._events.append(TrialReported(job.number, metrics))
+            reason = on_report(job.number, metrics)
+            if reason is not None and job.is_judged:
+                raise TrialPruned(reason)
 
         self._end(job, run_task(self._task, job, report))
 
     def _end(self, job: TrialJob, outcome: Outcome) -> None:
-        self._events.append(TrialEnded(job.number, outcome.state, outcome.metrics, outcome.failure, "", time.time()))
+        self._events.append(
+            TrialEnded(
+                job.number, outcome.state, outcome.metrics, outcome.failure, "", time.time(), reason=outcome.reason
+            )
+        )

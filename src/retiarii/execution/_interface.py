@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from retiarii.errors import ConfigError
 from retiarii.space import Architecture
-from retiarii.trial import Failure, Metrics, TrialState
+from retiarii.trial import FULL, Failure, Fidelity, Metrics, TrialState
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -24,11 +24,19 @@ class TrialJob:
         number: The trial's number, unique within an executor.
         architecture: What to evaluate.
         seed: Of every random choice in the trial, 0 <= seed < 2**64.
+        fidelity: How much training it is given; empty where the evaluator decides.
+        parent: The number of the trial from whose files it continues; None to start anew.
+        is_judged: Whether the trial waits, each time it reports, for the answer of whoever polls.
+        device: Where the trial computes, as ``torch.device`` takes it; the executor sets it.
     """
 
     number: int
     architecture: Architecture
     seed: int
+    fidelity: Fidelity = FULL
+    parent: int | None = None
+    is_judged: bool = False
+    device: str = "cpu"
 
 
 @dataclass(frozen=True)
@@ -49,24 +57,17 @@ class TrialStarted:
 
 
 @dataclass(frozen=True)
-class TrialReported:
-    """A trial reported metrics on the way."""
-
-    number: int
-    metrics: Metrics
-
-
-@dataclass(frozen=True)
 class TrialEnded:
     """A trial ended; nothing more is heard of it.
 
     Attributes:
         number: The trial's number.
-        state: Completed or failed.
+        state: Completed, pruned or failed.
         metrics: Final metrics; None unless completed.
         failure: Why it failed; None unless failed.
         output: The last of what it printed (standard output and standard error together).
         time: Unix time, seconds.
+        reason: Why it was pruned; empty unless pruned.
     """
 
     number: int
@@ -75,12 +76,16 @@ class TrialEnded:
     failure: Failure | None
     output: str
     time: float
+    reason: str = ""
 
 
-Event: TypeAlias = "TrialStarted | TrialReported | TrialEnded"
+Event: TypeAlias = "TrialStarted | TrialEnded"
 
 Report: TypeAlias = Callable[[Metrics], None]
-"""Called by a task with metrics on the way."""
+"""Called by a task with metrics on the way; raises `TrialPruned` where the trial is to end."""
+
+OnReport: TypeAlias = Callable[[int, Metrics], "str | None"]
+"""Told the number of a trial and the metrics that it reported; returns the reason to end it, or None to let it go on."""
 
 Task: TypeAlias = Callable[[TrialJob, Report], Metrics]
 """What a trial does: it returns its final metrics, or raises."""
@@ -109,11 +114,16 @@ class Limits:
                 raise ConfigError(f"Limits.{name} is {value!r}, expected a positive number, or None for no limit.")
 
 
+def let_go_on(number: int, metrics: Metrics) -> None:
+    """Let every trial go on, whatever it reports."""
+
+
 class Executor(ABC):
     """Runs trials and tells what becomes of them.
 
     Every job that is submitted ends in exactly one `TrialEnded`, unless the executor is closed before or raises
-    `ExecutionError`; the events of one trial come in the order in which they happened. An executor belongs to the
+    `ExecutionError`; the events of one trial come in the order in which they happened. What a trial reports on the way
+    is given to ``on_report`` while `poll` runs, in order and before the trial's end is returned. An executor belongs to the
     thread that uses it. As a context manager it is closed at the end of the block.
     """
 
@@ -131,11 +141,15 @@ class Executor(ABC):
         """
 
     @abstractmethod
-    def poll(self, timeout: float | None = None) -> list[Event]:
+    def poll(self, timeout: float | None = None, on_report: OnReport = let_go_on) -> list[Event]:
         """Return what has happened since the last call, waiting for the first event if there is none yet.
 
         Args:
-            timeout: Wait at most so many seconds; None waits as long as a trial is under way.
+            timeout: Wait at most so many seconds; None waits as long as a trial is under way. Reports end the wait,
+                too.
+            on_report: Called in this thread with each report. What it returns for a job with ``is_judged`` is the
+                answer that the trial waits for: a reason ends the trial at that report, as pruned. It counts for no
+                other job.
 
         Returns:
             Events in the order in which they happened; empty if the time is up, or if no trial is under way.

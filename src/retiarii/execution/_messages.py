@@ -8,7 +8,6 @@ all, so they are checked when they are read.
 
 from __future__ import annotations
 
-import math
 import reprlib
 from typing import Any
 
@@ -17,7 +16,7 @@ from retiarii.execution._interface import TrialJob
 from retiarii.execution._outcome import MAX_MESSAGE, MAX_TRACEBACK, Outcome, shorten
 from retiarii.execution._protocol import Message
 from retiarii.space import Architecture
-from retiarii.trial import Failure, FailureKind, Metrics
+from retiarii.trial import Failure, FailureKind, Fidelity, Metrics
 
 _MAX_BYTES = 1 << 60
 _SAYS_SO = 100  # characters in which a text that was cut says so
@@ -34,19 +33,33 @@ _FIELDS: dict[str, dict[str, type | tuple[type, ...]]] = {
 
 def pack_job(job: TrialJob) -> Message:
     """Return a job as plain data."""
-    return {"number": job.number, "architecture": job.architecture.to_json(), "seed": job.seed}
+    return {
+        "number": job.number,
+        "architecture": job.architecture.to_json(),
+        "seed": job.seed,
+        "fidelity": dict(job.fidelity),
+        "parent": job.parent,
+        "is_judged": job.is_judged,
+        "device": job.device,
+    }
 
 
 def unpack_job(message: Message) -> TrialJob:
     """Return the job that `pack_job` packed."""
-    return TrialJob(message["number"], Architecture.from_json(message["architecture"]), message["seed"])
+    return TrialJob(
+        **{
+            **message,
+            "architecture": Architecture.from_json(message["architecture"]),
+            "fidelity": Fidelity(message["fidelity"]),
+        }
+    )
 
 
 def pack_outcome(outcome: Outcome) -> Message:
     """Return an outcome as plain data."""
     failure = outcome.failure
     packed = None if failure is None else [failure.kind.value, failure.message, failure.traceback]
-    return {"metrics": outcome.metrics, "failure": packed}
+    return {"metrics": outcome.metrics, "failure": packed, "reason": outcome.reason}
 
 
 def unpack_outcome(message: Any) -> Outcome:
@@ -55,24 +68,28 @@ def unpack_outcome(message: Any) -> Outcome:
     Raises:
         ExecutionError: The message is no outcome.
     """
-    if not isinstance(message, dict) or (message.get("metrics") is None) == (message.get("failure") is None):
-        raise ExecutionError("Found an outcome that does not have either metrics or a failure.")
-    if message.get("failure") is not None:
+    if not isinstance(message, dict):
+        raise ExecutionError("Found an outcome that is no object.")
+    found = [name for name in ("metrics", "failure", "reason") if message.get(name)]
+    if len(found) != 1:
+        raise ExecutionError("Found an outcome that does not have either metrics, a failure or a reason.")
+    if found == ["failure"]:
         return Outcome(failure=_unpack_failure(message["failure"]))
-    metrics = unpack_metrics(message["metrics"])
-    if not math.isfinite(metrics["default"]):
-        raise ExecutionError(f"Found the final metric {metrics['default']}, expected a finite number.")
-    return Outcome(metrics)
+    if found == ["reason"]:
+        if not isinstance(message["reason"], str):
+            raise ExecutionError("Found a reason that is no text.")
+        return Outcome(reason=_cut(message["reason"], MAX_MESSAGE))
+    return Outcome(unpack_metrics(message["metrics"]))
 
 
 def unpack_metrics(message: Any) -> Metrics:
     """Return metrics that travelled as plain data.
 
     Raises:
-        ExecutionError: The message is no mapping from names to numbers, or has no ``"default"``.
+        ExecutionError: The message is no mapping from names to numbers, or is empty.
     """
-    if not isinstance(message, dict) or "default" not in message:
-        raise ExecutionError("Found metrics that are not a mapping with the key 'default'.")
+    if not isinstance(message, dict) or not message:
+        raise ExecutionError("Found metrics that are not a mapping from names to numbers.")
     for name, value in message.items():
         if type(value) is not float:
             message[name] = _number(value)

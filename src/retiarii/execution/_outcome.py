@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from retiarii._own_process import end_in_fork, own_process, refuse_in_fork
-from retiarii.errors import ArchitectureError, FreezeError, MetricError
+from retiarii.errors import ArchitectureError, FreezeError, MetricError, TrialPruned
 from retiarii.execution._interface import Report, Task, TrialJob
 from retiarii.trial import Failure, FailureKind, Metrics, TrialState, parse_metrics
 
@@ -29,15 +29,18 @@ _TORCH_CLASSES = ("RuntimeError", "AcceleratorError")
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a task: final metrics, or a failure."""
+    """What became of a task: final metrics, a failure, or why it was pruned."""
 
     metrics: Metrics | None = None
     failure: Failure | None = None
+    reason: str = ""
 
     @property
     def state(self) -> TrialState:
-        """Completed if there is no failure."""
-        return TrialState.COMPLETED if self.failure is None else TrialState.FAILED
+        """Failed if there is a failure, pruned if there is a reason, else completed."""
+        if self.failure is not None:
+            return TrialState.FAILED
+        return TrialState.PRUNED if self.reason else TrialState.COMPLETED
 
 
 def run_task(task: Task, job: TrialJob, report: Report) -> Outcome:
@@ -52,12 +55,15 @@ def run_task(task: Task, job: TrialJob, report: Report) -> Outcome:
 
     def checked_report(metrics: Metrics) -> None:
         refuse_in_fork(own, "report")
-        report(_of_bearable_size(parse_metrics(metrics, where="the intermediate result", finite=False)))
+        report(_of_bearable_size(parse_metrics(metrics, where="the intermediate result")))
 
     try:
         returned = task(job, checked_report)
         end_in_fork(own)
         return Outcome(_of_bearable_size(parse_metrics(returned, where="the final result")))
+    except TrialPruned as pruned:
+        end_in_fork(own, pruned)
+        return Outcome(reason=shorten(pruned.reason, MAX_MESSAGE) or "no reason was given")
     except BaseException as error:
         end_in_fork(own, error)
         if isinstance(error, KeyboardInterrupt):

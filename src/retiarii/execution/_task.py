@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 
 from retiarii.errors import FreezeError
-from retiarii.evaluator import Evaluator, output_to, run_evaluation, seed_everything
+from retiarii.evaluator import Evaluator, TrialContext, output_to, run_evaluation, seed_everything
 from retiarii.execution._engine import Engine
 from retiarii.execution._interface import Report, TrialJob
 from retiarii.trial import Metrics, TrialFiles
@@ -45,9 +45,31 @@ class NasTask:
         except Exception as error:  # the user's constructors may raise anything
             raise FreezeError(f"The architecture does not build: {type(error).__name__}: {error}") from error
         with self._output(job.number):
-            return run_evaluation(self.evaluator.fix(job.architecture), model, report)
+            context = context_of(job, report, self.files if self.keeps_files else None)
+            return run_evaluation(self.evaluator.fix(job.architecture), model, context)
 
     def _output(self, number: int) -> AbstractContextManager[None]:
         if self.files is None:
             return nullcontext()
         return output_to(self.files.folder(number), keeps_files=self.keeps_files)
+
+
+def context_of(job: TrialJob, report: Report, files: TrialFiles | None) -> TrialContext:
+    """Return what an evaluation may know about its trial.
+
+    Args:
+        job: The trial.
+        report: Told what it reports.
+        files: The folders of trials; None where no files are kept.
+    """
+    parent = None if files is None or job.parent is None else files.kept(job.parent)
+    return TrialContext(
+        number=job.number,
+        seed=job.seed,
+        architecture=job.architecture,
+        fidelity=job.fidelity,
+        device=job.device,
+        folder=None if files is None else files.folder(job.number),
+        parent_folder=parent,
+        on_report=report,
+    )

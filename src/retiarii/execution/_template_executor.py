@@ -17,11 +17,12 @@ from retiarii.execution._interface import (
     Event,
     Executor,
     Limits,
+    OnReport,
     Task,
     TrialEnded,
     TrialJob,
-    TrialReported,
     TrialStarted,
+    let_go_on,
 )
 from retiarii.execution._messages import pack_job, unpack_metrics, unpack_outcome
 from retiarii.execution._outcome import Outcome
@@ -112,7 +113,7 @@ class TemplateExecutor(Executor):
         self._waiting.append(job)
         self._start_what_fits()
 
-    def poll(self, timeout: float | None = None) -> list[Event]:
+    def poll(self, timeout: float | None = None, on_report: OnReport = let_go_on) -> list[Event]:
         """Return what has happened since the last call, waiting for the first event if there is none yet.
 
         Raises:
@@ -122,12 +123,12 @@ class TemplateExecutor(Executor):
         deadline = math.inf if timeout is None else time.monotonic() + timeout
         patience = 0.0  # at first, only what is there already
         while not self._broken:
-            self._take(self._template.receive(patience))
+            is_told = self._take(self._template.receive(patience), on_report)
             if not self._template.is_alive and self._broken is None:
                 self._replace_template()
             self._start_what_fits()
             patience = min(deadline - time.monotonic(), _SLICE_S)
-            if self._events or patience <= 0 or not (self._running or self._waiting):
+            if self._events or is_told or patience <= 0 or not (self._running or self._waiting):
                 break
         events, self._events = self._events, []
         if self._broken is not None and not events:
@@ -154,7 +155,9 @@ class TemplateExecutor(Executor):
                 {"order": "run", "job": pack_job(job), "environment": {"CUDA_VISIBLE_DEVICES": device.visible}}
             )
 
-    def _take(self, messages: Sequence[Message]) -> None:
+    def _take(self, messages: Sequence[Message], on_report: OnReport) -> bool:
+        """Digest what the template says; return whether reports were among it."""
+        is_told = False
         for message in messages:
             event = message["event"]
             if "number" in message and message["number"] not in self._running:
@@ -170,16 +173,20 @@ class TemplateExecutor(Executor):
                 number = message["number"]
                 self._events.append(TrialStarted(number, self._running[number].label, message["pid"], message["time"]))
             elif event == "reported":
-                self._events.append(TrialReported(message["number"], unpack_metrics(message["metrics"])))
+                is_told = True
+                on_report(message["number"], unpack_metrics(message["metrics"]))
             else:
                 self._deaths = 0
                 self._end(message["number"], unpack_outcome(message), message["output"], message["time"])
+        return is_told
 
     def _end(self, number: int, outcome: Outcome, output: str, ended: float) -> None:
         device = self._running.pop(number, None)
         if device is not None:  # else it was still waiting
             self._devices.give_back(device)
-        self._events.append(TrialEnded(number, outcome.state, outcome.metrics, outcome.failure, output, ended))
+        self._events.append(
+            TrialEnded(number, outcome.state, outcome.metrics, outcome.failure, output, ended, reason=outcome.reason)
+        )
 
     def _fail(self, number: int, kind: FailureKind, message: str) -> None:
         self._end(number, Outcome(failure=Failure(kind, message)), "", time.time())

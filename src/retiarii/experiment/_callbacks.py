@@ -28,6 +28,19 @@ class Callback:
     def on_intermediate(self, trial: Trial, metrics: Metrics) -> None:
         """A running trial reported an intermediate result, the last one of ``trial.intermediates``."""
 
+    def should_prune(self, trial: Trial) -> str | None:
+        """Judge a running trial that has just reported an intermediate result.
+
+        Trials wait for the answer where a callback overrides this.
+
+        Args:
+            trial: It runs; ``trial.intermediates`` end with the new result.
+
+        Returns:
+            The reason to end it now, as pruned; None to let it go on.
+        """
+        return None
+
     def on_trial_end(self, trial: Trial) -> None:
         """A trial is finished and stored, and the strategy has been told."""
 
@@ -51,38 +64,52 @@ class CallbackList(Callback):
 
     def __init__(self, callbacks: Sequence[Callback]) -> None:
         self._callbacks = tuple(callbacks)
+        self._judges = [callback for callback in self._callbacks if _judges(callback)]
+
+    @property
+    def prunes(self) -> bool:
+        """Whether any of them judges running trials."""
+        return bool(self._judges)
+
+    def should_prune(self, trial: Trial) -> str | None:
+        """Return the first reason that one of them gives."""
+        return next((reason for judge in self._judges if (reason := judge.should_prune(trial)) is not None), None)
 
     def on_experiment_start(self, trials: Sequence[Trial]) -> None:
-        """Pass on."""
+        """Forward to every callback."""
         for callback in self._callbacks:
             callback.on_experiment_start(trials)
 
     def on_trial_start(self, trial: Trial) -> None:
-        """Pass on."""
+        """Forward to every callback."""
         for callback in self._callbacks:
             callback.on_trial_start(trial)
 
     def on_intermediate(self, trial: Trial, metrics: Metrics) -> None:
-        """Pass on."""
+        """Forward to every callback."""
         for callback in self._callbacks:
             callback.on_intermediate(trial, metrics)
 
     def on_trial_end(self, trial: Trial) -> None:
-        """Pass on."""
+        """Forward to every callback."""
         for callback in self._callbacks:
             callback.on_trial_end(trial)
 
     def on_experiment_end(self, ending: Ending) -> None:
-        """Pass on."""
+        """Forward to every callback."""
         for callback in self._callbacks:
             callback.on_experiment_end(ending)
 
     def on_supernet_start(self, first_epoch: int, num_epochs: int | None) -> None:
-        """Pass on."""
+        """Forward to every callback."""
         for callback in self._callbacks:
             callback.on_supernet_start(first_epoch, num_epochs)
 
     def on_supernet_epoch(self, epoch: EpochRecord) -> None:
-        """Pass on."""
+        """Forward to every callback."""
         for callback in self._callbacks:
             callback.on_supernet_epoch(epoch)
+
+
+def _judges(callback: Callback) -> bool:
+    return type(callback).should_prune is not Callback.should_prune

@@ -6,7 +6,7 @@ import difflib
 import functools
 import inspect
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, InitVar, asdict, dataclass, field, fields, replace
 from pathlib import Path
 from types import NoneType
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from retiarii.errors import ConfigError
 from retiarii.experiment._duration import parse_duration, parse_size
-from retiarii.trial import Direction
+from retiarii.trial import Constraint, Direction, Objectives
 
 T = TypeVar("T")
 
@@ -108,6 +108,12 @@ class RetiariiExeConfig(_Checked):
             they wrote into their folder (``retiarii.output_dir()``). Files of other trials are removed at their end.
         optimize_mode: ``"maximize"`` or ``"minimize"`` the default metric; a strategy's own ``optimize_mode`` wins.
             None takes what the evaluator knows (`Regression` minimizes), else ``"maximize"``.
+        objectives: The metrics to improve, with their directions: ``{"accuracy": "maximize", "params": "minimize"}``.
+            Trials are ranked by the first; `RetiariiExperiment.pareto_front` has the best compromises. None stands for
+            the default metric, with ``optimize_mode``. ``"params"`` and ``"flops"`` are measured on the network where
+            the evaluator does not report them.
+        constraints: Bounds, made by `at_most` and `at_least`: on architectures, which are checked while sampling, and
+            on metrics, see `Constraint`.
         seed: Of every random choice in the experiment: 0 <= seed < 2**64. None draws one and stores it.
         storage: Where results are kept: a path, ``sqlite:///...`` or ``postgresql://...``; None for
             ``$RETIARII_STORAGE`` or a file in ``~/retiarii-experiments``.
@@ -137,6 +143,8 @@ class RetiariiExeConfig(_Checked):
     max_failures: int | None = 20
     keep_checkpoints: int = 1
     optimize_mode: str | None = None
+    objectives: Mapping[str, str] | None = None
+    constraints: Sequence[Constraint] = ()
     seed: int | None = None
     storage: str | Path | None = None
     progress: bool | None = None
@@ -179,6 +187,7 @@ class RetiariiExeConfig(_Checked):
         if self.seed is not None and self.seed >= 2**64:
             raise ConfigError(f"seed is {self.seed}, expected a whole number below 2**64.")
         _one_of(self, "optimize_mode", [*(item.value for item in Direction), None])
+        self._validate_objectives()
         _one_of(self, "log_level", LOG_LEVELS)
         _one_of(self, "execution_engine", ENGINES)
         _is_a(self, "experiment_name", (str, NoneType), "a text")
@@ -192,6 +201,21 @@ class RetiariiExeConfig(_Checked):
         parse_size(self.trial_memory_limit, name="trial_memory_limit")
         if self.training_service.platform == "in_process":
             self._validate_in_process()
+
+    def _validate_objectives(self) -> None:
+        if self.objectives is not None:
+            Objectives.of(self.objectives)
+            if self.optimize_mode is not None:
+                raise ConfigError(
+                    f"optimize_mode is {self.optimize_mode!r} and objectives is {self.objectives!r}: give one of them. "
+                    "Objectives have their own directions."
+                )
+        is_list = isinstance(self.constraints, Sequence) and not isinstance(self.constraints, str)
+        if not is_list or not all(isinstance(item, Constraint) for item in self.constraints):
+            raise ConfigError(
+                f"constraints is {self.constraints!r}, expected a list of constraints, for example "
+                "[retiarii.at_most('params', 1e6)]."
+            )
 
     def _validate_service(self) -> None:
         service = self.training_service
@@ -220,16 +244,19 @@ class RetiariiExeConfig(_Checked):
 
     def to_json(self) -> dict[str, Any]:
         """Return the settings as plain data, for the store."""
-        return {name: str(value) if isinstance(value, Path) else value for name, value in asdict(self).items()}
+        settings = asdict(replace(self, constraints=()))
+        settings["constraints"] = [str(constraint) for constraint in self.constraints]
+        return {name: str(value) if isinstance(value, Path) else value for name, value in settings.items()}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> RetiariiExeConfig:
-        """Return the config that `to_json` wrote; settings of a newer version are an error.
+        """Return the config that `to_json` wrote, without its constraints; settings of a newer version are an error.
 
         Raises:
             ConfigError: ``data`` has a setting that this version does not know.
         """
-        settings = {name: value for name, value in data.items() if name not in (*cls._IGNORED, "training_service")}
+        left_out = (*cls._IGNORED, "training_service", "constraints")
+        settings = {name: value for name, value in data.items() if name not in left_out}
         config = cls(**settings)
         config.training_service = TrainingServiceConfig(**data.get("training_service", {}))
         return config

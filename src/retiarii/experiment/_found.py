@@ -5,7 +5,7 @@ from __future__ import annotations
 from retiarii.errors import SearchExhausted
 from retiarii.space import Architecture, SearchSpace
 from retiarii.strategy import Search
-from retiarii.trial import Direction
+from retiarii.trial import Objectives, Proposal
 
 
 class FoundSearch(Search):
@@ -14,18 +14,18 @@ class FoundSearch(Search):
     Args:
         space: To which it belongs.
         found: The architecture.
-        direction: Whether larger or smaller metrics are better.
+        objectives: Which metrics are improved.
     """
 
-    def __init__(self, space: SearchSpace, found: Architecture, *, direction: Direction) -> None:
-        super().__init__(space, direction=direction)
-        self._found = found
-        self._last: Architecture | None = None
+    def __init__(self, space: SearchSpace, found: Architecture, *, objectives: Objectives) -> None:
+        super().__init__(space, objectives=objectives)
+        self._found = Proposal(found)
+        self._last: Proposal | None = None
 
-    def _propose(self, number: int) -> Architecture | None:
+    def _propose(self, number: int) -> Proposal | None:
         if self._last == self._found:
             raise SearchExhausted("The architecture that was found has been proposed.")
         return self._found
 
-    def _on_ask(self, architecture: Architecture) -> None:
-        self._last = architecture
+    def _on_ask(self, proposal: Proposal) -> None:
+        self._last = proposal

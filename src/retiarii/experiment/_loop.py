@@ -15,15 +15,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from retiarii.errors import ExperimentError, SearchExhausted
-from retiarii.execution import Event, Executor, TrialEnded, TrialJob, TrialReported, TrialStarted
-from retiarii.experiment._callbacks import Callback
+from retiarii.errors import ExperimentError, MetricError, SearchExhausted
+from retiarii.execution import Event, Executor, TrialJob, TrialStarted, TrialEnded
+from retiarii.experiment._callbacks import CallbackList
 from retiarii.experiment._clock import ExperimentClock
 from retiarii.experiment._stop import StopSignal
-from retiarii.space import Architecture, rng_for
+from retiarii.space import rng_for
 from retiarii.storage import ExperimentLog, Intermediate, Store
 from retiarii.strategy import Search
-from retiarii.trial import Reports, Trial, TrialState
+from retiarii.trial import Constraint, Failure, FailureKind, Metrics, Proposal, Reports, Trial, TrialState, violation
 
 POLL_S = 0.2  # how often the clock and the stop signal are looked at while trials run
 
@@ -67,8 +67,9 @@ class SearchLoop:
         seed: int,
         budget: Budget,
         clock: ExperimentClock,
-        callback: Callback,
+        callback: CallbackList,
         stop: StopSignal,
+        constraints: Sequence[Constraint] = (),
         log: ExperimentLog | None = None,
         when_exhausted: Ending = Ending.EXHAUSTED,
     ) -> None:
@@ -84,18 +85,21 @@ class SearchLoop:
             clock: Tells when the time is up.
             callback: Told what happens.
             stop: Asks the loop to end.
+            constraints: On the metrics of trials.
             log: What was asked and told before, where the experiment is resumed.
             when_exhausted: What to call it that the search has nothing left to propose.
         """
         self._search, self._executor, self._store, self._id = search, executor, store, experiment_id
         self._seed, self._budget, self._clock, self._callback, self._stop = seed, budget, clock, callback, stop
-        self._when_exhausted = when_exhausted
+        self._when_exhausted, self._constraints = when_exhausted, tuple(constraints)
+        self._is_judging = search.prunes or callback.prunes
         log = log or ExperimentLog([], [], [])
         search.replay(log.asked, log.told)
         self._num_told = len(log.told)
         self._num_succeeded = sum(trial.state is TrialState.COMPLETED for trial in log.told)
         self._interrupted = list(log.pending)
         self._running: dict[int, Trial] = {}
+        self._reported: list[Intermediate] = []  # and not written yet
         self._ending: Ending | None = None
         callback.on_experiment_start(log.told)
 
@@ -108,7 +112,8 @@ class SearchLoop:
         """
         events: Sequence[Event] = ()
         while True:
-            finished, reported = self._digest(events)
+            finished = self._digest(events)
+            reported, self._reported = self._reported, []
             started = self._propose()
             if finished or started or reported:
                 self._store.write(self._id, trials=[*finished, *started], intermediates=reported)
@@ -120,43 +125,67 @@ class SearchLoop:
             if not self._running or self._stop.is_immediate or self._is_late():
                 break
             self._clock.tick()
-            events = self._executor.poll(POLL_S)
+            events = self._executor.poll(POLL_S, self._on_report)
         self._abandon()
         ending = self._ending or Ending.STOPPED
         self._callback.on_experiment_end(ending)
         return ending
 
-    def _digest(self, events: Sequence[Event]) -> tuple[list[Trial], list[Intermediate]]:
-        """Take in what the executor reports; return the trials that ended and the results on the way."""
-        finished, reported = [], []
+    def _on_report(self, number: int, metrics: Metrics) -> str | None:
+        """Take in what a running trial reports; return the reason to end it, if there is one."""
+        trial = self._running[number]
+        trial = trial.evolve(intermediates=_reports_of(trial).then(metrics))
+        self._running[number] = trial
+        self._reported.append(Intermediate(number, len(trial.intermediates) - 1, metrics, time.time()))
+        self._callback.on_intermediate(trial, metrics)
+        if not self._is_judging:
+            return None
+        reason = self._search.should_prune(trial) if self._search.prunes else None
+        return self._callback.should_prune(trial) if reason is None else reason
+
+    def _digest(self, events: Sequence[Event]) -> list[Trial]:
+        """Take in what the executor tells; return the trials that ended."""
+        finished = []
         for event in events:
             trial = self._running[event.number]
             if isinstance(event, TrialStarted):
                 self._running[trial.number] = trial.evolve(started=event.time, device=event.device)
-            elif isinstance(event, TrialReported):
-                trial = trial.evolve(intermediates=_reports_of(trial).then(event.metrics))
-                self._running[trial.number] = trial
-                reported.append(Intermediate(trial.number, len(trial.intermediates) - 1, event.metrics, time.time()))
-                self._callback.on_intermediate(trial, event.metrics)
             else:
                 finished.append(self._finish(trial, event))
-        return finished, reported
+        return finished
 
     def _finish(self, trial: Trial, event: TrialEnded) -> Trial:
         del self._running[trial.number]
-        trial = trial.evolve(
-            state=event.state,
-            metrics=event.metrics,
-            intermediates=tuple(trial.intermediates),
-            failure=event.failure,
-            output=event.output,
-            ended=event.time,
-            finish_order=self._num_told,
+        trial = self._checked(
+            trial.evolve(
+                state=event.state,
+                metrics=event.metrics,
+                intermediates=tuple(trial.intermediates),
+                failure=event.failure,
+                reason=event.reason,
+                output=event.output,
+                ended=event.time,
+                finish_order=self._num_told,
+            )
         )
         self._search.tell(trial)
         self._num_told += 1
         self._num_succeeded += trial.state is TrialState.COMPLETED
         return trial
+
+    def _checked(self, trial: Trial) -> Trial:
+        """Return a trial that ended with what its metrics say: whether they can be compared and keep the constraints."""
+        if trial.state is TrialState.PRUNED:
+            metrics = trial.intermediates[-1] if trial.intermediates else None
+            return trial.evolve(metrics=metrics)
+        if trial.metrics is None:
+            return trial
+        try:
+            self._search.objectives.check(trial.metrics)
+        except MetricError as error:
+            failure = Failure(FailureKind.BAD_METRIC, str(error))
+            return trial.evolve(state=TrialState.FAILED, metrics=None, failure=failure)
+        return trial.evolve(violation=violation(trial.metrics, self._constraints)) if self._constraints else trial
 
     def _propose(self) -> list[Trial]:
         """Return the trials to start now: interrupted ones first, then what the strategy proposes."""
@@ -169,30 +198,47 @@ class SearchLoop:
         if self._budget.max_trials is not None:
             wanted = min(wanted, self._budget.max_trials - self._search.num_asked)
         if wanted > 0:
-            trials += [self._new_trial(number, architecture) for number, architecture in self._ask(wanted)]
+            trials += [self._new_trial(number, proposal) for number, proposal in self._ask(wanted)]
         return trials
 
-    def _ask(self, count: int) -> list[tuple[int, Architecture]]:
+    def _ask(self, count: int) -> list[tuple[int, Proposal]]:
         number = self._search.num_asked
         try:
-            architectures = self._search.ask(count)
+            proposals = self._search.ask(count)
         except SearchExhausted:
             self._ending = self._when_exhausted
             return []
-        if not architectures and not self._running and not self._interrupted:
+        if not proposals and not self._running and not self._interrupted:
             raise ExperimentError(
                 f"{self._search!r} waits for results, but no trial is running: the search would never end. "
                 "A strategy must propose something, or raise SearchExhausted, once every proposal was told."
             )
-        return list(enumerate(architectures, start=number))
+        return list(enumerate(proposals, start=number))
 
-    def _new_trial(self, number: int, architecture: Architecture) -> Trial:
-        return Trial(number, architecture, told_before=self._num_told, started=time.time())
+    def _new_trial(self, number: int, proposal: Proposal) -> Trial:
+        return Trial(
+            number,
+            proposal.architecture,
+            told_before=self._num_told,
+            started=time.time(),
+            fidelity=proposal.fidelity,
+            parent=proposal.parent,
+            objective=self._search.objectives.primary.metric,
+        )
 
     def _submit(self, trial: Trial) -> None:
         self._running[trial.number] = trial
         seed = int(rng_for(self._seed, trial.number).random() * 2**32)
-        self._executor.submit(TrialJob(trial.number, trial.architecture, seed))
+        self._executor.submit(
+            TrialJob(
+                trial.number,
+                trial.architecture,
+                seed,
+                fidelity=trial.fidelity,
+                parent=trial.parent,
+                is_judged=self._is_judging,
+            )
+        )
         self._callback.on_trial_start(trial)
 
     def _is_over(self) -> bool:

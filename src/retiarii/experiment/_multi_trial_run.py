@@ -30,7 +30,7 @@ class MultiTrialRun(ExperimentRun):
     def _search(self) -> Ending:
         strategy = self._payload.strategy
         assert isinstance(strategy, Strategy)  # RetiariiExperiment chose this class by it
-        search = strategy.search(self._space, seed=self.record.seed, direction=self.record.direction)
+        search = strategy.search(self._space, seed=self.record.seed, objectives=self.record.objectives)
         return self._run_trials(
             search,
             self._executor(),

@@ -84,7 +84,7 @@ class OneShotRun(ExperimentRun):
         task = SubnetTask(search.supernet, self._payload.evaluator, self._trial_files(), keeps_files=keeps_files)
         executor = InProcessExecutor(task)
         if search.names_best:
-            found = FoundSearch(self._space, search.export(), direction=self.record.direction)
+            found = FoundSearch(self._space, search.export(), objectives=self.record.objectives)
             ending = self._run_trials(
                 found, executor, total=None, is_timed=False, when_exhausted=ended_early or Ending.FOUND
             )
@@ -93,7 +93,7 @@ class OneShotRun(ExperimentRun):
         max_trials = self._config.max_trial_number or MAX_SUBNETS
         strategy = self._strategy.second_phase or _default_second_phase(search.space, max_trials)
         assert isinstance(strategy, Strategy)  # checked before
-        second = strategy.search(search.space, seed=self.record.seed, direction=self.record.direction)
+        second = strategy.search(search.space, seed=self.record.seed, objectives=self.record.objectives)
         return self._run_trials(second, executor, total=search.space.size, max_trials=max_trials)
 
     def _train(self, search: OneShotSearch) -> Ending | None:

@@ -12,7 +12,7 @@ from retiarii._counted import counted
 from retiarii.experiment._display import Display
 from retiarii.experiment._loop import Ending
 from retiarii.terminal import Text, joined, plain, visible_line
-from retiarii.trial import Direction, Metrics, Trial, TrialState
+from retiarii.trial import Metrics, Objectives, Trial, TrialState
 
 MAX_RUNNING_SHOWN = 8
 
@@ -23,7 +23,7 @@ class ProgressDisplay(Display):
     Args:
         title: The experiment's name and id.
         total: The number of trials to come to, where it is known.
-        direction: Which metrics are better.
+        objectives: By which trials are ranked.
         console: Where to write.
         way_on: How to go on with the experiment when it was stopped.
     """
@@ -32,15 +32,16 @@ class ProgressDisplay(Display):
         self,
         title: str,
         total: int | None,
-        direction: Direction,
+        objectives: Objectives,
         console: Console | None = None,
         *,
         way_on: str = "",
     ) -> None:
         super().__init__(title, console)
-        self._total, self._direction, self._way_on = total, direction, way_on
+        self._total, self._objectives, self._way_on = total, objectives, way_on
         self._counts = dict.fromkeys(TrialState, 0)
         self._best: Trial | None = None
+        self._best_rank: tuple[float, float, int] | None = None
         self._last_failure: Trial | None = None
         self._running: dict[int, Trial] = {}
         self._bar = Progress(
@@ -87,12 +88,9 @@ class ProgressDisplay(Display):
         self._counts[trial.state] += 1
         if trial.state is TrialState.FAILED:
             self._last_failure = trial
-        if trial.metric is not None and (
-            self._best is None
-            or self._best.metric is None
-            or self._direction.is_better(trial.metric, self._best.metric)
-        ):
-            self._best = trial
+        rank = self._objectives.rank(trial)
+        if rank is not None and (self._best_rank is None or rank < self._best_rank):
+            self._best, self._best_rank = trial, rank
         if self._total is not None and self._num_finished > self._total:
             self._total = None  # the strategy tries architectures again
         self._bar.update(self._task, total=self._total, completed=self._num_finished)
@@ -132,7 +130,7 @@ class ProgressDisplay(Display):
 def _latest(trial: Trial) -> str:
     if not trial.intermediates:
         return "running"
-    return f"step {len(trial.intermediates)}: {trial.intermediates[-1].get('default', float('nan')):.6g}"
+    return f"step {len(trial.intermediates)}: {trial.intermediates[-1].get(trial.objective, float('nan')):.6g}"
 
 
 def _reason(trial: Trial) -> str:

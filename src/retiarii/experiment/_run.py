@@ -25,7 +25,7 @@ from retiarii.experiment._stop import StopSignal
 from retiarii.space import SearchSpace
 from retiarii.storage import ExperimentRecord, ExperimentState, Store, new_experiment_id
 from retiarii.strategy import Search
-from retiarii.trial import Direction, TrialFiles, TrialState
+from retiarii.trial import Direction, Objectives, TrialFiles, TrialState
 
 logger = logging.getLogger(__name__)
 
@@ -132,7 +132,7 @@ class ExperimentRun(ABC):
             is_timed: Whether ``max_experiment_duration`` ends them.
             when_exhausted: What to call it that the search has nothing left to propose.
         """
-        kept = KeptFiles(self._trial_files(), self._config.keep_checkpoints, self.record.direction)
+        kept = KeptFiles(self._trial_files(), self._config.keep_checkpoints, search)
         budget = Budget(max_trials=max_trials, is_timed=is_timed, max_failures=self._config.max_failures)
         with executor:
             loop = SearchLoop(
@@ -145,6 +145,7 @@ class ExperimentRun(ABC):
                 clock=self._clock,
                 callback=self._told([max_trials, total], kept),
                 stop=self.stop,
+                constraints=self._config.constraints,
                 log=self._store.load_log(self.record.id) if self._is_resumed else None,
                 when_exhausted=when_exhausted,
             )
@@ -155,7 +156,7 @@ class ExperimentRun(ABC):
     def _trial_files(self) -> TrialFiles:
         return TrialFiles(self._store.directory(self.record.id))
 
-    def _told(self, limits: Sequence[float | None], kept: KeptFiles) -> Callback:
+    def _told(self, limits: Sequence[float | None], kept: KeptFiles) -> CallbackList:
         """Return everything that the loop tells what happens.
 
         Args:
@@ -167,7 +168,7 @@ class ExperimentRun(ABC):
         finite = [int(limit) for limit in limits if limit is not None and limit < _MANY]
         total = min(finite, default=None)
         display = ProgressDisplay(
-            f"{self.record.name} ({self.record.id})", total, self.record.direction, way_on=self._way_on
+            f"{self.record.name} ({self.record.id})", total, self.record.objectives, way_on=self._way_on
         )
         self._displays.append(display)
         self.stop.on_request = lambda count: display.notify(self._answer(count))
@@ -185,13 +186,13 @@ class ExperimentRun(ABC):
 
     def _create(self, experiment_id: str) -> ExperimentRecord:
         payload, config = self._payload, self._config
-        direction = payload.strategy.direction or _direction(config, payload.evaluator)
+        objectives = _objectives(config, payload.evaluator).directed(payload.strategy.direction)
         config.seed = secrets.randbits(63) if config.seed is None else config.seed
         data = self._packed()
         record = ExperimentRecord(
             id=experiment_id,
             name=config.experiment_name or type(payload.base_model).__name__,
-            direction=direction,
+            objectives=objectives,
             seed=config.seed,
             strategy=repr(payload.strategy),
             config={
@@ -293,7 +294,7 @@ def _check_same_space(record: ExperimentRecord, space: SearchSpace) -> None:
         )
 
 
-def _direction(config: RetiariiExeConfig, evaluator: Evaluator) -> Direction:
-    if config.optimize_mode is not None:
-        return Direction(config.optimize_mode)
-    return evaluator.direction or Direction.MAXIMIZE
+def _objectives(config: RetiariiExeConfig, evaluator: Evaluator) -> Objectives:
+    if config.objectives is not None:
+        return Objectives.of(config.objectives)
+    return Objectives.of(config.optimize_mode or evaluator.direction or Direction.MAXIMIZE)

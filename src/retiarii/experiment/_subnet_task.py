@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from retiarii.evaluator import Evaluator, output_to, run_evaluation, save_checkpoint, seed_everything
-from retiarii.execution import Report, TrialJob
+from retiarii.execution import Report, TrialJob, context_of
 from retiarii.oneshot import Supernet, subnet
 from retiarii.trial import Metrics, MetricValue, TrialFiles
 
@@ -37,7 +37,7 @@ class SubnetTask:
         seed_everything(job.seed)
         network = subnet(self._supernet, job.architecture).eval()
         with output_to(self._files.folder(job.number), keeps_files=self._keeps_files):
-            metrics = run_evaluation(self._evaluator, network, report)
+            metrics = run_evaluation(self._evaluator, network, context_of(job, report, self._files))
             save_checkpoint(network)
         return metrics
 

@@ -12,16 +12,16 @@ from retiarii.oneshot._search import OneShotSearch
 from retiarii.oneshot._subnet import recalibrate_batch_norm, subnet
 from retiarii.oneshot._supernet import Supernet
 from retiarii.space import Architecture
-from retiarii.trial import MetricValue
+from retiarii.trial import MetricValue, Proposal
 
 
 class AskTell(Protocol):
     """What is needed of a running multi-trial search (`retiarii.strategy.Search` has it)."""
 
-    def ask(self, count: int) -> Sequence[Architecture]:
+    def ask(self, count: int) -> Sequence[Proposal]:
         """Propose architectures."""
 
-    def tell_metric(self, architecture: Architecture, metric: MetricValue | None) -> Any:
+    def tell_metric(self, proposal: Proposal, metric: MetricValue | None) -> Any:
         """Learn the result of a proposal."""
 
 
@@ -86,8 +86,8 @@ def search_subnets(
             break
         if not proposals:
             break
-        for architecture in proposals:
-            metric = evaluate(architecture)
-            search.tell_metric(architecture, metric)
-            evaluated.append((architecture, metric))
+        for proposal in proposals:
+            metric = evaluate(proposal.architecture)
+            search.tell_metric(proposal, metric)
+            evaluated.append((proposal.architecture, metric))
     return evaluated

@@ -13,7 +13,7 @@ from typing import Any
 
 # The columns of an experiment that its checksum covers: all others.
 _EXPERIMENT = (
-    *("id", "name", "state", "direction", "seed", "strategy", "created", "updated", "pid", "host", "version"),
+    *("id", "name", "state", "objectives", "seed", "strategy", "created", "updated", "pid", "host", "version"),
     *("message", "stop_requested", "config", "space"),
 )
 

@@ -10,8 +10,7 @@ from enum import Enum
 from typing import Any
 
 from retiarii._version import __version__
-from retiarii.space import Architecture
-from retiarii.trial import Direction, FailureKind, Metrics, Trial
+from retiarii.trial import Direction, FailureKind, Metrics, Objectives, Proposal, Trial
 
 SPENT = "spent_s"
 """The entry of `ExperimentRecord.config` from which `ExperimentRecord.spent_s` is read."""
@@ -45,7 +44,7 @@ class ExperimentRecord:
         id: At most 64 letters, digits, ``_``, ``-`` and ``.``, beginning with a letter or digit; unique in the store.
         name: What the user calls it; need not be unique.
         state: Where it stands.
-        direction: Whether a larger or a smaller metric is better.
+        objectives: Which metrics are improved; trials are ranked by the first.
         seed: The seed of its strategy.
         strategy: A readable description of the strategy.
         config: Its settings, plain JSON data.
@@ -62,7 +61,7 @@ class ExperimentRecord:
     id: str
     name: str = ""
     state: ExperimentState = ExperimentState.RUNNING
-    direction: Direction = Direction.MAXIMIZE
+    objectives: Objectives = field(default_factory=Objectives)
     seed: int = 0
     strategy: str = ""
     config: dict[str, Any] = field(default_factory=dict)
@@ -74,6 +73,11 @@ class ExperimentRecord:
     version: str = __version__
     message: str = ""
     stop_requested: bool = False
+
+    @property
+    def direction(self) -> Direction:
+        """Whether larger or smaller values of the first objective are better."""
+        return self.objectives.direction
 
     @property
     def spent_s(self) -> float:
@@ -141,11 +145,11 @@ class ExperimentLog:
     The trials are light: without printed output, tracebacks and intermediate results.
 
     Attributes:
-        asked: The architectures that the strategy proposed, by trial number: 0, 1, 2, ...
+        asked: What the strategy proposed, by trial number: 0, 1, 2, ...
         told: The trials that ended, in the order in which they did.
         pending: The trials that had not ended, by number.
     """
 
-    asked: list[Architecture]
+    asked: list[Proposal]
     told: list[Trial]
     pending: list[Trial]

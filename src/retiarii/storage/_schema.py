@@ -22,7 +22,7 @@ from sqlalchemy import (
 
 from retiarii.errors import CorruptStoreError, NotFoundError
 
-VERSION = 2
+VERSION = 3
 
 METADATA = MetaData()
 
@@ -39,7 +39,7 @@ EXPERIMENTS = Table(
     Column("id", Text, primary_key=True),
     Column("name", Text, nullable=False),
     Column("state", Text, nullable=False),
-    Column("direction", Text, nullable=False),
+    Column("objectives", Text, nullable=False),  # pairs of metric and direction
     Column("seed", Text, nullable=False),  # text: seeds reach 2**64, integers of databases 2**63
     Column("strategy", Text, nullable=False),
     Column("created", Double, nullable=False),
@@ -61,18 +61,22 @@ TRIALS = Table(
     Column("experiment_id", Text, ForeignKey("experiments.id", ondelete="CASCADE"), primary_key=True),
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("state", Text, nullable=False),
-    Column("metric", Double),  # metrics["default"] where it is finite: what trials are ranked by
+    Column("metric", Double),  # the first objective where it is finite: what trials are ranked by
     Column("told_before", Integer, nullable=False),
     Column("finish_order", Integer),
     Column("started", Double),
     Column("ended", Double),
     Column("device", Text),
+    Column("fidelity", Text),  # NULL where the evaluator decides
+    Column("parent", Integer),
+    Column("violation", Double, nullable=False),  # of constraints on metrics, 0 for none
     Column("key", Text, nullable=False),  # the hash of the architecture
     Column("checksum", BigInteger),  # of all columns but the last three
     Column("architecture", Text, nullable=False),
     Column("metrics", Text),
     Column("failure_kind", Text),
     Column("failure_message", Text),
+    Column("reason", Text),  # why it was pruned
     Column("traceback", Text),
     Column("output", Text, nullable=False),
     Column("texts_checksum", BigInteger),  # of traceback and output; NULL where there are none

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from retiarii.errors import SearchExhausted, SpaceError
 from retiarii.space import Architecture, SearchSpace, rng_for
 from retiarii.strategy._options import check_filter, check_flag, check_one_of, check_probability, check_whole
-from retiarii.strategy._search import Search, usable_metric
+from retiarii.strategy._search import WORST, Fitness, Search
 from retiarii.strategy._strategy import Strategy
 from retiarii.strategy._unseen import Unseen
-from retiarii.trial import Direction, FailureKind, Trial
+from retiarii.trial import Direction, FailureKind, Objectives, ObjectivesLike, Proposal, Trial
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class RegularizedEvolution(Strategy):
         return None if self.optimize_mode is None else Direction(self.optimize_mode)
 
     def search(
-        self, space: SearchSpace, *, seed: int = 0, direction: Direction | str = Direction.MAXIMIZE
+        self, space: SearchSpace, *, seed: int = 0, objectives: ObjectivesLike = Direction.MAXIMIZE
     ) -> EvolutionSearch:
         """Start a search; see `Strategy.search`."""
         return EvolutionSearch(self, space, seed=seed, direction=self.direction or direction)
@@ -94,16 +94,16 @@ class EvolutionSearch(Search):
         space: SearchSpace,
         *,
         seed: int = 0,
-        direction: Direction | str = Direction.MAXIMIZE,
+        objectives: ObjectivesLike = Direction.MAXIMIZE,
     ) -> None:
-        super().__init__(space, seed=seed, direction=direction)
+        super().__init__(space, seed=seed, objectives=objectives)
         self._options = options
         if options.model_filter is not None:
             self.space = self.space.constrained(options.model_filter)
         self._unseen = Unseen(self.space, self.seed) if options.dedup else None
         # A ring: member number n is at n % population_size, where it replaces the oldest.
         self._members: list[Trial] = []
-        self._fitness: list[float] = []
+        self._fitness: list[Fitness] = []
         self._num_entered = 0
 
     @property
@@ -116,7 +116,7 @@ class EvolutionSearch(Search):
     def _is_full(self) -> bool:
         return self._num_entered >= self._options.population_size
 
-    def _propose(self, number: int) -> Architecture | None:
+    def _propose(self, number: int) -> Proposal | None:
         num_committed = self._num_entered + len(self._pending)
         if num_committed >= self._options.cycles:
             if self._pending:
@@ -129,9 +129,9 @@ class EvolutionSearch(Search):
             return None
         return self._new(lambda: self._child(rng), lambda: self.space.sample(rng))
 
-    def _new(self, *draws: Callable[[], Architecture]) -> Architecture:
+    def _new(self, *draws: Callable[[], Architecture]) -> Proposal:
         """Return what the first function draws, or with ``dedup``, what the first that finds something new does."""
-        return draws[0]() if self._unseen is None else self._unseen.find(*draws)
+        return Proposal(draws[0]() if self._unseen is None else self._unseen.find(*draws))
 
     def _child(self, rng: random.Random) -> Architecture:
         parent = self._tournament(rng)
@@ -148,18 +148,18 @@ class EvolutionSearch(Search):
         drawn = [int(draw() * count) for _ in range(self._options.sample_size)]
         return self._members[max(drawn, key=self._fitness.__getitem__)].architecture
 
-    def _on_ask(self, architecture: Architecture) -> None:
+    def _on_ask(self, proposal: Proposal) -> None:
         if self._unseen is not None:
-            self._unseen.add(architecture)
+            self._unseen.add(proposal.architecture)
 
     def _on_tell(self, trial: Trial) -> None:
-        metric = usable_metric(trial)
-        if metric is not None:
-            self._enter(trial, metric if self.direction is Direction.MAXIMIZE else -metric)
+        fitness = self.fitness(trial)
+        if fitness is not None:
+            self._enter(trial, fitness)
         elif self._options.on_failure == "worst" and not _was_cancelled(trial):
-            self._enter(trial, float("-inf"))
+            self._enter(trial, WORST)
 
-    def _enter(self, trial: Trial, fitness: float) -> None:
+    def _enter(self, trial: Trial, fitness: Fitness) -> None:
         if self._is_full:
             oldest = self._num_entered % self._options.population_size
             self._members[oldest], self._fitness[oldest] = trial, fitness

@@ -12,7 +12,7 @@ from retiarii.strategy._options import check_flag, check_whole
 from retiarii.strategy._permutation import Permutation
 from retiarii.strategy._search import Search
 from retiarii.strategy._strategy import Strategy
-from retiarii.trial import Direction
+from retiarii.trial import Direction, ObjectivesLike, Proposal
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class GridSearch(Strategy):
             check_whole(self, "float_points", 2)
 
     def search(
-        self, space: SearchSpace, *, seed: int = 0, direction: Direction | str = Direction.MAXIMIZE
+        self, space: SearchSpace, *, seed: int = 0, objectives: ObjectivesLike = Direction.MAXIMIZE
     ) -> GridEnumeration:
         """Start a search; see `Strategy.search`.
 
@@ -48,7 +48,7 @@ class GridSearch(Strategy):
             ConfigError: Also where the space has a continuous choice and ``float_points`` is not set, or has an unknown
                 number of architectures.
         """
-        return GridEnumeration(self, space, seed=seed, direction=direction)
+        return GridEnumeration(self, space, seed=seed, objectives=objectives)
 
 
 class GridEnumeration(Search):
@@ -60,9 +60,9 @@ class GridEnumeration(Search):
         space: SearchSpace,
         *,
         seed: int = 0,
-        direction: Direction | str = Direction.MAXIMIZE,
+        objectives: ObjectivesLike = Direction.MAXIMIZE,
     ) -> None:
-        super().__init__(space, seed=seed, direction=direction)
+        super().__init__(space, seed=seed, objectives=objectives)
         self._grid = _finite(space, options.float_points)
         if self._grid.size == math.inf:
             raise ConfigError(
@@ -76,14 +76,14 @@ class GridEnumeration(Search):
         self._place = 0
         self._found = 0
 
-    def _propose(self, number: int) -> Architecture:
+    def _propose(self, number: int) -> Proposal:
         if not self._grid.constraints:
             self._place = self._found = number
         while self._place < self._size:
             architecture = self._grid.at(self._order[self._place])
             if self._grid.satisfies(architecture):
                 if self._found == number:
-                    return architecture
+                    return Proposal(architecture)
                 self._found += 1
             self._place += 1
         if not number:

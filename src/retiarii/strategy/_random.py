@@ -11,7 +11,7 @@ from retiarii.strategy._options import check_filter, check_flag
 from retiarii.strategy._search import Search
 from retiarii.strategy._strategy import Strategy
 from retiarii.strategy._unseen import Unseen
-from retiarii.trial import Direction
+from retiarii.trial import Direction, ObjectivesLike, Proposal
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,10 @@ class Random(Strategy):
             )
 
     def search(
-        self, space: SearchSpace, *, seed: int = 0, direction: Direction | str = Direction.MAXIMIZE
+        self, space: SearchSpace, *, seed: int = 0, objectives: ObjectivesLike = Direction.MAXIMIZE
     ) -> RandomSearch:
         """Start a search; see `Strategy.search`."""
-        return RandomSearch(self, space, seed=seed, direction=direction)
+        return RandomSearch(self, space, seed=seed, objectives=objectives)
 
 
 class RandomSearch(Search):
@@ -61,19 +61,19 @@ class RandomSearch(Search):
         space: SearchSpace,
         *,
         seed: int = 0,
-        direction: Direction | str = Direction.MAXIMIZE,
+        objectives: ObjectivesLike = Direction.MAXIMIZE,
     ) -> None:
-        super().__init__(space, seed=seed, direction=direction)
+        super().__init__(space, seed=seed, objectives=objectives)
         if options.model_filter is not None:
             self.space = self.space.constrained(options.model_filter)
         self._unseen = Unseen(self.space, self.seed) if options.dedup else None
 
-    def _propose(self, number: int) -> Architecture:
+    def _propose(self, number: int) -> Proposal:
         rng = rng_for(self.seed, number)
         if self._unseen is None:
-            return self.space.sample(rng)
-        return self._unseen.find(lambda: self.space.sample(rng))
+            return Proposal(self.space.sample(rng))
+        return Proposal(self._unseen.find(lambda: self.space.sample(rng)))
 
-    def _on_ask(self, architecture: Architecture) -> None:
+    def _on_ask(self, proposal: Proposal) -> None:
         if self._unseen is not None:
-            self._unseen.add(architecture)
+            self._unseen.add(proposal.architecture)

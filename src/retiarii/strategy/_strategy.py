@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Collection
 
 from retiarii.space import SearchSpace
 from retiarii.strategy._search import Search
-from retiarii.trial import BaseStrategy, Direction
+from retiarii.trial import BaseStrategy, Direction, ObjectivesLike
 
 
 class Strategy(BaseStrategy):
@@ -18,14 +19,22 @@ class Strategy(BaseStrategy):
     """
 
     @abstractmethod
-    def search(self, space: SearchSpace, *, seed: int = 0, direction: Direction | str = Direction.MAXIMIZE) -> Search:
+    def search(
+        self, space: SearchSpace, *, seed: int = 0, objectives: ObjectivesLike = Direction.MAXIMIZE
+    ) -> Search:
         """Start a search.
 
         Args:
             space: What to search.
             seed: Same seed, same space, same results told: same proposals.
-            direction: Whether larger or smaller metrics are better; `Strategy.direction`, where it is set, wins.
+            objectives: Which metrics are improved, see `Objectives.of`; `Strategy.direction`, where it is set, wins for
+                a single one.
 
         Raises:
-            ConfigError: ``seed`` or ``direction`` is impossible, or this strategy cannot search this space.
+            ConfigError: ``seed`` or ``objectives`` is impossible, or this strategy cannot search this space.
         """
+
+    @property
+    def fidelities(self) -> Collection[str]:
+        """The names of the fidelities in its proposals, such as ``"epochs"``; the evaluator has to know them."""
+        return ()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import pickle
 import random
 from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
 from statistics import fmean
 
 from retiarii.errors import SearchError, SearchExhausted
@@ -17,7 +18,7 @@ from retiarii.strategy import Search, Strategy
 from retiarii.testing._extra import pytest
 from retiarii.testing.spaces import SPACES, darts, nas_bench_201, tiny
 from retiarii.testing.tables import nas_bench_201_table
-from retiarii.trial import Direction, Failure, FailureKind, Trial, TrialState
+from retiarii.trial import Direction, Failure, FailureKind, Proposal, Trial, TrialState
 
 SMALL_SPACES = sorted(name for name, make in SPACES.items() if make().size <= 1_000)
 """The names of the spaces in the zoo that are exhausted in a moment."""
@@ -52,9 +53,11 @@ class StrategyConformance:
     def test_every_proposal_fits_the_space(self, strategy: Strategy, space: SearchSpace) -> None:
         """Proposals are canonical architectures of the space that keep its constraints."""
         search = strategy.search(space, seed=1)
-        for architecture in run(search, score, 80, at_once=4):
-            assert space.architecture(architecture) == architecture
-            assert space.satisfies(architecture)
+        for number, proposal in enumerate(run(search, score, 80, at_once=4)):
+            assert space.architecture(proposal.architecture) == proposal.architecture
+            assert space.satisfies(proposal.architecture)
+            assert set(proposal.fidelity) <= set(strategy.fidelities)
+            assert proposal.parent is None or 0 <= proposal.parent < number
 
     @pytest.mark.parametrize("count", [0, 1, 7])
     def test_ask_gives_at_most_count(self, strategy: Strategy, space: SearchSpace, count: int) -> None:
@@ -77,7 +80,7 @@ class StrategyConformance:
             except SearchExhausted:
                 return
             assert batch, "an empty batch means 'wait for results', but none is pending"
-            search.tell(finished(search.num_asked - 1, batch[0], score(batch[0])))
+            search.tell(finished(search.num_asked - 1, batch[0], score(batch[0].architecture)))
 
     # Seeds
 
@@ -93,8 +96,8 @@ class StrategyConformance:
         alone = list(run(strategy.search(space, seed=3), score, 30))
         one, other = run(strategy.search(space, seed=3), score, 30), run(strategy.search(space, seed=4), score, 30)
         interleaved = []
-        for architecture in one:
-            interleaved.append(architecture)
+        for proposal in one:
+            interleaved.append(proposal)
             next(other, None)
         assert interleaved == alone
 
@@ -105,8 +108,8 @@ class StrategyConformance:
 
     def test_minimising_mirrors_maximising(self, strategy: Strategy, space: SearchSpace) -> None:
         """Negated results under the other direction give the same search."""
-        up = strategy.search(space, direction=Direction.MAXIMIZE)
-        down = strategy.search(space, direction="minimize")
+        up = strategy.search(space, objectives=Direction.MAXIMIZE)
+        down = strategy.search(space, objectives="minimize")
         if strategy.direction is not None:  # then it wins
             assert up.direction is down.direction is strategy.direction
             return
@@ -119,11 +122,12 @@ class StrategyConformance:
         """Half of the trials fail in one of many ways; the search goes on."""
         space = darts()
         search = strategy.search(space)
-        for index, architecture in enumerate(ask(search, 40)):
-            trial = finished(index, architecture, score(architecture))
+        for index, proposal in enumerate(ask(search, 40)):
+            trial = finished(index, proposal, score(proposal.architecture))
             search.tell(spoilt(trial, outcome) if index % 2 else trial)
         assert (search.num_told, search.num_failed) == (search.num_asked, search.num_asked // 2)
-        assert all(space.architecture(architecture) == architecture for architecture in run(search, score, 40))
+        later = [proposal.architecture for proposal in run(search, score, 40)]
+        assert [space.architecture(architecture) for architecture in later] == later
 
     def test_search_survives_when_everything_fails(self, strategy: Strategy) -> None:
         """Failures alone end no search."""
@@ -134,7 +138,7 @@ class StrategyConformance:
     def test_results_may_come_in_any_order(self, strategy: Strategy) -> None:
         """The newest trial may end first."""
         search = strategy.search(darts())
-        trials = [finished(n, architecture, score(architecture)) for n, architecture in enumerate(ask(search, 20))]
+        trials = [finished(n, proposal, score(proposal.architecture)) for n, proposal in enumerate(ask(search, 20))]
         for trial in reversed(trials):
             search.tell(trial)
         assert not search.pending
@@ -144,17 +148,17 @@ class StrategyConformance:
     def test_misuse_is_refused(self, strategy: Strategy) -> None:
         """Unfinished, unknown, mixed-up and repeated trials raise and change nothing."""
         search = strategy.search(tiny())
-        [architecture] = search.ask(1)
-        other = next(candidate for candidate in tiny().grid() if candidate != architecture)
+        [proposal] = search.ask(1)
+        other = next(candidate for candidate in tiny().grid() if candidate != proposal.architecture)
         with pytest.raises(SearchError, match="running"):
-            search.tell(Trial(0, architecture))
+            search.tell(running(0, proposal))
         with pytest.raises(SearchError, match="never proposed"):
-            search.tell(finished(1, architecture, 0.5))
+            search.tell(finished(1, proposal, 0.5))
         with pytest.raises(SearchError, match="proposal 0 was"):
-            search.tell(finished(0, other, 0.5))
-        search.tell(finished(0, architecture, 0.5))
+            search.tell(finished(0, replace(proposal, architecture=other), 0.5))
+        search.tell(finished(0, proposal, 0.5))
         with pytest.raises(SearchError, match="told already"):
-            search.tell(finished(0, architecture, 0.5))
+            search.tell(finished(0, proposal, 0.5))
         assert (search.num_asked, search.num_told) == (1, 1)
 
     # Resume
@@ -187,7 +191,7 @@ class ExhaustionConformance:
         """Everything that the constraints allow is proposed once; then comes the end, for good."""
         space = SPACES[name]()
         search = strategy.search(space)
-        proposed = list(run(search, score, 1_001, at_once=3))
+        proposed = [proposal.architecture for proposal in run(search, score, 1_001, at_once=3)]
         assert len(proposed) == len(set(proposed))
         assert set(proposed) == set(space.grid())
         for _ in range(2):  # the end is final
@@ -199,7 +203,8 @@ class ExhaustionConformance:
         search = strategy.search(tiny())
         asked = list(run(search, score, 1_001))
         restored = strategy.search(tiny())
-        restored.replay(asked, [finished(n, architecture, score(architecture)) for n, architecture in enumerate(asked)])
+        told = [finished(n, proposal, score(proposal.architecture)) for n, proposal in enumerate(asked)]
+        restored.replay(asked, told)
         with pytest.raises(SearchExhausted):
             restored.ask(1)
 
@@ -230,11 +235,17 @@ def score(architecture: Architecture) -> float:
     return int(architecture.key[:12], 16) / 16**12
 
 
-def finished(number: int, architecture: Architecture, metric: float | None) -> Trial:
-    """Return the trial of a proposal: completed, or failed where there is no metric."""
+def running(number: int, proposal: Proposal) -> Trial:
+    """Return the trial of a proposal while it runs."""
+    return Trial(number, proposal.architecture, fidelity=proposal.fidelity, parent=proposal.parent)
+
+
+def finished(number: int, proposal: Proposal, metric: float | None) -> Trial:
+    """Return the trial of a proposal at its end: completed, or failed where there is no metric."""
+    trial = running(number, proposal)
     if metric is None:
-        return Trial(number, architecture, TrialState.FAILED, failure=Failure(FailureKind.RAISED, "out of luck"))
-    return Trial(number, architecture, TrialState.COMPLETED, metrics={"default": metric})
+        return trial.evolve(state=TrialState.FAILED, failure=Failure(FailureKind.RAISED, "out of luck"))
+    return trial.evolve(state=TrialState.COMPLETED, metrics={"default": metric})
 
 
 def spoilt(trial: Trial, outcome: str) -> Trial:
@@ -249,7 +260,7 @@ def spoilt(trial: Trial, outcome: str) -> Trial:
     return trial.evolve(state=state, metrics=None, failure=failure)
 
 
-def ask(search: Search, count: int) -> list[Architecture]:
+def ask(search: Search, count: int) -> list[Proposal]:
     """Ask, with nothing at all in place of `SearchExhausted`."""
     try:
         return search.ask(count)
@@ -259,9 +270,9 @@ def ask(search: Search, count: int) -> list[Architecture]:
 
 def run(
     search: Search, evaluate: Callable[[Architecture], float | None], count: int, *, at_once: int = 1
-) -> Iterator[Architecture]:
+) -> Iterator[Proposal]:
     """Run a search up to its end or ``count`` more proposals, with ``at_once`` pending; yield what it proposes."""
-    waiting: list[tuple[int, Architecture]] = list(search.pending.items())
+    waiting: list[tuple[int, Proposal]] = list(search.pending.items())
     stop = search.num_asked + count
     while True:
         free = min(at_once - len(waiting), stop - search.num_asked)
@@ -270,20 +281,20 @@ def run(
         yield from batch
         if not waiting:
             return
-        number, architecture = waiting.pop(0)
-        search.tell(finished(number, architecture, evaluate(architecture)))
+        number, proposal = waiting.pop(0)
+        search.tell(finished(number, proposal, evaluate(proposal.architecture)))
 
 
-def interleave(search: Search, rng: random.Random, *, steps: int) -> tuple[list[Architecture], list[Trial]]:
+def interleave(search: Search, rng: random.Random, *, steps: int) -> tuple[list[Proposal], list[Trial]]:
     """Ask and tell at random, with failures among the results; return what was asked and told, in order."""
-    asked: list[Architecture] = []
+    asked: list[Proposal] = []
     told: list[Trial] = []
     for _ in range(steps):
         if rng.random() < 0.5:
             asked += ask(search, rng.randrange(5))
         elif search.pending:
-            number, architecture = rng.choice(list(search.pending.items()))
-            metric = score(architecture) if rng.random() < 0.8 else None
-            told.append(finished(number, architecture, metric))
+            number, proposal = rng.choice(list(search.pending.items()))
+            metric = score(proposal.architecture) if rng.random() < 0.8 else None
+            told.append(finished(number, proposal, metric))
             search.tell(told[-1])
     return asked, told

@@ -1,30 +1,47 @@
-"""Frozen records of what an experiment does: trials, their states, metrics and failures.
+"""Frozen records of what an experiment does: proposals, trials, their states, metrics, objectives and failures.
 
-`Trial` is one evaluation of one architecture. It is a value: the experiment loop makes a new one for each change of
-state and is the only one that writes them to the store; strategies are told finished ones. `Direction` says
-whether a larger or a smaller metric is better. `BaseStrategy` is the base of multi-trial and one-shot strategies.
-`TrialFiles` are the folders into which trials write, with the weights of the best. Nothing in this room imports torch.
+A `Proposal` is an architecture with the `Fidelity` that it is to be given and, where it continues an earlier trial,
+its parent. `Trial` is one evaluation of a proposal. It is a value: the experiment loop makes a new one for each change
+of state and is the only one that writes them to the store; strategies are told finished ones. `Objectives` say which
+metrics a search improves and rank trials; a `Constraint` (`at_most`, `at_least`) bounds a number of an architecture or
+a metric. `BaseStrategy` is the base of multi-trial and one-shot strategies. `TrialFiles` are the folders into which
+trials write, with the weights of the best. Nothing in this room imports torch.
 """
 
 from retiarii.trial._base_strategy import BaseStrategy
+from retiarii.trial._constraints import Constraint, Cost, at_least, at_most, violation
+from retiarii.trial._fidelity import FULL, Fidelity
 from retiarii.trial._files import CHECKPOINT, SPARE, TrialFiles
-from retiarii.trial._metrics import Metrics, MetricValue, default_metric, parse_metrics
+from retiarii.trial._metrics import Metrics, MetricValue, parse_metrics
+from retiarii.trial._objectives import DEFAULT, Direction, Objective, Objectives, ObjectivesLike
+from retiarii.trial._proposal import Proposal
 from retiarii.trial._reports import Reports
-from retiarii.trial._trial import Direction, Failure, FailureKind, Trial, TrialState
+from retiarii.trial._trial import Failure, FailureKind, Trial, TrialState
 
 __all__ = [
     "CHECKPOINT",
+    "DEFAULT",
+    "FULL",
     "SPARE",
     "BaseStrategy",
+    "Constraint",
+    "Cost",
     "Direction",
     "Failure",
     "FailureKind",
+    "Fidelity",
     "MetricValue",
     "Metrics",
+    "Objective",
+    "Objectives",
+    "ObjectivesLike",
+    "Proposal",
     "Reports",
     "Trial",
     "TrialFiles",
     "TrialState",
-    "default_metric",
+    "at_least",
+    "at_most",
     "parse_metrics",
+    "violation",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC
 
-from retiarii.trial._trial import Direction
+from retiarii.trial._objectives import Direction
 
 
 class BaseStrategy(ABC):  # noqa: B024 - what is abstract differs: `search` takes a space or a model

@@ -7,19 +7,11 @@ from enum import Enum
 from typing import Any
 
 from retiarii.space import Architecture
-from retiarii.trial._metrics import Metrics, default_metric
+from retiarii.trial._fidelity import FULL, Fidelity
+from retiarii.trial._metrics import Metrics
+from retiarii.trial._objectives import DEFAULT
+from retiarii.trial._proposal import Proposal
 from retiarii.trial._reports import Reports
-
-
-class Direction(str, Enum):
-    """Whether a larger or a smaller metric is better."""
-
-    MAXIMIZE = "maximize"
-    MINIMIZE = "minimize"
-
-    def is_better(self, left: float, right: float) -> bool:
-        """Return whether ``left`` is strictly better than ``right``."""
-        return left > right if self is Direction.MAXIMIZE else left < right
 
 
 class TrialState(str, Enum):
@@ -76,7 +68,7 @@ class Trial:
         number: 0, 1, 2, ... in the order in which the strategy proposed.
         architecture: What is evaluated.
         state: Where it stands.
-        metrics: Final metrics, with the key ``"default"``; None unless completed.
+        metrics: Final metrics of a completed trial; the last that a pruned one reported; else None.
         intermediates: Metrics reported on the way, in order: a tuple, or while the trial runs a `Reports`.
         told_before: How many trials the strategy had been told when it proposed this one (for exact resume).
         finish_order: 0, 1, 2, ... in the order in which trials ended; None while running.
@@ -85,6 +77,12 @@ class Trial:
         device: Where it ran: ``"cpu"``, ``"cuda:1"``, ...
         failure: Why it failed, if it did.
         output: The last lines that it printed.
+        fidelity: How much training it was given; empty where the evaluator decides.
+        parent: The number of the trial from whose checkpoint it continued, if it did.
+        objective: The name of the metric by which the experiment ranks its trials.
+        violation: By how much its metrics break the constraints on them, 0 if they keep them; see
+            `Constraint.violation`.
+        reason: Why it was pruned.
     """
 
     number: int
@@ -99,11 +97,31 @@ class Trial:
     device: str | None = None
     failure: Failure | None = None
     output: str = field(default="", repr=False)
+    fidelity: Fidelity = FULL
+    parent: int | None = None
+    objective: str = DEFAULT
+    violation: float = 0.0
+    reason: str = ""
 
     @property
     def metric(self) -> float | None:
-        """The metric that strategies compare; None unless completed."""
-        return default_metric(self.metrics)
+        """The metric by which trials are ranked; None where it was not reported."""
+        return None if self.metrics is None else self.metrics.get(self.objective)
+
+    @property
+    def is_completed(self) -> bool:
+        """Whether the evaluation came to its end."""
+        return self.state is TrialState.COMPLETED
+
+    @property
+    def is_feasible(self) -> bool:
+        """Whether the metrics keep the constraints on them."""
+        return self.violation == 0
+
+    @property
+    def proposal(self) -> Proposal:
+        """What the strategy proposed."""
+        return Proposal(self.architecture, self.fidelity, self.parent)
 
     @property
     def duration_s(self) -> float | None:

@@ -1,0 +1,70 @@
+"""`TrialContext`: what an evaluation may know about its trial, if it asks."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from retiarii.space import Architecture
+from retiarii.trial import FULL, Fidelity, Metrics, MetricValue, parse_metrics
+
+CONTEXT = "context"
+"""The name of the parameter by which an evaluation asks for its context."""
+
+
+def _ignore(metrics: Metrics) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class TrialContext:
+    """The trial that an evaluation belongs to.
+
+    An evaluator gets it as ``evaluate(self, model, context)``, a function as a parameter with the name ``context``.
+
+    Attributes:
+        number: The trial's number in the experiment.
+        seed: From which everything random in the trial follows, 0 <= seed < 2**64.
+        architecture: What is evaluated, the choices of the evaluator's arguments included.
+        fidelity: How much training the trial is given in all, that of its parent included; empty where the evaluator
+            decides.
+        device: Where to compute, as ``torch.device`` takes it: ``"cpu"`` or ``"cuda"``.
+        folder: Where the trial may write files; what a later trial needs to continue is written here. None where no
+            files are kept.
+        parent_folder: The folder of the trial that this one continues; None where it starts anew.
+        on_report: What `report` calls.
+    """
+
+    number: int = 0
+    seed: int = 0
+    architecture: Architecture = field(default_factory=lambda: Architecture({}))
+    fidelity: Fidelity = FULL
+    device: str = "cpu"
+    folder: Path | None = None
+    parent_folder: Path | None = None
+    on_report: Callable[[Metrics], None] = field(default=_ignore, repr=False, compare=False)
+
+    def report(self, metric: MetricValue) -> None:
+        """Report metrics on the way, for example after an epoch; the same as `retiarii.report_intermediate_result`.
+
+        Args:
+            metric: A number, or a mapping from names to numbers. NaN is allowed.
+
+        Raises:
+            MetricError: ``metric`` is neither.
+            TrialPruned: The search ends this trial here. Let it pass: what was reported counts.
+        """
+        self.on_report(parse_metrics(metric, where="the intermediate result"))
+
+
+def asks_for_context(function: Callable[..., Any]) -> bool:
+    """Return whether a function has a parameter with the name ``context`` that can be given by name."""
+    try:
+        parameters = inspect.signature(function).parameters
+    except (TypeError, ValueError):  # some built-in callables have none
+        return False
+    found = parameters.get(CONTEXT)
+    return found is not None and found.kind in (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
