@@ -23,16 +23,16 @@ def damage(connection: Connection) -> Iterator[CorruptStoreError]:
     for found in _experiments.all_of(connection):
         if isinstance(found, ExperimentRecord):
             try:
-                _read_all(connection, found.id)
+                _read_all(connection, found)
             except CorruptStoreError as err:
                 yield CorruptStoreError(str(err), experiment_id=found.id)
         else:
             yield found
 
 
-def _read_all(connection: Connection, experiment_id: str) -> None:
-    last = -1
-    while chunk := _trials.chunk(connection, experiment_id, last, None, _CHUNK, is_exact=True):
+def _read_all(connection: Connection, record: ExperimentRecord) -> None:
+    experiment_id, last = record.id, -1
+    while chunk := _trials.chunk(connection, record, last, None, _CHUNK, is_exact=True):
         last = chunk[-1].number
     query = select(*list(INTERMEDIATES.c)[1:]).where(INTERMEDIATES.c.experiment_id == experiment_id)
     for rows in connection.execute(query).partitions(_CHUNK):

@@ -16,6 +16,7 @@ from retiarii.storage._checksum import experiment_checksum
 from retiarii.storage._records import ExperimentRecord
 from retiarii.storage._rows import clean_text, experiment_from_row, experiment_row
 from retiarii.storage._schema import EPOCHS, EXPERIMENTS, INTERMEDIATES, TRIALS
+from retiarii.trial import Objectives
 
 _FIELDS = tuple(field.name for field in fields(ExperimentRecord))
 _MANY = 8  # as many experiments does a message name
@@ -115,10 +116,21 @@ def change(connection: Connection, experiment_id: str, changes: dict[str, Any], 
     found = connection.execute(query).mappings().first()
     if found is None:
         raise missing(connection, experiment_id, where)
-    experiment_from_row(dict(found))  # a damaged row must not get a checksum that fits
+    record = experiment_from_row(dict(found))  # a damaged row must not get a checksum that fits
+    _check_objectives(record, Objectives.of(changes.get("objectives", record.objectives)))
     row = experiment_row({"updated": time.time(), **changes})
     row["checksum"] = experiment_checksum({**found, **row})
     connection.execute(update(EXPERIMENTS).where(is_this).values(row))
+
+
+def _check_objectives(record: ExperimentRecord, objectives: Objectives) -> None:
+    """Check that trials go on being ranked by the metric that stands in their column."""
+    stored, wanted = record.objectives.primary.metric, objectives.primary.metric
+    if wanted != stored:
+        raise ConfigError(
+            f"Experiment {record.id!r} ranks its trials by the metric {stored!r}, which cannot change to {wanted!r}. "
+            "Start a new experiment with other objectives."
+        )
 
 
 def stop_requested(connection: Connection, experiment_id: str, where: str) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from marshal import dumps
 from typing import Any, TypeAlias
 from zlib import crc32
@@ -19,7 +20,7 @@ from retiarii.space import Architecture
 from retiarii.storage._artefacts import ID_RULE, is_id
 from retiarii.storage._checksum import FORMAT, as_stored, checksum, experiment_checksum
 from retiarii.storage._records import EpochRecord, ExperimentRecord, ExperimentState, FailureReason, Intermediate
-from retiarii.trial import Direction, Failure, FailureKind, Metrics, Trial, TrialState
+from retiarii.trial import DEFAULT, FULL, Failure, FailureKind, Fidelity, Metrics, Objectives, Trial, TrialState
 
 Row: TypeAlias = "Sequence[Any]"
 
@@ -39,7 +40,7 @@ _PERHAPS_TEXT, _PERHAPS_COUNT = (str, type(None)), (int, type(None))
 _NO_TEXTS = (None, "")  # traceback and output of most trials
 _TRIAL_COLUMNS = (
     *("experiment_id", "number", "state", "metric", "told_before", "finish_order", "started", "ended", "device"),
-    *("key", "architecture", "metrics", "failure_kind", "failure_message"),
+    *("fidelity", "parent", "violation", "key", "architecture", "metrics", "failure_kind", "failure_message", "reason"),
 )
 _LARGEST = 253_402_300_800.0  # the year 10000: no time is later
 _REPORT_KINDS = (_COUNT, _COUNT, _TIME)
@@ -73,6 +74,21 @@ def decode_metrics(text: str) -> Metrics:
     return metrics
 
 
+def encode_fidelity(fidelity: Fidelity) -> str | None:
+    """Return a fidelity as JSON, None where it is empty."""
+    return _ENCODE(dict(fidelity)) if fidelity else None
+
+
+@lru_cache(maxsize=256)  # of a million trials, many have the same
+def decode_fidelity(text: str) -> Fidelity:
+    """Read what `encode_fidelity` wrote.
+
+    Raises:
+        ValueError: The text is something else.
+    """
+    return Fidelity(_parse_object(text, _DECODE_FINITE))
+
+
 def trial_row(experiment_id: str, trial: Trial) -> Row:
     """Return the values of the columns of a trial, in the order of the table."""
     failure, metric = trial.failure, trial.metric
@@ -86,6 +102,9 @@ def trial_row(experiment_id: str, trial: Trial) -> Row:
         as_stored(trial.started),
         as_stored(trial.ended),
         None if trial.device is None else clean_text(trial.device),
+        encode_fidelity(trial.fidelity),
+        trial.parent,
+        as_stored(trial.violation),
         trial.architecture.key,
     )
     middle = (
@@ -93,6 +112,7 @@ def trial_row(experiment_id: str, trial: Trial) -> Row:
         None if trial.metrics is None else encode_metrics(trial.metrics),
         None if failure is None else failure.kind.value,
         None if failure is None else clean_text(failure.message),
+        clean_text(trial.reason) or None,
     )
     texts = (
         None if failure is None or failure.traceback is None else clean_text(failure.traceback),
@@ -103,7 +123,12 @@ def trial_row(experiment_id: str, trial: Trial) -> Row:
 
 
 def trial_from_row(
-    experiment_id: str, row: Row, intermediates: tuple[Metrics, ...] = (), *, has_texts: bool = True
+    experiment_id: str,
+    row: Row,
+    intermediates: tuple[Metrics, ...] = (),
+    *,
+    objective: str = DEFAULT,
+    has_texts: bool = True,
 ) -> Trial:
     """Return the trial of a row without its first column, the id of the experiment.
 
@@ -111,16 +136,20 @@ def trial_from_row(
         experiment_id: That id.
         row: The other columns.
         intermediates: What the trial reported.
+        objective: The metric by which the experiment ranks its trials.
         has_texts: Whether traceback and output are in the row; if not, they count as empty.
 
     Raises:
         CorruptStoreError: The row is not what `trial_row` made.
     """
-    number, state, _, told_before, finish_order, started, ended, device, _ = values = row[:9]
-    check, text, metrics, kind, message = row[9:14]
-    traceback, output, texts_check = row[14:] if has_texts else (None, "", None)
+    number, state, _, told_before, finish_order, started, ended, device, fidelity, parent, violation, _ = values = row[
+        :12
+    ]
+    check, text, metrics, kind, message, reason = row[12:18]
+    traceback, output, texts_check = row[18:] if has_texts else (None, "", None)
     try:
-        if check != crc32(dumps((experiment_id, *values, text, metrics, kind, message), FORMAT)):  # `checksum`
+        covered = (experiment_id, *values, text, metrics, kind, message, reason)
+        if check != crc32(dumps(covered, FORMAT)):  # `checksum`
             raise ValueError(_CHANGED)
         if texts_check is not None or output != "" or traceback is not None:
             if texts_check != crc32(dumps((experiment_id, number, traceback, output), FORMAT)):
@@ -133,7 +162,11 @@ def trial_from_row(
             and (started is None or -_LARGEST < started < _LARGEST)
             and (ended is None or -_LARGEST < ended < _LARGEST)
             and (device is None or type(device) is str)
+            and (parent is None or type(parent) is int)
+            and type(violation) is float
+            and violation >= 0.0
             and (message is None or type(message) is str)
+            and (reason is None or type(reason) is str)
         )
         if not is_sound:
             raise ValueError("a column has a value of another kind")
@@ -150,6 +183,11 @@ def trial_from_row(
             device,
             None if kind is None else Failure(FailureKind(kind), message, traceback),
             output,
+            FULL if fidelity is None else decode_fidelity(fidelity),
+            parent,
+            objective,
+            violation,
+            reason or "",
         )
     except _FAULTS as err:
         raise _damaged(f"trial {number!r}", err, experiment_id) from err
@@ -258,7 +296,7 @@ def failure_reason_from_row(kind: str, message: str, count: int, example: int) -
 
 _TO_COLUMN: dict[str, Callable[[Any], Any]] = {
     "state": lambda value: ExperimentState(value).value,
-    "direction": lambda value: Direction(value).value,
+    "objectives": lambda value: _ENCODE(Objectives.of(value).to_json()),
     "seed": str,
     "name": lambda value: clean_text(value),
     "strategy": lambda value: clean_text(value),
@@ -300,7 +338,7 @@ def experiment_from_row(row: Mapping[str, Any]) -> ExperimentRecord:
             **{
                 **fields,
                 "state": ExperimentState(row["state"]),
-                "direction": Direction(row["direction"]),
+                "objectives": decode_objectives(row["objectives"]),
                 "seed": int(row["seed"]),
                 "config": _parse_object(row["config"]),
                 "space": _parse_object(row["space"]),
@@ -308,6 +346,18 @@ def experiment_from_row(row: Mapping[str, Any]) -> ExperimentRecord:
         )
     except _FAULTS as err:
         raise damaged_experiment(row["id"], err) from err
+
+
+def decode_objectives(text: str) -> Objectives:
+    """Read the objectives of an experiment.
+
+    Raises:
+        ValueError: The text is something else.
+    """
+    parsed, end = _DECODE(text)
+    if end != len(text) or not isinstance(parsed, list):
+        raise ValueError(f"expected a JSON list, found {_short(text)}")
+    return Objectives.from_json(parsed)
 
 
 def check_experiment(row: Mapping[str, Any]) -> None:

@@ -80,7 +80,7 @@ TRIALS = Table(
     Column("traceback", Text),
     Column("output", Text, nullable=False),
     Column("texts_checksum", BigInteger),  # of traceback and output; NULL where there are none
-    Index("trials_by_state", "experiment_id", "state", "metric"),
+    Index("trials_by_state", "experiment_id", "state", "violation", "metric"),
 )
 
 INTERMEDIATES = Table(

@@ -222,9 +222,8 @@ class Store:
         Raises:
             NotFoundError: There is no such experiment or trial.
         """
-        trial = self._read(_trials.get, experiment_id, number)
+        trial = self._read(_trials.get, self.get_experiment(experiment_id), number)
         if trial is None:
-            self.get_experiment(experiment_id)
             raise NotFoundError(f"Experiment {experiment_id!r} has no trial {number} in the store {self._where}.")
         return trial
 
@@ -241,8 +240,7 @@ class Store:
         Raises:
             NotFoundError: There is no such experiment.
         """
-        self.get_experiment(experiment_id)
-        return self._chunks(experiment_id, states)
+        return self._chunks(self.get_experiment(experiment_id), states)
 
     def list_trials(self, experiment_id: str, *, states: Collection[TrialState] | None = None) -> list[Trial]:
         """Return trials by number.
@@ -268,18 +266,21 @@ class Store:
         return counts
 
     def best_trials(self, experiment_id: str, k: int, direction: Direction | None = None) -> list[Trial]:
-        """Return the ``k`` completed trials with the best default metric; of equal ones, the earlier first.
+        """Return the ``k`` best completed trials, as `Objectives.rank` orders them.
+
+        Trials that keep the constraints come before those that break them, then the value of the first objective
+        counts, then the number.
 
         Args:
             experiment_id: Of which experiment.
             k: How many at most.
-            direction: Which metrics are better; None for the experiment's own direction.
+            direction: Which values of that objective are better; None for the experiment's own direction.
 
         Raises:
             NotFoundError: There is no such experiment.
         """
         record = self.get_experiment(experiment_id)
-        return self._read(_trials.best, experiment_id, k, record.direction if direction is None else direction)
+        return self._read(_trials.best, record, k, record.direction if direction is None else direction)
 
     def failure_reasons(self, experiment_id: str) -> list[FailureReason]:
         """Return why trials failed, the most frequent reason first.
@@ -301,17 +302,20 @@ class Store:
             self.get_trial(experiment_id, number)
         return found
 
-    def load_log(self, experiment_id: str) -> ExperimentLog:
+    def load_log(self, experiment_id: str, *, with_reports: bool = False) -> ExperimentLog:
         """Return what an exact resume of the search needs: proposals by number, ended trials by their end.
+
+        Args:
+            experiment_id: Of which experiment.
+            with_reports: Whether the trials that ended carry what they reported on the way.
 
         Raises:
             NotFoundError: There is no such experiment.
             CorruptStoreError: A trial number is left out, so the order cannot be known.
         """
-        log = self._read(_trials.log, experiment_id)
-        if not log.asked:
-            self.get_experiment(experiment_id)
-        return log
+        with self._backend.reading() as connection:
+            record = _experiments.get(connection, experiment_id, self._where)
+            return _trials.log(connection, record, with_reports=with_reports)
 
     # One-shot searches ------------------------------------------------------------------------------------------------
 
@@ -411,9 +415,9 @@ class Store:
         with self._backend.reading() as connection:
             return query(connection, *arguments)
 
-    def _chunks(self, experiment_id: str, states: Collection[TrialState] | None) -> Iterator[Trial]:
+    def _chunks(self, record: ExperimentRecord, states: Collection[TrialState] | None) -> Iterator[Trial]:
         last = -1
-        while chunk := self._read(_trials.chunk, experiment_id, last, states, _CHUNK):
+        while chunk := self._read(_trials.chunk, record, last, states, _CHUNK):
             yield from chunk
             last = chunk[-1].number
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from retiarii.space import Architecture
 from retiarii.storage import EpochRecord, ExperimentRecord, ExperimentState
-from retiarii.trial import Direction, Failure, FailureKind, Trial, TrialState
+from retiarii.trial import Failure, FailureKind, Fidelity, Objectives, Trial, TrialState
 
 RECORD = ExperimentRecord(
     "e-1.2_3",
     name="Größe 🌍",
     state=ExperimentState.STOPPED,
-    direction=Direction.MINIMIZE,
+    objectives=Objectives.of({"default": "minimize", "flops": "minimize"}),
     seed=2**64 - 1,
     strategy="RegularizedEvolution(population_size=100)",
     config={"trial_concurrency": 2, "budget": {"z": [1, 2.5, None, True], "a": "ü"}},
@@ -75,4 +76,17 @@ def zoo() -> list[Trial]:
         failed(2, Failure(FailureKind.RAISED, "ValueError: größer", "Traceback ...\nValueError: größer"), "last words"),
         failed(3, Failure(FailureKind.VANISHED, "killed by SIGKILL")),
         Trial(4, Architecture({"op": "pruned"}), TrialState.PRUNED, finish_order=1),
+        Trial(
+            5,
+            Architecture({"op": "promoted"}),
+            TrialState.PRUNED,
+            {"default": -math.inf},
+            ({"default": 0.5}, {"default": -math.inf}),
+            finish_order=4,
+            fidelity=Fidelity({"epochs": 27, "größe": 0.1}),
+            parent=1,
+            violation=math.inf,
+            reason="größer than the median\n",
+        ),
+        completed(6).evolve(fidelity=Fidelity(epochs=1.0), violation=0.1 + 0.2),
     ]

@@ -37,7 +37,7 @@ from retiarii.storage import (
 )
 from retiarii.testing._extra import pytest
 from retiarii.testing.records import EPOCH, RECORD, completed, failed, running, zoo
-from retiarii.trial import Direction, Failure, FailureKind, TrialState
+from retiarii.trial import Direction, Failure, FailureKind, Fidelity, Objectives, TrialState
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 
@@ -200,7 +200,7 @@ class StorageConformance:
 
     # Trials
 
-    @pytest.mark.parametrize("number", range(5))
+    @pytest.mark.parametrize("number", range(len(zoo())))
     def test_a_trial_comes_back_as_it_was(self, store: Store, number: int) -> None:
         trials = zoo()
         store.write("first", trials=trials)
@@ -256,7 +256,7 @@ class StorageConformance:
     def test_trials_are_counted_by_state(self, store: Store) -> None:
         assert store.count_trials("first") == dict.fromkeys(set(TrialState) - {TrialState.INTERRUPTED}, 0)
         store.write("first", trials=zoo())
-        counts = {TrialState.RUNNING: 1, TrialState.COMPLETED: 1, TrialState.FAILED: 2, TrialState.PRUNED: 1}
+        counts = {TrialState.RUNNING: 1, TrialState.COMPLETED: 2, TrialState.FAILED: 2, TrialState.PRUNED: 2}
         assert store.count_trials("first") == counts
 
     def test_the_best_trials_come_first(self, store: Store) -> None:
@@ -264,8 +264,39 @@ class StorageConformance:
         store.write("first", trials=[*(completed(i, metric) for i, metric in enumerate(metrics)), running(5)])
         assert [trial.number for trial in store.best_trials("first", 3)] == [1, 3, 0]
         assert [trial.number for trial in store.best_trials("first", 9, Direction.MINIMIZE)] == [2, 0, 1, 3]
-        store.update_experiment("first", direction=Direction.MINIMIZE)
+        store.update_experiment("first", objectives=Objectives.of("minimize"))
         assert [trial.number for trial in store.best_trials("first", 1)] == [2]
+
+    def test_trials_that_break_constraints_come_after_all_that_keep_them(self, store: Store) -> None:
+        violations = {0: 0.5, 1: 0.0, 2: math.inf, 3: 0.25, 4: 0.0, 5: 0.25}
+        metrics = {0: 0.9, 1: 0.1, 2: 0.99, 3: 0.5, 4: 0.2, 5: 0.6}
+        trials = [completed(i, metrics[i]).evolve(violation=violations[i]) for i in violations]
+        store.write("first", trials=trials)
+        for count in range(8):
+            expected = Objectives.of("maximize").ranked(trials)[:count]
+            assert store.best_trials("first", count) == expected
+        downwards = Objectives.of("minimize").ranked(trials)
+        assert store.best_trials("first", 9, Direction.MINIMIZE) == downwards
+        assert [trial.number for trial in downwards] == [1, 4, 3, 5, 0, 2]
+
+    def test_trials_are_ranked_by_the_first_objective_of_their_experiment(self, store: Store) -> None:
+        objectives = Objectives.of({"accuracy": "maximize", "params": "minimize"})
+        store.create_experiment(ExperimentRecord("second", objectives=objectives))
+        trials = [
+            completed(number).evolve(metrics={"accuracy": accuracy, "params": 1.0}, objective="accuracy")
+            for number, accuracy in enumerate([0.5, 0.75, 0.25])
+        ]
+        store.write("second", trials=trials)
+        assert store.get_experiment("second").objectives == objectives
+        assert store.best_trials("second", 2) == [trials[1], trials[0]]
+        assert [trial.metric for trial in store.list_trials("second")] == [0.5, 0.75, 0.25]
+        assert store.get_trial("second", 1).metric == 0.75
+        assert {trial.objective for trial in store.load_log("second").told} == {"accuracy"}
+
+    def test_the_metric_that_ranks_trials_cannot_change(self, store: Store) -> None:
+        with pytest.raises(ConfigError, match="'default', which cannot change to 'accuracy'"):
+            store.update_experiment("first", objectives=Objectives.of({"accuracy": "maximize"}))
+        assert store.get_experiment("first").objectives == Objectives()
 
     def test_failures_are_grouped_the_most_frequent_first(self, store: Store) -> None:
         bug, hang = Failure(FailureKind.RAISED, "bug", "traceback"), Failure(FailureKind.TIMED_OUT, "60 s")
@@ -309,10 +340,35 @@ class StorageConformance:
         ]
         store.write("first", trials=trials)
         log = store.load_log("first")
-        assert log.asked == [trial.architecture for trial in trials]
+        assert log.asked == [trial.proposal for trial in trials]
         light = [replace(trial, output="", intermediates=()) for trial in trials]
         assert log.told == [light[3], light[0], light[2]]
         assert log.pending == [light[1], light[4]]
+
+    def test_the_log_can_tell_what_ended_trials_reported(self, store: Store) -> None:
+        reports = ({"default": 0.25}, {"default": math.inf, "loss": 1.0})
+        ended = [completed(0), completed(1), completed(2)]
+        trials = [ended[0].evolve(intermediates=reports), ended[1], ended[2].evolve(intermediates=reports[:1])]
+        store.write("first", trials=[*trials, running(3).evolve(intermediates=reports)])
+        store.create_experiment(ExperimentRecord("second"))
+        store.write("second", trials=[completed(1).evolve(intermediates=reports)])
+        assert store.load_log("first", with_reports=True).told == trials
+        assert store.load_log("first").told == ended
+
+    def test_the_log_tells_fidelities_and_parents(self, store: Store) -> None:
+        first = completed(0).evolve(fidelity=Fidelity(epochs=1))
+        pruned = running(1).evolve(
+            state=TrialState.PRUNED,
+            metrics={"default": 0.1},
+            finish_order=1,
+            fidelity=Fidelity(epochs=9),
+            reason="slow",
+        )
+        promoted = running(2).evolve(fidelity=Fidelity(epochs=3, share=0.5), parent=0)
+        store.write("first", trials=[first, pruned, promoted])
+        log = store.load_log("first")
+        assert log.asked == [first.proposal, pruned.proposal, promoted.proposal]
+        assert (log.told, log.pending) == ([first, pruned], [promoted])
 
     def test_the_log_of_a_new_experiment_is_empty(self, store: Store) -> None:
         log = store.load_log("first")
