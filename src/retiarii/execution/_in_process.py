@@ -7,8 +7,10 @@ import time
 from collections import deque
 
 from retiarii.errors import ExecutionError, TrialPruned
-from retiarii.execution._interface import Event, Executor, OnReport, Task, TrialEnded, TrialJob, TrialStarted, let_go_on
-from retiarii.execution._outcome import Outcome, run_task
+from retiarii.execution._interface import Event, Executor, OnReport, Task, TrialJob, TrialStarted, let_go_on
+from retiarii.execution._judgement import Judgement
+from retiarii.execution._outcome import Outcome
+from retiarii.execution._run_task import run_task
 from retiarii.trial import Failure, FailureKind, Metrics
 
 
@@ -64,7 +66,7 @@ class InProcessExecutor(Executor):
         for job in [job for job in self._waiting if job.number == number]:
             self._waiting.remove(job)
             failure = Failure(FailureKind.CANCELLED, "The trial was cancelled before it started.")
-            self._end(job, Outcome(failure=failure))
+            self._events.append(Outcome(failure=failure).ended(number))
 
     def close(self) -> None:
         """Forget what is still waiting."""
@@ -74,17 +76,12 @@ class InProcessExecutor(Executor):
 
     def _run(self, job: TrialJob, on_report: OnReport) -> None:
         self._events.append(TrialStarted(job.number, job.device, os.getpid(), time.time()))
+        judgement = Judgement(job)
 
         def report(metrics: Metrics) -> None:
-            reason = on_report(job.number, metrics)
-            if reason is not None and job.is_judged:
+            reason = judgement.answer(metrics, on_report)
+            if reason is not None:
                 raise TrialPruned(reason)
 
-        self._end(job, run_task(self._task, job, report))
-
-    def _end(self, job: TrialJob, outcome: Outcome) -> None:
-        self._events.append(
-            TrialEnded(
-                job.number, outcome.state, outcome.metrics, outcome.failure, "", time.time(), reason=outcome.reason
-            )
-        )
+        outcome = run_task(self._task, job, report)
+        self._events.append(judgement.settle(outcome).ended(job.number))

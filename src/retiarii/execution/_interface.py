@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from retiarii.errors import ConfigError
 from retiarii.space import Architecture
@@ -37,6 +37,24 @@ class TrialJob:
     parent: int | None = None
     is_judged: bool = False
     device: str = "cpu"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the job as plain data."""
+        return {
+            "number": self.number,
+            "architecture": self.architecture.to_json(),
+            "seed": self.seed,
+            "fidelity": dict(self.fidelity),
+            "parent": self.parent,
+            "is_judged": self.is_judged,
+            "device": self.device,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> TrialJob:
+        """Return the job that `to_json` wrote."""
+        architecture, fidelity = Architecture.from_json(data["architecture"]), Fidelity(data["fidelity"])
+        return cls(**{**data, "architecture": architecture, "fidelity": fidelity})
 
 
 @dataclass(frozen=True)
@@ -85,7 +103,7 @@ Report: TypeAlias = Callable[[Metrics], None]
 """Called by a task with metrics on the way; raises `TrialPruned` where the trial is to end."""
 
 OnReport: TypeAlias = Callable[[int, Metrics], "str | None"]
-"""Told the number of a trial and the metrics that it reported; returns the reason to end it, or None to let it go on."""
+"""Told the number of a trial and the metrics that it reported; returns the reason to end it, None to let it go on."""
 
 Task: TypeAlias = Callable[[TrialJob, Report], Metrics]
 """What a trial does: it returns its final metrics, or raises."""
@@ -123,8 +141,14 @@ class Executor(ABC):
 
     Every job that is submitted ends in exactly one `TrialEnded`, unless the executor is closed before or raises
     `ExecutionError`; the events of one trial come in the order in which they happened. What a trial reports on the way
-    is given to ``on_report`` while `poll` runs, in order and before the trial's end is returned. An executor belongs to the
-    thread that uses it. As a context manager it is closed at the end of the block.
+    is given to ``on_report`` while `poll` runs, in order, and before `poll` returns the end of the trial (it may be
+    before `poll` returns its start).
+
+    A trial with ``is_judged`` waits for the answer to each report. Where the answer ends it, `TrialPruned` is raised in
+    the trial, right there, and whatever the trial still does, it ends as pruned, with that reason; see `Judgement`.
+    Other trials never wait, and are never ended by an answer.
+
+    An executor belongs to the thread that uses it. As a context manager it is closed at the end of the block.
     """
 
     @property
@@ -149,7 +173,7 @@ class Executor(ABC):
                 too.
             on_report: Called in this thread with each report. What it returns for a job with ``is_judged`` is the
                 answer that the trial waits for: a reason ends the trial at that report, as pruned. It counts for no
-                other job.
+                other job. What it raises leaves `poll`; the report counts as told then, and the trial goes on.
 
         Returns:
             Events in the order in which they happened; empty if the time is up, or if no trial is under way.

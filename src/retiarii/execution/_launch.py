@@ -21,19 +21,33 @@ from retiarii.execution._trial_main import live_forked
 
 @dataclass(frozen=True)
 class Pipes:
-    """The descriptors of the two pipes between a trial and its parent: of the trial's events, and of what it prints.
+    """The descriptors of the pipes between a trial and its parent.
 
     Attributes:
         events: Where the parent reads events.
         events_inlet: Where the trial writes them.
         output: Where the parent reads what the trial prints.
         output_inlet: Where the trial prints.
+        answers: Where a judged trial reads the answers to its reports; -1 for others.
+        answers_inlet: Where the parent writes them; -1 for others.
     """
 
     events: int
     events_inlet: int
     output: int
     output_inlet: int
+    answers: int = -1
+    answers_inlet: int = -1
+
+    @property
+    def of_parent(self) -> list[int]:
+        """What the trial's process must not have."""
+        return [number for number in (self.events, self.output, self.answers_inlet) if number >= 0]
+
+    @property
+    def of_both(self) -> list[int]:
+        """What the trial uses, and the parent keeps open, too."""
+        return [number for number in (self.events_inlet, self.answers) if number >= 0]
 
 
 Start: TypeAlias = Callable[[Pipes], "subprocess.Popen[bytes] | int"]
@@ -42,32 +56,37 @@ Start: TypeAlias = Callable[[Pipes], "subprocess.Popen[bytes] | int"]
 class TrialProcess:
     """The process of a trial, as its parent holds it.
 
+    The trial's ends of the pipes, apart from that of its output, stay open here, too, so that a trial that closed them
+    can open them again (Linux). So the end of the process, not of a pipe, is the end of the trial.
+
     Args:
         start: Starts it.
+        is_judged: Whether it waits for answers.
 
     Attributes:
         pid: The process, leader of its own session and group.
-        events: Where it tells its events. The writing end stays open here, too, so that it can be opened again by a
-            trial that closed it (Linux); the end of the process, not of the pipe, is the end of the trial.
+        events: Where it tells its events.
         output: Where it prints.
 
     Raises:
         OSError: The system has no room for another process.
     """
 
-    def __init__(self, start: Start) -> None:
-        pipes = Pipes(*os.pipe(), *os.pipe())
+    def __init__(self, start: Start, *, is_judged: bool = False) -> None:
+        pipes = _open_pipes(3 if is_judged else 2)
         try:
             started = start(pipes)
         except BaseException:
-            for descriptor in (pipes.events, pipes.events_inlet, pipes.output):
-                os.close(descriptor)
+            _close([*pipes.of_parent, *pipes.of_both])
             raise
         finally:
             os.close(pipes.output_inlet)
-        self._inlet = pipes.events_inlet
+        self._of_both = pipes.of_both
         if not IS_LINUX:
-            self._close_inlet()
+            _close(self._of_both)
+        self._answers = pipes.answers_inlet
+        if is_judged and IS_POSIX:
+            os.set_blocking(self._answers, False)
         self.events: Readable = readable(pipes.events)
         self.output: Readable = readable(pipes.output)
         self._popen: subprocess.Popen[bytes] | None = None
@@ -83,12 +102,22 @@ class TrialProcess:
     @property
     def descriptors(self) -> list[int]:
         """What belongs to the parent alone."""
-        own = [self.events.fileno(), self.output.fileno(), self._inlet]
+        own = [self.events.fileno(), self.output.fileno(), self._answers, *self._of_both]
         return [descriptor for descriptor in own if descriptor >= 0]
 
     def has_exited(self) -> bool:
         """Return whether it has exited; if so it stays a zombie (where there are such) until it is collected."""
         return has_exited(self.pid) if self._popen is None else self._popen.poll() is not None
+
+    def answer(self, data: bytes) -> bool:
+        """Write an answer; return False if the trial leaves so many unread that there is no room for it."""
+        try:
+            os.write(self._answers, data)
+        except BlockingIOError:
+            return False
+        except BrokenPipeError:  # it closed the pipe, or is gone
+            pass
+        return True
 
     def kill(self) -> None:
         """Kill it and everything in its group."""
@@ -105,13 +134,28 @@ class TrialProcess:
         """Wait for its end and return its exit code, or minus the number of the signal that killed it."""
         self.events.close()
         self.output.close()
-        self._close_inlet()
+        _close(self._of_both)
+        if self._answers >= 0:
+            os.close(self._answers)
+            self._answers = -1
         return reap(self.pid) if self._popen is None else self._popen.wait()
 
-    def _close_inlet(self) -> None:
-        if self._inlet >= 0:
-            os.close(self._inlet)
-            self._inlet = -1
+
+def _open_pipes(count: int) -> Pipes:
+    opened: list[int] = []
+    try:
+        for _ in range(count):
+            opened += os.pipe()
+    except OSError:
+        _close(opened)
+        raise
+    return Pipes(*opened)
+
+
+def _close(descriptors: list[int]) -> None:
+    """Close descriptors and forget them."""
+    while descriptors:
+        os.close(descriptors.pop())
 
 
 def fork_trial(task: Task, settings: Settings, order: Message, inherited: Iterable[int]) -> TrialProcess:
@@ -136,13 +180,14 @@ def fork_trial(task: Task, settings: Settings, order: Message, inherited: Iterab
                 settings,
                 order,
                 parent=parent,
-                channel=pipes.events_inlet,
+                events=pipes.events_inlet,
+                answers=pipes.answers,
                 output=pipes.output_inlet,
-                inherited=[*inherited, pipes.events, pipes.output],
+                inherited=[*inherited, *pipes.of_parent],
             )
         return pid
 
-    return TrialProcess(start)
+    return TrialProcess(start, is_judged=order["job"]["is_judged"])
 
 
 def spawn_trial(task: bytes, settings: Settings, order: Message) -> TrialProcess:
@@ -163,7 +208,7 @@ def spawn_trial(task: bytes, settings: Settings, order: Message) -> TrialProcess
         with tempfile.TemporaryFile() as payload:
             write_payload(cast(BinaryIO, payload), settings, task, order)
             payload.seek(0)
-            numbers, arguments = passing([payload.fileno(), pipes.events_inlet])
+            numbers, arguments = passing([payload.fileno(), *pipes.of_both])
             return subprocess.Popen(
                 command("_trial_main", numbers),
                 stdin=subprocess.DEVNULL,
@@ -174,4 +219,4 @@ def spawn_trial(task: bytes, settings: Settings, order: Message) -> TrialProcess
                 **arguments,
             )
 
-    return TrialProcess(start)
+    return TrialProcess(start, is_judged=order["job"]["is_judged"])

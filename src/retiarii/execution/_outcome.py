@@ -1,35 +1,32 @@
-"""How calling a task becomes the outcome of a trial: metrics, or a failure with its reason."""
+"""`Outcome`: what became of a trial: metrics, a failure with its reason, or why it was pruned."""
 
 from __future__ import annotations
 
-import errno
-import json
-import traceback
+import reprlib
+import time
 from dataclasses import dataclass
-from types import TracebackType
+from typing import Any
 
-from retiarii._own_process import end_in_fork, own_process, refuse_in_fork
-from retiarii.errors import ArchitectureError, FreezeError, MetricError, TrialPruned
-from retiarii.execution._interface import Report, Task, TrialJob
-from retiarii.trial import Failure, FailureKind, Metrics, TrialState, parse_metrics
+from retiarii.errors import ExecutionError
+from retiarii.execution._interface import TrialEnded
+from retiarii.trial import Failure, FailureKind, Metrics, TrialState
 
 MAX_MESSAGE = 2_000  # characters
 MAX_TRACEBACK = 32_000
-MAX_METRICS = 1 << 18  # bytes of JSON
-_SURELY_SHORT = 1 << 14  # characters; the longest JSON of so many is shorter than MAX_METRICS
-
-_LENGTH_OF_NUMBER = 32
-
-# torch raises plain RuntimeErrors when the allocator of the CPU or a library of CUDA fails, AcceleratorErrors (another
-# RuntimeError) when the driver does; its CUDA allocator has a class of its own.
-_MEMORY_PHRASES = ("can't allocate memory", "cannot allocate memory", "out of memory", "status_alloc_failed")
-_MEMORY_CLASSES = ("OutOfMemoryError",)
-_TORCH_CLASSES = ("RuntimeError", "AcceleratorError")
+NO_REASON = "no reason was given"
+_SAYS_SO = 100  # characters in which a text that was cut says so
+_KINDS = {kind.value for kind in FailureKind}
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a task: final metrics, a failure, or why it was pruned."""
+    """What became of a task: final metrics, a failure, or why it was pruned.
+
+    Attributes:
+        metrics: What it returned.
+        failure: Why it failed.
+        reason: Why it was pruned.
+    """
 
     metrics: Metrics | None = None
     failure: Failure | None = None
@@ -42,56 +39,56 @@ class Outcome:
             return TrialState.FAILED
         return TrialState.PRUNED if self.reason else TrialState.COMPLETED
 
+    def ended(self, number: int, output: str = "", ended: float | None = None) -> TrialEnded:
+        """Return the event that a trial ended so.
 
-def run_task(task: Task, job: TrialJob, report: Report) -> Outcome:
-    """Run one trial, here and now; whatever it raises becomes a failure.
+        Args:
+            number: The trial's number.
+            output: The last of what it printed.
+            ended: Unix time, seconds; None for now.
+        """
+        when = time.time() if ended is None else ended
+        return TrialEnded(number, self.state, self.metrics, self.failure, output, when, reason=self.reason)
 
-    A process that the task forks, and that comes back from the task, ends there with its own exit code.
+    def to_json(self) -> dict[str, Any]:
+        """Return the outcome as plain data."""
+        failure = self.failure
+        packed = None if failure is None else [failure.kind.value, failure.message, failure.traceback]
+        return {"metrics": self.metrics, "failure": packed, "reason": self.reason}
+
+    @classmethod
+    def from_json(cls, data: Any) -> Outcome:
+        """Read what `to_json` wrote; the data may come from a trial, so they are checked and long texts are cut.
+
+        Raises:
+            ExecutionError: They are no outcome.
+        """
+        if not isinstance(data, dict):
+            raise ExecutionError("Found an outcome that is no object.")
+        found = [name for name in ("metrics", "failure", "reason") if data.get(name)]
+        if len(found) != 1:
+            raise ExecutionError("Found an outcome that does not have either metrics, a failure or a reason.")
+        if found == ["failure"]:
+            return cls(failure=_failure_from_json(data["failure"]))
+        if found == ["reason"]:
+            if not isinstance(data["reason"], str):
+                raise ExecutionError("Found a reason that is no text.")
+            return cls(reason=_cut(data["reason"], MAX_MESSAGE))
+        return cls(metrics_from_json(data["metrics"]))
+
+
+def metrics_from_json(data: Any) -> Metrics:
+    """Return metrics that travelled as plain data, and may come from a trial.
 
     Raises:
-        KeyboardInterrupt: The user pressed ``Ctrl-C``, which is about more than this trial.
+        ExecutionError: The data are no mapping from names to numbers, or empty.
     """
-    own = own_process()
-
-    def checked_report(metrics: Metrics) -> None:
-        refuse_in_fork(own, "report")
-        report(_of_bearable_size(parse_metrics(metrics, where="the intermediate result")))
-
-    try:
-        returned = task(job, checked_report)
-        end_in_fork(own)
-        return Outcome(_of_bearable_size(parse_metrics(returned, where="the final result")))
-    except TrialPruned as pruned:
-        end_in_fork(own, pruned)
-        return Outcome(reason=shorten(pruned.reason, MAX_MESSAGE) or "no reason was given")
-    except BaseException as error:
-        end_in_fork(own, error)
-        if isinstance(error, KeyboardInterrupt):
-            raise
-        return Outcome(failure=describe(error))
-
-
-def _of_bearable_size(metrics: Metrics) -> Metrics:
-    """Return metrics that fit into a message and into a row of a store.
-
-    Raises:
-        MetricError: These do not.
-    """
-    length = len("".join(metrics)) + _LENGTH_OF_NUMBER * len(metrics)
-    if length > _SURELY_SHORT and len(json.dumps(metrics)) > MAX_METRICS:
-        raise MetricError(
-            f"{len(metrics)} metrics were reported at once, {length >> 10} KiB with their names, and there is room for "
-            f"{MAX_METRICS >> 10} KiB. Report summaries, and save the rest to a file."
-        )
-    return metrics
-
-
-def describe(error: BaseException) -> Failure:
-    """Return the failure that an exception in a trial is; texts of any length are cut."""
-    message = "".join(traceback.format_exception_only(type(error), error)).strip()
-    message = message.removeprefix(f"{type(error).__module__}.")
-    lines = traceback.format_exception(type(error), error, _skip_own_frame(error))
-    return Failure(_kind(error), shorten(message, MAX_MESSAGE), shorten("".join(lines), MAX_TRACEBACK))
+    if not isinstance(data, dict) or not data:
+        raise ExecutionError("Found metrics that are not a mapping from names to numbers.")
+    for name, value in data.items():
+        if type(value) is not float:
+            data[name] = _number(value)
+    return data
 
 
 def shorten(text: str, limit: int) -> str:
@@ -103,26 +100,27 @@ def shorten(text: str, limit: int) -> str:
     return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "\ufffd")
 
 
-def _kind(error: BaseException) -> FailureKind:
-    if _is_out_of_memory(error) or (error.__cause__ is not None and _is_out_of_memory(error.__cause__)):
-        return FailureKind.OUT_OF_MEMORY
-    if isinstance(error, MetricError):
-        return FailureKind.BAD_METRIC
-    if isinstance(error, (FreezeError, ArchitectureError)):
-        return FailureKind.INVALID_MODEL
-    return FailureKind.RAISED
+def _failure_from_json(data: Any) -> Failure:
+    if not isinstance(data, list) or len(data) != 3:
+        raise ExecutionError("Found a failure that is not a kind, a message and a traceback.")
+    kind, text, traceback = data
+    if not isinstance(kind, str) or kind not in _KINDS:
+        raise ExecutionError(f"Found a failure of the kind {reprlib.repr(kind)}, expected one of {sorted(_KINDS)}.")
+    if not isinstance(text, str) or not isinstance(traceback, (str, type(None))):
+        raise ExecutionError("Found a failure whose message or traceback is no text.")
+    return Failure(FailureKind(kind), _cut(text, MAX_MESSAGE), traceback and _cut(traceback, MAX_TRACEBACK))
 
 
-def _is_out_of_memory(error: BaseException) -> bool:
-    if isinstance(error, MemoryError) or type(error).__name__ in _MEMORY_CLASSES:
-        return True
-    if isinstance(error, OSError):
-        return error.errno == errno.ENOMEM
-    if not isinstance(error, RuntimeError) or type(error).__name__ not in _TORCH_CLASSES:
-        return False
-    return any(phrase in str(error).lower() for phrase in _MEMORY_PHRASES)
+def _cut(text: str, limit: int) -> str:
+    return shorten(text, limit if len(text) > limit + _SAYS_SO else len(text))
 
 
-def _skip_own_frame(error: BaseException) -> TracebackType | None:
-    own = error.__traceback__
-    return own.tb_next if own is not None and own.tb_next is not None else own
+def _number(value: Any) -> float:
+    if type(value) is float:
+        return value
+    if type(value) is not int:
+        raise ExecutionError("Found metrics that are not a mapping from names to numbers.")
+    try:
+        return float(value)
+    except OverflowError:
+        raise ExecutionError("Found a metric that is a whole number too large for a float.") from None

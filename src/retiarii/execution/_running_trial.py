@@ -13,23 +13,18 @@ from retiarii.execution._channel import CHANNEL_LOST
 from retiarii.execution._interface import Limits
 from retiarii.execution._launch import TrialProcess
 from retiarii.execution._memory import memory_of_trial
-from retiarii.execution._messages import (
-    pack_outcome,
-    unpack_baseline,
-    unpack_metrics,
-    unpack_outcome,
-    unpack_refusal,
-)
-from retiarii.execution._outcome import Outcome
+from retiarii.execution._messages import unpack_baseline, unpack_refusal
+from retiarii.execution._outcome import Outcome, metrics_from_json, shorten
 from retiarii.execution._pipes import Readable, Tail
 from retiarii.execution._processes import exit_in_words
-from retiarii.execution._protocol import FrameReader, Message
-from retiarii.trial import Failure, FailureKind
+from retiarii.execution._protocol import FrameReader, Message, frame
+from retiarii.trial import Failure, FailureKind, Metrics
 
 LOOK_S = 0.1  # how often memory is measured
 STACK_S = 0.3  # how long a trial that took too long has to print where it is
 EXIT_S = 2.0  # how long a trial that has told its outcome has to exit
 _OWN_WORDS = {FailureKind.RAISED, FailureKind.OUT_OF_MEMORY, FailureKind.BAD_METRIC, FailureKind.INVALID_MODEL}
+_MAX_REASON = 300  # characters; an answer is then shorter than what a pipe takes or refuses as a whole
 _MAX_PIECES = 64  # read from a pipe after the trial has exited: a process that escaped may go on writing
 
 
@@ -41,13 +36,19 @@ class RunningTrial:
         process: Its process.
         limits: What it may use.
         is_loaded: Whether its time runs from now on; else it runs from when the trial has loaded the task.
+        is_judged: Whether it waits for an answer whenever it reports; its time stands still meanwhile.
     """
 
-    def __init__(self, number: int, process: TrialProcess, limits: Limits, *, is_loaded: bool) -> None:
+    def __init__(
+        self, number: int, process: TrialProcess, limits: Limits, *, is_loaded: bool, is_judged: bool = False
+    ) -> None:
         self.number = number
         self.process = process
         self._limits = limits
         self._is_loaded = is_loaded
+        self._is_judged = is_judged
+        self._num_unanswered = 0
+        self._left_s = math.inf  # of its time, while it waits for an answer
         self._frames = FrameReader()
         self._printed = Tail()
         self._stack: Tail | None = None
@@ -86,6 +87,15 @@ class RunningTrial:
         if self._stack is not None:
             self._stack.add(piece)
 
+    def answer(self, reason: str | None) -> None:
+        """Pass the answer to a report on; the trial's time goes on."""
+        answer = {"reason": None if reason is None else shorten(reason, _MAX_REASON)}
+        if not self.process.answer(frame(answer)):
+            self.fail(FailureKind.VANISHED, "The trial reports without listening to the answers.")
+        self._num_unanswered -= 1
+        if self._num_unanswered == 0 and not self._is_over:
+            self._deadline = time.monotonic() + self._left_s
+
     def look(self, now: float) -> None:
         """Kill the trial if it has taken more than it may."""
         if now >= self._kill_at:
@@ -114,7 +124,7 @@ class RunningTrial:
             self.see(piece)
         outcome = self._verdict(self.process.collect())
         ended = {"event": "ended", "number": self.number, "output": self._printed.text(), "time": time.time()}
-        return [*last, {**ended, **pack_outcome(outcome)}]
+        return [*last, {**ended, **outcome.to_json()}]
 
     @property
     def _is_over(self) -> bool:
@@ -136,9 +146,9 @@ class RunningTrial:
         if self._baseline is None:
             return self._digest_first(message)
         if event == "reported":
-            return [{"event": "reported", "number": self.number, "metrics": unpack_metrics(message.get("metrics"))}]
+            return [self._reported(metrics_from_json(message.get("metrics")))]
         elif event == "ended":
-            outcome = unpack_outcome(message)
+            outcome = Outcome.from_json(message)
             if outcome.failure is not None and outcome.failure.kind not in _OWN_WORDS:
                 raise ExecutionError(
                     f"Found a failure of the kind {outcome.failure.kind.value!r}, which no trial tells."
@@ -149,6 +159,13 @@ class RunningTrial:
         else:
             raise ExecutionError(f"Found the event {reprlib.repr(event)}, expected 'reported' or 'ended'.")
         return []
+
+    def _reported(self, metrics: Metrics) -> Message:
+        if self._is_judged:
+            if self._num_unanswered == 0:
+                self._left_s, self._deadline = self._deadline - time.monotonic(), math.inf
+            self._num_unanswered += 1
+        return {"event": "reported", "number": self.number, "metrics": metrics}
 
     def _digest_first(self, message: Message) -> list[Message]:
         """Take in what is said before any code of a trial has run, so that no trial can say it."""

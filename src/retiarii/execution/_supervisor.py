@@ -12,7 +12,6 @@ from typing import TypeAlias
 from retiarii.execution._exit_bell import ExitBell
 from retiarii.execution._interface import Limits
 from retiarii.execution._launch import TrialProcess
-from retiarii.execution._messages import pack_outcome
 from retiarii.execution._outcome import Outcome
 from retiarii.execution._parent_link import ParentLink
 from retiarii.execution._pipes import Readable
@@ -84,17 +83,23 @@ class Supervisor:
         for order in self._link.receive():
             if order["order"] == "run":
                 self._start(order)
-            elif order["number"] in self._trials:
-                self._trials[order["number"]].fail(FailureKind.CANCELLED, "The trial was cancelled.")
+                continue
+            trial = self._trials.get(order["number"])
+            if trial is None:
+                continue  # it has ended meanwhile
+            if order["order"] == "answer":
+                trial.answer(order["reason"])
+            else:
+                trial.fail(FailureKind.CANCELLED, "The trial was cancelled.")
 
     def _start(self, order: Message) -> None:
-        number = order["job"]["number"]
+        number, is_judged = order["job"]["number"], order["job"]["is_judged"]
         try:
             process = self._launch(order, self._descriptors())
         except OSError as error:
             self._refuse(number, f"The trial's process could not be started: {error}.")
             return
-        trial = RunningTrial(number, process, self._limits, is_loaded=self._is_loaded)
+        trial = RunningTrial(number, process, self._limits, is_loaded=self._is_loaded, is_judged=is_judged)
         self._trials[number] = trial
         if self._is_hearing:
             self._listen(trial)
@@ -104,7 +109,7 @@ class Supervisor:
     def _refuse(self, number: int, reason: str) -> None:
         outcome = Outcome(failure=Failure(FailureKind.VANISHED, reason))
         ended = {"event": "ended", "number": number, "output": "", "time": time.time()}
-        self._link.send({**ended, **pack_outcome(outcome)})
+        self._link.send({**ended, **outcome.to_json()})
 
     def _hear(self, trial: RunningTrial) -> None:
         piece = trial.process.events.read()

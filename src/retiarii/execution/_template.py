@@ -21,11 +21,11 @@ from retiarii.errors import ExecutionError
 from retiarii.execution._descriptors import received
 from retiarii.execution._guardian import guard
 from retiarii.execution._launch import TrialProcess, fork_trial, spawn_trial
-from retiarii.execution._outcome import describe
 from retiarii.execution._parent_link import ParentLink
 from retiarii.execution._payload import MARK, Settings, adapt_environment, load_task, read_payload
 from retiarii.execution._processes import IS_LINUX, IS_POSIX, adopt_orphans, signal_at_parents_death
 from retiarii.execution._protocol import Message
+from retiarii.execution._run_task import describe
 from retiarii.execution._standard_streams import flush, redirect
 from retiarii.execution._supervisor import Launch, Supervisor
 

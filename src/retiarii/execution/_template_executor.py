@@ -9,6 +9,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from retiarii.errors import ConfigError, ExecutionError
 from retiarii.evaluator import dumps as dump_object
@@ -19,23 +20,37 @@ from retiarii.execution._interface import (
     Limits,
     OnReport,
     Task,
-    TrialEnded,
     TrialJob,
     TrialStarted,
     let_go_on,
 )
-from retiarii.execution._messages import pack_job, unpack_metrics, unpack_outcome
-from retiarii.execution._outcome import Outcome
+from retiarii.execution._judgement import Judgement
+from retiarii.execution._outcome import Outcome, metrics_from_json
 from retiarii.execution._payload import Dumps, Settings
 from retiarii.execution._protocol import Message
 from retiarii.execution._template_process import TemplateProcess
-from retiarii.trial import Failure, FailureKind
+from retiarii.trial import Failure, FailureKind, Metrics
 
 logger = logging.getLogger(__name__)
 
 START_METHODS = ("fork", "spawn")
 MAX_RESTARTS = 3  # templates that die one after the other without any trial ending between
 _SLICE_S = 1.0  # how often to see whether the template still lives, should nothing else tell
+
+
+@dataclass(frozen=True)
+class _Running:
+    """A trial that the template was told to run.
+
+    Attributes:
+        job: What it runs.
+        device: What is leased to it.
+        judgement: The answers to its reports.
+    """
+
+    job: TrialJob
+    device: Device
+    judgement: Judgement
 
 
 class TemplateExecutor(Executor):
@@ -89,7 +104,8 @@ class TemplateExecutor(Executor):
         )
         self._task = task if isinstance(task, bytes) else dumps(task, "task")
         self._waiting: deque[TrialJob] = deque()
-        self._running: dict[int, Device] = {}
+        self._running: dict[int, _Running] = {}
+        self._messages: deque[Message] = deque()  # received and not digested yet
         self._events: list[Event] = []
         self._deaths = 0  # of templates, since a trial last ended
         self._broken: ExecutionError | None = None
@@ -123,7 +139,8 @@ class TemplateExecutor(Executor):
         deadline = math.inf if timeout is None else time.monotonic() + timeout
         patience = 0.0  # at first, only what is there already
         while not self._broken:
-            is_told = self._take(self._template.receive(patience), on_report)
+            self._messages += self._template.receive(patience)
+            is_told = self._digest(on_report)
             if not self._template.is_alive and self._broken is None:
                 self._replace_template()
             self._start_what_fits()
@@ -150,15 +167,18 @@ class TemplateExecutor(Executor):
     def _start_what_fits(self) -> None:
         while self._waiting and self._template.is_ready and len(self._running) < self._slots:
             job = self._waiting.popleft()
-            device = self._running[job.number] = self._devices.lease()
+            device = self._devices.lease()
+            job = replace(job, device="cuda" if device.gpus else "cpu")
+            self._running[job.number] = _Running(job, device, Judgement(job))
             self._template.send(
-                {"order": "run", "job": pack_job(job), "environment": {"CUDA_VISIBLE_DEVICES": device.visible}}
+                {"order": "run", "job": job.to_json(), "environment": {"CUDA_VISIBLE_DEVICES": device.visible}}
             )
 
-    def _take(self, messages: Sequence[Message], on_report: OnReport) -> bool:
+    def _digest(self, on_report: OnReport) -> bool:
         """Digest what the template says; return whether reports were among it."""
         is_told = False
-        for message in messages:
+        while self._messages:
+            message = self._messages.popleft()
             event = message["event"]
             if "number" in message and message["number"] not in self._running:
                 continue  # it was given up already
@@ -171,22 +191,31 @@ class TemplateExecutor(Executor):
                 )
             elif event == "started":
                 number = message["number"]
-                self._events.append(TrialStarted(number, self._running[number].label, message["pid"], message["time"]))
+                device = self._running[number].device
+                self._events.append(TrialStarted(number, device.label, message["pid"], message["time"]))
             elif event == "reported":
                 is_told = True
-                on_report(message["number"], unpack_metrics(message["metrics"]))
+                self._judge(self._running[message["number"]], metrics_from_json(message["metrics"]), on_report)
             else:
                 self._deaths = 0
-                self._end(message["number"], unpack_outcome(message), message["output"], message["time"])
+                self._end(message["number"], Outcome.from_json(message), message["output"], message["time"])
         return is_told
 
+    def _judge(self, trial: _Running, metrics: Metrics, on_report: OnReport) -> None:
+        """Tell a report; a trial that waits for the answer gets one even if whoever is told raises."""
+        try:
+            trial.judgement.answer(metrics, on_report)
+        finally:
+            if trial.job.is_judged:
+                reason = trial.judgement.reason
+                self._template.send({"order": "answer", "number": trial.job.number, "reason": reason})
+
     def _end(self, number: int, outcome: Outcome, output: str, ended: float) -> None:
-        device = self._running.pop(number, None)
-        if device is not None:  # else it was still waiting
-            self._devices.give_back(device)
-        self._events.append(
-            TrialEnded(number, outcome.state, outcome.metrics, outcome.failure, output, ended, reason=outcome.reason)
-        )
+        trial = self._running.pop(number, None)
+        if trial is not None:  # else it was still waiting
+            self._devices.give_back(trial.device)
+            outcome = trial.judgement.settle(outcome)
+        self._events.append(outcome.ended(number, output, ended))
 
     def _fail(self, number: int, kind: FailureKind, message: str) -> None:
         self._end(number, Outcome(failure=Failure(kind, message)), "", time.time())
@@ -209,6 +238,7 @@ class TemplateExecutor(Executor):
             self._broken = ExecutionError(reason)
         self._waiting.clear()
         self._running.clear()
+        self._messages.clear()
         self._template.close()
 
 

@@ -11,15 +11,16 @@ import traceback
 from collections.abc import Iterable, Mapping
 from typing import NoReturn
 
-from retiarii.execution._channel import CHANNEL_LOST, Channel, ChannelLostError
+from retiarii.execution._channel import CHANNEL_LOST, Channel, ChannelLostError, SteadyEnd
 from retiarii.execution._descriptors import received
-from retiarii.execution._interface import Task
+from retiarii.execution._interface import Report, Task, TrialJob
+from retiarii.execution._judged_reports import JudgedReports
 from retiarii.execution._memory import lift_limit, limit_allocations
-from retiarii.execution._messages import pack_outcome, unpack_job
-from retiarii.execution._outcome import Outcome, describe, run_task
+from retiarii.execution._outcome import Outcome
 from retiarii.execution._payload import Settings, load_task, read_payload
 from retiarii.execution._processes import IS_POSIX, adopt_orphans, private_memory, signal_at_parents_death
 from retiarii.execution._protocol import Message
+from retiarii.execution._run_task import describe, run_task
 from retiarii.execution._standard_streams import flush, redirect
 
 CRASHED = 70  # EX_SOFTWARE: the machinery around the task failed, or the task took away its pipes
@@ -32,7 +33,8 @@ def live_forked(
     order: Message,
     *,
     parent: int,
-    channel: int,
+    events: int,
+    answers: int,
     output: int,
     inherited: Iterable[int],
 ) -> NoReturn:
@@ -43,7 +45,8 @@ def live_forked(
         settings: The template's.
         order: What to run.
         parent: The template's process.
-        channel: Where events are written.
+        events: Where events are written.
+        answers: Where the answers to reports come from; -1 where they are not awaited.
         output: Where standard output and standard error go.
         inherited: Descriptors of the template that are not for its children.
     """
@@ -56,7 +59,8 @@ def live_forked(
         _settle(parent)
         gc.enable()
         os.environ.update(order["environment"])
-        _perform(task, settings, order, Channel(channel, parent, channel))
+        channel = _channel_to(parent, events)
+        _perform(task, settings, order, channel, _report_to(parent, channel, answers))
         code = 0
     except ChannelLostError:
         code = CHANNEL_LOST
@@ -66,18 +70,20 @@ def live_forked(
         os._exit(code)
 
 
-def main(parent: int, payload: int, events: int) -> None:
+def main(parent: int, payload: int, events: int, answers: int = -1) -> None:
     """Spend the life of a new interpreter on one trial.
 
     Args:
         parent: The template's process.
         payload: Names the descriptor of a file that holds what to run.
         events: Names the descriptor that events are written to.
+        answers: Names the descriptor that the answers to reports come from; -1 where they are not awaited.
     """
     with open(received(payload), "rb") as file:
         settings, data, order = read_payload(file)
     assert order is not None  # the process that started this one wrote one
-    channel = Channel(received(events), parent, events)
+    channel = _channel_to(parent, received(events))
+    report = _report_to(parent, channel, answers if answers < 0 else received(answers))
     redirect(1)
     _settle(parent)
     sys.argv[:] = settings.argv
@@ -89,7 +95,7 @@ def main(parent: int, payload: int, events: int) -> None:
         channel.send({"event": "unusable", "message": failure.message, "traceback": failure.traceback})
         os._exit(CRASHED)
     try:
-        _perform(task, settings, order, channel)
+        _perform(task, settings, order, channel, report)
         code = 0
     except ChannelLostError:
         code = CHANNEL_LOST
@@ -98,7 +104,18 @@ def main(parent: int, payload: int, events: int) -> None:
         os._exit(code)
 
 
-def _perform(task: Task, settings: Settings, order: Message, channel: Channel) -> None:
+def _channel_to(parent: int, events: int) -> Channel:
+    return Channel(SteadyEnd(events, parent, os.O_WRONLY))
+
+
+def _report_to(parent: int, channel: Channel, answers: int) -> Report:
+    """Return how the trial reports: it waits for answers where there is a pipe for them."""
+    if answers < 0:
+        return channel.report
+    return JudgedReports(channel, SteadyEnd(answers, parent, os.O_RDONLY)).report
+
+
+def _perform(task: Task, settings: Settings, order: Message, channel: Channel, report: Report) -> None:
     torch = sys.modules.get("torch")
     if torch is not None:  # else, should the task import it later, it will look at the environment
         torch.set_num_threads(settings.threads_per_trial)
@@ -110,12 +127,12 @@ def _perform(task: Task, settings: Settings, order: Message, channel: Channel) -
             limit_allocations(memory)
     channel.send({"event": "running", "baseline": baseline})
     try:
-        outcome = run_task(task, unpack_job(order["job"]), channel.report)
+        outcome = run_task(task, TrialJob.from_json(order["job"]), report)
     except KeyboardInterrupt as error:  # raised by the task itself: the keyboard's do not come here
         outcome = Outcome(failure=describe(error))
     lift_limit()
     flush()
-    channel.send({"event": "ended", **pack_outcome(outcome)})
+    channel.send({"event": "ended", **outcome.to_json()})
 
 
 def _has_gpu(environment: Mapping[str, str]) -> bool:
