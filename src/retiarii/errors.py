@@ -271,7 +271,7 @@ class InvalidMutation(GraphError, ValueError):
     """A mutation asks for something that the graph does not allow, or leaves a graph that cannot run."""
 
 
-class TrialPruned(BaseException):  # noqa: N818 - no error, and no `except Exception` may stop it
+class TrialPruned(BaseException):
     """The running trial ends here, and what it reported last counts; raised by `report_intermediate_result`.
 
     A search raises it in trials that are not worth their time. An evaluation may raise it itself.

@@ -34,21 +34,17 @@ from retiarii.execution._outcome import Outcome
 from retiarii.execution._run_task import run_task
 
 if TYPE_CHECKING:
-    from retiarii.execution._engine import Engine, PythonEngine
     from retiarii.execution._task import NasTask, context_of
     from retiarii.execution._template_executor import TemplateExecutor
 
 # Loaded when first used: they import torch, and the process that watches over trials need not.
 _LAZY = {
-    "Engine": "retiarii.execution._engine",
     "NasTask": "retiarii.execution._task",
-    "PythonEngine": "retiarii.execution._engine",
     "TemplateExecutor": "retiarii.execution._template_executor",
     "context_of": "retiarii.execution._task",
 }
 
 __all__ = [
-    "Engine",
     "Event",
     "Executor",
     "InProcessExecutor",
@@ -57,7 +53,6 @@ __all__ = [
     "NasTask",
     "OnReport",
     "Outcome",
-    "PythonEngine",
     "Report",
     "Task",
     "TemplateExecutor",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from retiarii.errors import ConfigError
 from retiarii.space import Architecture
-from retiarii.trial import FULL, Failure, Fidelity, Metrics, TrialState
+from retiarii.trial import FULL, SYSTEM_CLOCK, Clock, Failure, Fidelity, Metrics, TrialState
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -155,6 +155,11 @@ class Executor(ABC):
     @abstractmethod
     def slots(self) -> int:
         """How many trials run at the same time; more may be submitted, they wait for a slot."""
+
+    @property
+    def clock(self) -> Clock:
+        """Where the time of its trials is read: this machine's clock, unless it simulates them."""
+        return SYSTEM_CLOCK
 
     @abstractmethod
     def submit(self, job: TrialJob) -> None:

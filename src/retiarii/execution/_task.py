@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import AbstractContextManager, nullcontext
 
 from retiarii.errors import FreezeError
 from retiarii.evaluator import Evaluator, TrialContext, output_to, run_evaluation, seed_everything
-from retiarii.execution._engine import Engine
 from retiarii.execution._interface import Report, TrialJob
+from retiarii.space import Engine
 from retiarii.trial import Metrics, TrialFiles
 
 
@@ -22,15 +23,24 @@ class NasTask:
         evaluator: What measures them; its arguments may have choices, too.
         files: The folders that trials write into; None for none.
         keeps_files: Whether what a trial writes may be kept after its end.
+        measured: Names of metrics that are read off the network where the evaluator does not report them, if the engine
+            knows how: ``"params"``, ``"flops"``.
     """
 
     def __init__(
-        self, engine: Engine, evaluator: Evaluator, files: TrialFiles | None = None, *, keeps_files: bool = True
+        self,
+        engine: Engine,
+        evaluator: Evaluator,
+        files: TrialFiles | None = None,
+        *,
+        keeps_files: bool = True,
+        measured: Collection[str] = (),
     ) -> None:
         self.engine = engine
         self.evaluator = evaluator
         self.files = files
         self.keeps_files = keeps_files
+        self.measured = tuple(measured)
 
     def __call__(self, job: TrialJob, report: Report) -> Metrics:
         """Run one trial.
@@ -46,7 +56,9 @@ class NasTask:
             raise FreezeError(f"The architecture does not build: {type(error).__name__}: {error}") from error
         with self._output(job.number):
             context = context_of(job, report, self.files if self.keeps_files else None)
-            return run_evaluation(self.evaluator.fix(job.architecture), model, context)
+            metrics = run_evaluation(self.evaluator.fix(job.architecture), model, context)
+        missing = [name for name in self.measured if name not in metrics]
+        return {**self.engine.measure(model, missing), **metrics} if missing else metrics
 
     def _output(self, number: int) -> AbstractContextManager[None]:
         if self.files is None:

@@ -5,31 +5,38 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from torch import nn
-
+from retiarii._lookup import is_a
 from retiarii.errors import ConfigError
 from retiarii.evaluator import Evaluator, FunctionalEvaluator
 from retiarii.experiment._callbacks import Callback
 from retiarii.experiment._config import RetiariiExeConfig
-from retiarii.graph import Mutator
-from retiarii.oneshot import OneShotStrategy
+from retiarii.space import SearchSpace
 from retiarii.strategy import Random, Strategy
 from retiarii.trial import BaseStrategy
 
+_MUTATOR = "retiarii.graph:Mutator"
+_ONE_SHOT = "retiarii.oneshot:OneShotStrategy"
 _CALL = "RetiariiExperiment(base_model, evaluator, applied_mutators, strategy)"
 
 
-def check_model(model: Any) -> nn.Module | None:
-    """Return the base model.
+def is_module(value: object) -> bool:
+    """Return whether a value is a PyTorch module; nobody has one without having imported torch."""
+    return is_a(value, "torch.nn:Module")
+
+
+def check_model(model: Any) -> Any:
+    """Return the base model, or a bare search space.
 
     Raises:
         ConfigError: It is something else.
     """
-    if isinstance(model, type) and issubclass(model, nn.Module):
+    if model is None or isinstance(model, SearchSpace) or is_module(model):
+        return model
+    if isinstance(model, type):
         raise ConfigError(f"base_model is the class {model.__name__}, expected an instance: {model.__name__}(...).")
-    if model is not None and not isinstance(model, nn.Module):
-        raise ConfigError(f"base_model is {_kind(model)}, expected an instance of torch.nn.Module.{_order(model)}")
-    return model
+    raise ConfigError(
+        f"base_model is {_kind(model)}, expected an instance of torch.nn.Module, or a SearchSpace.{_order(model)}"
+    )
 
 
 def check_evaluator(evaluator: Any, trainer: Any = None) -> Evaluator | None:
@@ -43,7 +50,7 @@ def check_evaluator(evaluator: Any, trainer: Any = None) -> Evaluator | None:
     evaluator = trainer if evaluator is None else evaluator
     if evaluator is None or isinstance(evaluator, Evaluator):
         return evaluator
-    if callable(evaluator) and not isinstance(evaluator, (type, nn.Module)):
+    if callable(evaluator) and not (isinstance(evaluator, type) or is_module(evaluator)):
         return FunctionalEvaluator(evaluator)
     raise ConfigError(
         f"evaluator is {_kind(evaluator)}, expected an Evaluator: FunctionalEvaluator(function), or one of "
@@ -51,7 +58,7 @@ def check_evaluator(evaluator: Any, trainer: Any = None) -> Evaluator | None:
     )
 
 
-def check_mutators(mutators: Any) -> tuple[Mutator, ...]:
+def check_mutators(mutators: Any) -> tuple[Any, ...]:
     """Return the mutators.
 
     Raises:
@@ -59,7 +66,7 @@ def check_mutators(mutators: Any) -> tuple[Mutator, ...]:
     """
     if mutators is None:
         return ()
-    if isinstance(mutators, Mutator):
+    if is_a(mutators, _MUTATOR):
         raise ConfigError(f"applied_mutators is one mutator, expected a list: [{mutators!r}].")
     if isinstance(mutators, BaseStrategy):
         raise ConfigError(
@@ -70,7 +77,7 @@ def check_mutators(mutators: Any) -> tuple[Mutator, ...]:
         raise ConfigError(f"applied_mutators is {_kind(mutators)}, expected a list of mutators (or [] for none).")
     checked = tuple(mutators)
     for mutator in checked:
-        if not isinstance(mutator, Mutator):
+        if not is_a(mutator, _MUTATOR):
             raise ConfigError(
                 f"applied_mutators contains {_kind(mutator)}, expected instances of retiarii.graph.Mutator (or [] for "
                 "none)."
@@ -78,7 +85,7 @@ def check_mutators(mutators: Any) -> tuple[Mutator, ...]:
     return checked
 
 
-def check_strategy(strategy: Any) -> Strategy | OneShotStrategy:
+def check_strategy(strategy: Any) -> BaseStrategy:
     """Return the strategy, a random one where none was given.
 
     Raises:
@@ -86,9 +93,9 @@ def check_strategy(strategy: Any) -> Strategy | OneShotStrategy:
     """
     if strategy is None:
         return Random()
-    if isinstance(strategy, (Strategy, OneShotStrategy)):
-        return strategy
     if isinstance(strategy, BaseStrategy):
+        if isinstance(strategy, Strategy) or is_a(strategy, _ONE_SHOT):
+            return strategy
         raise ConfigError(
             f"strategy is {_kind(strategy)}, which derives from BaseStrategy alone. Derive from "
             "retiarii.strategy.Strategy (it proposes architectures) or retiarii.strategy.OneShotStrategy (it trains a "
@@ -159,7 +166,9 @@ def _kind(value: Any) -> str:
 
 def _order(value: Any) -> str:
     """Return a hint for arguments in the wrong places."""
-    is_ours = isinstance(value, (nn.Module, Evaluator, BaseStrategy, RetiariiExeConfig, Mutator))
+    is_ours = (
+        isinstance(value, (Evaluator, BaseStrategy, RetiariiExeConfig)) or is_module(value) or is_a(value, _MUTATOR)
+    )
     if isinstance(value, RetiariiExeConfig):
         return " Settings go to run: experiment.run(config)."
     return f" The order is {_CALL}." if is_ours else ""

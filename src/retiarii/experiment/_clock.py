@@ -6,6 +6,7 @@ import math
 import time
 
 from retiarii.storage import SPENT, ExperimentRecord, Store
+from retiarii.trial import SYSTEM_CLOCK, Clock
 
 NOTE_S = 2.0
 """How often the time is stored: this much of a run that is killed does not count."""
@@ -25,12 +26,18 @@ class ExperimentClock:
         self._config = dict(record.config)
         self._before_s = record.spent_s
         self._limit_s = math.inf if limit_s is None else limit_s
-        self._started = self._noted = time.monotonic()
+        self._clock: Clock = SYSTEM_CLOCK
+        self._started = self._clock.elapsed()
+        self._noted = time.monotonic()
 
     @property
     def spent_s(self) -> float:
         """Seconds so far, those of earlier runs included."""
-        return self._before_s + time.monotonic() - self._started
+        return self._before_s + self._clock.elapsed() - self._started
+
+    def now(self) -> float:
+        """Return the date as Unix time, seconds."""
+        return self._clock.now()
 
     @property
     def is_up(self) -> bool:
@@ -44,7 +51,13 @@ class ExperimentClock:
             config: What `ExperimentRecord.config` holds from now on, besides the time.
         """
         self._config = dict(config)
-        self._started = time.monotonic()
+        self._started = self._clock.elapsed()
+
+    def read_from(self, clock: Clock) -> None:
+        """Read the time from another clock from now on; what was spent so far counts."""
+        if clock is not self._clock:
+            self._before_s = self.spent_s
+            self._clock, self._started = clock, clock.elapsed()
 
     def tick(self) -> None:
         """Store the time if that was not done lately; called all the time while the experiment runs."""

@@ -6,20 +6,27 @@ import difflib
 import functools
 import inspect
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, InitVar, asdict, dataclass, field, fields, replace
 from pathlib import Path
 from types import NoneType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+from retiarii._lookup import is_a
 from retiarii.errors import ConfigError
+from retiarii.execution import Executor, Task
 from retiarii.experiment._duration import parse_duration, parse_size
+from retiarii.space import Engine
 from retiarii.trial import Constraint, Direction, Objectives
+
+if TYPE_CHECKING:
+    from retiarii.storage import Store
 
 T = TypeVar("T")
 
-PLATFORMS = ("local", "in_process")
-ENGINES = ("py", "base", "oneshot")
+_STORE = "retiarii.storage:Store"
+_OBJECTS = ("constraints", "executor", "execution_engine")  # settings that may hold what is not plain data
+
 LOG_LEVELS = ("trace", "debug", "info", "warning", "error", "fatal")
 
 
@@ -66,8 +73,9 @@ class TrainingServiceConfig(_Checked):
     """Where trials run.
 
     Attributes:
-        platform: ``"local"`` (every trial in its own process) or ``"in_process"`` (in this one: for debugging and for
-            evaluations that take less than a millisecond; no isolation, no limits).
+        platform: ``"local"`` (every trial in its own process), ``"in_process"`` (in this one: for debugging and for
+            evaluations that take less than a millisecond; no isolation, no limits), or the name of an executor that
+            another package gives (entry points of the group ``retiarii.executors``).
         use_active_gpu: Whether GPUs on which another program computes are used too. None uses them and says so.
         max_trial_number_per_gpu: How many trials share one GPU.
         gpu_indices: The GPUs to use; None for all that are visible.
@@ -115,12 +123,15 @@ class RetiariiExeConfig(_Checked):
         constraints: Bounds, made by `at_most` and `at_least`: on architectures, which are checked while sampling, and
             on metrics, see `Constraint`.
         seed: Of every random choice in the experiment: 0 <= seed < 2**64. None draws one and stores it.
-        storage: Where results are kept: a path, ``sqlite:///...`` or ``postgresql://...``; None for
-            ``$RETIARII_STORAGE`` or a file in ``~/retiarii-experiments``.
+        storage: Where results are kept: a path, ``sqlite:///...``, ``postgresql://...``, or a `retiarii.storage.Store`;
+            None for ``$RETIARII_STORAGE`` or a file in ``~/retiarii-experiments``.
         progress: Whether progress is shown; None shows a live display on a terminal, and lines elsewhere.
         execution_engine: How a model becomes the network of an architecture: ``"py"`` freezes the choices in its code,
             ``"base"`` goes by its graph. Mutators always use graphs. One-shot strategies have an engine of their own,
-            ``"oneshot"``, which need not be named.
+            ``"oneshot"``, which need not be named. Or an `Engine` of yours, or the name of one that another package
+            gives (entry points of the group ``retiarii.engines``).
+        executor: An `Executor` that runs the trials, or a function that returns one for a task, instead of the one that
+            ``training_service.platform`` names. Settings about processes, GPUs and limits are then its own affair.
         dummy_input: The shape of a batch of input. With it, a network that does not take such an input fails before it
             is trained, as an invalid model: the default engine runs each once on zeros, the graph engine checks its
             shapes, and compares each graph that it traces with its model. An `InputChoice` learns from it how many
@@ -131,7 +142,7 @@ class RetiariiExeConfig(_Checked):
     """
 
     training_service_platform: InitVar[str | None] = None
-    execution_engine: str = "py"
+    execution_engine: str | Engine = "py"
     _: KW_ONLY
     experiment_name: str | None = None
     trial_concurrency: int = 1
@@ -146,7 +157,8 @@ class RetiariiExeConfig(_Checked):
     objectives: Mapping[str, str] | None = None
     constraints: Sequence[Constraint] = ()
     seed: int | None = None
-    storage: str | Path | None = None
+    storage: str | Path | Store | None = None
+    executor: Executor | Callable[[Task], Executor] | None = None
     progress: bool | None = None
     dummy_input: Sequence[int] | None = None
     training_service: TrainingServiceConfig = field(default_factory=TrainingServiceConfig)
@@ -189,9 +201,12 @@ class RetiariiExeConfig(_Checked):
         _one_of(self, "optimize_mode", [*(item.value for item in Direction), None])
         self._validate_objectives()
         _one_of(self, "log_level", LOG_LEVELS)
-        _one_of(self, "execution_engine", ENGINES)
+        _is_a(self, "execution_engine", (str, Engine), "the name of an engine, or an Engine")
         _is_a(self, "experiment_name", (str, NoneType), "a text")
-        _is_a(self, "storage", (str, Path, NoneType), "a path or a URL")
+        if not is_a(self.storage, _STORE):
+            _is_a(self, "storage", (str, Path, NoneType), "a path, a URL or a Store")
+        if self.executor is not None and not isinstance(self.executor, Executor) and not callable(self.executor):
+            raise ConfigError(f"executor is {self.executor!r}, expected an Executor, or a function from a task to one.")
         _is_a(self, "progress", (bool, NoneType), "True, False or None")
         _is_a(self, "debug", (bool,), "True or False")
         _numbers(self, "dummy_input", 1, "the shape of a batch, for example [1, 3, 32, 32]")
@@ -224,7 +239,7 @@ class RetiariiExeConfig(_Checked):
                 f"training_service is {service!r}, expected a TrainingServiceConfig. Change its attributes, as in "
                 "config.training_service.platform = 'local'."
             )
-        _one_of(service, "platform", PLATFORMS)
+        _is_a(service, "platform", (str,), "the name of an executor, such as 'local'")
         _at_least(service, "max_trial_number_per_gpu", 1)
         _is_a(service, "use_active_gpu", (bool, NoneType), "True, False or None")
         _numbers(service, "gpu_indices", 0, "a list of GPU numbers, for example [0, 1], or None for all")
@@ -244,22 +259,39 @@ class RetiariiExeConfig(_Checked):
 
     def to_json(self) -> dict[str, Any]:
         """Return the settings as plain data, for the store."""
-        settings = asdict(replace(self, constraints=()))
-        settings["constraints"] = [str(constraint) for constraint in self.constraints]
-        return {name: str(value) if isinstance(value, Path) else value for name, value in settings.items()}
+        settings: dict[str, Any] = {}
+        for item in fields(self):
+            value = getattr(self, item.name)
+            settings[item.name] = asdict(value) if isinstance(value, TrainingServiceConfig) else _plain(value)
+        for name in self.objects():
+            settings[name] = None
+        return {**settings, "constraints": [str(constraint) for constraint in self.constraints]}
+
+    def objects(self) -> dict[str, Any]:
+        """Return the settings that are objects and travel beside `to_json`, by name."""
+        kept = {name: getattr(self, name) for name in _OBJECTS}
+        return {name: value for name, value in kept.items() if value and not isinstance(value, str)}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> RetiariiExeConfig:
-        """Return the config that `to_json` wrote, without its constraints; settings of a newer version are an error.
+        """Return the config that `to_json` wrote, without its `objects`; settings of a newer version are an error.
 
         Raises:
             ConfigError: ``data`` has a setting that this version does not know.
         """
         left_out = (*cls._IGNORED, "training_service", "constraints")
-        settings = {name: value for name, value in data.items() if name not in left_out}
+        given = {name: value for name, value in data.items() if name not in left_out}
+        settings = {name: value for name, value in given.items() if name not in _OBJECTS or value is not None}
         config = cls(**settings)
         config.training_service = TrainingServiceConfig(**data.get("training_service", {}))
         return config
+
+
+def _plain(value: Any) -> Any:
+    """Return a setting as plain data; a store is what opens it again, without a password."""
+    if is_a(value, _STORE):
+        return value.where
+    return dict(value) if isinstance(value, Mapping) else str(value) if isinstance(value, Path) else value
 
 
 def _at_least(config: Any, name: str, low: int, *, optional: bool = False) -> None:

@@ -6,24 +6,21 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from torch import nn
-
 from retiarii.errors import ConfigError
 from retiarii.evaluator import Evaluator
 from retiarii.execution import NasTask, TrialJob
 from retiarii.experiment._arguments import check_evaluator, check_model, check_mutators
 from retiarii.experiment._config import RetiariiExeConfig
 from retiarii.experiment._engines import joint_space, make_engine
-from retiarii.graph import Mutator
 from retiarii.trial import Metrics
 
 logger = logging.getLogger(__name__)
 
 
 def debug_mutated_model(
-    base_model: nn.Module,
+    base_model: Any,
     trainer: Evaluator | Callable[..., Any],
-    applied_mutators: Sequence[Mutator] | None = None,
+    applied_mutators: Sequence[Any] | None = None,
     *,
     architecture: Mapping[str, Any] | None = None,
     seed: int = 0,
@@ -31,7 +28,7 @@ def debug_mutated_model(
     """Evaluate one architecture in this process: no experiment, no other process, nothing stored or caught.
 
     Args:
-        base_model: The model with choices in it.
+        base_model: The model with choices in it, or a bare search space.
         trainer: The evaluator, or a function that trains and measures a model.
         applied_mutators: Mutators on the model's graph.
         architecture: Which one; the first candidate of every choice if left out.

@@ -1,67 +1,82 @@
-"""Which engine an experiment uses, and the space that it searches."""
+"""Which engine builds what an architecture stands for: networks of a model, or nothing at all for a bare space."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-import torch
-from torch import nn
-
-from retiarii.errors import UnknownInputsError
+from retiarii._lookup import load
+from retiarii._registry import Registry
+from retiarii.errors import ConfigError
 from retiarii.evaluator import Evaluator
-from retiarii.execution import Engine, PythonEngine
 from retiarii.experiment._config import RetiariiExeConfig
-from retiarii.graph import GraphEngine, Mutator
-from retiarii.nn.pytorch import extract_space
-from retiarii.space import SearchSpace
+from retiarii.space import Architecture, Cost, Engine, SearchSpace
+
+ENGINES = Registry(
+    "execution engine",
+    {
+        "py": "retiarii.experiment.pytorch._engines:python_engine",
+        "base": "retiarii.experiment.pytorch._engines:graph_engine",
+        "oneshot": "retiarii.experiment.pytorch._engines:python_engine",
+    },
+    "retiarii.engines",
+)
+"""Functions ``(model, mutators, config, evaluator) -> Engine``, by the names that ``config.execution_engine`` takes."""
 
 
-def make_engine(
-    model: nn.Module, mutators: Sequence[Mutator], config: RetiariiExeConfig, evaluator: Evaluator | None = None
-) -> Engine:
-    """Return the engine that the settings name; mutators need graphs, so they bring the graph engine with them.
-
-    An `InputChoice` that does not know how many inputs it has learns it from ``dummy_input``, or from the evaluator's
-    data.
+class SpaceEngine(Engine):
+    """The engine of a bare search space: what an architecture builds is the architecture itself.
 
     Args:
-        model: The base model.
-        mutators: Applied in this order.
+        space: The space.
+    """
+
+    def __init__(self, space: SearchSpace) -> None:
+        self._space = space
+
+    @property
+    def space(self) -> SearchSpace:
+        """The space."""
+        return self._space
+
+    def build(self, architecture: Architecture) -> Architecture:
+        """Return the architecture, without labels of others."""
+        return architecture.restricted([choice.label for choice in self._space])
+
+    @property
+    def costs(self) -> Mapping[str, Cost]:
+        """Nothing is known of an architecture alone."""
+        return {}
+
+
+def make_engine(model: Any, mutators: Sequence[Any], config: RetiariiExeConfig, evaluator: Evaluator | None) -> Engine:
+    """Return the engine that the settings name, or the one that they are; a bare space needs none.
+
+    Args:
+        model: The base model, or a search space.
+        mutators: Applied in this order; they need graphs, so they bring the graph engine with them.
         config: ``execution_engine``, and ``dummy_input``, with which networks are checked before they are trained.
         evaluator: Mutators find it at ``model.evaluator``.
 
     Raises:
-        UnknownInputsError: There is neither a ``dummy_input`` nor an evaluator that shows its data.
+        ConfigError: There is no such engine, or mutators are given for a bare space.
+        UnknownInputsError: An `InputChoice` cannot learn how many inputs it has.
     """
-    shape = config.dummy_input
-    try:
-        extract_space(model)
-    except UnknownInputsError as error:
-        if not _run_once(model, shape, evaluator):
-            raise UnknownInputsError(
-                f"{error} An experiment runs it by itself with config.dummy_input, the shape of a batch, for example "
-                "[1, 3, 32, 32], or with an evaluator that shows its data, as those of "
-                "retiarii.evaluator.pytorch.lightning do; a function cannot."
-            ) from error
-    if not mutators and config.execution_engine != "base":
-        return PythonEngine(model, shape)
-    example = None if shape is None else torch.zeros(*shape)
-    return GraphEngine(model, mutators, example_input=example, evaluator=evaluator)
+    if isinstance(config.execution_engine, Engine):
+        return config.execution_engine
+    if isinstance(model, SearchSpace):
+        if mutators:
+            raise ConfigError("applied_mutators change the graph of a model, and base_model is a bare search space.")
+        return SpaceEngine(model)
+    name = "base" if mutators and config.execution_engine == "py" else config.execution_engine
+    factory = ENGINES.get(name, setting="execution_engine")
+    engine: Engine = factory(model, mutators, config, evaluator)
+    return engine
 
 
-def _run_once(model: nn.Module, shape: Sequence[int] | None, evaluator: Evaluator | None) -> bool:
-    """Run a model once, if something is known to run it on, and leave it in the mode in which it was."""
-    modes = {module: module.training for module in model.modules()}
-    model.eval()
-    try:
-        with torch.no_grad():
-            if shape is None:
-                return evaluator is not None and evaluator.run_on_example(model)
-            model(torch.zeros(*shape))
-            return True
-    finally:
-        for module, is_training in modes.items():
-            module.training = is_training
+def graph_engine(model: Any, engine: Engine) -> Any:
+    """Return an engine that has graphs: the given one if it does, else a new one for the model."""
+    return load("retiarii.experiment.pytorch._engines:with_graphs")(model, engine)
 
 
 def joint_space(engine: Engine, evaluator: Evaluator) -> SearchSpace:

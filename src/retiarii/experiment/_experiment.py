@@ -6,13 +6,11 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from torch import nn
-
+from retiarii._lookup import is_a, load
 from retiarii.errors import ConfigError, ExperimentError
 from retiarii.evaluator import Evaluator
-from retiarii.execution import Engine
 from retiarii.experiment._arguments import (
     check_callbacks,
     check_config,
@@ -25,27 +23,22 @@ from retiarii.experiment._arguments import (
 from retiarii.experiment._callbacks import Callback
 from retiarii.experiment._config import RetiariiExeConfig
 from retiarii.experiment._engines import joint_space, make_engine
-from retiarii.experiment._export import (
-    best_trials,
-    check_format,
-    graphs,
-    model_part,
-    networks,
-    nothing_to_export,
-    trained_supernet,
-    warn_if_undecided,
-)
-from retiarii.experiment._multi_trial_run import MultiTrialRun
-from retiarii.experiment._one_shot_run import OneShotRun
+from retiarii.experiment._export import best_trials, check_format, model_part, nothing_to_export
 from retiarii.experiment._payload import Payload, read_payload
 from retiarii.experiment._run import ExperimentRun
 from retiarii.experiment._stop import StopSignal
-from retiarii.graph import GraphEngine, Mutator
-from retiarii.oneshot import OneShotStrategy, SearchRecord, Supernet
-from retiarii.space import SearchSpace
+from retiarii.space import Engine, SearchSpace
 from retiarii.storage import ExperimentRecord, ExperimentState, Store, new_experiment_id, open_store
-from retiarii.strategy import Strategy
-from retiarii.trial import Trial
+from retiarii.trial import BaseStrategy, Trial
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from retiarii.graph import Mutator
+    from retiarii.oneshot import SearchRecord, Supernet
+
+_ONE_SHOT = "retiarii.oneshot:OneShotStrategy"
+_EXPORT = "retiarii.experiment.pytorch._export"
 
 
 class RetiariiExperiment:
@@ -62,8 +55,11 @@ class RetiariiExperiment:
             model = Net()
 
     Args:
-        base_model: An instance of the model with choices in it.
-        evaluator: Trains and measures a model; a plain function becomes a `FunctionalEvaluator`.
+        base_model: An instance of the model with choices in it; or a bare `SearchSpace`, which needs no torch. What is
+            evaluated are then the architectures themselves: with tables, commands, other frameworks, or as a search for
+            hyper-parameters.
+        evaluator: Trains and measures a model; a plain function becomes a `FunctionalEvaluator`. For a bare space, it
+            measures an architecture.
         applied_mutators: Mutators on the model's graph, applied in this order; they work together with choices in
             the model's code.
         strategy: Proposes architectures, `strategy.Random()` if left out; or a one-shot strategy such as
@@ -81,10 +77,10 @@ class RetiariiExperiment:
 
     def __init__(
         self,
-        base_model: nn.Module | None = None,
+        base_model: nn.Module | SearchSpace | None = None,
         evaluator: Evaluator | Callable[..., Any] | None = None,
         applied_mutators: Sequence[Mutator] | None = None,
-        strategy: Strategy | OneShotStrategy | None = None,
+        strategy: BaseStrategy | None = None,
         trainer: Evaluator | None = None,
         *,
         callbacks: Sequence[Callback] = (),
@@ -178,9 +174,9 @@ class RetiariiExperiment:
         debug: bool = False,
         *,
         storage: str | Path | None = None,
-        base_model: nn.Module | None = None,
+        base_model: nn.Module | SearchSpace | None = None,
         evaluator: Evaluator | None = None,
-        strategy: Strategy | OneShotStrategy | None = None,
+        strategy: BaseStrategy | None = None,
         applied_mutators: Sequence[Mutator] | None = None,
         callbacks: Sequence[Callback] = (),
         **changes: Any,
@@ -221,6 +217,7 @@ class RetiariiExperiment:
                 evaluator = objects.evaluator if evaluator is None else evaluator
                 strategy = objects.strategy if strategy is None else strategy
                 applied_mutators = objects.mutators if applied_mutators is None else applied_mutators
+                changes = {**objects.settings, **changes}
             experiment = cls(base_model, evaluator, applied_mutators, strategy, callbacks=callbacks)
             config = RetiariiExeConfig.from_json(record.config["settings"])
             config.storage = storage if storage is not None else config.storage
@@ -290,16 +287,15 @@ class RetiariiExperiment:
         config = check_config(config)
         config.debug = config.debug or debug
         self.config = config
-        payload = Payload(base_model, evaluator, self.strategy, self.applied_mutators)
-        store = self._store if record is not None and self._store is not None else open_store(config.storage)
-        kind = OneShotRun if isinstance(self.strategy, OneShotStrategy) else MultiTrialRun
+        payload = Payload(base_model, evaluator, self.strategy, self.applied_mutators, config.objects())
+        store = self._store if record is not None and self._store is not None else _store_of(config)
         new_id = self.id if self._store is None else new_experiment_id()
-        run = kind(payload, config, store, record=record, new_id=new_id, callbacks=self.callbacks)
+        run = ExperimentRun(payload, config, store, record=record, new_id=new_id, callbacks=self.callbacks)
         self._attach(store, run.record)
         self._stop = run.stop
         return run
 
-    def _require_objects(self) -> tuple[nn.Module, Evaluator]:
+    def _require_objects(self) -> tuple[nn.Module | SearchSpace, Evaluator]:
         if self.base_model is None or self.evaluator is None:
             missing = "a base_model" if self.base_model is None else "an evaluator"
             raise ConfigError(f"RetiariiExperiment needs {missing}; it was given none.")
@@ -366,7 +362,7 @@ class RetiariiExperiment:
         trials = self.top_trials(top_k, optimize_mode)
         if not trials:
             store, record = self._opened()
-            is_one_shot = isinstance(self.strategy, OneShotStrategy)
+            is_one_shot = is_a(self.strategy, _ONE_SHOT)
             raise ExperimentError(nothing_to_export(store, record, is_one_shot=is_one_shot))
         return trials
 
@@ -400,8 +396,8 @@ class RetiariiExperiment:
         check_format(formatter, weights=weights)
         trials = self._completed(top_k, optimize_mode)
         store, record = self._opened()
-        if self._stop is None:  # else it was said at the end of the search
-            warn_if_undecided(store, record, trials[0])
+        if self._stop is None and store.list_epochs(record.id):  # else it was said at the end of the search, if at all
+            load(f"{_EXPORT}:warn_if_undecided")(store, record, trials[0])
         if formatter == "dict":
             return [model_part(record, trial.architecture).to_json() for trial in trials]
         if self.base_model is None:
@@ -409,13 +405,14 @@ class RetiariiExperiment:
                 f"formatter={formatter!r} needs the model, and an experiment that was opened by view() has none. "
                 "Use formatter='dict' and retiarii.freeze(model, architecture)."
             )
+        if isinstance(self.base_model, SearchSpace):
+            raise ConfigError(f"formatter={formatter!r} needs a model, and this experiment searched a bare space.")
         engine = self._engine(self.base_model)
         if formatter == "instance":
-            return networks(engine, trials, store, record, with_weights=weights)
-        by_graph = engine if isinstance(engine, GraphEngine) else GraphEngine(self.base_model)
-        if formatter == "graph":
-            return graphs(by_graph, trials, record)
-        return [by_graph.code(model_part(record, trial.architecture)) for trial in trials]
+            built: list[Any] = load(f"{_EXPORT}:networks")(engine, trials, store, record, with_weights=weights)
+            return built
+        exported: list[Any] = load(f"{_EXPORT}:exported")(formatter, engine, self.base_model, trials, record)
+        return exported
 
     def checkpoint(self, trial_number: int) -> Path | None:
         """Return the file with the weights of a trial, a ``state_dict``, for ``torch.load(path, weights_only=True)``.
@@ -432,7 +429,7 @@ class RetiariiExperiment:
         store, record = self._opened()
         return store.trial_files(record.id).checkpoint(trial_number)
 
-    def _engine(self, model: nn.Module) -> Engine:
+    def _engine(self, model: nn.Module | SearchSpace) -> Engine:
         return make_engine(model, self.applied_mutators, self.config or RetiariiExeConfig(), self.evaluator)
 
     def search_history(self) -> list[SearchRecord]:
@@ -442,7 +439,8 @@ class RetiariiExperiment:
             ExperimentError: The experiment has not run.
         """
         store, record = self._opened()
-        return [SearchRecord.from_json(epoch.record) for epoch in store.list_epochs(record.id)]
+        kind = load("retiarii.oneshot:SearchRecord")
+        return [kind.from_json(epoch.record) for epoch in store.list_epochs(record.id)]
 
     def supernet(self) -> Supernet:
         """Return the supernet that a one-shot strategy trained, with its weights, for `retiarii.oneshot.subnet`.
@@ -453,7 +451,8 @@ class RetiariiExperiment:
         """
         if self.base_model is None:
             raise ConfigError("An experiment that was opened by view() has no model. Use RetiariiExperiment.load(id).")
-        return trained_supernet(self.strategy, self.base_model, *self._opened())
+        trained: Supernet = load(f"{_EXPORT}:trained_supernet")(self.strategy, self.base_model, *self._opened())
+        return trained
 
     @property
     def state(self) -> ExperimentState:
@@ -494,3 +493,7 @@ class RetiariiExperiment:
     def _record(self) -> ExperimentRecord:
         store = self._opened_store()
         return store.get_experiment(self.id)
+
+
+def _store_of(config: RetiariiExeConfig) -> Store:
+    return config.storage if isinstance(config.storage, Store) else open_store(config.storage)

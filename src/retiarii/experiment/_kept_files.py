@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from retiarii.experiment._callbacks import Callback
+from retiarii.experiment._config import RetiariiExeConfig
 from retiarii.strategy import Search
 from retiarii.trial import Trial, TrialFiles
 
@@ -18,12 +19,12 @@ class KeptFiles(Callback):
 
     Args:
         files: The folders.
-        count: How many of the best trials keep theirs.
+        config: Says how many of the best trials keep theirs.
         search: The running search.
     """
 
-    def __init__(self, files: TrialFiles, count: int, search: Search) -> None:
-        self._files, self._count, self._search = files, count, search
+    def __init__(self, files: TrialFiles, config: RetiariiExeConfig, search: Search) -> None:
+        self._files, self._count, self._search = files, config.keep_checkpoints, search
         self._best: list[tuple[float, float, int]] = []  # best first, as in Store.best_trials
         self._kept: set[int] = set()  # finished trials whose folders are there
 

@@ -10,13 +10,12 @@ loses at most the trials that were running, and those are run again, with the sa
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
 from retiarii.errors import ExperimentError, MetricError, SearchExhausted
-from retiarii.execution import Event, Executor, TrialJob, TrialStarted, TrialEnded
+from retiarii.execution import Event, Executor, TrialEnded, TrialJob, TrialStarted
 from retiarii.experiment._callbacks import CallbackList
 from retiarii.experiment._clock import ExperimentClock
 from retiarii.experiment._stop import StopSignal
@@ -136,7 +135,7 @@ class SearchLoop:
         trial = self._running[number]
         trial = trial.evolve(intermediates=_reports_of(trial).then(metrics))
         self._running[number] = trial
-        self._reported.append(Intermediate(number, len(trial.intermediates) - 1, metrics, time.time()))
+        self._reported.append(Intermediate(number, len(trial.intermediates) - 1, metrics, self._clock.now()))
         self._callback.on_intermediate(trial, metrics)
         if not self._is_judging:
             return None
@@ -220,7 +219,7 @@ class SearchLoop:
             number,
             proposal.architecture,
             told_before=self._num_told,
-            started=time.time(),
+            started=self._clock.now(),
             fidelity=proposal.fidelity,
             parent=proposal.parent,
             objective=self._search.objectives.primary.metric,

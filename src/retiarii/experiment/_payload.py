@@ -8,7 +8,8 @@ be listed, viewed and exported; resuming it needs the objects themselves.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,7 @@ from retiarii.evaluator import Evaluator, dumps, loads
 from retiarii.experiment._private_file import NotPrivateError, read_regular, write_whole
 from retiarii.experiment._signing import MAC_BYTES, is_signed, sign
 from retiarii.experiment._surroundings import Surroundings
-from retiarii.oneshot import OneShotStrategy
-from retiarii.strategy import Strategy
+from retiarii.trial import BaseStrategy
 
 _FILE = "experiment.pickle"
 _WAY_OUT = (
@@ -29,12 +29,21 @@ _WAY_OUT = (
 
 @dataclass(frozen=True)
 class Payload:
-    """The objects of an experiment that are not plain data."""
+    """The objects of an experiment that are not plain data.
+
+    Attributes:
+        base_model: The model with choices in it, or a bare search space.
+        evaluator: What measures an architecture.
+        strategy: What proposes architectures.
+        mutators: Mutators on the model's graph.
+        settings: Settings of `RetiariiExeConfig` that are objects, by name.
+    """
 
     base_model: Any
     evaluator: Evaluator
-    strategy: Strategy | OneShotStrategy
+    strategy: BaseStrategy
     mutators: tuple[Any, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

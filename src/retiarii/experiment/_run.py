@@ -1,40 +1,35 @@
-"""One run of an experiment: what `RetiariiExperiment.run` and `resume` put together and take apart again."""
+"""One run of an experiment: prepare, search, conclude."""
 
 from __future__ import annotations
 
 import logging
 import secrets
-from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from retiarii._lasting_output import lasting_output
 from retiarii.errors import ExperimentError, ExperimentFailedError, SerializationError, StorageError
 from retiarii.evaluator import Evaluator
-from retiarii.execution import Executor
-from retiarii.experiment._callbacks import Callback, CallbackList
+from retiarii.experiment._callbacks import Callback
 from retiarii.experiment._clock import ExperimentClock
 from retiarii.experiment._config import RetiariiExeConfig
 from retiarii.experiment._duration import parse_duration
-from retiarii.experiment._engines import joint_space, make_engine
-from retiarii.experiment._kept_files import KeptFiles
-from retiarii.experiment._loop import Budget, Ending, SearchLoop
+from retiarii.experiment._loop import Ending
 from retiarii.experiment._payload import Payload, pack, save_payload
-from retiarii.experiment._progress import ProgressDisplay
+from retiarii.experiment._plan import make_plan
+from retiarii.experiment._session import Session
 from retiarii.experiment._stop import StopSignal
 from retiarii.space import SearchSpace
 from retiarii.storage import ExperimentRecord, ExperimentState, Store, new_experiment_id
-from retiarii.strategy import Search
-from retiarii.trial import Direction, Objectives, TrialFiles, TrialState
+from retiarii.trial import Direction, Objectives, TrialState
 
 logger = logging.getLogger(__name__)
 
-_MANY = 10**6  # trials: the display does not say how many are left of more
 _LEVELS = {"trace": logging.DEBUG, "fatal": logging.CRITICAL}
 
 
-class ExperimentRun(ABC):
-    """Everything that one run needs, made and closed together; `_search` is where runs differ.
+class ExperimentRun:
+    """One run of an experiment: its constructor prepares, `execute` searches and concludes.
 
     Attributes:
         record: The experiment in the store.
@@ -54,7 +49,7 @@ class ExperimentRun(ABC):
         """Check that everything fits, and enter a new experiment into the store.
 
         Args:
-            payload: The model, evaluator, strategy and mutators.
+            payload: The user's objects.
             config: The settings.
             store: Where the experiment is kept.
             new_id: The id of a new experiment.
@@ -63,21 +58,28 @@ class ExperimentRun(ABC):
 
         Raises:
             SerializationError: The model or the evaluator cannot travel to another process.
-            ExperimentError: The experiment to resume has another search space.
+            ExperimentError: The experiment to resume has another search space or other objectives.
             ConfigError: Settings do not go with the strategy.
         """
-        self._payload, self._config, self._store, self._callbacks = payload, config, store, tuple(callbacks)
-        self._check_settings()
-        self._engine = make_engine(payload.base_model, payload.mutators, config, payload.evaluator)
-        self._space = joint_space(self._engine, payload.evaluator)
-        self._is_resumed = record is not None
+        self._payload, self._config, self._store = payload, config, store
+        self._plan = make_plan(payload, config)
+        objectives = _objectives(config, payload.evaluator).directed(payload.strategy.direction)
         if record is not None:
-            _check_same_space(record, self._space)
-        self.record = record or self._create(new_id or new_experiment_id())
-        self.stop = StopSignal(asked_elsewhere=lambda: store.stop_requested(self.record.id), raises=self._is_in_process)
+            _check_same(record, self._plan.space, objectives)
+        self.record = record or self._create(new_id or new_experiment_id(), objectives)
+        self.stop = StopSignal(
+            asked_elsewhere=lambda: store.stop_requested(self.record.id), raises=self._plan.is_in_process
+        )
         limit_s = parse_duration(config.max_experiment_duration, name="max_experiment_duration")
-        self._clock = ExperimentClock(store, self.record, limit_s)
-        self._displays: list[ProgressDisplay] = []
+        self._session = Session(
+            self.record,
+            config,
+            store,
+            ExperimentClock(store, self.record, limit_s),
+            self.stop,
+            tuple(callbacks),
+            is_resumed=record is not None,
+        )
 
     def execute(self) -> None:
         """Search, and leave the experiment in the state in which it ended, whoever still watches.
@@ -90,103 +92,13 @@ class ExperimentRun(ABC):
         logging.getLogger("retiarii").setLevel(self._log_level())
         with lasting_output(), self._store.lock(self.record.id), self._state_kept():
             with self.stop.listening():
-                ending = self._search()
+                ending = self._plan.search(self._session)
             self._conclude(ending)
         if self.stop.interrupted:
-            raise KeyboardInterrupt(self._way_on)
+            raise KeyboardInterrupt(self._session.way_on)
 
-    @abstractmethod
-    def _check_settings(self) -> None:
-        """Refuse settings and objects that do not go with the strategy, before anything is done.
-
-        Raises:
-            ConfigError: One does not.
-        """
-
-    @property
-    @abstractmethod
-    def _is_in_process(self) -> bool:
-        """Whether the user's code runs in this process."""
-
-    @abstractmethod
-    def _search(self) -> Ending:
-        """Search until the budget, the strategy or the user ends it."""
-
-    def _run_trials(
-        self,
-        search: Search,
-        executor: Executor,
-        *,
-        total: float | None,
-        max_trials: int | None = None,
-        is_timed: bool = True,
-        when_exhausted: Ending = Ending.EXHAUSTED,
-    ) -> Ending:
-        """Run the trials that a search proposes.
-
-        Args:
-            search: A new search.
-            executor: Runs them; closed in the end.
-            total: How many there can be, where that is known.
-            max_trials: At most so many, those before a resume included.
-            is_timed: Whether ``max_experiment_duration`` ends them.
-            when_exhausted: What to call it that the search has nothing left to propose.
-        """
-        kept = KeptFiles(self._trial_files(), self._config.keep_checkpoints, search)
-        budget = Budget(max_trials=max_trials, is_timed=is_timed, max_failures=self._config.max_failures)
-        with executor:
-            loop = SearchLoop(
-                search,
-                executor,
-                self._store,
-                self.record.id,
-                seed=self.record.seed,
-                budget=budget,
-                clock=self._clock,
-                callback=self._told([max_trials, total], kept),
-                stop=self.stop,
-                constraints=self._config.constraints,
-                log=self._store.load_log(self.record.id) if self._is_resumed else None,
-                when_exhausted=when_exhausted,
-            )
-            ending = loop.run()
-        kept.sweep()
-        return ending
-
-    def _trial_files(self) -> TrialFiles:
-        return TrialFiles(self._store.directory(self.record.id))
-
-    def _told(self, limits: Sequence[float | None], kept: KeptFiles) -> CallbackList:
-        """Return everything that the loop tells what happens.
-
-        Args:
-            limits: At most so many trials; None for any number.
-            kept: Told last, so that the user's callbacks still find the files of a trial.
-        """
-        if self._config.progress is False:
-            return CallbackList([*self._callbacks, kept])
-        finite = [int(limit) for limit in limits if limit is not None and limit < _MANY]
-        total = min(finite, default=None)
-        display = ProgressDisplay(
-            f"{self.record.name} ({self.record.id})", total, self.record.objectives, way_on=self._way_on
-        )
-        self._displays.append(display)
-        self.stop.on_request = lambda count: display.notify(self._answer(count))
-        return CallbackList([display, *self._callbacks, kept])
-
-    def _answer(self, count: int) -> str:
-        """Return what to say to somebody who asks to stop for the first or second time."""
-        if count == 1:
-            return "Stopping after the trials that are running; Ctrl-C again stops at once."
-        return f"Stopping now. {self._way_on}"
-
-    @property
-    def _way_on(self) -> str:
-        return f"Go on with: {self._store.command(f'resume {self.record.id}')}"
-
-    def _create(self, experiment_id: str) -> ExperimentRecord:
+    def _create(self, experiment_id: str, objectives: Objectives) -> ExperimentRecord:
         payload, config = self._payload, self._config
-        objectives = _objectives(config, payload.evaluator).directed(payload.strategy.direction)
         config.seed = secrets.randbits(63) if config.seed is None else config.seed
         data = self._packed()
         record = ExperimentRecord(
@@ -199,7 +111,7 @@ class ExperimentRun(ABC):
                 "settings": config.to_json(),
                 "evaluator_labels": [choice.label for choice in payload.evaluator.search_space],
             },
-            space=self._space.to_json(),
+            space=self._plan.space.to_json(),
         )
         self._store.create_experiment(record)
         if data is not None:
@@ -216,7 +128,7 @@ class ExperimentRun(ABC):
         try:
             return pack(self._payload)
         except SerializationError as error:
-            if not self._is_in_process:
+            if not self._plan.is_in_process:
                 raise
             logger.info("This experiment can be resumed from its script only: %s", error)
             return None
@@ -224,15 +136,16 @@ class ExperimentRun(ABC):
     @contextmanager
     def _state_kept(self) -> Iterator[None]:
         """Say in the store that the experiment is running, and how it ended if something is raised."""
+        clock = self._session.clock
         self._store.update_experiment(self.record.id, state=ExperimentState.RUNNING, message="")
-        self._clock.start({**self.record.config, "settings": self._config.to_json()})
-        self._clock.note()
-        if self._clock.is_up:
+        clock.start({**self.record.config, "settings": self._config.to_json()})
+        clock.note()
+        if clock.is_up:
             logger.warning(
                 "Experiment %s has no time left: it ran for %.0f s, and max_experiment_duration is %s. Give it more: "
                 "retiarii resume %s --max-experiment-duration ...",
                 self.record.id,
-                self._clock.spent_s,
+                clock.spent_s,
                 self._config.max_experiment_duration,
                 self.record.id,
             )
@@ -246,9 +159,8 @@ class ExperimentRun(ABC):
             raise
         finally:
             with suppress(StorageError):
-                self._clock.note()
-            for display in self._displays:
-                display.close()
+                clock.note()
+            self._session.close()
 
     def _conclude(self, ending: Ending) -> None:
         counts = self._store.count_trials(self.record.id)
@@ -283,7 +195,7 @@ class ExperimentRun(ABC):
         return _LEVELS.get(level, level.upper())
 
 
-def _check_same_space(record: ExperimentRecord, space: SearchSpace) -> None:
+def _check_same(record: ExperimentRecord, space: SearchSpace, objectives: Objectives) -> None:
     if record.space != space.to_json():
         stored = SearchSpace.from_json(record.space)
         only = sorted({choice.label for choice in stored} ^ {choice.label for choice in space})
@@ -291,6 +203,11 @@ def _check_same_space(record: ExperimentRecord, space: SearchSpace) -> None:
         raise ExperimentError(
             f"Experiment {record.id} searched another space than this model and evaluator have ({difference}). "
             "Resume with the model that it was started with, or start a new experiment."
+        )
+    if record.objectives != objectives:
+        raise ExperimentError(
+            f"Experiment {record.id} has the objectives: {record.objectives}; these settings have: {objectives}. "
+            "Resume with those that it was started with, or start a new experiment."
         )
 
 

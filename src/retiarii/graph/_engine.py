@@ -22,6 +22,7 @@ from retiarii.graph._sampler import DecidingSampler, from_architecture
 from retiarii.graph._verify import verify
 from retiarii.nn.pytorch import extract_space, freeze
 from retiarii.nn.pytorch._origins import copy_origins
+from retiarii.nn.pytorch.engine import NetworkEngine
 from retiarii.space import Architecture, Categorical, SearchSpace, Value
 
 CACHED_GRAPHS = 16
@@ -45,7 +46,7 @@ class Run:
     error: InvalidMutation | None = None
 
 
-class GraphEngine:
+class GraphEngine(NetworkEngine):
     """Makes networks by graphs: fixes the choices in the model, traces it, lets mutators change it, builds it.
 
     Inline choices and mutators work together: the choices in the model are fixed first, so that mutators see the graph

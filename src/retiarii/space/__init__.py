@@ -14,6 +14,7 @@ from retiarii.space._architecture import Architecture
 from retiarii.space._categorical import Categorical
 from retiarii.space._choice import Choice
 from retiarii.space._condition import ALWAYS, Condition, Test, both, either, when
+from retiarii.space._engine import Cost, Engine
 from retiarii.space._expression import ChoiceMisuseWarning, Expression, Variable
 from retiarii.space._numeric import Float, Integer
 from retiarii.space._random import rng_for
@@ -30,6 +31,8 @@ __all__ = [
     "ChoiceMisuseWarning",
     "Condition",
     "Constraint",
+    "Cost",
+    "Engine",
     "Expression",
     "Float",
     "Integer",

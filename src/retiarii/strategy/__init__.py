@@ -1,19 +1,20 @@
 """Multi-trial search strategies: which architecture to try next.
 
 A `Strategy` is a recipe (`Random`, `GridSearch`, `RegularizedEvolution`); ``strategy.search(space)`` starts a `Search`,
-which proposes architectures (`Search.ask`) and learns from their results (`Search.tell`) until `SearchExhausted`. An
+which makes proposals (`Search.ask`): architectures, with how much training each is given. It learns from their results (`Search.tell`) until `SearchExhausted`. An
 experiment runs that loop with trials in isolated processes; it is just as well yours:
 
     >>> from retiarii.space import Categorical, Integer, SearchSpace
     >>> from retiarii.strategy import RegularizedEvolution
     >>> space = SearchSpace([Categorical("op", ("conv", "pool", "skip")), Integer("width", 1, 64)])
     >>> search = RegularizedEvolution(population_size=10, sample_size=5, cycles=200).search(space, seed=0)
-    >>> for architecture in search:
-    ...     trial = search.tell_metric(architecture, architecture["width"] * (architecture["op"] == "conv"))
+    >>> for proposal in search:
+    ...     architecture = proposal.architecture
+    ...     trial = search.tell_metric(proposal, architecture["width"] * (architecture["op"] == "conv"))
     >>> search.best.architecture
     Architecture({'op': 'conv', 'width': 64})
 
-With several trials at a time, `Search.ask` for as many architectures as there are free workers and `Search.tell` each
+With several trials at a time, `Search.ask` for as many proposals as there are free workers and `Search.tell` each
 `Trial` as it ends. Same seed and same results: same proposals, also after `Search.replay`. This room neither builds
 models nor evaluates them.
 
@@ -28,6 +29,7 @@ from typing import TYPE_CHECKING
 
 from retiarii._lazy import lazy_attributes
 from retiarii.strategy._evolution import EvolutionSearch, RegularizedEvolution
+from retiarii.strategy._given import Given, GivenSearch
 from retiarii.strategy._grid import GridEnumeration, GridSearch
 from retiarii.strategy._random import Random, RandomSearch
 from retiarii.strategy._search import Search
@@ -44,6 +46,8 @@ __all__ = [
     "BaseStrategy",
     "DrNAS",
     "EvolutionSearch",
+    "Given",
+    "GivenSearch",
     "GridEnumeration",
     "GridSearch",
     "GumbelDARTS",

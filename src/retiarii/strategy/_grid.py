@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from retiarii._counted import counted
 from retiarii.errors import ConfigError, ConstraintError, SearchExhausted
-from retiarii.space import Architecture, Categorical, Choice, Float, SearchSpace
+from retiarii.space import Categorical, Choice, Float, SearchSpace
 from retiarii.strategy._options import check_flag, check_whole
 from retiarii.strategy._permutation import Permutation
 from retiarii.strategy._search import Search

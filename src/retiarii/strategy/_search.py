@@ -24,7 +24,6 @@ from retiarii.trial import (
     parse_metrics,
 )
 
-
 Fitness: TypeAlias = "tuple[float, float]"
 """Minus the violation of constraints, and the first objective turned so that larger is better."""
 
@@ -65,9 +64,7 @@ class Search(ABC):
 
     prunes: bool = False
 
-    def __init__(
-        self, space: SearchSpace, *, seed: int = 0, objectives: ObjectivesLike = Direction.MAXIMIZE
-    ) -> None:
+    def __init__(self, space: SearchSpace, *, seed: int = 0, objectives: ObjectivesLike = Direction.MAXIMIZE) -> None:
         self.space = _check_space(space)
         self.seed = _check_seed(seed)
         self.objectives = Objectives.of(objectives)

@@ -19,9 +19,7 @@ class Strategy(BaseStrategy):
     """
 
     @abstractmethod
-    def search(
-        self, space: SearchSpace, *, seed: int = 0, objectives: ObjectivesLike = Direction.MAXIMIZE
-    ) -> Search:
+    def search(self, space: SearchSpace, *, seed: int = 0, objectives: ObjectivesLike = Direction.MAXIMIZE) -> Search:
         """Start a search.
 
         Args:

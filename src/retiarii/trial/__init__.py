@@ -5,11 +5,12 @@ its parent. `Trial` is one evaluation of a proposal. It is a value: the experime
 of state and is the only one that writes them to the store; strategies are told finished ones. `Objectives` say which
 metrics a search improves and rank trials; a `Constraint` (`at_most`, `at_least`) bounds a number of an architecture or
 a metric. `BaseStrategy` is the base of multi-trial and one-shot strategies. `TrialFiles` are the folders into which
-trials write, with the weights of the best. Nothing in this room imports torch.
+trials write, with the weights of the best. `Clock` is where an experiment reads the time. Nothing in this room imports torch.
 """
 
 from retiarii.trial._base_strategy import BaseStrategy
-from retiarii.trial._constraints import Constraint, Cost, at_least, at_most, violation
+from retiarii.trial._clock import SYSTEM_CLOCK, Clock, SystemClock
+from retiarii.trial._constraints import Constraint, at_least, at_most, violation
 from retiarii.trial._fidelity import FULL, Fidelity
 from retiarii.trial._files import CHECKPOINT, SPARE, TrialFiles
 from retiarii.trial._metrics import Metrics, MetricValue, parse_metrics
@@ -23,9 +24,10 @@ __all__ = [
     "DEFAULT",
     "FULL",
     "SPARE",
+    "SYSTEM_CLOCK",
     "BaseStrategy",
+    "Clock",
     "Constraint",
-    "Cost",
     "Direction",
     "Failure",
     "FailureKind",
@@ -37,6 +39,7 @@ __all__ = [
     "ObjectivesLike",
     "Proposal",
     "Reports",
+    "SystemClock",
     "Trial",
     "TrialFiles",
     "TrialState",

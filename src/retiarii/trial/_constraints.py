@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
 
 from retiarii.errors import ConfigError
-from retiarii.space import Architecture
-
-Cost: TypeAlias = Callable[[Architecture], float]
-"""A number that follows from an architecture alone, such as its parameters or a latency from a table."""
+from retiarii.space import Architecture, Cost
 
 
 @dataclass(frozen=True)
@@ -65,7 +61,9 @@ class Constraint:
     @property
     def name(self) -> str:
         """What to call the quantity."""
-        return self.quantity if isinstance(self.quantity, str) else getattr(self.quantity, "__name__", repr(self.quantity))
+        return (
+            self.quantity if isinstance(self.quantity, str) else getattr(self.quantity, "__name__", repr(self.quantity))
+        )
 
     def violation_of(self, value: float) -> float:
         """Return by how much a value breaks the bound, relative to the bound's size; 0 if it keeps it.

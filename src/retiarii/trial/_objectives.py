@@ -118,7 +118,7 @@ class Objectives:
         Raises:
             ConfigError: There are several objectives, each with a direction of its own.
         """
-        if direction is None or direction is self.direction and len(self) == 1:
+        if direction is None or (direction is self.direction and len(self) == 1):
             return self
         if len(self) > 1:
             raise ConfigError(

@@ -1,0 +1,61 @@
+"""`Registry`: the names that may stand for an object in settings, on the command line and in URLs."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+from typing import Any
+
+from retiarii._lookup import load
+from retiarii.errors import ConfigError
+
+
+class Registry:
+    """Names of one kind, with the objects that they stand for.
+
+    Other packages add names through entry points of a group. Nothing is imported before its name is used.
+
+    Args:
+        kind: What messages call such an object, for example ``"executor"``.
+        builtin: From a name to ``"module:attribute"``.
+        group: The group of entry points.
+    """
+
+    def __init__(self, kind: str, builtin: Mapping[str, str], group: str) -> None:
+        self.kind, self.group = kind, group
+        self._builtin = dict(builtin)
+
+    def names(self) -> list[str]:
+        """Return all names, those of other packages included."""
+        return sorted({*self._builtin, *(point.name for point in entry_points(group=self.group))})
+
+    def get(self, name: str, *, setting: str | None = None) -> Any:
+        """Return the object of a name.
+
+        Args:
+            name: The name.
+            setting: What messages call the place where the name was given; the kind if left out.
+
+        Raises:
+            ConfigError: There is no such name, two packages give it, or what it names cannot be imported.
+        """
+        if name in self._builtin:
+            return load(self._builtin[name])
+        found = list(entry_points(group=self.group, name=name)) if isinstance(name, str) and name else []
+        if not found:
+            raise ConfigError(f"{setting or self.kind} is {name!r}, expected one of {self.names()}.{self._near(name)}")
+        if len({point.value for point in found}) > 1:
+            givers = ", ".join(sorted(point.value for point in found))
+            raise ConfigError(f"Several packages give the {self.kind} {name!r}: {givers}. Uninstall all but one.")
+        try:
+            return found[0].load()
+        except (ImportError, AttributeError) as error:
+            raise ConfigError(
+                f"The {self.kind} {name!r} cannot be loaded from {found[0].value}, as an installed package says "
+                f"({type(error).__name__}: {error}). Repair or uninstall that package."
+            ) from error
+
+    def _near(self, name: Any) -> str:
+        near = difflib.get_close_matches(str(name), self.names(), n=1)
+        return f" Did you mean {near[0]!r}?" if near else ""

@@ -1,0 +1,94 @@
+"""Which executor runs the trials: one by name, one of the user's, or what a function of the user's returns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from retiarii._registry import Registry
+from retiarii.errors import ConfigError
+from retiarii.execution import Executor, InProcessExecutor, Limits, Task, TemplateExecutor
+from retiarii.experiment._config import RetiariiExeConfig
+from retiarii.experiment._duration import parse_duration, parse_size
+from retiarii.experiment._resources import Resources, allocate
+
+IN_PROCESS = "in_process"
+
+EXECUTORS = Registry(
+    "executor",
+    {"local": "retiarii.experiment._executors:local", IN_PROCESS: "retiarii.experiment._executors:in_process"},
+    "retiarii.executors",
+)
+"""Functions ``(task, settings) -> Executor``, by the names that ``config.training_service.platform`` takes."""
+
+
+@dataclass(frozen=True)
+class ExecutorSettings:
+    """What an executor that is named in the settings has to know.
+
+    Attributes:
+        platform: Its name.
+        custom: The executor that the user gave instead, or a function from a task to one.
+        resources: How many trials run at the same time, and their GPUs.
+        limits: What one trial may use.
+    """
+
+    platform: str = "local"
+    custom: Executor | Callable[[Task], Executor] | None = None
+    resources: Resources = field(default_factory=lambda: Resources(1))
+    limits: Limits = field(default_factory=Limits)
+
+    @classmethod
+    def of(cls, config: RetiariiExeConfig) -> ExecutorSettings:
+        """Return those of an experiment.
+
+        Raises:
+            ConfigError: There is no such platform, or not as many GPUs as trials ask for.
+        """
+        platform = config.training_service.platform
+        if config.executor is not None:
+            return cls(platform, config.executor)
+        EXECUTORS.get(platform, setting="training_service.platform")
+        limits = Limits(
+            timeout_s=parse_duration(config.max_trial_duration, name="max_trial_duration"),
+            memory_bytes=parse_size(config.trial_memory_limit, name="trial_memory_limit"),
+        )
+        return cls(platform, None, Resources(1) if platform == IN_PROCESS else allocate(config), limits)
+
+    @property
+    def is_in_process(self) -> bool:
+        """Whether trials run in this process."""
+        return self.platform == IN_PROCESS if self.custom is None else isinstance(self.custom, InProcessExecutor)
+
+
+def make_executor(task: Task, settings: ExecutorSettings) -> Executor:
+    """Return a new executor, or the user's own.
+
+    Raises:
+        ConfigError: What the user's function returned is no executor.
+    """
+    custom = settings.custom
+    if isinstance(custom, Executor):
+        return custom
+    made = EXECUTORS.get(settings.platform)(task, settings) if custom is None else custom(task)
+    if not isinstance(made, Executor):
+        raise ConfigError(
+            f"config.executor returned {made!r}, expected an instance of retiarii.execution.Executor that runs the "
+            "task it was given."
+        )
+    return made
+
+
+def local(task: Task, settings: ExecutorSettings) -> Executor:
+    """Return the executor that runs each trial in a process of its own."""
+    resources = settings.resources
+    return TemplateExecutor(task, slots=resources.slots, limits=settings.limits, devices=resources.devices)
+
+
+def in_process(task: Task, settings: ExecutorSettings) -> Executor:
+    """Return the executor that runs trials in this process, one after the other."""
+    return InProcessExecutor(task)
+
+
+ExecutorLike: TypeAlias = "Executor | Callable[[Task], Executor]"

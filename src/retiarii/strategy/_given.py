@@ -1,0 +1,64 @@
+"""`Given`: architectures that somebody has chosen, in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from retiarii.errors import ConfigError, SearchExhausted
+from retiarii.space import SearchSpace
+from retiarii.strategy._search import Search
+from retiarii.strategy._strategy import Strategy
+from retiarii.trial import Direction, ObjectivesLike, Proposal
+
+
+@dataclass(frozen=True)
+class Given(Strategy):
+    """Propose architectures that you name, one after the other: to compare published ones, or to measure one again.
+
+    ::
+
+        strategy.Given([{"op": "conv3x3", "width": 32}, {"op": "conv5x5", "width": 16}])
+
+    Args:
+        architectures: The architectures, each as a mapping from labels to values, in any form that `fixed_arch` takes.
+
+    Raises:
+        ConfigError: They are no sequence of mappings.
+    """
+
+    architectures: Sequence[Mapping[str, Any]]
+
+    def __post_init__(self) -> None:
+        given = self.architectures
+        is_list = isinstance(given, Sequence) and not isinstance(given, str)
+        if not is_list or not all(isinstance(item, Mapping) for item in given):
+            raise ConfigError(
+                f"Given({given!r}): expected a list of architectures, each a mapping from labels to values."
+            )
+
+    def search(
+        self, space: SearchSpace, *, seed: int = 0, objectives: ObjectivesLike = Direction.MAXIMIZE
+    ) -> GivenSearch:
+        """Start a search; see `Strategy.search`.
+
+        Raises:
+            ArchitectureError: An architecture does not fit the space.
+        """
+        return GivenSearch(self, space, seed=seed, objectives=objectives)
+
+
+class GivenSearch(Search):
+    """A running `Given` search."""
+
+    def __init__(
+        self, options: Given, space: SearchSpace, *, seed: int = 0, objectives: ObjectivesLike = Direction.MAXIMIZE
+    ) -> None:
+        super().__init__(space, seed=seed, objectives=objectives)
+        self._proposals = [Proposal(space.architecture(given)) for given in options.architectures]
+
+    def _propose(self, number: int) -> Proposal:
+        if number >= len(self._proposals):
+            raise SearchExhausted(f"All {len(self._proposals)} given architectures were proposed.")
+        return self._proposals[number]
