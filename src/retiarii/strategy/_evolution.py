@@ -82,7 +82,7 @@ class RegularizedEvolution(Strategy):
         self, space: SearchSpace, *, seed: int = 0, objectives: ObjectivesLike = Direction.MAXIMIZE
     ) -> EvolutionSearch:
         """Start a search; see `Strategy.search`."""
-        return EvolutionSearch(self, space, seed=seed, direction=self.direction or direction)
+        return EvolutionSearch(self, space, seed=seed, objectives=Objectives.of(objectives).directed(self.direction))
 
 
 class EvolutionSearch(Search):
