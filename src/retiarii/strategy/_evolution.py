@@ -12,7 +12,7 @@ from retiarii.strategy._options import check_filter, check_flag, check_one_of, c
 from retiarii.strategy._search import WORST, Fitness, Search
 from retiarii.strategy._strategy import Strategy
 from retiarii.strategy._unseen import Unseen
-from retiarii.trial import Direction, FailureKind, ObjectivesLike, Proposal, Trial
+from retiarii.trial import Direction, FailureKind, Objectives, ObjectivesLike, Proposal, Trial
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ def count_flops(network: nn.Module, example_input: Any) -> int:
     finally:
         for module, is_training in modes.items():
             module.training = is_training
-    return counter.get_total_flops()
+    return int(counter.get_total_flops())
 
 
 class NetworkEngine(Engine):
