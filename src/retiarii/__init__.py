@@ -28,9 +28,11 @@ if TYPE_CHECKING:
     from retiarii import testing as testing
     from retiarii import trial as trial
     from retiarii import utils as utils
+    from retiarii.errors import TrialPruned
     from retiarii.evaluator import (
         Evaluator,
         FunctionalEvaluator,
+        TrialContext,
         output_dir,
         report_final_result,
         report_intermediate_result,
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from retiarii.graph import Mutator
     from retiarii.nn.pytorch import basic_unit, extract_space, fixed_arch, freeze, model_wrapper
     from retiarii.space import Architecture, SearchSpace
+    from retiarii.trial import at_least, at_most
 
 _EXPORTS = {
     "Architecture": "retiarii.space",
@@ -51,6 +54,10 @@ _EXPORTS = {
     "RetiariiExeConfig": "retiarii.experiment.pytorch",
     "RetiariiExperiment": "retiarii.experiment.pytorch",
     "SearchSpace": "retiarii.space",
+    "TrialContext": "retiarii.evaluator",
+    "TrialPruned": "retiarii.errors",
+    "at_least": "retiarii.trial",
+    "at_most": "retiarii.trial",
     "basic_unit": "retiarii.nn.pytorch",
     "debug_mutated_model": "retiarii.experiment.pytorch",
     "extract_space": "retiarii.nn.pytorch",
@@ -90,7 +97,11 @@ __all__ = [
     "RetiariiExeConfig",
     "RetiariiExperiment",
     "SearchSpace",
+    "TrialContext",
+    "TrialPruned",
     "__version__",
+    "at_least",
+    "at_most",
     "basic_unit",
     "debug_mutated_model",
     "extract_space",

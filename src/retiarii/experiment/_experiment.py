@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +29,7 @@ from retiarii.experiment._run import ExperimentRun
 from retiarii.experiment._stop import StopSignal
 from retiarii.space import Engine, SearchSpace
 from retiarii.storage import ExperimentRecord, ExperimentState, Store, new_experiment_id, open_store
-from retiarii.trial import BaseStrategy, Trial
+from retiarii.trial import BaseStrategy, Trial, TrialState, hypervolume, pareto_front
 
 if TYPE_CHECKING:
     from torch import nn
@@ -337,6 +337,33 @@ class RetiariiExperiment:
         """
         store, record = self._opened()
         return best_trials(store, record, top_k, optimize_mode)
+
+    def pareto_front(self) -> list[Trial]:
+        """Return the trials that no other trial dominates, best first by the first objective.
+
+        Only completed trials that keep all constraints take part. With one objective it is the best trial.
+
+        Raises:
+            ExperimentError: The experiment has not run.
+        """
+        store, record = self._opened()
+        completed = store.iter_trials(record.id, states=[TrialState.COMPLETED])
+        return pareto_front(completed, record.objectives)
+
+    def hypervolume(self, reference: Sequence[float] | Mapping[str, float]) -> float:
+        """Return the volume of the part of objective space that the trials dominate, up to a reference point.
+
+        Args:
+            reference: A value for each objective, worse than all values of interest: a list in the order of the
+                objectives, or a mapping by name, such as ``{"accuracy": 0.0, "params": 1e6}``.
+
+        Raises:
+            ExperimentError: The experiment has not run.
+            ConfigError: ``reference`` is not a number for each objective.
+        """
+        store, record = self._opened()
+        completed = store.iter_trials(record.id, states=[TrialState.COMPLETED])
+        return hypervolume(completed, record.objectives, reference)
 
     def top_hyperparameters(self, top_k: int = 1, optimize_mode: str | None = None) -> list[dict[str, Any]]:
         """Return what is chosen for the evaluator's arguments, for each model of `export_top_models` in its order.

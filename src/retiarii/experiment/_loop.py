@@ -173,7 +173,7 @@ class SearchLoop:
         return trial
 
     def _checked(self, trial: Trial) -> Trial:
-        """Return a trial that ended with what its metrics say: whether they can be compared and keep the constraints."""
+        """Return a trial that ended with what its metrics say: whether they compare, and keep the constraints."""
         if trial.state is TrialState.PRUNED:
             metrics = trial.intermediates[-1] if trial.intermediates else None
             return trial.evolve(metrics=metrics)

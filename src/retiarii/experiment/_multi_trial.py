@@ -76,7 +76,8 @@ def _check_fidelities(strategy: Strategy, payload: Payload) -> None:
     if unknown:
         heeded = f"it knows {sorted(known or ())}" if known else "it knows none"
         raise ConfigError(
-            f"{strategy!r} gives trials the fidelity {unknown[0]!r}, which {payload.evaluator!r} does not heed: {heeded}. "
+            f"{strategy!r} gives trials the fidelity {unknown[0]!r}, which {payload.evaluator!r} does not heed: "
+            f"{heeded}. "
             "A function heeds it with a parameter `context`: train for context.fidelity["
             f"{unknown[0]!r}]; an Evaluator names it in its attribute `fidelities`."
         )

@@ -1,8 +1,9 @@
 """Multi-trial search strategies: which architecture to try next.
 
-A `Strategy` is a recipe (`Random`, `GridSearch`, `RegularizedEvolution`); ``strategy.search(space)`` starts a `Search`,
-which makes proposals (`Search.ask`): architectures, with how much training each is given. It learns from their results (`Search.tell`) until `SearchExhausted`. An
-experiment runs that loop with trials in isolated processes; it is just as well yours:
+A `Strategy` is a recipe (`Random`, `GridSearch`, `RegularizedEvolution`); ``strategy.search(space)`` starts a `Search`.
+It makes proposals (`Search.ask`), which are architectures with the training that each is given, and learns from their
+results (`Search.tell`) until `SearchExhausted`. An experiment runs that loop with trials in isolated processes; it is
+just as well yours:
 
     >>> from retiarii.space import Categorical, Integer, SearchSpace
     >>> from retiarii.strategy import RegularizedEvolution

@@ -102,7 +102,7 @@ class Search(ABC):
 
     @property
     def best(self) -> Trial | None:
-        """The best trial told so far, feasible ones first, then by the first objective; None before the first success."""
+        """The best trial told so far: feasible ones first, then by the first objective, then the earliest told."""
         return self._best
 
     @property

@@ -4,8 +4,9 @@ A `Proposal` is an architecture with the `Fidelity` that it is to be given and, 
 its parent. `Trial` is one evaluation of a proposal. It is a value: the experiment loop makes a new one for each change
 of state and is the only one that writes them to the store; strategies are told finished ones. `Objectives` say which
 metrics a search improves and rank trials; a `Constraint` (`at_most`, `at_least`) bounds a number of an architecture or
-a metric. `BaseStrategy` is the base of multi-trial and one-shot strategies. `TrialFiles` are the folders into which
-trials write, with the weights of the best. `Clock` is where an experiment reads the time. Nothing in this room imports torch.
+a metric. `pareto_front` and `hypervolume` compare trials by several objectives. `BaseStrategy` is the base of
+multi-trial and one-shot strategies. `TrialFiles` are the folders into which trials write, with the weights of the best.
+`Clock` is where an experiment reads the time. Nothing in this room imports torch.
 """
 
 from retiarii.trial._base_strategy import BaseStrategy
@@ -15,6 +16,7 @@ from retiarii.trial._fidelity import FULL, Fidelity
 from retiarii.trial._files import CHECKPOINT, SPARE, TrialFiles
 from retiarii.trial._metrics import Metrics, MetricValue, parse_metrics
 from retiarii.trial._objectives import DEFAULT, Direction, Objective, Objectives, ObjectivesLike
+from retiarii.trial._pareto import comparable, hypervolume, pareto_front
 from retiarii.trial._proposal import Proposal
 from retiarii.trial._reports import Reports
 from retiarii.trial._trial import Failure, FailureKind, Trial, TrialState
@@ -45,6 +47,9 @@ __all__ = [
     "TrialState",
     "at_least",
     "at_most",
+    "comparable",
+    "hypervolume",
+    "pareto_front",
     "parse_metrics",
     "violation",
 ]

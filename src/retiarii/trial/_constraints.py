@@ -35,7 +35,8 @@ class Constraint:
         name = "at_most" if self.is_upper else "at_least"
         if not callable(self.quantity) and not (isinstance(self.quantity, str) and self.quantity):
             raise ConfigError(
-                f"{name}({self.quantity!r}, ...): expected the name of a metric or cost, or a function of an architecture."
+                f"{name}({self.quantity!r}, ...): expected the name of a metric or cost, or a function of an "
+                "architecture."
             )
         is_number = isinstance(self.bound, (int, float)) and not isinstance(self.bound, bool)
         if not is_number or not math.isfinite(self.bound):
