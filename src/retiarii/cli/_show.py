@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console, Group, RenderableType
 
+from retiarii._counted import counted
 from retiarii.cli._context import IdArgument, JsonOption, StorageOption, at_least, found
 from retiarii.cli._json import experiment_json, print_json, reason_json, seen_counts, shown_state, trial_json
 from retiarii.cli._supernet import epoch_json, supernet_section
@@ -24,17 +25,19 @@ from retiarii.cli._text import (
     number_text,
     plain_table,
     shortened,
+    size_text,
 )
 from retiarii.cli._trial import print_trial
 from retiarii.space import SearchSpace
 from retiarii.terminal import joined, plain, visible_line
-from retiarii.trial import TrialState
+from retiarii.trial import DEFAULT, TrialState, pareto_front
 
 if TYPE_CHECKING:
     from retiarii.storage import ExperimentRecord, FailureReason, Store
     from retiarii.trial import Trial, TrialFiles
 
 _MAX_REASONS = 8
+_MAX_FRONT = 20
 
 
 def show(
@@ -101,7 +104,10 @@ def _print(store: Store, record: ExperimentRecord, top_k: int, out: Console) -> 
     if epochs:
         sections.append(supernet_section(epochs, best[0].architecture if best else None))
     if best:
-        sections.append(_best(best))
+        sections.append(_ranked("Best trials", best, record))
+    if len(record.objectives) > 1 and best:
+        front = pareto_front(store.iter_trials(record.id, states=[TrialState.COMPLETED]), record.objectives)
+        sections.append(_ranked(f"Pareto front ({counted(len(front), 'trial')})", front[:_MAX_FRONT], record))
     if running:
         sections.append(_running(running, is_running=is_running))
     if reasons:
@@ -119,18 +125,29 @@ def _header(store: Store, record: ExperimentRecord, *, is_running: bool) -> Rend
     table.columns[0].style = LABEL_STYLE
     rows = {
         "id": record.id,
-        "strategy": f"{visible_line(record.strategy)}  ({record.direction.value}, seed {record.seed})",
+        "strategy": f"{visible_line(record.strategy)}  ({_aim(record)}, seed {record.seed})",
         "trials": _counts(seen_counts(store, record)),
         "time": _times(record),
         "process": visible_line(f"{record.pid} on {record.host}") if is_running else "",
         "message": _message(record, state, store.command(f"resume {record.id}")),
         "kept in": visible_line(store.where),
         "weights": visible_line(_weights(store.trial_files(record.id))),
+        "disk": _disk(store.trial_files(record.id)),
     }
     for name, text in rows.items():
         if text:
             table.add_row(name, plain(text))
     return Group(title, table)
+
+
+def _aim(record: ExperimentRecord) -> str:
+    is_plain = record.objectives.names == (DEFAULT,)
+    return record.direction.value if is_plain else visible_line(str(record.objectives))
+
+
+def _disk(files: TrialFiles) -> str:
+    taken = files.size_bytes()
+    return f"{size_text(taken)} of files of trials" if taken else ""
 
 
 def _times(record: ExperimentRecord) -> str:
@@ -164,22 +181,28 @@ def _print_space(record: ExperimentRecord, out: Console) -> None:
     out.print(plain(SearchSpace.from_json(record.space).describe()), soft_wrap=True)
 
 
-def _best(best: list[Trial]) -> RenderableType:
-    table = plain_table("trial", "metric", "time", "architecture", right=("trial", "metric", "time"))
-    for trial in best:
+def _ranked(title: str, trials: list[Trial], record: ExperimentRecord) -> RenderableType:
+    """Return a table of finished trials with all objectives, and with fidelities where there are any."""
+    names = record.objectives.names
+    shown = ("metric",) if names == (DEFAULT,) else tuple(visible_line(name) for name in names)
+    given = ("given",) if any(trial.fidelity for trial in trials) else ()
+    table = plain_table("trial", *shown, *given, "time", "architecture", right=("trial", *shown, "time"))
+    for trial in trials:
+        metrics = trial.metrics or {}
         table.add_row(
             str(trial.number),
-            plain(number_text(trial.metric), style="bold"),
+            *(plain(number_text(metrics.get(name)), style="" if place else "bold") for place, name in enumerate(names)),
+            *([plain(visible_line(str(trial.fidelity)))] if given else []),
             duration_text(trial.duration_s),
-            plain(architecture_text(trial.architecture)),
+            plain(("" if trial.is_feasible else "(infeasible) ") + architecture_text(trial.architecture)),
         )
-    return Group(heading("Best trials"), table)
+    return Group(heading(title), table)
 
 
 def _running(running: list[Trial], *, is_running: bool) -> RenderableType:
     table = plain_table("trial", "since", "device", "last", "architecture", right=("trial", "since", "last"))
     for trial in running:
-        last = trial.intermediates[-1].get("default") if trial.intermediates else None
+        last = trial.intermediates[-1].get(trial.objective) if trial.intermediates else None
         since = time.time() - trial.started if trial.started is not None and is_running else None
         architecture = plain(architecture_text(trial.architecture))
         table.add_row(

@@ -58,6 +58,14 @@ def number_text(value: float | None) -> str:
     return f"{value:.4f}" if value == 0 or 0.01 <= abs(value) < 1000 else f"{value:.6g}"
 
 
+def size_text(size_bytes: int) -> str:
+    """Return an amount of memory or disk in one unit."""
+    size, units = float(size_bytes), ["B", "KB", "MB", "GB", "TB"]
+    while size >= 1000 and len(units) > 1:
+        size, units = size / 1000, units[1:]
+    return f"{size:.3g} {units[0]}"
+
+
 def duration_text(seconds: float | None) -> str:
     """Return a duration as one or two units: ``0.52 s``, ``14 s``, ``3 min 20 s``, ``2 h 5 min``, ``3 d 4 h``."""
     if seconds is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,8 @@ def print_trial(trial: Trial, out: Console, folder: Path | None = None) -> None:
     out.print(joined((f"Trial {trial.number}", "bold"), "  ", state, took))
     if trial.metrics is not None:
         out.print(plain(_metrics_text(trial.metrics)))
+    for line in _circumstances(trial):
+        out.print(plain(visible_line(line)), soft_wrap=True)
     if folder is not None:
         out.print(plain(visible_line(f"files in {folder}")), soft_wrap=True)
     _print_architecture(trial, out)
@@ -44,6 +47,17 @@ def print_trial(trial: Trial, out: Console, folder: Path | None = None) -> None:
         out.print()
         out.print(heading("Last output"))
         out.print(coloured(trial.output.rstrip()), soft_wrap=True)
+
+
+def _circumstances(trial: Trial) -> Iterator[str]:
+    if trial.fidelity:
+        yield f"given {trial.fidelity}"
+    if trial.parent is not None:
+        yield f"continues trial {trial.parent}"
+    if not trial.is_feasible:
+        yield "infeasible: its metrics break a constraint"
+    if trial.reason:
+        yield f"pruned: {trial.reason}"
 
 
 def _print_architecture(trial: Trial, out: Console) -> None:

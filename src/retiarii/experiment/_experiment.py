@@ -328,15 +328,22 @@ class RetiariiExperiment:
         is_running = store.is_running(record.id)
         return [trial.seen(is_running=is_running) for trial in store.list_trials(record.id)]
 
-    def top_trials(self, top_k: int = 1, optimize_mode: str | None = None) -> list[Trial]:
+    def top_trials(self, top_k: int = 1, optimize_mode: str | None = None, *, by: str | None = None) -> list[Trial]:
         """Return the best completed trials, best first; of equal ones the earlier.
+
+        Trials that keep the constraints on metrics come before all that break one.
+
+        Args:
+            top_k: How many at most.
+            optimize_mode: ``"maximize"`` or ``"minimize"``; None for the experiment's own.
+            by: The metric to rank by; None for the first objective. `pareto_front` goes by all of them.
 
         Raises:
             ExperimentError: The experiment has not run.
-            ConfigError: ``top_k`` or ``optimize_mode`` is impossible.
+            ConfigError: An argument is impossible.
         """
         store, record = self._opened()
-        return best_trials(store, record, top_k, optimize_mode)
+        return best_trials(store, record, top_k, optimize_mode, by)
 
     def pareto_front(self) -> list[Trial]:
         """Return the trials that no other trial dominates, best first by the first objective.
@@ -365,7 +372,7 @@ class RetiariiExperiment:
         completed = store.iter_trials(record.id, states=[TrialState.COMPLETED])
         return hypervolume(completed, record.objectives, reference)
 
-    def top_hyperparameters(self, top_k: int = 1, optimize_mode: str | None = None) -> list[dict[str, Any]]:
+    def top_hyperparameters(self, top_k: int | None = 1, optimize_mode: str | None = None) -> list[dict[str, Any]]:
         """Return what is chosen for the evaluator's arguments, for each model of `export_top_models` in its order.
 
         ``evaluator.fix(hyperparameters)`` gives the evaluator with these arguments.
@@ -382,11 +389,11 @@ class RetiariiExperiment:
         trials = self._completed(top_k, optimize_mode)
         return [trial.architecture.restricted(of_evaluator).to_json() for trial in trials]
 
-    def _completed(self, top_k: int, optimize_mode: str | None) -> list[Trial]:
-        """Return the best trials, once a search that `start` began has ended."""
+    def _completed(self, top_k: int | None, optimize_mode: str | None) -> list[Trial]:
+        """Return the best trials, or the Pareto front for None, once a search that `start` began has ended."""
         if self._thread is not threading.current_thread():  # a callback of the search would wait for itself
             self.wait()
-        trials = self.top_trials(top_k, optimize_mode)
+        trials = self.pareto_front() if top_k is None else self.top_trials(top_k, optimize_mode)
         if not trials:
             store, record = self._opened()
             is_one_shot = is_a(self.strategy, _ONE_SHOT)
@@ -395,7 +402,7 @@ class RetiariiExperiment:
 
     def export_top_models(
         self,
-        top_k: int = 1,
+        top_k: int | None = 1,
         optimize_mode: str | None = None,
         formatter: str = "dict",
         *,
@@ -404,7 +411,7 @@ class RetiariiExperiment:
         """Export the best architectures; waits for the end of a search that `start` began.
 
         Args:
-            top_k: How many; fewer are returned where fewer trials completed.
+            top_k: How many; fewer are returned where fewer trials completed. None for those of the Pareto front.
             optimize_mode: ``"maximize"`` or ``"minimize"``; None for the experiment's own.
             formatter: ``"dict"`` for the model's choices as plain data, which `fixed_arch`, `freeze` and JSON files
                 take (`top_hyperparameters` has what is chosen for the evaluator); ``"instance"`` for networks, with

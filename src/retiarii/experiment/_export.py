@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import heapq
 from typing import Any
 
 from retiarii.errors import ConfigError
 from retiarii.space import Architecture
 from retiarii.storage import ExperimentRecord, Store
-from retiarii.trial import Direction, Trial
+from retiarii.trial import Direction, Objective, Objectives, Trial, TrialState
 
 FORMATTERS = ("dict", "instance", "code", "graph")
 
@@ -27,19 +28,43 @@ def check_format(formatter: Any, *, weights: bool) -> None:
         )
 
 
-def best_trials(store: Store, record: ExperimentRecord, top_k: Any, optimize_mode: Any) -> list[Trial]:
-    """Return the best completed trials, best first.
+def best_trials(
+    store: Store, record: ExperimentRecord, top_k: Any, optimize_mode: Any, by: str | None = None
+) -> list[Trial]:
+    """Return the best completed trials, feasible ones first, then by one metric, then the earlier.
+
+    Args:
+        store: Where the experiment is kept.
+        record: The experiment.
+        top_k: How many at most.
+        optimize_mode: Which metrics are better; None as in the search.
+        by: The metric; None for the first objective.
 
     Raises:
-        ConfigError: ``top_k`` or ``optimize_mode`` is impossible.
+        ConfigError: ``top_k``, ``optimize_mode`` or ``by`` is impossible.
     """
     if isinstance(top_k, bool) or not isinstance(top_k, int) or top_k < 1:
         raise ConfigError(f"top_k is {top_k!r}, expected a whole number, 1 or more.")
     try:
-        direction = record.direction if optimize_mode is None else Direction(optimize_mode)
+        given = None if optimize_mode is None else Direction(optimize_mode)
     except ValueError:
         raise ConfigError(f"optimize_mode is {optimize_mode!r}, expected 'maximize' or 'minimize'.") from None
-    return store.best_trials(record.id, top_k, direction)
+    if by is None or by == record.objectives.primary.metric:
+        return store.best_trials(record.id, top_k, given or record.direction)
+    ranking = Objectives((Objective(by, given or _direction_of(by, record.objectives)),))
+    completed = store.iter_trials(record.id, states=[TrialState.COMPLETED])
+    keyed = ((key, trial) for trial in completed if (key := ranking.rank(trial)) is not None)
+    return [trial for _, trial in heapq.nsmallest(top_k, keyed, key=lambda pair: pair[0])]
+
+
+def _direction_of(metric: str, objectives: Objectives) -> Direction:
+    for objective in objectives:
+        if objective.metric == metric:
+            return objective.direction
+    raise ConfigError(
+        f"by is {metric!r}, which is none of the objectives {list(objectives.names)}. Name one of them, or say with "
+        "optimize_mode which values are better."
+    )
 
 
 def nothing_to_export(store: Store, record: ExperimentRecord, *, is_one_shot: bool) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import shutil
 from collections.abc import Collection
@@ -18,6 +19,13 @@ SPARE = "spare"
 """An empty folder among those of the trials, which the next trial takes over."""
 
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,17}")
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.lstat().st_size
+    except OSError:  # it was removed meanwhile
+        return 0
 
 
 class TrialFiles:
@@ -54,6 +62,11 @@ class TrialFiles:
         except FileNotFoundError:
             return []
         return sorted(int(name) for name in names if _NUMBER.fullmatch(name))
+
+    def size_bytes(self, number: int | None = None) -> int:
+        """Return how much room the files take, of one trial or of all; links are not followed."""
+        folder = self.root if number is None else self.folder(number)
+        return sum(_size(Path(where, name)) for where, _, names in os.walk(folder) for name in names)
 
     def remove(self, number: int) -> None:
         """Remove the folder of a trial, if it is there; what cannot be removed is left, with a warning."""
