@@ -1,16 +1,22 @@
 """The tables of a store: made where there are none, and brought from earlier versions to the one of today.
 
-Version 1 had no checksums: its rows get theirs as they are found.
+An upgrade is one transaction. It puts the old tables aside, makes new ones, copies row by row, and drops the old ones;
+whatever ends it before, ``kill -9`` included, leaves the store as it was. (`retiarii.storage._versions` has what
+changes in the rows.) Adding columns in place would put them behind the long texts, and every row has to be written
+anyway, for its checksum covers the new columns.
 """
 
 from __future__ import annotations
 
+import logging
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from sqlalchemy import Column, Connection, Table, insert, inspect, select, text, update
+from sqlalchemy import Connection, column, insert, inspect, select, table, text, update
 
-from retiarii.storage._rows import CHECKSUMS
+from retiarii.errors import StorageError
+from retiarii.storage._artefacts import is_id
 from retiarii.storage._schema import (
     METADATA,
     SCHEMA_VERSION,
@@ -21,25 +27,37 @@ from retiarii.storage._schema import (
     is_older,
     no_store,
 )
+from retiarii.storage._versions import upgraded
+
+if TYPE_CHECKING:
+    from alembic.operations import Operations
+
+logger = logging.getLogger(__name__)
+
+_CHUNK = 1000
+_ASIDE = "old_"
 
 
-def prepare(connection: Connection, where: str, *, create: bool) -> None:
+def prepare(connection: Connection, where: str, *, create: bool, is_held: Callable[[str], bool]) -> None:
     """Make the tables in an empty database, or bring those that are there to this version.
 
     Args:
         connection: In a transaction that no other process can interleave with.
         where: What messages call the store.
         create: Whether to make the tables where there are none.
+        is_held: Tells whether a process is running an experiment.
 
     Raises:
         NotFoundError: There are no tables and ``create`` is false.
         CorruptStoreError: The tables found are of a later version, incomplete, or not ours.
+        StorageError: The store is of an earlier version, and an experiment in it is being run.
     """
     found = set(inspect(connection).get_table_names())
     if check_tables(found, where, shared=connection.dialect.name != "sqlite"):
         versions = [row.version for row in connection.execute(select(SCHEMA_VERSION.c.version))]
         if is_older(versions):
-            _upgrade(connection)
+            _check_idle(connection, where, is_held)
+            _upgrade(connection, versions[0], where)
         else:
             check_version(versions, where)
         return
@@ -49,18 +67,48 @@ def prepare(connection: Connection, where: str, *, create: bool) -> None:
     connection.execute(insert(SCHEMA_VERSION), [{"version": VERSION, "created": time.time()}])
 
 
-def _upgrade(connection: Connection) -> None:
-    for table in TABLES_OF_ROWS:
-        for column in table.columns:
-            if column.name.endswith("checksum"):
-                connection.execute(text(f"ALTER TABLE {table.name} ADD COLUMN {column.name} BIGINT"))
-        _fill(connection, table)
+def _upgrade(connection: Connection, version: int, where: str) -> None:
+    logger.info("The store %s has the schema %d and is brought to %d.", where, version, VERSION)
+    operations = _operations(connection)
+    operations.drop_index("trials_by_state", table_name="trials", if_exists=True)
+    for made in TABLES_OF_ROWS:
+        operations.rename_table(made.name, f"{_ASIDE}{made.name}")
+    METADATA.create_all(connection)
+    for made in TABLES_OF_ROWS:  # parents first
+        _copy(connection, version, made.name)
+    for made in reversed(TABLES_OF_ROWS):
+        operations.drop_table(f"{_ASIDE}{made.name}")
     connection.execute(update(SCHEMA_VERSION).values(version=VERSION))
 
 
-def _fill(connection: Connection, table: Table) -> None:
-    key: list[Column[Any]] = list(table.primary_key)
-    for values in connection.execute(select(*key)).all():
-        is_this = [column == value for column, value in zip(key, values, strict=True)]
-        row = dict(connection.execute(select(table).where(*is_this)).mappings().one())
-        connection.execute(update(table).where(*is_this).values(CHECKSUMS[table.name](row)))
+def _operations(connection: Connection) -> Operations:
+    from alembic.migration import MigrationContext  # a tenth of a second that only stores of earlier versions need
+    from alembic.operations import Operations
+
+    return Operations(MigrationContext.configure(connection))
+
+
+def _copy(connection: Connection, version: int, name: str) -> None:
+    rows = connection.execute(text(f"SELECT * FROM {_ASIDE}{name}"), execution_options={"stream_results": True})
+    for chunk in rows.mappings().partitions(_CHUNK):
+        new = [upgraded(version, name, row) for row in chunk]
+        untyped = table(name, *(column(key) for key in new[0]))  # a damaged value is copied as it is
+        connection.execute(insert(untyped), new)
+
+
+def _check_idle(connection: Connection, where: str, is_held: Callable[[str], bool]) -> None:
+    """Refuse to change the tables beneath a process that runs the earlier version."""
+    for experiment_id, pid, host in connection.execute(text("SELECT id, pid, host FROM experiments")):
+        if is_id(experiment_id) and _is_run(experiment_id, is_held):
+            raise StorageError(
+                f"The store {where} was written by an earlier version of retiarii, and its experiment "
+                f"{experiment_id!r} is being run by process {pid} on host {host!r}. Wait for its end, or stop it, then "
+                "open the store again to bring it to this version."
+            )
+
+
+def _is_run(experiment_id: str, is_held: Callable[[str], bool]) -> bool:
+    try:
+        return is_held(experiment_id)
+    except StorageError:  # its folder is a link: no process can have taken the lock
+        return False

@@ -39,7 +39,7 @@ class PostgreSQLBackend(Backend):
         """See `Backend.prepare`."""
         with self.writing() as connection:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _lock_key("schema")})
-            _migration.prepare(connection, str(self.location), create=create)
+            _migration.prepare(connection, str(self.location), create=create, is_held=self.is_held)
 
     def verify(self) -> None:
         """See `Backend.verify`; a server does not lose its tables without an error."""

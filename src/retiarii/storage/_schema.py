@@ -144,7 +144,7 @@ def check_tables(found: set[str], where: str, *, shared: bool) -> bool:
 
 def is_older(versions: list[int]) -> bool:
     """Return whether a store has an earlier version, which `prepare` brings to this one."""
-    return versions == [1]
+    return len(versions) == 1 and isinstance(versions[0], int) and 1 <= versions[0] < VERSION
 
 
 def check_version(versions: list[int], where: str) -> None:

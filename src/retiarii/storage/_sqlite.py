@@ -74,7 +74,7 @@ class SQLiteBackend(Backend):
                 return
         self._file.remember()
         with self.writing() as connection:
-            _migration.prepare(connection, str(self.path), create=create)
+            _migration.prepare(connection, str(self.path), create=create, is_held=self.is_held)
 
     def check(self, *, in_full: bool = False) -> None:
         """See `Backend.check`: 1 ms per MB, in full 3 ms, so it is not done whenever somebody only reads."""

@@ -1,0 +1,85 @@
+"""Earlier schemas: which columns their checksums covered, and what their rows became in the version after.
+
+Nothing here follows the code of today, so that a store of any age can be read when the tables change again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+from retiarii.storage._checksum import checksum
+from retiarii.storage._rows import CHECKSUMS
+from retiarii.storage._schema import VERSION
+
+Columns: TypeAlias = "dict[str, Any]"
+
+DAMAGED = -1
+"""The checksum of a row that was damaged before the upgrade: no row has it, so the row stays damaged."""
+
+_REPORTS_2 = ("experiment_id", "number", "step", "time", "metrics")
+_EPOCHS_2 = ("experiment_id", "number", "time", "metrics", "record")
+_TEXTS_2 = ("experiment_id", "number", "traceback", "output")
+_TRIALS_2 = (
+    *("experiment_id", "number", "state", "metric", "told_before", "finish_order", "started", "ended", "device"),
+    *("key", "architecture", "metrics", "failure_kind", "failure_message"),
+)
+_EXPERIMENTS_2 = (
+    *("id", "name", "state", "direction", "seed", "strategy", "created", "updated", "pid", "host", "version"),
+    *("message", "stop_requested", "config", "space"),
+)
+_COVERED: dict[int, dict[str, dict[str, tuple[str, ...]]]] = {
+    1: {},  # it had no checksums: its rows get theirs as they are found
+    2: {
+        "experiments": {"checksum": _EXPERIMENTS_2},
+        "trials": {"checksum": _TRIALS_2, "texts_checksum": _TEXTS_2},
+        "intermediates": {"checksum": _REPORTS_2},
+        "epochs": {"checksum": _EPOCHS_2},
+    },
+}
+
+
+def upgraded(version: int, table: str, row: Mapping[str, Any]) -> Columns:
+    """Return a row of an earlier version as a row of this one, with new checksums.
+
+    Args:
+        version: The earlier version.
+        table: The name of the table.
+        row: Its columns, just as the database gives them.
+    """
+    columns = dict(row)
+    for step in range(version, VERSION):
+        columns = _STEPS.get((step, table), dict)(columns)
+    checks = CHECKSUMS[table](columns)
+    for name, covered in _COVERED[version].get(table, {}).items():
+        if row[name] != _check_of(table, name, [row[column] for column in covered]):
+            checks[name] = DAMAGED
+    return {**columns, **checks}
+
+
+def _check_of(table: str, name: str, values: list[Any]) -> int | None:
+    if name == "texts_checksum" and values[2:] == [None, ""]:
+        return None
+    if table == "experiments":
+        place = _EXPERIMENTS_2.index("stop_requested")
+        values[place] = bool(values[place])  # SQLite gives back a number
+    return checksum(*values)
+
+
+def _experiment_2_to_3(row: Columns) -> Columns:
+    """Turn the direction of the default metric into a list of objectives."""
+    direction = row.pop("direction")
+    return {**row, "objectives": json.dumps([["default", str(direction)]], separators=(",", ":"))}
+
+
+def _trial_2_to_3(row: Columns) -> Columns:
+    """Add what trials had not: fidelity, parent, constraints and the reason of pruning."""
+    return {**row, "fidelity": None, "parent": None, "violation": 0.0, "reason": None}
+
+
+_STEPS: dict[tuple[int, str], Callable[[Columns], Columns]] = {
+    (2, "experiments"): _experiment_2_to_3,
+    (2, "trials"): _trial_2_to_3,
+}
+"""By version and table, how a row becomes one of the next version where the columns differ."""
