@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, event
 
-from retiarii.errors import CorruptStoreError, ExperimentBusyError, StorageError, StoreFullError
+from retiarii.errors import CorruptStoreError, StorageError, StoreFullError
 from retiarii.space import SearchSpace
 from retiarii.storage import Intermediate, open_store
 from retiarii.storage._schema import VERSION
@@ -185,7 +185,7 @@ def test_a_store_of_an_earlier_version_that_is_in_use_is_left_alone(tmp_path):
 @pytest.mark.parametrize(
     "change",
     [
-        "UPDATE trials SET architecture = '{\"op\":\"conv\",\"width\":4}' WHERE number = 3",
+        'UPDATE trials SET architecture = \'{"op":"conv","width":4}\' WHERE number = 3',
         "UPDATE trials SET metric = 0.99, metrics = '{\"default\":0.99}' WHERE number = 1",
         "UPDATE trials SET output = '' WHERE number = 2",
         "UPDATE trials SET output = '', traceback = NULL WHERE number = 2",
