@@ -29,10 +29,12 @@ class Evaluator(ABC):
 
     A subclass implements ``evaluate(self, model)``, or ``evaluate(self, model, context)`` to be given a `TrialContext`:
     the trial's number, seed, device, fidelity and folders. It should leave the evaluator as it was, because one object
-    evaluates many models, one after another. Choices among its arguments (a `retiarii.nn.pytorch.ValueChoice`, or arithmetic on
-    some) are searched jointly with the architecture: those in its attributes, those in lists, tuples, dicts and traced
-    objects that its attributes hold, and those in its own arguments if its class is decorated with `retiarii.trace`. A
-    decision is shared with the model by its label.
+    evaluates many models, one after another.
+
+    Choices among its arguments (a `retiarii.nn.pytorch.ValueChoice`, or arithmetic on some) are searched jointly with
+    the architecture: those in its attributes, those in lists, tuples, dicts and traced objects that its attributes
+    hold, and those in its own arguments if its class is decorated with `retiarii.trace`. A decision is shared with the
+    model by its label.
 
     Attributes:
         direction: Which metrics are better, where the evaluator knows: larger or smaller ones.

@@ -114,6 +114,9 @@ class RetiariiExeConfig(_Checked):
         max_failures: Give up when this many trials failed and none succeeded; None never gives up early.
         keep_checkpoints: Of how many trials files are kept, those with the best metrics: the weights, and all else that
             they wrote into their folder (``retiarii.output_dir()``). Files of other trials are removed at their end.
+        checkpoint_limit: How much room the files of finished trials may take, in bytes or as ``"4GB"``; None for any
+            amount. Those of the best trials and of the parents of running ones stay all the same. Beyond it, strategies
+            that continue trials (`ASHA`, `Hyperband`) lose the checkpoints of the worst.
         optimize_mode: ``"maximize"`` or ``"minimize"`` the default metric; a strategy's own ``optimize_mode`` wins.
             None takes what the evaluator knows (`Regression` minimizes), else ``"maximize"``.
         objectives: The metrics to improve, with their directions: ``{"accuracy": "maximize", "params": "minimize"}``.
@@ -153,6 +156,7 @@ class RetiariiExeConfig(_Checked):
     trial_gpu_number: int | None = None
     max_failures: int | None = 20
     keep_checkpoints: int = 1
+    checkpoint_limit: str | float | None = "10GB"
     optimize_mode: str | None = None
     objectives: Mapping[str, str] | None = None
     constraints: Sequence[Constraint] = ()
@@ -214,6 +218,7 @@ class RetiariiExeConfig(_Checked):
         parse_duration(self.max_experiment_duration, name="max_experiment_duration")
         parse_duration(self.max_trial_duration, name="max_trial_duration")
         parse_size(self.trial_memory_limit, name="trial_memory_limit")
+        parse_size(self.checkpoint_limit, name="checkpoint_limit")
         if self.training_service.platform == "in_process":
             self._validate_in_process()
 

@@ -2,54 +2,97 @@
 
 from __future__ import annotations
 
+import logging
+import math
 from collections.abc import Sequence
 
 from retiarii.experiment._callbacks import Callback
 from retiarii.experiment._config import RetiariiExeConfig
+from retiarii.experiment._duration import parse_size
 from retiarii.strategy import Search
 from retiarii.trial import Trial, TrialFiles
+
+logger = logging.getLogger(__name__)
+
+_LAST = (math.inf, math.inf, 0)  # the rank of a trial that has no metric to compare
 
 
 class KeptFiles(Callback):
     """Removes the folder of each trial that is not, or no longer, needed.
 
     Needed are those of the best trials, those that the search may continue, and those that running trials continue.
-    It is told of trials after they are stored, so that a process that is killed at any instant leaves at most a few
-    folders too many, which the next run removes.
+    Where the files that the search may continue take more room than they may, those of the worst trials go, and the
+    search is told. It is told of trials after they are stored, so that a process that is killed at any instant leaves
+    at most a few folders too many, which the next run removes.
 
     Args:
         files: The folders.
-        config: Says how many of the best trials keep theirs.
+        config: ``keep_checkpoints``, of how many trials, and ``checkpoint_limit``, of what size.
         search: The running search.
     """
 
     def __init__(self, files: TrialFiles, config: RetiariiExeConfig, search: Search) -> None:
         self._files, self._count, self._search = files, config.keep_checkpoints, search
+        self._limit = parse_size(config.checkpoint_limit, name="checkpoint_limit")
         self._best: list[tuple[float, float, int]] = []  # best first, as in Store.best_trials
-        self._kept: set[int] = set()  # finished trials whose folders are there
+        self._ranks: dict[int, tuple[float, float, int]] = {}  # of finished trials whose folders are there
+        self._sizes: dict[int, int] = {}
 
     def on_experiment_start(self, trials: Sequence[Trial]) -> None:
         """Begin with what earlier runs left: files of trials that were interrupted go, for they start anew."""
-        self._best = sorted(filter(None, map(self._search.objectives.rank, trials)))[: self._count]
+        ranks = {trial.number: self._search.objectives.rank(trial) for trial in trials}
+        self._best = sorted(rank for rank in ranks.values() if rank is not None)[: self._count]
+        self._forget_lost()
         self.sweep()
-        self._kept = set(self._files.numbers())
+        for number in self._files.numbers():
+            self._note(number, ranks.get(number))
 
     def on_trial_end(self, trial: Trial) -> None:
         """Let the trial's files take their place, and remove those that are not needed any more."""
         rank = self._search.objectives.rank(trial)
         if rank is not None:
             self._best = sorted([*self._best, rank])[: self._count]
-        self._kept.add(trial.number)
+        self._note(trial.number, rank)
         needed = self._needed()
-        for number in self._kept - needed:
-            self._files.remove(number)
-        self._kept &= needed
+        for number in self._ranks.keys() - needed:
+            self._drop(number)
+        self._make_room()
 
     def sweep(self) -> None:
         """Remove the folders of all trials that are not needed, once nothing runs any more."""
         self._files.keep_only(self._needed())
 
     def _needed(self) -> set[int]:
-        best = {number for _, _, number in self._best}
-        parents = {proposal.parent for proposal in self._search.pending.values() if proposal.parent is not None}
-        return best | parents | set(self._search.continuable)
+        return self._protected() | set(self._search.continuable)
+
+    def _protected(self) -> set[int]:
+        """Return the trials whose files stay, however much room they take."""
+        parents = (proposal.parent for proposal in self._search.pending.values())
+        return {number for _, _, number in self._best} | {number for number in parents if number is not None}
+
+    def _note(self, number: int, rank: tuple[float, float, int] | None) -> None:
+        if self._files.kept(number) is not None:
+            self._ranks[number] = rank or _LAST
+            self._sizes[number] = self._files.size_bytes(number) if self._limit is not None else 0
+
+    def _drop(self, number: int) -> None:
+        self._files.remove(number)
+        del self._ranks[number], self._sizes[number]
+
+    def _make_room(self) -> None:
+        """Remove what the search may continue, the worst first, until all files take no more room than they may."""
+        if self._limit is None or sum(self._sizes.values()) <= self._limit:
+            return
+        protected = self._protected()
+        for number in sorted(self._ranks.keys() - protected, key=self._ranks.__getitem__, reverse=True):
+            logger.info("The files of trial %d go: more than checkpoint_limit are kept to continue trials.", number)
+            self._drop(number)
+            self._search.forget_checkpoint(number)
+            if sum(self._sizes.values()) <= self._limit:
+                return
+
+    def _forget_lost(self) -> None:
+        """Tell the search which files an earlier run removed to make room; few searches continue trials."""
+        for number in list(self._search.continuable):
+            if self._files.kept(number) is None:
+                self._search.forget_checkpoint(number)
