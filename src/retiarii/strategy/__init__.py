@@ -1,6 +1,7 @@
 """Multi-trial search strategies: which architecture to try next.
 
-A `Strategy` is a recipe (`Random`, `GridSearch`, `RegularizedEvolution`); ``strategy.search(space)`` starts a `Search`.
+A `Strategy` is a recipe (`Random`, `GridSearch`, `RegularizedEvolution`, `NSGA2`, `ASHA`, `Hyperband`, `MedianStop`,
+`Given`); ``strategy.search(space)`` starts a `Search`.
 It makes proposals (`Search.ask`), which are architectures with the training that each is given, and learns from their
 results (`Search.tell`) until `SearchExhausted`. An experiment runs that loop with trials in isolated processes; it is
 just as well yours:
@@ -29,21 +30,29 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from retiarii._lazy import lazy_attributes
+from retiarii.strategy._asha import ASHA, ASHASearch
 from retiarii.strategy._evolution import EvolutionSearch, RegularizedEvolution
 from retiarii.strategy._given import Given, GivenSearch
 from retiarii.strategy._grid import GridEnumeration, GridSearch
+from retiarii.strategy._hyperband import Hyperband, HyperbandSearch
+from retiarii.strategy._median_stop import MedianStop, MedianStopSearch
+from retiarii.strategy._nsga2 import NSGA2, NSGA2Search
 from retiarii.strategy._random import Random, RandomSearch
 from retiarii.strategy._search import Search
 from retiarii.strategy._strategy import Strategy
+from retiarii.strategy._wrapper import SearchWrapper
 from retiarii.trial import BaseStrategy
 
 if TYPE_CHECKING:
     from retiarii.oneshot import DARTS, ENAS, PCDARTS, DrNAS, GumbelDARTS, OneShotStrategy, Proxyless, RandomOneShot
 
 __all__ = [
+    "ASHA",
     "DARTS",
     "ENAS",
+    "NSGA2",
     "PCDARTS",
+    "ASHASearch",
     "BaseStrategy",
     "DrNAS",
     "EvolutionSearch",
@@ -52,6 +61,11 @@ __all__ = [
     "GridEnumeration",
     "GridSearch",
     "GumbelDARTS",
+    "Hyperband",
+    "HyperbandSearch",
+    "MedianStop",
+    "MedianStopSearch",
+    "NSGA2Search",
     "OneShotStrategy",
     "Proxyless",
     "Random",
@@ -59,6 +73,7 @@ __all__ = [
     "RandomSearch",
     "RegularizedEvolution",
     "Search",
+    "SearchWrapper",
     "Strategy",
 ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -45,6 +46,30 @@ def check_probability(owner: object, name: str) -> None:
     value = getattr(owner, name)
     fits = value is None or (isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= 1)
     _check(owner, name, fits, "None or a number above 0 and up to 1")
+
+
+def check_amounts(owner: object, low: str, high: str) -> None:
+    """Check that two options are finite numbers above 0, the second not smaller than the first.
+
+    Raises:
+        ConfigError: They are not.
+    """
+    for name in (low, high):
+        value = getattr(owner, name)
+        fits = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < math.inf
+        _check(owner, name, fits, "a finite number above 0")
+    smallest = getattr(owner, low)
+    _check(owner, high, getattr(owner, high) >= smallest, f"at least {low}, which is {smallest}")
+
+
+def check_name(owner: object, name: str) -> None:
+    """Check that an option is a text that is not empty.
+
+    Raises:
+        ConfigError: It is not.
+    """
+    value = getattr(owner, name)
+    _check(owner, name, isinstance(value, str) and bool(value), "a text that is not empty")
 
 
 def check_one_of(owner: object, name: str, allowed: Sequence[Any]) -> None:

@@ -1,0 +1,149 @@
+"""`ASHA`: asynchronous successive halving, which gives more training to what does well with little."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+
+from retiarii.errors import SearchExhausted
+from retiarii.space import Architecture, SearchSpace, rng_for
+from retiarii.strategy._ladder import Rung, levels
+from retiarii.strategy._options import check_amounts, check_filter, check_flag, check_name, check_one_of, check_whole
+from retiarii.strategy._search import Search
+from retiarii.strategy._strategy import Strategy
+from retiarii.strategy._unseen import Unseen
+from retiarii.trial import Direction, Fidelity, Objectives, ObjectivesLike, Proposal, Trial
+
+
+@dataclass(frozen=True)
+class ASHA(Strategy):
+    """Asynchronous successive halving (ASHA): many architectures get little training, the best of them more.
+
+    Every architecture starts with ``min_fidelity``. Whenever a trial is among the best ``1 / reduction_factor`` of
+    those that finished with the same fidelity, it is promoted: a new trial continues it from its checkpoint up to
+    ``reduction_factor`` times the fidelity. No trial waits for another one.
+
+    The evaluator has to heed the fidelity, as those of `retiarii.evaluator.pytorch.lightning` do with ``"epochs"``.
+
+    Args:
+        fidelity: The name of what is given: ``"epochs"``, or what else the evaluator knows.
+        min_fidelity: What every architecture is given at first.
+        max_fidelity: What none is given more of.
+        reduction_factor: One in so many is promoted, to so many times the fidelity (the paper's eta).
+        optimize_mode: ``"maximize"`` or ``"minimize"``; None to leave the direction to the experiment.
+        model_filter: A constraint: only architectures for which it returns True are proposed.
+        dedup: Never start the same architecture twice.
+
+    Raises:
+        ConfigError: An option is not what it should be.
+
+    Reference:
+        Li et al., "A System for Massively Parallel Hyperparameter Tuning", MLSys 2020, arXiv:1810.05934, Algorithm 2
+        with early-stopping rate 0. Deviations: (1) trials that failed or were pruned are not counted in their rung.
+        (2) A trial whose checkpoint was removed to make room is not promoted (see ``checkpoint_limit``), but still
+        counts as promoted in its rung.
+    """
+
+    fidelity: str = "epochs"
+    min_fidelity: float = 1
+    max_fidelity: float = 27
+    reduction_factor: int = 3
+    optimize_mode: str | None = field(default=None, kw_only=True)
+    model_filter: Callable[[Architecture], bool] | None = field(default=None, kw_only=True)
+    dedup: bool = field(default=True, kw_only=True)
+
+    def __post_init__(self) -> None:
+        check_name(self, "fidelity")
+        check_amounts(self, "min_fidelity", "max_fidelity")
+        check_whole(self, "reduction_factor", 2)
+        check_one_of(self, "optimize_mode", [None, "maximize", "minimize"])
+        check_filter(self, "model_filter")
+        check_flag(self, "dedup")
+
+    @property
+    def direction(self) -> Direction | None:
+        """The direction that ``optimize_mode`` fixes."""
+        return None if self.optimize_mode is None else Direction(self.optimize_mode)
+
+    @property
+    def fidelities(self) -> Collection[str]:
+        """The one that is given."""
+        return (self.fidelity,)
+
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """The fidelities at which trials are compared, the lowest first."""
+        return levels(self.min_fidelity, self.max_fidelity, self.reduction_factor)
+
+    def search(
+        self, space: SearchSpace, *, seed: int = 0, objectives: ObjectivesLike = Direction.MAXIMIZE
+    ) -> ASHASearch:
+        """Start a search; see `Strategy.search`."""
+        return ASHASearch(self, space, seed=seed, objectives=Objectives.of(objectives).directed(self.direction))
+
+
+class ASHASearch(Search):
+    """A running `ASHA` search."""
+
+    def __init__(
+        self, options: ASHA, space: SearchSpace, *, seed: int = 0, objectives: ObjectivesLike = Direction.MAXIMIZE
+    ) -> None:
+        super().__init__(space, seed=seed, objectives=objectives)
+        if options.model_filter is not None:
+            self.space = self.space.constrained(options.model_filter)
+        self._name, self._levels = options.fidelity, options.levels
+        self._rungs = [Rung(options.reduction_factor) for _ in self._levels]
+        self._architectures: dict[int, Architecture] = {}  # of trials that may be promoted
+        self._unseen = Unseen(self.space, self.seed) if options.dedup else None
+
+    @property
+    def continuable(self) -> Collection[int]:
+        """All trials below the top that were not promoted yet."""
+        return self._architectures.keys()
+
+    def forget_checkpoint(self, number: int) -> None:
+        """Promote the trial no more."""
+        for rung in self._rungs:
+            if number in rung:
+                rung.forget(number)
+        self._architectures.pop(number, None)
+
+    def _propose(self, number: int) -> Proposal | None:
+        for level in reversed(range(len(self._levels) - 1)):
+            parent = self._rungs[level].promotable()
+            if parent is not None:
+                return Proposal(self._architectures[parent], self._given(level + 1), parent)
+        try:
+            return Proposal(self._new(number), self._given(0))
+        except SearchExhausted:
+            if self.pending:
+                return None  # one of them may yet be promoted
+            raise
+
+    def _new(self, number: int) -> Architecture:
+        rng = rng_for(self.seed, number)
+        if self._unseen is None:
+            return self.space.sample(rng)
+        return self._unseen.find(lambda: self.space.sample(rng))
+
+    def _given(self, level: int) -> Fidelity:
+        return Fidelity({self._name: self._levels[level]})
+
+    def _on_ask(self, proposal: Proposal) -> None:
+        if proposal.parent is not None:
+            self._rungs[self._level_of(proposal) - 1].promote(proposal.parent)
+            del self._architectures[proposal.parent]
+        elif self._unseen is not None:
+            self._unseen.add(proposal.architecture)
+
+    def _on_tell(self, trial: Trial) -> None:
+        fitness = self.fitness(trial)
+        if fitness is None:
+            return
+        level = self._level_of(trial)
+        self._rungs[level].add(trial.number, fitness)
+        if level < len(self._levels) - 1:
+            self._architectures[trial.number] = trial.architecture
+
+    def _level_of(self, given: Proposal | Trial) -> int:
+        return self._levels.index(given.fidelity[self._name])
