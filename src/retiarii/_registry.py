@@ -30,6 +30,19 @@ class Registry:
         """Return all names, those of other packages included."""
         return sorted({*self._builtin, *(point.name for point in entry_points(group=self.group))})
 
+    def check(self, name: str, *, setting: str | None = None) -> None:
+        """Check that a name is known, without loading anything.
+
+        Args:
+            name: The name.
+            setting: What messages call the place where the name was given; the kind if left out.
+
+        Raises:
+            ConfigError: There is no such name.
+        """
+        if name not in self.names():
+            raise ConfigError(f"{setting or self.kind} is {name!r}, expected one of {self.names()}.{self._near(name)}")
+
     def get(self, name: str, *, setting: str | None = None) -> Any:
         """Return the object of a name.
 
@@ -42,9 +55,8 @@ class Registry:
         """
         if name in self._builtin:
             return load(self._builtin[name])
-        found = list(entry_points(group=self.group, name=name)) if isinstance(name, str) and name else []
-        if not found:
-            raise ConfigError(f"{setting or self.kind} is {name!r}, expected one of {self.names()}.{self._near(name)}")
+        self.check(name, setting=setting)
+        found = list(entry_points(group=self.group, name=name))
         if len({point.value for point in found}) > 1:
             givers = ", ".join(sorted(point.value for point in found))
             raise ConfigError(f"Several packages give the {self.kind} {name!r}: {givers}. Uninstall all but one.")

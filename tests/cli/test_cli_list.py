@@ -10,7 +10,7 @@ def test_list_shows_the_newest_first(run, store):
 
 def test_list_as_json(run, store):
     killed, done = run("list", "--json").json
-    assert (done["id"], done["state"], done["seed"], done["direction"]) == ("aa11", "done", 0, "maximize")
+    assert (done["id"], done["state"], done["seed"], done["objectives"]) == ("aa11", "done", 0, {"default": "maximize"})
     assert done["trials"] == {"running": 0, "completed": 2, "failed": 2, "pruned": 0, "interrupted": 0}
     assert (done["best"]["number"], done["best"]["metric"]) == (1, 0.75)
     assert (killed["state"], killed["best"], killed["pid"]) == ("stopped", None, None)

@@ -8,7 +8,7 @@ import pytest
 
 from retiarii.space import Architecture
 from retiarii.storage import ExperimentRecord, open_store
-from retiarii.trial import Direction, Trial, TrialState
+from retiarii.trial import Objectives, Trial, TrialState
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,7 @@ def folder(tmp_path_factory):
             record = ExperimentRecord(
                 id=f"{number:08x}",
                 name="n" * 100,
-                direction=Direction.MAXIMIZE,
+                objectives=Objectives.of("maximize"),
                 seed=0,
                 strategy="s",
                 config={},

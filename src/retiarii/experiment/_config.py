@@ -16,6 +16,7 @@ from retiarii._lookup import is_a
 from retiarii.errors import ConfigError
 from retiarii.execution import Executor, Task
 from retiarii.experiment._duration import parse_duration, parse_size
+from retiarii.experiment._names import ENGINES, EXECUTORS
 from retiarii.space import Engine
 from retiarii.trial import Constraint, Direction, Objectives
 
@@ -205,7 +206,8 @@ class RetiariiExeConfig(_Checked):
         _one_of(self, "optimize_mode", [*(item.value for item in Direction), None])
         self._validate_objectives()
         _one_of(self, "log_level", LOG_LEVELS)
-        _is_a(self, "execution_engine", (str, Engine), "the name of an engine, or an Engine")
+        if not isinstance(self.execution_engine, Engine):
+            ENGINES.check(self.execution_engine, setting="execution_engine")
         _is_a(self, "experiment_name", (str, NoneType), "a text")
         if not is_a(self.storage, _STORE):
             _is_a(self, "storage", (str, Path, NoneType), "a path, a URL or a Store")
@@ -244,7 +246,7 @@ class RetiariiExeConfig(_Checked):
                 f"training_service is {service!r}, expected a TrainingServiceConfig. Change its attributes, as in "
                 "config.training_service.platform = 'local'."
             )
-        _is_a(service, "platform", (str,), "the name of an executor, such as 'local'")
+        EXECUTORS.check(service.platform, setting="training_service.platform")
         _at_least(service, "max_trial_number_per_gpu", 1)
         _is_a(service, "use_active_gpu", (bool, NoneType), "True, False or None")
         _numbers(service, "gpu_indices", 0, "a list of GPU numbers, for example [0, 1], or None for all")

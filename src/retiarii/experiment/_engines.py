@@ -5,23 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from retiarii._lookup import load
-from retiarii._registry import Registry
 from retiarii.errors import ConfigError
 from retiarii.evaluator import Evaluator
 from retiarii.experiment._config import RetiariiExeConfig
+from retiarii.experiment._names import ENGINES
 from retiarii.space import Architecture, Cost, Engine, SearchSpace
-
-ENGINES = Registry(
-    "execution engine",
-    {
-        "py": "retiarii.experiment.pytorch._engines:python_engine",
-        "base": "retiarii.experiment.pytorch._engines:graph_engine",
-        "oneshot": "retiarii.experiment.pytorch._engines:python_engine",
-    },
-    "retiarii.engines",
-)
-"""Functions ``(model, mutators, config, evaluator) -> Engine``, by the names that ``config.execution_engine`` takes."""
 
 
 class SpaceEngine(Engine):
@@ -72,11 +60,6 @@ def make_engine(model: Any, mutators: Sequence[Any], config: RetiariiExeConfig, 
     factory = ENGINES.get(name, setting="execution_engine")
     engine: Engine = factory(model, mutators, config, evaluator)
     return engine
-
-
-def graph_engine(model: Any, engine: Engine) -> Any:
-    """Return an engine that has graphs: the given one if it does, else a new one for the model."""
-    return load("retiarii.experiment.pytorch._engines:with_graphs")(model, engine)
 
 
 def joint_space(engine: Engine, evaluator: Evaluator) -> SearchSpace:

@@ -4,23 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeAlias
 
-from retiarii._registry import Registry
 from retiarii.errors import ConfigError
 from retiarii.execution import Executor, InProcessExecutor, Limits, Task, TemplateExecutor
 from retiarii.experiment._config import RetiariiExeConfig
 from retiarii.experiment._duration import parse_duration, parse_size
+from retiarii.experiment._names import EXECUTORS
 from retiarii.experiment._resources import Resources, allocate
 
 IN_PROCESS = "in_process"
-
-EXECUTORS = Registry(
-    "executor",
-    {"local": "retiarii.experiment._executors:local", IN_PROCESS: "retiarii.experiment._executors:in_process"},
-    "retiarii.executors",
-)
-"""Functions ``(task, settings) -> Executor``, by the names that ``config.training_service.platform`` takes."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +36,11 @@ class ExecutorSettings:
         """Return those of an experiment.
 
         Raises:
-            ConfigError: There is no such platform, or not as many GPUs as trials ask for.
+            ConfigError: There are not as many GPUs as trials ask for.
         """
         platform = config.training_service.platform
         if config.executor is not None:
             return cls(platform, config.executor)
-        EXECUTORS.get(platform, setting="training_service.platform")
         limits = Limits(
             timeout_s=parse_duration(config.max_trial_duration, name="max_trial_duration"),
             memory_bytes=parse_size(config.trial_memory_limit, name="trial_memory_limit"),
@@ -89,6 +80,3 @@ def local(task: Task, settings: ExecutorSettings) -> Executor:
 def in_process(task: Task, settings: ExecutorSettings) -> Executor:
     """Return the executor that runs trials in this process, one after the other."""
     return InProcessExecutor(task)
-
-
-ExecutorLike: TypeAlias = "Executor | Callable[[Task], Executor]"

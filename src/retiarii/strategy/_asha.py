@@ -132,7 +132,7 @@ class ASHASearch(Search):
     def _on_ask(self, proposal: Proposal) -> None:
         if proposal.parent is not None:
             self._rungs[self._level_of(proposal) - 1].promote(proposal.parent)
-            del self._architectures[proposal.parent]
+            self._architectures.pop(proposal.parent, None)
         elif self._unseen is not None:
             self._unseen.add(proposal.architecture)
 
@@ -142,7 +142,7 @@ class ASHASearch(Search):
             return
         level = self._level_of(trial)
         self._rungs[level].add(trial.number, fitness)
-        if level < len(self._levels) - 1:
+        if level < len(self._levels) - 1 and self._rungs[level].may_promote(trial.number):
             self._architectures[trial.number] = trial.architecture
 
     def _level_of(self, given: Proposal | Trial) -> int:

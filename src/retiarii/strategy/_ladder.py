@@ -41,16 +41,23 @@ class Rung:
         """The trials that may still be promoted."""
         return {number for number in self._fitness if number not in self._gone}
 
+    def may_promote(self, number: int) -> bool:
+        """Return whether a trial that has finished here may still be promoted."""
+        return number in self._fitness and number not in self._gone
+
     def add(self, number: int, fitness: Fitness) -> None:
-        """Note a trial that has finished here."""
+        """Note a trial that has finished here; in a replay it may have been promoted already."""
         self._fitness[number] = fitness
-        heapq.heappush(self._waiting, _key(number, fitness))
+        if number in self._gone:
+            bisect.insort(self._promoted, _key(number, fitness))
+        else:
+            heapq.heappush(self._waiting, _key(number, fitness))
 
     def promote(self, number: int) -> None:
         """Note that a trial of this rung was promoted."""
-        if number not in self._gone:
-            self._gone.add(number)
+        if number in self._fitness and number not in self._gone:
             bisect.insort(self._promoted, _key(number, self._fitness[number]))
+        self._gone.add(number)
 
     def forget(self, number: int) -> None:
         """Note that a trial cannot be promoted any more; it still counts among those it is compared with."""
