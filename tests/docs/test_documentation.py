@@ -125,4 +125,7 @@ def test_the_built_site_shows_code_where_pages_include_it(site):
     assert any(code.startswith(mutator) for code in shown_code(site / "tutorials/mnasnet_mutators/index.html"))
     examples = shown_code(site / "examples/index.html")
     assert sorted(examples) == sorted(path.read_text().strip() for path in EXAMPLES)
+    assert not [page for page in site.glob("reference/**/*.html") if "<blockquote>" in page.read_text()], (
+        "an example of a docstring is shown as a quotation: its section is called Examples"
+    )
     assert "[Unreleased]" in (site / "changelog/index.html").read_text()

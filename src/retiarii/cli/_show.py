@@ -23,11 +23,10 @@ from retiarii.cli._text import (
     moment_text,
     number_text,
     plain_table,
-    shortened,
 )
 from retiarii.cli._trial import print_trial
 from retiarii.space import SearchSpace
-from retiarii.terminal import joined, plain, visible_line
+from retiarii.terminal import joined, plain, shortened, visible_line
 from retiarii.trial import TrialState
 
 if TYPE_CHECKING:

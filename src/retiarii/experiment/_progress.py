@@ -11,10 +11,11 @@ from rich.table import Table
 from retiarii._counted import counted
 from retiarii.experiment._display import Display
 from retiarii.experiment._loop import Ending
-from retiarii.terminal import Text, joined, plain, visible_line
+from retiarii.terminal import Text, joined, plain, shortened, visible_line
 from retiarii.trial import Direction, Metrics, Trial, TrialState
 
 MAX_RUNNING_SHOWN = 8
+MAX_REASON_SHOWN = 160  # letters
 
 
 class ProgressDisplay(Display):
@@ -136,8 +137,5 @@ def _latest(trial: Trial) -> str:
 
 
 def _reason(trial: Trial) -> str:
-    return (
-        visible_line(trial.failure.message.splitlines()[0][:160])
-        if trial.failure and trial.failure.message
-        else "no reason"
-    )
+    message = trial.failure.message if trial.failure is not None else ""
+    return visible_line(shortened(message.splitlines()[0], MAX_REASON_SHOWN)) if message else "no reason"

@@ -58,7 +58,7 @@ class Cell(CellBody, Mutable):
         al., 2019), arXiv:1806.09055. No node is forced to take two different inputs, as the original controllers
         neither do.
 
-    Example:
+    Examples:
         >>> self.cell = nn.Cell([nn.Conv2d(8, 8, 3, padding=1), nn.MaxPool2d(3, 1, 1)], 4, 2, 2, label="cell")
         >>> out = self.cell([x, y])  # or self.cell(x, y)
     """

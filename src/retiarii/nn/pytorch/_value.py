@@ -79,7 +79,7 @@ class ValueChoice(_ChosenNumberOrValue):
     Raises:
         DomainError: Candidates are missing or doubled, one is a module, or the prior does not fit them.
 
-    Example:
+    Examples:
         >>> width = nn.ValueChoice([32, 64], label="width")
         >>> nn.Sequential(nn.Linear(10, width), nn.ReLU(), nn.Linear(width, width * 2))
     """

@@ -1,0 +1,18 @@
+"""What a person reads while a search runs, and at its end."""
+
+import pytest
+
+import retiarii.nn.pytorch as nn
+from retiarii.errors import ExperimentFailedError
+from retiarii.experiment import RetiariiExeConfig, RetiariiExperiment
+
+
+def test_a_long_reason_of_a_failure_is_cut_visibly(capfd):
+    def fail(model):
+        raise ValueError("no such file: " + "/data" * 100)
+
+    with pytest.raises(ExperimentFailedError):
+        RetiariiExperiment(nn.Linear(2, 2), fail).run(RetiariiExeConfig("in_process", max_trial_number=1))
+    last = capfd.readouterr().err.splitlines()[-1]
+    assert "1 failed, last: ValueError: no such file: /data/data" in last
+    assert "... - ended: " in last
