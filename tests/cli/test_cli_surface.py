@@ -10,7 +10,7 @@ from retiarii.cli._app import app
 COMMANDS = {
     "delete": ["--storage", "--yes/-y", "ID"],
     "demo": ["--storage"],
-    "doctor": ["--json", "--storage", "[STORE]"],
+    "doctor": ["--json", "--storage", "STORE"],
     "export": ["--format", "--input-shape", "--json", "--optimize-mode", "--output/-o", "--storage", "--top-k", "ID"],
     "list": ["--json", "--storage"],
     "resume": ["--max-experiment-duration", "--max-trial-number", "--storage", "ID"],

@@ -229,11 +229,11 @@ class ExperimentRun(ABC):
         if self._clock.is_up:
             logger.warning(
                 "Experiment %s has no time left: it ran for %.0f s, and max_experiment_duration is %s. Give it more: "
-                "retiarii resume %s --max-experiment-duration ...",
+                "%s --max-experiment-duration ...",
                 self.record.id,
                 self._clock.spent_s,
                 self._config.max_experiment_duration,
-                self.record.id,
+                self._store.command(f"resume {self.record.id}"),
             )
         try:
             yield
