@@ -38,6 +38,7 @@ class ChoiceOperator(Operator):
     """
 
     mutable: Any
+    decisions: tuple[Decision, ...]
 
     def __init__(self, path: str, mutable: Mutable, lookup: Lookup) -> None:
         super().__init__(path)

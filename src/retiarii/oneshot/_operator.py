@@ -16,7 +16,12 @@ class Operator(nn.Module):
 
     Args:
         path: Where it stands in the model, for messages.
+
+    Attributes:
+        decisions: Those that set this operator; not those of operators inside it.
     """
+
+    decisions: Sequence[Decision] = ()
 
     def __init__(self, path: str) -> None:
         super().__init__()

@@ -43,6 +43,7 @@ class SeparateLayers(Operator):
     ) -> None:
         super().__init__(path)
         self.configurations = configurations
+        self.decisions = configurations.decisions
         configs = _listed(configurations, type(original).__name__)
         default = repr(configurations.current())
         self.copies = nn.ModuleList()

@@ -81,6 +81,7 @@ class SlicedLayer(Operator):
     def __init__(self, path: str, configurations: Configurations, rule: SliceRule, original: nn.Module) -> None:
         super().__init__(path)
         self.configurations = configurations
+        self.decisions = configurations.decisions
         self.rule = rule
         self.full_config = rule.largest(configurations.possible())
         self.layer = self._largest_layer(original)
