@@ -68,11 +68,12 @@ class SearchRecord:
         num_open = sum(largest.get(label, 0) > 0 for label in labels)
         shown = [f"{label!r} ({self.entropy[label]:.4g} of {largest[label]:.4g})" for label in undecided[:_MAX_SHOWN]]
         more = f" and {len(undecided) - _MAX_SHOWN} more" if len(undecided) > _MAX_SHOWN else ""
+        which = f"{len(undecided)} of the {num_open} labels" if num_open > 1 else "the only label"
         return (
-            f"The search has not decided {len(undecided)} of the {num_open} labels of its architecture: all values of "
-            "such a label are about equally probable, so that the one in the architecture is as good as random. "
-            f"Entropy of the probabilities in nats, of the largest possible: {', '.join(shown)}{more}. Train longer, "
-            "raise arc_learning_rate or lower warmup_epochs, and compare with random architectures before you use it."
+            f"The search has not decided {which} of its architecture: all values of such a label are about equally "
+            "probable, so that the one in the architecture is as good as random. Entropy in nats, of the largest "
+            f"possible: {', '.join(shown)}{more}. Train longer, raise arc_learning_rate or lower warmup_epochs, and "
+            "compare with random architectures before you use this one."
         )
 
     @property

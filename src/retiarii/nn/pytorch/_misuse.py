@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
 
 import torch
 
-from retiarii.errors import ChoiceMisuseError
-from retiarii.space import Expression
+from retiarii.errors import ChoiceMisuseError, DomainError
+from retiarii.space import Expression, Value
 
 
 @contextmanager
@@ -57,6 +57,27 @@ def explaining_division(
         raise ChoiceMisuseError(
             f"{owner} got {expression!r}, which is the float {value!r} here, and failed: {err}. If it needs an "
             "integer, such as a size, write // instead of /, or ValueChoice.to_int(...)."
+        ) from err
+
+
+@contextmanager
+def explaining_values(owner: str, values: Mapping[str, Value]) -> Iterator[None]:
+    """Turn a layer's complaint about the values of its arguments into one that names the choices they are from.
+
+    Args:
+        owner: The name of the class.
+        values: The values of the choices in the arguments, by label; where there are none, errors stay as they are.
+    """
+    try:
+        yield
+    except (AssertionError, ValueError) as err:
+        if not values:
+            raise
+        shown = ", ".join(f"{str(label)!r} = {value!r}" for label, value in values.items())
+        raise DomainError(
+            f"torch.nn.{owner} cannot be built with {shown}: {err}. A model with choices is built with the first "
+            "candidate of each, so put candidates first that fit together. To exclude other combinations, derive one "
+            "argument from another (out_channels=groups * 2), or use the strategy's model_filter."
         ) from err
 
 
