@@ -26,3 +26,10 @@ def test_a_resume_without_time_left_prints_a_command_for_this_store(tmp_path, ca
     experiment.run(settings)
     RetiariiExperiment.resume(experiment.id, storage=place)
     assert f"retiarii resume {experiment.id} --storage '{place}' --max-experiment-duration ..." in caplog.text
+
+
+def test_a_strategy_that_repeats_architectures_comes_to_the_number_that_was_asked_for(capfd):
+    RetiariiExperiment(nn.Linear(2, 2), lambda model: 1.0, strategy=Random(dedup=False)).run(
+        RetiariiExeConfig("in_process", max_trial_number=3)
+    )
+    assert "3/3 trials, best 1" in capfd.readouterr().err.splitlines()[-1]

@@ -24,6 +24,7 @@ class ProgressDisplay(Display):
     Args:
         title: The experiment's name and id.
         total: The number of trials to come to, where it is known.
+        at_most: What replaces ``total`` when there are more trials, because the strategy repeats architectures.
         direction: Which metrics are better.
         console: Where to write.
         way_on: How to go on with the experiment when it was stopped.
@@ -36,10 +37,11 @@ class ProgressDisplay(Display):
         direction: Direction,
         console: Console | None = None,
         *,
+        at_most: int | None = None,
         way_on: str = "",
     ) -> None:
         super().__init__(title, console)
-        self._total, self._direction, self._way_on = total, direction, way_on
+        self._total, self._at_most, self._direction, self._way_on = total, at_most, direction, way_on
         self._counts = dict.fromkeys(TrialState, 0)
         self._best: Trial | None = None
         self._last_failure: Trial | None = None
@@ -95,7 +97,7 @@ class ProgressDisplay(Display):
         ):
             self._best = trial
         if self._total is not None and self._num_finished > self._total:
-            self._total = None  # the strategy tries architectures again
+            self._total = self._at_most if self._num_finished <= (self._at_most or 0) else None
         self._bar.update(self._task, total=self._total, completed=self._num_finished)
 
     @property

@@ -143,7 +143,7 @@ class ExperimentRun(ABC):
                 seed=self.record.seed,
                 budget=budget,
                 clock=self._clock,
-                callback=self._told([max_trials, total], kept),
+                callback=self._told((max_trials, total), kept),
                 stop=self.stop,
                 log=self._store.load_log(self.record.id) if self._is_resumed else None,
                 when_exhausted=when_exhausted,
@@ -155,19 +155,22 @@ class ExperimentRun(ABC):
     def _trial_files(self) -> TrialFiles:
         return TrialFiles(self._store.directory(self.record.id))
 
-    def _told(self, limits: Sequence[float | None], kept: KeptFiles) -> Callback:
+    def _told(self, limits: tuple[int | None, float | None], kept: KeptFiles) -> Callback:
         """Return everything that the loop tells what happens.
 
         Args:
-            limits: At most so many trials; None for any number.
+            limits: How many trials are allowed, and how many architectures there are; None where that is not known.
             kept: Told last, so that the user's callbacks still find the files of a trial.
         """
         if self._config.progress is False:
             return CallbackList([*self._callbacks, kept])
         finite = [int(limit) for limit in limits if limit is not None and limit < _MANY]
-        total = min(finite, default=None)
         display = ProgressDisplay(
-            f"{self.record.name} ({self.record.id})", total, self.record.direction, way_on=self._way_on
+            f"{self.record.name} ({self.record.id})",
+            min(finite, default=None),
+            self.record.direction,
+            at_most=limits[0],
+            way_on=self._way_on,
         )
         self._displays.append(display)
         self.stop.on_request = lambda count: display.notify(self._answer(count))
