@@ -56,6 +56,11 @@ class Reshapes(Wide):
         return y.unflatten(1, (2, -1)).transpose(1, 2).flatten(1, 2)
 
 
+class Logs(Wide):
+    def between(self, y, x):
+        return y.square().log()
+
+
 class JoinsAfter(Wide):
     def __init__(self):
         super().__init__()
@@ -133,6 +138,11 @@ def test_functions_that_see_the_zeros_of_a_mixture_are_warned_of_with_the_label(
     assert "RandomOneShot" in warning
     search.architecture_step(lambda: search.supernet(IMAGES.double()).square().mean())
     assert len(caplog.records) == 1  # once
+
+
+def test_infinite_numbers_from_the_zeros_of_a_mixture_are_warned_of(caplog):
+    first_step(DARTS(), Logs())
+    assert "the label 'w' certain of the smallest value, the supernet's output differs by infinite" in caplog.text
 
 
 @pytest.mark.parametrize("strategy", [DARTS(), Proxyless(), DrNAS(), PCDARTS(channel_share=2)], ids=repr)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -15,7 +16,7 @@ from retiarii.oneshot._sliced_layer import SlicedLayer
 from retiarii.oneshot._supernet import Supernet
 
 _TOLERANCE = 1e-3
-_HALF_TOLERANCE = 0.05
+_COARSE_TOLERANCE = 0.05
 _MAX_NAMED = 16
 _FAILED = (ArithmeticError, AssertionError, LookupError, RuntimeError, SupernetError, TypeError, ValueError)
 
@@ -68,10 +69,11 @@ class WidthCheck:
             if difference <= allowed:
                 return None
             single = {label: self._difference({label: self._smallest[label]}) for label in self._named()}
+        amount = f"by {difference:.0%}" if difference < math.inf else "by infinite numbers"
         labels = [label for label, alone in single.items() if alone is not None and alone > allowed]
         return (
             f"The mixtures of this search do not compute what its networks compute: with {_shown(labels)} certain of "
-            f"the smallest value, the supernet's output differs by {difference:.0%} from that of the network. In a "
+            f"the smallest value, the supernet's output differs {amount} from that of the network. In a "
             "mixture, layers of chosen size return their full width, filled up with zeros, and functions that join, "
             "split, reshape or average features (torch.cat, chunk, view, mean) then see features that the network has "
             "not. Add features of chosen width instead of joining them, choose sizes inside of blocks whose output has "
@@ -101,10 +103,14 @@ class WidthCheck:
         mixture = self._output(seed=0)
         if mixture is None or mixture.shape != path.shape:
             return None
-        if path.dtype in (torch.half, torch.bfloat16) or torch.is_autocast_enabled(path.device.type):
-            self._rounding = _HALF_TOLERANCE
+        is_half = path.dtype in (torch.half, torch.bfloat16) or torch.is_autocast_enabled(path.device.type)
+        if is_half or path.device.type != "cpu":  # TensorFloat-32 rounds convolutions on GPUs by default
+            self._rounding = _COARSE_TOLERANCE
         scale = path.abs().max().item()
-        return (mixture - path).abs().max().item() / scale if scale > 0 else None
+        if scale == 0:
+            return None
+        difference = (mixture - path).abs().max().item() / scale
+        return difference if math.isfinite(difference) else math.inf
 
     def _choose(self, values: Mapping[str, Any]) -> None:
         for label, decision in self._supernet.decisions.items():
