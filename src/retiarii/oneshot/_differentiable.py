@@ -199,7 +199,7 @@ class DifferentiableSearch(OneShotSearch):
         return compute
 
     def _follow(self) -> None:
-        """Go where the supernet is; parameters and the state of their optimizer."""
+        """Move the parameters and the state of their optimizer to the device of the supernet."""
         if self.parameters.to(self.supernet.device):
             self._optimizer.load_state_dict(self._optimizer.state_dict())  # brings it to where the parameters are
 

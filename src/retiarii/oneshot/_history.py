@@ -47,7 +47,7 @@ class SearchRecord:
 
     @property
     def undecided(self) -> tuple[str, ...]:
-        """The labels whose values are all about equally probable, so that the most probable one says nothing.
+        """The labels whose values are all about equally probable, so that the search has not chosen one.
 
         The entropy is at least `UNDECIDED_FROM` of the largest one. Labels of a single value are decided; where nothing
         is learnt, none is undecided.
@@ -56,7 +56,7 @@ class SearchRecord:
         return tuple(label for label, limit in largest.items() if 0 < UNDECIDED_FROM * limit <= self.entropy[label])
 
     def warning_about(self, labels: Collection[str]) -> str | None:
-        """Return what to say about an architecture that was not decided on; None if it was.
+        """Return a warning that names the undecided labels of an architecture; None if there are none.
 
         Args:
             labels: Those of the architecture.

@@ -105,8 +105,8 @@ class SlicedLayer(Operator):
                 raise
             if self.configurations.is_mixed and hasattr(self.layer, name):
                 raise AttributeError(
-                    f"{self.path!r} is a mixture of layers, of which {name!r} is not one thing. Use a strategy that "
-                    "samples single paths (RandomOneShot, ENAS), or do not read it in forward."
+                    f"{self.path!r} is a mixture of layers of several sizes, so that {name!r} has no single value. Do "
+                    "not read it in forward, or use a strategy that samples single paths (RandomOneShot, ENAS)."
                 ) from None
             if self.configurations.is_mixed:
                 raise

@@ -54,10 +54,10 @@ class WidthCheck:
                 handle.remove()
 
     def finding(self) -> str | None:
-        """Return what to warn of; None if mixtures are right, or if it cannot be told.
+        """Return a warning; None if mixtures are right or cannot be compared.
 
-        It cannot be told of models that compute with random numbers outside of training, or whose output has other
-        shapes in mixtures. The supernet computes in evaluation mode, and is left in some state: set it anew.
+        Models that use random numbers in evaluation mode, or whose output has another shape in mixtures, cannot be
+        compared. Afterwards the supernet is set to another path or mixture than before.
         """
         if self._inputs is None:
             return None
@@ -94,7 +94,7 @@ class WidthCheck:
         try:
             path, again = self._output(seed=0), self._output(seed=1)
         except _FAILED:
-            return None  # it says so itself when it is trained
+            return None  # training that path raises the same error
         if path is None or again is None or not torch.equal(path, again):
             return None
         for decision in self._supernet.decisions.values():
@@ -158,7 +158,7 @@ def _shown(labels: list[str]) -> str:
 
 @contextlib.contextmanager
 def _evaluating(module: nn.Module) -> Iterator[None]:
-    """Have a module in evaluation mode, without gradients and without a trace in the random generators."""
+    """Set a module to evaluation mode inside the block, without gradients; random generators keep their state."""
     modes = {part: part.training for part in module.modules()}
     devices = {tensor.device for tensor in module.parameters() if tensor.device.type == "cuda"}
     module.eval()
