@@ -14,6 +14,7 @@ from pathlib import Path
 
 from torch import nn
 
+from retiarii._own_process import own_process
 from retiarii.evaluator._checkpoint import write_state
 from retiarii.trial import CHECKPOINT, SPARE
 
@@ -32,6 +33,7 @@ def output_to(folder: Path, *, keeps_files: bool = True) -> Iterator[None]:
         folder: The folder.
         keeps_files: Whether anything in it may be needed later. If not, `save_checkpoint` writes nothing.
     """
+    own = own_process()
     before = os.environ.get(OUTPUT_DIR_VARIABLE)
     is_new = _make(folder)
     os.environ[OUTPUT_DIR_VARIABLE] = str(folder)
@@ -44,7 +46,7 @@ def output_to(folder: Path, *, keeps_files: bool = True) -> Iterator[None]:
             os.environ.pop(OUTPUT_DIR_VARIABLE, None)
         else:
             os.environ[OUTPUT_DIR_VARIABLE] = before
-        if is_new:
+        if is_new and own.is_this():  # a fork may leave this block, too, while the evaluation goes on
             _put_by(folder)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 
+from retiarii._own_process import own_process, refuse_in_fork
 from retiarii.errors import ExecutionError
 from retiarii.execution._processes import IS_LINUX
 from retiarii.execution._protocol import Message, frame
@@ -33,14 +34,17 @@ class Channel:
         self._descriptor = descriptor
         self._pipe = _identity(descriptor)
         self._origin = f"/proc/{parent}/fd/{number}"
+        self._own = own_process()
         self._lock = threading.Lock()
 
     def send(self, message: Message) -> None:
         """Write one message, waiting until the other end has room for it.
 
         Raises:
+            EvaluatorError: This is a process that the trial has forked.
             ChannelLostError: The pipe was closed and cannot be opened again.
         """
+        refuse_in_fork(self._own, "report", is_thorough=True)
         data = memoryview(frame(message))
         with self._lock:
             while data:
@@ -52,6 +56,7 @@ class Channel:
         """Tell metrics on the way.
 
         Raises:
+            EvaluatorError: This is a process that the trial has forked.
             ChannelLostError: The pipe was closed and cannot be opened again.
         """
         self.send({"event": "reported", "metrics": metrics})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import reprlib
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any, TypeAlias
 
 from retiarii.errors import MetricError
@@ -31,22 +32,17 @@ def parse_metrics(reported: Any, *, where: str = "the reported metric", finite: 
 
     Raises:
         MetricError: ``reported`` is neither, lacks ``"default"``, its default is not finite, a number does not fit a
-            float, or an ``item()`` raises.
+            float, or reading it raises.
     """
-    if isinstance(reported, Mapping):
-        metrics = {str(name): _number(value, f"{where}[{name!r}]") for name, value in reported.items()}
-        if len(metrics) < len(reported):
-            raise MetricError(
-                f"{where} has the names {reprlib.repr(list(reported))}, some of which are equal as strings. "
-                "Give each metric a name of its own."
-            )
-        if DEFAULT not in metrics:
-            raise MetricError(
-                f"{where} is a mapping with the keys {sorted(metrics)}, and none of them is 'default'. "
-                "Strategies compare the 'default' metric: add it, for example {'default': accuracy, ...}."
-            )
-    else:
-        metrics = {DEFAULT: _number(reported, where)}
+    try:
+        metrics = _named_numbers(reported, where)
+    except MetricError:
+        raise
+    except Exception as error:  # the object is the user's: any method of it may raise anything
+        raise MetricError(
+            f"{where} is an object of type {type(reported).__name__} that raised {type(error).__name__} when it was "
+            "read. Expected a number, or a mapping from names to numbers with the key 'default'."
+        ) from error
     value = metrics[DEFAULT]
     if finite and not math.isfinite(value):
         raise MetricError(
@@ -61,9 +57,26 @@ def default_metric(metrics: Mapping[str, float] | None) -> float | None:
     return None if metrics is None else metrics.get(DEFAULT)
 
 
+def _named_numbers(reported: Any, where: str) -> Metrics:
+    if isinstance(reported, Mapping):
+        metrics = {str(name): _number(value, f"{where}[{name!r}]") for name, value in reported.items()}
+        if len(metrics) < len(reported):
+            raise MetricError(
+                f"{where} has the names {reprlib.repr(list(reported))}, some of which are equal as strings. "
+                "Give each metric a name of its own."
+            )
+        if DEFAULT not in metrics:
+            raise MetricError(
+                f"{where} is a mapping with the keys {sorted(metrics)}, and none of them is 'default'. "
+                "Strategies compare the 'default' metric: add it, for example {'default': accuracy, ...}."
+            )
+        return metrics
+    return {DEFAULT: _number(reported, where)}
+
+
 def _number(value: Any, where: str) -> float:
     plain = value if isinstance(value, (int, float)) or not hasattr(value, "item") else _item(value, where)
-    if isinstance(plain, bool) or not isinstance(plain, (int, float)):
+    if isinstance(plain, bool) or not isinstance(plain, (int, float, Real)):
         raise MetricError(
             f"{where} is {reprlib.repr(plain)} of type {type(plain).__name__}, expected a number (or a mapping from "
             "names to numbers with the key 'default')."
@@ -71,10 +84,10 @@ def _number(value: Any, where: str) -> float:
     try:
         return float(plain)
     except OverflowError:
-        raise MetricError(
-            f"{where} is a whole number of about {int(plain).bit_length() * math.log10(2):.0f} digits, expected one "
-            "that fits a float (below 1.8e308)."
-        ) from None
+        found = "number"
+        if isinstance(plain, int):
+            found = f"whole number of about {plain.bit_length() * math.log10(2):.0f} digits"
+        raise MetricError(f"{where} is a {found}, expected one that fits a float (below 1.8e308).") from None
 
 
 def _item(value: Any, where: str) -> Any:
