@@ -268,6 +268,6 @@ def test_nodes_may_be_called_like_keywords(model):
 
 
 def test_one_of_something_is_not_called_many():
-    graph = convert_to_graph(nn.Linear(2, 2))
+    graph = convert_to_graph(nn.Sequential(nn.Linear(2, 2)))
     assert ", 1 graph, " in repr(graph)
     assert repr(graph.root_graph).endswith(", 1 node)")
