@@ -368,23 +368,13 @@ def test_a_unit_that_may_return_none_is_not_asked():
 
 
 def test_a_graph_is_compared_with_its_model_on_an_example():
-    class Settings:
-        deep = False
-
-        def __getattribute__(self, name):  # what no tracing sees: it answers differently each time
-            Flips.count += 1
-            return Flips.count % 2 == 0
-
-    class Flips:
-        count = 0
-
     class Net(nn.Module):
         def __init__(self):
             super().__init__()
             self.a = nn.Linear(4, 4)
 
         def forward(self, x):
-            return self.a(x) if Settings().deep else x
+            return self.a(x) if vars(self)["training"] else x  # what no tracing sees
 
     with pytest.raises(GraphError, match=r"does not compute what the model computes: on the example, its result"):
         convert_to_graph(Net(), torch.zeros(2, 4))

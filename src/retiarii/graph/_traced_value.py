@@ -10,7 +10,7 @@ from __future__ import annotations
 import dis
 import operator
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from torch import fx
@@ -37,6 +37,9 @@ class Answers(Protocol):
 
     def type_of(self, value: TracedValue) -> type:
         """Return the type of a traced value."""
+
+    def use_identity(self, value: TracedValue) -> None:
+        """Check that a traced value may be a key: which object it is must be known."""
 
 
 def _class_of(value: TracedValue) -> type:
@@ -79,6 +82,12 @@ class TracedValue(fx.Proxy):
     def __len__(self) -> int:
         self._refuse("asks for the length of a traced value")
         raise AssertionError
+
+    def __hash__(self) -> int:
+        filename = sys._getframe(1).f_code.co_filename
+        if not is_library_file(filename) and "_weakrefset" not in filename:
+            self.tracer.use_identity(self)
+        return object.__hash__(self)
 
     def __str__(self) -> str:
         self._refuse("turns a traced value into text")
@@ -132,6 +141,13 @@ for _name in _MUTABLE:
     setattr(TracedValue, f"__i{_name}__", _in_place(_name))
 
 
+class TracedSequence(TracedValue):
+    """A value that may be a tuple or list, so that it enters ``case [a, b]``, which asks for its length."""
+
+
+Sequence.register(TracedSequence)
+
+
 class TracedAttribute(TracedValue):
     """A method of a traced value before it is called, or an attribute of a value of unknown type."""
 
@@ -154,4 +170,4 @@ class TracedAttribute(TracedValue):
 
 def is_traced(value: Any) -> bool:
     """Return whether an object stands for a traced value, whatever it says its class is."""
-    return type(value) is TracedValue or type(value) is TracedAttribute
+    return type(value) in (TracedValue, TracedSequence, TracedAttribute)
