@@ -89,8 +89,13 @@ def _make(folder: Path) -> bool:
     """Make a folder, and return whether it was not there. An evaluation that writes nothing needs none."""
     try:
         folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if folder.is_symlink():  # it would lead the trial's files elsewhere
+            folder.unlink()
+        spare = folder.with_name(SPARE)
         try:
-            folder.with_name(SPARE).rename(folder)  # fails where there is none, or where the folder has files in it
+            if spare.is_symlink():
+                spare.unlink()
+            spare.rename(folder)  # fails where there is none, or where the folder has files in it
         except OSError:
             folder.mkdir(mode=0o700)
     except FileExistsError:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from retiarii.errors import CorruptStoreError, ExperimentBusyError, NotFoundError, StorageError
 from retiarii.storage import _epochs, _examination, _experiments, _trials
-from retiarii.storage._artefacts import folder_of, make_folder, remove_folder
+from retiarii.storage._artefacts import folder_of, make_folder, refuse_links, remove_folder
 from retiarii.storage._backend import Backend
 from retiarii.storage._location import locate
 from retiarii.storage._postgresql import PostgreSQLBackend
@@ -392,7 +392,7 @@ class Store:
 
         Raises:
             NotFoundError: There is no such experiment.
-            StorageError: The folder cannot be made, or it is a symbolic link.
+            StorageError: The folder cannot be made, or it or something in it is a symbolic link.
         """
         self.get_experiment(experiment_id)
         return make_folder(self._backend.location.files, experiment_id)
@@ -402,10 +402,12 @@ class Store:
 
         Raises:
             NotFoundError: There is no such experiment.
-            StorageError: The folder of the experiment is a symbolic link.
+            StorageError: The folder of the experiment, or something in it, is a symbolic link.
         """
         self.get_experiment(experiment_id)
-        return TrialFiles(folder_of(self._backend.location.files, experiment_id))
+        folder = folder_of(self._backend.location.files, experiment_id)
+        refuse_links(folder)
+        return TrialFiles(folder)
 
     def _read(self, query: Callable[..., T], *arguments: Any) -> T:
         with self._backend.reading() as connection:
