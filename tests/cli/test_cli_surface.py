@@ -38,6 +38,7 @@ def test_every_command_has_help(run):
         outcome = run(name, "-h")
         assert outcome.code == 0
         assert f"retiarii {name}" in outcome.out
+        assert "Raises" not in outcome.out
 
 
 def test_the_version_is_printed(run):

@@ -93,10 +93,10 @@ class ModuleCall(ConstructorCall):
         return evaluate(self.args, self.values), evaluate(self.kwargs, self.values)
 
     def explaining_division(self, args: Any, kwargs: dict[str, Any]) -> AbstractContextManager[None]:
-        """Explain a constructor's TypeError that a choice divided by ``/`` caused, given its plain arguments."""
+        """Refuse sizes that are floats, as choices divided by ``/`` are, given the plain arguments."""
         if not self.variables:
             return nullcontext()
-        return explaining_division(self.cls.__name__, (self.args, self.kwargs), (args, kwargs))
+        return explaining_division(self.cls, (self.args, self.kwargs), (args, kwargs))
 
     def finish(self, module: nn.Module) -> None:
         """Put the record on the module that was built."""
