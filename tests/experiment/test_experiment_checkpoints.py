@@ -7,7 +7,7 @@ import torch
 
 import retiarii.nn.pytorch as nn
 from retiarii import output_dir, save_checkpoint
-from retiarii.errors import ConfigError, ExperimentError
+from retiarii.errors import ArgumentError, ConfigError, ExperimentError
 from retiarii.evaluator import FunctionalEvaluator
 from retiarii.experiment import Callback, RetiariiExeConfig, RetiariiExperiment
 from retiarii.storage import open_store
@@ -267,3 +267,8 @@ def test_a_callback_may_export_while_the_search_runs_in_the_background():
     experiment.start(config())
     experiment.wait()
     assert best == [{"width": 2}, {"width": 16}, {"width": 16}, {"width": 16}]
+
+
+def test_a_state_dict_is_no_model():
+    with pytest.raises(ArgumentError, match="of type OrderedDict, expected the model itself"):
+        save_checkpoint(torch.nn.Linear(1, 1).state_dict())

@@ -15,6 +15,7 @@ from pathlib import Path
 from torch import nn
 
 from retiarii._own_process import own_process
+from retiarii.errors import ArgumentError
 from retiarii.evaluator._checkpoint import write_state
 from retiarii.trial import CHECKPOINT, SPARE
 
@@ -75,8 +76,13 @@ def save_checkpoint(model: nn.Module) -> Path | None:
         The file; None where nothing is written.
 
     Raises:
+        ArgumentError: It was given something else, such as a state dict.
         OSError: The file cannot be written.
     """
+    if not isinstance(model, nn.Module):
+        raise ArgumentError(
+            f"save_checkpoint got an object of type {type(model).__name__}, expected the model itself, no state dict."
+        )
     folder = output_dir()
     if folder is None or not _KEEPS_FILES.get():
         return None
