@@ -5,28 +5,47 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from typing import NamedTuple
 
 from retiarii.errors import EvaluatorError
 
 _num_forks = 0  # from the first process of this program down to this one
 
 
-def own_process() -> int:
-    """Return what tells this process from its forks; looking at it costs less than asking the system for a number."""
-    return _num_forks
+class OwnProcess(NamedTuple):
+    """A process, told apart from its forks.
+
+    Attributes:
+        num_forks: From the first process of this program down to this one; looking at it costs less than asking the
+            system for a number, but forks that C code makes are not counted.
+        pid: Its number.
+    """
+
+    num_forks: int
+    pid: int
+
+    def is_this(self) -> bool:
+        """Return whether this process is the one; costs a system call."""
+        return self.num_forks == _num_forks and self.pid == os.getpid()
 
 
-def refuse_in_fork(own: int, function: str) -> None:
+def own_process() -> OwnProcess:
+    """Return what tells this process from its forks."""
+    return OwnProcess(_num_forks, os.getpid())
+
+
+def refuse_in_fork(own: OwnProcess, function: str, *, is_thorough: bool = False) -> None:
     """Refuse a call in a process that the trial has forked.
 
     Args:
         own: What `own_process` returned in the trial's own process.
         function: What was called.
+        is_thorough: Whether to find forks, too, that C code has made.
 
     Raises:
         EvaluatorError: This is another process.
     """
-    if _num_forks != own:
+    if _num_forks != own.num_forks or (is_thorough and not own.is_this()):
         raise EvaluatorError(
             f"{function} was called in process {os.getpid()}, which the trial has forked. Only the trial's own process "
             "reports: send the number there, for example through a multiprocessing.Queue or as the result of a pool, "
@@ -34,18 +53,18 @@ def refuse_in_fork(own: int, function: str) -> None:
         )
 
 
-def end_in_fork(own: int, error: BaseException | None = None) -> None:
+def end_in_fork(own: OwnProcess, error: BaseException | None = None) -> None:
     """End a process that the trial has forked and that has come back from the trial's code.
 
-    That is a child of ``os.fork()`` that returned, raised or called ``sys.exit()``. It ends with the exit code that it
-    would have as a program, and without a trace in the process that forked it: no handlers of its exit, no code of
-    the caller. Does nothing in the trial's own process.
+    That is a child of ``os.fork()``, or of the ``fork()`` of C, that returned, raised or called ``sys.exit()``. It ends
+    with the exit code that it would have as a program, and without a trace in the process that forked it: no handlers
+    of its exit, no code of the caller. Does nothing in the trial's own process.
 
     Args:
         own: What `own_process` returned in the trial's own process.
         error: What was raised, if anything was.
     """
-    if _num_forks == own:
+    if own.is_this():
         return
     try:
         code = _exit_code(error)

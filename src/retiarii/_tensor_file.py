@@ -22,6 +22,7 @@ _TAG = b"sha256:"
 _DIGEST_CHARS = 64
 _SEAL_BYTES = len(_TAG) + _DIGEST_CHARS
 _CHUNK = 1 << 20
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 UNREADABLE = (
     ArithmeticError,
@@ -48,15 +49,28 @@ def write_tensors(content: Any, path: Path) -> None:
     Raises:
         OSError: The file cannot be written.
     """
-    temporary = path.with_name(f"{path.name}.tmp")
+    temporary = temporary_beside(path)
     try:
-        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        with open(os.open(temporary, _CREATE, 0o600), "wb") as file:
             torch.save(content, file)
         seal(temporary)
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def temporary_beside(path: Path) -> Path:
+    """Return the name under which a file is written before it replaces the old one; nothing of that name is left.
+
+    What is there may be a link that somebody laid, and writing into it would change a file elsewhere.
+
+    Raises:
+        OSError: What is there cannot be removed.
+    """
+    temporary = path.with_name(f"{path.name}.tmp")
+    temporary.unlink(missing_ok=True)
+    return temporary
 
 
 def seal(path: Path) -> None:
@@ -80,8 +94,14 @@ def seal(path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def read_tensors(path: Path, map_location: Any = "cpu", *, mmap: bool = False) -> Any:
+def read_tensors(path: Path, map_location: Any = "cpu", *, mmap: bool = False, needs_seal: bool = True) -> Any:
     """Read a file that `write_tensors` or `seal` wrote; no code in it is run.
+
+    Args:
+        path: The file.
+        map_location: The device of the tensors, as in `torch.load`.
+        mmap: Whether tensors are read from the file when they are used.
+        needs_seal: Whether a file without a checksum, such as one of ``torch.save``, is refused.
 
     Raises:
         FileNotFoundError: There is none.
@@ -91,17 +111,19 @@ def read_tensors(path: Path, map_location: Any = "cpu", *, mmap: bool = False) -
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
         raise TensorFileError("is not a regular file")
-    _check_seal(path, status.st_size)
+    _check_seal(path, status.st_size, is_needed=needs_seal)
     try:
         return torch.load(path, map_location=map_location, weights_only=True, mmap=mmap)
     except (*UNREADABLE, OSError) as error:
         raise TensorFileError(f"is no file of tensors and plain data ({type(error).__name__})") from error
 
 
-def _check_seal(path: Path, size: int) -> None:
+def _check_seal(path: Path, size: int, *, is_needed: bool) -> None:
     with open(path, "rb") as file:
         file.seek(max(size - _SEAL_BYTES, 0))
         found = file.read()
+    if not is_needed and _TAG not in found:
+        return
     if not found.startswith(_TAG) or len(found) != _SEAL_BYTES:
         raise TensorFileError("is incomplete, or was not written by retiarii (it has no checksum)")
     if _digest(path, size - _DIGEST_CHARS) != found[len(_TAG) :]:

@@ -19,7 +19,20 @@ from rich.text import Text
 
 from retiarii._visible import visible, visible_but_colours, visible_json, visible_line
 
-__all__ = ["SafeConsole", "Text", "coloured", "joined", "plain", "visible", "visible_line", "write", "write_json"]
+__all__ = [
+    "SafeConsole",
+    "Text",
+    "coloured",
+    "joined",
+    "plain",
+    "shortened",
+    "visible",
+    "visible_line",
+    "write",
+    "write_json",
+]
+
+_MAX_LENGTH = 240
 
 
 class SafeConsole(Console):
@@ -67,6 +80,11 @@ def joined(*parts: str | tuple[str, str]) -> Text:
 def coloured(output: str) -> Text:
     """Return what a program printed, in its colours, with every other sequence visible."""
     return Text("\n").join(Text.from_ansi(line) for line in visible_but_colours(output).split("\n"))
+
+
+def shortened(text: str, max_length: int = _MAX_LENGTH) -> str:
+    """Return the beginning of a text that is too long to be shown, with an ellipsis."""
+    return text if len(text) <= max_length else f"{text[: max_length - 3]}..."
 
 
 def write(text: str) -> None:

@@ -7,6 +7,7 @@ import sqlite3
 
 import pytest
 
+from retiarii.cli import _context
 from retiarii.space import Categorical, SearchSpace
 from retiarii.storage import EpochRecord, ExperimentRecord, ExperimentState, Intermediate, open_store
 from retiarii.storage._rows import CHECKSUMS
@@ -244,6 +245,23 @@ def test_a_damaged_experiment_can_be_deleted(run, content, tmp_path):
     assert run("--storage", str(path), "show", "aa11").code == 1
     assert run("--storage", str(path), "delete", "aa11", "-y").code == 0
     assert [row["id"] for row in run("--storage", str(path), "list", "--json").json] == ["bb22"]
+
+
+@pytest.mark.parametrize("occurrence", range(4))
+def test_counts_and_ranks_of_larger_stores_are_compared_with_their_rows(
+    run, content, tmp_path, monkeypatch, occurrence
+):
+    """A damaged state is in the row or in the index, and only one of both is read to count trials."""
+    monkeypatch.setattr(_context, "_SMALL_BYTES", len(content) // 2)
+    path = tmp_path / "store.db"
+    path.write_bytes(content)
+    assert run("--storage", str(path), "show", "aa11").code == 0
+    places = [place for place in range(len(content)) if content.startswith(b"completed", place)]
+    path.write_bytes(flipped(content, places[occurrence * len(places) // 4] + 2, 0))
+    for command in (("list",), ("show", "aa11"), ("export", "aa11")):
+        outcome = run("--storage", str(path), *command)
+        assert outcome.code == 1
+        assert "damaged" in outcome.err
 
 
 def test_an_experiment_with_a_damaged_trial_is_listed_as_damaged(run, content, tmp_path):

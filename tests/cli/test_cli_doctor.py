@@ -55,3 +55,4 @@ def test_a_damaged_store_is_a_problem(run, tmp_path):
     assert outcome.code == 1
     assert "Problem:" in outcome.out
     assert "not an SQLite database" in outcome.out
+    assert f"{tmp_path / 'store.db'} (cannot be read)" in outcome.out

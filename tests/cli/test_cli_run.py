@@ -5,6 +5,7 @@ import pytest
 
 from retiarii.errors import ExperimentError
 from retiarii.experiment.pytorch import RetiariiExperiment
+from retiarii.storage import ExperimentState
 
 
 @pytest.fixture
@@ -20,6 +21,15 @@ def test_resume_goes_on_with_the_experiment(run, store, resumed):
     assert outcome.code == 0
     assert resumed == [(("bb22",), {"storage": store.url})]
     assert "retiarii show bb22" in outcome.out
+
+
+def test_the_last_line_of_a_resume_that_was_stopped_is_how_to_go_on(run, store, monkeypatch):
+    def stop(*args, **kwargs):
+        store.update_experiment("bb22", state=ExperimentState.STOPPED)
+        print("Go on with: retiarii resume bb22")
+
+    monkeypatch.setattr(RetiariiExperiment, "resume", stop)
+    assert run("resume", "bb22").out == "Go on with: retiarii resume bb22\n"
 
 
 def test_resume_may_go_further(run, store, resumed):

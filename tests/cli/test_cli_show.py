@@ -3,7 +3,10 @@ import math
 import pytest
 
 from retiarii.space import SearchSpace
-from retiarii.storage import EpochRecord
+from retiarii.storage import EpochRecord, ExperimentState
+from retiarii.trial import Failure, FailureKind
+
+BUG = Failure(FailureKind.RAISED, "ValueError: bad width", "Traceback: ...\nValueError: bad width")
 
 
 def test_show_tells_what_one_wants_to_know(run, store):
@@ -16,6 +19,15 @@ def test_show_tells_what_one_wants_to_know(run, store):
     failures = outcome.out[outcome.out.index("Failures") :].splitlines()
     assert failures[2].split() == ["2", "2", "raised:", "ValueError:", "bad", "width"]
     assert "retiarii show aa11 --trial 2" in failures[3]
+
+
+def test_a_failed_experiment_shows_why_once_and_where_the_traceback_is(run, store):
+    message = f"All 2 trials failed. The most frequent reason: {BUG.message}\n\n{BUG.traceback}\n"
+    store.update_experiment("aa11", state=ExperimentState.FAILED, message=message)
+    outcome = run("show", "aa11")
+    assert "The most frequent reason: ValueError: bad width" in outcome.out
+    assert "Traceback: ..." not in outcome.out
+    assert "Traceback and output: retiarii show aa11 --trial 2" in outcome.out
 
 
 def test_a_killed_experiment_says_how_to_go_on(run, store):

@@ -10,7 +10,7 @@ from retiarii.cli._app import app
 COMMANDS = {
     "delete": ["--storage", "--yes/-y", "ID"],
     "demo": ["--storage"],
-    "doctor": ["--json", "--storage", "[STORE]"],
+    "doctor": ["--json", "--storage", "STORE"],
     "export": ["--format", "--input-shape", "--json", "--optimize-mode", "--output/-o", "--storage", "--top-k", "ID"],
     "list": ["--json", "--storage"],
     "resume": ["--max-experiment-duration", "--max-trial-number", "--storage", "ID"],
@@ -38,6 +38,7 @@ def test_every_command_has_help(run):
         outcome = run(name, "-h")
         assert outcome.code == 0
         assert f"retiarii {name}" in outcome.out
+        assert "Raises" not in outcome.out
 
 
 def test_the_version_is_printed(run):

@@ -77,6 +77,14 @@ def test_every_page_can_be_reached_from_the_home_page_and_is_in_the_navigation()
     assert not [page for page in pages if str(page.relative_to(docs)) not in navigation]
 
 
+def test_no_line_of_the_changelog_is_there_twice_as_after_a_bad_merge():
+    for section in re.split("^##+ .*$", (ROOT / "CHANGELOG.md").read_text(), flags=re.MULTILINE):
+        beginnings = [line.strip()[:18] for line in section.splitlines() if line.strip()]
+        assert not sorted({line for line in beginnings if beginnings.count(line) > 1})
+        entries = re.findall(r"^- (.*?)(?=^- |\Z)", section, re.MULTILINE | re.DOTALL)
+        assert not [entry for entry in entries if not entry.strip().endswith(".")]
+
+
 def test_included_lines_are_whole_definitions():
     included = [match for page in PAGES for match in INCLUDE.findall(page.read_text())]
     assert {name for name, *_ in included if name.startswith("examples/")} == {f"examples/{p.name}" for p in EXAMPLES}
@@ -117,4 +125,7 @@ def test_the_built_site_shows_code_where_pages_include_it(site):
     assert any(code.startswith(mutator) for code in shown_code(site / "tutorials/mnasnet_mutators/index.html"))
     examples = shown_code(site / "examples/index.html")
     assert sorted(examples) == sorted(path.read_text().strip() for path in EXAMPLES)
+    assert not [page for page in site.glob("reference/**/*.html") if "<blockquote>" in page.read_text()], (
+        "an example of a docstring is shown as a quotation: its section is called Examples"
+    )
     assert "[Unreleased]" in (site / "changelog/index.html").read_text()

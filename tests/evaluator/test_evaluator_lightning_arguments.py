@@ -41,12 +41,14 @@ class Watch(pytorch_lightning.Callback):
         ({"auto_select_gpus": True, "process_position": 1}, {}),
         ({"auto_lr_find": False, "resume_from_checkpoint": None}, {}),
         ({"gpus": 1, "devices": 3}, {"accelerator": "gpu", "devices": 3}),
+        ({"max_steps": None, "accelerator": None, "max_epochs": None}, {"max_epochs": None}),
+        ({"accelerator": None, "gpus": 0}, {"accelerator": "cpu"}),
     ],
 )
 def test_an_argument_of_lightning_1_is_translated_and_the_warning_shows_how(old, new):
     with pytest.warns(FutureWarning, match="Arguments of Lightning 1 for Trainer") as caught:
         assert modern_arguments(old) == new
-    assert all(name in str(caught[0].message) for name in old if name != "devices")
+    assert all(name in str(caught[0].message) for name in old if name not in ("devices", "max_epochs"))
     assert len(caught) == 1
 
 

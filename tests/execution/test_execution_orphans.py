@@ -75,10 +75,22 @@ def test_nothing_survives_the_death_of_two_at_the_same_instant(start, victims):
     assert all_gone([guardian, template, *pids])
 
 
-def test_a_stopped_template_does_not_outlive_the_experiment(start):
+@pytest.mark.parametrize(
+    ("stopped", "killed"),
+    [
+        (["template"], ["manager"]),
+        (["template"], ["manager", "guardian"]),
+        (["guardian"], ["manager"]),
+        (["guardian", "template"], ["manager"]),
+    ],
+)
+def test_who_is_stopped_does_not_outlive_the_experiment(start, stopped, killed):
     manager, guardian, template, *pids = start()
-    os.kill(template, signal.SIGSTOP)
-    os.kill(manager.pid, signal.SIGKILL)
+    numbers = {"manager": manager.pid, "template": template, "guardian": guardian}
+    for name in stopped:
+        os.kill(numbers[name], signal.SIGSTOP)
+    for name in killed:
+        os.kill(numbers[name], signal.SIGKILL)
     assert all_gone([guardian, template, *pids])
 
 

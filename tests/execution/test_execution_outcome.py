@@ -1,11 +1,12 @@
 import errno
 import re
+from fractions import Fraction
 
 import numpy as np
 import pytest
 import torch
 
-from retiarii.errors import ArchitectureError, FreezeError, MetricError
+from retiarii.errors import ArchitectureError, EvaluatorError, FreezeError, MetricError
 from retiarii.execution._outcome import MAX_TRACEBACK, describe, run_task, shorten
 from retiarii.testing._acts import job_for
 from retiarii.trial import FailureKind
@@ -32,6 +33,28 @@ class WithItem:
 class WithoutText(Exception):
     def __str__(self):
         raise ValueError("no text")
+
+
+class WithoutItem:
+    @property
+    def item(self):
+        raise ValueError("no item")
+
+
+class WithoutShape(WithItem):
+    @property
+    def shape(self):
+        raise ValueError("no shape")
+
+
+class WithoutItems(dict):
+    def items(self):
+        raise ValueError("no items")
+
+
+class WithoutNumber(float):
+    def __float__(self):
+        raise ValueError("no number")
 
 
 @pytest.mark.parametrize(
@@ -71,6 +94,38 @@ def test_an_exception_without_text_is_described_all_the_same():
     assert "WithoutText" in describe(WithoutText()).message
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        SyntaxError("text", ("file", "x", "y", "line")),
+        type("RuntimeError", (RuntimeError,), {"__str__": WithoutText.__str__})(),
+    ],
+    ids=["numbers that are none", "no text"],
+)
+def test_an_exception_that_cannot_be_read_is_a_failure_too(error):
+    def task(job, report):
+        raise error
+
+    failure = run_task(task, job_for("any"), lambda metrics: None).failure
+    assert failure.kind is FailureKind.RAISED
+    assert failure.message.startswith(f"{type(error).__qualname__}: <its text cannot be read")
+    assert "in task" in failure.traceback
+
+
+def test_a_report_after_the_end_is_an_error_there_and_not_heard():
+    reported, kept = [], []
+
+    def task(job, report):
+        kept.append(report)
+        report({"default": 1.0})
+        return {"default": 2.0}
+
+    assert run_task(task, job_for("any"), reported.append).metrics == {"default": 2.0}
+    with pytest.raises(EvaluatorError, match="after the end"):
+        kept[0]({"default": 3.0})
+    assert reported == [{"default": 1.0}]
+
+
 def test_the_traceback_begins_with_the_task():
     def task(job, report):
         raise ValueError("here")
@@ -107,13 +162,36 @@ def test_a_report_that_is_no_metric_is_refused_where_it_is_made(reported):
         (10**400, "about 400 digits"),
         (-(10**5000), "about 5000 digits"),
         (WithItem(KeyError("gone")), "type WithItem.*KeyError: 'gone'"),
+        (WithItem(WithoutText()), "type WithItem that raised ValueError"),
+        (WithoutItem(), "type WithoutItem that raised ValueError"),
+        (WithoutShape(KeyError()), "type WithoutShape that raised ValueError"),
+        (WithoutItems(default=1.0), "type WithoutItems that raised ValueError"),
+        (WithoutNumber(), "type WithoutNumber that raised ValueError"),
+        ({"default": 1.0, 10**5000: 1.0}, "type dict that raised ValueError"),
         ({"default": 1.0, "loss": np.zeros(0)}, r"\['loss'\] is an object"),
         ({"default": 1.0, 1: 2.0, "1": 3.0}, "equal as strings"),
         ([0.5] * 100_000, "type list"),
         ({"default": 1.0, "x" * (2 << 20): 0.0}, "2048 KiB with their names"),
         ({"default": 1.0, **{f"metric {number}": 0.0 for number in range(20_000)}}, "20001 metrics"),
     ],
-    ids=["array", "tensor", "huge", "tiny", "raising", "in a mapping", "one name twice", "list", "long name", "many"],
+    ids=[
+        "array",
+        "tensor",
+        "huge",
+        "tiny",
+        "raising",
+        "no text",
+        "no item",
+        "no shape",
+        "no items",
+        "no number",
+        "huge name",
+        "in a mapping",
+        "one name twice",
+        "list",
+        "long name",
+        "many",
+    ],
 )
 @pytest.mark.parametrize("is_final", [True, False])
 def test_what_is_no_metric_is_a_bad_metric_whatever_it_raises(returned, message, is_final):
@@ -124,6 +202,11 @@ def test_what_is_no_metric_is_a_bad_metric_whatever_it_raises(returned, message,
     assert failure.kind is FailureKind.BAD_METRIC
     assert re.search(message, failure.message, re.DOTALL)
     assert len(failure.message) < 2100
+
+
+@pytest.mark.parametrize("number", [np.longdouble(0.5), np.float16(0.5), Fraction(1, 2), torch.tensor(0.5).bfloat16()])
+def test_numbers_of_every_library_are_metrics(number):
+    assert run_task(lambda job, report: number, job_for("any"), list).metrics == {"default": 0.5}
 
 
 def test_a_metric_that_is_read_from_a_full_gpu_is_no_bad_metric():

@@ -1,5 +1,6 @@
 """What training code meets inside an isolated trial."""
 
+import ctypes
 import multiprocessing
 import os
 import signal
@@ -153,6 +154,46 @@ def clear_the_environment(job, report):
     return task(TrialJob(0, Architecture({}), seed=0), report)
 
 
+class OnlyWrites:
+    def __init__(self, stream):
+        self._stream = stream
+
+    def write(self, text):
+        return self._stream.write(text)
+
+
+def replace_the_streams(job, report):
+    sys.stdout, sys.stderr = OnlyWrites(sys.stdout), None
+    sys.stdout.write("written\n")
+    return {"default": 1.0}
+
+
+def fork_in_c(job, report):
+    """Have a fork that Python does not know of report, leave or come back with another result."""
+    pid = ctypes.PyDLL(None).fork()
+    if pid == 0:
+        if job.architecture["how"] == "report":
+            report({"default": 98.0})
+        elif job.architecture["how"] == "leave":
+            sys.exit(1)
+        return {"default": 99.0}
+    return {"default": float(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))}
+
+
+def fork_in_an_evaluation(job, report):
+    def evaluate(model):
+        pid = os.fork()
+        if pid == 0:
+            sys.exit()
+        os.waitpid(pid, 0)
+        return float(os.path.isdir(os.environ["RETIARII_OUTPUT_DIR"]))
+
+    files = TrialFiles(Path(job.architecture["path"]))
+    return NasTask(PythonEngine(torch.nn.Linear(1, 1)), FunctionalEvaluator(evaluate), files)(
+        TrialJob(0, Architecture({}), seed=0), report
+    )
+
+
 def multiply(job, report):
     return {"default": float((np.ones((300, 300)) @ np.ones((300, 300))).sum())}
 
@@ -208,6 +249,24 @@ def test_a_final_result_that_a_child_reports_is_an_error_there(executor):
 
 def test_a_trial_may_clear_its_environment(executor):
     assert run(executor, "clear_the_environment").metrics == {"default": 1.0}
+
+
+def test_a_trial_may_replace_its_streams(executor):
+    ended = run(executor, "replace_the_streams")
+    assert ended.metrics == {"default": 1.0}
+    assert ended.output == "written\n"
+
+
+@pytest.mark.parametrize(("how", "code"), [("return", 0.0), ("leave", 1.0), ("report", 1.0)])
+def test_a_fork_that_python_does_not_know_of_does_not_speak_for_its_trial(executor, how, code):
+    executor.submit(job(0, "fork_in_c", how=how))
+    events = watch(executor, [0])
+    assert ending(events).metrics == {"default": code}
+    assert not any(isinstance(event, TrialReported) for event in events)
+
+
+def test_a_fork_that_comes_back_leaves_the_folder_of_its_trial_alone(executor, tmp_path):
+    assert run(executor, "fork_in_an_evaluation", path=str(tmp_path)).metrics == {"default": 1.0}
 
 
 def test_numpy_works_in_a_fork(executor):

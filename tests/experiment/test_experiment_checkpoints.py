@@ -7,7 +7,7 @@ import torch
 
 import retiarii.nn.pytorch as nn
 from retiarii import output_dir, save_checkpoint
-from retiarii.errors import ConfigError, ExperimentError
+from retiarii.errors import ArgumentError, ConfigError, ExperimentError
 from retiarii.evaluator import FunctionalEvaluator
 from retiarii.experiment import Callback, RetiariiExeConfig, RetiariiExperiment
 from retiarii.storage import open_store
@@ -139,6 +139,48 @@ def test_a_checkpoint_with_code_in_it_is_not_run(tmp_path):
     assert not (tmp_path / "trapped").exists()
 
 
+def test_a_changed_byte_in_a_checkpoint_is_an_error():
+    experiment = run()
+    path = experiment.checkpoint(1)
+    content = path.read_bytes()
+    weights = torch.load(path, weights_only=True)["0.weight"].numpy().tobytes()
+    place = content.index(weights)
+    path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+    with pytest.raises(ExperimentError, match=r"cannot be loaded .*is damaged"):
+        experiment.export_top_models(formatter="instance", weights=True)
+    path.write_bytes(content[:place])
+    with pytest.raises(ExperimentError, match="cannot be loaded"):
+        experiment.export_top_models(formatter="instance", weights=True)
+
+
+def test_an_evaluation_may_write_the_checkpoint_itself():
+    def evaluate(model):
+        torch.save(model.state_dict(), output_dir() / CHECKPOINT)
+        return model[0].out_features
+
+    [network] = run(evaluate).export_top_models(formatter="instance", weights=True)
+    assert network[0].out_features == 16
+
+
+@pytest.mark.parametrize("place", ["0", "spare", "0/checkpoint.pt.tmp"])
+def test_links_that_wait_for_a_trial_are_not_followed(tmp_path, place):
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    (victim / "file").write_text("precious")
+
+    class Lay(Callback):
+        def on_experiment_start(self, trials):
+            with open_store() as store:
+                [record] = store.list_experiments()
+                link = store.directory(record.id) / "trials" / place
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(victim / "file" if link.suffix else victim)
+
+    assert kept(run(callbacks=[Lay()])) == [1]
+    assert os.listdir(victim) == ["file"]
+    assert (victim / "file").read_text() == "precious"
+
+
 def test_compiled_and_wrapped_models_are_saved_under_their_own_names():
     def evaluate(model):
         save_checkpoint(torch.compile(torch.nn.DataParallel(model), backend="eager"))
@@ -225,3 +267,8 @@ def test_a_callback_may_export_while_the_search_runs_in_the_background():
     experiment.start(config())
     experiment.wait()
     assert best == [{"width": 2}, {"width": 16}, {"width": 16}, {"width": 16}]
+
+
+def test_a_state_dict_is_no_model():
+    with pytest.raises(ArgumentError, match="of type OrderedDict, expected the model itself"):
+        save_checkpoint(torch.nn.Linear(1, 1).state_dict())

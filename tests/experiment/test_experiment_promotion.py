@@ -101,7 +101,7 @@ def test_the_room_that_they_take_is_bounded(tmp_path):
 
 
 def test_a_fidelity_that_the_evaluator_does_not_heed_is_an_error_before_anything_runs(tmp_path):
-    with pytest.raises(ConfigError, match="gives trials the fidelity 'epochs', which .* does not heed"):
+    with pytest.raises(ConfigError, match=r"gives trials the fidelity 'epochs', which .* does not heed"):
         ran(tmp_path, strategy.ASHA(), lambda architecture: 1.0)
 
 

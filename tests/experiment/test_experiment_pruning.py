@@ -82,7 +82,7 @@ class TestEverywhere:
             for step in range(4):
                 try:
                     context.report(float(step))
-                except Exception:
+                except Exception:  # noqa: BLE001 - as users write it
                     pytest.fail("TrialPruned is no Exception")
             return 1.0
 

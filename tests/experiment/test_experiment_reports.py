@@ -1,13 +1,18 @@
 """Many intermediate results in one trial."""
 
+import contextvars
+import threading
 import tracemalloc
 
 import torch
 
 import retiarii.nn.pytorch as nn
 from retiarii import FunctionalEvaluator, report_intermediate_result
+from retiarii.errors import EvaluatorError
 from retiarii.experiment import Callback, RetiariiExeConfig, RetiariiExperiment
 from retiarii.strategy import GridSearch
+from retiarii.testing.execution import eventually
+from retiarii.trial import TrialState
 
 NUM_REPORTS = 5_000
 
@@ -34,6 +39,37 @@ def report_often(model):
     for step in range(NUM_REPORTS):
         report_intermediate_result(float(step))
     return 1.0
+
+
+def report_from_a_thread_that_goes_on(model):
+    threading.Thread(target=contextvars.copy_context().run, args=(report_until_refused,), daemon=True).start()
+    IS_REPORTING.wait(60.0)
+    return 1.0
+
+
+def report_until_refused():
+    try:
+        while True:
+            report_intermediate_result(0.5)
+            IS_REPORTING.set()
+    except EvaluatorError as error:
+        REFUSED.append(str(error))
+
+
+IS_REPORTING = threading.Event()
+REFUSED = []
+
+
+def test_a_thread_that_outlives_its_trial_does_not_end_the_search(tmp_path):
+    model = torch.nn.Sequential(nn.Linear(1, nn.ValueChoice([1, 2, 3], label="width")))
+    config = RetiariiExeConfig("in_process")
+    config.storage, config.progress = tmp_path / "store.db", False
+    evaluator = FunctionalEvaluator(report_from_a_thread_that_goes_on)
+    experiment = RetiariiExperiment(model, evaluator, [], GridSearch())
+    experiment.run(config)
+    assert [trial.state for trial in experiment.trials()] == [TrialState.COMPLETED] * 3
+    assert eventually(lambda: len(REFUSED) == 3)
+    assert "after the end of its trial" in REFUSED[0]
 
 
 def test_each_report_costs_the_same(tmp_path):

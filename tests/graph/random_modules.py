@@ -171,6 +171,13 @@ EASY = (
     ("N, M = self.attn(V[None], V[None], W[None])\nV = N[0] * M.mean()", "(N := LAYER)\nV = N + V"),
     ("match V:\n    case torch.Tensor():\n        V = LAYER\n    case _:\n        V = V * 3",),
     (
+        "N, M = self.same(V)\nV = LAYER if N is M else N",
+        "N = {V: LAYER}\nV = N[V]",
+        "V = LAYER if not torch.overrides.has_torch_function((V,)) else V",
+        "V = V / np.sqrt(4) * np.float32(0.3)",
+        "V = self.blocks[0](V) + self.head(V)",
+    ),
+    (
         "N = W\nif N is W:\n    V = LAYER",
         "assert isinstance(V, torch.Tensor)",
         "N = V.sum()\nV = V + N",
@@ -244,6 +251,19 @@ HARD = (
     "V = V * torch.initial_seed()",
     "N = time.perf_counter()\nV = V * (N % 1)",
     "V = torch.utils.checkpoint.checkpoint(self.a, V, use_reentrant=False)",
+    "V = V * {3: 2.0}.get(V.size(0), 0.5)",
+    "V = LAYER if V.dtype in {torch.float32} else V",
+    "V = LAYER if id(V) == id(V.contiguous()) else V",
+    "V = LAYER if operator.is_(V, V.contiguous()) else V",
+    "match V.shape:\n    case (_, N):\n        V = LAYER * N",
+    "V = LAYER if self.random.random() < 0.5 else V",
+    "V = V * next(self.cycle)",
+    "self.queue.append(1)\nV = V if len(self.queue) < 4 else -V",
+    "V = counted(V)",
+    "self.norm.eval()\nV = self.norm(V)",
+    "V = V * self.view",
+    "V = V + (self.view * 2)",
+    "N = {'a': V.contiguous()}\nV = LAYER if N['a'] is V else V",
 )
 RETURNS = (
     "V",
@@ -263,7 +283,9 @@ import collections.abc
 import contextlib
 import copy
 import functools
+import itertools
 import math
+import operator
 import random
 import time
 
@@ -323,6 +345,17 @@ class Inner(nn.Module):
         return y * scale
 
 
+def counted(t, calls=[0]):
+    calls[0] += 1
+    return t if calls[0] < 4 else -t
+
+
+class Same(nn.Module):
+    def forward(self, x):
+        y = x * 2
+        return y, y
+
+
 class Pair(nn.Module):
     def __init__(self):
         super().__init__()
@@ -379,6 +412,8 @@ class Net(nn.Module):
         self.register_buffer("running", torch.zeros(4))
         self.register_buffer("nothing", None)
         self.table = torch.linspace(0, 1, 4)
+        self.view, self.same, self.head = self.p.detach(), Same(), self.blocks[1][0]
+        self.random, self.cycle, self.queue = random.Random(0), itertools.cycle([1.0, 2.0]), collections.deque()
         self.scale, self.flag, self.sizes, self.calls, self.log, self.last = SCALE, FLAG, [2, 2], 0, [], None
 
     def helper(self, t, *, layer=None):

@@ -11,7 +11,7 @@ from graph_models import ZOO, ResNet, ViT, images
 
 import retiarii.nn.pytorch as nn
 from retiarii.errors import ConfigError, MissingExtraError
-from retiarii.graph import convert_to_graph, draw, lower
+from retiarii.graph import GraphEngine, convert_to_graph, draw, lower
 from retiarii.graph._draw_layout import lay_out
 from retiarii.graph._draw_scene import scene_of
 
@@ -100,6 +100,63 @@ def test_a_module_that_only_passes_values_on_is_drawn_like_a_layer():
     placed = lay_out(scene).placed[box.key]
     (layer,) = (item for item in lay_out(scene).placed.values() if item.box and item.box.title == "out: Linear")
     assert placed.height <= layer.height
+
+
+class Skip(nn.Module):
+    def __init__(self, reduction="sum", n_chosen=1):
+        super().__init__()
+        self.first, self.second = nn.Linear(3, 3), nn.Sequential(nn.Linear(3, 3), nn.ReLU())
+        self.skip = nn.InputChoice(n_candidates=3, n_chosen=n_chosen, reduction=reduction, label="skip")
+
+    def forward(self, x):
+        first = self.first(x)
+        return self.skip([x, first, self.second(first)])
+
+
+def test_a_difference_shows_that_another_input_was_chosen():
+    engine = GraphEngine(Skip())
+    base, model = (engine.graph({"skip": chosen}) for chosen in (1, 2))
+    svg = draw(model, before=base, layout="builtin")
+    assert "passes on input 3 of 3" in texts(svg)
+    fills = dict(re.findall(r"<g>\n<title>([\w: ]+)\n.*?fill=\"(#\w+)\"", svg, flags=re.S))
+    assert fills["skip: ChosenInputs"] == "#fef3c7"
+    assert fills["first: Linear"] == "#e0e7ff"
+
+
+def curve(path):
+    """Return points along the path of an arrow, which has lines and cubic curves only."""
+    numbers = [[float(n) for n in re.findall(r"-?[\d.]+", part)] for part in re.findall(r"[MLC][^MLC]*", path)]
+    points, here = [], numbers[0]
+    for part in numbers[1:]:
+        x1, y1, x2, y2, x, y = part if len(part) == 6 else (*here, *part, *part)
+        for t in (step / 50 for step in range(51)):
+            weights = ((1 - t) ** 3, 3 * (1 - t) ** 2 * t, 3 * (1 - t) * t**2, t**3)
+            points.append(
+                tuple(
+                    sum(w * v for w, v in zip(weights, axis, strict=True))
+                    for axis in ((here[0], x1, x2, x), (here[1], y1, y2, y))
+                )
+            )
+        here = [x, y]
+    return points
+
+
+@pytest.mark.parametrize("model", [Skip("concat", 2), ResNet(), ViT()], ids=lambda model: type(model).__name__)
+def test_no_arrow_crosses_a_title(model):
+    architecture = {"skip": [0, 2]} if isinstance(model, Skip) else None
+    root = ElementTree.fromstring(draw(model, architecture, layout="builtin", depth=9))
+    titles = [
+        (float(each.get("x")), float(each.get("y")), len("".join(each.itertext())) * 7.0)
+        for each in root.iter(f"{SVG}text")
+        if each.get("text-anchor") == "start"
+    ]
+    arrows = [curve(path.get("d")) for path in root.iter(f"{SVG}path") if path.get("marker-end")]
+    assert titles
+    assert arrows
+    for x, y, width in titles:
+        assert not [
+            point for arrow in arrows for point in arrow if x < point[0] < x + width and y - 9 < point[1] < y + 2
+        ]
 
 
 def test_layout_must_be_known():

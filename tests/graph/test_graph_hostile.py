@@ -50,7 +50,8 @@ FUNCTIONS = (
     "torch.manual_seed torch.testing.assert_close torch.multiprocessing.spawn torch.distributed.init_process_group "
     "torch.nn.functional.os.system torch.os.system torch.sys.exit torch.nn.functional.importlib.import_module "
     "numpy.fromfile numpy.load numpy.testing.rundocs hypothesis.given pytest.main retiarii.graph.draw "
-    "torch.nn.functional.handle_torch_function torch.nn.init.normal_ math.__loader__.load_module"
+    "torch.nn.functional.handle_torch_function torch.segment_reduce torch.utils.cpp_extension.load_inline "
+    "torch.nn.functional.triplet_margin_with_distance_loss torch.nn.init.normal_ math.__loader__.load_module"
 ).split()
 
 
@@ -67,7 +68,8 @@ def test_functions_that_do_more_than_compute_are_refused(name, data):
 METHODS = (
     "numpy tofile dump save share_memory_ storage untyped_storage set_ data_ptr map_ apply_ register_hook backward "
     "module_load as_subclass resize_ append sort_values __reduce__ __reduce_ex__ __class__ __init__ __setstate__ "
-    "__getattribute__ __call__ __dlpack__ format mro __subclasses__ system"
+    "__getattribute__ __call__ __dlpack__ format mro __subclasses__ system "
+    "indices _indices crow_indices ccol_indices col_indices row_indices"
 ).split()
 
 
@@ -75,6 +77,14 @@ METHODS = (
 def test_methods_that_do_more_than_compute_are_refused(name, data):
     node_of(data, "flatten")["operation"] = {"kind": "method", "type": name}
     assert f"may not call the method {name!r}" in refused(data)
+
+
+@pytest.mark.parametrize("name", ["builtins.max", "builtins.min"])
+def test_no_function_gets_another_to_call(name, data):
+    node_of(data, "flatten")["operation"]["type"] = name
+    assert Model.from_json(data, modules=MODULES)
+    node_of(data, "flatten")["kwargs"] = {"$dict": [["key", {"$input": 0}]]}
+    assert "a function to call" in refused(data, MODULES)
 
 
 ARGUMENTS = [

@@ -193,7 +193,7 @@ class TestRefused:
         with pytest.raises(InvalidMutation, match="Input 0 of node 'fc' is taken by 'mean'"):
             model.root_graph.add_edge(conv, (fc, 0))
         relu = model.get_node_by_name("relu")
-        with pytest.raises(InvalidMutation, match="All 1 inputs"):
+        with pytest.raises(InvalidMutation, match="no free input: 1 of 1 taken"):
             model.root_graph.add_edge(conv, relu)
 
     def test_nodes_of_other_graphs(self, model):
@@ -265,3 +265,9 @@ def test_nodes_may_be_called_like_keywords(model):
     model.root_graph.add_edge(edge.head, node)
     model.root_graph.add_edge(node, model.root_graph.output_node)
     assert run(Model.from_json(model.to_json())).shape == (2, 3)
+
+
+def test_one_of_something_is_not_called_many():
+    graph = convert_to_graph(nn.Sequential(nn.Linear(2, 2)))
+    assert ", 1 graph, " in repr(graph)
+    assert repr(graph.root_graph).endswith(", 1 node)")

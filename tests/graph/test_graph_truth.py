@@ -368,23 +368,13 @@ def test_a_unit_that_may_return_none_is_not_asked():
 
 
 def test_a_graph_is_compared_with_its_model_on_an_example():
-    class Settings:
-        deep = False
-
-        def __getattribute__(self, name):  # what no tracing sees: it answers differently each time
-            Flips.count += 1
-            return Flips.count % 2 == 0
-
-    class Flips:
-        count = 0
-
     class Net(nn.Module):
         def __init__(self):
             super().__init__()
             self.a = nn.Linear(4, 4)
 
         def forward(self, x):
-            return self.a(x) if Settings().deep else x
+            return self.a(x) if vars(self)["training"] else x  # what no tracing sees
 
     with pytest.raises(GraphError, match=r"does not compute what the model computes: on the example, its result"):
         convert_to_graph(Net(), torch.zeros(2, 4))
@@ -401,3 +391,24 @@ def test_a_graph_is_compared_with_its_model_on_an_example():
 )  # fmt: skip
 def test_shapes_are_checked_where_an_argument_is_called_value(forward):
     assert check(convert_to_graph(module(forward)), torch.zeros(4, 4))
+
+
+def asserts_with_text(self, x):
+    """As the public implementation of ViT does."""
+    n, c = x.shape
+    torch._assert(c == 4, f"expected 4 features, found {c}")
+    return self.a(x) * n
+
+
+def decides_by_text(self, x):
+    torch._assert({"4": True}.get(f"{x.shape[1]}", False), f"found {x.shape[1]}")
+    return self.a(x)
+
+
+def test_messages_of_assertions_may_show_sizes():
+    assert_equal(asserts_with_text)
+
+
+def test_conditions_of_assertions_may_not_go_by_text():
+    with pytest.raises(GraphError, match="turns a traced value into text"):
+        convert_to_graph(module(decides_by_text))

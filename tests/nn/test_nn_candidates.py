@@ -215,8 +215,27 @@ def test_functions_have_no_mixture():
         _search(Functions(), DARTS())
 
 
-@pytest.mark.parametrize("make", [lambda w: nn.Linear(4, w / 2), lambda w: nn.Conv2d(1, 4, (3, w / 2))])
-def test_sizes_that_were_divided(make):
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda w: nn.Linear(4, w / 2),
+        lambda w: nn.Linear(4, w / 3),
+        lambda w: nn.Linear(4, w * 1.5),
+        lambda w: nn.Conv2d(1, 4, (3, w / 2)),
+        lambda w: nn.Conv2d(1, 4, 3, padding=w / 8),  # torch fails on these only when they run
+        lambda w: nn.MaxPool2d(w / 4),
+        lambda w: nn.AdaptiveAvgPool2d((w / 4, 1)),
+        lambda w: nn.GroupNorm(num_groups=w / 4, num_channels=8),
+        lambda w: nn.LSTM(4, w / 2),  # not annotated
+    ],
+)
+def test_sizes_that_are_floats(make):
     with pytest.raises(ChoiceMisuseError, match=r"write // instead of /"):
         make(nn.ValueChoice([8, 16], label="width"))
+
+
+def test_arguments_that_may_be_floats():
+    width = nn.ValueChoice([8, 16], label="width")
+    assert nn.Upsample(scale_factor=width / 4).scale_factor == 2.0
+    assert nn.LPPool2d(width / 8, 2).norm_type == 1.0
     assert nn.freeze(nn.Sequential(nn.Dropout(nn.ValueChoice([2, 4]) / 8)), {"model_1": 4})[0].p == 0.5

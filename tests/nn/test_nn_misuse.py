@@ -7,7 +7,7 @@ import torch
 from torch import nn as torch_nn
 
 import retiarii.nn.pytorch as nn
-from retiarii.errors import ArchitectureError, ChoiceMisuseError
+from retiarii.errors import ArchitectureError, ChoiceMisuseError, DomainError
 from retiarii.space import ChoiceMisuseWarning
 
 
@@ -179,3 +179,67 @@ def test_the_ways_to_get_text():
     name = nn.ValueChoice.apply("conv{}".format, size())
     assert name.evaluate({"size": 2}) == "conv2"
     assert "'size'" in repr(name)
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (
+            lambda: nn.Conv2d(
+                12, nn.ValueChoice([6, 8], label="out"), 1, groups=nn.ValueChoice([4, 1], label="groups")
+            ),
+            r"torch.nn.Conv2d cannot be built with 'out' = 6, 'groups' = 4: out_channels must be divisible by groups",
+        ),
+        (
+            lambda: nn.MultiheadAttention(8, nn.ValueChoice([3, 2], label="heads")),
+            r"torch.nn.MultiheadAttention cannot be built with 'heads' = 3: embed_dim must be divisible by num_heads",
+        ),
+    ],
+)
+def test_defaults_that_a_layer_does_not_take_are_named_with_their_labels(build, message):
+    with pytest.raises(DomainError, match=message) as error:
+        build()
+    assert "first candidate of each" in str(error.value)
+    assert "derive one argument from another" in str(error.value)
+
+
+def test_plain_values_that_a_layer_does_not_take_are_the_business_of_torch():
+    with pytest.raises(ValueError, match=r"^out_channels must be divisible by groups$") as error:
+        nn.Conv2d(12, 6, 1, groups=4)
+    assert type(error.value) is ValueError
+
+
+class Early(nn.Module):
+    def __init__(self, value):
+        super().__init__()
+        self.layer = nn.Linear(3, value())
+
+
+@pytest.mark.parametrize("make", [size, lambda: size() * 2, lambda: nn.IntegerRange(1, 4, label="size")])
+def test_a_choice_that_a_constructor_calls_would_not_be_searched(make):
+    with pytest.raises(ChoiceMisuseError, match="called in the constructor of Early") as caught:
+        Early(make())
+    assert "ModelParameterChoice" in str(caught.value)
+
+
+def test_a_forward_that_runs_in_a_constructor_may_call_choices():
+    class Inner(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.rate = size()
+
+        def forward(self, x):
+            return x * self.rate()
+
+    class Outer(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = Inner()
+            self.head = nn.Linear(self.inner(torch.ones(1, 5)).shape[1], 1)
+
+    assert nn.extract_space(Outer()).size == 2
+
+
+def test_a_dict_of_values_is_refused():
+    with pytest.raises(DomainError, match="expected a list of candidates"):
+        nn.ValueChoice({"small": 8, "large": 16}, label="size")

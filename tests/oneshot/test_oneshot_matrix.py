@@ -65,7 +65,7 @@ class Reads(nn.Module):
 
     def forward(self, x):
         return self.conv(x) * (
-            self.value if isinstance(self.value, torch.Tensor | float) else len(str(self.value + ""))
+            self.value if isinstance(self.value, torch.Tensor | float | int) else len(str(self.value + ""))
         )
 
 
@@ -141,7 +141,8 @@ ROWS = {
     "`RNN`, `GRU`, `LSTM`: hidden size": lambda: Recurrent(hidden_size=value(3, 5), batch_first=True),
     "`Dropout`, pooling, activations": lambda: nn.Sequential(conv(), nn.Dropout(value(0.1, 0.5))),
     "`@basic_unit` classes (weights of their own for each set of arguments)": lambda: Unit(value(1, 2)),
-    "numbers read in `forward`": lambda: Reads([0.5, 2.0]),
+    "numbers with a fraction read in `forward`": lambda: Reads([0.5, 2.0]),
+    "whole numbers read in `forward` that no layer has": lambda: Reads([1, 2]),
     "strings and the like read in `forward`": lambda: Reads(["a", "bb"]),
     "`FloatRange`": lambda: nn.Sequential(conv(), nn.Dropout(nn.FloatRange(0.1, 0.5, label="p"))),
     "`ModelParameterChoice`": Rebuilt,

@@ -12,6 +12,9 @@ import torch
 from oneshot_tools import assert_path_equals_subnet
 
 import retiarii.nn.pytorch as nn
+from retiarii import freeze
+from retiarii.graph import GraphEngine
+from retiarii.nn.pytorch import extract_state_dict, original_state_dict_hooks
 from retiarii.oneshot import build_supernet
 
 
@@ -178,6 +181,45 @@ def test_every_path_of_a_cell_of_functions_has_its_own_edges():
     kernels = {tuple(module.kernel_size) for module in supernet.module.modules() if isinstance(module, torch.nn.Conv2d)}
     assert kernels == {(1, 1), (3, 3)}
     assert not torch.equal(*outputs)
+
+
+class Celled(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.cell = cell_of_functions()
+
+    def forward(self, x, y):
+        return self.cell([x, y])
+
+
+FIXED = {
+    "freeze": freeze,
+    "copy": lambda model, architecture: pickle.loads(pickle.dumps(freeze(model, architecture))),
+    "graph": lambda model, architecture: GraphEngine(model).build(architecture),
+}
+
+
+@pytest.mark.parametrize("fix", FIXED.values(), ids=FIXED.keys())
+@pytest.mark.parametrize("by", ["hooks", "extract_state_dict"])
+def test_fixed_models_take_weights_of_edges_from_the_state_dict_of_a_supernet(fix, by):
+    model = Celled()
+    supernet = build_supernet(model)
+    state = supernet.module.state_dict()
+    inputs = [torch.randn(2, 4, 5, 5), torch.randn(2, 4, 5, 5)]
+    for inner in (0, 1):
+        architecture = supernet.space.architecture(
+            {"cell/op_2_0": "conv", "cell/input_2_0": 1, "cell/op_3_0": "either", "cell/input_3_0": 2, "in30": inner}
+        )
+        fixed = fix(model, architecture)
+        if by == "hooks":
+            with original_state_dict_hooks(fixed):
+                assert fixed.load_state_dict(state, strict=False).missing_keys == []
+        else:
+            fixed.load_state_dict(extract_state_dict(state, model, architecture))
+        supernet.set_architecture(architecture)
+        assert torch.equal(fixed(*inputs), supernet(*inputs))
+        with original_state_dict_hooks(fixed):  # weights of the base model have the names of the base model
+            assert set(fixed.state_dict()) <= set(model.state_dict())
 
 
 def test_the_base_model_is_left_alone():

@@ -91,6 +91,16 @@ class Norm(nn.Module):
 Unit = nn.basic_unit(Norm)
 
 
+@nn.basic_unit
+class Narrowing(nn.Module):
+    def __init__(self, out):
+        super().__init__()
+        self.linear = torch.nn.Linear(3, out)
+
+    def forward(self, x):
+        return self.linear(x)
+
+
 def units():
     width = vc(2, 4, label="ch")
     return nn.Sequential(nn.Conv2d(1, width, 3), Unit(width), nn.Conv2d(width, 2, 1))
@@ -118,6 +128,13 @@ def test_the_widths_of_a_unit_are_refused_with_its_label():
     search.reset()
     with pytest.raises(SupernetError, match=r"'0' \(label 'ch'\): Norm\(ch=2\)"):
         search.supernet(torch.randn(2, 4, 2, 2))
+
+
+def test_a_unit_whose_output_has_a_chosen_width_needs_a_rule():
+    search = DARTS().search(nn.Sequential(nn.Linear(3, 3), Narrowing(vc(2, 4, label="out"))))
+    search.reset()
+    with pytest.raises(SupernetError, match=r"'1' \(label 'out'\).*different shapes \(\(2, 2\), \(2, 4\)\).*a rule"):
+        search.supernet(torch.randn(2, 3))
 
 
 def test_an_exhausted_device_is_not_blamed_on_the_model():

@@ -320,7 +320,8 @@ def test_statistics_see_the_batch_once_in_a_mixture():
 def test_what_is_read_from_a_layer_of_a_mixture_is_an_error_with_the_place():
     supernet = build_supernet(nn.Sequential(nn.Conv2d(4, width(), 3)))
     mix_at_random(supernet)
-    with pytest.raises(AttributeError, match="'0' is a mixture of layers, of which 'out_channels' is not one thing"):
+    message = "'0' is a mixture of layers of several sizes, so that 'out_channels' has no single value"
+    with pytest.raises(AttributeError, match=message):
         _ = supernet.module[0].out_channels
 
 

@@ -123,6 +123,7 @@ def test_ranges_of_integers_are_open_like_any_other_label(caplog):
     assert record.max_entropy == pytest.approx({"n": math.log(len(search.supernet.decisions["n"].values))})
     assert record.undecided == ("n",)
     assert "'n' (1." in caplog.text
+    assert "has not decided the only label of its architecture" in caplog.text
 
 
 def test_many_open_labels_are_counted_not_all_listed(caplog):

@@ -1,5 +1,6 @@
 import itertools
 import math
+import random
 
 import pytest
 from hypothesis import given
@@ -128,3 +129,28 @@ def test_the_empty_space_holds_one_empty_architecture():
     space = SearchSpace([])
     assert space.size == 1
     assert [dict(architecture) for architecture in space.grid()] == [{}]
+
+
+@pytest.mark.parametrize("size", [2500, 100_000])
+def test_counting_and_sampling_large_subsets_is_bounded_work(size):
+    subset = Subset("s", tuple(range(size)), min(1000, size), 1400)
+    space = SearchSpace([subset, Categorical("d", (0, 1), condition=when("s", size - 1))])
+    assert not space.is_counted
+    assert space.estimated_size > 1e300
+    value = space.sample(random.Random(0))["s"]
+    assert subset.value_at(subset.index_of(value)) == value
+
+
+@pytest.mark.parametrize("sizes", [(0, 6), (2, 4), (6, 6), (0, 0)])
+def test_subsets_are_numbered_by_size_then_in_the_order_of_the_candidates(sizes):
+    subset = Subset("s", tuple("abcdef"), *sizes)
+    expected = [item for size in range(sizes[0], sizes[1] + 1) for item in itertools.combinations("abcdef", size)]
+    assert [subset.value_at(index) for index in range(subset.cardinality)] == expected
+    assert [subset.index_of(value) for value in expected] == list(range(len(expected)))
+
+
+def test_conditions_of_many_tests_and_values_are_counted_with_bounded_work():
+    rng = random.Random(0)
+    choices = [Subset("s", tuple(range(300)), 0, 300)]
+    choices += [Categorical(f"d{i}", (0, 1), condition=when("s", *rng.sample(range(300), 150))) for i in range(90)]
+    assert not SearchSpace(choices).is_counted

@@ -125,3 +125,17 @@ def test_folders_are_private_whatever_the_umask(tmp_path):
     assert {mode for file, mode in modes.items() if file.is_dir()} == {0o700}
     assert {mode for file, mode in modes.items() if file.is_file()} == {0o600}
     assert folder.parent.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("name", ["trials", "supernet", "experiment.pickle"])
+def test_a_link_in_the_folder_of_an_experiment_is_neither_written_to_nor_cleared(path, victim, name):
+    (victim / "7").mkdir()  # looks like the folder of a trial that is not among the best
+    before = sorted(os.walk(victim))
+    with open_store(path) as store:
+        (store.directory("abc") / name).symlink_to(victim)
+        for use in (store.directory, store.trial_files):
+            with pytest.raises(StorageError, match="symbolic link"):
+                use("abc")
+        assert sorted(os.walk(victim)) == before
+        store.delete_experiment("abc")
+    assert sorted(os.walk(victim)) == before

@@ -178,6 +178,15 @@ def test_the_owner_of_a_lock_shows_that_it_lives(path, shared_disk):
         assert lock.stat().st_mtime > 1.0
 
 
+def test_a_machine_that_was_silent_leaves_the_lock_of_its_successor_alone(path, shared_disk):
+    lock = path.with_name("store.db.files") / "first" / "lock"
+    with open_store(path) as store:
+        with store.lock("first"):
+            lock.write_text("another machine")
+        assert lock.read_text() == "another machine"
+        assert store.is_running("first")
+
+
 def test_a_killed_process_of_this_machine_is_not_waited_for(path, shared_disk):
     lock = path.with_name("store.db.files") / "first" / "lock"
     lock.write_text(_filelock.this_machine())

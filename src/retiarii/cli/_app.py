@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -47,11 +49,18 @@ def _options(
 
 _EXPERIMENTS, _SET_UP = "Experiments", "Set-up"
 
-app.command("list", rich_help_panel=_EXPERIMENTS)(list_experiments)
-app.command("show", rich_help_panel=_EXPERIMENTS)(show)
-app.command("export", rich_help_panel=_EXPERIMENTS)(export)
-app.command("resume", rich_help_panel=_EXPERIMENTS)(resume)
-app.command("stop", rich_help_panel=_EXPERIMENTS)(stop)
-app.command("delete", rich_help_panel=_EXPERIMENTS)(delete)
-app.command("doctor", rich_help_panel=_SET_UP)(doctor)
-app.command("demo", rich_help_panel=_SET_UP)(demo)
+
+def _add(name: str, command: Callable[..., None], panel: str) -> None:
+    """Add a command, with its docstring as help, without what is for programmers."""
+    shown, _, _ = inspect.cleandoc(command.__doc__ or "").partition("\n\nRaises:")
+    app.command(name, help=shown, rich_help_panel=panel)(command)
+
+
+_add("list", list_experiments, _EXPERIMENTS)
+_add("show", show, _EXPERIMENTS)
+_add("export", export, _EXPERIMENTS)
+_add("resume", resume, _EXPERIMENTS)
+_add("stop", stop, _EXPERIMENTS)
+_add("delete", delete, _EXPERIMENTS)
+_add("doctor", doctor, _SET_UP)
+_add("demo", demo, _SET_UP)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import RenderableType
 
+from retiarii._counted import counted
 from retiarii.cli._context import JsonOption, StorageOption, current_settings
 from retiarii.cli._examine import examine
 from retiarii.cli._json import print_json
@@ -18,7 +19,7 @@ EXIT_BROKEN = 1
 
 def doctor(
     store: Annotated[
-        str | None, typer.Argument(metavar="[STORE]", help="The store to read in full.", show_default=False)
+        str | None, typer.Argument(metavar="STORE", help="The store to read in full.", show_default=False)
     ] = None,
     storage: StorageOption = None,
     as_json: JsonOption = False,
@@ -74,5 +75,8 @@ def _rows(findings: dict[str, Any]) -> list[tuple[str, RenderableType]]:
 
 
 def _store_text(store: dict[str, Any]) -> Text:
-    state = f"{store['experiments']} experiments" if store["exists"] else "not there yet"
+    if store["exists"] is None:
+        state = "cannot be read"
+    else:
+        state = counted(store["experiments"], "experiment") if store["exists"] else "not there yet"
     return plain(f"{store['where']} ({state})")

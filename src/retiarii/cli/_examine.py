@@ -103,7 +103,10 @@ def _extras() -> dict[str, Any]:
 
 
 def _store(storage: str | None, problems: list[str]) -> dict[str, Any]:
-    """Return where the store is and what is in it; a store that does not exist yet is no problem."""
+    """Return where the store is and what is in it; a store that does not exist yet is no problem.
+
+    ``exists`` is None where the store cannot be read.
+    """
     from retiarii.storage import locate, open_store
 
     found: dict[str, Any] = {"where": storage, "exists": False, "experiments": None}
@@ -115,5 +118,6 @@ def _store(storage: str | None, problems: list[str]) -> dict[str, Any]:
     except NotFoundError:
         pass
     except RetiariiError as err:
+        found["exists"] = None  # there may be something, but nobody can tell what
         problems.append(str(err))
     return found

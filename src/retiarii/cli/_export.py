@@ -12,10 +12,10 @@ import typer
 from retiarii.cli._context import IdArgument, StorageOption, at_least, found
 from retiarii.cli._json import trial_json
 from retiarii.cli._supernet import undecided_labels
-from retiarii.cli._text import error_console, number_text, shortened
+from retiarii.cli._text import error_console, number_text
 from retiarii.errors import ExperimentError
 from retiarii.storage import ExperimentRecord
-from retiarii.terminal import plain, visible_line, write, write_json
+from retiarii.terminal import plain, shortened, visible_line, write, write_json
 from retiarii.trial import Direction, Trial
 
 

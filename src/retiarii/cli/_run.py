@@ -45,9 +45,13 @@ def resume(
     }
     changes = {name: value for name, value in settings.items() if value is not None}
     from retiarii.experiment.pytorch import RetiariiExperiment
+    from retiarii.storage import ExperimentState
 
     with _interruptible(f"Go on with: {visible_line(resume)}"):
         RetiariiExperiment.resume(record.id, storage=url, **changes)
+    with found(storage, record.id) as (_, record):
+        if record.state is ExperimentState.STOPPED:  # the last line is that of the search: how to go on
+            return
     console().print(plain(f"Look at it with: {visible_line(show)}"), soft_wrap=True)
 
 

@@ -24,12 +24,11 @@ from retiarii.cli._text import (
     moment_text,
     number_text,
     plain_table,
-    shortened,
     size_text,
 )
 from retiarii.cli._trial import print_trial
 from retiarii.space import SearchSpace
-from retiarii.terminal import joined, plain, visible_line
+from retiarii.terminal import joined, plain, shortened, visible_line
 from retiarii.trial import DEFAULT, TrialState, pareto_front
 
 if TYPE_CHECKING:
@@ -170,9 +169,16 @@ def _counts(counts: dict[TrialState, int]) -> str:
 
 def _message(record: ExperimentRecord, state: str, resume: str) -> str:
     is_killed = state == "stopped" and record.state.value == "running"
-    message = "its process ended without a word (killed?)" if is_killed else record.message.rstrip(".")
+    message = (
+        "its process ended without a word (killed?)" if is_killed else _first_paragraph(record.message).rstrip(".")
+    )
     hint = f"go on with: {visible_line(resume)}" if state == "stopped" else ""
     return "; ".join(filter(None, [message, hint]))
+
+
+def _first_paragraph(message: str) -> str:
+    """Return a message without the traceback that may follow it: the section of failures says where that is."""
+    return message.partition("\n\n")[0]
 
 
 def _print_space(record: ExperimentRecord, out: Console) -> None:

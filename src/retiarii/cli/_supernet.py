@@ -10,8 +10,8 @@ from rich.console import Group, RenderableType
 
 from retiarii._counted import counted
 from retiarii.cli._json import finite
-from retiarii.cli._text import LABEL_STYLE, heading, number_text, plain_table, shortened
-from retiarii.terminal import plain, visible_line
+from retiarii.cli._text import LABEL_STYLE, heading, number_text, plain_table
+from retiarii.terminal import plain, shortened, visible_line
 
 if TYPE_CHECKING:
     from retiarii.storage import EpochRecord

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from retiarii.terminal import SafeConsole, Text, joined, plain, visible_line
+from retiarii.terminal import SafeConsole, Text, joined, plain, shortened, visible_line
 
 if TYPE_CHECKING:
     from retiarii.trial import FailureKind
 
-_MAX_LENGTH = 240
 _WIDE = 160  # where no terminal says how wide it is, nothing should be cut that fits a long line
 
 STATE_STYLES = {"running": "green", "done": "blue", "stopped": "yellow", "failed": "red"}
@@ -99,11 +98,6 @@ def architecture_text(architecture: Mapping[str, Any]) -> str:
     """Return an architecture on one line, the end left out of a long one."""
     text = ", ".join(f"{label}={_value_text(value)}" for label, value in architecture.items())
     return visible_line(shortened(text)) or "(no choices)"
-
-
-def shortened(text: str) -> str:
-    """Return the beginning of a text that would fill the screen."""
-    return text if len(text) <= _MAX_LENGTH else f"{text[: _MAX_LENGTH - 3]}..."
 
 
 def failure_text(kind: FailureKind, message: str) -> Text:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import pickle
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
+from retiarii._tensor_file import UNREADABLE, TensorFileError, read_tensors, write_tensors
 from retiarii.errors import EvaluatorError
 
 _WRAPPERS = (nn.DataParallel, nn.parallel.DistributedDataParallel)
@@ -27,16 +26,7 @@ def write_state(model: nn.Module, path: Path) -> None:
     """
     state = {name: _on_cpu(value) for name, value in _unwrapped(model).state_dict().items()}
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())  # so that a power cut leaves the old file or the new one
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    write_tensors(state, path)
 
 
 def read_state(model: nn.Module, path: Path) -> None:
@@ -46,8 +36,8 @@ def read_state(model: nn.Module, path: Path) -> None:
         EvaluatorError: The file cannot be read, or holds the weights of another network.
     """
     try:
-        model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    except (OSError, pickle.UnpicklingError, RuntimeError, EOFError, KeyError, TypeError, ValueError) as error:
+        model.load_state_dict(read_tensors(path, needs_seal=False))  # an evaluation may have written its own
+    except (TensorFileError, OSError, *UNREADABLE) as error:
         raise EvaluatorError(
             f"The weights in {path} cannot be loaded ({type(error).__name__}: {error}). The file is damaged, or holds "
             "something else than the state_dict of the model that the evaluation was given."

@@ -14,6 +14,8 @@ from pathlib import Path
 
 from torch import nn
 
+from retiarii._own_process import own_process
+from retiarii.errors import ArgumentError
 from retiarii.evaluator._checkpoint import write_state
 from retiarii.trial import CHECKPOINT, SPARE
 
@@ -32,6 +34,7 @@ def output_to(folder: Path, *, keeps_files: bool = True) -> Iterator[None]:
         folder: The folder.
         keeps_files: Whether anything in it may be needed later. If not, `save_checkpoint` writes nothing.
     """
+    own = own_process()
     before = os.environ.get(OUTPUT_DIR_VARIABLE)
     is_new = _make(folder)
     os.environ[OUTPUT_DIR_VARIABLE] = str(folder)
@@ -44,7 +47,7 @@ def output_to(folder: Path, *, keeps_files: bool = True) -> Iterator[None]:
             os.environ.pop(OUTPUT_DIR_VARIABLE, None)
         else:
             os.environ[OUTPUT_DIR_VARIABLE] = before
-        if is_new:
+        if is_new and own.is_this():  # a fork may leave this block, too, while the evaluation goes on
             _put_by(folder)
 
 
@@ -73,8 +76,13 @@ def save_checkpoint(model: nn.Module) -> Path | None:
         The file; None where nothing is written.
 
     Raises:
+        ArgumentError: It was given something else, such as a state dict.
         OSError: The file cannot be written.
     """
+    if not isinstance(model, nn.Module):
+        raise ArgumentError(
+            f"save_checkpoint got an object of type {type(model).__name__}, expected the model itself, no state dict."
+        )
     folder = output_dir()
     if folder is None or not _KEEPS_FILES.get():
         return None
@@ -87,8 +95,13 @@ def _make(folder: Path) -> bool:
     """Make a folder, and return whether it was not there. An evaluation that writes nothing needs none."""
     try:
         folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if folder.is_symlink():  # it would lead the trial's files elsewhere
+            folder.unlink()
+        spare = folder.with_name(SPARE)
         try:
-            folder.with_name(SPARE).rename(folder)  # fails where there is none, or where the folder has files in it
+            if spare.is_symlink():
+                spare.unlink()
+            spare.rename(folder)  # fails where there is none, or where the folder has files in it
         except OSError:
             folder.mkdir(mode=0o700)
     except FileExistsError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 
+from retiarii._own_process import own_process, refuse_in_fork
 from retiarii.errors import ExecutionError
 from retiarii.execution._processes import IS_LINUX
 from retiarii.execution._protocol import Message, frame
@@ -67,14 +68,17 @@ class Channel:
 
     def __init__(self, end: SteadyEnd) -> None:
         self._end = end
+        self._own = own_process()
         self._lock = threading.Lock()
 
     def send(self, message: Message) -> None:
         """Write one message, waiting until the other end has room for it.
 
         Raises:
+            EvaluatorError: This is a process that the trial has forked.
             ChannelLostError: The pipe was closed and cannot be opened again.
         """
+        refuse_in_fork(self._own, "report", is_thorough=True)
         data = memoryview(frame(message))
         with self._lock:
             while data:
@@ -84,6 +88,7 @@ class Channel:
         """Tell metrics on the way.
 
         Raises:
+            EvaluatorError: This is a process that the trial has forked.
             ChannelLostError: The pipe was closed and cannot be opened again.
         """
         self.send({"event": "reported", "metrics": metrics})

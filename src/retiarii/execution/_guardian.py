@@ -14,7 +14,7 @@ import time
 from typing import NoReturn
 
 from retiarii.execution._exit_bell import ExitBell
-from retiarii.execution._processes import IS_LINUX, children, kill_group, kill_marked, try_to_kill
+from retiarii.execution._processes import IS_LINUX, PARENT_DIED, children, kill_group, kill_marked, try_to_kill
 
 _LOOK_S = 1.0  # how often to see whether the parent still lives, should no signal tell
 _ROUND_S = 0.05  # how often to look for what is left of those that were killed
@@ -44,7 +44,8 @@ def _await_end(template: int, parent: int, bell: ExitBell) -> int | None:
     """Return the exit code of the template; None if somebody else collected it."""
     asked: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, stack: asked.append(number))
-    signal.signal(signal.SIGHUP, lambda number, stack: None)  # sent when the parent ends: have a look
+    for number in (PARENT_DIED, signal.SIGHUP):
+        signal.signal(number, lambda number, stack: None)  # have a look
     while True:
         exits = _collect()
         if template in exits:

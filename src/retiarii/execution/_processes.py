@@ -22,6 +22,10 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
 
+# What tells a process that its parent may have died. It wakes up a process that is stopped, unlike any other signal.
+PARENT_DIED = getattr(signal, "SIGCONT", 0)
+
+
 def signal_at_parents_death(number: int) -> None:
     """Have the kernel send this process a signal when the *thread* that started it ends (Linux only)."""
     if IS_LINUX:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import errno
 import json
+import threading
 import traceback
 from types import TracebackType
 
 from retiarii._own_process import end_in_fork, own_process, refuse_in_fork
-from retiarii.errors import ArchitectureError, FreezeError, MetricError, TrialPruned
+from retiarii.errors import ArchitectureError, EvaluatorError, FreezeError, MetricError, TrialPruned
 from retiarii.execution._interface import Report, Task, TrialJob
 from retiarii.execution._outcome import MAX_MESSAGE, MAX_TRACEBACK, NO_REASON, Outcome, shorten
 from retiarii.trial import Failure, FailureKind, Metrics, parse_metrics
@@ -34,13 +35,9 @@ def run_task(task: Task, job: TrialJob, report: Report) -> Outcome:
         KeyboardInterrupt: The user pressed ``Ctrl-C``, which is about more than this trial.
     """
     own = own_process()
-
-    def checked_report(metrics: Metrics) -> None:
-        refuse_in_fork(own, "report")
-        report(_of_bearable_size(parse_metrics(metrics, where="the intermediate result")))
-
+    reporter = _Reporter(report)
     try:
-        returned = task(job, checked_report)
+        returned = task(job, reporter)
         end_in_fork(own)
         return Outcome(_of_bearable_size(parse_metrics(returned, where="the final result")))
     except TrialPruned as pruned:
@@ -51,6 +48,44 @@ def run_task(task: Task, job: TrialJob, report: Report) -> Outcome:
         if isinstance(error, KeyboardInterrupt):
             raise
         return Outcome(failure=describe(error))
+    finally:
+        reporter.close()
+
+
+class _Reporter:
+    """Passes on what a trial reports, until its task has ended: a thread of it may go on.
+
+    Args:
+        report: Told the metrics.
+    """
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._own = own_process()
+        self._lock = threading.RLock()  # one that a signal handler which reports can take once more
+        self._is_closed = False
+
+    def __call__(self, metrics: Metrics) -> None:
+        """Report metrics on the way.
+
+        Raises:
+            EvaluatorError: This is a process that the trial has forked, or the trial has ended.
+            MetricError: They are none, or too large.
+        """
+        refuse_in_fork(self._own, "report")
+        parsed = _of_bearable_size(parse_metrics(metrics, where="the intermediate result"))
+        with self._lock:
+            if self._is_closed:
+                raise EvaluatorError(
+                    "An intermediate result was reported after the end of its trial, by a thread that goes on. Let "
+                    "such threads end before the evaluation returns."
+                )
+            self._report(parsed)
+
+    def close(self) -> None:
+        """Let nothing more through."""
+        with self._lock:
+            self._is_closed = True
 
 
 def _of_bearable_size(metrics: Metrics) -> Metrics:
@@ -70,6 +105,16 @@ def _of_bearable_size(metrics: Metrics) -> Metrics:
 
 def describe(error: BaseException) -> Failure:
     """Return the failure that an exception in a trial is; texts of any length are cut."""
+    try:
+        return _described(error)
+    except Exception as broken:  # noqa: BLE001 - an exception runs code of its own when it is read
+        name = type(error).__qualname__
+        message = f"{name}: <its text cannot be read: that raises {type(broken).__name__}>"
+        lines = traceback.format_tb(_skip_own_frame(error))
+        return Failure(FailureKind.RAISED, shorten(message, MAX_MESSAGE), shorten("".join(lines), MAX_TRACEBACK))
+
+
+def _described(error: BaseException) -> Failure:
     message = "".join(traceback.format_exception_only(type(error), error)).strip()
     message = message.removeprefix(f"{type(error).__module__}.")
     lines = traceback.format_exception(type(error), error, _skip_own_frame(error))

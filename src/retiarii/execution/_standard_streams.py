@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
+from typing import Any
 
 
 def redirect(output: int) -> None:
@@ -14,15 +16,21 @@ def redirect(output: int) -> None:
     os.dup2(output, 2)
     for descriptor in {null, output} - {0, 1, 2}:
         os.close(descriptor)
-    for stream in (sys.stdout, sys.stderr):
+    for stream in _streams():
         # What was printed before a crash must have left this process, and no character may make print fail.
-        stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)  # type: ignore[union-attr] # the interpreter made both, as text files
+        if isinstance(stream, io.TextIOWrapper) and not stream.closed:
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
 
 
 def flush() -> None:
     """Write out what Python still holds of standard output and standard error."""
-    for stream in (sys.stdout, sys.stderr):
+    for stream in _streams():
         try:
             stream.flush()
-        except (OSError, ValueError):  # the trial closed it: there is nothing left to flush
+        except Exception:  # noqa: BLE001 - the trial closed it, or put an object of its own in its place
             pass
+
+
+def _streams() -> list[Any]:
+    """Return the streams that the interpreter made, and what start-up code or a trial has put in their place."""
+    return [sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__]

@@ -23,7 +23,7 @@ from retiarii.execution._guardian import guard
 from retiarii.execution._launch import TrialProcess, fork_trial, spawn_trial
 from retiarii.execution._parent_link import ParentLink
 from retiarii.execution._payload import MARK, Settings, adapt_environment, load_task, read_payload
-from retiarii.execution._processes import IS_LINUX, IS_POSIX, adopt_orphans, signal_at_parents_death
+from retiarii.execution._processes import IS_LINUX, IS_POSIX, PARENT_DIED, adopt_orphans, signal_at_parents_death
 from retiarii.execution._protocol import Message
 from retiarii.execution._run_task import describe
 from retiarii.execution._standard_streams import flush, redirect
@@ -103,18 +103,20 @@ def _settle(parent: int) -> None:
         if os.getppid() != parent:
             os.killpg(0, signal.SIGKILL)  # with what loading the task has started
 
-    signal.signal(signal.SIGHUP, end_if_orphaned)
+    for number in (PARENT_DIED, signal.SIGHUP):
+        signal.signal(number, end_if_orphaned)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # who ignores it is not told how a child ended
-    signal_at_parents_death(signal.SIGHUP)
+    signal_at_parents_death(PARENT_DIED)
     adopt_orphans()
-    end_if_orphaned(signal.SIGHUP, None)  # it may have died before the kernel knew that we want to be told
+    end_if_orphaned(PARENT_DIED, None)  # it may have died before the kernel knew that we want to be told
 
 
 def _settle_down() -> None:
     """Leave it to the loop, which watches the parent, to end what there is to end."""
     if IS_POSIX:
-        signal.signal(signal.SIGHUP, lambda number, stack: None)
+        for number in (PARENT_DIED, signal.SIGHUP):
+            signal.signal(number, lambda number, stack: None)
 
 
 def _prepare(settings: Settings, data: bytes, started: float) -> tuple[Launch, Message]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import selectors
 import subprocess
+import threading
 import time
 import uuid
 import weakref
@@ -20,6 +21,7 @@ from retiarii.execution._pipes import Readable, Tail, readable
 from retiarii.execution._processes import IS_POSIX, exit_in_words, kill_group, kill_marked
 from retiarii.execution._protocol import FrameReader, Message, frame
 
+_LISTEN_S = 0.01  # how often to read what an interpreter prints before it reads the task
 CLOSE_S = 10.0  # how long a template may take to end its trials and itself, before it is killed
 
 _THREADS = (
@@ -86,7 +88,7 @@ class TemplateProcess:
         self._printed = Tail()
         self._fault = ""  # what it wrote that is no event
         self.is_alive = True
-        self._write(lambda pipe: write_payload(pipe, settings, task))
+        self._deliver(settings, task)
 
     @property
     def is_ready(self) -> bool:
@@ -145,6 +147,22 @@ class TemplateProcess:
         if piece and pipe is self._remains.printed:
             self._printed.add(piece)
         return piece or b""
+
+    def _deliver(self, settings: Settings, task: bytes) -> None:
+        """Write the payload, and meanwhile read what the new interpreter prints, or both could wait forever."""
+        writer = threading.Thread(
+            target=self._write, args=(lambda pipe: write_payload(pipe, settings, task),), name="retiarii-payload"
+        )
+        writer.daemon = True
+        writer.start()
+        try:
+            while writer.is_alive():
+                writer.join(_LISTEN_S)
+                while self._hear(self._remains.printed):
+                    pass
+        except BaseException:  # Ctrl-C, for example
+            self._remains.popen.kill()  # so that the writer does not wait any more
+            raise
 
     def _write(self, write: Callable[[BinaryIO], object]) -> None:
         try:
@@ -206,8 +224,8 @@ def _end(remains: _Remains) -> None:
         _wait(popen)
     farewell = remains.farewell.read()
     if not farewell:  # the guardian is dead or stopped
-        if popen.poll() is not None:
-            _await_end(remains.events)  # the template tidies up for it
+        popen.kill()
+        _await_end(remains.events)  # the template tidies up for it, even if it was stopped
         kill_group(popen.pid)
         kill_marked(MARK, remains.mark)
     popen.wait()

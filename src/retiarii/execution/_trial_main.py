@@ -18,7 +18,7 @@ from retiarii.execution._judged_reports import JudgedReports
 from retiarii.execution._memory import lift_limit, limit_allocations
 from retiarii.execution._outcome import Outcome
 from retiarii.execution._payload import Settings, load_task, read_payload
-from retiarii.execution._processes import IS_POSIX, adopt_orphans, private_memory, signal_at_parents_death
+from retiarii.execution._processes import IS_POSIX, PARENT_DIED, adopt_orphans, private_memory, signal_at_parents_death
 from retiarii.execution._protocol import Message
 from retiarii.execution._run_task import describe, run_task
 from retiarii.execution._standard_streams import flush, redirect
@@ -144,7 +144,7 @@ def _settle(parent: int) -> None:
     if IS_POSIX:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the experiment, which decides about its trials
-        for number in (signal.SIGCHLD, signal.SIGHUP, signal.SIGTERM):
+        for number in (PARENT_DIED, signal.SIGCHLD, signal.SIGHUP, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)
         faulthandler.register(signal.SIGQUIT, file=2)  # sent before a trial that takes too long is killed
         signal_at_parents_death(signal.SIGKILL)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from types import FunctionType
 from typing import Any
 
 from retiarii._lookup import is_a
@@ -160,15 +161,19 @@ def _kind(value: Any) -> str:
     """Return what a value is, for a message: a class is often given in the place of an instance."""
     if isinstance(value, type):
         return f"the class {value.__name__}"
+    if isinstance(value, FunctionType):
+        return f"the function {value.__name__}"
     text = repr(value)
     return text if len(text) <= 80 and "\n" not in text else f"a {type(value).__name__}"
 
 
 def _order(value: Any) -> str:
     """Return a hint for arguments in the wrong places."""
-    is_ours = (
-        isinstance(value, (Evaluator, BaseStrategy, RetiariiExeConfig)) or is_module(value) or is_a(value, _MUTATOR)
+    is_argument = (
+        isinstance(value, (Evaluator, FunctionType, BaseStrategy, RetiariiExeConfig))
+        or is_module(value)
+        or is_a(value, _MUTATOR)
     )
     if isinstance(value, RetiariiExeConfig):
         return " Settings go to run: experiment.run(config)."
-    return f" The order is {_CALL}." if is_ours else ""
+    return f" The order is {_CALL}." if is_argument else ""

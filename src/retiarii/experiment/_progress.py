@@ -11,10 +11,11 @@ from rich.table import Table
 from retiarii._counted import counted
 from retiarii.experiment._display import Display
 from retiarii.experiment._loop import Ending
-from retiarii.terminal import Text, joined, plain, visible_line
+from retiarii.terminal import Text, joined, plain, shortened, visible_line
 from retiarii.trial import Metrics, Objectives, Trial, TrialState
 
 MAX_RUNNING_SHOWN = 8
+MAX_REASON_SHOWN = 160  # letters
 
 
 class ProgressDisplay(Display):
@@ -23,6 +24,7 @@ class ProgressDisplay(Display):
     Args:
         title: The experiment's name and id.
         total: The number of trials to come to, where it is known.
+        at_most: What replaces ``total`` when there are more trials, because the strategy repeats architectures.
         objectives: By which trials are ranked.
         console: Where to write.
         way_on: How to go on with the experiment when it was stopped.
@@ -35,10 +37,11 @@ class ProgressDisplay(Display):
         objectives: Objectives,
         console: Console | None = None,
         *,
+        at_most: int | None = None,
         way_on: str = "",
     ) -> None:
         super().__init__(title, console)
-        self._total, self._objectives, self._way_on = total, objectives, way_on
+        self._total, self._at_most, self._objectives, self._way_on = total, at_most, objectives, way_on
         self._counts = dict.fromkeys(TrialState, 0)
         self._best: Trial | None = None
         self._best_rank: tuple[float, float, int] | None = None
@@ -92,7 +95,7 @@ class ProgressDisplay(Display):
         if rank is not None and (self._best_rank is None or rank < self._best_rank):
             self._best, self._best_rank = trial, rank
         if self._total is not None and self._num_finished > self._total:
-            self._total = None  # the strategy tries architectures again
+            self._total = self._at_most if self._num_finished <= (self._at_most or 0) else None
         self._bar.update(self._task, total=self._total, completed=self._num_finished)
 
     @property
@@ -134,8 +137,5 @@ def _latest(trial: Trial) -> str:
 
 
 def _reason(trial: Trial) -> str:
-    return (
-        visible_line(trial.failure.message.splitlines()[0][:160])
-        if trial.failure and trial.failure.message
-        else "no reason"
-    )
+    message = trial.failure.message if trial.failure is not None else ""
+    return visible_line(shortened(message.splitlines()[0], MAX_REASON_SHOWN)) if message else "no reason"

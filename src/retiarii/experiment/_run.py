@@ -143,11 +143,11 @@ class ExperimentRun:
         if clock.is_up:
             logger.warning(
                 "Experiment %s has no time left: it ran for %.0f s, and max_experiment_duration is %s. Give it more: "
-                "retiarii resume %s --max-experiment-duration ...",
+                "%s --max-experiment-duration ...",
                 self.record.id,
                 clock.spent_s,
                 self._config.max_experiment_duration,
-                self.record.id,
+                self._store.command(f"resume {self.record.id}"),
             )
         try:
             yield

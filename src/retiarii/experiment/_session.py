@@ -78,7 +78,7 @@ class Session:
                 seed=self.record.seed,
                 budget=budget,
                 clock=self.clock,
-                callback=self._told([max_trials, total], kept),
+                callback=self._told((max_trials, total), kept),
                 stop=self.stop,
                 constraints=self.config.constraints,
                 log=self.log(search) if self.is_resumed else None,
@@ -123,18 +123,18 @@ class Session:
         for display in self.displays:
             display.close()
 
-    def _told(self, limits: Sequence[float | None], kept: KeptFiles) -> CallbackList:
+    def _told(self, limits: tuple[int | None, float | None], kept: KeptFiles) -> CallbackList:
         """Return everything that the loop tells what happens.
 
         Args:
-            limits: At most so many trials; None for any number.
+            limits: How many trials are allowed, and how many architectures there are; None where that is not known.
             kept: Told last, so that the user's callbacks still find the files of a trial.
         """
         if self.config.progress is False:
             return CallbackList([*self.callbacks, kept])
         finite = [int(limit) for limit in limits if limit is not None and limit < _MANY]
         total = min(finite, default=None)
-        display = ProgressDisplay(self.title, total, self.record.objectives, way_on=self.way_on)
+        display = ProgressDisplay(self.title, total, self.record.objectives, at_most=limits[0], way_on=self.way_on)
         self.displays.append(display)
         self.stop.on_request = lambda count: display.notify(self.answer(count))
         return CallbackList([display, *self.callbacks, kept])

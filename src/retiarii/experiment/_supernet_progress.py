@@ -78,7 +78,7 @@ def _measured(epoch: EpochRecord) -> str:
     parts = [f"supernet {epoch.metrics['default']:.6g}"] if "default" in epoch.metrics else []
     entropy, largest = epoch.record.get("entropy") or {}, epoch.record.get("max_entropy") or {}
     if entropy and epoch.record.get("is_learnt", True):
-        of = f" of {_mean(largest):.3g}" if largest else ""
+        of = f" of at most {_mean(largest):.3g}" if largest else ""
         parts.append(f"mean entropy {_mean(entropy):.3g}{of} nats")
     return ", ".join(parts)
 

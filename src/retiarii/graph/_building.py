@@ -305,25 +305,41 @@ def initial_value(record: TensorRecord, keep: bool) -> torch.Tensor:
 
 
 def lasting_ties(module: nn.Module, model: Model) -> Iterator[tuple[str, str]]:
-    """Yield the parameters that the traced model shares, less those that a mutation removed or gave another shape.
+    """Yield what the traced model has under several names, less what a mutation removed or changed.
 
     Args:
         module: What was built from the model.
         model: The model.
 
     Yields:
-        The path of a parameter, and the path of the one that is to stand in its place.
+        The path of a submodule, parameter or buffer, and the path of the one that is to stand in its place. What is an
+        alias in its own graph is left out: it is one object as soon as that graph is built.
     """
+    aliases = {full_path(name, alias) for name, graph in model.graphs.items() for alias in graph.module.aliases}
     for path, first in model.root_graph.module.ties.items():
         try:
-            tied, original = module.get_parameter(path), module.get_parameter(first)
+            tied, original = _part_at(module, path), _part_at(module, first)
         except AttributeError:  # a mutation removed one of them
             continue
-        if tied.shape == original.shape:
+        if path not in aliases and _are_alike(tied, original):
             yield path, first
 
 
 def _tie(module: nn.Module, model: Model) -> None:
     for path, first in lasting_ties(module, model):
         parent, _, name = path.rpartition(".")
-        setattr(module.get_submodule(parent), name, module.get_parameter(first))
+        setattr(module.get_submodule(parent), name, _part_at(module, first))
+
+
+def _part_at(module: nn.Module, path: str) -> Any:
+    parent, _, name = path.rpartition(".")
+    owner = module.get_submodule(parent)
+    if name not in {**owner._parameters, **owner._buffers, **owner._modules}:
+        raise AttributeError(name)
+    return getattr(owner, name)
+
+
+def _are_alike(first: Any, second: Any) -> bool:
+    if isinstance(first, nn.Module):
+        return type(first) is type(second) and repr(first) == repr(second)
+    return isinstance(first, torch.Tensor) and isinstance(second, torch.Tensor) and first.shape == second.shape

@@ -87,7 +87,10 @@ def build_layer(operation: Operation, where: str, *, keep_weights: bool = True) 
         GraphError: The class cannot be found, or refuses its arguments.
     """
     if operation.instance is not None and keep_weights:
-        return plain_copy(operation.instance)
+        try:
+            return plain_copy(operation.instance)
+        except RuntimeError as err:
+            raise GraphError(f"Node {where!r} ({operation.type}) cannot be copied: {err}", node=where) from err
     check_arguments_known(operation, where)
     cls = layer_type(operation, where)
     args, kwargs = call_arguments(cls, operation.parameters, where)

@@ -13,6 +13,7 @@ import torch
 from torch import fx, nn
 
 from retiarii.errors import GraphError
+from retiarii.graph._equality import is_equal
 from retiarii.graph._layers import LayerReader
 from retiarii.graph._making import TAKES_LIST
 from retiarii.graph._model import ROOT, Model
@@ -23,7 +24,7 @@ from retiarii.graph._safe_names import free_name
 from retiarii.graph._scope import Scope
 from retiarii.graph._tracing import ModuleTracer
 from retiarii.graph._types import type_name
-from retiarii.graph._verify import is_equal, verify
+from retiarii.graph._verify import verify
 
 _LIBRARIES = (str(Path(torch.__file__).parent), str(Path(__file__).parents[1]))
 

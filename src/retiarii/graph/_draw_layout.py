@@ -83,7 +83,7 @@ def _reach_borders(scene: Scene, layout: Layout) -> None:
     first, last = scene.boxes[0].key, scene.boxes[-1].key
     for (start, end, _), (points, _) in zip(scene.arrows, layout.paths, strict=True):
         if start == first:
-            points.insert(0, (points[0][0], -HEADER))
+            points.insert(0, (points[0][0], 0.0))  # below the title
         if end == last:
             points.append((points[-1][0], layout.height + _PAD))
 
@@ -172,6 +172,8 @@ def _place(rows: list[list[str]], chains: list[list[str]], layout: Layout) -> No
         height = max((placed[key].height for key in row), default=0.0)
         for key in row:
             placed[key].y = y + height / 2
+            if placed[key].box is None:
+                placed[key].height = height  # a long arrow passes beside the boxes of the row, whatever their height
         y += height + _GAP_Y
     layout.height = y - _GAP_Y
     for row in rows:
@@ -220,5 +222,5 @@ def _points(nodes: list[Placed]) -> list[tuple[float, float]]:
     first, last = nodes[0], nodes[-1]
     points = [(first.x + first.leave, first.y + first.height / 2)]
     for node in nodes[1:-1]:
-        points += [(node.x, node.y - 10), (node.x, node.y + 10)]
+        points += [(node.x, node.y - node.height / 2), (node.x, node.y + node.height / 2)]
     return [*points, (last.x + last.enter, last.y - last.height / 2)]

@@ -132,7 +132,13 @@ def _status(record: NodeRecord, old: Mapping[int, NodeRecord] | None) -> str:
         return ADDED
     other = old[record.id]
     same = record.operation.type == other.operation.type and _text(record) == _text(other)
-    return SAME if same else CHANGED
+    return SAME if same and not _is_rewired(record, other) else CHANGED
+
+
+def _is_rewired(record: NodeRecord, other: NodeRecord) -> bool:
+    """Return whether a node takes other results of the same nodes, which no arrow shows."""
+    heads, old_heads = ({head for head, _ in each.inputs.values()} for each in (record, other))
+    return heads == old_heads and dict(record.inputs) != dict(other.inputs)
 
 
 def _text(record: NodeRecord) -> str:
@@ -150,7 +156,7 @@ def _box(
 ) -> Box:
     if record.id in (INPUT_ID, OUTPUT_ID):
         names = ", ".join(owner.input_names) if record.id == INPUT_ID else "output"
-        return Box(str(record.id), names, category="io")
+        return Box(str(record.id), names, category="io", status=status)
     operation = record.operation
     path = record.member or record.name
     note = (shapes or {}).get(path if owner.is_root else f"{owner.name}.{path}")
@@ -163,9 +169,20 @@ def _box(
         inner = scene_of(owner.model.graphs[operation.cell], old_cell, depth - 1, shapes)
         if before is not None and status == SAME and _differs(inner):
             box.status = CHANGED
-        if len(inner.boxes) > _ENDS:  # a module that only passes values on is drawn like a layer
+        if len(inner.boxes) > _ENDS:
             box.inner = inner
+        else:  # a module that only passes values on is drawn like a layer
+            box.detail = _passed_on(owner.model.graphs[operation.cell])
     return box
+
+
+def _passed_on(graph: Graph) -> str:
+    """Return which of several inputs a graph without nodes returns."""
+    total = len(graph.input_names)
+    slots = [slot + 1 for _, slot in graph._data.records[OUTPUT_ID].inputs.values() if slot is not None]
+    if total == 1 or not slots:
+        return ""
+    return f"passes on input{'s' if len(slots) > 1 else ''} {', '.join(map(str, slots))} of {total}"
 
 
 def _differs(scene: Scene) -> bool:

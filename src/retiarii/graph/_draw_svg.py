@@ -105,6 +105,7 @@ def _box(placed: Placed, left: float, top: float) -> Iterator[str]:
     )
     if placed.inner is not None:
         yield _text(x + 12, y + 16, box.title, FONT, "#334155", "600", "start")
+        yield f'<path d="M{x:.1f},{y + HEADER:.1f} h{placed.width:.1f}" stroke="{stroke}" stroke-width="1"/>'
         shift = (placed.width - placed.inner.width) / 2
         yield from _body(placed.inner, x + shift, y + HEADER)
     else:

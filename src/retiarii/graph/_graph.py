@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from retiarii._counted import counted
 from retiarii.errors import InvalidMutation
 from retiarii.graph._making import default_arguments, make_operation
 from retiarii.graph._node import Edge, EdgeEnd, Node
@@ -37,7 +38,7 @@ class Graph:
         self._data = data
 
     def __repr__(self) -> str:
-        return f"Graph({self.name!r}, {self.module.type}, {len(self._data.records) - 2} nodes)"
+        return f"Graph({self.name!r}, {self.module.type}, {counted(len(self._data.records) - 2, 'node')})"
 
     @property
     def is_root(self) -> bool:
@@ -318,8 +319,8 @@ def _free_slot(node: Node, record: NodeRecord) -> int:
     free = [slot for slot in slots if slot not in record.inputs]
     if not free:
         raise InvalidMutation(
-            f"All {len(slots)} inputs of node {node.path!r} ({record.operation.type}) are taken. Delete an edge first, "
-            "or change how it is called with update_arguments().",
+            f"Node {node.path!r} ({record.operation.type}) has no free input: {len(slots)} of {len(slots)} taken. "
+            "Delete an edge first, or change how it is called with update_arguments().",
             node=node.path,
         )
     return free[0]

@@ -90,7 +90,7 @@ class InitWriter:
         return Statement("", Call(f"{self._access(owner)}.add_module", [Text(quoted(name)), original], {}))
 
     def _ties(self) -> Iterator[Statement]:
-        """Yield the assignments that let submodules share parameters."""
+        """Yield the assignments that let submodules share submodules, parameters and buffers."""
         if not self._module.ties:
             return
         for alias, path in lasting_ties(build_module(self._model), self._model):
@@ -98,9 +98,10 @@ class InitWriter:
                 yield Statement(f"self.{alias}", Text(f"self.{path}"))
                 continue
             owner, _, name = alias.rpartition(".")
-            original = Text(f"self.get_parameter({quoted(path)})")
-            function = f"self.get_submodule({quoted(owner)}).register_parameter"
-            yield Statement("", Call(function, [Text(quoted(name)), original], {}))
+            place, _, first = path.rpartition(".")
+            original = Text(f"getattr(self.get_submodule({quoted(place)}), {quoted(first)})")
+            call = Call("setattr", [Text(f"self.get_submodule({quoted(owner)})"), Text(quoted(name)), original], {})
+            yield Statement("", call)
 
     def _children(self, prefix: str) -> list[str]:
         """Return the paths right below a prefix, in the order of registration, new ones last."""

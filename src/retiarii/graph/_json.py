@@ -22,6 +22,7 @@ from retiarii.graph._safe_names import identifier, is_name, path, qualified, tex
 from retiarii.graph._values import encode, encode_operation
 
 VERSION = 1
+_CALLING_KEY = ("builtins.max", "builtins.min")
 
 
 def dump_model(model: Model) -> dict[str, Any]:
@@ -174,6 +175,8 @@ class _Reader:
             raise ValueError(f"node {data['name']!r} has no arguments")
         if operation.type == "builtins.getattr":
             self._decoder.check_attribute(args[1] if len(args) == 2 and not kwargs else None)
+        if operation.type in _CALLING_KEY and "key" in kwargs:
+            raise ValueError(f"node {data['name']!r} gives {operation.type} a function to call")
         return NodeRecord(
             whole_number(data["id"]),
             identifier(data["name"]),

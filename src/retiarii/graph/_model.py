@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import nn
 
+from retiarii._counted import counted
 from retiarii.errors import InvalidMutation
 from retiarii.graph._graph import Graph, not_found
 from retiarii.graph._node import Node
@@ -40,7 +41,7 @@ class Model:
 
     def __repr__(self) -> str:
         nodes = sum(len(graph._data.records) - 2 for graph in self.graphs.values())
-        return f"Model({self.root_graph.module.type}, {len(self.graphs)} graphs, {nodes} nodes)"
+        return f"Model({self.root_graph.module.type}, {counted(len(self.graphs), 'graph')}, {counted(nodes, 'node')})"
 
     @property
     def root_graph(self) -> Graph:

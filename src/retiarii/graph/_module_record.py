@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import nn
@@ -38,8 +38,9 @@ def describe_module(scope: Scope, reader: LayerReader, members: set[str], attrib
     }
     containers = {path: _container_type(child) for path, child in own if path not in members and path not in idle}
     inside = (*members, *idle)
+    aliases = _aliases(module, inside)
     tensors = [
-        *(_tensor_record(path, value, module) for path, value in _own_tensors(module, inside)),
+        *(_tensor_record(path, value, module) for path, value in _own_tensors(module, (*inside, *aliases))),
         *(_record(name, "constant", value) for name, value in scope.constants.items() if name in attributes),
     ]
     return ModuleRecord(
@@ -49,7 +50,7 @@ def describe_module(scope: Scope, reader: LayerReader, members: set[str], attrib
         order=tuple(_registration_order(module, inside)),
         containers=containers,
         idle=idle,
-        aliases=_aliases(module, inside),
+        aliases=aliases,
         ties=_ties(module) if not scope.path else {},
     )
 
@@ -138,16 +139,24 @@ def _aliases(module: nn.Module, inside: tuple[str, ...]) -> dict[str, str]:
 
 
 def _ties(module: nn.Module) -> dict[str, str]:
-    """Return the further names of parameters that several submodules share."""
-    first: dict[int, str] = {}
+    """Return the further names of submodules, parameters and buffers that have several, also in different scopes."""
+    modules: dict[nn.Module, str] = {}
+    tensors: dict[int, str] = {}
     found: dict[str, str] = {}
-    modules: dict[int, nn.Module] = {}
-    for path, child in module.named_modules():  # each submodule once: aliases are not ties
-        modules[id(child)] = child
-        for name, value in child._parameters.items():
+    for path, child in module.named_modules(remove_duplicate=False):
+        if child in modules:
+            found[path] = modules[child]
+            continue
+        modules[child] = path
+        for name, value in (*child._parameters.items(), *child._buffers.items()):
             if value is not None:
                 full = f"{path}.{name}" if path else name
-                if id(value) in first:
-                    found[full] = first[id(value)]
-                first.setdefault(id(value), full)
-    return found
+                if id(value) in tensors:
+                    found[full] = tensors[id(value)]
+                tensors.setdefault(id(value), full)
+    return {path: first for path, first in found.items() if not _is_inside(path, found)}
+
+
+def _is_inside(path: str, others: Mapping[str, str]) -> bool:
+    parts = path.split(".")
+    return any(".".join(parts[:end]) in others for end in range(1, len(parts)))

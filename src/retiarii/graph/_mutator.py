@@ -26,7 +26,7 @@ class Mutator(ABC):
         label: The first part of the labels of the choices; by default the name of the class, with a number where a
             list has several of the class.
 
-    Example:
+    Examples:
         >>> class Kernel(Mutator):
         ...     def mutate(self, model):
         ...         for node in model.get_nodes_by_type("torch.nn.Conv2d"):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from retiarii._counted import counted
 from retiarii.errors import ArchitectureError, SpaceError
 from retiarii.space import Architecture, Categorical, Constraint, SearchSpace, Value, rng_for
 
@@ -89,11 +90,13 @@ class MutatorSpace(SearchSpace):
         super().__init__((*self.static.choices, *self.met_by_default), constraints)
 
     def __repr__(self) -> str:
-        return f"MutatorSpace({len(self.static)} labels in the model, {len(self.engine.mutators)} mutators)"
+        labels, mutators = counted(len(self.static), "label"), counted(len(self.engine.mutators), "mutator")
+        return f"MutatorSpace({labels} in the model, {mutators})"
 
     def _summary(self) -> str:
         size = f"{self.size:,}" if self._counted else "too many to count"
-        return f"{len(self)} labels with first candidates, others depend on what is chosen; architectures: {size}"
+        labels = counted(len(self), "label")
+        return f"{labels} with first candidates, others depend on what is chosen; architectures: {size}"
 
     def __getstate__(self) -> dict[str, Any]:
         own = {"engine": self.engine, "static": self.static, "met_by_default": self.met_by_default}

@@ -10,16 +10,18 @@ from __future__ import annotations
 import builtins
 import functools
 import inspect
+import operator
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from types import FunctionType, ModuleType
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import nn
+from torch.fx import _symbolic_trace
 
 from retiarii.graph._questions import Questions
 from retiarii.graph._traced_value import is_traced
@@ -33,8 +35,11 @@ _MODE_QUERIES = (
     "initial_seed get_default_dtype get_default_device get_rng_state"
 ).split()
 _CLOCKS = "time time_ns perf_counter perf_counter_ns monotonic monotonic_ns process_time process_time_ns".split()
+_TRACING_QUERIES = ("is_fx_tracing", "is_fx_symbolic_tracing")
 _MISSING = object()
 _MAX_NAMESPACES = 500
+Replacement: TypeAlias = "tuple[Any, str, Callable[..., Any]]"
+"""Where a function is an attribute, its name there, and what stands for it while a model is traced."""
 
 
 @contextmanager
@@ -53,10 +58,9 @@ def answering(
         for name, hook in hooks.of_builtins().items():
             stack.enter_context(_attribute(builtins, name, hook))
         replaced: dict[int, Any] = {id(type): _TypeHook(hooks)}
-        for owner, functions in ((torch, hooks.of_torch()), (time, hooks.of_clocks())):
-            for name, original, hook in functions:
-                stack.enter_context(_attribute(owner, name, hook))
-                replaced[id(original)] = hook
+        for owner, name, hook in (*hooks.of_torch(), *hooks.of_clocks(), *hooks.of_dispatch(), *hooks.of_identity()):
+            replaced[id(getattr(owner, name))] = hook
+            stack.enter_context(_attribute(owner, name, hook))
         for namespace in namespaces:
             stack.enter_context(_names(namespace, replaced))
         stack.enter_context(_attribute(nn.Module, "training", hooks.training(training_of)))
@@ -113,18 +117,67 @@ class _Hooks:
             "callable": callable_hook, "len": len_hook,
         }  # fmt: skip
 
-    def of_clocks(self) -> Iterator[tuple[str, Any, Callable[..., Any]]]:
-        """Yield name, original and replacement of functions of ``time``."""
+    def of_clocks(self) -> Iterator[Replacement]:
+        """Yield the replacements of functions of ``time``."""
         for name in _CLOCKS:
-            yield name, getattr(time, name), self._query(f"time.{name}", getattr(time, name))
+            yield time, name, self._query(f"time.{name}", getattr(time, name))
 
-    def of_torch(self) -> Iterator[tuple[str, Any, Callable[..., Any]]]:
-        """Yield name, original and replacement of functions of ``torch``."""
+    def of_torch(self) -> Iterator[Replacement]:
+        """Yield the replacements of functions of ``torch``."""
         for function in CREATION_FUNCTIONS:
-            yield function.__name__, function, self._creating(function)
+            yield torch, function.__name__, self._creating(function)
         for name in _MODE_QUERIES:
             if hasattr(torch, name):
-                yield name, getattr(torch, name), self._query(f"torch.{name}", getattr(torch, name))
+                yield torch, name, self._query(f"torch.{name}", getattr(torch, name))
+
+    def of_dispatch(self) -> Iterator[Replacement]:
+        """Yield the replacements of functions that tell a traced value from a tensor, or tracing from running."""
+        for name in _TRACING_QUERIES:
+            if hasattr(_symbolic_trace, name):
+                yield _symbolic_trace, name, self._for_user(getattr(_symbolic_trace, name), lambda *args: False)
+        overrides = torch.overrides
+        for name in ("has_torch_function_unary", "has_torch_function_variadic"):
+            yield overrides, name, self._for_user(getattr(overrides, name), lambda *args: any(map(_overrides, args)))
+        has_any = overrides.has_torch_function
+        yield overrides, "has_torch_function", self._for_user(has_any, lambda args: any(map(_overrides, args)))
+        jit_isinstance: Callable[..., Any] = torch.jit.isinstance
+
+        def isinstance_hook(value: Any, classes: Any) -> Any:
+            if is_traced(value):
+                self.tracer.refuse("forward asks torch.jit.isinstance() of a traced value. Use isinstance().")
+            return jit_isinstance(value, classes)
+
+        yield torch.jit, "isinstance", self._for_user(jit_isinstance, isinstance_hook)
+
+    def of_identity(self) -> Iterator[Replacement]:
+        """Yield the replacements of functions that tell objects apart."""
+        is_, is_not, id_ = operator.is_, operator.is_not, id
+
+        def asking(function: Callable[..., Any]) -> Callable[..., Any]:
+            def ask(first: Any, second: Any, /) -> Any:
+                self.tracer.ask_identity([first, second])
+                return function(first, second)
+
+            return ask
+
+        def id_hook(value: Any, /) -> int:
+            if is_traced(value):
+                self.tracer.use_identity(value)
+            return id_(value)
+
+        yield operator, "is_", self._for_user(is_, asking(is_))
+        yield operator, "is_not", self._for_user(is_not, asking(is_not))
+        yield builtins, "id", self._for_user(id_, id_hook)
+
+    def _for_user(self, function: Callable[..., Any], answer: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a function that answers code of the user's in its own way."""
+
+        @functools.wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            is_asked = self.is_active() and is_user_file(sys._getframe(1).f_code.co_filename)
+            return answer(*args, **kwargs) if is_asked else function(*args, **kwargs)
+
+        return call
 
     def _creating(self, function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
@@ -217,6 +270,14 @@ class _TypeHook:
 
     def __hash__(self) -> int:
         return hash(type)
+
+
+def _overrides(value: Any) -> bool:
+    """Return whether functions of PyTorch ask the class of a value what to do; tracing itself does not count."""
+    if is_traced(value) or type(value) is torch.Tensor:
+        return False
+    method = getattr(type(value), "__torch_function__", None)
+    return method not in (None, torch._C._disabled_torch_function_impl)
 
 
 def _caller() -> str:

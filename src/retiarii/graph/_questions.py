@@ -13,9 +13,10 @@ import torch
 from torch import fx, nn
 
 from retiarii.errors import GraphError
+from retiarii.graph._identity import identity_problem, problem_of
 from retiarii.graph._known import READ, TENSOR, Known, known_of_module, known_result
 from retiarii.graph._scope import Scope
-from retiarii.graph._traced_value import TracedAttribute, TracedValue, is_traced
+from retiarii.graph._traced_value import TracedAttribute, TracedSequence, TracedValue, is_traced
 
 _MAYBE_NONE = {"grad", "grad_fn", "names", "_grad", "_grad_fn"}
 _PLAIN = (int, float, str, bool, type(None))
@@ -39,6 +40,7 @@ class Questions(fx.Tracer):
         self.refusal: GraphError | None = None
         self._last: weakref.ref[TracedValue] | None = None
         self.traced: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._keys: list[fx.Node] = []
 
     @property
     def is_inside(self) -> bool:
@@ -79,7 +81,9 @@ class Questions(fx.Tracer):
             self._doubt_mappings(node)
         elif node.op == "call_module" and node not in self.scopes[-1].children:
             node.meta["known"] = known_of_module(self.scopes[-1].module.get_submodule(str(node.target)))
-        value = TracedValue(node, self)
+        known = node.meta.get("known")
+        is_single = known is not None and not issubclass(known.cls, (tuple, list))
+        value = TracedValue(node, self) if is_single else TracedSequence(node, self)
         self.traced.add(value)
         self._last = weakref.ref(value)
         return value
@@ -166,6 +170,36 @@ class Questions(fx.Tracer):
         known = self.require_known(value, "callable()")
         return any("__call__" in vars(cls) for cls in known.cls.__mro__)
 
+    def use_identity(self, value: TracedValue) -> None:
+        """Check that a traced value may be a key of a dict, an element of a set, or asked for its ``id()``.
+
+        Raises:
+            GraphError: It is no tensor, so that equal values would be the same key; or it may be the same tensor as
+                another one that was a key.
+        """
+        if value.known is None or not issubclass(value.known.cls, torch.Tensor):
+            self.refuse(
+                "forward looks up a traced value in a dict, set or cache (or asks for its id()), although its content "
+                "is known only when the model runs."
+            )
+        for node in self._keys:
+            problem = None if node is value.node else identity_problem(node, value.node)
+            if problem is not None:
+                self.refuse(problem)
+        self._keys.append(value.node)
+
+    def ask_identity(self, values: list[Any]) -> None:
+        """Check that it is known whether two values are one object, of which one may be None.
+
+        Raises:
+            GraphError: It is known only when the model runs.
+        """
+        traced = [value for value in values if is_traced(value)]
+        if len(traced) == len(values) or any(value is None for value in values):
+            problem = problem_of(traced, len(traced))
+            if problem is not None:
+                self.refuse(problem)
+
     def require_known(self, value: TracedValue, question: str) -> Known:
         """Return what is known about the type of a value.
 
@@ -189,6 +223,8 @@ class Questions(fx.Tracer):
         """
         if all(module not in scope.module_paths for scope in self.scopes[:1]):
             return False
+        if name == "training":
+            self.refuse("forward calls train() or eval() of a module, which a graph would not do in each call.")
         current = vars(module).get(name, module._buffers.get(name, module._modules.get(name, _MISSING)))
         if current is value or (type(current) is type(value) and type(value) in _PLAIN and current == value):
             return True

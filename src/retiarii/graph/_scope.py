@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import torch
 from torch import fx, nn
+
+from retiarii.graph._equality import is_equal
 
 
 class Scope:
@@ -42,6 +46,19 @@ class Scope:
         name = type(self.module).__name__
         return f"{self.path!r} (class {name})" if self.path else name
 
-    def text(self) -> str:
-        """The operations of this scope and those inside, to compare two traces."""
-        return "\n".join([self.path, str(self.graph), *(child.text() for child in self.children.values())])
+    def does_the_same(self, other: Scope) -> bool:
+        """Return whether two traces of a module have the same operations and constants, also in the modules inside."""
+        return (
+            self.path == other.path
+            and _text(self.graph) == _text(other.graph)
+            and is_equal(self.constants, other.constants)
+            and len(self.children) == len(other.children)
+            and all(
+                one.does_the_same(two) for one, two in zip(self.children.values(), other.children.values(), strict=True)
+            )
+        )
+
+
+def _text(graph: fx.Graph) -> str:
+    """Return all operations, without the addresses that the text of an object may have."""
+    return re.sub(r" at 0x[0-9a-f]+", "", str(graph))

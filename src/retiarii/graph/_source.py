@@ -28,6 +28,7 @@ from retiarii.graph._literal import RESERVED, Literals
 from retiarii.graph._safe_names import class_name
 from retiarii.graph._script import file_tree, functions_of, is_from_elsewhere, lookup, source_of
 from retiarii.graph._types import resolve_any, type_name
+from retiarii.graph._unchanged import check_unchanged
 from retiarii.nn.pytorch import is_basic_unit
 from retiarii.nn.pytorch._layers import layer_class
 
@@ -96,6 +97,7 @@ class UserSource:
         except (OSError, TypeError, SyntaxError) as err:
             self._import(target, name, err)
             return
+        check_unchanged(target, text)
         text = _without_own_decorators(text, target)
         renamed: dict[str, str] = {} if name == short else {short: name}
         for used in _global_names(text):

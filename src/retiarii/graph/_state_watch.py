@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import pickle
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import nn
+
+from retiarii.graph._remembered import Remembered
 
 _PLAIN = (int, float, complex, str, bytes, bool, type(None))
 _LIBRARIES = ("torch", "retiarii.", "builtins", "collections", "functools")
@@ -33,7 +36,10 @@ class StateWatch:
         self._shared: list[tuple[Any, dict[str, Any]]] = [
             (owner, _shared_values(owner)) for owner in (*owners, *namespaces)
         ]
-        self._random = _random_state()
+        spaces = [*map(vars, self._modules.values()), *(vars(owner) for owner in owners), *namespaces]
+        self._spaces = spaces
+        self._generators = list(_generators(spaces))
+        self._random = self._random_state()
 
     def restore(self) -> None:
         """Give the modules back the attributes that they had."""
@@ -47,6 +53,10 @@ class StateWatch:
                 if name not in before or _is_other(value, before[name]):
                     return name
         return None
+
+    def remembered(self) -> Remembered:
+        """Return the present state of everything that `forward` can reach by a name."""
+        return Remembered(self._spaces)
 
     @contextmanager
     def shared_kept(self) -> Iterator[None]:
@@ -67,10 +77,19 @@ class StateWatch:
             if name is not None:
                 where = f"{path}.{name}" if path else name
                 return f"forward changes the attribute {where!r} of {type(module).__name__}, which a graph would not do"
-        names = [name for name, state in _random_state().items() if not _is_same(state, self._random.get(name, state))]
+        names = [
+            name for name, state in self._random_state().items() if not _is_same(state, self._random.get(name, state))
+        ]
         if names:
             return f"forward draws from the random generator of {names[0]}; a graph would keep what it drew once"
         return None
+
+    def _random_state(self) -> dict[str, Any]:
+        state: dict[str, Any] = {"Python": random.getstate(), "torch": torch.random.get_rng_state()}
+        numpy = sys.modules.get("numpy")
+        if numpy is not None:
+            state["numpy"] = pickle.dumps(numpy.random.get_state())
+        return state | {name: pickle.dumps(generator) for name, generator in self._generators}
 
 
 def _shared_values(owner: Any) -> dict[str, tuple[Any, Any]]:
@@ -99,13 +118,16 @@ def _give_back(owner: Any, name: str, before: tuple[Any, Any]) -> None:
         setattr(owner, name, value)
 
 
-def _random_state() -> dict[str, Any]:
-    state: dict[str, Any] = {"Python": random.getstate(), "torch": torch.random.get_rng_state()}
+def _generators(spaces: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, Any]]:
+    """Yield the random generators of Python and NumPy that have a name of their own, or are in a list or dict."""
     numpy = sys.modules.get("numpy")
-    if numpy is not None:
-        _, keys, position, has_gauss, gauss = numpy.random.get_state()
-        state["numpy"] = (keys.tobytes(), position, has_gauss, gauss)
-    return state
+    kinds = (random.Random, *((numpy.random.Generator, numpy.random.RandomState) if numpy is not None else ()))
+    for space in spaces:
+        for name, value in list(space.items()):
+            items = value.values() if type(value) is dict else value if type(value) in (list, tuple) else (value,)
+            for index, item in enumerate(list(items)):
+                if isinstance(item, kinds) and not isinstance(item, random.SystemRandom):
+                    yield f"{name} ({type(item).__name__} {index})", item
 
 
 def _content(value: Any) -> Any:

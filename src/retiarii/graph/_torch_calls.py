@@ -27,10 +27,17 @@ class TorchCalls(TorchFunctionMode):
         tracer: The tracer.
         value_of: Returns the traced value of a parameter or buffer of the module that is being looked into; None for
             other tensors.
+        check_constant: Refuses other tensors that share memory with a parameter or buffer.
     """
 
-    def __init__(self, tracer: Questions, value_of: Callable[[torch.Tensor], Any]) -> None:
+    def __init__(
+        self,
+        tracer: Questions,
+        value_of: Callable[[torch.Tensor], Any],
+        check_constant: Callable[[torch.Tensor], None],
+    ) -> None:
         super().__init__()
+        self._check_constant = check_constant
         self._tracer = tracer
         self._value_of = value_of
 
@@ -49,6 +56,8 @@ class TorchCalls(TorchFunctionMode):
             self._refuse_change()
         if any(self._value_of(tensor) is not None for tensor in tensors):
             return self._record(func, args, kwargs)
+        for tensor in tensors:
+            self._check_constant(tensor)
         versions = [tensor._version for tensor in tensors]
         result = func(*args, **kwargs)
         if versions != [tensor._version for tensor in tensors]:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import dis
 import operator
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from torch import fx
 
+from retiarii.graph._assert_message import writes_assert_message
 from retiarii.graph._known import READ, Known
 from retiarii.graph._user_code import is_library_file, is_user_file
 
@@ -37,6 +38,9 @@ class Answers(Protocol):
 
     def type_of(self, value: TracedValue) -> type:
         """Return the type of a traced value."""
+
+    def use_identity(self, value: TracedValue) -> None:
+        """Check that a traced value may be a key: which object it is must be known."""
 
 
 def _class_of(value: TracedValue) -> type:
@@ -80,6 +84,12 @@ class TracedValue(fx.Proxy):
         self._refuse("asks for the length of a traced value")
         raise AssertionError
 
+    def __hash__(self) -> int:
+        filename = sys._getframe(1).f_code.co_filename
+        if not is_library_file(filename) and "_weakrefset" not in filename:
+            self.tracer.use_identity(self)
+        return object.__hash__(self)
+
     def __str__(self) -> str:
         self._refuse("turns a traced value into text")
         raise AssertionError
@@ -90,6 +100,8 @@ class TracedValue(fx.Proxy):
         return f"Proxy({self.node.name})"
 
     def __format__(self, spec: str) -> str:
+        if writes_assert_message(sys._getframe(1)):
+            return "?"
         self._refuse("turns a traced value into text")
         raise AssertionError
 
@@ -132,6 +144,13 @@ for _name in _MUTABLE:
     setattr(TracedValue, f"__i{_name}__", _in_place(_name))
 
 
+class TracedSequence(TracedValue):
+    """A value that may be a tuple or list, so that it enters ``case [a, b]``, which asks for its length."""
+
+
+Sequence.register(TracedSequence)
+
+
 class TracedAttribute(TracedValue):
     """A method of a traced value before it is called, or an attribute of a value of unknown type."""
 
@@ -154,4 +173,4 @@ class TracedAttribute(TracedValue):
 
 def is_traced(value: Any) -> bool:
     """Return whether an object stands for a traced value, whatever it says its class is."""
-    return type(value) is TracedValue or type(value) is TracedAttribute
+    return type(value) in (TracedValue, TracedSequence, TracedAttribute)

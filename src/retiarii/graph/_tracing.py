@@ -6,6 +6,7 @@ import gc
 import inspect
 import math
 import operator
+import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
@@ -20,6 +21,7 @@ from retiarii.errors import GraphError
 from retiarii.graph._identity import watched_identity
 from retiarii.graph._known import BOOL, Known
 from retiarii.graph._layers import LayerReader
+from retiarii.graph._memory import check_memory, owners, storage_of
 from retiarii.graph._python_hooks import answering, user_namespaces
 from retiarii.graph._questions import Questions
 from retiarii.graph._scope import Scope
@@ -47,6 +49,8 @@ class ModuleTracer(Questions):
         super().__init__(autowrap_modules=(math,))
         self._reader = reader
         self._surroundings: Surroundings | None = None
+        self._memory: Mapping[int, str] = {}
+        self._last_result: Any = None
 
     def trace_model(self, model: nn.Module, inputs: tuple[str, ...]) -> Scope:
         """Trace ``model`` called with ``inputs``; its other parameters have their defaults.
@@ -60,13 +64,19 @@ class ModuleTracer(Questions):
         with LOCK:
             namespaces = user_namespaces(model)
             watch = StateWatch(model, namespaces)
+            check_memory(model)
+            self._memory = owners(model)
             scope = self._traced_once(model, inputs, namespaces, watch)
-            shared = watch.shared_change()
-            if shared is not None:
-                with watch.shared_kept():
-                    again = self._traced_once(model, inputs, namespaces, watch)
-                if scope.text() != again.text():
-                    raise GraphError(f"forward changes {shared}, and does something else in its next call.")
+            self._check_nothing_kept()
+            changed = watch.shared_change() or "something that outlives the call (a counter, an iterator, a clock)"
+            before = watch.remembered()
+            with watch.shared_kept():
+                again = self._traced_once(model, inputs, namespaces, watch)
+                counted = before.difference(watch.remembered())
+            if counted is not None:
+                raise GraphError(f"forward changes {counted} in each call, which a graph would not do.")
+            if not scope.does_the_same(again):
+                raise GraphError(f"forward changes {changed}, and does something else in its next call.")
         self._check_nothing_kept()
         return scope
 
@@ -75,12 +85,13 @@ class ModuleTracer(Questions):
     ) -> Scope:
         try:
             with (
-                TorchCalls(self, self._registered),
+                TorchCalls(self, self._registered, self.check_constant),
                 answering(self, namespaces, self._training_of),
                 watched_identity(self.refuse, self.last_value),
             ):
-                outer = super().trace(_Holder(model, inputs))
-            (scope,) = (self._finished[node] for node in outer.nodes if node in self._finished)
+                holder = _Holder(model, inputs)
+                outer = super().trace(holder)
+            scope = self._only_scope(outer, holder)
             change = watch.change()
         finally:
             watch.restore()
@@ -91,6 +102,21 @@ class ModuleTracer(Questions):
         if change is not None:
             raise GraphError(f"{change}.")
         return scope
+
+    def _only_scope(self, outer: fx.Graph, holder: _Holder) -> Scope:
+        """Return the scope of the model, if calling the model does nothing but what its ``forward`` does."""
+        calls = [node for node in outer.nodes if node in self._finished]
+        inputs = [node for node in outer.nodes if node.op == "placeholder"]
+        others = {node.target for node in outer.nodes if node.op.startswith(("call_f", "call_me", "get_attr"))}
+        is_result = holder.result is self._last_result
+        object.__setattr__(holder, "result", None)
+        self._last_result = None
+        if len(calls) != 1 or list(calls[0].args) != inputs or not is_result or others - {operator.getitem}:
+            raise GraphError(
+                f"Calling a {type(holder.model).__name__} does more than its forward does (it has a __call__ of its "
+                "own), which a graph would lose. Move that to forward."
+            )
+        return self._finished[calls[0]]
 
     def _check_nothing_kept(self) -> None:
         """Check that no traced value is left in a cache, a global name or a closure of the user's."""
@@ -180,6 +206,8 @@ class ModuleTracer(Questions):
             return self._tensor_argument(a)
         if isinstance(a, nn.Module):
             raise GraphError(f"{self.scopes[-1].title} passes a module ({type(a).__name__}) as an argument of a call.")
+        if type(a).__module__ == "numpy" and isinstance(a, _numpy_number()):
+            return a.item()  # PyTorch computes with it as with a number of Python
         if isinstance(a, dict) and type(a) not in (dict, OrderedDict):
             self.refuse(f"forward passes or returns a {type(a).__name__}; a graph holds plain dicts only.")
         try:
@@ -199,11 +227,25 @@ class ModuleTracer(Questions):
                 f"{scope.title} uses a parameter (or something computed from one) that is not registered in it. Pass "
                 "it to forward()."
             )
+        self.check_constant(tensor)
         path = next((name for name, known in scope.constants.items() if known is tensor), None)
         if path is None:
             path = f"constant_{len(scope.constants)}"
             scope.constants[path] = tensor
         return self._attribute(path, Known(type(tensor)), tensor).node
+
+    def check_constant(self, tensor: torch.Tensor) -> None:
+        """Check that a tensor stays what it is while weights are loaded and trained.
+
+        Raises:
+            GraphError: It shares memory with a parameter or buffer.
+        """
+        owner = self._memory.get(storage_of(tensor))
+        if owner is not None:
+            self.refuse(
+                f"{self.scopes[-1].title} uses a tensor that shares its memory with {owner!r}, which is not registered "
+                "in it, or is another tensor (a view, or what detach() or .data gave). Use that itself in forward()."
+            )
 
     def _attribute(self, path: str, known: Known, tensor: torch.Tensor | None = None) -> TracedValue:
         scope = self.scopes[-1]
@@ -233,7 +275,8 @@ class ModuleTracer(Questions):
         call = self.create_proxy("call_module", path, tuple(passed), {})
         outer.children[call.node] = scope
         self._finished[call.node] = scope
-        return self._outside(call, result)
+        self._last_result = self._outside(call, result, {})
+        return self._last_result
 
     def _pass_on(
         self, leaves: list[Any], names: dict[int, str], is_shared: bool
@@ -272,19 +315,22 @@ class ModuleTracer(Questions):
                 "not see. Return the new one."
             )
 
-    def _outside(self, call: TracedValue, result: Any, keys: tuple[Any, ...] = ()) -> Any:
-        """Return what a call returned, as values of the calling scope."""
+    def _outside(self, call: TracedValue, result: Any, seen: dict[int, Any], keys: tuple[Any, ...] = ()) -> Any:
+        """Return what a call returned, as values of the calling scope; what is returned twice is one value."""
         if is_traced(result):
+            if id(result) in seen:
+                return seen[id(result)]
             value: Any = call
             for key in keys:
                 value = self.create_proxy("call_function", operator.getitem, (value, key), {})
             value.node.meta["known"] = result.known
+            seen[id(result)] = value
             return value
         if isinstance(result, (tuple, list)):
-            items = [self._outside(call, item, (*keys, index)) for index, item in enumerate(result)]
+            items = [self._outside(call, item, seen, (*keys, index)) for index, item in enumerate(result)]
             return type(result)(*items) if hasattr(result, "_fields") else type(result)(items)
         if isinstance(result, dict):
-            return type(result)((key, self._outside(call, item, (*keys, key))) for key, item in result.items())
+            return type(result)((key, self._outside(call, item, seen, (*keys, key))) for key, item in result.items())
         return result
 
     @contextmanager
@@ -312,9 +358,20 @@ class _Holder(nn.Module):
         super().__init__()
         self.model = model
         self.inputs = inputs
+        self.result: Any = None
 
     def forward(self, *args: Any) -> Any:
-        return self.model(**dict(zip(self.inputs, args, strict=True)))
+        named = dict(zip(self.inputs, args, strict=True))
+        parameters = inspect.signature(self.model.forward).parameters.values()
+        by_position = [named.pop(p.name) for p in parameters if p.name in named and p.kind is p.POSITIONAL_ONLY]
+        result = self.model(*by_position, **named)
+        object.__setattr__(self, "result", result)
+        return result
+
+
+def _numpy_number() -> Any:
+    numpy = sys.modules.get("numpy")
+    return (numpy.number, numpy.bool_) if numpy is not None else ()
 
 
 def _leaves_out_weights(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:

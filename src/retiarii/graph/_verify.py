@@ -13,6 +13,7 @@ from torch.utils import _pytree as pytree
 from retiarii.errors import GraphError
 from retiarii.graph._building import build_module
 from retiarii.graph._check import example_arguments
+from retiarii.graph._equality import is_equal
 from retiarii.graph._model import Model
 from retiarii.nn.pytorch._placeholder import Placeholder
 from retiarii.nn.pytorch.mutation_utils import Mutable
@@ -111,21 +112,6 @@ _WAY_OUT = (
     "Tracing recorded one way through forward, which is not the only one. Mark the class that decides between several "
     "with @basic_unit."
 )
-
-
-def is_equal(first: Any, second: Any) -> bool:
-    """Return whether two nested values are equal to the last bit; NaN equals NaN."""
-    leaves, spec = pytree.tree_flatten(first)
-    others, other_spec = pytree.tree_flatten(second)
-    return spec == other_spec and all(map(_is_equal_leaf, leaves, others))
-
-
-def _is_equal_leaf(first: Any, second: Any) -> bool:
-    if not isinstance(first, torch.Tensor) or not isinstance(second, torch.Tensor):
-        return type(first) is type(second) and (not isinstance(first, (int, float, str, bool)) or first == second)
-    if first.shape != second.shape or first.dtype != second.dtype:
-        return False
-    return bool(((first == second) | (first.isnan() & second.isnan())).all())
 
 
 def _noise(tensor: torch.Tensor) -> torch.Tensor:

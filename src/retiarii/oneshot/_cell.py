@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from retiarii.errors import SupernetError
 from retiarii.nn.pytorch import LayerChoice
+from retiarii.nn.pytorch._chosen_cell import edge_name
 from retiarii.nn.pytorch._chosen_inputs import reduce_inputs
 from retiarii.nn.pytorch._namespace import numbering_from
 from retiarii.oneshot._choice_operator import ChoiceOperator
@@ -62,7 +63,7 @@ class CellOperator(ChoiceOperator):
             if source != cell._built_on[row][column]:
                 candidates = {name: self._built(row, column, source, name) for name in operator.mutable.names}
                 named = candidates if operator.mutable._is_named else list(candidates.values())
-                key = f"{row}_{column}_{source}"
+                key = edge_name(row, column, source)
                 self.edges[key] = convert(LayerChoice(named, label=operator.mutable.label), f"{self.path}.edges.{key}")
 
     def _built(self, row: int, column: int, source: int, name: str) -> nn.Module:
@@ -110,7 +111,7 @@ class CellOperator(ChoiceOperator):
         return decision
 
     def _edge(self, row: int, column: int, source: int) -> nn.Module:
-        key = f"{row}_{column}_{source}"
+        key = edge_name(row, column, source)
         op: nn.Module = self.edges[key] if key in self.edges else self.mutable.ops[row][column]
         return op
 

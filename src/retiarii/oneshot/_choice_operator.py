@@ -38,6 +38,7 @@ class ChoiceOperator(Operator):
     """
 
     mutable: Any
+    decisions: tuple[Decision, ...]
 
     def __init__(self, path: str, mutable: Mutable, lookup: Lookup) -> None:
         super().__init__(path)
@@ -89,7 +90,7 @@ class ChoiceOperator(Operator):
             self._made[form] = [part for part in form.modules() if part not in ours]
             self._refuse_new_weights(form)
         for part in self._made[form]:
-            part.training = self.training  # nobody else tells them: they are no children
+            part.training = self.training  # they are not children, so that train() does not reach them
         return form
 
     def _refuse_new_weights(self, form: nn.Module) -> None:

@@ -220,7 +220,7 @@ class ControllerSearch(OneShotSearch):
         )
 
     def _follow(self) -> None:
-        """Go where the supernet is; the controller and the state of its optimizer."""
+        """Move the controller and the state of its optimizer to the device of the supernet."""
         device = self.supernet.device
         if self.controller.start.device != device:
             self.controller.to(device)

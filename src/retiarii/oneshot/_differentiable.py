@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,7 +22,10 @@ from retiarii.oneshot._relaxation import Relaxation
 from retiarii.oneshot._search import DriverHints, Loss, OneShotSearch, Phase
 from retiarii.oneshot._supernet import Supernet
 from retiarii.oneshot._unrolled import unrolled_gradients
+from retiarii.oneshot._width_check import WidthCheck
 from retiarii.space import Architecture
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,7 @@ class DifferentiableSearch(OneShotSearch):
     ) -> None:
         super().__init__(supernet, warmup_epochs=learning.warmup_epochs, hints=learning.hints)
         check_weighable(supernet.decisions, "This strategy")
-        supernet.check()
+        supernet.check(for_mixtures=True)
         self.parameters = ArchitectureParameters(
             supernet.decisions, seed=seed, scale=learning.initial_scale, dtype=supernet.dtype
         )
@@ -77,6 +81,7 @@ class DifferentiableSearch(OneShotSearch):
         self._optimizer = learning.optimizer(list(self.parameters))
         self._generator = torch.Generator().manual_seed((seed + 1) % 2**63)
         self._cost = None if learning.penalty is None else CostEstimator(learning.penalty, supernet)
+        self._width_check: WidthCheck | None = WidthCheck(supernet)
 
     @property
     def phase(self) -> Phase:
@@ -118,9 +123,24 @@ class DifferentiableSearch(OneShotSearch):
     ) -> float | None:
         """Descend the loss of a validation batch; see `OneShotSearch.architecture_step`.
 
+        The first step also warns if mixtures of sizes are not those of the networks, see `WidthCheck`.
+
         Raises:
             ConfigError: The search is unrolled, and the loss of a training batch or the optimizer is missing.
         """
+        check, self._width_check = self._width_check, None
+        if check is None:
+            return self._learn(objective, train_loss, optimizer, scale)
+        with check.listening():
+            loss = self._learn(objective, train_loss, optimizer, scale)
+        finding = check.finding()
+        if finding is not None:
+            logger.warning(finding)
+        return loss
+
+    def _learn(
+        self, objective: Callable[[], Any], train_loss: Loss | None, optimizer: optim.Optimizer | None, scale: float
+    ) -> float:
         alphas = list(self.parameters)
         if self._learning.unrolled:
             if train_loss is None or optimizer is None:
@@ -179,7 +199,7 @@ class DifferentiableSearch(OneShotSearch):
         return compute
 
     def _follow(self) -> None:
-        """Go where the supernet is; parameters and the state of their optimizer."""
+        """Move the parameters and the state of their optimizer to the device of the supernet."""
         if self.parameters.to(self.supernet.device):
             self._optimizer.load_state_dict(self._optimizer.state_dict())  # brings it to where the parameters are
 

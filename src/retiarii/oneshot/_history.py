@@ -47,7 +47,7 @@ class SearchRecord:
 
     @property
     def undecided(self) -> tuple[str, ...]:
-        """The labels whose values are all about equally probable, so that the most probable one says nothing.
+        """The labels whose values are all about equally probable, so that the search has not chosen one.
 
         The entropy is at least `UNDECIDED_FROM` of the largest one. Labels of a single value are decided; where nothing
         is learnt, none is undecided.
@@ -56,7 +56,7 @@ class SearchRecord:
         return tuple(label for label, limit in largest.items() if 0 < UNDECIDED_FROM * limit <= self.entropy[label])
 
     def warning_about(self, labels: Collection[str]) -> str | None:
-        """Return what to say about an architecture that was not decided on; None if it was.
+        """Return a warning that names the undecided labels of an architecture; None if there are none.
 
         Args:
             labels: Those of the architecture.
@@ -68,11 +68,12 @@ class SearchRecord:
         num_open = sum(largest.get(label, 0) > 0 for label in labels)
         shown = [f"{label!r} ({self.entropy[label]:.4g} of {largest[label]:.4g})" for label in undecided[:_MAX_SHOWN]]
         more = f" and {len(undecided) - _MAX_SHOWN} more" if len(undecided) > _MAX_SHOWN else ""
+        which = f"{len(undecided)} of the {num_open} labels" if num_open > 1 else "the only label"
         return (
-            f"The search has not decided {len(undecided)} of the {num_open} labels of its architecture: all values of "
-            "such a label are about equally probable, so that the one in the architecture is as good as random. "
-            f"Entropy of the probabilities in nats, of the largest possible: {', '.join(shown)}{more}. Train longer, "
-            "raise arc_learning_rate or lower warmup_epochs, and compare with random architectures before you use it."
+            f"The search has not decided {which} of its architecture: all values of such a label are about equally "
+            "probable, so that the one in the architecture is as good as random. Entropy in nats, of the largest "
+            f"possible: {', '.join(shown)}{more}. Train longer, raise arc_learning_rate or lower warmup_epochs, and "
+            "compare with random architectures before you use this one."
         )
 
     @property

@@ -1,4 +1,4 @@
-"""Steps of a Lightning module that the architecture learns from, without a trace in what the module logs."""
+"""Steps of a Lightning module for the architecture, which do not change what the module logs."""
 
 from __future__ import annotations
 

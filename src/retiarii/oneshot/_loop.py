@@ -27,7 +27,7 @@ class SearchLoop:
         reward: Computes the reward of a module on a validation batch, where the search learns from rewards; by default
             the negative loss.
 
-    Example:
+    Examples:
         >>> search = strategy.DARTS().search(Net())
         >>> loop = SearchLoop(search, loss, torch.optim.SGD(search.supernet.parameters(), lr=0.1))
         >>> history = loop.run(train_loader, val_loader, num_epochs=10)

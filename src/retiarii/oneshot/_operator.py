@@ -10,13 +10,20 @@ from torch import Tensor, nn
 from retiarii.errors import SupernetError
 from retiarii.oneshot._decision import Decision
 
+_TO_MAKE_EQUAL = "Make them equal (padding, stride)"
+
 
 class Operator(nn.Module):
     """A module of a supernet whose behaviour follows from decisions.
 
     Args:
         path: Where it stands in the model, for messages.
+
+    Attributes:
+        decisions: Those that set this operator; not those of operators inside it.
     """
+
+    decisions: Sequence[Decision] = ()
 
     def __init__(self, path: str) -> None:
         super().__init__()
@@ -56,7 +63,12 @@ def active_tensor(module: nn.Module, name: str) -> Tensor:
 
 
 def weighted_sum(
-    weights: Sequence[Tensor], outputs: Sequence[Any], path: str, decisions: Sequence[Decision] = ()
+    weights: Sequence[Tensor],
+    outputs: Sequence[Any],
+    path: str,
+    decisions: Sequence[Decision] = (),
+    *,
+    to_make_equal: str = _TO_MAKE_EQUAL,
 ) -> Any:
     """Return the weighted sum of the outputs of several candidates.
 
@@ -65,6 +77,7 @@ def weighted_sum(
         outputs: Tensors, or tuples, lists or dicts of tensors, all of one form; None where it is None everywhere.
         path: Where they come from, for messages.
         decisions: Between what, for messages.
+        to_make_equal: What the user can do about different shapes, for messages.
 
     Raises:
         SupernetError: The outputs have different forms or shapes.
@@ -74,14 +87,19 @@ def weighted_sum(
     """
     first = outputs[0]
     if isinstance(first, Tensor):
-        return _weighted_tensors(weights, outputs, path, decisions)
+        return _weighted_tensors(weights, outputs, path, decisions, to_make_equal)
     if all(output is None for output in outputs):
         return None
     if isinstance(first, (tuple, list)) and all(type(o) is type(first) and len(o) == len(first) for o in outputs):
-        parts = [weighted_sum(weights, part, path, decisions) for part in zip(*outputs, strict=True)]
+        columns = zip(*outputs, strict=True)
+        parts = [weighted_sum(weights, part, path, decisions, to_make_equal=to_make_equal) for part in columns]
         return type(first)(*parts) if hasattr(first, "_fields") else type(first)(parts)
     if isinstance(first, dict) and all(isinstance(o, dict) and o.keys() == first.keys() for o in outputs):
-        return {key: weighted_sum(weights, [output[key] for output in outputs], path, decisions) for key in first}
+        by_key = {key: [output[key] for output in outputs] for key in first}
+        return {
+            key: weighted_sum(weights, part, path, decisions, to_make_equal=to_make_equal)
+            for key, part in by_key.items()
+        }
     raise _no_sum(outputs, path, decisions)
 
 
@@ -92,7 +110,7 @@ def labelled(decisions: Sequence[Decision]) -> str:
 
 
 def _weighted_tensors(
-    weights: Sequence[Tensor], outputs: Sequence[Any], path: str, decisions: Sequence[Decision]
+    weights: Sequence[Tensor], outputs: Sequence[Any], path: str, decisions: Sequence[Decision], to_make_equal: str
 ) -> Tensor:
     shape = outputs[0].shape
     if any(not isinstance(output, Tensor) for output in outputs):
@@ -101,8 +119,8 @@ def _weighted_tensors(
         shapes = ", ".join(sorted({str(tuple(output.shape)) for output in outputs}))
         raise SupernetError(
             f"The candidates of {path!r}{labelled(decisions)} return tensors of different shapes ({shapes}), which "
-            "have no weighted sum. Make them equal (padding, stride), or use a strategy that samples single paths "
-            "(RandomOneShot, ENAS).",
+            f"have no weighted sum. {to_make_equal}, or use a strategy that samples single paths (RandomOneShot, "
+            "ENAS).",
             path=path,
         )
     total: Tensor = weights[0] * outputs[0]

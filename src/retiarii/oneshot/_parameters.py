@@ -13,7 +13,7 @@ from retiarii.oneshot._decision import Decision, membership
 
 
 class ArchitectureParameters:
-    """The parameters that a differentiable strategy learns, one vector per label, whoever shares the label.
+    """The parameters that a differentiable strategy learns, one vector per label, however many modules share it.
 
     They are not parameters of the supernet, so the optimizer of its weights never sees them. A choice of one value has
     one parameter per value, which is its logit; a subset has one per candidate, and the logit of a subset is their sum.

@@ -1,4 +1,4 @@
-"""`OneShotSearch`: a running one-shot search, whoever drives it."""
+"""`OneShotSearch`: a running one-shot search, independent of the training loop."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Phase: TypeAlias = Literal["none", "step", "epoch"]
 
 @dataclass(frozen=True)
 class DriverHints:
-    """What the options of a strategy ask of whoever drives the search.
+    """Settings of a strategy that the training loop has to follow.
 
     Attributes:
         steps_per_epoch: Architecture steps after each epoch, if they belong there; None is one per validation batch.
@@ -184,7 +184,7 @@ class OneShotSearch(ABC):
         """Enter the epoch that a state was taken in.
 
         Raises:
-            ConfigError: Its numbers are none.
+            ConfigError: An epoch in it is not a whole number.
         """
         for name in ("epoch", "num_epochs"):
             if type(state[name]) is not int or state[name] < 0:
@@ -193,7 +193,7 @@ class OneShotSearch(ABC):
         self._sampled = [Architecture.from_json(architecture) for architecture in state["sampled"]]
 
     def record(self) -> SearchRecord:
-        """Return what there is to know about the current epoch."""
+        """Return probabilities, entropies, temperature and sampled paths of the current epoch."""
         probabilities = self.probabilities()
         return SearchRecord(
             epoch=self.epoch,
@@ -205,9 +205,9 @@ class OneShotSearch(ABC):
         )
 
     def warn_if_undecided(self) -> None:
-        """Log a warning if `export` names an architecture that was not decided on; drivers call it in the end.
+        """Log a warning if labels of the architecture that `export` returns are undecided; drivers call it at the end.
 
-        It is said only once. Searches that do not learn which architecture is best have nothing to decide.
+        It is logged once at most, and only by searches that learn probabilities.
 
         Raises:
             ConstraintError: As `export` does.

@@ -18,6 +18,11 @@ from retiarii.oneshot._tensor_traits import match_tensors
 MAX_COPIES = 64
 """More configurations than this of one module without a rule are refused: each has its own weights."""
 
+_SHARED_SIZES = (
+    "Give the choices to layers of retiarii.nn.pytorch directly, give build_supernet a rule "
+    "(SliceRule(inputs=..., outputs=...))"
+)
+
 
 class SeparateLayers(Operator):
     """Stands in for a module of which nothing is known but its constructor: a `LayerChoice` over its configurations.
@@ -43,6 +48,7 @@ class SeparateLayers(Operator):
     ) -> None:
         super().__init__(path)
         self.configurations = configurations
+        self.decisions = configurations.decisions
         configs = _listed(configurations, type(original).__name__)
         default = repr(configurations.current())
         self.copies = nn.ModuleList()
@@ -60,7 +66,8 @@ class SeparateLayers(Operator):
         supported = self.configurations.supported()
         outputs = [self._run(number, args, kwargs) for number in supported]
         decisions = self.configurations.decisions
-        return weighted_sum([probabilities[number] for number in supported], outputs, self.path, decisions)
+        shares = [probabilities[number] for number in supported]
+        return weighted_sum(shares, outputs, self.path, decisions, to_make_equal=_SHARED_SIZES)
 
     def _run(self, number: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run one copy for a mixture, where inputs have the full width of the layers before.
@@ -78,9 +85,8 @@ class SeparateLayers(Operator):
             raise SupernetError(
                 f"{self.path!r}{labelled(self.configurations.decisions)}: {config} "
                 f"fails on its input of shape {shapes}: {err}. In a mixture, layers before it return their full width, "
-                "and retiarii does not know which part of it each configuration expects. Give the choices to layers of "
-                "retiarii.nn.pytorch directly, give build_supernet a rule (SliceRule(inputs=..., outputs=...)), or use "
-                "a strategy that samples single paths (RandomOneShot, ENAS).",
+                f"and retiarii does not know which part of it each configuration expects. {_SHARED_SIZES}, or use a "
+                "strategy that samples single paths (RandomOneShot, ENAS).",
                 path=self.path,
             ) from err
 

@@ -54,6 +54,7 @@ class SliceRule:
             signature; others, such as masks and initial states, are passed as they are. Empty means all. As a mapping,
             to the arguments of the constructor that hold their sizes; where that is None, ``inputs`` does.
         positional: The names of the constructor's positional arguments, where its signature hides them.
+        any_width: A value of ``inputs`` and ``outputs`` with which a layer takes any width, and returns it.
     """
 
     region: Callable[[str, Sequence[int], Sequence[int]], Region] = leading_region
@@ -66,6 +67,7 @@ class SliceRule:
     feature_dim: int | None = None
     features: Sequence[str] | Mapping[str, str] = ()
     positional: Sequence[str] = ()
+    any_width: int | None = None
 
     def narrow_all(
         self, args: Sequence[Any], kwargs: Mapping[str, Any], config: Config, full: Config
@@ -89,7 +91,7 @@ class SliceRule:
             name: Of the argument of ``forward``, where inputs differ in width.
         """
         sizes = self._width(config, name), self._width(full, name)
-        if sizes[0] is None or not isinstance(value, Tensor):
+        if sizes[0] is None or sizes[0] == self.any_width or not isinstance(value, Tensor):
             return value
         for dim, size, whole in self._sizes(value, *sizes):
             if size < whole == value.shape[dim]:
@@ -105,7 +107,7 @@ class SliceRule:
         """Pad an output of a configuration with zeros to the full width."""
         if isinstance(value, tuple):  # attention returns its weights too
             return (self.widen(value[0], config, full), *value[1:])
-        if self.outputs is None or not isinstance(value, Tensor):
+        if self.outputs is None or config[self.outputs] == self.any_width or not isinstance(value, Tensor):
             return value
         padding = [0] * (2 * value.dim())
         for dim, size, whole in self._sizes(value, config[self.outputs], full[self.outputs]):

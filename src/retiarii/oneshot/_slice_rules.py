@@ -179,7 +179,7 @@ SLICE_RULES: dict[type[nn.Module], SliceRule] = {
     ),
     nn.Embedding: SliceRule(merges=_embedding_merges, outputs="embedding_dim", feature_dim=-1),
     nn.EmbeddingBag: SliceRule(outputs="embedding_dim", feature_dim=-1),
-    nn.PReLU: SliceRule(inputs="num_parameters", outputs="num_parameters", feature_dim=1),
+    nn.PReLU: SliceRule(inputs="num_parameters", outputs="num_parameters", feature_dim=1, any_width=1),
     nn.MultiheadAttention: SliceRule(
         blocks={"in_proj_weight": 3, "in_proj_bias": 3},
         stacks={"in_proj_weight": ("q_proj_weight", "k_proj_weight", "v_proj_weight")},

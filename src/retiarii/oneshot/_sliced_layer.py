@@ -81,6 +81,7 @@ class SlicedLayer(Operator):
     def __init__(self, path: str, configurations: Configurations, rule: SliceRule, original: nn.Module) -> None:
         super().__init__(path)
         self.configurations = configurations
+        self.decisions = configurations.decisions
         self.rule = rule
         self.full_config = rule.largest(configurations.possible())
         self.layer = self._largest_layer(original)
@@ -104,8 +105,8 @@ class SlicedLayer(Operator):
                 raise
             if self.configurations.is_mixed and hasattr(self.layer, name):
                 raise AttributeError(
-                    f"{self.path!r} is a mixture of layers, of which {name!r} is not one thing. Use a strategy that "
-                    "samples single paths (RandomOneShot, ENAS), or do not read it in forward."
+                    f"{self.path!r} is a mixture of layers of several sizes, so that {name!r} has no single value. Do "
+                    "not read it in forward, or use a strategy that samples single paths (RandomOneShot, ENAS)."
                 ) from None
             if self.configurations.is_mixed:
                 raise

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Collection, Sequence
 from typing import Any, NoReturn
 
 import torch
@@ -10,8 +11,8 @@ from torch import Tensor, nn
 
 from retiarii.errors import SupernetError
 from retiarii.nn.pytorch._attributes import chosen_attribute
-from retiarii.nn.pytorch._construction import replace_expressions
-from retiarii.oneshot._lookup import Lookup, joint_values
+from retiarii.nn.pytorch._construction import find_expressions, replace_expressions
+from retiarii.oneshot._lookup import Lookup, check_combinations, joint_values
 from retiarii.space import Expression
 
 
@@ -45,6 +46,43 @@ class Slot:
         else:
             filled = replace_expressions(value, self._current)
         vars(self._owner)[self._name] = filled
+
+    def mixed_labels(self) -> set[str]:
+        """Return the labels that a mixture of the value depends on: those of other values than whole numbers."""
+        return {
+            decision.label
+            for expression in find_expressions(self._value)
+            if not self._is_whole(expression)
+            for decision in self._lookup.decisions_in(expression)
+        }
+
+    def check(self, mixed: Collection[str]) -> None:
+        """Check that mixtures depend on the labels of whole numbers, by layers that have the same label.
+
+        Args:
+            mixed: The labels that some mixture depends on.
+
+        Raises:
+            SupernetError: A label is in whole numbers only.
+        """
+        for expression in find_expressions(self._value):
+            for decision in self._lookup.decisions_in(expression):
+                if decision.label not in mixed:
+                    raise SupernetError(
+                        f"The attribute {self._place!r} (label {decision.label!r}) is a choice between whole numbers "
+                        "that no layer has. A mixture computes with the largest of them, so that gradients say nothing "
+                        "about this label. Use a strategy that samples single paths (RandomOneShot, ENAS), or numbers "
+                        "with a fraction (1.0, 2.0) where the value is a factor.",
+                        path=self._place,
+                    )
+
+    def _is_whole(self, expression: Expression) -> bool:
+        decisions = self._lookup.decisions_in(expression)
+        check_combinations(decisions, self._place)
+        return all(
+            type(expression.evaluate(self._lookup.values(decisions, chosen))) is int
+            for chosen in itertools.product(*(decision.values for decision in decisions))
+        )
 
     def _current(self, expression: Expression) -> Any:
         decisions = self._lookup.decisions_in(expression)

@@ -59,7 +59,7 @@ def recalibrate_batch_norm(
 ) -> None:
     """Compute the running statistics of all batch normalisations anew, as the plain mean over some batches.
 
-    In a supernet they mix the statistics of all paths, so that a subnet is of no use in evaluation mode without this.
+    In a supernet they mix the statistics of all paths, so that a subnet computes wrong outputs in evaluation mode.
 
     Args:
         model: A subnet; parameters and modes stay as they are. Only running statistics change.

@@ -114,15 +114,23 @@ class Supernet:
         for slot in self._slots:
             slot.fill()
 
-    def check(self) -> None:
+    def check(self, *, for_mixtures: bool = False) -> None:
         """Check that every combination of the values in one layer can be computed.
+
+        Args:
+            for_mixtures: Whether to check, too, that mixtures depend on each label.
 
         Raises:
             SupernetError: One cannot; the message names the layer and its labels.
         """
-        for module in self.module.modules():
-            if isinstance(module, Operator):
-                module.check()
+        operators = [module for module in self.module.modules() if isinstance(module, Operator)]
+        for operator in operators:
+            operator.check()
+        if for_mixtures:
+            mixed = {decision.label for operator in operators for decision in operator.decisions}
+            mixed.update(*(slot.mixed_labels() for slot in self._slots))
+            for slot in self._slots:
+                slot.check(mixed)
 
     def parameters(self) -> Iterator[nn.Parameter]:
         """Return the weights."""

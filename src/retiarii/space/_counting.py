@@ -30,6 +30,7 @@ from retiarii.space._residual import (
     after_value,
     connected,
     open_item,
+    work_of,
 )
 from retiarii.space._subset import Subset
 from retiarii.space._value import Value
@@ -39,9 +40,10 @@ Completion: TypeAlias = "Callable[[Callable[[Choice], Value]], Mapping[str, Valu
 _Builder: TypeAlias = "Generator[Sequence[Item], Node, Node]"
 
 
-MAX_WORK = 1_000_000  # conjunctions looked at: about two seconds
+MAX_WORK = 1_000_000  # tests, and positions in them, looked at: about two seconds
 
-_SAMPLES_WORK = 200_000  # choices drawn for an estimate
+_BITS_PER_WORK = 64
+_SAMPLES_WORK = 200_000  # choices, and candidates of subsets, drawn for an estimate
 _MIN_SAMPLES, _MAX_SAMPLES = 30, 2000
 
 
@@ -62,7 +64,8 @@ def estimated_size(choices: Sequence[Choice], complete: Completion) -> float:
     """
     rng = random.Random(0)
     by_label = {choice.label: choice for choice in choices}
-    count = max(_MIN_SAMPLES, min(_MAX_SAMPLES, _SAMPLES_WORK // max(len(choices), 1)))
+    work = len(choices) + sum(len(choice.values) for choice in choices if isinstance(choice, Subset))
+    count = max(_MIN_SAMPLES, min(_MAX_SAMPLES, _SAMPLES_WORK // max(work, 1)))
     total = 0
     for _ in range(count):
         active = complete(lambda choice: _drawn(choice, rng))
@@ -162,7 +165,7 @@ class Counter:
 
     def _parts(self, items: Sequence[Item]) -> _Builder:
         """Split into groups that do not depend on each other, and build each group that is new."""
-        self._work_left -= 1 + sum(len(item.residual) for item in items)
+        self._work_left -= 1 + sum(work_of(item) for item in items)
         if self._work_left < 0:
             raise _TooEntangled
         nodes = []
@@ -203,6 +206,7 @@ class Counter:
     def _candidate(self, choice: Subset, item: Item, rest: Sequence[Item]) -> _Builder:
         """Decide one candidate; the subset stays in play until all its candidates are decided."""
         number, position, chosen = item.number, item.position, item.num_chosen
+        self._work_left -= len(choice.values) // _BITS_PER_WORK  # sizes have as many bits as there are candidates
         if position == len(choice.values):
             return (yield rest)
         undecided = len(choice.values) - position - 1

@@ -148,19 +148,6 @@ class Expression:
                 waiting.extend(reversed(node._parts))
         return tuple(found.values())
 
-    def divides(self) -> bool:
-        """Return whether there is a ``/`` in it, which makes a float also of two integers."""
-        waiting: list[Expression] = [self]
-        visited: set[int] = set()
-        while waiting:
-            node = waiting.pop()
-            if isinstance(node, _Operation) and node._function is operator.truediv:
-                return True
-            if id(node) not in visited:
-                visited.add(id(node))
-                waiting.extend(node._parts)
-        return False
-
     def possible_values(self, limit: int = 100_000) -> tuple[Any, ...]:
         """Return the distinct values over all combinations of the variables' values.
 

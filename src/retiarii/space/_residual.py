@@ -33,6 +33,11 @@ def open_item(number: int, residual: Residual, position: int = 0, num_chosen: in
     return Item(number, residual, parents, position, num_chosen)
 
 
+def work_of(item: Item) -> int:
+    """Return how much there is to look at in an item: its tests, and those of their positions that may be rewritten."""
+    return 1 + sum(1 + len(positions) // 4 for tests in item.residual for _, positions in tests)
+
+
 def connected(items: Sequence[Item]) -> list[list[Item]]:
     """Group items that depend on each other, directly or not. Items and groups stay in order."""
     leader = {item.number: item.number for item in items}

@@ -103,28 +103,35 @@ class Subset(Listed):
 
     def _combination(self, size: int, index: int) -> Iterator[Value]:
         """Yield the combination number ``index`` in lexicographic order."""
-        for position, value in enumerate(self.values):
+        left = len(self.values)
+        count = math.comb(left, size)  # of the combinations of what is left; each step changes it by one factor
+        for value in self.values:
             if not size:
                 return
-            with_it = math.comb(len(self.values) - position - 1, size - 1)
+            with_it = count * size // left
             if index < with_it:
                 yield value
-                size -= 1
+                size, count = size - 1, with_it
             else:
-                index -= with_it
+                index, count = index - with_it, count - with_it
+            left -= 1
 
     def index_of(self, value: Value) -> int:
         """Return the number of a subset."""
         size = len(value)
         index = sum(self._per_size[: size - self.min_chosen])
         chosen = {self._positions[identity(item)] for item in value}
+        left = len(self.values)
+        count = math.comb(left, size)
         for position in range(len(self.values)):
             if not size:
                 break
+            with_it = count * size // left
             if position in chosen:
-                size -= 1
+                size, count = size - 1, with_it
             else:
-                index += math.comb(len(self.values) - position - 1, size - 1)
+                index, count = index + with_it, count - with_it
+            left -= 1
         return index
 
     def from_unit(self, unit: float) -> Value:

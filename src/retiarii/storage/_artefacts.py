@@ -48,6 +48,7 @@ def make_folder(files: Path, experiment_id: str) -> Path:
         StorageError: It cannot be made, or is a symbolic link.
     """
     folder = folder_of(files, experiment_id)
+    refuse_links(folder)
     try:
         files.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -57,6 +58,28 @@ def make_folder(files: Path, experiment_id: str) -> Path:
             f"{err.strerror or err}. Check its permissions and the free space."
         ) from err
     return folder
+
+
+def refuse_links(folder: Path) -> None:
+    """Check that nothing in the folder of an experiment leads elsewhere: its trials and its supernet are written there.
+
+    Raises:
+        StorageError: A file or folder in it is a symbolic link, or it cannot be read.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            link = next((entry.path for entry in entries if entry.is_symlink()), None)
+    except (FileNotFoundError, NotADirectoryError):  # whoever makes it says what is wrong
+        return
+    except OSError as err:
+        raise StorageError(
+            f"The folder {str(folder)!r} cannot be read: {err.strerror or err}. Check its permissions."
+        ) from err
+    if link is not None:
+        raise StorageError(
+            f"{link!r} is a symbolic link, so files of an experiment would be read, written and deleted elsewhere. Put "
+            "a real folder or file in its place (or mount one there)."
+        )
 
 
 def remove_folder(files: Path, experiment_id: str) -> None:

@@ -134,7 +134,8 @@ class FileLock:
         """Give the lock back; does nothing without one."""
         if self._descriptor is not None:
             with suppress(OSError):  # a full disk; in the worst case another machine waits a minute
-                _rewrite(self._descriptor, "")
+                if _owner(self._descriptor) in (b"", this_machine().encode()):
+                    _rewrite(self._descriptor, "")  # else this machine was silent, and another one took the lock
             self._close()
 
     def after_fork_in_child(self) -> None:
@@ -156,8 +157,7 @@ class FileLock:
     def _is_held_elsewhere(self, descriptor: int) -> bool:
         if not is_shared_disk(self._path):
             return False
-        owner = os.pread(descriptor, _NAME_BYTES, 0) if hasattr(os, "pread") else b""
-        return owner not in (b"", this_machine().encode()) and self._age_s(os.fstat(descriptor)) < SILENT_S
+        return _owner(descriptor) not in (b"", this_machine().encode()) and self._age_s(os.fstat(descriptor)) < SILENT_S
 
     def _age_s(self, status: os.stat_result) -> float:
         """Return how long ago the file was changed, by the clock that set its time of change."""
@@ -167,6 +167,11 @@ class FileLock:
         except OSError:
             now = time.time()
         return now - status.st_mtime
+
+
+def _owner(descriptor: int) -> bytes:
+    """Return the name of the machine that took the lock last; empty once it was given back, and on Windows."""
+    return os.pread(descriptor, _NAME_BYTES, 0) if hasattr(os, "pread") else b""
 
 
 def _rewrite(descriptor: int, text: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import reprlib
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any, TypeAlias
 
 from retiarii.errors import MetricError
@@ -28,8 +29,20 @@ def parse_metrics(reported: Any, *, where: str = "the reported metric") -> Metri
         A new dict with at least one entry.
 
     Raises:
-        MetricError: ``reported`` is neither, is empty, a number does not fit a float, or an ``item()`` raises.
+        MetricError: ``reported`` is neither, is empty, a number does not fit a float, or reading it raises.
     """
+    try:
+        return _named_numbers(reported, where)
+    except MetricError:
+        raise
+    except Exception as error:  # the object is the user's: any method of it may raise anything
+        raise MetricError(
+            f"{where} is an object of type {type(reported).__name__} that raised {type(error).__name__} when it was "
+            "read. Expected a number, or a mapping from names to numbers."
+        ) from error
+
+
+def _named_numbers(reported: Any, where: str) -> Metrics:
     if isinstance(reported, Mapping):
         metrics = {str(name): _number(value, f"{where}[{name!r}]") for name, value in reported.items()}
         if len(metrics) < len(reported):
@@ -45,7 +58,7 @@ def parse_metrics(reported: Any, *, where: str = "the reported metric") -> Metri
 
 def _number(value: Any, where: str) -> float:
     plain = value if isinstance(value, (int, float)) or not hasattr(value, "item") else _item(value, where)
-    if isinstance(plain, bool) or not isinstance(plain, (int, float)):
+    if isinstance(plain, bool) or not isinstance(plain, (int, float, Real)):
         raise MetricError(
             f"{where} is {reprlib.repr(plain)} of type {type(plain).__name__}, expected a number (or a mapping from "
             "names to numbers)."
@@ -53,10 +66,10 @@ def _number(value: Any, where: str) -> float:
     try:
         return float(plain)
     except OverflowError:
-        raise MetricError(
-            f"{where} is a whole number of about {int(plain).bit_length() * math.log10(2):.0f} digits, expected one "
-            "that fits a float (below 1.8e308)."
-        ) from None
+        found = "number"
+        if isinstance(plain, int):
+            found = f"whole number of about {plain.bit_length() * math.log10(2):.0f} digits"
+        raise MetricError(f"{where} is a {found}, expected one that fits a float (below 1.8e308).") from None
 
 
 def _item(value: Any, where: str) -> Any:

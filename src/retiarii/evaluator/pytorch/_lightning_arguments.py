@@ -48,7 +48,8 @@ def modern_arguments(given: Mapping[str, Any], *, warn: bool = True) -> dict[str
     """
     check_names("Trainer", given, ())
     modern = {name: value for name, value in given.items() if name in TRAINER_ARGUMENTS}
-    notes = []
+    notes = [f"{name}=None can be left out" for name in _NONE_BEFORE if modern.get(name, ...) is None]
+    modern = {name: value for name, value in modern.items() if value is not None or name not in _NONE_BEFORE}
     if isinstance(modern.get("accelerator"), str) and modern["accelerator"] in _STRATEGIES:
         strategy = _STRATEGIES[modern.pop("accelerator")]
         modern.setdefault("strategy", strategy)
@@ -148,6 +149,9 @@ _RENAMED: dict[str, Callable[[Any], _Changes]] = {
     "weights_save_path": _to("default_root_dir"),
     "weights_summary": _summary,
 }
+
+# What could be None, as a default, and cannot any more.
+_NONE_BEFORE = ("accelerator", "devices", "max_steps", "num_nodes", "strategy")
 
 _WITHOUT_EFFECT = (
     "amp_backend",

@@ -13,7 +13,7 @@ from torch import nn
 from torch.utils import _pytree as pytree
 from torch.utils.data import DataLoader
 
-from retiarii._tensor_file import TensorFileError, read_tensors, seal
+from retiarii._tensor_file import TensorFileError, read_tensors, seal, temporary_beside
 from retiarii.errors import EvaluatorError
 from retiarii.evaluator._seeding import seed_everything
 from retiarii.evaluator._supernet import SupernetTraining
@@ -128,7 +128,7 @@ class SupernetWatch(pytorch_lightning.Callback):
 
     def _write(self, trainer: Any, path: Path) -> None:
         """Replace the file at once, so that a process killed at any instant leaves a whole one."""
-        temporary = path.with_name(f"{path.name}.tmp")
+        temporary = temporary_beside(path)
         self._is_writing = True
         try:
             trainer.save_checkpoint(temporary)

@@ -126,7 +126,7 @@ class AutoActivation(nn.Module):
         number for each place where it occurs, not one per channel; the square root is that of the absolute value; a
         small number keeps divisors and arguments of logarithm and root from zero.
 
-    Example:
+    Examples:
         >>> nn.Sequential(nn.Linear(8, 16), nn.AutoActivation(label="act"), nn.Linear(16, 2))
     """
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from torch import nn
 
 from retiarii.errors import DomainError
 from retiarii.nn.pytorch._chosen import ChosenValues
-from retiarii.nn.pytorch._chosen_cell import CellBody, ChosenCell, Postprocessor, Preprocessor, loose_ends
+from retiarii.nn.pytorch._chosen_cell import CellBody, ChosenCell, Postprocessor, Preprocessor, edge_name, loose_ends
 from retiarii.nn.pytorch._chosen_inputs import ChosenInputs
 from retiarii.nn.pytorch._extract import Survey
 from retiarii.nn.pytorch._finishing import Fixing, build_fixed
@@ -19,6 +19,7 @@ from retiarii.nn.pytorch._freezer import Freezer, Frozen
 from retiarii.nn.pytorch._input_choice import InputChoice
 from retiarii.nn.pytorch._layer_choice import LayerChoice
 from retiarii.nn.pytorch._namespace import ModelNamespace, Position, position, sublabel
+from retiarii.nn.pytorch._origins import note_supernet_names
 from retiarii.nn.pytorch.mutation_utils import Mutable
 
 OpFactory = Callable[[int, int, int], nn.Module]
@@ -58,7 +59,7 @@ class Cell(CellBody, Mutable):
         al., 2019), arXiv:1806.09055. No node is forced to take two different inputs, as the original controllers
         neither do.
 
-    Example:
+    Examples:
         >>> self.cell = nn.Cell([nn.Conv2d(8, 8, 3, padding=1), nn.MaxPool2d(3, 1, 1)], 4, 2, 2, label="cell")
         >>> out = self.cell([x, y])  # or self.cell(x, y)
     """
@@ -176,6 +177,8 @@ class Cell(CellBody, Mutable):
         cell.inputs = nn.ModuleList(nn.ModuleList() for _ in range(self.num_nodes))
         self._freeze_processor(freezer, cell, "postprocessor")
         chosen = [self._freeze_node(freezer, cell, row) for row in range(self.num_nodes)]
+        if self._starts:  # functions make operations for each input, and a supernet has them all
+            note_supernet_names(cell, dict(_edges(chosen)))
         cell.output_node_indices = self._joined(chosen)
         if self._was_read and cell.output_node_indices != self._joined(self._built_on):
             freezer.need_constructor("A constructor read output_node_indices of the cell")
@@ -217,6 +220,13 @@ class Cell(CellBody, Mutable):
     def extra_repr(self) -> str:
         """Return the label."""
         return f"label={self._label!r}"
+
+
+def _edges(chosen: list[list[int]]) -> Iterator[tuple[str, str]]:
+    """Yield where the operations are in a cell, and where a supernet has those for the chosen inputs."""
+    for row, sources in enumerate(chosen):
+        for column, source in enumerate(sources):
+            yield f"ops.{row}.{column}.", f"edges.{edge_name(row, column, source)}."
 
 
 def _claim_templates(op_candidates: list[Op] | dict[str, Op]) -> None:

@@ -72,6 +72,11 @@ class ChosenCell(CellBody):
         return self.run(inputs, self.output_node_indices)
 
 
+def edge_name(row: int, column: int, source: int) -> str:
+    """Return what a supernet calls the operations of one place that were built for one input, among its ``edges``."""
+    return f"{row}_{column}_{source}"
+
+
 def loose_ends(chosen: list[list[int]], num_predecessors: int) -> list[int]:
     """Return the nodes that no operation takes as its input; there always is one, the last.
 

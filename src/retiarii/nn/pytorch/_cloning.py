@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from retiarii.nn.pytorch._construction import CALL_ATTRIBUTE
-from retiarii.nn.pytorch._origins import BASE_NAMES
+from retiarii.nn.pytorch._origins import BASE_NAMES, SUPERNET_NAMES
 
 # Immutable, so that a copy may be the thing itself.
 SHARED = frozenset({
@@ -18,7 +18,7 @@ SHARED = frozenset({
     torch.Size,
 })  # fmt: skip
 
-_DROPPED = frozenset({CALL_ATTRIBUTE, BASE_NAMES})
+_DROPPED = frozenset({CALL_ATTRIBUTE, BASE_NAMES, SUPERNET_NAMES})
 _CONTENTS = frozenset({"_parameters", "_buffers", "_modules", *_DROPPED})
 
 # Layers whose constructor initialises exactly what ``reset_parameters`` does, in the same order. So a copy that is

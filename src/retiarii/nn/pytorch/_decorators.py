@@ -40,7 +40,7 @@ def basic_unit(cls: ModuleClass, basic_unit_tag: bool = True) -> ModuleClass:
     Raises:
         TypeError: This is no module class.
 
-    Example:
+    Examples:
         >>> @basic_unit
         ... class Scale(nn.Module):
         ...     def __init__(self, factor):

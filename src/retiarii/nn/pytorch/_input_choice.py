@@ -35,7 +35,7 @@ class InputChoice(Mutable):
     Raises:
         DomainError: The numbers, names, prior or reduction do not fit together.
 
-    Example:
+    Examples:
         >>> self.skip = nn.InputChoice(n_candidates=2, n_chosen=1, label="skip")  # in __init__
         >>> out = self.skip([x, self.conv(x)])  # in forward
     """

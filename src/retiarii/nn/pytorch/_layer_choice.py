@@ -40,7 +40,7 @@ class LayerChoice(Mutable):
     Raises:
         DomainError: There is no candidate, one stands twice, one is no module, or a name or the prior is impossible.
 
-    Example:
+    Examples:
         >>> self.layer = nn.LayerChoice({"conv": nn.Conv2d(8, 8, 3, padding=1), "skip": nn.Identity()}, label="layer")
     """
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
 
 import torch
 
-from retiarii.errors import ChoiceMisuseError
-from retiarii.space import Expression
+from retiarii.errors import ChoiceMisuseError, DomainError
+from retiarii.space import Expression, Value
+
+_INTEGERS = "write // instead of /, or ValueChoice.to_int(...)"
 
 
 @contextmanager
@@ -38,39 +41,111 @@ def explaining_misuse() -> Iterator[None]:
 
 @contextmanager
 def explaining_division(
-    owner: str, written: tuple[Any, dict[str, Any]], plain: tuple[Any, dict[str, Any]]
+    cls: Callable[..., Any], written: tuple[Any, dict[str, Any]], plain: tuple[Any, dict[str, Any]]
 ) -> Iterator[None]:
-    """Turn a TypeError of a constructor that got ``width / 2`` for a size into one that says to use ``//``.
+    """Refuse a float, such as ``width / 2``, for a size, where the class says so or its constructor fails on it.
 
     Args:
-        owner: The name of the class.
+        cls: The class that is built inside the block.
         written: Positional and named arguments with expressions.
         plain: The same with values.
+
+    Raises:
+        ChoiceMisuseError: An argument is a float and should be an integer.
     """
+    if _float_in(written, plain) is not None and cls.__module__.startswith("torch.nn."):
+        _refuse_float_sizes(cls, written, plain)
     try:
         yield
     except TypeError as err:
-        found = _quotient(written, plain)
+        found = _float_in(written, plain, float.is_integer)  # others, such as rates, are meant to be floats
         if isinstance(err, ChoiceMisuseError) or found is None:
             raise
         expression, value = found
         raise ChoiceMisuseError(
-            f"{owner} got {expression!r}, which is the float {value!r} here, and failed: {err}. If it needs an "
-            "integer, such as a size, write // instead of /, or ValueChoice.to_int(...)."
+            f"{cls.__name__} got {expression!r}, which is the float {value!r} here, and failed: {err}. If it needs an "
+            f"integer, such as a size, {_INTEGERS}."
         ) from err
 
 
-def _quotient(written: Any, plain: Any) -> tuple[Expression, float] | None:
-    """Return an expression in the arguments that divides and gives a whole number, and that number."""
+@contextmanager
+def explaining_values(owner: str, values: Mapping[str, Value]) -> Iterator[None]:
+    """Turn a layer's complaint about the values of its arguments into one that names the choices they are from.
+
+    Args:
+        owner: The name of the class.
+        values: The values of the choices in the arguments, by label; where there are none, errors stay as they are.
+    """
+    try:
+        yield
+    except (AssertionError, ValueError) as err:
+        if not values:
+            raise
+        shown = ", ".join(f"{str(label)!r} = {value!r}" for label, value in values.items())
+        raise DomainError(
+            f"torch.nn.{owner} cannot be built with {shown}: {err}. A model with choices is built with the first "
+            "candidate of each, so put candidates first that fit together. To exclude other combinations, derive one "
+            "argument from another (out_channels=groups * 2), or use the strategy's model_filter."
+        ) from err
+
+
+def _refuse_float_sizes(
+    cls: Callable[..., Any], written: tuple[Any, dict[str, Any]], plain: tuple[Any, dict[str, Any]]
+) -> None:
+    """Refuse floats for arguments that torch annotates as integers: many of its layers fail on them only when they run.
+
+    Raises:
+        ChoiceMisuseError: There is one.
+    """
+    signature = inspect.signature(cls)
+    try:
+        expressions, values = (signature.bind(*args, **kwargs).arguments for args, kwargs in (written, plain))
+    except TypeError:  # the constructor says it better
+        return
+    for name, value in values.items():
+        annotation = str(signature.parameters[name].annotation)
+        found = _float_in(expressions[name], value) if "int" in annotation and "float" not in annotation else None
+        if found is not None:
+            raise ChoiceMisuseError(
+                f"{cls.__name__} got {found[0]!r} as its argument {name!r}, which is the float {found[1]!r} here and "
+                f"has to be an integer: {_INTEGERS}."
+            )
+
+
+def refuse_in_constructor(choice: Expression) -> None:
+    """Refuse a choice that the constructor of a module calls: its default would be built in, and nothing be chosen.
+
+    Raises:
+        ChoiceMisuseError: The code of a module that called is an ``__init__``.
+    """
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None:
+        owner = frame.f_locals.get("self")
+        if isinstance(owner, torch.nn.Module):
+            break
+        frame = frame.f_back
+    if frame is not None and frame.f_code.co_name == "__init__":
+        raise ChoiceMisuseError(
+            f"{choice!r} was called in the constructor of {type(owner).__qualname__}, where it has no value yet: the "
+            "default would be built in, and the choice not be searched. Pass the choice itself to a layer of "
+            "retiarii.nn.pytorch or a class marked with @basic_unit, or use ModelParameterChoice for a value that "
+            "__init__ itself computes with. Calls are for forward."
+        )
+
+
+def _float_in(
+    written: Any, plain: Any, is_wanted: Callable[[float], bool] = lambda value: True
+) -> tuple[Expression, float] | None:
+    """Return an expression in the arguments that is a float, and that number."""
     if isinstance(written, Expression):
-        return (written, plain) if type(plain) is float and plain.is_integer() and written.divides() else None
+        return (written, plain) if type(plain) is float and is_wanted(plain) else None
     if isinstance(written, (tuple, list)):
         pairs = zip(written, plain, strict=True)
     elif isinstance(written, dict):
         pairs = zip(written.values(), plain.values(), strict=True)
     else:
         return None
-    return next((found for pair in pairs if (found := _quotient(*pair)) is not None), None)
+    return next((found for pair in pairs if (found := _float_in(*pair, is_wanted)) is not None), None)
 
 
 def _explain(err: TypeError) -> ChoiceMisuseError | None:

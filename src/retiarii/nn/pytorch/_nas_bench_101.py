@@ -85,7 +85,7 @@ class NasBench101Cell(Mutable):
         Ying et al. (2019), arXiv:1902.09635, section 2. Deviation: graphs with vertices that lead nowhere are ruled out
         instead of pruned; each is the same network as a smaller graph.
 
-    Example:
+    Examples:
         >>> ops = [lambda n: nn.Conv2d(n, n, 3, padding=1), lambda n: nn.MaxPool2d(3, 1, 1)]
         >>> cell = nn.NasBench101Cell(ops, 16, 32, lambda i, o: nn.Conv2d(i, o, 1), label="cell")
     """

@@ -35,7 +35,7 @@ class NasBench201Cell(nn.Module):
     Reference:
         Dong and Yang (2020), arXiv:2001.00326, section 2.1; no deviation.
 
-    Example:
+    Examples:
         >>> ops = {"conv": lambda i, o: nn.Conv2d(i, o, 3, padding=1), "pool": lambda i, o: nn.AvgPool2d(3, 1, 1)}
         >>> cell = nn.NasBench201Cell(ops, 16, 16, label="cell")
     """

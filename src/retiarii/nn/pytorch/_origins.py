@@ -7,7 +7,7 @@ model has them, so a model that was never fixed needs none.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from torch import nn
 
@@ -15,6 +15,9 @@ from torch import nn
 # the empty name, those of a model as a whole, which has no parent.
 BASE_NAMES = "_base_names"
 _WHOLE = ""
+# The name of a second dict, of modules whose parts have weights of their own in a supernet, which the base model has
+# no names for: from the beginning of names in the base model to that of names in a supernet, both within the module.
+SUPERNET_NAMES = "_supernet_names"
 
 
 def note_origin(parent: nn.Module, name: str, inner: tuple[str, ...]) -> None:
@@ -33,6 +36,12 @@ def note_whole(model: nn.Module, inner: tuple[str, ...]) -> None:
     note_origin(model, _WHOLE, inner)
 
 
+def note_supernet_names(module: nn.Module, names: Mapping[str, str]) -> None:
+    """Note where parts of a fixed module have weights of their own in a supernet; see `SUPERNET_NAMES`."""
+    if names:
+        vars(module)[SUPERNET_NAMES] = dict(names)
+
+
 def noted_origin(parent: nn.Module, name: str) -> tuple[str, ...]:
     """Return what `note_origin` noted."""
     noted: tuple[str, ...] = vars(parent).get(BASE_NAMES, {}).get(name, ())
@@ -47,21 +56,34 @@ def copy_origins(old: nn.Module, new: nn.Module) -> None:
         if noted and name in modules:
             for child, inner in noted.items():
                 note_origin(modules[name], child, inner)
+        if SUPERNET_NAMES in vars(module) and name in modules:
+            note_supernet_names(modules[name], vars(module)[SUPERNET_NAMES])
 
 
 def tensor_origins(model: nn.Module) -> Iterator[tuple[str, str]]:
     """Yield the names of all tensors of a frozen model's state dict, and their names in that of the base model."""
-    yield from _tensor_origins(model, "", _joined("", noted_origin(model, _WHOLE)))
+    for module, name, origin in _modules(model, "", _joined("", noted_origin(model, _WHOLE))):
+        for tensor, value in (*module._parameters.items(), *module._buffers.items()):
+            if value is not None and tensor not in module._non_persistent_buffers_set:
+                yield name + tensor, origin + tensor
 
 
-def _tensor_origins(module: nn.Module, name: str, origin: str) -> Iterator[tuple[str, str]]:
-    for tensor, value in (*module._parameters.items(), *module._buffers.items()):
-        if value is not None and tensor not in module._non_persistent_buffers_set:
-            yield name + tensor, origin + tensor
+def supernet_names(model: nn.Module) -> dict[str, str]:
+    """Return where a supernet has weights of its own: from the beginning of names in the base model to that there."""
+    return {
+        origin + base: origin + own
+        for module, _, origin in _modules(model, "", _joined("", noted_origin(model, _WHOLE)))
+        for base, own in vars(module).get(SUPERNET_NAMES, {}).items()
+    }
+
+
+def _modules(module: nn.Module, name: str, origin: str) -> Iterator[tuple[nn.Module, str, str]]:
+    """Yield all modules, with the beginning of the names of their tensors here and in the base model."""
+    yield module, name, origin
     for child, submodule in module._modules.items():
         if submodule is not None:
             inner = _joined(f"{origin}{child}.", noted_origin(module, child) or noted_origin(submodule, _WHOLE))
-            yield from _tensor_origins(submodule, f"{name}{child}.", inner)
+            yield from _modules(submodule, f"{name}{child}.", inner)
 
 
 def module_origins(old: nn.Module, new: nn.Module) -> Iterator[tuple[nn.Module, nn.Module]]:

@@ -39,7 +39,7 @@ def ModelParameterChoice(
         NoContextError: The model is not decorated with `model_wrapper`, or this is called outside of its ``__init__``.
         DomainError: Candidates are missing or doubled, one is a module, or prior or default do not fit them.
 
-    Example:
+    Examples:
         >>> @model_wrapper
         ... class Net(nn.Module):
         ...     def __init__(self):

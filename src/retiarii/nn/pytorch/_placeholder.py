@@ -21,7 +21,7 @@ class Placeholder(nn.Module):
         label: How mutators find it.
         **related_info: What mutators need to know; also accepted as one dict named ``related_info``.
 
-    Example:
+    Examples:
         >>> nn.Placeholder("stage1", kernel_size_options=[3, 5], stride=2)
     """
 

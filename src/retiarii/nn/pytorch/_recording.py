@@ -21,7 +21,7 @@ from retiarii.nn.pytorch._construction import (
     leaves,
     variables_in,
 )
-from retiarii.nn.pytorch._misuse import explaining_division, explaining_misuse
+from retiarii.nn.pytorch._misuse import explaining_division, explaining_misuse, explaining_values
 from retiarii.nn.pytorch._namespace import Position, position
 from retiarii.nn.pytorch._snapshot import TORCH_STATE, Snapshot
 from retiarii.nn.pytorch.mutation_utils import Mutable
@@ -93,10 +93,10 @@ class ModuleCall(ConstructorCall):
         return evaluate(self.args, self.values), evaluate(self.kwargs, self.values)
 
     def explaining_division(self, args: Any, kwargs: dict[str, Any]) -> AbstractContextManager[None]:
-        """Explain a constructor's TypeError that a choice divided by ``/`` caused, given its plain arguments."""
+        """Refuse sizes that are floats, as choices divided by ``/`` are, given the plain arguments."""
         if not self.variables:
             return nullcontext()
-        return explaining_division(self.cls.__name__, (self.args, self.kwargs), (args, kwargs))
+        return explaining_division(self.cls, (self.args, self.kwargs), (args, kwargs))
 
     def finish(self, module: nn.Module) -> None:
         """Put the record on the module that was built."""
@@ -185,10 +185,13 @@ def build_layer(
 
     Raises:
         ChoiceMisuseError: A choice is hidden where it cannot be replaced.
+        DomainError: A layer of torch.nn takes none of these values, or not together.
     """
     call = ModuleCall.of(cls, args, kwargs, role)
     plain_args, plain_kwargs = call.plain_arguments()
-    with explaining_misuse(), call.explaining_division(plain_args, plain_kwargs):
+    explained = call.values if role is Role.LAYER else {}
+    explaining = explaining_values(cls.__name__, explained), call.explaining_division(plain_args, plain_kwargs)
+    with explaining_misuse(), explaining[0], explaining[1]:
         module = cls(*plain_args, **plain_kwargs)
     call.finish(module)
     return module

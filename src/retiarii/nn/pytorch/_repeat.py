@@ -44,7 +44,7 @@ class Repeat(Mutable):
     Raises:
         DomainError: The depth is no such thing, or there are too few blocks.
 
-    Example:
+    Examples:
         >>> self.blocks = nn.Repeat(lambda index: nn.Linear(8, 8), (1, 4), label="depth")
     """
 

@@ -13,7 +13,7 @@ from torch import nn
 from retiarii.errors import FreezeError
 from retiarii.nn.pytorch._freeze import ArchitectureSource, freeze
 from retiarii.nn.pytorch._losses import WeightsLostWarning
-from retiarii.nn.pytorch._origins import tensor_origins
+from retiarii.nn.pytorch._origins import supernet_names, tensor_origins
 
 
 @contextmanager
@@ -23,9 +23,10 @@ def original_state_dict_hooks(model: nn.Module) -> Iterator[None]:
     So weights of a supernet go into the model that was derived from it::
 
         with original_state_dict_hooks(model):
-            model.load_state_dict(supernet.state_dict(), strict=False)  # the supernet has more tensors
+            model.load_state_dict(supernet.module.state_dict(), strict=False)  # the supernet has more tensors
 
-    and ``model.state_dict()`` inside the block can be loaded into the base model. Shapes have to agree.
+    and ``model.state_dict()`` inside the block can be loaded into the base model. Shapes have to agree: where sizes of
+    layers are chosen, `retiarii.oneshot.subnet` cuts the weights of a supernet to size.
 
     What it needs is in the model: also in copies, in what was pickled, and in networks that the graph engine built. A
     model that was never fixed has the names of the base model, and nothing changes. For code that was exported, which
@@ -43,9 +44,10 @@ def original_state_dict_hooks(model: nn.Module) -> Iterator[None]:
     def from_original(
         module: nn.Module, state: dict[str, Any], prefix: str, *others: Any
     ) -> None:  # the others are metadata and lists that torch fills itself
-        found = {name: state[prefix + origin] for name, origin in origins.items() if prefix + origin in state}
-        for origin in origins.values():
-            state.pop(prefix + origin, None)
+        stored = _stored_names(model, origins, state, prefix)
+        found = {name: state[prefix + place] for name, place in stored.items() if prefix + place in state}
+        for place in (*origins.values(), *stored.values()):
+            state.pop(prefix + place, None)
         state.update({prefix + name: tensor for name, tensor in found.items()})
 
     saving = model.register_state_dict_post_hook(to_original)  # type: ignore[no-untyped-call]  # torch's
@@ -67,7 +69,8 @@ def extract_state_dict(
         network.load_state_dict(nn.extract_state_dict(torch.load("supernet.pt"), Net(), architecture))
 
     Args:
-        state: A state dict of the base model, or of a supernet made of it. Tensors are not copied.
+        state: A state dict of the base model, or of a supernet made of it (where sizes of layers are chosen, take that
+            of `retiarii.oneshot.subnet` instead). Tensors are not copied.
         base_model: The base model, for its structure; its weights do not count.
         architecture: What the fixed model was made with.
 
@@ -78,7 +81,8 @@ def extract_state_dict(
     gpus = sorted({parameter.device.index for parameter in base_model.parameters() if parameter.is_cuda})
     with torch.random.fork_rng(devices=gpus), warnings.catch_warnings():
         warnings.simplefilter("ignore", WeightsLostWarning)
-        origins = dict(tensor_origins(freeze(base_model, architecture)))
+        fixed = freeze(base_model, architecture)
+    origins = _stored_names(fixed, dict(tensor_origins(fixed)), state)
     missing = [origin for origin in origins.values() if origin not in state]
     if missing:
         raise FreezeError(
@@ -86,3 +90,15 @@ def extract_state_dict(
             "tensors are missing). Expected one of the base model, saved without original_state_dict_hooks."
         )
     return {name: state[origin] for name, origin in origins.items()}
+
+
+def _stored_names(
+    model: nn.Module, origins: Mapping[str, str], state: Mapping[str, Any], prefix: str = ""
+) -> dict[str, str]:
+    """Return where a state dict has the tensors of a fixed model: under their names in the base model or a supernet."""
+    own = supernet_names(model)
+    stored = {}
+    for name, origin in origins.items():
+        renamed = (there + origin.removeprefix(base) for base, there in own.items() if origin.startswith(base))
+        stored[name] = next((place for place in renamed if prefix + place in state), origin)
+    return stored

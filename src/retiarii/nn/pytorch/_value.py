@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from retiarii.errors import DomainError
 from retiarii.nn.pytorch._candidates import content, own_copy, plain_candidates
 from retiarii.nn.pytorch._chosen import ChosenValues
+from retiarii.nn.pytorch._misuse import refuse_in_constructor
 from retiarii.nn.pytorch._namespace import ModelNamespace
 from retiarii.space import Categorical, Choice, Float, Integer, Value, Variable
 
@@ -48,7 +50,11 @@ class _ChosenNumberOrValue(Variable):
         """Return the value: the default, or inside `fixed_arch` that of the architecture.
 
         So ``self.rate()`` in ``forward`` works before and after the model is fixed.
+
+        Raises:
+            ChoiceMisuseError: It is called in a constructor.
         """
+        refuse_in_constructor(self)
         values = ChosenValues.current()
         return self.default() if values is None else values.evaluate_or_default(self)
 
@@ -77,9 +83,9 @@ class ValueChoice(_ChosenNumberOrValue):
         label: The name of the decision. Choices of one label take one value.
 
     Raises:
-        DomainError: Candidates are missing or doubled, one is a module, or the prior does not fit them.
+        DomainError: Candidates are missing or doubled, a dict or one is a module, or the prior does not fit them.
 
-    Example:
+    Examples:
         >>> width = nn.ValueChoice([32, 64], label="width")
         >>> nn.Sequential(nn.Linear(10, width), nn.ReLU(), nn.Linear(width, width * 2))
     """
@@ -88,6 +94,11 @@ class ValueChoice(_ChosenNumberOrValue):
         self, candidates: Iterable[Any], *, prior: Sequence[float] | None = None, label: str | None = None
     ) -> None:
         label = new_label(label)
+        if isinstance(candidates, Mapping):
+            raise DomainError(
+                f"ValueChoice {label!r} got a dict, expected a list of candidates: [8, 16], or [{{...}}, {{...}}] to "
+                "choose one of several dicts. Values have no names."
+            )
         is_list = isinstance(candidates, Iterable) and not isinstance(candidates, (str, bytes))
         given: Any = list(candidates) if is_list else candidates
         values = plain_candidates(given, label) if is_list else None
