@@ -17,7 +17,7 @@ from time import perf_counter
 from retiarii import __version__
 from retiarii.strategy import GridSearch, Random, RegularizedEvolution, Strategy
 from retiarii.testing.spaces import darts
-from retiarii.trial import Trial, TrialState
+from retiarii.testing.strategies import finished
 
 STRATEGIES: dict[str, Strategy] = {
     "random": Random(dedup=True),
@@ -35,17 +35,17 @@ def search_once(strategy: Strategy, seed: int, num_trials: int) -> tuple[list[fl
     seconds, trials = [], []
     for number in range(num_trials):
         begin = perf_counter()
-        [architecture] = search.ask(1)
+        [proposal] = search.ask(1)
         asked = perf_counter()
         metric = number * 2_654_435_761 % 2**32 / 2**32
-        trial = Trial(number, architecture, TrialState.COMPLETED, {"default": metric})
+        trial = finished(number, proposal, metric)
         trials.append(trial)
         told = perf_counter()
         search.tell(trial)
         seconds.append(perf_counter() - told + asked - begin)
     begin = perf_counter()
     restored = strategy.search(space, seed=seed)
-    restored.replay([trial.architecture for trial in trials], trials)
+    restored.replay([trial.proposal for trial in trials], trials)
     replay = perf_counter() - begin
     assert restored.ask(1) == search.ask(1)
     return seconds, replay

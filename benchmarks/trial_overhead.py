@@ -31,13 +31,13 @@ from retiarii.execution import (
     Executor,
     InProcessExecutor,
     NasTask,
-    PythonEngine,
     Report,
     TemplateExecutor,
     TrialEnded,
     TrialJob,
     TrialStarted,
 )
+from retiarii.nn.pytorch.engine import PythonEngine
 from retiarii.space import Architecture, SearchSpace, rng_for
 from retiarii.testing.spaces import darts
 from retiarii.trial import Metrics

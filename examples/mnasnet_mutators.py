@@ -156,15 +156,15 @@ engine = GraphEngine(MnasNet(), [*(BlockMutator(f"block{i}") for i in range(3)),
 print(engine.space)
 search = RegularizedEvolution(population_size=4, sample_size=2).search(engine.space, seed=0)
 for number in range(6):
-    (architecture,) = search.ask(1)
+    (proposal,) = search.ask(1)
     result = None
     try:
-        result = accuracy(engine.build(architecture))
+        result = accuracy(engine.build(proposal.architecture))
     except InvalidMutation as err:  # found by its shapes, before any training
         print(f"trial {number}: invalid: {err}")
     else:
         print(f"trial {number}: accuracy {result:.3f}")
-    search.tell_metric(architecture, result)
+    search.tell_metric(proposal, result)
 
 assert search.best is not None  # some trial was valid
 architecture = search.best.architecture

@@ -20,11 +20,11 @@ def cost(net: torch_nn.Module) -> float:
 
 
 search = RegularizedEvolution(population_size=6, sample_size=2).search(
-    extract_space(model), seed=0, direction="minimize"
+    extract_space(model), seed=0, objectives="minimize"
 )
 for _ in range(40):
-    for architecture in search.ask(2):
-        search.tell_metric(architecture, cost(freeze(model, architecture)))
+    for proposal in search.ask(2):
+        search.tell_metric(proposal, cost(freeze(model, proposal.architecture)))
 
 print(search)
 assert search.best is not None  # some were evaluated

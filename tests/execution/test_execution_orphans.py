@@ -11,7 +11,7 @@ import pytest
 
 from retiarii.execution import TemplateExecutor, _template_process
 from retiarii.testing._acts import job_for, litter, perform
-from retiarii.testing.execution import PATIENCE_S, eventually, is_running, pids_in, watch
+from retiarii.testing.execution import PATIENCE_S, eventually, is_running, listen, pids_in, watch
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells who the orphans below a process are")
 
@@ -20,7 +20,7 @@ SCRIPT = """
     import psutil
     from retiarii.execution import TemplateExecutor, TrialEnded
     from retiarii.testing._acts import job_for, perform
-    from retiarii.testing.execution import pids_in
+    from retiarii.testing.execution import listen, pids_in
 
     if "ignore" in sys.argv:
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -28,7 +28,7 @@ SCRIPT = """
     executor.submit(job_for("litter_and_hang"))
     pids = []
     while len(pids) < 4:
-        pids += pids_in(executor.poll())
+        pids += pids_in(listen(executor))
     guardian = next(process for process in psutil.Process().children() if process.children())
     print(guardian.pid, guardian.children()[0].pid, *pids, flush=True)
     if "ignore" in sys.argv:
@@ -36,7 +36,7 @@ SCRIPT = """
         print(ended.failure.message, flush=True)
         executor.submit(job_for("litter_and_hang", 1))
         while len(pids) < 8:
-            pids += pids_in(executor.poll())
+            pids += pids_in(listen(executor))
         print(*pids, flush=True)
         executor.close()
         print("closed", flush=True)
@@ -126,7 +126,7 @@ def test_closing_ends_a_template_that_is_stopped(monkeypatch):
         executor.submit(job_for("litter_and_hang"))
         pids = []
         while len(pids) < 4:
-            pids += pids_in(executor.poll(PATIENCE_S))
+            pids += pids_in(listen(executor, PATIENCE_S))
         (guardian,) = [child for child in psutil.Process().children() if child.pid not in before]
         (template,) = guardian.children()
         template.suspend()

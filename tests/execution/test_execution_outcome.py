@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from retiarii.errors import ArchitectureError, EvaluatorError, FreezeError, MetricError
-from retiarii.execution._outcome import MAX_TRACEBACK, describe, run_task, shorten
+from retiarii.execution import run_task
+from retiarii.execution._outcome import MAX_TRACEBACK, shorten
+from retiarii.execution._run_task import describe
 from retiarii.testing._acts import job_for
 from retiarii.trial import FailureKind
 
@@ -143,7 +145,7 @@ def test_endless_recursion_is_a_short_traceback():
     assert len(failure.traceback) < MAX_TRACEBACK
 
 
-@pytest.mark.parametrize("reported", [None, {"loss": 1.0}, "0.9"])
+@pytest.mark.parametrize("reported", [None, {}, {"loss": "1"}, "0.9"])
 def test_a_report_that_is_no_metric_is_refused_where_it_is_made(reported):
     def task(job, report):
         report(reported)

@@ -1,19 +1,15 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from retiarii.errors import ExecutionError
-from retiarii.execution._messages import (
-    pack_job,
-    pack_outcome,
-    unpack_job,
-    unpack_metrics,
-    unpack_outcome,
-)
-from retiarii.execution._outcome import Outcome
+from retiarii.execution import Outcome, TrialJob
+from retiarii.execution._outcome import metrics_from_json
 from retiarii.execution._protocol import MAX_FRAME, FrameReader, frame
 from retiarii.testing._acts import VALUES, job_for
-from retiarii.trial import Failure, FailureKind
+from retiarii.trial import Failure, FailureKind, Fidelity
 
 plain = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -70,8 +66,11 @@ def travel(message):
 
 
 def test_jobs_travel_with_the_types_of_their_values():
-    job = job_for("any", 5, **VALUES)
-    assert unpack_job(travel(pack_job(job))) == job
+    job = job_for("any", 5, is_judged=True, **VALUES)
+    job = replace(job, fidelity=Fidelity(epochs=3, share=0.5), parent=2, device="cuda")
+    received = TrialJob.from_json(travel(job.to_json()))
+    assert received == job
+    assert type(received.fidelity["epochs"]) is int
 
 
 @pytest.mark.parametrize(
@@ -80,10 +79,11 @@ def test_jobs_travel_with_the_types_of_their_values():
         Outcome({"default": 1.0, "loss": float("inf")}),
         Outcome(failure=Failure(FailureKind.RAISED, "message", "trace\nback")),
         Outcome(failure=Failure(FailureKind.VANISHED, "message")),
+        Outcome(reason="not good enough"),
     ],
 )
 def test_outcomes_travel(outcome):
-    assert unpack_outcome(travel(pack_outcome(outcome))) == outcome
+    assert Outcome.from_json(travel(outcome.to_json())) == outcome
 
 
 @pytest.mark.parametrize(
@@ -98,14 +98,18 @@ def test_outcomes_travel(outcome):
         {"metrics": None, "failure": ["no such kind", "m", None]},
         {"metrics": None, "failure": ["raised"]},
         {"metrics": None, "failure": 3},
+        {"metrics": {}, "failure": None, "reason": ""},
+        {"metrics": {"default": 1.0}, "failure": None, "reason": "why"},
+        {"metrics": None, "failure": ["raised", "m", None], "reason": "why"},
+        {"metrics": None, "failure": None, "reason": ["why"]},
     ],
 )
 def test_outcomes_that_are_none_are_refused(message):
     with pytest.raises(ExecutionError, match="Found"):
-        unpack_outcome(message)
+        Outcome.from_json(message)
 
 
-@pytest.mark.parametrize("message", [None, [], {"default": None}, {"default": True}])
+@pytest.mark.parametrize("message", [None, [], {}, {"default": None}, {"default": True}])
 def test_metrics_that_are_none_are_refused(message):
     with pytest.raises(ExecutionError, match="Found metrics"):
-        unpack_metrics(message)
+        metrics_from_json(message)

@@ -4,9 +4,9 @@ import textwrap
 
 import pytest
 
-from retiarii.execution import TemplateExecutor, TrialReported
+from retiarii.execution import TemplateExecutor
 from retiarii.testing._acts import job_for, perform, succeed
-from retiarii.testing.execution import ending, watch
+from retiarii.testing.execution import ending, reports, watch
 from retiarii.trial import TrialState
 
 NOISE = """
@@ -72,4 +72,4 @@ def test_what_an_interpreter_prints_and_reads_at_its_start_is_no_message(start_m
         ended = ending(events, number)
         assert ended.state is TrialState.COMPLETED
         assert ("sitecustomize prints" in ended.output) == (start_method == "spawn")
-    assert sum(isinstance(event, TrialReported) for event in events) == 6
+    assert len(reports(events)) == 6

@@ -7,9 +7,10 @@ import torch
 
 import retiarii.nn.pytorch as nn
 from retiarii.evaluator import FunctionalEvaluator, report_intermediate_result
-from retiarii.execution import InProcessExecutor, NasTask, PythonEngine, TemplateExecutor, TrialJob, TrialReported
+from retiarii.execution import InProcessExecutor, NasTask, TemplateExecutor, TrialJob
+from retiarii.nn.pytorch.engine import PythonEngine
 from retiarii.space import Architecture
-from retiarii.testing.execution import ending, failure_of, watch
+from retiarii.testing.execution import ending, failure_of, reports, watch
 from retiarii.trial import FailureKind
 
 
@@ -72,8 +73,7 @@ def test_results_follow_from_the_seed_in_every_executor(task):
         torch.rand(len(results))  # the state of this process does not matter
         with make(task) as executor:
             events = run(executor, job(2**63 + 5, layer=0, width=2, factor=1.0))
-        reported = [event.metrics for event in events if isinstance(event, TrialReported)]
-        results.append((reported, ending(events).metrics))
+        results.append((reports(events), ending(events).metrics))
     assert results[0] == results[1] == results[2]
     assert results[0][1] is not None
 
@@ -106,7 +106,7 @@ def test_running_out_of_memory_while_building_is_told_apart(task, monkeypatch):
     def exhausted(*args, **kwargs):
         raise MemoryError
 
-    monkeypatch.setattr("retiarii.execution._engine.freeze", exhausted)
+    monkeypatch.setattr("retiarii.nn.pytorch.engine.freeze", exhausted)
     with InProcessExecutor(task) as executor:
         failure = failure_of(run(executor, job(0, layer=1, width=3, factor=1.0)))
     assert failure.kind is FailureKind.OUT_OF_MEMORY

@@ -17,7 +17,7 @@ import pytest
 from retiarii.errors import ConfigError, ExecutionError, SerializationError
 from retiarii.execution import TemplateExecutor, TrialStarted
 from retiarii.testing._acts import job_for, perform
-from retiarii.testing.execution import PATIENCE_S, ending, eventually, failure_of, is_running, pids_in, watch
+from retiarii.testing.execution import PATIENCE_S, ending, eventually, failure_of, is_running, listen, pids_in, watch
 from retiarii.trial import FailureKind, TrialState
 
 
@@ -73,7 +73,7 @@ def _know_other_children():
 def watch_pids(executor, count):
     pids = []
     while len(pids) < count:
-        pids += pids_in(executor.poll(PATIENCE_S))
+        pids += pids_in(listen(executor, PATIENCE_S))
     return pids
 
 
@@ -93,14 +93,14 @@ def test_nothing_survives_a_kill_of_the_experiment(tmp_path):
         import psutil
         from retiarii.execution import TemplateExecutor
         from retiarii.testing._acts import job_for, perform
-        from retiarii.testing.execution import pids_in
+        from retiarii.testing.execution import listen, pids_in
 
         executor = TemplateExecutor(perform, slots=2)
         for number in range(2):
             executor.submit(job_for("litter_and_hang", number))
         pids = [child.pid for child in psutil.Process().children()]
         while len(pids) < 9:
-            pids += pids_in(executor.poll())
+            pids += pids_in(listen(executor))
         print(*pids, flush=True)
         executor.poll()
     """

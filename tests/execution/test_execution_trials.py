@@ -19,13 +19,15 @@ from retiarii.errors import EvaluatorError
 from retiarii.evaluator import (
     Evaluator,
     FunctionalEvaluator,
+    TrialContext,
     report_final_result,
     report_intermediate_result,
     run_evaluation,
 )
-from retiarii.execution import NasTask, PythonEngine, TemplateExecutor, TrialJob, TrialReported, TrialStarted
+from retiarii.execution import NasTask, TemplateExecutor, TrialJob, TrialStarted
+from retiarii.nn.pytorch.engine import PythonEngine
 from retiarii.space import Architecture
-from retiarii.testing.execution import ending, eventually, watch
+from retiarii.testing.execution import ending, eventually, listen, reports, watch
 from retiarii.trial import TrialFiles, TrialState
 
 NUM_TRIALS = 30
@@ -116,7 +118,7 @@ def report_in_a_data_loader(job, report):
             sys.stdout.write(str(error))
         return 1.0
 
-    return run_evaluation(FunctionalEvaluator(evaluate), None, report)
+    return run_evaluation(FunctionalEvaluator(evaluate), None, TrialContext(on_report=report))
 
 
 def report_the_final_result_in_a_child(job, report):
@@ -126,7 +128,7 @@ def report_the_final_result_in_a_child(job, report):
         process.join()
         return float(process.exitcode)
 
-    return run_evaluation(FunctionalEvaluator(evaluate), None, report)
+    return run_evaluation(FunctionalEvaluator(evaluate), None, TrialContext(on_report=report))
 
 
 def close_everything_and_take_the_number(job, report):
@@ -228,7 +230,7 @@ def test_training_works_on_any_number_of_threads(executor, threads):
     executor.submit(job(0, "train", threads=threads))
     executor.submit(job(1, "train", threads=threads))
     events = watch(executor, [0, 1])
-    losses = [event.metrics["default"] for event in events if isinstance(event, TrialReported) and event.number == 0]
+    losses = [metrics["default"] for metrics in reports(events, 0)]
     assert len(losses) == 20
     assert losses[-1] < losses[0] / 2
     assert ending(events, 0).metrics == ending(events, 1).metrics == {"default": losses[-1]}
@@ -237,7 +239,7 @@ def test_training_works_on_any_number_of_threads(executor, threads):
 def test_a_report_in_the_worker_of_a_data_loader_is_an_error_there(executor):
     executor.submit(job(0, "report_in_a_data_loader"))
     events = watch(executor, [0])
-    assert [event.metrics for event in events if isinstance(event, TrialReported)] == [{"default": 0.5}]
+    assert reports(events) == [{"default": 0.5}]
     assert "Only the trial's own process reports" in ending(events).output
 
 
@@ -317,11 +319,11 @@ def test_the_template_has_one_thread_and_leaks_nothing(executor):
 
 def test_a_flood_of_reports_waits_for_a_slow_listener_and_arrives_whole(executor, tmp_path):
     executor.submit(job(0, "report_without_end", times=2_000, tell_at=800, path=str(tmp_path / "many")))
-    events = executor.poll(60)
+    events = listen(executor, 60)
     assert eventually((tmp_path / "many").exists)  # about as many as are kept for a listener that does not listen
     executor.submit(job(1, "train", threads=1))
     events += watch(executor, [0, 1])
-    steps = [event.metrics["default"] for event in events if isinstance(event, TrialReported) and event.number == 0]
+    steps = [metrics["default"] for metrics in reports(events, 0)]
     assert steps == [float(step) for step in range(2_000)]
 
 
@@ -339,7 +341,7 @@ def test_results_arrive_although_the_trial_closed_the_pipe_and_took_its_number(s
         executor.submit(job(0, "close_everything_and_take_the_number", path=str(tmp_path / "own")))
         events = watch(executor, [0])
     assert ending(events).metrics == {"default": 1.0}
-    steps = [event.metrics["default"] for event in events if isinstance(event, TrialReported)]
+    steps = [metrics["default"] for metrics in reports(events)]
     assert steps == [float(step) for step in range(3_000)]
     assert (tmp_path / "own").read_bytes() == b"." * 3_000
 

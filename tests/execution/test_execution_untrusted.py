@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retiarii.execution import Limits, TemplateExecutor, TrialJob, TrialReported
-from retiarii.execution._messages import check_event, unpack_outcome
+from retiarii.execution import Limits, Outcome, TemplateExecutor, TrialJob
+from retiarii.execution._messages import check_event
 from retiarii.execution._protocol import MAX_FRAME, frame
 from retiarii.execution._running_trial import RunningTrial
 from retiarii.space import Architecture
 from retiarii.testing._acts import wait_for_file
-from retiarii.testing.execution import ending, watch
+from retiarii.testing.execution import Reported, ending, watch
 from retiarii.trial import TrialState
 
 NUMBER = 7
@@ -48,7 +48,7 @@ def framed(body):
 
 
 RUNNING = frame({"event": "running", "baseline": 0})
-NOT_METRICS = ["null", "[]", "3", '{"loss":1}', '{"default":null}', '{"default":true}', '{"default":"1"}']
+NOT_METRICS = ["null", "[]", "3", "{}", '{"default":null}', '{"default":true}', '{"default":"1"}']
 NOT_METRICS += [
     '{"default":[1]}',
     '{"default":{}}',
@@ -74,8 +74,12 @@ FORGED = {
     "ready": frame({"event": "ready"}),
     "nothing": frame({"event": "ended"}),
     "both": frame({"event": "ended", "metrics": {"default": 1.0}, "failure": ["raised", "m", None]}),
-    "nan": frame({"event": "ended", "metrics": {"default": math.nan}, "failure": None}),
-    "infinite": frame({"event": "ended", "metrics": {"default": -math.inf}, "failure": None}),
+    "reason and metrics": frame({"event": "ended", "metrics": {"default": 1.0}, "reason": "why"}),
+    "reason and failure": frame({"event": "ended", "failure": ["raised", "m", None], "reason": "why"}),
+    "reason": frame({"event": "ended", "metrics": None, "failure": None, "reason": ["why"]}),
+    "no reason": frame({"event": "ended", "metrics": None, "failure": None, "reason": ""}),
+    "answer": frame({"reason": None}),
+    "state": frame({"event": "pruned", "reason": "why"}),
     "cancelled": frame({"event": "ended", "metrics": None, "failure": ["cancelled", "m", None]}),
     "vanished": frame({"event": "ended", "metrics": None, "failure": ["vanished", "m", None]}),
     "kind": frame({"event": "ended", "metrics": None, "failure": [{}, "m", None]}),
@@ -96,9 +100,9 @@ FIRST = {
 }
 
 
-def heard(data, *, is_loaded=True, step=1 << 16):
+def heard(data, *, is_loaded=True, is_judged=False, step=1 << 16):
     """Return what a template passes on of a trial that wrote these bytes, its end included."""
-    trial = RunningTrial(NUMBER, FakeProcess(), Limits(memory_bytes=1), is_loaded=is_loaded)
+    trial = RunningTrial(NUMBER, FakeProcess(), Limits(memory_bytes=1), is_loaded=is_loaded, is_judged=is_judged)
     messages = [told for start in range(0, len(data), step) for told in trial.hear(data[start : start + step])]
     return [*messages, *trial.end()]
 
@@ -108,7 +112,7 @@ def test_what_is_no_event_is_a_failure_with_its_reason(forged):
     report = frame({"event": "reported", "metrics": {"default": 1.0}, "number": 0})
     first, last = heard(RUNNING + report + FORGED[forged] + report)
     assert first == {"event": "reported", "number": NUMBER, "metrics": {"default": 1.0}}
-    failure = unpack_outcome(last).failure
+    failure = Outcome.from_json(last).failure
     assert failure.kind.value == "vanished"
     assert "wrote into the pipe in which it tells its events. Found" in failure.message
     assert len(failure.message) < 1000
@@ -118,13 +122,13 @@ def test_what_is_no_event_is_a_failure_with_its_reason(forged):
 @pytest.mark.parametrize("is_loaded", [True, False])
 def test_the_first_event_is_checked_too(forged, is_loaded):
     (last,) = heard(FIRST[forged], is_loaded=is_loaded)
-    assert "Found" in unpack_outcome(last).failure.message
+    assert "Found" in Outcome.from_json(last).failure.message
 
 
 def test_the_texts_of_a_failure_are_cut_and_can_be_stored():
     failure = ["raised", "\ud800\0" * 50_000, "x" * 300_000]
     (last,) = heard(RUNNING + frame({"event": "ended", "metrics": None, "failure": failure}))
-    told = unpack_outcome(last).failure
+    told = Outcome.from_json(last).failure
     assert len(told.message) < 3_000
     assert len(told.traceback) < 40_000
     assert "\0" not in told.message.encode().decode()
@@ -142,6 +146,7 @@ events = st.fixed_dictionaries(
     optional={
         "metrics": metrics,
         "failure": st.none() | failures,
+        "reason": st.none() | st.just("") | st.text(max_size=3) | plain,
         "baseline": plain,
         "number": plain,
         "message": plain,
@@ -150,17 +155,18 @@ events = st.fixed_dictionaries(
 pieces = events.map(frame) | plain.map(lambda value: framed(json.dumps(value).encode())) | st.binary(max_size=20)
 
 
-@given(st.lists(pieces, max_size=6).map(b"".join), st.booleans(), st.booleans(), st.integers(1, 100))
-def test_nothing_that_a_trial_writes_is_passed_on_unchecked(data, has_begun, is_loaded, step):
-    messages = heard(RUNNING + data if has_begun else data, is_loaded=is_loaded, step=step)
+@given(st.lists(pieces, max_size=6).map(b"".join), st.booleans(), st.booleans(), st.booleans(), st.integers(1, 100))
+def test_nothing_that_a_trial_writes_is_passed_on_unchecked(data, has_begun, is_loaded, is_judged, step):
+    data = RUNNING + data if has_begun else data
+    messages = heard(data, is_loaded=is_loaded, is_judged=is_judged, step=step)
     assert [message["event"] for message in messages].count("ended") == 1
     for message in json.loads(json.dumps(messages)):  # as it travels on
         check_event(message)
         if message["event"] == "reported":
             assert all(type(value) is float for value in message["metrics"].values())
-            assert "default" in message["metrics"]
+            assert message["metrics"]
         assert message.get("number", NUMBER) == NUMBER
-    unpack_outcome(messages[-1])
+    Outcome.from_json(messages[-1])
 
 
 @given(pieces)
@@ -181,13 +187,22 @@ def forge(job, report):
             rest = rest[os.write(channel, rest) :]
 
 
+@pytest.mark.parametrize("is_judged", [True, False])
+def test_a_trial_may_say_that_it_pruned_itself(is_judged):
+    (last,) = heard(RUNNING + frame({"event": "ended", "reason": "\ud800\0" * 50_000}), is_judged=is_judged)
+    outcome = Outcome.from_json(last)
+    assert outcome.state is TrialState.PRUNED
+    assert len(outcome.reason) < 3_000
+    assert "\0" not in outcome.reason.encode().decode()
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_a_trial_that_forges_events_leaves_its_neighbour_alone(tmp_path):
     forged = [
         "garbage",
         "deep",
         "deep event",
-        "nan",
+        "reason and metrics",
         "kind",
         "report null",
         f"report {NOT_METRICS[-2][:20]}",
@@ -205,4 +220,4 @@ def test_a_trial_that_forges_events_leaves_its_neighbour_alone(tmp_path):
         ended = ending(told, number)
         assert (ended.state, ended.failure.kind.value) == (TrialState.FAILED, "vanished")
         assert "Found" in ended.failure.message
-    assert [event.number for event in told if isinstance(event, TrialReported)] == [0]
+    assert [event.number for event in told if isinstance(event, Reported)] == [0]

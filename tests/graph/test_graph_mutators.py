@@ -141,8 +141,8 @@ def test_mutation_changes_one_decision_and_keeps_the_others(engine):
 def test_strategies_search_such_spaces(engine):
     search = RegularizedEvolution(population_size=4, sample_size=2).search(engine.space, seed=5)
     for _ in range(12):
-        (architecture,) = search.ask(1)
-        search.tell_metric(architecture, float(architecture["Fill/depth"]))
+        (proposal,) = search.ask(1)
+        search.tell_metric(proposal, float(proposal.architecture["Fill/depth"]))
     assert search.best.architecture["Fill/depth"] == 3
 
 

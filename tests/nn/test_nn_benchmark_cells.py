@@ -7,7 +7,6 @@ import itertools
 import math
 import pickle
 import random
-from dataclasses import replace
 
 import pytest
 import torch
@@ -18,7 +17,6 @@ from retiarii.graph import GraphEngine, Mutator
 from retiarii.nn.pytorch._chosen_graph import vertex_features
 from retiarii.oneshot import DARTS, RandomOneShot, build_supernet, subnet
 from retiarii.strategy import GridSearch, Random, RegularizedEvolution
-from retiarii.trial import Trial, TrialState
 
 OPS = {
     "conv3": lambda size: nn.Conv1d(size, size, 3, padding=1),
@@ -80,12 +78,10 @@ def test_101_strategies_keep_to_the_edges(strategy):
     space = nn.extract_space(cell_101())
     search = strategy().search(space, seed=0)
     for number in range(60):
-        (architecture,) = search.ask(1)
-        assert degree(architecture) <= 9
-        assert space.satisfies(architecture)
-        search.tell(
-            replace(Trial(number, architecture), state=TrialState.COMPLETED, metrics={"default": float(number)})
-        )
+        (proposal,) = search.ask(1)
+        assert degree(proposal.architecture) <= 9
+        assert space.satisfies(proposal.architecture)
+        search.tell_metric(proposal, float(number))
 
 
 def reference(cell, x):

@@ -44,7 +44,7 @@ def test_what_needs_numbers_is_refused_and_the_rest_works(monkeypatch):
     with pytest.raises(ConfigError, match="cannot enumerate"):
         GridSearch().search(space, seed=0)
     search = Random(dedup=True).search(space, seed=0)
-    assert len({architecture.key for architecture in search.ask(20)}) == 20
+    assert len({proposal.architecture.key for proposal in search.ask(20)}) == 20
     assert space.architecture(space.default()) == space.default()
 
 

@@ -8,16 +8,17 @@ from retiarii.errors import SearchExhausted
 from retiarii.space import Architecture, Categorical, Integer, SearchSpace
 from retiarii.strategy import RegularizedEvolution
 from retiarii.testing.spaces import SPACES, constrained, darts, nas_bench_201, nested, single_point, tiny
-from retiarii.testing.strategies import finished, run, score
-from retiarii.trial import Failure, FailureKind, TrialState
+from retiarii.testing.strategies import architectures, finished, run, score
+from retiarii.trial import Failure, FailureKind, Proposal, TrialState
 
 
-def of_population(metrics, space, architectures, *, direction="maximize", seed=0, **options):
+def of_population(metrics, space, members, *, objectives="maximize", seed=0, **options):
     """Return a search whose population is given, the oldest first."""
+    proposals = [Proposal(architecture) for architecture in members]
     size = len(metrics)
     options = {"population_size": size, "sample_size": size, "cycles": 10**9, **options}
-    search = RegularizedEvolution(**options).search(space, seed=seed, direction=direction)
-    search.replay(architectures, [finished(n, architectures[n], metric) for n, metric in enumerate(metrics)])
+    search = RegularizedEvolution(**options).search(space, seed=seed, objectives=objectives)
+    search.replay(proposals, [finished(n, proposals[n], metric) for n, metric in enumerate(metrics)])
     return search
 
 
@@ -31,11 +32,13 @@ class TestTournament:
 
     size = 10
     space = SearchSpace([Integer(label, 0, 9) for label in "abc"])
-    architectures = tuple(Architecture(dict.fromkeys("abc", number)) for number in range(10))
+    members = tuple(Architecture(dict.fromkeys("abc", number)) for number in range(10))
 
     def winners(self, metrics, num_tournaments, **options):
-        search = of_population(metrics, self.space, self.architectures, **options)
-        return Counter(Counter(child.values()).most_common(1)[0][0] for child in search.ask(num_tournaments))
+        search = of_population(metrics, self.space, self.members, **options)
+        return Counter(
+            Counter(child.values()).most_common(1)[0][0] for child in architectures(search.ask(num_tournaments))
+        )
 
     @pytest.mark.parametrize("sample_size", [1, 2, 3, 10])
     @pytest.mark.parametrize("direction", ["maximize", "minimize"])
@@ -46,7 +49,7 @@ class TestTournament:
         pooled): 33.7 is exceeded by chance with 1e-4; the seed is fixed.
         """
         metrics = random.Random(1).sample(range(100), self.size)
-        won = self.winners(metrics, 5_000, sample_size=sample_size, direction=direction)
+        won = self.winners(metrics, 5_000, sample_size=sample_size, objectives=direction)
         ranking = sorted(range(self.size), key=metrics.__getitem__, reverse=direction == "maximize")
         cells = [[0.0, 0.0]]
         for rank, member in enumerate(ranking, start=1):
@@ -69,7 +72,7 @@ class TestTournament:
         assert abs(won[1] - 2_000 * (1 - 0.9**2)) < 5 * (2_000 * 0.19 * 0.81) ** 0.5  # chance 6e-7
 
     def test_infinities_do_not_enter(self):
-        search = of_population([0.1, 0.2, math.inf, -math.inf], self.space, self.architectures[:4])
+        search = of_population([0.1, 0.2, math.inf, -math.inf], self.space, self.members[:4])
         assert [trial.number for trial in search.population] == [0, 1]
 
 
@@ -77,16 +80,16 @@ class TestMutation:
     @pytest.mark.parametrize("name", sorted(set(SPACES) - {"single_point"}))
     def test_changes_exactly_one_choice_and_what_it_activates(self, name):
         space = SPACES[name]()
-        parent = next(iter(RegularizedEvolution().search(space, seed=1)))
+        parent = next(iter(RegularizedEvolution().search(space, seed=1))).architecture
         search = of_population([1.0], space, [parent], seed=2)
-        for child in search.ask(30):
+        for child in architectures(search.ask(30)):
             assert len(changed_labels(parent, child)) == 1
             assert space.architecture(child) == child
 
     def test_every_neighbour_is_reached(self):
         space = nested()
         parent = space.default()
-        children = set(of_population([1.0], space, [parent]).ask(600))
+        children = set(architectures(of_population([1.0], space, [parent]).ask(600)))
         assert {tuple(changed_labels(parent, child)) for child in children} == {
             (label,) for label in parent if space[label].cardinality > 1
         }
@@ -96,14 +99,14 @@ class TestMutation:
         """34 choices, each changed with 0.25: mean 8.5 with a standard error of 0.08 over 1,000 children."""
         parent = darts().default()
         search = of_population([1.0], darts(), [parent], mutation_prob=0.25)
-        counts = [len(changed_labels(parent, child)) for child in search.ask(1_000)]
+        counts = [len(changed_labels(parent, child)) for child in architectures(search.ask(1_000))]
         assert abs(sum(counts) / len(counts) - 34 * 0.25) < 0.4  # 5 standard errors, by chance with 6e-7
 
     def test_crossover_takes_from_both_winners(self):
         low, high = (Architecture(dict.fromkeys("abcdefgh", number)) for number in (0, 9))
         space = SearchSpace([Integer(label, 0, 9) for label in "abcdefgh"])
         search = of_population([0.5, 0.5], space, [low, high], sample_size=1, crossover=True)
-        mixed = [child for child in search.ask(200) if {0, 9} <= set(child.values())]
+        mixed = [child for child in architectures(search.ask(200)) if {0, 9} <= set(child.values())]
         # Half of the pairs are two different parents, whose child has eight fair draws.
         assert 60 < len(mixed) < 140
         assert max(len(set(child.values())) for child in mixed) == 3  # and one mutation
@@ -114,7 +117,7 @@ class TestMutation:
 
         space = SearchSpace([Categorical(label, (1, 2, 3)) for label in "abc"], constraints=[is_diagonal])
         search = of_population([1.0], space, [Architecture(dict.fromkeys("abc", 1))])
-        assert all(is_diagonal(child) for child in search.ask(2))
+        assert all(is_diagonal(child) for child in architectures(search.ask(2)))
 
     def test_a_single_point_is_proposed_again_and_again(self):
         assert len(list(run(RegularizedEvolution().search(single_point()), score, 200))) == 200
@@ -138,16 +141,16 @@ class TestAging:
 
     def test_dead_members_are_no_parents(self):
         space = SearchSpace([Integer(label, 0, 99) for label in "abc"])
-        architectures = [Architecture(dict.fromkeys("abc", number)) for number in range(5)]
-        search = of_population([9, 8, 7, 0, 1], space, architectures, population_size=2, sample_size=2)
-        parents = {Counter(child.values()).most_common(1)[0][0] for child in search.ask(50)}
+        members = [Architecture(dict.fromkeys("abc", number)) for number in range(5)]
+        search = of_population([9, 8, 7, 0, 1], space, members, population_size=2, sample_size=2)
+        parents = {Counter(child.values()).most_common(1)[0][0] for child in architectures(search.ask(50))}
         assert parents == {3, 4}
 
 
 class TestPhases:
     def test_with_one_trial_at_a_time_mutation_starts_after_the_random_population(self):
         search = RegularizedEvolution(population_size=30, sample_size=30).search(darts(), seed=1)
-        proposed = list(run(search, score, 40))
+        proposed = architectures(run(search, score, 40))
         distances = [
             min(len(changed_labels(old, new)) for old in proposed[:index])
             for index, new in enumerate(proposed)
@@ -177,16 +180,16 @@ class TestPhases:
 
     def test_failures_counted_as_worst_are_not_replaced(self):
         search = RegularizedEvolution(population_size=4, sample_size=4, on_failure="worst").search(darts())
-        for number, architecture in enumerate(search.ask(10)):
-            search.tell(finished(number, architecture, None))
+        for number, proposal in enumerate(search.ask(10)):
+            search.tell(finished(number, proposal, None))
         assert len(search.population) == 4
         assert search.best is None
 
     def test_cancelled_trials_are_never_counted_as_worst(self):
         search = RegularizedEvolution(population_size=4, sample_size=4, on_failure="worst").search(darts())
-        [architecture] = search.ask(1)
+        [proposal] = search.ask(1)
         failure = Failure(FailureKind.CANCELLED, "stopped by the user")
-        search.tell(finished(0, architecture, None).evolve(state=TrialState.FAILED, failure=failure))
+        search.tell(finished(0, proposal, None).evolve(state=TrialState.FAILED, failure=failure))
         assert search.population == ()
 
     def test_cycles_count_what_enters_the_population(self):
@@ -208,7 +211,7 @@ class TestPhases:
 class TestDedup:
     def test_a_small_space_is_exhausted_while_mutating(self):
         search = RegularizedEvolution(population_size=3, sample_size=2, dedup=True).search(constrained(), seed=5)
-        proposed = list(run(search, score, 100))
+        proposed = architectures(run(search, score, 100))
         assert set(proposed) == set(constrained().grid())
         assert len(proposed) == 53
 
@@ -229,7 +232,7 @@ class TestDedup:
 
     def test_mutations_stay_preferred(self):
         search = RegularizedEvolution(population_size=2, sample_size=2, dedup=True).search(darts())
-        proposed = list(run(search, score, 60))
+        proposed = architectures(run(search, score, 60))
         steps = [min(len(changed_labels(old, new)) for old in proposed[:i]) for i, new in enumerate(proposed) if i > 1]
         assert set(steps) == {1}
 
@@ -239,4 +242,4 @@ def test_model_filter_is_a_constraint():
         return architecture["0>1"] != "none"
 
     search = RegularizedEvolution(population_size=5, sample_size=2, model_filter=keep).search(nas_bench_201())
-    assert all(keep(architecture) for architecture in run(search, score, 60))
+    assert all(keep(proposal.architecture) for proposal in run(search, score, 60))

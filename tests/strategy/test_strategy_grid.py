@@ -8,6 +8,7 @@ from retiarii.errors import ConfigError, ConstraintError, SearchExhausted
 from retiarii.space import Categorical, Float, Integer, SearchSpace
 from retiarii.strategy import GridSearch
 from retiarii.testing.spaces import SPACES, constrained, darts, flat, nested
+from retiarii.testing.strategies import architectures
 
 FINITE = sorted(name for name, make in SPACES.items() if make().size < 1_000)
 
@@ -15,13 +16,13 @@ FINITE = sorted(name for name, make in SPACES.items() if make().size < 1_000)
 @pytest.mark.parametrize("name", FINITE)
 def test_in_order_it_is_the_grid_of_the_space(name):
     space = SPACES[name]()
-    assert list(GridSearch(shuffle=False).search(space)) == list(space.grid())
+    assert architectures(GridSearch(shuffle=False).search(space)) == list(space.grid())
 
 
 @pytest.mark.parametrize("name", FINITE)
 def test_shuffled_it_is_a_permutation_of_the_grid(name):
     space = SPACES[name]()
-    proposed = list(GridSearch().search(space, seed=2))
+    proposed = architectures(GridSearch().search(space, seed=2))
     assert len(proposed) == len(set(proposed))
     assert set(proposed) == set(space.grid())
 
@@ -29,7 +30,7 @@ def test_shuffled_it_is_a_permutation_of_the_grid(name):
 def test_the_seed_chooses_the_order():
     orders = {tuple(GridSearch().search(nested(), seed=seed)) for seed in range(20)}
     assert len(orders) == 20
-    in_order = {tuple(GridSearch(shuffle=False).search(nested(), seed=seed)) for seed in range(3)}
+    in_order = {tuple(architectures(GridSearch(shuffle=False).search(nested(), seed=seed))) for seed in range(3)}
     assert in_order == {tuple(nested().grid())}
 
 
@@ -38,7 +39,7 @@ def test_a_shuffled_start_is_a_fair_sample():
 
     Hypergeometric with standard deviation 3.3: 5 of them, by chance with 1e-6; the seed is fixed.
     """
-    start = list(islice(GridSearch().search(flat(), seed=0), 60))
+    start = architectures(islice(GridSearch().search(flat(), seed=0), 60))
     for op in flat()["op"].values:
         assert abs(sum(architecture["op"] == op for architecture in start) - 20) < 17
 
@@ -46,7 +47,7 @@ def test_a_shuffled_start_is_a_fair_sample():
 def test_huge_spaces_cost_nothing():
     space = SearchSpace([Integer(f"n{index}", 1, 10**6) for index in range(50)])
     assert len(set(GridSearch().search(space).ask(10))) == 10
-    assert [architecture["n49"] for architecture in GridSearch(shuffle=False).search(space).ask(3)] == [1, 2, 3]
+    assert [proposal.architecture["n49"] for proposal in GridSearch(shuffle=False).search(space).ask(3)] == [1, 2, 3]
 
 
 def test_end_says_that_the_grid_is_complete():
@@ -90,7 +91,7 @@ class TestContinuousChoices:
         assert not re.search("fixed|dropout", str(raised.value))
 
     def test_are_tried_at_evenly_spaced_points(self):
-        proposed = list(GridSearch(shuffle=False, float_points=3).search(self.space))
+        proposed = architectures(GridSearch(shuffle=False, float_points=3).search(self.space))
         assert len(proposed) == 3 * 2 * 2
         rates = sorted({architecture["lr"] for architecture in proposed})
         assert rates == pytest.approx([1e-4, 1e-3, 1e-2])
@@ -100,7 +101,7 @@ class TestContinuousChoices:
 
     def test_points_that_coincide_count_once(self):
         narrow = SearchSpace([Float("x", 1.0, math.nextafter(1.0, 2.0))])
-        assert [architecture["x"] for architecture in GridSearch(False, float_points=9).search(narrow)] == [
+        assert [item["x"] for item in architectures(GridSearch(False, float_points=9).search(narrow))] == [
             1.0,
             math.nextafter(1.0, 2.0),
         ]

@@ -6,26 +6,28 @@ from retiarii.errors import ConstraintError, SearchExhausted
 from retiarii.space import Categorical, Float, Integer, SearchSpace, Test
 from retiarii.strategy import Random
 from retiarii.testing.spaces import constrained, flat, nas_bench_201, prior, single_point
+from retiarii.testing.strategies import architectures
+from retiarii.trial import Proposal
 
 
 def test_proposals_follow_the_prior():
     """Binomial with 4,000 draws: 5 standard deviations, exceeded by chance with 6e-7; the seed is fixed."""
     space = SearchSpace([Categorical("op", ("a", "b"), prior=(0.9, 0.1)), Integer("n", 1, 10**9)])
-    drawn = Counter(architecture["op"] for architecture in Random(dedup=False).search(space, seed=0).ask(4_000))
+    drawn = Counter(proposal.architecture["op"] for proposal in Random(dedup=False).search(space, seed=0).ask(4_000))
     assert abs(drawn["b"] - 400) < 5 * (4_000 * 0.9 * 0.1) ** 0.5
 
 
 def test_repetition_without_dedup():
     search = Random(dedup=False).search(single_point())
-    assert search.ask(3) == [single_point().default()] * 3
+    assert search.ask(3) == [Proposal(single_point().default())] * 3
 
 
 def test_the_last_architectures_of_a_larger_space_are_found():
     """The last 5 of 15,625 would need about 36,000 draws."""
     every = list(nas_bench_201().grid())
     search = Random().search(nas_bench_201(), seed=1)
-    search.replay(every[:-5], [])
-    assert set(search.ask(10)) == set(every[-5:])
+    search.replay([Proposal(architecture) for architecture in every[:-5]], [])
+    assert set(architectures(search.ask(10))) == set(every[-5:])
     with pytest.raises(SearchExhausted, match="All 15,625 architectures"):
         search.ask(1)
 
@@ -38,8 +40,8 @@ def test_leftovers_are_equally_likely():
     first = Counter()
     for seed in range(400):
         search = Random().search(space, seed=seed)
-        search.replay([architecture for architecture in every if architecture not in left], [])
-        first[search.ask(1)[0]] += 1
+        search.replay([Proposal(architecture) for architecture in every if architecture not in left], [])
+        first[search.ask(1)[0].architecture] += 1
     assert sum((first[architecture] - 100) ** 2 / 100 for architecture in left) < 21.1
 
 
@@ -49,7 +51,7 @@ def test_what_a_prior_makes_rare_or_impossible_is_still_found():
 
 def test_model_filter_is_a_constraint():
     search = Random(model_filter=lambda architecture: architecture["a"] == 1).search(constrained())
-    proposed = list(search)
+    proposed = architectures(search)
     assert set(proposed) == {architecture for architecture in constrained().grid() if architecture["a"] == 1}
     assert len(proposed) == 19
 
@@ -57,7 +59,7 @@ def test_model_filter_is_a_constraint():
 def test_a_constraint_that_rejection_cannot_meet_is_met_by_enumeration():
     space = SearchSpace([Integer("n", 0, 29_999)], constraints=[lambda architecture: architecture["n"] == 12_345])
     search = Random().search(space)
-    assert [architecture["n"] for architecture in search] == [12_345]
+    assert [proposal.architecture["n"] for proposal in search] == [12_345]
 
 
 def test_a_constraint_that_nothing_meets_is_an_error_not_an_end():

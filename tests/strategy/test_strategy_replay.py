@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 from retiarii.errors import SearchExhausted
 from retiarii.strategy import GridSearch, Random, RegularizedEvolution
 from retiarii.testing.spaces import SPACES, darts
-from retiarii.testing.strategies import ask, finished, run, score
-from retiarii.trial import Trial, TrialState
+from retiarii.testing.strategies import ask, finished, run, score, spoilt
 
 STRATEGIES = [
     Random(),
@@ -28,12 +27,9 @@ STEPS = st.lists(
 )
 
 
-def outcome(number, architecture, kind):
-    if kind == "good":
-        return finished(number, architecture, score(architecture))
-    if kind == "pruned":
-        return Trial(number, architecture, TrialState.PRUNED)
-    return finished(number, architecture, None if kind == "failed" else float("nan"))
+def outcome(number, proposal, kind):
+    trial = finished(number, proposal, score(proposal.architecture))
+    return trial if kind == "good" else spoilt(trial, kind)
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES, ids=repr)
@@ -48,8 +44,8 @@ def test_replay_equals_the_uninterrupted_search(strategy, name, seed, steps):
             asked += ask(original, step)
         elif original.pending:
             place, kind = step
-            number, architecture = list(original.pending.items())[int(place * len(original.pending))]
-            told.append(outcome(number, architecture, kind))
+            number, proposal = list(original.pending.items())[int(place * len(original.pending))]
+            told.append(outcome(number, proposal, kind))
             original.tell(told[-1])
     restored = strategy.search(space, seed=seed)
     restored.replay(asked, told)
@@ -68,7 +64,7 @@ def test_interrupting_a_serial_search_anywhere_changes_nothing(strategy):
     whole = list(run(strategy.search(darts(), seed=9), score, 45))
     for stop in (0, 1, 5, 6, 7, 20, 44):
         search = strategy.search(darts(), seed=9)
-        trials = [finished(number, architecture, score(architecture)) for number, architecture in enumerate(whole)]
+        trials = [finished(number, proposal, score(proposal.architecture)) for number, proposal in enumerate(whole)]
         search.replay(whole[:stop], trials[:stop])
         rest = list(run(search, score, len(whole) - stop))
         assert whole[:stop] + rest == whole
@@ -78,7 +74,7 @@ def test_interrupting_a_serial_search_anywhere_changes_nothing(strategy):
 def test_a_running_trial_may_be_told_after_the_restart(strategy):
     original = strategy.search(darts(), seed=9)
     asked = original.ask(6)
-    told = [finished(number, asked[number], score(asked[number])) for number in (2, 0, 4, 5)]
+    told = [finished(number, asked[number], score(asked[number].architecture)) for number in (2, 0, 4, 5)]
     for trial in told:
         original.tell(trial)
     restored = strategy.search(darts(), seed=9)

@@ -7,8 +7,8 @@ from retiarii.errors import ConfigError, ConstraintError, MetricError, RetiariiE
 from retiarii.space import Categorical, Integer, SearchSpace
 from retiarii.strategy import Random, RegularizedEvolution, Search
 from retiarii.testing.spaces import darts, flat, tiny
-from retiarii.testing.strategies import finished
-from retiarii.trial import Direction, FailureKind, Trial, TrialState
+from retiarii.testing.strategies import finished, running
+from retiarii.trial import Direction, FailureKind, Proposal, TrialState
 
 
 class Scripted(Search):
@@ -22,7 +22,7 @@ class Scripted(Search):
         step = self.script[number] if number < len(self.script) else SearchExhausted("the script is over")
         if isinstance(step, Exception):
             raise step
-        return self.space.default() if step else None
+        return Proposal(self.space.default()) if step else None
 
 
 def test_ask_hands_over_what_it_has_before_the_end():
@@ -67,21 +67,21 @@ def test_numbers_count_what_happened():
 
 
 def test_repr_before_the_first_success():
-    assert repr(Random().search(tiny(), direction="minimize")) == (
+    assert repr(Random().search(tiny(), objectives="minimize")) == (
         "<RandomSearch, minimize, seed 0: 0 asked, 0 told, 0 pending, nothing to compare yet>"
     )
 
 
 @pytest.mark.parametrize(("direction", "best"), [("maximize", 2), ("minimize", 0)])
 def test_best_is_the_earliest_told_among_equals(direction, best):
-    search = Random().search(darts(), direction=direction)
-    architectures = search.ask(6)
+    search = Random().search(darts(), objectives=direction)
+    asked = search.ask(6)
     for number, metric in [(0, -1.0), (3, -1.0), (2, 4.0), (1, 4.0), (4, math.nan), (5, None)]:
-        search.tell(finished(number, architectures[number], metric))
+        search.tell(finished(number, asked[number], metric))
     assert search.best.number == best
 
 
-def test_a_mixed_up_trial_is_refused_with_both_architectures():
+def test_a_mixed_up_trial_is_refused_with_both_proposals():
     search = Random().search(tiny())
     one, other = search.ask(2)
     with pytest.raises(SearchError) as raised:
@@ -93,39 +93,40 @@ def test_a_mixed_up_trial_is_refused_with_both_architectures():
 
 def test_an_equal_architecture_from_storage_is_accepted():
     search = Random().search(flat())
-    [architecture] = search.ask(1)
-    search.tell(finished(0, type(architecture).from_json(architecture.canonical_json()), 1.0))
+    [proposal] = search.ask(1)
+    architecture = type(proposal.architecture).from_json(proposal.architecture.canonical_json())
+    search.tell(finished(0, Proposal(architecture), 1.0))
     assert search.best.metric == 1.0
 
 
 class TestTellMetric:
     def test_number(self):
         search = Random().search(tiny())
-        [architecture] = search.ask(1)
-        trial = search.tell_metric(architecture, 0.25)
+        [proposal] = search.ask(1)
+        trial = search.tell_metric(proposal, 0.25)
         assert (trial.state, trial.metric, trial.finish_order) == (TrialState.COMPLETED, 0.25, 0)
         assert search.best is trial
 
     def test_named_metrics(self):
         search = Random().search(tiny())
-        [architecture] = search.ask(1)
-        assert search.tell_metric(architecture, {"default": 1, "loss": 3}).metrics == {"default": 1.0, "loss": 3.0}
+        [proposal] = search.ask(1)
+        assert search.tell_metric(proposal, {"default": 1, "loss": 3}).metrics == {"default": 1.0, "loss": 3.0}
 
     @pytest.mark.parametrize(
         ("metric", "kind"), [(None, FailureKind.RAISED), (math.nan, FailureKind.BAD_METRIC), (math.inf, "bad_metric")]
     )
     def test_no_usable_number_is_a_failed_trial(self, metric, kind):
         search = Random().search(tiny())
-        [architecture] = search.ask(1)
-        trial = search.tell_metric(architecture, metric)
+        [proposal] = search.ask(1)
+        trial = search.tell_metric(proposal, metric)
         assert (trial.state, trial.failure.kind) == (TrialState.FAILED, kind)
         assert (search.num_failed, search.best) == (1, None)
 
     def test_no_metric_at_all_leaves_the_proposal_pending(self):
         search = Random().search(tiny())
-        [architecture] = search.ask(1)
+        [proposal] = search.ask(1)
         with pytest.raises(MetricError, match="trial 0"):
-            search.tell_metric(architecture, "good")
+            search.tell_metric(proposal, "good")
         assert len(search.pending) == 1
 
     def test_the_oldest_of_equal_proposals_is_meant(self):
@@ -135,16 +136,16 @@ class TestTellMetric:
 
     def test_something_that_is_not_pending_is_refused(self):
         search = Random().search(tiny())
-        [architecture] = search.ask(1)
-        search.tell_metric(architecture, 1.0)
+        [proposal] = search.ask(1)
+        search.tell_metric(proposal, 1.0)
         with pytest.raises(SearchError, match="not among the 0 pending proposals"):
-            search.tell_metric(architecture, 1.0)
+            search.tell_metric(proposal, 1.0)
 
 
 class TestIteration:
     def test_ends_with_the_space(self):
         search = Random().search(tiny())
-        assert len({architecture for architecture in search if search.tell_metric(architecture, 0.5)}) == 6
+        assert len({proposal for proposal in search if search.tell_metric(proposal, 0.5)}) == 6
 
     def test_refuses_to_spin_while_results_are_missing(self):
         search = RegularizedEvolution(population_size=2, sample_size=2).search(darts())
@@ -169,7 +170,7 @@ class TestReplay:
     def test_refuses_unfinished_trials(self):
         asked = Random().search(darts()).ask(1)
         with pytest.raises(SearchError, match="is running"):
-            Random().search(darts()).replay(asked, [Trial(0, asked[0])])
+            Random().search(darts()).replay(asked, [running(0, asked[0])])
 
 
 @pytest.mark.parametrize(
@@ -179,7 +180,7 @@ class TestReplay:
         ({"seed": 2**64}, "seed is 18446744073709551616"),
         ({"seed": 0.5}, "seed is 0.5"),
         ({"seed": True}, "seed is True"),
-        ({"direction": "up"}, "direction is 'up', expected 'maximize' or 'minimize'"),
+        ({"objectives": "up"}, "direction is 'up', expected 'maximize' or 'minimize'"),
         ({"space": [Integer("a", 1, 2)]}, "space is a list, expected a SearchSpace"),
     ],
 )
@@ -190,7 +191,7 @@ def test_searches_refuse_impossible_arguments(arguments, message):
 
 
 def test_direction_may_be_given_as_text():
-    assert Random().search(tiny(), direction="minimize").direction is Direction.MINIMIZE
+    assert Random().search(tiny(), objectives="minimize").direction is Direction.MINIMIZE
 
 
 def test_search_error_is_one_of_ours_and_a_value_error():
@@ -200,8 +201,8 @@ def test_search_error_is_one_of_ours_and_a_value_error():
 
 def test_a_running_search_pickles():
     search = RegularizedEvolution(population_size=4, sample_size=2).search(flat(), seed=1)
-    for architecture in search.ask(4):
-        search.tell_metric(architecture, 1.0)
+    for proposal in search.ask(4):
+        search.tell_metric(proposal, 1.0)
     copy = pickle.loads(pickle.dumps(search))
     assert copy.ask(10) == search.ask(10)
 

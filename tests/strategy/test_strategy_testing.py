@@ -11,7 +11,7 @@ from retiarii.strategy import Random, Search, Strategy
 from retiarii.testing.spaces import SPACES, darts, nas_bench_201, tiny
 from retiarii.testing.strategies import ExhaustionConformance, LearningConformance, StrategyConformance
 from retiarii.testing.tables import Table, nas_bench_201_table
-from retiarii.trial import Direction
+from retiarii.trial import Direction, Proposal
 
 
 @dataclass(frozen=True)
@@ -21,15 +21,15 @@ class Broken(Strategy):
     running: type
     memory: list = field(default_factory=list)
 
-    def search(self, space, *, seed=0, direction=Direction.MAXIMIZE):
-        search = self.running(space, seed=seed, direction=direction)
+    def search(self, space, *, seed=0, objectives=Direction.MAXIMIZE):
+        search = self.running(space, seed=seed, objectives=objectives)
         search.memory = self.memory
         return search
 
 
 class UsesGlobalRandomness(Search):
     def _propose(self, number):
-        return self.space.sample(random)
+        return Proposal(self.space.sample(random))
 
 
 class DependsOnTheBatch(Search):
@@ -38,13 +38,13 @@ class DependsOnTheBatch(Search):
         return super().ask(count)
 
     def _propose(self, number):
-        return self.space.sample(random.Random(number + 1000 * self.count))
+        return Proposal(self.space.sample(random.Random(number + 1000 * self.count)))
 
 
 class SharesState(Search):
     def _propose(self, number):
         self.memory.append(number)
-        return self.space.sample(random.Random(len(self.memory)))
+        return Proposal(self.space.sample(random.Random(len(self.memory))))
 
 
 class ForgetsAtReplay(Search):
@@ -59,30 +59,30 @@ class ForgetsAtReplay(Search):
         self.told = 0
 
     def _propose(self, number):
-        return self.space.sample(random.Random(1000 * self.told + number))
+        return Proposal(self.space.sample(random.Random(1000 * self.told + number)))
 
 
 class Waits(Search):
     def _propose(self, number):
-        return None if number else self.space.default()
+        return None if number else Proposal(self.space.default())
 
 
 class Repeats(Search):
     def _propose(self, number):
         if number == 20:
             raise SearchExhausted("enough")
-        return self.space.sample(random.Random(number))
+        return Proposal(self.space.sample(random.Random(number)))
 
 
 class BreaksConstraints(Search):
     def _propose(self, number):
-        return self.space.at(number % int(self.space.size))
+        return Proposal(self.space.at(number % int(self.space.size)))
 
 
 class IgnoresDirection(Search):
     def _propose(self, number):
         best = 0.0 if self.best is None else self.best.metric
-        return self.space.sample(random.Random(f"{number} {best}"))
+        return Proposal(self.space.sample(random.Random(f"{number} {best}")))
 
 
 suite = StrategyConformance()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections import deque
 
@@ -28,6 +29,7 @@ class InProcessExecutor(Executor):
     def __init__(self, task: Task) -> None:
         self._task = task
         self._waiting: deque[TrialJob] = deque()
+        self._is_started = False  # the first of those that wait
         self._events: list[Event] = []
         self._is_closed = False
 
@@ -49,24 +51,35 @@ class InProcessExecutor(Executor):
         self._waiting.append(job)
 
     def poll(self, timeout: float | None = None, on_report: OnReport = let_go_on) -> list[Event]:
-        """Run the next trial to its end, however long it takes, and return its events.
+        """Start the next trial, or, in the call after that, run it to its end, however long it takes.
+
+        Reports of threads that the trial has started are told in these threads, one at a time. What ``on_report``
+        raises ends the trial, as cancelled, before it leaves `poll`.
 
         Raises:
             ExecutionError: The executor is closed.
         """
         if self._is_closed:
             raise ExecutionError("This executor is closed.")
-        if not self._events and self._waiting:
-            self._run(self._waiting.popleft(), on_report)
+        if self._waiting and not self._events:
+            if self._is_started:
+                self._is_started = False
+                self._run(self._waiting.popleft(), on_report)
+            else:
+                self._is_started = True
+                job = self._waiting[0]
+                self._events.append(TrialStarted(job.number, job.device, os.getpid(), time.time()))
         events, self._events = self._events, []
         return events
 
     def cancel(self, number: int) -> None:
         """End a trial that is still waiting."""
-        for job in [job for job in self._waiting if job.number == number]:
-            self._waiting.remove(job)
-            failure = Failure(FailureKind.CANCELLED, "The trial was cancelled before it started.")
-            self._events.append(Outcome(failure=failure).ended(number))
+        for place, job in enumerate(self._waiting):
+            if job.number == number:
+                self._is_started = self._is_started and place > 0
+                del self._waiting[place]
+                self._events.append(_cancelled("The trial was cancelled before it ran.").ended(number))
+                return
 
     def close(self) -> None:
         """Forget what is still waiting."""
@@ -75,13 +88,51 @@ class InProcessExecutor(Executor):
         self._events.clear()
 
     def _run(self, job: TrialJob, on_report: OnReport) -> None:
-        self._events.append(TrialStarted(job.number, job.device, os.getpid(), time.time()))
-        judgement = Judgement(job)
+        reports = _Reports(job, on_report)
+        outcome = reports.settle(run_task(self._task, job, reports.report))
+        self._events.append(outcome.ended(job.number))
+        if reports.raised is not None:
+            raise reports.raised
 
-        def report(metrics: Metrics) -> None:
-            reason = judgement.answer(metrics, on_report)
-            if reason is not None:
-                raise TrialPruned(reason)
 
-        outcome = run_task(self._task, job, report)
-        self._events.append(judgement.settle(outcome).ended(job.number))
+class _Reports:
+    """The reports of one trial, answered at once.
+
+    Attributes:
+        raised: What was raised by whoever is told.
+    """
+
+    def __init__(self, job: TrialJob, on_report: OnReport) -> None:
+        self._judgement = Judgement(job)
+        self._on_report = on_report
+        self._lock = threading.RLock()  # a judge may run code that reports
+        self.raised: BaseException | None = None
+
+    def report(self, metrics: Metrics) -> None:
+        """Tell metrics on the way.
+
+        Raises:
+            TrialPruned: The trial is to end here.
+        """
+        with self._lock:
+            reason = self._answer(metrics)
+        if reason is not None:
+            raise TrialPruned(reason)
+
+    def settle(self, outcome: Outcome) -> Outcome:
+        """Return what became of the trial."""
+        if self.raised is not None:
+            return _cancelled("What it reported could not be judged.")
+        return self._judgement.settle(outcome)
+
+    def _answer(self, metrics: Metrics) -> str | None:
+        if self.raised is None:
+            try:
+                return self._judgement.answer(metrics, self._on_report)
+            except BaseException as error:  # noqa: BLE001 - it is none of the trial's, and leaves `poll` once that ended
+                self.raised = error
+        return f"whoever judges it raised {type(self.raised).__name__}"
+
+
+def _cancelled(message: str) -> Outcome:
+    return Outcome(failure=Failure(FailureKind.CANCELLED, message))

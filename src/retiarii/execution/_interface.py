@@ -141,8 +141,8 @@ class Executor(ABC):
 
     Every job that is submitted ends in exactly one `TrialEnded`, unless the executor is closed before or raises
     `ExecutionError`; the events of one trial come in the order in which they happened. What a trial reports on the way
-    is given to ``on_report`` while `poll` runs, in order, and before `poll` returns the end of the trial (it may be
-    before `poll` returns its start).
+    is given to ``on_report`` while `poll` runs: in order, after an earlier `poll` has returned the trial's start, and
+    before its end is returned.
 
     A trial with ``is_judged`` waits for the answer to each report. Where the answer ends it, `TrialPruned` is raised in
     the trial, right there, and whatever the trial still does, it ends as pruned, with that reason; see `Judgement`.

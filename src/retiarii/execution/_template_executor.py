@@ -178,6 +178,8 @@ class TemplateExecutor(Executor):
         """Digest what the template says; return whether reports were among it."""
         is_told = False
         while self._messages:
+            if self._events and self._messages[0]["event"] == "reported":
+                break  # events that were before it are returned before it is told
             message = self._messages.popleft()
             event = message["event"]
             if "number" in message and message["number"] not in self._running:

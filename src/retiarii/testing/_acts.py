@@ -14,30 +14,34 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from retiarii.errors import EvaluatorError, FreezeError
+from retiarii.errors import EvaluatorError, FreezeError, TrialPruned
 from retiarii.execution import Report, TrialJob
 from retiarii.space import Architecture
 from retiarii.trial import Metrics
 
 MIB = 1 << 20
 FOREVER_S = 600.0  # longer than any test waits
+NUM_STEPS = 6  # that `climb` reports
+NUM_THREADS = 4
+CLEANED = "cleaned"  # what is written in the end
 VALUES: dict[str, Any] = {"tuple": (1, "two", None), "true": True, "one": 1, "float": 1.0}  # not all equal to 1
 
 
 def perform(job: TrialJob, report: Report) -> Metrics:
     """Be the trial that ``job.architecture["act"]`` names; the task of these tests."""
-    return {**ACTS, **ISOLATED_ACTS}[job.architecture["act"]](job, report)
+    return {**ACTS, **JUDGED_ACTS, **ISOLATED_ACTS}[job.architecture["act"]](job, report)
 
 
-def job_for(act: str, number: int = 0, **values: Any) -> TrialJob:
-    """Return a job that has `perform` play ``act``."""
-    return TrialJob(number, Architecture({"act": act, **values}), seed=1000 + number)
+def job_for(act: str, number: int = 0, *, is_judged: bool = False, **values: Any) -> TrialJob:
+    """Return a job that has `perform` play ``act``; the values join its architecture."""
+    return TrialJob(number, Architecture({"act": act, **values}), seed=1000 + number, is_judged=is_judged)
 
 
 def succeed(job: TrialJob, report: Report) -> Metrics:
@@ -57,6 +61,95 @@ def check_architecture(job: TrialJob, report: Report) -> Metrics:
     """Fail unless the values arrived with their types."""
     assert job.architecture == Architecture({**VALUES, "act": "check_architecture"}), job.architecture
     return {"default": 1.0}
+
+
+def tell_job(job: TrialJob, report: Report) -> Metrics:
+    """Return what the job says besides its architecture and seed."""
+    amounts = {name: float(amount) for name, amount in job.fidelity.items()}
+    return {"parent": float(-1 if job.parent is None else job.parent), "judged": float(job.is_judged), **amounts}
+
+
+def climb(job: TrialJob, report: Report) -> Metrics:
+    """Report some steps and write each one down that was passed."""
+    with _Log(job) as log:
+        for step in range(NUM_STEPS):
+            report({"default": float(step)})
+            log(str(step))
+    return {"default": 100.0}
+
+
+def catch_errors(job: TrialJob, report: Report) -> Metrics:
+    """Report, and go on after every error."""
+    for step in range(NUM_STEPS):
+        with contextlib.suppress(Exception):
+            report({"default": float(step)})
+    return {"default": 100.0}
+
+
+def catch_everything(job: TrialJob, report: Report) -> Metrics:
+    """Report, go on whatever is raised, and report for good measure in a ``finally`` block."""
+    try:
+        with contextlib.suppress(BaseException):
+            for step in range(NUM_STEPS):
+                report({"default": float(step)})
+    finally:
+        with contextlib.suppress(BaseException):
+            report({"default": -1.0})
+    return {"default": 100.0}
+
+
+def fail_afterwards(job: TrialJob, report: Report) -> Metrics:
+    """Report, and raise while cleaning up."""
+    try:
+        return catch_errors(job, report)
+    finally:
+        raise ValueError("the cleaning went wrong")
+
+
+def prune_itself(job: TrialJob, report: Report) -> Metrics:
+    """Report and give up."""
+    report({"default": 0.0})
+    raise TrialPruned("it does not learn")
+
+
+def report_in_threads(job: TrialJob, report: Report) -> Metrics:
+    """Report numbers 0, 1, ... in threads at the same time, and write down those that were passed."""
+    numbers = iter(range(NUM_THREADS * NUM_STEPS))
+    barrier = threading.Barrier(NUM_THREADS)
+
+    def run() -> None:
+        barrier.wait()
+        for number in numbers:
+            try:
+                report({"default": float(number)})
+            except TrialPruned:
+                return
+            log(str(number))
+
+    with _Log(job) as log:
+        threads = [threading.Thread(target=run) for _ in range(NUM_THREADS)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    return {"default": 100.0}
+
+
+class _Log:
+    """Appends words to the file that the job's architecture names, the last one when the block ends."""
+
+    def __init__(self, job: TrialJob) -> None:
+        self._path = Path(job.architecture["path"])
+
+    def __enter__(self) -> Callable[[str], None]:
+        return self._write
+
+    def __exit__(self, *raised: object) -> None:
+        self._write(CLEANED)
+
+    def _write(self, word: str) -> None:
+        with self._path.open("a") as file:
+            file.write(word + "\n")
 
 
 def fail(job: TrialJob, report: Report) -> Metrics:
@@ -311,6 +404,11 @@ ACTS: dict[str, Act] = {
         fork_and_fail,
         fork_and_report,
     )
+}
+
+JUDGED_ACTS: dict[str, Act] = {
+    act.__name__: act
+    for act in (climb, catch_errors, catch_everything, fail_afterwards, prune_itself, report_in_threads, tell_job)
 }
 
 ISOLATED_ACTS: dict[str, Act] = {

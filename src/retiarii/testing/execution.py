@@ -16,83 +16,63 @@ import math
 import os
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, TypeAlias
 
-import psutil
-
 from retiarii.errors import ExecutionError
-from retiarii.execution import Event, Executor, Limits, Report, TrialEnded, TrialJob, TrialReported, TrialStarted
-from retiarii.testing._acts import ACTS, ISOLATED_ACTS, job_for, perform
+from retiarii.execution import Executor, Report, TrialEnded, TrialJob, TrialStarted
+from retiarii.testing._acts import ACTS, ISOLATED_ACTS, VALUES, job_for, perform
+from retiarii.testing._early_stopping import EarlyStoppingConformance, MakeExecutor
 from retiarii.testing._extra import pytest
-from retiarii.trial import Failure, FailureKind, Metrics, TrialState
+from retiarii.testing._watching import (
+    LIMITS,
+    PATIENCE_S,
+    Heard,
+    Reported,
+    ending,
+    eventually,
+    failure_of,
+    is_running,
+    listen,
+    pids_in,
+    reports,
+    watch,
+)
+from retiarii.trial import FailureKind, Fidelity, Metrics, TrialState
 
-MakeExecutor: TypeAlias = Callable[..., Executor]
-Played: TypeAlias = "dict[str, list[Event]]"
+__all__ = [
+    "LIMITS",
+    "PATIENCE_S",
+    "ExecutorConformance",
+    "Heard",
+    "IsolatedExecutorConformance",
+    "Reported",
+    "ending",
+    "eventually",
+    "failure_of",
+    "is_running",
+    "listen",
+    "pids_in",
+    "play",
+    "reports",
+    "watch",
+]
 
-PATIENCE_S = 60.0  # for what takes a moment on an idle machine
-LIMITS = Limits(timeout_s=5.0, memory_bytes=200 << 20)
-
-
-def watch(executor: Executor, numbers: Iterable[int]) -> list[Event]:
-    """Return all events until the trials of these numbers have ended."""
-    waiting = set(numbers)
-    events: list[Event] = []
-    deadline = time.monotonic() + PATIENCE_S
-    while waiting:
-        assert time.monotonic() < deadline, f"the trials {sorted(waiting)} do not end; so far: {events}"
-        events += executor.poll(0.5)
-        waiting -= {event.number for event in events if isinstance(event, TrialEnded)}
-    return events
-
-
-def ending(events: Iterable[Event], number: int | None = None) -> TrialEnded:
-    """Return how a trial ended; the only one if no number is given."""
-    (ended,) = [event for event in events if isinstance(event, TrialEnded) and number in (event.number, None)]
-    return ended
-
-
-def failure_of(events: Iterable[Event], number: int | None = None) -> Failure:
-    """Return why a trial failed; the only one if no number is given."""
-    ended = ending(events, number)
-    assert ended.state is TrialState.FAILED
-    assert ended.metrics is None
-    assert ended.failure is not None
-    return ended.failure
-
-
-def eventually(condition: Callable[[], bool]) -> bool:
-    """Return whether something becomes true before patience ends."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.01)
-    return True
-
-
-def is_running(pid: int) -> bool:
-    """Return whether a process is there and is not just waiting to be collected."""
-    try:
-        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
+Played: TypeAlias = "dict[str, list[Heard]]"
 
 
 def play(executor: Executor, acts: Iterable[str]) -> Played:
-    """Run trials side by side; return the events of each act."""
+    """Run trials side by side; return what is heard of each act."""
     numbers = {act: number for number, act in enumerate(acts)}
     for act, number in numbers.items():
-        values = (
-            {"tuple": (1, "two", None), "true": True, "one": 1, "float": 1.0} if act == "check_architecture" else {}
-        )
-        executor.submit(job_for(act, number, **values))
-    events = watch(executor, numbers.values())
-    return {act: [event for event in events if event.number == number] for act, number in numbers.items()}
+        executor.submit(job_for(act, number, **(VALUES if act == "check_architecture" else {})))
+    heard = watch(executor, numbers.values())
+    return {act: [event for event in heard if event.number == number] for act, number in numbers.items()}
 
 
-class ExecutorConformance:
+class ExecutorConformance(EarlyStoppingConformance):
     """What every executor must do."""
 
     acts = tuple(ACTS)
@@ -122,15 +102,13 @@ class ExecutorConformance:
     def test_events_come_in_order(self, played: Played) -> None:
         """A start, the reports in their order, an end."""
         kinds = [type(event) for event in played["succeed"]]
-        assert kinds == [TrialStarted, TrialReported, TrialReported, TrialReported, TrialEnded]
-        reported = [event.metrics["default"] for event in played["succeed"] if isinstance(event, TrialReported)]
-        assert reported == [0.0, 1.0, 2.0]
+        assert kinds == [TrialStarted, Reported, Reported, Reported, TrialEnded]
+        assert [metrics["default"] for metrics in reports(played["succeed"])] == [0.0, 1.0, 2.0]
 
     def test_times_are_plausible(self, played: Played) -> None:
         """Times are Unix times, and a trial ends after its start."""
-        started, ended = played["succeed"][0], played["succeed"][-1]
-        assert isinstance(started, TrialStarted)
-        assert isinstance(ended, TrialEnded)
+        (started,) = [event for event in played["succeed"] if isinstance(event, TrialStarted)]
+        ended = ending(played["succeed"])
         assert time.time() - 3600 < started.time <= ended.time <= time.time()
 
     def test_the_architecture_arrives_with_its_types(self, played: Played) -> None:
@@ -142,11 +120,23 @@ class ExecutorConformance:
         expected = random.Random(1000 + self.acts.index("draw")).random()
         assert ending(played["draw"]).metrics == {"default": expected}
 
-    def test_not_a_number_is_fine_on_the_way(self, played: Played) -> None:
-        """A report may be NaN."""
-        (reported,) = [event for event in played["report_nan"] if isinstance(event, TrialReported)]
-        assert math.isnan(reported.metrics["default"])
+    def test_fidelity_and_parent_arrive(self, stage: Executor, played: Played) -> None:
+        """A task sees what its trial is given."""
+        job = replace(job_for("tell_job", 40, is_judged=True), fidelity=Fidelity(epochs=9, share=0.5), parent=3)
+        stage.submit(job)
+        stage.submit(job_for("tell_job", 41))
+        heard = watch(stage, [40, 41])
+        assert ending(heard, 40).metrics == {"parent": 3.0, "judged": 1.0, "epochs": 9.0, "share": 0.5}
+        assert ending(heard, 41).metrics == {"parent": -1.0, "judged": 0.0}
+
+    def test_not_a_number_is_no_affair_of_an_executor(self, played: Played) -> None:
+        """Metrics may be NaN: which of them must be finite depends on the objectives, which others check."""
+        (reported,) = reports(played["report_nan"])
+        assert math.isnan(reported["default"])
         assert ending(played["report_nan"]).state is TrialState.COMPLETED
+        metrics = ending(played["not_a_number"]).metrics
+        assert metrics is not None
+        assert math.isnan(metrics["default"])
 
     def test_an_exception_is_a_failure_with_its_traceback(self, played: Played) -> None:
         """The traceback shows the line of the task."""
@@ -171,9 +161,9 @@ class ExecutorConformance:
         assert failure.message.endswith("end")
         assert "\0" not in (failure.message + failure.traceback).encode().decode()
 
-    @pytest.mark.parametrize("act", ["not_a_number", "nothing", "huge_number", "no_number", "too_much"])
+    @pytest.mark.parametrize("act", ["nothing", "huge_number", "no_number", "too_much"])
     def test_a_result_that_is_no_number_is_a_bad_metric(self, played: Played, act: str) -> None:
-        """NaN, None, what no float holds, what raises and what is too long to be a number are nothing to compare."""
+        """None, what no float holds, what raises and what is too long to be a number are nothing to compare."""
         assert failure_of(played[act]).kind is FailureKind.BAD_METRIC
 
     def test_a_model_that_does_not_build_is_told_apart(self, played: Played) -> None:
@@ -190,8 +180,7 @@ class ExecutorConformance:
     @pytest.mark.skipif(not hasattr(os, "fork"), reason="the system cannot fork")
     def test_a_report_of_a_fork_is_an_error_there(self, played: Played) -> None:
         """Only the trial's own process reports."""
-        reported = [event.metrics for event in played["fork_and_report"] if isinstance(event, TrialReported)]
-        assert reported == [{"default": 1.0}]
+        assert reports(played["fork_and_report"]) == [{"default": 1.0}]
         assert ending(played["fork_and_report"]).metrics == {"default": 7.0}
 
     def test_polling_without_trials_returns_at_once(self, stage: Executor, played: Played) -> None:
@@ -299,7 +288,7 @@ class IsolatedExecutorConformance(ExecutorConformance):
         ended = ending(played["close_everything"])
         if ended.state is TrialState.COMPLETED:
             assert ended.metrics == {"default": 0.0}
-            assert TrialReported(ended.number, {"default": 1.0}) in played["close_everything"]
+            assert reports(played["close_everything"]) == [{"default": 1.0}]
         else:
             assert failure_of(played["close_everything"]).kind is FailureKind.VANISHED
 
@@ -323,11 +312,11 @@ class IsolatedExecutorConformance(ExecutorConformance):
         self, stage: Executor, played: Played, tmp_path: Path
     ) -> None:
         """Reports are live."""
-        events: list[Event] = []
+        heard: list[Heard] = []
         stage.submit(job_for("wait_for_file", 70, path=str(tmp_path / "go")))
-        while not any(isinstance(event, TrialReported) for event in events):
-            events += stage.poll(PATIENCE_S)
-        assert not any(isinstance(event, TrialEnded) for event in events)
+        while not reports(heard):
+            heard += listen(stage, PATIENCE_S)
+        assert not any(isinstance(event, TrialEnded) for event in heard)
         (tmp_path / "go").touch()
         assert ending(watch(stage, [70]), 70).metrics == {"default": 8.0}
 
@@ -348,7 +337,7 @@ class IsolatedExecutorConformance(ExecutorConformance):
             with executor:
                 executor.submit(job_for("litter_and_hang"))
                 while len(pids) < 4:
-                    pids += pids_in(executor.poll(PATIENCE_S))
+                    pids += pids_in(listen(executor, PATIENCE_S))
                 assert all(is_running(pid) for pid in pids)
                 if is_raising:
                     raise KeyError("in the block")
@@ -365,17 +354,6 @@ class IsolatedExecutorConformance(ExecutorConformance):
             assert "in fail_to_load" in str(raised.value)
             with pytest.raises(ExecutionError, match="the data are gone"):
                 executor.submit(job_for("succeed", 1))
-
-
-def pids_in(events: Iterable[Event]) -> list[int]:
-    """Return the processes of trials, and those that they reported to have started."""
-    pids = []
-    for event in events:
-        if isinstance(event, TrialStarted):
-            pids.append(event.pid)
-        elif isinstance(event, TrialReported):
-            pids += [int(pid) for name, pid in event.metrics.items() if name != "default"]
-    return pids
 
 
 class DoesNotLoad:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pickle
 import random
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 from statistics import fmean
 
@@ -126,7 +126,7 @@ class StrategyConformance:
             trial = finished(index, proposal, score(proposal.architecture))
             search.tell(spoilt(trial, outcome) if index % 2 else trial)
         assert (search.num_told, search.num_failed) == (search.num_asked, search.num_asked // 2)
-        later = [proposal.architecture for proposal in run(search, score, 40)]
+        later = architectures(run(search, score, 40))
         assert [space.architecture(architecture) for architecture in later] == later
 
     def test_search_survives_when_everything_fails(self, strategy: Strategy) -> None:
@@ -191,7 +191,7 @@ class ExhaustionConformance:
         """Everything that the constraints allow is proposed once; then comes the end, for good."""
         space = SPACES[name]()
         search = strategy.search(space)
-        proposed = [proposal.architecture for proposal in run(search, score, 1_001, at_once=3)]
+        proposed = architectures(run(search, score, 1_001, at_once=3))
         assert len(proposed) == len(set(proposed))
         assert set(proposed) == set(space.grid())
         for _ in range(2):  # the end is final
@@ -233,6 +233,11 @@ class LearningConformance:
 def score(architecture: Architecture) -> float:
     """Return an arbitrary metric from 0 to 1 that only depends on the architecture."""
     return int(architecture.key[:12], 16) / 16**12
+
+
+def architectures(proposals: Iterable[Proposal]) -> list[Architecture]:
+    """Return what is proposed, without fidelities and parents."""
+    return [proposal.architecture for proposal in proposals]
 
 
 def running(number: int, proposal: Proposal) -> Trial:

@@ -37,7 +37,7 @@ def metric_of(architecture):
 def trace(strategy, space):
     """Return the values of what is proposed with two trials at a time."""
     search = strategy.search(space, seed=SEED)
-    return [architecture.to_json() for architecture in run(search, metric_of, NUM_PROPOSALS, at_once=2)]
+    return [proposal.architecture.to_json() for proposal in run(search, metric_of, NUM_PROPOSALS, at_once=2)]
 
 
 def main():
