@@ -264,7 +264,7 @@ def test_a_fork_that_python_does_not_know_of_does_not_speak_for_its_trial(execut
     executor.submit(job(0, "fork_in_c", how=how))
     events = watch(executor, [0])
     assert ending(events).metrics == {"default": code}
-    assert not any(isinstance(event, TrialReported) for event in events)
+    assert reports(events) == []
 
 
 def test_a_fork_that_comes_back_leaves_the_folder_of_its_trial_alone(executor, tmp_path):
