@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 from retiarii.errors import FreezeError
 from retiarii.evaluator import Evaluator, TrialContext, output_to, run_evaluation, seed_everything
@@ -41,6 +42,11 @@ class NasTask:
         self.files = files
         self.keeps_files = keeps_files
         self.measured = tuple(measured)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Arrive in the process that trials are forked from."""
+        vars(self).update(state)
+        self.engine.prepare(self.measured)
 
     def __call__(self, job: TrialJob, report: Report) -> Metrics:
         """Run one trial.

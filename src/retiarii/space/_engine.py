@@ -42,3 +42,10 @@ class Engine(ABC):
             names: The costs that are wanted; names of anything else are passed over.
         """
         return {}
+
+    def prepare(self, names: Collection[str]) -> None:  # noqa: B027 - optional, few measurements need it
+        """Do once what makes `measure` slow the first time; called in the process that trials are forked from.
+
+        Args:
+            names: What will be measured.
+        """

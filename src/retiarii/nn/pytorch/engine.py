@@ -84,6 +84,12 @@ class NetworkEngine(Engine):
         with generators_kept():
             return {name: float(count()) for name, count in counts.items() if name in names}
 
+    def prepare(self, names: Collection[str]) -> None:
+        """Count the FLOPs of something small, if any are to be counted: the first time takes PyTorch seconds."""
+        if "flops" in names:
+            with generators_kept():
+                count_flops(nn.Linear(1, 1), torch.zeros(1, 1))
+
     def _cost(self, name: str) -> Cost:
         @lru_cache(_REMEMBERED)
         def cost(architecture: Architecture) -> float:
