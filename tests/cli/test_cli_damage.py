@@ -10,7 +10,7 @@ import pytest
 from retiarii.cli import _context
 from retiarii.space import Categorical, SearchSpace
 from retiarii.storage import EpochRecord, ExperimentRecord, ExperimentState, Intermediate, open_store
-from retiarii.storage._rows import CHECKSUMS
+from retiarii.storage._checksum import checksums
 from retiarii.trial import Failure, FailureKind, Trial, TrialState
 
 SPACE = SearchSpace([Categorical("op", values=("conv", "pool", "skip")), Categorical("width", values=(8, 16, 32))])
@@ -141,7 +141,7 @@ def changed(content, path, statement, table, *values):
     connection.execute(statement, values)
     keys = {"experiments": ("id",), "trials": ("experiment_id", "number")}.get(table, ("experiment_id", "number"))
     for row in connection.execute(f"SELECT * FROM {table}").fetchall():
-        for column, value in CHECKSUMS[table](dict(row)).items():
+        for column, value in checksums(table, dict(row)).items():
             where = " AND ".join(f"{key} = ?" for key in keys)
             connection.execute(f"UPDATE {table} SET {column} = ? WHERE {where}", [value, *(row[key] for key in keys)])
     connection.commit()
@@ -182,6 +182,19 @@ HOSTILE_TEXTS = [
                 '{"choices": [{"kind": "subset", "label": "a", "values": [1], "min_chosen": "x"}]}',
             ],
         ),
+        (
+            "experiments",
+            "objectives",
+            [
+                *HOSTILE_TEXTS,
+                7,
+                b"x",
+                '[["default"]]',
+                '[["default", "up"]]',
+                '[[[], "maximize"]]',
+                '[["a",1],["a",1]]',
+            ],
+        ),
         ("experiments", "created", ["now", 1e300, b"x", None]),
         ("experiments", "updated", ["now", -1e300]),
         ("experiments", "pid", ["x", 1.5]),
@@ -196,6 +209,14 @@ HOSTILE_TEXTS = [
         ("trials", "finish_order", ["x", b""]),
         ("trials", "device", [b"\xff", 5]),
         ("trials", "state", ["x", None]),
+        (
+            "trials",
+            "fidelity",
+            [*HOSTILE_TEXTS, 5, '{"epochs":0}', '{"epochs":"3"}', '{"":1}', '{"epochs":1' + "0" * 400 + "}"],
+        ),
+        ("trials", "parent", ["x", b"x", 1.5]),
+        ("trials", "violation", ["x", b"x", -1.0]),
+        ("trials", "reason", [b"\xff", 5]),
         ("trials", "key", ["x", 5]),
         ("trials", "architecture", HOSTILE_TEXTS),
         (

@@ -12,7 +12,7 @@ from torch import nn
 
 import retiarii.nn.pytorch as rnn
 from retiarii.errors import ArchitectureError, EvaluatorError
-from retiarii.evaluator import FunctionalEvaluator, run_evaluation
+from retiarii.evaluator import FunctionalEvaluator, TrialContext, run_evaluation
 
 
 class Net(nn.Module):
@@ -22,7 +22,7 @@ class Net(nn.Module):
 
 
 def evaluate(function, model, **arguments):
-    return run_evaluation(FunctionalEvaluator(function, **arguments), model, lambda metrics: None)["default"]
+    return run_evaluation(FunctionalEvaluator(function, **arguments), model, TrialContext())["default"]
 
 
 def test_the_function_gets_the_model_itself():
@@ -90,7 +90,7 @@ def test_extra_arguments_come_by_name_or_as_a_mapping():
         return epochs * scale
 
     assert evaluate(function, Net(), epochs=3, scale=0.5) == 1.5
-    assert run_evaluation(FunctionalEvaluator(function=function, arguments={"epochs": 2}), Net(), print) == {
+    assert run_evaluation(FunctionalEvaluator(function=function, arguments={"epochs": 2}), Net(), TrialContext()) == {
         "default": 2.0
     }
 
@@ -124,7 +124,7 @@ def test_choices_in_arguments_are_a_space_and_are_fixed_by_an_architecture():
 
 
 def evaluate_with(evaluator):
-    return run_evaluation(evaluator, Net(), lambda metrics: None)["default"]
+    return run_evaluation(evaluator, Net(), TrialContext())["default"]
 
 
 def test_choices_that_nobody_fixed_take_their_default():

@@ -12,7 +12,7 @@ from torch import nn
 import retiarii.evaluator.pytorch.lightning as pl
 import retiarii.nn.pytorch as rnn
 from retiarii.errors import EvaluatorError, MetricError
-from retiarii.evaluator import report_final_result, report_intermediate_result, run_evaluation, trace
+from retiarii.evaluator import TrialContext, report_final_result, report_intermediate_result, run_evaluation, trace
 
 
 class Own(pl.LightningModule):
@@ -45,7 +45,7 @@ def loaders(digits):
 
 def run(evaluator, model, intermediates=None):
     seen = [] if intermediates is None else intermediates
-    return run_evaluation(evaluator, model, seen.append)
+    return run_evaluation(evaluator, model, TrialContext(on_report=seen.append))
 
 
 def test_logged_validation_metrics_are_reported_and_the_only_one_that_is_no_loss_counts(loaders, net):

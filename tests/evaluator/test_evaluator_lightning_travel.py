@@ -61,13 +61,13 @@ sys.stdout.buffer.write(payload)
 
 _RECEIVER = """
 import copy, sys
-from retiarii.evaluator import loads, run_evaluation
+from retiarii.evaluator import TrialContext, loads, run_evaluation
 net, evaluators = loads(sys.stdin.buffer.read())
 assert evaluators[0].train_dataloaders is evaluators[1].train_dataloaders
 for evaluator in evaluators:
     fixed = evaluator.fix({"batch_size": 32, "lr": 0.01})
     assert fixed.train_dataloaders.dataset is evaluator.train_dataloaders.dataset
-    print(run_evaluation(fixed, copy.deepcopy(net), lambda metrics: None)["default"])
+    print(run_evaluation(fixed, copy.deepcopy(net), TrialContext())["default"])
 """
 
 

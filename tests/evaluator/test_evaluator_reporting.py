@@ -10,12 +10,18 @@ import torch
 from torch import nn
 
 from retiarii.errors import MetricError
-from retiarii.evaluator import FunctionalEvaluator, report_final_result, report_intermediate_result, run_evaluation
+from retiarii.evaluator import (
+    FunctionalEvaluator,
+    TrialContext,
+    report_final_result,
+    report_intermediate_result,
+    run_evaluation,
+)
 
 
 def run(function, intermediates=None):
     seen = [] if intermediates is None else intermediates
-    return run_evaluation(FunctionalEvaluator(function), nn.Identity(), seen.append)
+    return run_evaluation(FunctionalEvaluator(function), nn.Identity(), TrialContext(on_report=seen.append))
 
 
 def test_a_returned_number_is_the_final_metric():
@@ -78,11 +84,14 @@ def test_two_final_reports_are_an_error():
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, torch.tensor(math.nan)])
-def test_a_final_metric_must_be_finite(bad):
-    with pytest.raises(MetricError, match="finite"):
-        run(lambda model: bad)
-    with pytest.raises(MetricError, match="finite"):
-        run(lambda model: report_final_result(bad))
+def test_what_cannot_be_compared_is_passed_on_to_whoever_knows_the_objectives(bad):
+    assert not math.isfinite(run(lambda model: bad)["default"])
+    assert not math.isfinite(run(lambda model: report_final_result({"loss": bad}))["loss"])
+
+
+def test_a_mapping_needs_no_default():
+    assert run(lambda model: {"accuracy": 0.5, "params": 10}) == {"accuracy": 0.5, "params": 10.0}
+    assert run(lambda model: report_final_result({"accuracy": 0.5})) == {"accuracy": 0.5}
 
 
 def test_nan_on_the_way_is_a_fact_and_not_an_error():
@@ -103,9 +112,9 @@ def test_a_metric_never_reported_is_an_error_that_says_how_to_report():
         run(lambda model: report_intermediate_result(1.0))
 
 
-@pytest.mark.parametrize("bad", ["0.5", [0.5], True, {"accuracy": 0.5}])
+@pytest.mark.parametrize("bad", ["0.5", [0.5], True, {"accuracy": "high"}, {}])
 def test_a_metric_that_is_not_a_number_is_an_error(bad):
-    with pytest.raises(MetricError, match=r"number|'default'"):
+    with pytest.raises(MetricError, match=r"number|empty mapping"):
         run(lambda model: bad)
 
 

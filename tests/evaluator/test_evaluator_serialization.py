@@ -188,10 +188,10 @@ sys.stdout.buffer.write(dumps((Net(), evaluators), "evaluator"))
 
 _RECEIVER = """
 import sys
-from retiarii.evaluator import loads, run_evaluation
+from retiarii.evaluator import TrialContext, loads, run_evaluation
 model, evaluators = loads(sys.stdin.buffer.read())
 for evaluator in evaluators:
-    print(run_evaluation(evaluator.fix({"size": 4}), model, print)["default"])
+    print(run_evaluation(evaluator.fix({"size": 4}), model, TrialContext(on_report=print))["default"])
 """
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from retiarii.space import Architecture
-from retiarii.trial import FULL, Fidelity, Metrics, MetricValue, parse_metrics
+from retiarii.trial import DEFAULT, FULL, Fidelity, Metrics, MetricValue, parse_metrics
 
 CONTEXT = "context"
 """The name of the parameter by which an evaluation asks for its context."""
@@ -34,7 +34,10 @@ class TrialContext:
         device: Where to compute, as ``torch.device`` takes it: ``"cpu"`` or ``"cuda"``.
         folder: Where the trial may write files; what a later trial needs to continue is written here. None where no
             files are kept.
-        parent_folder: The folder of the trial that this one continues; None where it starts anew.
+        parent: The number of the trial that this one continues; None where it starts anew.
+        parent_folder: The folder of that trial. A file that the parent did not write, or that was not kept, is missing
+            in it: opening it raises FileNotFoundError, and the trial fails rather than start anew.
+        objectives: The names of the metrics by which trials are compared; a plain number counts as ``"default"``.
         on_report: What `report` calls.
     """
 
@@ -44,7 +47,9 @@ class TrialContext:
     fidelity: Fidelity = FULL
     device: str = "cpu"
     folder: Path | None = None
+    parent: int | None = None
     parent_folder: Path | None = None
+    objectives: tuple[str, ...] = (DEFAULT,)
     on_report: Callable[[Metrics], None] = field(default=_ignore, repr=False, compare=False)
 
     def report(self, metric: MetricValue) -> None:

@@ -52,11 +52,11 @@ class Evaluator(ABC):
         """Train and measure one model.
 
         Args:
-            model: A plain PyTorch model without choices.
+            model: A plain PyTorch model without choices; the architecture where a bare search space is searched.
 
         Returns:
             The final metric, unless `report_final_result` was called: a number, or a mapping from names to numbers
-            with the key ``"default"``.
+            with those that the experiment compares, its objectives.
         """
 
     @property
@@ -125,16 +125,15 @@ class Evaluator(ABC):
         """
         raise EvaluatorError(f"{type(self).__name__} has no evaluate_subnet, so that it cannot measure subnets.")
 
-    def _execute(self, model_cls: nn.Module | Callable[[], nn.Module]) -> MetricValue | None:
+    def _execute(self, model_cls: Any) -> MetricValue | None:
         """Evaluate one model here and now, for debugging; whatever is still a choice takes its default.
 
         Args:
-            model_cls: The model's class, a function that builds it, or the model.
+            model_cls: The model's class, a function that builds it, or the model; or a bare search space.
         """
-        model = model_cls if isinstance(model_cls, nn.Module) else model_cls()
-        space = extract_space(model)
-        evaluator = self.fix(self.search_space.default())
-        return evaluator.evaluate(freeze(model, space.default()) if len(space) else model)
+        space, model = _default_of(model_cls)
+        architecture = space.merge(self.search_space).default()
+        return _call(self.fix(architecture), model, TrialContext(architecture=architecture))
 
 
 def run_evaluation(evaluator: Evaluator, model: Any, context: TrialContext) -> Metrics:
@@ -151,6 +150,18 @@ def run_evaluation(evaluator: Evaluator, model: Any, context: TrialContext) -> M
     """
     with recording(context.on_report) as recorder:
         told = replace(context, on_report=recorder.record_intermediate)
-        evaluate: Callable[..., MetricValue | None] = evaluator.evaluate
-        returned = evaluate(model, told) if asks_for_context(evaluate) else evaluate(model)
-        return recorder.conclude(returned, repr(evaluator))
+        return recorder.conclude(_call(evaluator, model, told), repr(evaluator))
+
+
+def _call(evaluator: Evaluator, model: Any, context: TrialContext) -> MetricValue | None:
+    evaluate: Callable[..., MetricValue | None] = evaluator.evaluate
+    return evaluate(model, context=context) if asks_for_context(evaluate) else evaluate(model)
+
+
+def _default_of(source: Any) -> tuple[SearchSpace, Any]:
+    """Return the space of a model, of its class or of a bare space, and what its first architecture builds."""
+    if isinstance(source, SearchSpace):
+        return source, source.default()
+    model = source if isinstance(source, nn.Module) else source()
+    space = extract_space(model)
+    return space, freeze(model, space.default()) if len(space) else model

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from typing import Any
 
 from retiarii.errors import FreezeError
 from retiarii.evaluator import Evaluator, TrialContext, output_to, run_evaluation, seed_everything
 from retiarii.execution._interface import Report, TrialJob
 from retiarii.space import Engine
-from retiarii.trial import Metrics, TrialFiles
+from retiarii.trial import DEFAULT, Metrics, TrialFiles
 
 
 class NasTask:
@@ -24,8 +25,8 @@ class NasTask:
         evaluator: What measures them; its arguments may have choices, too.
         files: The folders that trials write into; None for none.
         keeps_files: Whether what a trial writes may be kept after its end.
-        measured: Names of metrics that are read off the network where the evaluator does not report them, if the engine
-            knows how: ``"params"``, ``"flops"``.
+        objectives: The names of the metrics by which trials are compared. Those that the evaluator does not report are
+            read off the network, if the engine knows how: ``"params"``, ``"flops"``.
     """
 
     def __init__(
@@ -35,18 +36,18 @@ class NasTask:
         files: TrialFiles | None = None,
         *,
         keeps_files: bool = True,
-        measured: Collection[str] = (),
+        objectives: Collection[str] = (DEFAULT,),
     ) -> None:
         self.engine = engine
         self.evaluator = evaluator
         self.files = files
         self.keeps_files = keeps_files
-        self.measured = tuple(measured)
+        self.objectives = tuple(objectives)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Arrive in the process that trials are forked from."""
         vars(self).update(state)
-        self.engine.prepare(self.measured)
+        self.engine.prepare(self.objectives)
 
     def __call__(self, job: TrialJob, report: Report) -> Metrics:
         """Run one trial.
@@ -61,9 +62,10 @@ class NasTask:
         except Exception as error:  # the user's constructors may raise anything
             raise FreezeError(f"The architecture does not build: {type(error).__name__}: {error}") from error
         with self._output(job.number):
-            context = context_of(job, report, self.files if self.keeps_files else None)
+            context = context_of(job, report, self.files, keeps_files=self.keeps_files)
+            context = replace(context, objectives=self.objectives)
             metrics = run_evaluation(self.evaluator.fix(job.architecture), model, context)
-        missing = [name for name in self.measured if name not in metrics]
+        missing = [name for name in self.objectives if name not in metrics]
         return {**self.engine.measure(model, missing), **metrics} if missing else metrics
 
     def _output(self, number: int) -> AbstractContextManager[None]:
@@ -72,22 +74,23 @@ class NasTask:
         return output_to(self.files.folder(number), keeps_files=self.keeps_files)
 
 
-def context_of(job: TrialJob, report: Report, files: TrialFiles | None) -> TrialContext:
+def context_of(job: TrialJob, report: Report, files: TrialFiles | None, *, keeps_files: bool = True) -> TrialContext:
     """Return what an evaluation may know about its trial.
 
     Args:
         job: The trial.
         report: Told what it reports.
-        files: The folders of trials; None where no files are kept.
+        files: The folders of trials; None where there are none.
+        keeps_files: Whether what the trial writes may be kept after its end.
     """
-    parent = None if files is None or job.parent is None else files.kept(job.parent)
     return TrialContext(
         number=job.number,
         seed=job.seed,
         architecture=job.architecture,
         fidelity=job.fidelity,
         device=job.device,
-        folder=None if files is None else files.folder(job.number),
-        parent_folder=parent,
+        folder=files.folder(job.number) if files is not None and keeps_files else None,
+        parent=job.parent,
+        parent_folder=None if files is None or job.parent is None else files.folder(job.parent),
         on_report=report,
     )

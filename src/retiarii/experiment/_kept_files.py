@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from heapq import nsmallest
 
 from retiarii.experiment._callbacks import Callback
 from retiarii.experiment._config import RetiariiExeConfig
@@ -40,8 +41,17 @@ class KeptFiles(Callback):
 
     def on_experiment_start(self, trials: Sequence[Trial]) -> None:
         """Begin with what earlier runs left: files of trials that were interrupted go, for they start anew."""
-        ranks = {trial.number: self._search.objectives.rank(trial) for trial in trials}
-        self._best = sorted(rank for rank in ranks.values() if rank is not None)[: self._count]
+        found, ranks = set(self._files.numbers()), {}
+
+        def comparable() -> Iterator[tuple[float, float, int]]:
+            for trial in trials:
+                rank = self._search.objectives.rank(trial)
+                if trial.number in found:
+                    ranks[trial.number] = rank
+                if rank is not None:
+                    yield rank
+
+        self._best = nsmallest(self._count, comparable())
         self._forget_lost()
         self.sweep()
         for number in self._files.numbers():

@@ -94,8 +94,8 @@ class SearchLoop:
         self._is_judging = search.prunes or callback.prunes
         log = log or ExperimentLog([], [], [])
         search.replay(log.asked, log.told)
-        self._num_told = len(log.told)
-        self._num_succeeded = sum(trial.state is TrialState.COMPLETED for trial in log.told)
+        self._num_told = search.num_told
+        self._num_succeeded = search.num_told - search.num_failed
         self._interrupted = list(log.pending)
         self._running: dict[int, Trial] = {}
         self._reported: list[Intermediate] = []  # and not written yet

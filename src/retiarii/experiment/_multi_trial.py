@@ -65,7 +65,7 @@ class MultiTrialPlan(Plan):
             self._evaluator,
             session.trial_files,
             keeps_files=keeps_files,
-            measured=session.record.objectives.names,
+            objectives=session.record.objectives.names,
         )
         return make_executor(task, self._executor_settings)
 

@@ -11,12 +11,19 @@ import zlib
 from collections.abc import Mapping
 from typing import Any
 
-# The columns of an experiment that its checksum covers: all others.
 _EXPERIMENT = (
     *("id", "name", "state", "objectives", "seed", "strategy", "created", "updated", "pid", "host", "version"),
     *("message", "stop_requested", "config", "space"),
 )
-
+_TRIAL = (
+    *("experiment_id", "number", "state", "metric", "told_before", "finish_order", "started", "ended", "device"),
+    *("fidelity", "parent", "violation", "key", "architecture", "metrics", "failure_kind", "failure_message", "reason"),
+)
+_TEXTS = ("experiment_id", "number", "traceback", "output")
+_REPORT = ("experiment_id", "number", "step", "time", "metrics")
+_EPOCH = ("experiment_id", "number", "time", "metrics", "record")
+NO_TEXTS = (None, "")
+"""Traceback and output of most trials, which need no checksum."""
 
 # The format of marshal that has not changed since Python 2.5: values one after the other, without references.
 FORMAT = 2
@@ -34,9 +41,23 @@ def checksum(*values: Any) -> int:
 def experiment_checksum(row: Mapping[str, Any]) -> int:
     """Return the checksum of the columns of an experiment."""
     values = {**row, "stop_requested": bool(row["stop_requested"])}
-    return checksum(*(values[name] for name in _EXPERIMENT))
+    return _of(values, _EXPERIMENT)
 
 
 def as_stored(number: float | None) -> float | None:
     """Return a number as databases give it back: ``float``, and zero without a sign."""
     return None if number is None else number + 0.0
+
+
+def checksums(table: str, row: Mapping[str, Any]) -> dict[str, int | None]:
+    """Return the columns with the checksums of a row of a table."""
+    if table == "experiments":
+        return {"checksum": experiment_checksum(row)}
+    if table == "trials":
+        has_texts = (row["traceback"], row["output"]) != NO_TEXTS
+        return {"checksum": _of(row, _TRIAL), "texts_checksum": _of(row, _TEXTS) if has_texts else None}
+    return {"checksum": _of(row, {"intermediates": _REPORT, "epochs": _EPOCH}[table])}
+
+
+def _of(row: Mapping[str, Any], names: tuple[str, ...]) -> int:
+    return checksum(*(row[name] for name in names))

@@ -13,8 +13,9 @@ from sqlalchemy.exc import IntegrityError
 from retiarii.errors import ConfigError, CorruptStoreError, DuplicateError, NotFoundError
 from retiarii.storage._artefacts import ID_RULE, is_id
 from retiarii.storage._checksum import experiment_checksum
+from retiarii.storage._encoding import clean_text
 from retiarii.storage._records import ExperimentRecord
-from retiarii.storage._rows import clean_text, experiment_from_row, experiment_row
+from retiarii.storage._rows import experiment_from_row, experiment_row
 from retiarii.storage._schema import EPOCHS, EXPERIMENTS, INTERMEDIATES, TRIALS
 from retiarii.trial import Objectives
 

@@ -89,11 +89,12 @@ def _operations(connection: Connection) -> Operations:
 
 
 def _copy(connection: Connection, version: int, name: str) -> None:
-    rows = connection.execute(text(f"SELECT * FROM {_ASIDE}{name}"), execution_options={"stream_results": True})
-    for chunk in rows.mappings().partitions(_CHUNK):
-        new = [upgraded(version, name, dict(row)) for row in chunk]
-        untyped = table(name, *(column(key) for key in new[0]))  # a damaged value is copied as it is
-        connection.execute(insert(untyped), new)
+    query = text(f"SELECT * FROM {_ASIDE}{name}")
+    with connection.execute(query, execution_options={"stream_results": True}) as rows:
+        for chunk in rows.mappings().partitions(_CHUNK):
+            new = [upgraded(version, name, dict(row)) for row in chunk]
+            untyped = table(name, *(column(key) for key in new[0]))  # a damaged value is copied as it is
+            connection.execute(insert(untyped), new)
 
 
 def _check_idle(connection: Connection, where: str, is_held: Callable[[str], bool]) -> None:

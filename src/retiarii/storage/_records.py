@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import secrets
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -142,7 +143,8 @@ class FailureReason:
 class ExperimentLog:
     """What an exact resume needs: who was asked, and who was told, in order.
 
-    The trials are light: without printed output, tracebacks and intermediate results.
+    The trials are light: without printed output and tracebacks. Those of a store are packed, so that a million take
+    100 MB, and are made anew whenever they are read: iterate rather than copy.
 
     Attributes:
         asked: What the strategy proposed, by trial number: 0, 1, 2, ...
@@ -150,6 +152,6 @@ class ExperimentLog:
         pending: The trials that had not ended, by number.
     """
 
-    asked: list[Proposal]
-    told: list[Trial]
+    asked: Sequence[Proposal]
+    told: Sequence[Trial]
     pending: list[Trial]

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from retiarii.errors import CorruptStoreError, ExperimentBusyError, NotFoundError, StorageError
-from retiarii.storage import _epochs, _examination, _experiments, _trials
+from retiarii.storage import _epochs, _examination, _experiments, _log, _trials
 from retiarii.storage._artefacts import folder_of, make_folder, refuse_links, remove_folder
 from retiarii.storage._backend import Backend
 from retiarii.storage._location import locate
@@ -321,7 +321,7 @@ class Store:
         """
         with self._backend.reading() as connection:
             record = _experiments.get(connection, experiment_id, self._where)
-            return _trials.log(connection, record, with_reports=with_reports)
+            return _log.log(connection, record, with_reports=with_reports)
 
     # One-shot searches ------------------------------------------------------------------------------------------------
 

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from itertools import chain, groupby
+from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, func, select
 
-from retiarii.errors import CorruptStoreError
-from retiarii.storage._records import ExperimentLog, ExperimentRecord, FailureReason, Intermediate
-from retiarii.storage._rows import check_hash, failure_reason_from_row, intermediate_from_row, trial_from_row
+from retiarii.storage._records import ExperimentRecord, FailureReason, Intermediate
+from retiarii.storage._rows import failure_reason_from_row, intermediate_from_row
 from retiarii.storage._schema import INTERMEDIATES, TRIALS
+from retiarii.storage._trial_rows import check_hash, trial_from_row
 from retiarii.trial import Direction, Metrics, Trial, TrialState
 
 _COLUMNS = tuple(TRIALS.c)[1:]
-_LIGHT_COLUMNS = _COLUMNS[:-3]  # without the long texts
 _REPORT_COLUMNS = tuple(INTERMEDIATES.c)[1:]
-_RUNNING = TrialState.RUNNING.value
 _KEY = _COLUMNS.index(TRIALS.c.key)
-_LOG_CHUNK = 10_000
 _NUMBERS_PER_QUERY = 1000  # databases bound the number of parameters
 
 
@@ -86,65 +83,6 @@ def intermediates(connection: Connection, experiment_id: str, number: int) -> tu
         .order_by(INTERMEDIATES.c.step)
     )
     return tuple(intermediate_from_row(experiment_id, *row) for row in connection.execute(query))
-
-
-def log(connection: Connection, record: ExperimentRecord, *, with_reports: bool) -> ExperimentLog:
-    """Return the order of asks and tells.
-
-    Raises:
-        CorruptStoreError: A trial number is left out, so the order cannot be known.
-    """
-    query = select(*_LIGHT_COLUMNS).where(_is_of(record.id)).order_by(TRIALS.c.number)
-    chunks = connection.execute(query).partitions(_LOG_CHUNK)
-    reports = _ReportsInOrder(connection, record.id) if with_reports else None
-    objective = record.objectives.primary.metric
-    trials = [
-        trial_from_row(
-            record.id,
-            row,
-            reports.of(row[0]) if reports is not None and row[1] != _RUNNING else (),
-            objective=objective,
-            has_texts=False,
-        )
-        for rows in chunks
-        for row in rows
-    ]
-    if trials and trials[-1].number != len(trials) - 1:
-        gap = next(number for number, trial in enumerate(trials) if trial.number != number)
-        raise CorruptStoreError(
-            f"Trial {gap} of experiment {record.id!r} is missing in the store, so the search cannot be resumed "
-            "exactly. Its other trials can be read and exported; start a new experiment to go on."
-        )
-    told = [trial for trial in trials if trial.state.is_finished]
-    told.sort(key=lambda trial: len(trials) if trial.finish_order is None else trial.finish_order)
-    pending = [trial for trial in trials if not trial.state.is_finished]
-    return ExperimentLog([trial.proposal for trial in trials], told, pending)
-
-
-class _ReportsInOrder:
-    """The intermediate results of an experiment, read once, for callers that ask by ascending numbers of trials."""
-
-    def __init__(self, connection: Connection, experiment_id: str) -> None:
-        query = (
-            select(*_REPORT_COLUMNS)
-            .where(INTERMEDIATES.c.experiment_id == experiment_id)
-            .order_by(INTERMEDIATES.c.number, INTERMEDIATES.c.step)
-        )
-        rows = chain.from_iterable(connection.execute(query).partitions(_LOG_CHUNK))
-        reports = (intermediate_from_row(experiment_id, *row) for row in rows)
-        self._groups = groupby(reports, attrgetter("number"))
-        self._next: tuple[int, tuple[Metrics, ...]] | None = None
-        self._advance()
-
-    def of(self, number: int) -> tuple[Metrics, ...]:
-        """Return what a trial reported, in order."""
-        while self._next is not None and self._next[0] < number:
-            self._advance()
-        return self._next[1] if self._next is not None and self._next[0] == number else ()
-
-    def _advance(self) -> None:
-        group = next(self._groups, None)
-        self._next = None if group is None else (group[0], tuple(report.metrics for report in group[1]))
 
 
 def _is_of(experiment_id: str) -> ColumnElement[bool]:

@@ -9,8 +9,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from retiarii.storage._checksum import checksum
-from retiarii.storage._rows import CHECKSUMS
+from retiarii.storage._checksum import NO_TEXTS, checksum, checksums
 from retiarii.storage._schema import VERSION
 
 Columns: TypeAlias = "dict[str, Any]"
@@ -51,7 +50,7 @@ def upgraded(version: int, table: str, row: Mapping[str, Any]) -> Columns:
     columns = dict(row)
     for step in range(version, VERSION):
         columns = _STEPS.get((step, table), dict)(columns)
-    checks = CHECKSUMS[table](columns)
+    checks = checksums(table, columns)
     for name, covered in _COVERED[version].get(table, {}).items():
         if row[name] != _check_of(table, name, [row[column] for column in covered]):
             checks[name] = DAMAGED
@@ -59,7 +58,7 @@ def upgraded(version: int, table: str, row: Mapping[str, Any]) -> Columns:
 
 
 def _check_of(table: str, name: str, values: list[Any]) -> int | None:
-    if name == "texts_checksum" and values[2:] == [None, ""]:
+    if name == "texts_checksum" and tuple(values[2:]) == NO_TEXTS:
         return None
     if table == "experiments":
         place = _EXPERIMENTS_2.index("stop_requested")

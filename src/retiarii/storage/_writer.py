@@ -20,9 +20,11 @@ from retiarii.errors import NotFoundError, StorageError
 from retiarii.storage import _fork
 from retiarii.storage._backend import Backend
 from retiarii.storage._checksum import experiment_checksum
+from retiarii.storage._damage import Row, damaged_experiment
 from retiarii.storage._records import Intermediate
-from retiarii.storage._rows import Row, check_experiment, damaged_experiment, intermediate_row, trial_row
+from retiarii.storage._rows import check_experiment, intermediate_row
 from retiarii.storage._schema import EXPERIMENTS, INTERMEDIATES, TRIALS
+from retiarii.storage._trial_rows import trial_row
 from retiarii.trial import Trial
 
 _TOUCH_EVERY_S = 1.0

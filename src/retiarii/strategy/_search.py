@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import islice
 from types import MappingProxyType
 from typing import TypeAlias
 
@@ -232,10 +233,13 @@ class Search(ABC):
             raise SearchError(
                 f"replay() on a search with {self._num_asked} proposals, expected a new one from strategy.search()."
             )
-        for proposal in asked:
-            self._record(proposal)
-        for trial in told:
+        left = iter(asked)
+        for trial in told:  # as late as can be, so that few are pending at a time, of a million too
+            for proposal in islice(left, max(0, min(trial.number + 1, len(asked)) - self._num_asked)):
+                self._record(proposal)
             self.tell(trial)
+        for proposal in left:
+            self._record(proposal)
 
     def __iter__(self) -> Iterator[Proposal]:
         """Propose one thing after the other until nothing is left.

@@ -37,7 +37,8 @@ class SubnetTask:
         seed_everything(job.seed)
         network = subnet(self._supernet, job.architecture).eval()
         with output_to(self._files.folder(job.number), keeps_files=self._keeps_files):
-            metrics = run_evaluation(self._evaluator, network, context_of(job, report, self._files))
+            context = context_of(job, report, self._files, keeps_files=self._keeps_files)
+            metrics = run_evaluation(self._evaluator, network, context)
             save_checkpoint(network)
         return metrics
 

@@ -1,0 +1,162 @@
+"""Texts in columns: JSON, and what programs printed.
+
+JSON here is compact and ASCII. It has no NaN and no infinities, so metrics hold them as the strings ``"NaN"``,
+``"Infinity"`` and ``"-Infinity"``. Texts that a program printed may hold anything; what databases refuse in a text (NUL
+characters and lone surrogates) is replaced.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
+
+from retiarii.errors import ConfigError
+from retiarii.space import Architecture
+from retiarii.trial import Fidelity, Metrics, Objectives
+
+_ENCODE = json.JSONEncoder(separators=(",", ":"), sort_keys=True, allow_nan=False).encode
+_ENCODE_ORDERED = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+_DECODE = json.JSONDecoder(parse_constant=lambda name: _no_constant(name)).raw_decode
+_DECODE_FINITE = json.JSONDecoder(
+    parse_float=lambda digits: _finite(digits), parse_constant=lambda name: _no_constant(name)
+).raw_decode
+_NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+_SHOWN = 200
+
+
+def encode_metrics(metrics: Mapping[str, float]) -> str:
+    """Return metrics as canonical JSON, non-finite numbers as strings."""
+    try:
+        return _ENCODE(metrics)
+    except ValueError:
+        return _ENCODE({name: _named(value) for name, value in metrics.items()})
+
+
+def decode_metrics(text: str) -> Metrics:
+    """Read what `encode_metrics` wrote.
+
+    Raises:
+        ValueError: The text is something else.
+    """
+    metrics: Metrics = parse_object(text)
+    for name, value in metrics.items():
+        if type(value) is not float:
+            metrics[name] = _number(value)
+    return metrics
+
+
+def encode_fidelity(fidelity: Fidelity) -> str | None:
+    """Return a fidelity as JSON, None where it is empty."""
+    return _ENCODE(dict(fidelity)) if fidelity else None
+
+
+@lru_cache(maxsize=256)  # of a million trials, many have the same
+def decode_fidelity(text: str) -> Fidelity:
+    """Read what `encode_fidelity` wrote.
+
+    Raises:
+        ValueError: The text is something else.
+    """
+    return Fidelity(parse_object(text, _DECODE_FINITE))
+
+
+def decode_architecture(text: str) -> Architecture:
+    """Read a canonical form.
+
+    A store made by others may hold anything, so what an `Architecture` would not have written is refused. Where
+    100,000 of them are read to resume an experiment, this has to be fast: the rare texts in which a string looks like a
+    nested object take the slow way.
+
+    Raises:
+        ValueError: The text is not that of an architecture.
+    """
+    values = parse_object(text, _DECODE_FINITE)
+    if text.find("{", 1) > 0 or "\\ud" in text or "\\uD" in text:
+        return Architecture(values)
+    if "[" in text:
+        values = {label: _tuples(value) for label, value in values.items()}
+    return Architecture._of(values)
+
+
+def encode_objectives(objectives: Objectives) -> str:
+    """Return objectives as JSON, the first one first."""
+    return _ENCODE(objectives.to_json())
+
+
+def decode_objectives(text: str) -> Objectives:
+    """Read the objectives of an experiment.
+
+    Raises:
+        ValueError: The text is something else.
+    """
+    parsed, end = _DECODE(text)
+    if end != len(text) or not isinstance(parsed, list):
+        raise ValueError(f"expected a JSON list, found {shortened(text)}")
+    return Objectives.from_json(parsed)
+
+
+def encode_plain(name: str, value: Any) -> str:
+    """Return plain data as JSON, in its own order.
+
+    Raises:
+        ConfigError: It is something else; the message calls it ``name``.
+    """
+    try:
+        return _ENCODE_ORDERED(value)
+    except (TypeError, ValueError, RecursionError) as err:
+        raise ConfigError(
+            f"The {name} is stored as JSON, and this one cannot be: {err}. Expected a dict of "
+            "strings, finite numbers, booleans, None, lists and dicts."
+        ) from err
+
+
+def clean_text(text: str) -> str:
+    """Return a text with what databases refuse replaced: NUL characters and lone surrogates."""
+    if text.isascii() and "\0" not in text:
+        return text
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
+
+
+def shortened(text: str) -> str:
+    """Return the beginning of a text, as much as a message may show."""
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+def parse_object(text: str, decode: Callable[[str], tuple[Any, int]] | None = None) -> dict[str, Any]:
+    """Parse what one of our encoders wrote, in half the time of `json.loads`."""
+    parsed, end = (decode or _DECODE)(text)
+    if end != len(text) or not isinstance(parsed, dict):
+        raise ValueError(f"expected a JSON object, found {shortened(text)}")
+    return parsed
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, str) and value in _NON_FINITE:
+        return _NON_FINITE[value]
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError(f"expected a number, found {shortened(repr(value))}")
+    return float(value)
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise ValueError(f"expected a finite number, found {shortened(digits)}")
+    return number
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"JSON has no {name}")
+
+
+def _named(value: float) -> float | str:
+    if math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value

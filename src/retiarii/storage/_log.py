@@ -1,0 +1,129 @@
+"""The log of an experiment: what an exact resume of its search needs, read once from the start to the end."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import chain, groupby
+from operator import attrgetter, itemgetter
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Connection, Select, select
+
+from retiarii.errors import CorruptStoreError
+from retiarii.storage._damage import Row
+from retiarii.storage._encoding import decode_metrics
+from retiarii.storage._packed import PackedTrials, PackedView
+from retiarii.storage._records import ExperimentLog, ExperimentRecord
+from retiarii.storage._rows import reported_text
+from retiarii.storage._schema import INTERMEDIATES, TRIALS
+from retiarii.storage._trial_rows import check_light, is_running, trial_from_light
+from retiarii.trial import Trial
+
+_LIGHT_COLUMNS = tuple(TRIALS.c)[1:-3]  # without the long texts
+_REPORT_COLUMNS = tuple(INTERMEDIATES.c)[1:]
+_KEY = _LIGHT_COLUMNS.index(TRIALS.c.key)  # before the checksum
+_CHUNK = 1000
+_NEVER = 2**62
+
+
+def log(connection: Connection, record: ExperimentRecord, *, with_reports: bool) -> ExperimentLog:
+    """Return the order of asks and tells.
+
+    Raises:
+        CorruptStoreError: A trial number is left out, so the order cannot be known.
+    """
+    query = select(*_LIGHT_COLUMNS).where(TRIALS.c.experiment_id == record.id).order_by(TRIALS.c.number)
+    with ExitStack() as stack:
+        reports = None
+        if with_reports:
+            reports = _Reports(record.id, stack.enter_context(_streamed(connection, _reports_of(record.id))))
+        rows = stack.enter_context(_streamed(connection, query))
+        return _packed(record, rows, reports)
+
+
+def _packed(record: ExperimentRecord, rows: Iterable[Any], reports: _Reports | None) -> ExperimentLog:
+    objective = record.objectives.primary.metric
+
+    def make(row: Row, reported: tuple[str, ...] = ()) -> Trial:
+        return trial_from_light(record.id, row, tuple(map(decode_metrics, reported)), objective)
+
+    trials, order = PackedTrials(make), _Order()
+    pending: list[Trial] = []
+    for row in rows:
+        check_light(record.id, row)
+        number = row.number
+        if number != len(trials):
+            raise CorruptStoreError(
+                f"Trial {len(trials)} of experiment {record.id!r} is missing in the store, so the search cannot be "
+                "resumed exactly. Its other trials can be read and exported; start a new experiment to go on."
+            )
+        light = _without_hash(row)
+        if is_running(row.state):
+            trials.append(light)
+            pending.append(make(light))
+        else:
+            trials.append(light, () if reports is None else reports.of(number))
+            order.append(number, row.finish_order)
+    asked = PackedView(trials, range(len(trials)), attrgetter("proposal"))
+    return ExperimentLog(asked, PackedView(trials, order.numbers(), _itself), pending)
+
+
+@contextmanager
+def _streamed(connection: Connection, query: Select[Any]) -> Iterator[Iterator[Any]]:
+    """Give the rows of a query, of which few are in memory at a time."""
+    with connection.execute(query, execution_options={"stream_results": True}) as found:
+        yield chain.from_iterable(found.partitions(_CHUNK))
+
+
+def _reports_of(experiment_id: str) -> Select[Any]:
+    columns = INTERMEDIATES.c
+    return select(*_REPORT_COLUMNS).where(columns.experiment_id == experiment_id).order_by(columns.number, columns.step)
+
+
+def _without_hash(row: Row) -> Row:
+    """Return a checked row without what no trial is made from, and what no compression makes smaller."""
+    return (*row[:_KEY], None, None, *row[_KEY + 2 :])
+
+
+def _itself(trial: Trial) -> Trial:
+    return trial
+
+
+class _Order:
+    """Which trials ended, and in which order."""
+
+    def __init__(self) -> None:
+        self._numbers, self._places = array("q"), array("q")
+
+    def append(self, number: int, finish_order: int | None) -> None:
+        """Add a trial; those whose end has no number come last."""
+        self._numbers.append(number)
+        self._places.append(_NEVER if finish_order is None else finish_order)
+
+    def numbers(self) -> array[int]:
+        """Return the numbers of the trials in the order of their ends."""
+        order = np.argsort(np.asarray(self._places), kind="stable")
+        return array("q", np.asarray(self._numbers)[order].tobytes())
+
+
+class _Reports:
+    """The intermediate results of an experiment, read once, for a caller that asks by ascending numbers of trials."""
+
+    def __init__(self, experiment_id: str, rows: Iterable[Any]) -> None:
+        self._groups = groupby((tuple(row) for row in rows), itemgetter(0))
+        self._id = experiment_id
+        self._next: tuple[int, tuple[str, ...]] | None = None
+        self._advance()
+
+    def of(self, number: int) -> tuple[str, ...]:
+        """Return the texts of what a trial reported, in order."""
+        while self._next is not None and self._next[0] < number:
+            self._advance()
+        return self._next[1] if self._next is not None and self._next[0] == number else ()
+
+    def _advance(self) -> None:
+        number, rows = next(self._groups, (None, ()))
+        self._next = None if number is None else (number, tuple(reported_text(self._id, *row) for row in rows))
