@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
 from collections import deque
 
-from retiarii.errors import ExecutionError, TrialPruned
+from retiarii.errors import ExecutionError
 from retiarii.execution._interface import Event, Executor, OnReport, Task, TrialJob, TrialStarted, let_go_on
 from retiarii.execution._judgement import Judgement
 from retiarii.execution._outcome import Outcome
 from retiarii.execution._run_task import run_task
-from retiarii.trial import Failure, FailureKind, Metrics
+from retiarii.trial import Failure, FailureKind
 
 
 class InProcessExecutor(Executor):
@@ -78,7 +77,8 @@ class InProcessExecutor(Executor):
             if job.number == number:
                 self._is_started = self._is_started and place > 0
                 del self._waiting[place]
-                self._events.append(_cancelled("The trial was cancelled before it ran.").ended(number))
+                failure = Failure(FailureKind.CANCELLED, "The trial was cancelled before it ran.")
+                self._events.append(Outcome(failure=failure).ended(number))
                 return
 
     def close(self) -> None:
@@ -88,51 +88,7 @@ class InProcessExecutor(Executor):
         self._events.clear()
 
     def _run(self, job: TrialJob, on_report: OnReport) -> None:
-        reports = _Reports(job, on_report)
-        outcome = reports.settle(run_task(self._task, job, reports.report))
-        self._events.append(outcome.ended(job.number))
-        if reports.raised is not None:
-            raise reports.raised
-
-
-class _Reports:
-    """The reports of one trial, answered at once.
-
-    Attributes:
-        raised: What was raised by whoever is told.
-    """
-
-    def __init__(self, job: TrialJob, on_report: OnReport) -> None:
-        self._judgement = Judgement(job)
-        self._on_report = on_report
-        self._lock = threading.RLock()  # a judge may run code that reports
-        self.raised: BaseException | None = None
-
-    def report(self, metrics: Metrics) -> None:
-        """Tell metrics on the way.
-
-        Raises:
-            TrialPruned: The trial is to end here.
-        """
-        with self._lock:
-            reason = self._answer(metrics)
-        if reason is not None:
-            raise TrialPruned(reason)
-
-    def settle(self, outcome: Outcome) -> Outcome:
-        """Return what became of the trial."""
-        if self.raised is not None:
-            return _cancelled("What it reported could not be judged.")
-        return self._judgement.settle(outcome)
-
-    def _answer(self, metrics: Metrics) -> str | None:
-        if self.raised is None:
-            try:
-                return self._judgement.answer(metrics, self._on_report)
-            except BaseException as error:  # noqa: BLE001 - it is none of the trial's, and leaves `poll` once that ended
-                self.raised = error
-        return f"whoever judges it raised {type(self.raised).__name__}"
-
-
-def _cancelled(message: str) -> Outcome:
-    return Outcome(failure=Failure(FailureKind.CANCELLED, message))
+        judgement = Judgement(job)
+        outcome = run_task(self._task, job, judgement.reporting_to(on_report))
+        self._events.append(judgement.settle(outcome).ended(job.number))
+        judgement.raise_if_unanswered()

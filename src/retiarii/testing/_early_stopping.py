@@ -8,7 +8,7 @@ from pathlib import Path
 from retiarii.execution import Executor, OnReport, TrialEnded, TrialStarted
 from retiarii.testing._acts import CLEANED, NUM_STEPS, NUM_THREADS, job_for
 from retiarii.testing._extra import pytest
-from retiarii.testing._watching import Reported, ending, failure_of, listen, reports, watch
+from retiarii.testing._watching import Reported, ending, failure_of, reports, watch
 from retiarii.trial import FailureKind, Metrics, TrialState
 
 MakeExecutor = Callable[..., Executor]
@@ -122,8 +122,7 @@ class EarlyStoppingConformance:
 
         stage.submit(job_for("climb", 110, is_judged=True, path=str(log)))
         with pytest.raises(KeyError, match="judge"):
-            while True:
-                listen(stage, 0.5, judge)
+            watch(stage, [110], judge)
         heard = watch(stage, [110])
         ended = ending(heard)
         if ended.state is TrialState.FAILED:
