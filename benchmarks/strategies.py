@@ -16,8 +16,8 @@ from time import perf_counter
 
 from retiarii import __version__
 from retiarii.strategy import GridSearch, Random, RegularizedEvolution, Strategy
+from retiarii.testing.searches import finished
 from retiarii.testing.spaces import darts
-from retiarii.testing.strategies import finished
 
 STRATEGIES: dict[str, Strategy] = {
     "random": Random(dedup=True),

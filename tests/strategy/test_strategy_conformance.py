@@ -1,8 +1,11 @@
 import pytest
 
-from retiarii.strategy import GridSearch, Random, RegularizedEvolution
-from retiarii.testing.spaces import SPACES
+from retiarii.space import rng_for
+from retiarii.strategy import ASHA, NSGA2, Given, GridSearch, Hyperband, MedianStop, Random, RegularizedEvolution
+from retiarii.testing.spaces import SPACES, darts
 from retiarii.testing.strategies import ExhaustionConformance, LearningConformance, StrategyConformance
+
+A_FEW = ("constrained", "darts", "nested")  # for variants: what depends on the space is tested with the main one
 
 
 class TestRandom(StrategyConformance, ExhaustionConformance):
@@ -49,3 +52,83 @@ class TestEvolutionThatMinimizes(StrategyConformance):
     @pytest.fixture
     def strategy(self):
         return RegularizedEvolution("minimize", population_size=20, sample_size=5)
+
+
+class TestNSGA2(StrategyConformance, ExhaustionConformance, LearningConformance):
+    @pytest.fixture
+    def strategy(self):
+        return NSGA2(population_size=20)
+
+
+class TestNSGA2WithRepetition(StrategyConformance):
+    spaces = A_FEW
+
+    @pytest.fixture
+    def strategy(self):
+        return NSGA2(population_size=4, crossover_prob=0, mutation_prob=0.3, dedup=False)
+
+
+class TestASHA(StrategyConformance):
+    @pytest.fixture
+    def strategy(self):
+        return ASHA(max_fidelity=9)
+
+
+class TestASHAWithRepetition(StrategyConformance):
+    spaces = A_FEW
+
+    @pytest.fixture
+    def strategy(self):
+        return ASHA("share", 0.125, 1, reduction_factor=2, dedup=False)
+
+
+class TestASHAThatMinimizes(StrategyConformance):
+    spaces = A_FEW
+
+    @pytest.fixture
+    def strategy(self):
+        return ASHA(max_fidelity=9, optimize_mode="minimize")
+
+
+class TestHyperband(StrategyConformance):
+    @pytest.fixture
+    def strategy(self):
+        return Hyperband(max_fidelity=9)
+
+
+class TestMedianStop(StrategyConformance, ExhaustionConformance):
+    @pytest.fixture
+    def strategy(self):
+        return MedianStop(Random(), min_trials=2)
+
+
+class TestMedianStopOfEvolution(StrategyConformance, LearningConformance):
+    spaces = A_FEW
+
+    @pytest.fixture
+    def strategy(self):
+        return MedianStop(RegularizedEvolution(population_size=20, sample_size=5), warmup_steps=1)
+
+
+class TestMedianStopOfASHA(StrategyConformance):
+    spaces = A_FEW
+
+    @pytest.fixture
+    def strategy(self):
+        return MedianStop(ASHA(max_fidelity=9), min_trials=2)
+
+
+class TestMedianStopOfHyperband(StrategyConformance):
+    spaces = A_FEW
+
+    @pytest.fixture
+    def strategy(self):
+        return MedianStop(Hyperband(max_fidelity=9), min_trials=2)
+
+
+class TestGiven(StrategyConformance):
+    spaces = ("darts",)
+
+    @pytest.fixture
+    def strategy(self):
+        return Given([darts().sample(rng_for(3, number)) for number in range(150)])

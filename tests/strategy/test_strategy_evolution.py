@@ -7,8 +7,8 @@ import pytest
 from retiarii.errors import SearchExhausted
 from retiarii.space import Architecture, Categorical, Integer, SearchSpace
 from retiarii.strategy import RegularizedEvolution
+from retiarii.testing.searches import architectures, finished, run, score
 from retiarii.testing.spaces import SPACES, constrained, darts, nas_bench_201, nested, single_point, tiny
-from retiarii.testing.strategies import architectures, finished, run, score
 from retiarii.trial import Failure, FailureKind, Proposal, TrialState
 
 

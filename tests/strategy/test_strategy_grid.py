@@ -7,8 +7,8 @@ import pytest
 from retiarii.errors import ConfigError, ConstraintError, SearchExhausted
 from retiarii.space import Categorical, Float, Integer, SearchSpace
 from retiarii.strategy import GridSearch
+from retiarii.testing.searches import architectures
 from retiarii.testing.spaces import SPACES, constrained, darts, flat, nested
-from retiarii.testing.strategies import architectures
 
 FINITE = sorted(name for name, make in SPACES.items() if make().size < 1_000)
 

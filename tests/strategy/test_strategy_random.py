@@ -5,8 +5,8 @@ import pytest
 from retiarii.errors import ConstraintError, SearchExhausted
 from retiarii.space import Categorical, Float, Integer, SearchSpace, Test
 from retiarii.strategy import Random
+from retiarii.testing.searches import architectures
 from retiarii.testing.spaces import constrained, flat, nas_bench_201, prior, single_point
-from retiarii.testing.strategies import architectures
 from retiarii.trial import Proposal
 
 

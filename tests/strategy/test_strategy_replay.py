@@ -5,9 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retiarii.errors import SearchExhausted
-from retiarii.strategy import GridSearch, Random, RegularizedEvolution
+from retiarii.strategy import ASHA, NSGA2, GridSearch, Hyperband, MedianStop, Random, RegularizedEvolution
+from retiarii.testing.searches import History, ask, finished, judged, run, score, spoilt
 from retiarii.testing.spaces import SPACES, darts
-from retiarii.testing.strategies import ask, finished, run, score, spoilt
 
 STRATEGIES = [
     Random(),
@@ -17,19 +17,35 @@ STRATEGIES = [
     RegularizedEvolution(population_size=6, sample_size=3),
     RegularizedEvolution("minimize", population_size=6, sample_size=3, on_failure="worst", cycles=40),
     RegularizedEvolution(population_size=6, sample_size=3, crossover=True, dedup=True, mutation_prob=0.2),
+    NSGA2(population_size=6),
+    ASHA(max_fidelity=4, reduction_factor=2),
+    Hyperband(max_fidelity=4, reduction_factor=2),
+    MedianStop(RegularizedEvolution(population_size=6, sample_size=3), min_trials=2),
+    MedianStop(ASHA(max_fidelity=4, reduction_factor=2), min_trials=2),
+    MedianStop(Hyperband(max_fidelity=4, reduction_factor=2), min_trials=1),
 ]
+OUTCOMES = st.sampled_from(["good", "good", "failed", "pruned", "nan", "infeasible"])
 STEPS = st.lists(
     st.one_of(
         st.integers(1, 4),  # ask for so many
-        st.tuples(st.floats(0, 1, exclude_max=True), st.sampled_from(["good", "good", "failed", "pruned", "nan"])),
+        st.tuples(
+            st.floats(0, 1, exclude_max=True), st.sampled_from(["good", "good", "failed", "pruned", "nan", "bad"])
+        ),
+        st.floats(0, 1, exclude_max=True),  # remove the checkpoint at this place among those that are kept
     ),
     max_size=60,
 )
 
 
-def outcome(number, proposal, kind):
-    trial = finished(number, proposal, score(proposal.architecture))
-    return trial if kind == "good" else spoilt(trial, kind)
+def outcome(search, number, proposal, kind):
+    trial = judged(search, number, proposal, score(proposal.architecture))
+    if kind == "good" or not trial.is_completed:
+        return trial
+    return trial.evolve(violation=0.5) if kind == "infeasible" else spoilt(trial, kind)
+
+
+def at(place, things):
+    return list(things)[int(place * len(things))]
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES, ids=repr)
@@ -38,19 +54,22 @@ def outcome(number, proposal, kind):
 def test_replay_equals_the_uninterrupted_search(strategy, name, seed, steps):
     space = SPACES[name]()
     original = strategy.search(space, seed=seed)
-    asked, told = [], []
+    history = History()
     for step in steps:
         if isinstance(step, int):
-            asked += ask(original, step)
-        elif original.pending:
+            history.asked += ask(original, step)
+        elif isinstance(step, tuple) and original.pending:
             place, kind = step
-            number, proposal = list(original.pending.items())[int(place * len(original.pending))]
-            told.append(outcome(number, proposal, kind))
-            original.tell(told[-1])
-    restored = strategy.search(space, seed=seed)
-    restored.replay(asked, told)
+            history.told.append(outcome(original, *at(place, original.pending.items()), kind))
+            original.tell(history.told[-1])
+        elif isinstance(step, float) and original.continuable:
+            number = at(step, sorted(original.continuable))
+            history.forgotten.add(number)
+            original.forget_checkpoint(number)
+    restored = history.replay(strategy.search(space, seed=seed))
     assert repr(restored) == repr(original)
     assert dict(restored.pending) == dict(original.pending)
+    assert set(restored.continuable) == set(original.continuable)
     assert next_50(restored) == next_50(original)
 
 
@@ -61,10 +80,13 @@ def next_50(search):
 
 @pytest.mark.parametrize("strategy", STRATEGIES, ids=repr)
 def test_interrupting_a_serial_search_anywhere_changes_nothing(strategy):
-    whole = list(run(strategy.search(darts(), seed=9), score, 45))
+    original, whole, trials = strategy.search(darts(), seed=9), [], []
+    while len(whole) < 45 and (asked := ask(original, 1)):
+        trials.append(judged(original, len(whole), asked[0], score(asked[0].architecture)))
+        whole += asked
+        original.tell(trials[-1])
     for stop in (0, 1, 5, 6, 7, 20, 44):
         search = strategy.search(darts(), seed=9)
-        trials = [finished(number, proposal, score(proposal.architecture)) for number, proposal in enumerate(whole)]
         search.replay(whole[:stop], trials[:stop])
         rest = list(run(search, score, len(whole) - stop))
         assert whole[:stop] + rest == whole

@@ -6,8 +6,8 @@ import pytest
 from retiarii.errors import ConfigError, ConstraintError, MetricError, RetiariiError, SearchError, SearchExhausted
 from retiarii.space import Categorical, Integer, SearchSpace
 from retiarii.strategy import Random, RegularizedEvolution, Search
+from retiarii.testing.searches import finished, running
 from retiarii.testing.spaces import darts, flat, tiny
-from retiarii.testing.strategies import finished, running
 from retiarii.trial import Direction, FailureKind, Proposal, TrialState
 
 

@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import combinations
 
 import pytest
@@ -11,7 +12,7 @@ from retiarii.strategy import Random, Search, Strategy
 from retiarii.testing.spaces import SPACES, darts, nas_bench_201, tiny
 from retiarii.testing.strategies import ExhaustionConformance, LearningConformance, StrategyConformance
 from retiarii.testing.tables import Table, nas_bench_201_table
-from retiarii.trial import Direction, Proposal
+from retiarii.trial import Direction, Fidelity, Proposal
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,66 @@ class BreaksConstraints(Search):
         return Proposal(self.space.at(number % int(self.space.size)))
 
 
+class ContinuesWhatIsGone(Search):
+    """Continues the oldest trial that it was told, without saying so before."""
+
+    @property
+    def continuable(self):
+        return [] if self.num_told > 10 else [0] if self.num_told else []
+
+    def _propose(self, number):
+        architecture = self.space.sample(random.Random(number))
+        return Proposal(architecture, parent=0 if self.num_told > 11 else None)
+
+
+class ContinuesWhatRuns(ContinuesWhatIsGone):
+    continuable = (0,)
+
+
+class GivesLess(Search):
+    continuable = property(lambda self: [0] if self.num_told else [])
+
+    def _propose(self, number):
+        architecture = self.space.sample(random.Random(number))
+        return Proposal(architecture, Fidelity(epochs=100 - number), 0 if self.num_told else None)
+
+
+class NeverForgets(GivesLess):
+    def _propose(self, number):
+        return Proposal(self.space.sample(random.Random(number)), parent=0 if self.num_told else None)
+
+
+class GivesWhatItDoesNotSay(Search):
+    def _propose(self, number):
+        return Proposal(self.space.sample(random.Random(number)), Fidelity(epochs=1))
+
+
+class IgnoresConstraints(Search):
+    def fitness(self, trial):
+        return super().fitness(trial.evolve(violation=0.0))
+
+    def _propose(self, number):
+        return Proposal(self.space.sample(random.Random(number)))
+
+
+class LooksForOneMetric(Search):
+    def _propose(self, number):
+        assert self.best is None or self.best.metrics["default"] >= 0
+        return Proposal(self.space.sample(random.Random(number)))
+
+
+class CountsWhatItJudges(Search):
+    prunes = True
+    judged = 0
+
+    def should_prune(self, trial):
+        self.judged += 1
+        return "enough" if self.judged > 30 else None
+
+    def _propose(self, number):
+        return Proposal(self.space.sample(random.Random(number)))
+
+
 class IgnoresDirection(Search):
     def _propose(self, number):
         best = 0.0 if self.best is None else self.best.metric
@@ -93,6 +154,15 @@ BROKEN = [
     (Waits, suite.test_never_waits_when_everything_was_told, "tiny"),
     (BreaksConstraints, suite.test_every_proposal_fits_the_space, "constrained"),
     (IgnoresDirection, suite.test_minimising_mirrors_maximising, "darts"),
+    (GivesWhatItDoesNotSay, suite.test_every_proposal_fits_the_space, "darts"),
+]
+BROKEN_ANYWHERE = [
+    (ContinuesWhatIsGone, partial(suite.test_parents_are_trials_whose_checkpoints_are_kept, at_once=1)),
+    (ContinuesWhatRuns, partial(suite.test_parents_are_trials_whose_checkpoints_are_kept, at_once=5)),
+    (GivesLess, partial(suite.test_parents_are_trials_whose_checkpoints_are_kept, at_once=1)),
+    (NeverForgets, suite.test_forgotten_checkpoints_are_not_continued),
+    (IgnoresConstraints, suite.test_trials_that_break_constraints_are_behind_all_others),
+    (CountsWhatItJudges, suite.test_trials_are_judged_alike_after_a_replay),
 ]
 
 
@@ -101,6 +171,18 @@ def test_broken_strategies_are_found(running, check, space):
     with pytest.raises(AssertionError):
         check(Broken(running), SPACES[space]())
     check(Random(), SPACES[space]())
+
+
+@pytest.mark.parametrize(("running", "check"), BROKEN_ANYWHERE, ids=lambda value: getattr(value, "__name__", None))
+def test_strategies_that_break_the_contract_of_trials_are_found(running, check):
+    with pytest.raises(AssertionError):
+        check(Broken(running))
+    check(Random())
+
+
+def test_a_strategy_that_wants_the_default_metric_is_found():
+    with pytest.raises(KeyError, match="default"):
+        suite.test_several_objectives(Broken(LooksForOneMetric))
 
 
 def test_broken_replay_is_found():

@@ -12,7 +12,7 @@ from retiarii.strategy._options import check_amounts, check_filter, check_flag, 
 from retiarii.strategy._search import Search
 from retiarii.strategy._strategy import Strategy
 from retiarii.strategy._unseen import Unseen
-from retiarii.trial import Direction, Fidelity, Objectives, ObjectivesLike, Proposal, Trial
+from retiarii.trial import Direction, Fidelity, Objectives, ObjectivesLike, Proposal, Trial, TrialState
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class ASHA(Strategy):
     """Asynchronous successive halving (ASHA): many architectures get little training, the best of them more.
 
     Every architecture starts with ``min_fidelity``. Whenever a trial is among the best ``1 / reduction_factor`` of
-    those that finished with the same fidelity, it is promoted: a new trial continues it from its checkpoint up to
+    those that ended with the same fidelity, it is promoted: a new trial continues it from its checkpoint up to
     ``reduction_factor`` times the fidelity. No trial waits for another one.
 
     The evaluator has to heed the fidelity, as those of `retiarii.evaluator.pytorch.lightning` do with ``"epochs"``.
@@ -28,7 +28,8 @@ class ASHA(Strategy):
     Args:
         fidelity: The name of what is given: ``"epochs"``, or what else the evaluator knows.
         min_fidelity: What every architecture is given at first.
-        max_fidelity: What none is given more of.
+        max_fidelity: None is given more: the highest fidelity is the last of ``min_fidelity``, ``min_fidelity *
+            reduction_factor``, ... that is not above it, see `levels`.
         reduction_factor: One in so many is promoted, to so many times the fidelity (the paper's eta).
         optimize_mode: ``"maximize"`` or ``"minimize"``; None to leave the direction to the experiment.
         model_filter: A constraint: only architectures for which it returns True are proposed.
@@ -39,9 +40,10 @@ class ASHA(Strategy):
 
     Reference:
         Li et al., "A System for Massively Parallel Hyperparameter Tuning", MLSys 2020, arXiv:1810.05934, Algorithm 2
-        with early-stopping rate 0. Deviations: (1) trials that failed or were pruned are not counted in their rung.
-        (2) A trial whose checkpoint was removed to make room is not promoted (see ``checkpoint_limit``), but still
-        counts as promoted in its rung.
+        with early-stopping rate 0. Deviations: (1) trials that failed are not counted in their rung; those that were
+        pruned are, as worse than all others. (2) A trial whose checkpoint was removed to make room (see
+        ``checkpoint_limit``) is not promoted, but keeps its place among the best of its rung. (3) ``dedup`` is not in
+        the paper.
     """
 
     fidelity: str = "epochs"
@@ -91,33 +93,33 @@ class ASHASearch(Search):
         super().__init__(space, seed=seed, objectives=objectives)
         if options.model_filter is not None:
             self.space = self.space.constrained(options.model_filter)
-        self._name, self._levels = options.fidelity, options.levels
-        self._rungs = [Rung(options.reduction_factor) for _ in self._levels]
-        self._architectures: dict[int, Architecture] = {}  # of trials that may be promoted
+        self._given = [Fidelity({options.fidelity: level}) for level in options.levels]
+        self._level_of = {given: level for level, given in enumerate(self._given)}
+        self._rungs = [Rung(options.reduction_factor) for _ in self._given[:-1]]  # from the last, none is promoted
+        self._waiting: dict[int, tuple[Rung, Architecture]] = {}  # the trials that may be promoted
         self._unseen = Unseen(self.space, self.seed) if options.dedup else None
 
     @property
     def continuable(self) -> Collection[int]:
-        """All trials below the top that were not promoted yet."""
-        return self._architectures.keys()
+        """All trials below the highest level that have a result and were not promoted."""
+        return self._waiting.keys()
 
     def forget_checkpoint(self, number: int) -> None:
         """Promote the trial no more."""
-        for rung in self._rungs:
-            if number in rung:
-                rung.forget(number)
-        self._architectures.pop(number, None)
+        rung, _ = self._waiting.pop(number)
+        rung.take(number)
 
     def _propose(self, number: int) -> Proposal | None:
-        for level in reversed(range(len(self._levels) - 1)):
+        for level in reversed(range(len(self._rungs))):
             parent = self._rungs[level].promotable()
             if parent is not None:
-                return Proposal(self._architectures[parent], self._given(level + 1), parent)
+                _, architecture = self._waiting[parent]
+                return Proposal(architecture, self._given[level + 1], parent)
         try:
-            return Proposal(self._new(number), self._given(0))
+            return Proposal(self._new(number), self._given[0])
         except SearchExhausted:
             if self.pending:
-                return None  # one of them may yet be promoted
+                return None  # their results may promote something
             raise
 
     def _new(self, number: int) -> Architecture:
@@ -126,24 +128,20 @@ class ASHASearch(Search):
             return self.space.sample(rng)
         return self._unseen.find(lambda: self.space.sample(rng))
 
-    def _given(self, level: int) -> Fidelity:
-        return Fidelity({self._name: self._levels[level]})
-
     def _on_ask(self, proposal: Proposal) -> None:
         if proposal.parent is not None:
-            self._rungs[self._level_of(proposal) - 1].promote(proposal.parent)
-            self._architectures.pop(proposal.parent, None)
+            self._rungs[self._level_of[proposal.fidelity] - 1].take(proposal.parent)
+            self._waiting.pop(proposal.parent, None)
         elif self._unseen is not None:
             self._unseen.add(proposal.architecture)
 
     def _on_tell(self, trial: Trial) -> None:
-        fitness = self.fitness(trial)
-        if fitness is None:
+        level = self._level_of[trial.fidelity]
+        if level == len(self._rungs):
             return
-        level = self._level_of(trial)
-        self._rungs[level].add(trial.number, fitness)
-        if level < len(self._levels) - 1 and self._rungs[level].may_promote(trial.number):
-            self._architectures[trial.number] = trial.architecture
-
-    def _level_of(self, given: Proposal | Trial) -> int:
-        return self._levels.index(given.fidelity[self._name])
+        rung, fitness = self._rungs[level], self.fitness(trial)
+        if fitness is not None:
+            if rung.add(trial.number, fitness):
+                self._waiting[trial.number] = rung, trial.architecture
+        elif trial.state is TrialState.PRUNED:
+            rung.add_loser()

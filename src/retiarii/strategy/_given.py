@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from retiarii.errors import ConfigError, SearchExhausted
-from retiarii.space import SearchSpace
+from retiarii._counted import counted
+from retiarii.errors import ConfigError, ConstraintError, SearchExhausted
+from retiarii.space import Architecture, SearchSpace
 from retiarii.strategy._search import Search
 from retiarii.strategy._strategy import Strategy
 from retiarii.trial import Direction, ObjectivesLike, Proposal
@@ -37,6 +38,7 @@ class Given(Strategy):
             raise ConfigError(
                 f"Given({given!r}): expected a list of architectures, each a mapping from labels to values."
             )
+        object.__setattr__(self, "architectures", tuple(given))
 
     def search(
         self, space: SearchSpace, *, seed: int = 0, objectives: ObjectivesLike = Direction.MAXIMIZE
@@ -45,6 +47,7 @@ class Given(Strategy):
 
         Raises:
             ArchitectureError: An architecture does not fit the space.
+            ConstraintError: An architecture breaks a constraint of the space.
         """
         return GivenSearch(self, space, seed=seed, objectives=objectives)
 
@@ -56,9 +59,16 @@ class GivenSearch(Search):
         self, options: Given, space: SearchSpace, *, seed: int = 0, objectives: ObjectivesLike = Direction.MAXIMIZE
     ) -> None:
         super().__init__(space, seed=seed, objectives=objectives)
-        self._proposals = [Proposal(space.architecture(given)) for given in options.architectures]
+        self._proposals = [Proposal(_fitting(space, given)) for given in options.architectures]
 
     def _propose(self, number: int) -> Proposal:
         if number >= len(self._proposals):
-            raise SearchExhausted(f"All {len(self._proposals)} given architectures were proposed.")
+            raise SearchExhausted(f"All {counted(len(self._proposals), 'given architecture')} were proposed.")
         return self._proposals[number]
+
+
+def _fitting(space: SearchSpace, given: Mapping[str, Any]) -> Architecture:
+    architecture = space.architecture(given)
+    if not space.satisfies(architecture):
+        raise ConstraintError(f"Given: {architecture!r} breaks a constraint of the search space.")
+    return architecture

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-import math
+import bisect
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from itertools import pairwise
+from operator import itemgetter
+from typing import TypeAlias
 
+from retiarii._counted import counted
 from retiarii.errors import SearchExhausted
 from retiarii.space import Architecture, SearchSpace, rng_for
-from retiarii.strategy._ladder import Rung, levels
+from retiarii.strategy._ladder import Key, key_of, levels
 from retiarii.strategy._options import check_amounts, check_filter, check_name, check_one_of, check_whole
-from retiarii.strategy._search import Search
+from retiarii.strategy._search import Fitness, Search
 from retiarii.strategy._strategy import Strategy
 from retiarii.trial import Direction, Fidelity, Objectives, ObjectivesLike, Proposal, Trial
+
+BracketPlan: TypeAlias = "tuple[tuple[int, float], ...]"
+"""For each rung of a bracket, how many trials it has, and how much each is given."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +36,8 @@ class Hyperband(Strategy):
     Args:
         fidelity: The name of what is given: ``"epochs"``, or what else the evaluator knows.
         min_fidelity: What every architecture of the first bracket is given at first.
-        max_fidelity: What none is given more of.
+        max_fidelity: None is given more: the highest fidelity is the last of ``min_fidelity``, ``min_fidelity *
+            reduction_factor``, ... that is not above it.
         reduction_factor: One in so many is promoted, to so many times the fidelity (the paper's eta).
         cycles: How often all brackets are run; None until the experiment's budget ends.
         optimize_mode: ``"maximize"`` or ``"minimize"``; None to leave the direction to the experiment.
@@ -40,10 +48,12 @@ class Hyperband(Strategy):
 
     Reference:
         Li et al., "Hyperband: A Novel Bandit-Based Approach to Hyperparameter Optimization", JMLR 18, 2018,
-        arXiv:1603.06560, Algorithm 1. Deviations: (1) the lowest fidelity is ``min_fidelity``, which stands for the
-        paper's unit, so ``R`` is ``max_fidelity / min_fidelity`` rounded down to a power of the factor. (2) While a
-        rung waits for its last trials, the next bracket starts, so that no worker idles. (3) Where trials fail, fewer
-        than ``1 / reduction_factor`` may be promoted.
+        arXiv:1603.06560, Algorithm 1 (its table 1 has fewer trials in some brackets than line 3 of the algorithm).
+        Deviations: (1) fidelities are ``min_fidelity`` times powers of the factor, where the paper divides the largest
+        by them: the paper's unit is ``min_fidelity``, and its ``R`` the last power up to ``max_fidelity``. (2) While a
+        rung waits for its last trials, the next bracket starts, so that no worker idles. (3) Only trials with a result
+        are promoted: where many fail or are pruned, they are fewer than planned. (4) A trial whose checkpoint was
+        removed to make room (see ``checkpoint_limit``) is not promoted, but keeps its place among the best.
     """
 
     fidelity: str = "epochs"
@@ -74,15 +84,12 @@ class Hyperband(Strategy):
         return (self.fidelity,)
 
     @property
-    def brackets(self) -> tuple[tuple[tuple[int, float], ...], ...]:
+    def brackets(self) -> tuple[BracketPlan, ...]:
         """For each bracket of a cycle, how many trials each of its rungs has, and the fidelity of each trial."""
         given, factor = levels(self.min_fidelity, self.max_fidelity, self.reduction_factor), self.reduction_factor
         s_max = len(given) - 1
         return tuple(
-            tuple(
-                (math.ceil((s_max + 1) / (s + 1) * factor**s) // factor**rung, given[s_max - s + rung])
-                for rung in range(s + 1)
-            )
+            tuple((_first(s_max, s, factor) // factor**rung, given[s_max - s + rung]) for rung in range(s + 1))
             for s in range(s_max, -1, -1)
         )
 
@@ -93,71 +100,84 @@ class Hyperband(Strategy):
         return HyperbandSearch(self, space, seed=seed, objectives=Objectives.of(objectives).directed(self.direction))
 
 
+class _Rung:
+    """The trials of one bracket that get the same fidelity.
+
+    Args:
+        size: How many there are at most.
+        given: What each gets.
+        quota: How many of them go on to the next rung: the best.
+    """
+
+    def __init__(self, size: int, given: Fidelity, quota: int) -> None:
+        self.size, self.given, self._quota = size, given, quota
+        self.num_started = self.num_ended = 0
+        self._best: list[tuple[Key, Architecture]] = []  # sorted, as many as go on
+        self._taken: set[int] = set()
+
+    @property
+    def waiting(self) -> list[tuple[int, Architecture]]:
+        """The best trials so far that were not taken, best first."""
+        return [(key[2], architecture) for key, architecture in self._best if key[2] not in self._taken]
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether all trials that have started have ended."""
+        return self.num_started == self.num_ended
+
+    def end(self, trial: Trial, fitness: Fitness | None) -> None:
+        """Note a trial that has ended; it may have been taken before."""
+        self.num_ended += 1
+        if fitness is not None:
+            bisect.insort(self._best, (key_of(trial.number, fitness), trial.architecture), key=itemgetter(0))
+            del self._best[self._quota :]
+
+    def take(self, number: int) -> None:
+        """Note that a trial goes on, or that it no longer can; it keeps its place among the best."""
+        self._taken.add(number)
+
+
 class _Bracket:
     """One round of successive halving.
 
-    Args:
-        plan: How many trials each rung has, and the fidelity of each.
-        factor: One in so many is promoted.
+    Attributes:
+        rungs: The first one first.
+        numbers: Its trials.
     """
 
-    def __init__(self, plan: tuple[tuple[int, float], ...], factor: int) -> None:
-        self.plan = plan
-        self.rungs = [Rung(factor) for _ in plan]
-        self.num_started = [0] * len(plan)
-        self._num_ended = [0] * len(plan)
-        self._num_promoted = [0] * len(plan)
+    def __init__(self, plan: BracketPlan, fidelity: str) -> None:
+        quotas = [*(size for size, _ in plan[1:]), 0]
+        self.rungs = [
+            _Rung(size, Fidelity({fidelity: amount}), quota) for (size, amount), quota in zip(plan, quotas, strict=True)
+        ]
+        self.numbers: list[int] = []
 
     @property
     def is_full(self) -> bool:
         """Whether all trials of the first rung have started."""
-        return self.num_started[0] >= self.plan[0][0]
-
-    def start(self, rung: int, parent: int | None) -> None:
-        """Note that a trial of a rung has started."""
-        self.num_started[rung] += 1
-        if parent is not None:
-            self.rungs[rung - 1].promote(parent)
-            self._num_promoted[rung - 1] += 1
-
-    def end(self, rung: int) -> None:
-        """Note that a trial of a rung has ended, whatever its result."""
-        self._num_ended[rung] += 1
-
-    def promotable(self) -> tuple[int, int] | None:
-        """Return a trial to promote and the rung to which it is promoted, the highest rung first."""
-        for rung in reversed(range(len(self.plan) - 1)):
-            has_ended = self._is_complete(rung)
-            if has_ended and self._num_promoted[rung] < self.plan[rung + 1][0]:
-                best = self.rungs[rung].best()
-                if best is not None:
-                    return best, rung + 1
-        return None
-
-    def _is_complete(self, rung: int) -> bool:
-        """Return whether no more trials of a rung can start or end."""
-        if rung == 0:
-            return self.is_full and self._num_ended[0] == self.num_started[0]
-        is_fed = self._is_complete(rung - 1) and (
-            self._num_promoted[rung - 1] == self.plan[rung][0] or self.rungs[rung - 1].best() is None
-        )
-        return is_fed and self._num_ended[rung] == self.num_started[rung]
+        return self.rungs[0].num_started == self.rungs[0].size
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more will happen."""
-        is_idle = self.is_full and sum(self.num_started) == sum(self._num_ended)
-        return is_idle and self.promotable() is None
+        """Whether nothing more starts or ends."""
+        return self.is_full and all(rung.is_idle and not rung.waiting for rung in self.rungs)
 
-    @property
-    def continuable(self) -> set[int]:
-        """The trials that may still be promoted."""
-        return {
-            number
-            for rung, (members, (size, _)) in enumerate(zip(self.rungs, self.plan[1:], strict=False))
-            if self._num_promoted[rung] < size
-            for number in members.waiting
-        }
+    def start(self, rung: int, number: int) -> None:
+        """Note a trial that has started."""
+        self.rungs[rung].num_started += 1
+        self.numbers.append(number)
+
+    def promotable(self) -> Proposal | None:
+        """Return the proposal that continues a trial of the lowest rung that is not done; None where it must wait."""
+        if not self.is_full:
+            return None
+        for rung, above in pairwise(self.rungs):
+            if not rung.is_idle:
+                return None
+            if rung.waiting:
+                parent, architecture = rung.waiting[0]
+                return Proposal(architecture, above.given, parent)
+        return None
 
 
 class HyperbandSearch(Search):
@@ -172,66 +192,72 @@ class HyperbandSearch(Search):
         self._options, self._plans = options, options.brackets
         self._brackets: list[_Bracket] = []  # those that are not over, the oldest first
         self._num_brackets = 0  # that have started
-        self._places: dict[int, tuple[_Bracket, int]] = {}  # the bracket and rung of each trial
-        self._architectures: dict[int, Architecture] = {}  # of finished trials that may be promoted
+        self._rung_of: dict[int, tuple[_Bracket, int]] = {}  # of each trial of these brackets
 
     @property
     def continuable(self) -> Collection[int]:
-        """All finished trials that may still be promoted."""
-        return {number for bracket in self._brackets for number in bracket.continuable}
+        """Of each rung the best trials so far, as many as go on, without those that have."""
+        return {number for bracket in self._brackets for rung in bracket.rungs for number, _ in rung.waiting}
 
     def forget_checkpoint(self, number: int) -> None:
         """Promote the trial no more."""
-        bracket, rung = self._places[number]
-        bracket.rungs[rung].forget(number)
+        bracket, rung = self._rung_of[number]
+        bracket.rungs[rung].take(number)
+        self._drop_if_over(bracket)
 
     def _propose(self, number: int) -> Proposal | None:
         for bracket in self._brackets:
-            found = bracket.promotable()
-            if found is not None:
-                parent, rung = found
-                return Proposal(self._architectures[parent], self._given(bracket.plan[rung][1]), parent)
-        plan = self._next_plan()
-        if plan is None:
-            if self.pending:
-                return None  # one of them may yet be promoted
-            raise SearchExhausted(f"All brackets of {self._options.cycles} cycles are done.")
-        return Proposal(self.space.sample(rng_for(self.seed, number)), self._given(plan[0][1]))
+            proposal = bracket.promotable()
+            if proposal is not None:
+                return proposal
+        filling = self._filling() or self._next_bracket()
+        if filling is not None:
+            return Proposal(self.space.sample(rng_for(self.seed, number)), filling.rungs[0].given)
+        if self.pending:
+            return None  # their results may promote something
+        raise SearchExhausted(f"All {counted(self._num_brackets, 'bracket')} are done.")
 
-    def _next_plan(self) -> tuple[tuple[int, float], ...] | None:
-        """Return the plan of the bracket that the next new architecture belongs to; None after the last cycle."""
-        if self._brackets and not self._brackets[-1].is_full:
-            return self._brackets[-1].plan
+    def _filling(self) -> _Bracket | None:
+        """Return the bracket that the next new architecture belongs to, if it has started."""
+        return self._brackets[-1] if self._brackets and not self._brackets[-1].is_full else None
+
+    def _next_bracket(self) -> _Bracket | None:
+        """Return a new bracket; None after the last cycle."""
         cycle, place = divmod(self._num_brackets, len(self._plans))
         is_over = self._options.cycles is not None and cycle >= self._options.cycles
-        return None if is_over else self._plans[place]
-
-    def _given(self, amount: float) -> Fidelity:
-        return Fidelity({self._options.fidelity: amount})
+        return None if is_over else _Bracket(self._plans[place], self._options.fidelity)
 
     def _on_ask(self, proposal: Proposal) -> None:
+        if proposal.parent is None:
+            bracket, rung = self._filling() or self._start_bracket(), 0
+        else:
+            bracket, below = self._rung_of[proposal.parent]
+            bracket.rungs[below].take(proposal.parent)
+            rung = below + 1
         number = self.num_asked - 1
-        if proposal.parent is not None:
-            bracket, rung = self._places[proposal.parent]
-            bracket.start(rung + 1, proposal.parent)
-            self._places[number] = bracket, rung + 1
-            return
-        if not self._brackets or self._brackets[-1].is_full:
-            plan = self._plans[self._num_brackets % len(self._plans)]
-            self._brackets.append(_Bracket(plan, self._options.reduction_factor))
-            self._num_brackets += 1
-        self._brackets[-1].start(0, None)
-        self._places[number] = self._brackets[-1], 0
+        bracket.start(rung, number)
+        self._rung_of[number] = bracket, rung
 
     def _on_tell(self, trial: Trial) -> None:
-        bracket, rung = self._places[trial.number]
-        fitness = self.fitness(trial)
-        if fitness is not None:
-            bracket.rungs[rung].add(trial.number, fitness)
-            self._architectures[trial.number] = trial.architecture
-        bracket.end(rung)
+        bracket, rung = self._rung_of[trial.number]
+        bracket.rungs[rung].end(trial, self.fitness(trial))
+        self._drop_if_over(bracket)
+
+    def _start_bracket(self) -> _Bracket:
+        bracket = self._next_bracket()
+        assert bracket is not None  # after the last cycle, nothing new is proposed
+        self._brackets.append(bracket)
+        self._num_brackets += 1
+        return bracket
+
+    def _drop_if_over(self, bracket: _Bracket) -> None:
         if bracket.is_over:
             self._brackets.remove(bracket)
-            for number in [number for number, (its, _) in self._places.items() if its is bracket]:
-                del self._places[number]
-                self._architectures.pop(number, None)
+            for number in bracket.numbers:
+                del self._rung_of[number]
+
+
+def _first(s_max: int, s: int, factor: int) -> int:
+    """Return how many architectures bracket ``s`` begins with: ``ceil((s_max + 1) / (s + 1) * factor**s)``, exactly."""
+    power: int = factor**s
+    return -(-(s_max + 1) * power // (s + 1))

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import bisect
 import heapq
+from typing import TypeAlias
 
 from retiarii.strategy._search import Fitness
+
+Key: TypeAlias = "tuple[float, float, int]"
+"""What the trials of a rung are sorted by, best first: those that are equal in the order of their numbers."""
 
 
 def levels(low: float, high: float, factor: int) -> tuple[float, ...]:
@@ -16,67 +20,54 @@ def levels(low: float, high: float, factor: int) -> tuple[float, ...]:
     return tuple(found)
 
 
+def key_of(number: int, fitness: Fitness) -> Key:
+    """Return the sort key of a trial."""
+    return -fitness[0], -fitness[1], number
+
+
 class Rung:
-    """The trials that have finished at one level of fidelity, and which of them were promoted to the next.
+    """The trials that have ended at one level of fidelity, any number of them, and which may go on to the next.
 
     Args:
-        factor: One in so many is promoted.
+        factor: One in so many goes on.
     """
 
     def __init__(self, factor: int) -> None:
         self._factor = factor
-        self._fitness: dict[int, Fitness] = {}
-        self._waiting: list[tuple[float, float, int]] = []  # a heap of those that were not promoted, best first
-        self._promoted: list[tuple[float, float, int]] = []  # sorted, best first
-        self._gone: set[int] = set()  # promoted, or not to be promoted any more
+        self._count = 0
+        self._waiting: dict[int, Key] = {}
+        self._heap: list[Key] = []  # of those that wait, best first, and of some that do so no more
+        self._taken: set[int] = set()
+        self._taken_keys: list[Key] = []  # of those that have ended, sorted
 
-    def __len__(self) -> int:
-        return len(self._fitness)
+    def add(self, number: int, fitness: Fitness) -> bool:
+        """Note a trial that has ended; return whether it waits to be taken, and was not before."""
+        self._count += 1
+        key = key_of(number, fitness)
+        if number in self._taken:
+            bisect.insort(self._taken_keys, key)
+            return False
+        self._waiting[number] = key
+        heapq.heappush(self._heap, key)
+        return True
 
-    def __contains__(self, number: int) -> bool:
-        return number in self._fitness
+    def add_loser(self) -> None:
+        """Note a trial that was ended early: it counts among the others, and never goes on."""
+        self._count += 1
 
-    @property
-    def waiting(self) -> set[int]:
-        """The trials that may still be promoted."""
-        return {number for number in self._fitness if number not in self._gone}
-
-    def may_promote(self, number: int) -> bool:
-        """Return whether a trial that has finished here may still be promoted."""
-        return number in self._fitness and number not in self._gone
-
-    def add(self, number: int, fitness: Fitness) -> None:
-        """Note a trial that has finished here; in a replay it may have been promoted already."""
-        self._fitness[number] = fitness
-        if number in self._gone:
-            bisect.insort(self._promoted, _key(number, fitness))
-        else:
-            heapq.heappush(self._waiting, _key(number, fitness))
-
-    def promote(self, number: int) -> None:
-        """Note that a trial of this rung was promoted."""
-        if number in self._fitness and number not in self._gone:
-            bisect.insort(self._promoted, _key(number, self._fitness[number]))
-        self._gone.add(number)
-
-    def forget(self, number: int) -> None:
-        """Note that a trial cannot be promoted any more; it still counts among those it is compared with."""
-        self.promote(number)
+    def take(self, number: int) -> None:
+        """Note that a trial goes on, or that it no longer can; it counts among the others as before."""
+        self._taken.add(number)
+        key = self._waiting.pop(number, None)
+        if key is not None:
+            bisect.insort(self._taken_keys, key)
 
     def promotable(self) -> int | None:
-        """Return the best trial that is among the best ``1 / factor`` of this rung and was not promoted."""
-        best = self.best()
-        if best is None:
+        """Return the best trial among the best ``1 / factor`` of all that have ended here that was not taken."""
+        while self._heap and self._heap[0][2] not in self._waiting:
+            heapq.heappop(self._heap)
+        if not self._heap:
             return None
-        rank = bisect.bisect(self._promoted, _key(best, self._fitness[best]))  # all that are better were promoted
-        return best if rank < len(self) // self._factor else None
-
-    def best(self) -> int | None:
-        """Return the best trial that was not promoted."""
-        while self._waiting and self._waiting[0][2] in self._gone:
-            heapq.heappop(self._waiting)
-        return self._waiting[0][2] if self._waiting else None
-
-
-def _key(number: int, fitness: Fitness) -> tuple[float, float, int]:
-    return -fitness[0], -fitness[1], number
+        best = self._heap[0]
+        num_better = bisect.bisect(self._taken_keys, best)  # all that are better were taken
+        return best[2] if num_better < self._count // self._factor else None

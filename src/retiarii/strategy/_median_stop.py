@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
+import bisect
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
-from statistics import median
 
+from retiarii._counted import counted
 from retiarii.errors import ConfigError
 from retiarii.space import SearchSpace
 from retiarii.strategy._options import check_whole
 from retiarii.strategy._search import Search
 from retiarii.strategy._strategy import Strategy
 from retiarii.strategy._wrapper import SearchWrapper
-from retiarii.trial import Direction, ObjectivesLike, Trial
+from retiarii.trial import Direction, Fidelity, ObjectivesLike, Trial
 
 
 @dataclass(frozen=True)
 class MedianStop(Strategy):
     """Let another strategy propose, and end those trials early that do worse than the median of earlier ones.
 
-    A trial is judged each time it reports an intermediate result: it is pruned if the best that it has reported so far
-    is worse than the median, over the completed trials, of the mean of what they had reported by then. A trial that
-    reports nothing is never pruned.
+    A trial is judged each time it reports the first objective on its way: it is pruned if the best that it has reported
+    so far is worse than the median, over the completed trials, of the mean of what they had reported by then. NaN is
+    worse than all numbers. A trial is compared with those of the same fidelity, and if it continues another trial, with
+    those that did so, too. A trial that never reports the objective is never pruned.
 
     ::
 
@@ -31,15 +33,15 @@ class MedianStop(Strategy):
 
     Args:
         strategy: Proposes the trials.
-        warmup_steps: How many reports of a trial are never judged.
-        min_trials: How many trials must have completed (and reported as often) before any is judged.
+        warmup_steps: How many of the first reports of a trial are not judged.
+        min_trials: With fewer completed trials to compare with (that reported as often), none is judged.
 
     Raises:
         ConfigError: An option is not what it should be.
 
     Reference:
-        Golovin et al., "Google Vizier: A Service for Black-Box Optimization", KDD 2017, section 3.2.2. Deviation:
-        ``min_trials`` and ``warmup_steps`` are not in the paper.
+        Golovin et al., "Google Vizier: A Service for Black-Box Optimization", KDD 2017, section 3.2.2. Deviations:
+        ``min_trials`` and ``warmup_steps`` are not in the paper, nor are fidelities.
     """
 
     strategy: Strategy
@@ -78,34 +80,55 @@ class MedianStopSearch(SearchWrapper):
         super().__init__(inner)
         self._options = options
         self.prunes = True
-        self._means: list[list[float]] = []  # of each step, over the completed trials: the mean up to that step
+        # For trials of the same kind and for each step, over the completed ones: the mean up to that step, sorted.
+        self._means: dict[tuple[Fidelity, bool], list[list[float]]] = {}
 
     def should_prune(self, trial: Trial) -> str | None:
         """Return why a trial is ended, if the inner search or the median says so."""
         reason = super().should_prune(trial)
-        step = len(trial.intermediates)
-        if reason is not None or step <= self._options.warmup_steps or step > len(self._means):
-            return reason
-        means = self._means[step - 1]
-        if len(means) < self._options.min_trials:
+        return self._judge(trial) if reason is None else reason
+
+    def _judge(self, trial: Trial) -> str | None:
+        metric = self.objectives.primary.metric
+        if metric not in trial.intermediates[-1]:
             return None
-        best = min(self._losses(trial), default=math.inf)
-        middle = median(means)
+        losses = self._losses(trial)
+        step = len(losses)
+        steps = self._means.get(_kind(trial), [])
+        means = steps[step - 1] if step <= len(steps) else []
+        if step <= self._options.warmup_steps or len(means) < self._options.min_trials:
+            return None
+        best, middle = min(losses), _median(means)
         if best <= middle:
             return None
         value, limit = (self.direction.loss(loss) for loss in (best, middle))  # turned back
-        return f"after {step} reports its best {trial.objective} is {value:.6g}, and the median is {limit:.6g}"
+        return (
+            f"its best {metric} in {counted(step, 'report')} is {value:.6g}, and the median of "
+            f"{counted(len(means), 'trial')} is {limit:.6g}"
+        )
 
     def _on_tell(self, trial: Trial) -> None:
         super()._on_tell(trial)
         if not trial.is_completed:
             return
-        for step, total in enumerate(accumulate(self._losses(trial))):
-            if step == len(self._means):
-                self._means.append([])
-            self._means[step].append(total / (step + 1))
+        steps = self._means.setdefault(_kind(trial), [])
+        for index, total in enumerate(accumulate(self._losses(trial))):
+            if index == len(steps):
+                steps.append([])
+            bisect.insort(steps[index], total / (index + 1))
 
     def _losses(self, trial: Trial) -> list[float]:
-        """Return what a trial reported of the first objective, smaller being better; NaN counts as infinitely bad."""
-        values = (report.get(self.objectives.primary.metric, math.nan) for report in trial.intermediates)
-        return [math.inf if math.isnan(value) else self.direction.loss(value) for value in values]
+        """Return what a trial reported of the first objective, smaller being better; infinite where it is no number."""
+        metric = self.objectives.primary.metric
+        values = (report[metric] for report in trial.intermediates if metric in report)
+        return [self.direction.loss(value) if math.isfinite(value) else math.inf for value in values]
+
+
+def _kind(trial: Trial) -> tuple[Fidelity, bool]:
+    """Return what trials must have in common for their reports to be comparable, step by step."""
+    return trial.fidelity, trial.parent is not None
+
+
+def _median(ascending: Sequence[float]) -> float:
+    half = len(ascending) // 2
+    return ascending[half] if len(ascending) % 2 else (ascending[half - 1] + ascending[half]) / 2

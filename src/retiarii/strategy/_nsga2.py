@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from retiarii.errors import SpaceError
 from retiarii.space import Architecture, SearchSpace, rng_for
-from retiarii.strategy._options import check_filter, check_flag, check_probability, check_whole
+from retiarii.strategy._options import check_filter, check_flag, check_probability, check_share, check_whole
 from retiarii.strategy._search import Search
 from retiarii.strategy._strategy import Strategy
 from retiarii.strategy._unseen import Unseen
@@ -34,7 +34,7 @@ class NSGA2(Strategy):
 
     Args:
         population_size: How many members the population has.
-        crossover_prob: The probability that a child has two parents; else it has one.
+        crossover_prob: The probability, 0 to 1, that a child has two parents; else it has one.
         mutation_prob: The probability with which each active choice of a child changes. None changes exactly one.
         model_filter: A constraint: only architectures for which it returns True are proposed.
         dedup: Never propose the same architecture twice.
@@ -58,7 +58,7 @@ class NSGA2(Strategy):
 
     def __post_init__(self) -> None:
         check_whole(self, "population_size", 2)
-        check_probability(self, "crossover_prob")
+        check_share(self, "crossover_prob")
         check_probability(self, "mutation_prob")
         check_filter(self, "model_filter")
         check_flag(self, "dedup")
@@ -140,7 +140,7 @@ class NSGA2Search(Search):
             self._order = None
 
 
-def crowded_order(losses: Sequence[Sequence[float]], violations: Sequence[float]) -> list[tuple[int, float]]:
+def crowded_order(losses: Sequence[tuple[float, ...]], violations: Sequence[float]) -> list[tuple[int, float]]:
     """Return the front and the crowding distance of each point.
 
     Args:
@@ -155,24 +155,33 @@ def crowded_order(losses: Sequence[Sequence[float]], violations: Sequence[float]
     Reference:
         Deb et al. 2002, sections III-A, III-B and VI.
     """
-    import moocore  # takes a second to import, which only those who use it should wait for
-
-    feasible = [place for place, violation in enumerate(violations) if violation == 0]
-    fronts = [0] * len(losses)
-    if feasible:
-        for place, rank in zip(feasible, moocore.pareto_rank([losses[place] for place in feasible]), strict=True):
-            fronts[place] = int(rank)
-    behind = 1 + max((fronts[place] for place in feasible), default=-1)
-    broken = sorted({violation for violation in violations if violation > 0})
-    for place, violation in enumerate(violations):
-        if violation > 0:
-            fronts[place] = behind + broken.index(violation)
+    feasible = fronts([point for point, violation in zip(losses, violations, strict=True) if violation == 0])
+    broken = {violation: index for index, violation in enumerate(sorted(set(violations) - {0}))}
+    num_feasible = max(feasible.values(), default=-1) + 1
+    front_of = [
+        feasible[point] if violation == 0 else num_feasible + broken[violation]
+        for point, violation in zip(losses, violations, strict=True)
+    ]
     distances = [0.0] * len(losses)
-    for front in set(fronts):
-        members = [place for place, its in enumerate(fronts) if its == front]
+    for front in set(front_of):
+        members = [place for place, its in enumerate(front_of) if its == front]
         for place, distance in zip(members, crowding([losses[place] for place in members]), strict=True):
             distances[place] = distance
-    return list(zip(fronts, distances, strict=True))
+    return list(zip(front_of, distances, strict=True))
+
+
+def fronts(points: Iterable[tuple[float, ...]]) -> dict[tuple[float, ...], int]:
+    """Sort points by domination: those of front 0 are dominated by none, those of front 1 by some of front 0 only, ...
+
+    Returns:
+        The front of each different point.
+    """
+    import moocore  # takes a second to import, which only those who use it should wait for
+
+    different = list(dict.fromkeys(points))
+    if not different:
+        return {}
+    return {point: int(rank) for point, rank in zip(different, moocore.pareto_rank(different), strict=True)}
 
 
 def crowding(points: Sequence[Sequence[float]]) -> list[float]:

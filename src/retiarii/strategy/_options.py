@@ -48,6 +48,17 @@ def check_probability(owner: object, name: str) -> None:
     _check(owner, name, fits, "None or a number above 0 and up to 1")
 
 
+def check_share(owner: object, name: str) -> None:
+    """Check that an option is a number from 0 to 1.
+
+    Raises:
+        ConfigError: It is not.
+    """
+    value = getattr(owner, name)
+    fits = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1
+    _check(owner, name, fits, "a number from 0 to 1")
+
+
 def check_amounts(owner: object, low: str, high: str) -> None:
     """Check that two options are finite numbers above 0, the second not smaller than the first.
 

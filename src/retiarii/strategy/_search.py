@@ -262,12 +262,16 @@ class Search(ABC):
     def __repr__(self) -> str:
         best = self._best
         failed = f" ({self._num_failed} failed)" if self._num_failed else ""
-        result = "nothing to compare yet" if best is None else f"best {best.metric:.6g} (trial {best.number})"
+        result = "nothing to compare yet" if best is None else f"best {self._value(best):.6g} (trial {best.number})"
         aim = self.direction.value if self.objectives.names == (DEFAULT,) else str(self.objectives)
         return (
             f"<{type(self).__name__}, {aim}, seed {self.seed}: {self._num_asked} asked, "
             f"{self._num_told} told{failed}, {len(self._pending)} pending, {result}>"
         )
+
+    def _value(self, trial: Trial) -> float:
+        assert trial.metrics is not None  # it has a rank
+        return trial.metrics[self.objectives.primary.metric]
 
     @abstractmethod
     def _propose(self, number: int) -> Proposal | None:

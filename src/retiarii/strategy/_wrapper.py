@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from retiarii.strategy._search import Search
+from retiarii.strategy._search import Fitness, Search
 from retiarii.trial import Proposal, Trial
 
 
@@ -32,6 +32,10 @@ class SearchWrapper(Search):
     def forget_checkpoint(self, number: int) -> None:
         """Tell the inner search."""
         self.inner.forget_checkpoint(number)
+
+    def fitness(self, trial: Trial) -> Fitness | None:
+        """Return what the inner search says."""
+        return self.inner.fitness(trial)
 
     def _propose(self, number: int) -> Proposal | None:
         return self.inner._propose(number)

@@ -1,24 +1,40 @@
 """What every strategy must do, as test classes to inherit from.
 
 `StrategyConformance` is for all strategies; `ExhaustionConformance` and `LearningConformance` are for those that claim
-more. A test class inherits from what fits and supplies the fixture ``strategy``.
+more. A test class inherits from what fits and supplies the fixture ``strategy``. `retiarii.testing.searches` has what
+drives the searches.
 """
 
 from __future__ import annotations
 
 import pickle
 import random
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection
 from dataclasses import replace
 from statistics import fmean
 
-from retiarii.errors import SearchError, SearchExhausted
-from retiarii.space import Architecture, SearchSpace
-from retiarii.strategy import Search, Strategy
+from retiarii.errors import ConfigError, SearchError, SearchExhausted
+from retiarii.space import SearchSpace
+from retiarii.strategy import Strategy
 from retiarii.testing._extra import pytest
+from retiarii.testing.searches import (
+    OUTCOMES,
+    TWO_OBJECTIVES,
+    architectures,
+    ask,
+    finished,
+    interleave,
+    judged,
+    reporting,
+    run,
+    running,
+    score,
+    spoilt,
+    two_metrics,
+)
 from retiarii.testing.spaces import SPACES, darts, nas_bench_201, tiny
 from retiarii.testing.tables import nas_bench_201_table
-from retiarii.trial import Direction, Failure, FailureKind, Proposal, Trial, TrialState
+from retiarii.trial import Direction, Trial
 
 SMALL_SPACES = sorted(name for name, make in SPACES.items() if make().size <= 1_000)
 """The names of the spaces in the zoo that are exhausted in a moment."""
@@ -53,11 +69,10 @@ class StrategyConformance:
     def test_every_proposal_fits_the_space(self, strategy: Strategy, space: SearchSpace) -> None:
         """Proposals are canonical architectures of the space that keep its constraints."""
         search = strategy.search(space, seed=1)
-        for number, proposal in enumerate(run(search, score, 80, at_once=4)):
+        for proposal in run(search, score, 80, at_once=4):
             assert space.architecture(proposal.architecture) == proposal.architecture
             assert space.satisfies(proposal.architecture)
             assert set(proposal.fidelity) <= set(strategy.fidelities)
-            assert proposal.parent is None or 0 <= proposal.parent < number
 
     @pytest.mark.parametrize("count", [0, 1, 7])
     def test_ask_gives_at_most_count(self, strategy: Strategy, space: SearchSpace, count: int) -> None:
@@ -80,7 +95,38 @@ class StrategyConformance:
             except SearchExhausted:
                 return
             assert batch, "an empty batch means 'wait for results', but none is pending"
-            search.tell(finished(search.num_asked - 1, batch[0], score(batch[0].architecture)))
+            search.tell(judged(search, search.num_asked - 1, batch[0], score(batch[0].architecture)))
+
+    @pytest.mark.parametrize("at_once", [1, 5])
+    def test_parents_are_trials_whose_checkpoints_are_kept(self, strategy: Strategy, at_once: int) -> None:
+        """What a proposal continues is `continuable` until then, and gets no less than it had."""
+        search = strategy.search(darts(), seed=2)
+        told: dict[int, Trial] = {}
+        for _ in range(150):
+            kept = set(search.continuable)
+            assert kept <= told.keys(), "only trials that have ended have checkpoints"
+            batch = ask(search, 1) if len(search.pending) < at_once else []
+            for proposal in batch:
+                if proposal.parent is not None:
+                    assert proposal.parent in kept
+                    before = told[proposal.parent].fidelity
+                    assert all(proposal.fidelity.get(name, 0) >= amount for name, amount in before.items())
+            if not batch:
+                number, proposal = next(iter(search.pending.items()))
+                told[number] = judged(search, number, proposal, score(proposal.architecture))
+                search.tell(told[number])
+
+    def test_forgotten_checkpoints_are_not_continued(self, strategy: Strategy) -> None:
+        """A trial whose checkpoint was removed to make room is no parent any more, and the search goes on."""
+        search = strategy.search(darts(), seed=2)
+        forgotten: set[int] = set()
+        for proposal in run(search, score, 100, at_once=4):
+            assert proposal.parent not in forgotten
+            assert not forgotten & set(search.continuable)
+            for number in sorted(search.continuable)[::2]:
+                search.forget_checkpoint(number)
+                forgotten.add(number)
+        assert search.num_asked == 100
 
     # Seeds
 
@@ -117,7 +163,7 @@ class StrategyConformance:
 
     # Results
 
-    @pytest.mark.parametrize("outcome", ["failed", "cancelled", "pruned", "nan", "infinite", "no metrics"])
+    @pytest.mark.parametrize("outcome", OUTCOMES)
     def test_results_without_a_metric_are_accepted(self, strategy: Strategy, outcome: str) -> None:
         """Half of the trials fail in one of many ways; the search goes on."""
         space = darts()
@@ -135,6 +181,32 @@ class StrategyConformance:
         assert len(list(run(search, lambda architecture: None, 60, at_once=4))) == 60
         assert search.best is None
 
+    def test_trials_that_break_constraints_are_behind_all_others(self, strategy: Strategy) -> None:
+        """Half of the trials are infeasible, among them the best by their metric."""
+        search = strategy.search(darts())
+        for index, proposal in enumerate(ask(search, 40)):
+            search.tell(finished(index, proposal, 0.5 + index).evolve(violation=index % 2))
+        assert search.best is not None
+        assert search.best.is_feasible
+        assert search.num_failed == 0
+        assert list(run(search, score, 40))
+
+    def test_several_objectives(self, strategy: Strategy) -> None:
+        """Every strategy takes several, and has a best trial by the first; one with a direction of its own refuses."""
+        if strategy.direction is not None:
+            with pytest.raises(ConfigError, match="each with its own direction"):
+                strategy.search(darts(), objectives=TWO_OBJECTIVES)
+            return
+        first, second, original = (strategy.search(darts(), seed=6, objectives=TWO_OBJECTIVES) for _ in range(3))
+        proposed = list(run(first, two_metrics, 60, at_once=3))
+        assert list(run(second, two_metrics, 60, at_once=3)) == proposed
+        assert first.best is not None
+        assert first.best.metrics == two_metrics(first.best.architecture)
+        assert "best 0." in repr(first)
+        history = interleave(original, random.Random(6), steps=80, evaluate=two_metrics)
+        restored = history.replay(strategy.search(darts(), seed=6, objectives=TWO_OBJECTIVES))
+        assert list(run(restored, two_metrics, 30)) == list(run(original, two_metrics, 30))
+
     def test_results_may_come_in_any_order(self, strategy: Strategy) -> None:
         """The newest trial may end first."""
         search = strategy.search(darts())
@@ -147,9 +219,9 @@ class StrategyConformance:
 
     def test_misuse_is_refused(self, strategy: Strategy) -> None:
         """Unfinished, unknown, mixed-up and repeated trials raise and change nothing."""
-        search = strategy.search(tiny())
+        search = strategy.search(darts())
         [proposal] = search.ask(1)
-        other = next(candidate for candidate in tiny().grid() if candidate != proposal.architecture)
+        other = next(darts().neighbours(proposal.architecture))
         with pytest.raises(SearchError, match="running"):
             search.tell(running(0, proposal))
         with pytest.raises(SearchError, match="never proposed"):
@@ -167,17 +239,26 @@ class StrategyConformance:
     def test_replay_equals_the_uninterrupted_search(self, strategy: Strategy, space: SearchSpace, seed: int) -> None:
         """After any interleaving of asks and tells, the restored search goes on alike."""
         original = strategy.search(space, seed=seed)
-        asked, told = interleave(original, random.Random(seed), steps=60)
-        restored = strategy.search(space, seed=seed)
-        restored.replay(asked, told)
+        history = interleave(original, random.Random(seed), steps=80)
+        restored = history.replay(strategy.search(space, seed=seed))
         assert repr(restored) == repr(original)
         assert dict(restored.pending) == dict(original.pending)
+        assert set(restored.continuable) == set(original.continuable)
         assert ask(restored, 20) == ask(original, 20)
         assert list(run(restored, score, 30)) == list(run(original, score, 30))
 
+    def test_trials_are_judged_alike_after_a_replay(self, strategy: Strategy) -> None:
+        """Why a trial is ended follows from what was asked and told; judging changes nothing."""
+        original = strategy.search(darts(), seed=8)
+        history = interleave(original, random.Random(8), steps=120)
+        restored = history.replay(strategy.search(darts(), seed=8))
+        for number, proposal in original.pending.items():
+            for trial in reporting(number, proposal, 0.0):
+                assert original.should_prune(trial) == original.should_prune(trial) == restored.should_prune(trial)
+
     def test_replay_wants_a_new_search(self, strategy: Strategy) -> None:
         """A used search cannot be overwritten."""
-        search = strategy.search(tiny())
+        search = strategy.search(darts())
         search.ask(1)
         with pytest.raises(SearchError, match="expected a new one"):
             search.replay([], [])
@@ -228,78 +309,3 @@ class LearningConformance:
             assert search.best is not None
             bests.append(table(search.best.architecture))
         assert fmean(bests) > table.expected_best_of_random(200) + 0.6
-
-
-def score(architecture: Architecture) -> float:
-    """Return an arbitrary metric from 0 to 1 that only depends on the architecture."""
-    return int(architecture.key[:12], 16) / 16**12
-
-
-def architectures(proposals: Iterable[Proposal]) -> list[Architecture]:
-    """Return what is proposed, without fidelities and parents."""
-    return [proposal.architecture for proposal in proposals]
-
-
-def running(number: int, proposal: Proposal) -> Trial:
-    """Return the trial of a proposal while it runs."""
-    return Trial(number, proposal.architecture, fidelity=proposal.fidelity, parent=proposal.parent)
-
-
-def finished(number: int, proposal: Proposal, metric: float | None) -> Trial:
-    """Return the trial of a proposal at its end: completed, or failed where there is no metric."""
-    trial = running(number, proposal)
-    if metric is None:
-        return trial.evolve(state=TrialState.FAILED, failure=Failure(FailureKind.RAISED, "out of luck"))
-    return trial.evolve(state=TrialState.COMPLETED, metrics={"default": metric})
-
-
-def spoilt(trial: Trial, outcome: str) -> Trial:
-    """Return a completed trial as it would be had it ended otherwise."""
-    if outcome in ("nan", "infinite"):
-        return trial.evolve(metrics={"default": float(outcome[:3])})
-    if outcome == "no metrics":
-        return trial.evolve(metrics=None)
-    state = TrialState.PRUNED if outcome == "pruned" else TrialState.FAILED
-    kind = FailureKind.CANCELLED if outcome == "cancelled" else FailureKind.VANISHED
-    failure = None if state is TrialState.PRUNED else Failure(kind, outcome)
-    return trial.evolve(state=state, metrics=None, failure=failure)
-
-
-def ask(search: Search, count: int) -> list[Proposal]:
-    """Ask, with nothing at all in place of `SearchExhausted`."""
-    try:
-        return search.ask(count)
-    except SearchExhausted:
-        return []
-
-
-def run(
-    search: Search, evaluate: Callable[[Architecture], float | None], count: int, *, at_once: int = 1
-) -> Iterator[Proposal]:
-    """Run a search up to its end or ``count`` more proposals, with ``at_once`` pending; yield what it proposes."""
-    waiting: list[tuple[int, Proposal]] = list(search.pending.items())
-    stop = search.num_asked + count
-    while True:
-        free = min(at_once - len(waiting), stop - search.num_asked)
-        batch = ask(search, free) if free > 0 else []
-        waiting += enumerate(batch, start=search.num_asked - len(batch))
-        yield from batch
-        if not waiting:
-            return
-        number, proposal = waiting.pop(0)
-        search.tell(finished(number, proposal, evaluate(proposal.architecture)))
-
-
-def interleave(search: Search, rng: random.Random, *, steps: int) -> tuple[list[Proposal], list[Trial]]:
-    """Ask and tell at random, with failures among the results; return what was asked and told, in order."""
-    asked: list[Proposal] = []
-    told: list[Trial] = []
-    for _ in range(steps):
-        if rng.random() < 0.5:
-            asked += ask(search, rng.randrange(5))
-        elif search.pending:
-            number, proposal = rng.choice(list(search.pending.items()))
-            metric = score(proposal.architecture) if rng.random() < 0.8 else None
-            told.append(finished(number, proposal, metric))
-            search.tell(told[-1])
-    return asked, told

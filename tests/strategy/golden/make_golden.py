@@ -8,9 +8,9 @@ and say so in the changelog.
 import json
 from pathlib import Path
 
-from retiarii.strategy import GridSearch, Random, RegularizedEvolution
+from retiarii.strategy import ASHA, NSGA2, GridSearch, Hyperband, MedianStop, Random, RegularizedEvolution
+from retiarii.testing.searches import TWO_OBJECTIVES, run, score, two_metrics
 from retiarii.testing.spaces import SPACES
-from retiarii.testing.strategies import run, score
 
 HERE = Path(__file__).parent
 STRATEGIES = {
@@ -22,6 +22,10 @@ STRATEGIES = {
     "evolution_options": RegularizedEvolution(
         "minimize", population_size=5, sample_size=3, mutation_prob=0.4, on_failure="worst", crossover=True, dedup=True
     ),
+    "nsga2": NSGA2(population_size=5),
+    "asha": ASHA(max_fidelity=4, reduction_factor=2),
+    "hyperband": Hyperband(max_fidelity=4, reduction_factor=2),
+    "median_stop": MedianStop(RegularizedEvolution(population_size=5, sample_size=3), min_trials=2),
 }
 TRACED_SPACES = ("flat", "nested", "subset", "constrained", "prior")  # no logarithms, whose last bit varies
 SEED = 20_240_918
@@ -34,10 +38,27 @@ def metric_of(architecture):
     return None if metric < 1 / 7 else metric
 
 
+def metrics_of(architecture):
+    """Return two made-up metrics; about every seventh trial fails."""
+    metrics = two_metrics(architecture)
+    return None if metrics["accuracy"] < 1 / 7 else metrics
+
+
 def trace(strategy, space):
     """Return the values of what is proposed with two trials at a time."""
-    search = strategy.search(space, seed=SEED)
-    return [proposal.architecture.to_json() for proposal in run(search, metric_of, NUM_PROPOSALS, at_once=2)]
+    if isinstance(strategy, NSGA2):
+        search, evaluate = strategy.search(space, seed=SEED, objectives=TWO_OBJECTIVES), metrics_of
+    else:
+        search, evaluate = strategy.search(space, seed=SEED), metric_of
+    return [plain(proposal) for proposal in run(search, evaluate, NUM_PROPOSALS, at_once=2)]
+
+
+def plain(proposal):
+    """Return a proposal as plain data: its architecture, with a fidelity and a parent where it has them."""
+    values = proposal.architecture.to_json()
+    if not proposal.fidelity:
+        return values
+    return {"architecture": values, "fidelity": dict(proposal.fidelity), "parent": proposal.parent}
 
 
 def main():
