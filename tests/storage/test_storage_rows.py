@@ -56,7 +56,8 @@ def test_metrics_travel_as_strict_json(metrics):
         raise AssertionError(f"{constant} is not JSON")
 
     text = encode_metrics(metrics)
-    json.loads(text, parse_constant=refuse)
+    parsed = json.loads(text, parse_constant=refuse)
+    assert text == json.dumps(parsed, separators=(",", ":"), sort_keys=True)
     assert repr(decode_metrics(text)) == repr(dict(sorted(metrics.items())))
 
 

@@ -18,6 +18,7 @@ from retiarii.storage import ExperimentRecord, Intermediate, open_store
 from retiarii.storage import _sqlite as sqlite_backend
 from retiarii.testing.records import completed, running
 from retiarii.testing.storage import child
+from retiarii.trial import TrialState
 
 
 @pytest.fixture
@@ -303,6 +304,32 @@ def write_megabytes(store, count, after_each=lambda: None):
         sizes.append(log.stat().st_size / 1e6)
         after_each()
     return max(sizes)
+
+
+def test_what_people_look_at_while_a_search_runs_does_not_read_all_its_trials(path):
+    with open_store(path) as store:
+        store.create_experiment(ExperimentRecord("first"))
+        trials = [completed(number, number % 997 / 997).evolve(violation=float(number % 2)) for number in range(20_000)]
+        store.write("first", trials=[*trials, running(20_000)])
+    steps = []
+
+    def count(connection, _record):
+        connection.set_progress_handler(lambda: steps.append(100), 100)
+
+    event.listen(Engine, "connect", count)
+    try:
+        with open_store(path) as store:
+            for look in (
+                lambda: store.list_trials("first", states=[TrialState.RUNNING]) == [running(20_000)],
+                lambda: len(store.best_trials("first", 10)) == 10,
+                lambda: len(store.list_trials("first", after=9_000, limit=50)) == 50,
+                lambda: store.get_trial("first", 15_000) == trials[15_000],
+            ):
+                steps.clear()
+                assert look()
+                assert sum(steps) < 10_000  # instructions of SQLite; it needs more than one for each row that it reads
+    finally:
+        event.remove(Engine, "connect", count)
 
 
 def test_a_writer_gives_up_on_a_store_that_stays_locked(path, monkeypatch):

@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -248,17 +249,26 @@ class Store:
         """
         return self._chunks(self.get_experiment(experiment_id), states)
 
-    def list_trials(self, experiment_id: str, *, states: Collection[TrialState] | None = None) -> list[Trial]:
-        """Return trials by number.
+    def list_trials(
+        self,
+        experiment_id: str,
+        *,
+        states: Collection[TrialState] | None = None,
+        after: int = -1,
+        limit: int | None = None,
+    ) -> list[Trial]:
+        """Return trials by number, all or one page of them.
 
         Args:
             experiment_id: Of which experiment.
             states: Only trials in these states; None for all.
+            after: Only trials with larger numbers: that of the last trial of the page before.
+            limit: How many at most; None for all. `iter_trials` goes through many without holding them.
 
         Raises:
             NotFoundError: There is no such experiment.
         """
-        return list(self.iter_trials(experiment_id, states=states))
+        return list(islice(self._chunks(self.get_experiment(experiment_id), states, after, limit or _CHUNK), limit))
 
     def count_trials(self, experiment_id: str) -> dict[TrialState, int]:
         """Return how many trials are in each state, zeros included.
@@ -423,9 +433,11 @@ class Store:
         with self._backend.reading() as connection:
             return query(connection, *arguments)
 
-    def _chunks(self, record: ExperimentRecord, states: Collection[TrialState] | None) -> Iterator[Trial]:
-        last = -1
-        while chunk := self._read(_trials.chunk, record, last, states, _CHUNK):
+    def _chunks(
+        self, record: ExperimentRecord, states: Collection[TrialState] | None, last: int = -1, size: int = _CHUNK
+    ) -> Iterator[Trial]:
+        size = min(size, _CHUNK)
+        while chunk := self._read(_trials.chunk, record, last, states, size):
             yield from chunk
             last = chunk[-1].number
 

@@ -37,7 +37,10 @@ def chunk(
     is_exact: bool = False,
 ) -> list[Trial]:
     """Return at most ``count`` trials with numbers above ``after``, by number; exact ones have their hash checked."""
-    query = _of(record.id).where(TRIALS.c.number > after).order_by(TRIALS.c.number).limit(count)
+    number: ColumnElement[int] = TRIALS.c.number
+    if states is not None and set(states) == {TrialState.RUNNING}:
+        number = number + 0  # few run at a time, so look for the state and sort, not at all trials in their order
+    query = _of(record.id).where(number > after).order_by(number).limit(count)
     if states is not None:
         query = query.where(TRIALS.c.state.in_([state.value for state in states]))
     return (_exact if is_exact else _full)(connection, record, query)

@@ -244,6 +244,23 @@ class StorageConformance:
         unhappy = {TrialState.FAILED, TrialState.PRUNED}
         assert store.list_trials("first", states=unhappy) == [trial for trial in zoo() if trial.state in unhappy]
 
+    def test_trials_are_listed_in_pages(self, store: Store) -> None:
+        trials = [completed(number) if number % 3 else running(number) for number in range(1300)]
+        store.write("first", trials=trials)
+        for states in (None, {TrialState.RUNNING}, {TrialState.COMPLETED, TrialState.FAILED}):
+            expected = [trial for trial in trials if states is None or trial.state in states]
+            assert store.list_trials("first", states=states) == expected
+            assert store.list_trials("first", states=states, limit=0) == []
+            pages, after = [], -1
+            while page := store.list_trials("first", states=states, after=after, limit=123):
+                assert len(page) <= 123
+                pages += page
+                after = page[-1].number
+            assert pages == expected
+            assert store.list_trials("first", states=states, after=50, limit=600) == [
+                trial for trial in expected if trial.number > 50
+            ][:600]
+
     def test_iteration_goes_on_while_trials_are_written(self, store: Store) -> None:
         store.write("first", trials=[completed(number) for number in range(1200)])
         seen = []
