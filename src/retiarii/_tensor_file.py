@@ -12,7 +12,7 @@ import pickle
 import stat
 import struct
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import torch
 
@@ -52,7 +52,7 @@ def write_tensors(content: Any, path: Path) -> None:
     temporary = temporary_beside(path)
     try:
         with open(os.open(temporary, _CREATE, 0o600), "wb") as file:
-            torch.save(content, file)
+            _save(content, file)
         seal(temporary)
         os.replace(temporary, path)
     except BaseException:
@@ -71,6 +71,34 @@ def temporary_beside(path: Path) -> Path:
     temporary = path.with_name(f"{path.name}.tmp")
     temporary.unlink(missing_ok=True)
     return temporary
+
+
+class _Noting:
+    """A file for `torch.save` that keeps the error of a write: torch has a RuntimeError without a reason for it."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.error: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        try:
+            return self._file.write(data)
+        except OSError as error:
+            self.error = error
+            raise
+
+    def flush(self) -> None:
+        self._file.flush()
+
+
+def _save(content: Any, file: BinaryIO) -> None:
+    noting = _Noting(file)
+    try:
+        torch.save(content, cast("BinaryIO", noting))
+    except RuntimeError:
+        if noting.error is None:
+            raise
+        raise noting.error from None
 
 
 def seal(path: Path) -> None:

@@ -18,7 +18,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from retiarii._lazy import lazy_attributes
-from retiarii.evaluator._checkpoint import read_state
 from retiarii.evaluator._context import TrialContext
 from retiarii.evaluator._evaluator import Evaluator, run_evaluation
 from retiarii.evaluator._functional import FunctionalEvaluator
@@ -31,6 +30,7 @@ from retiarii.evaluator._tracing import serialize, trace
 
 if TYPE_CHECKING:
     from retiarii.evaluator import pytorch as pytorch
+    from retiarii.evaluator.pytorch._state_file import read_state
 
 __all__ = [
     "OUTPUT_DIR_VARIABLE",
@@ -53,4 +53,6 @@ __all__ = [
     "trace",
 ]
 
-__getattr__, __dir__ = lazy_attributes(__name__, {}, modules=("pytorch",))
+__getattr__, __dir__ = lazy_attributes(
+    __name__, {"read_state": "retiarii.evaluator.pytorch._state_file"}, modules=("pytorch",)
+)

@@ -11,12 +11,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
+from typing import Any
 
-from torch import nn
-
+from retiarii._lookup import is_a, load
 from retiarii._own_process import own_process
 from retiarii.errors import ArgumentError
-from retiarii.evaluator._checkpoint import write_state
 from retiarii.trial import CHECKPOINT, SPARE
 
 logger = logging.getLogger(__name__)
@@ -61,7 +60,7 @@ def output_dir() -> Path | None:
     return Path(given) if given else None
 
 
-def save_checkpoint(model: nn.Module) -> Path | None:
+def save_checkpoint(model: Any) -> Path | None:
     """Save the weights of the running trial's network, so that ``export_top_models(weights=True)`` can load them.
 
     The file ``checkpoint.pt`` in `output_dir` holds ``model.state_dict()``, on the CPU. It is replaced as a whole, so
@@ -69,17 +68,17 @@ def save_checkpoint(model: nn.Module) -> Path | None:
     trial and in experiments that keep no files. Lightning evaluators do this by themselves.
 
     Args:
-        model: The model that the evaluation was given, trained: itself or a copy, compiled or wrapped for parallel
-            training.
+        model: The PyTorch model that the evaluation was given, trained: itself or a copy, compiled or wrapped for
+            parallel training.
 
     Returns:
         The file; None where nothing is written.
 
     Raises:
         ArgumentError: It was given something else, such as a state dict.
-        OSError: The file cannot be written.
+        EvaluatorError: The file cannot be written, for example because the disk is full.
     """
-    if not isinstance(model, nn.Module):
+    if not is_a(model, "torch.nn:Module"):
         raise ArgumentError(
             f"save_checkpoint got an object of type {type(model).__name__}, expected the model itself, no state dict."
         )
@@ -87,7 +86,7 @@ def save_checkpoint(model: nn.Module) -> Path | None:
     if folder is None or not _KEEPS_FILES.get():
         return None
     path = folder / CHECKPOINT
-    write_state(model, path)
+    load("retiarii.evaluator.pytorch._state_file:write_state")(model, path)
     return path
 
 

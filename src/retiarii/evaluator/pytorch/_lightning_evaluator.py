@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn, optim
 
-from retiarii.errors import EvaluatorError
+from retiarii.errors import EvaluatorError, TrialPruned
+from retiarii.evaluator._context import TrialContext
 from retiarii.evaluator._evaluator import Evaluator
 from retiarii.evaluator._output import save_checkpoint
 from retiarii.evaluator._supernet import SupernetTraining
@@ -24,6 +25,7 @@ from retiarii.evaluator.pytorch._lightning_module import (
     RegressionModule,
     SupervisedLearningModule,
 )
+from retiarii.evaluator.pytorch._lightning_part import EPOCHS, TrainingPart
 from retiarii.evaluator.pytorch._lightning_report import ReportMetrics
 from retiarii.evaluator.pytorch._lightning_trainer import (
     Trainer,
@@ -65,6 +67,10 @@ class Lightning(Evaluator):
     experiment the weights at the end are saved as `retiarii.save_checkpoint` does, unless the trainer's strategy splits
     the model among devices.
 
+    A trial that is given the fidelity ``"epochs"`` trains for so many epochs instead of the trainer's ``max_epochs``,
+    and leaves a checkpoint. A trial with a parent goes on from the parent's checkpoint, to the same numbers as one
+    training of so many epochs: everything random in an epoch follows from its number and the seed of the first trial.
+
     Args:
         lightning_module: The training logic. Its ``self.model`` is the model to evaluate.
         trainer: A `Trainer` of this package.
@@ -87,6 +93,8 @@ class Lightning(Evaluator):
     Raises:
         EvaluatorError: The module is none, the trainer does not remember its arguments, or data are given twice.
     """
+
+    fidelities = (EPOCHS,)
 
     def __init__(
         self,
@@ -124,28 +132,35 @@ class Lightning(Evaluator):
         """Another spelling of ``val_dataloaders``."""
         return self.val_dataloaders
 
-    def evaluate(self, model: nn.Module) -> Metrics | None:
+    def evaluate(self, model: nn.Module, context: TrialContext | None = None) -> Metrics | None:
         """Train a model and measure it on the validation data.
 
         Args:
             model: The model, trained in place.
+            context: The trial; None for debugging.
 
         Returns:
             The metrics of the last validation, or None if the module reported a final result by itself.
 
         Raises:
-            EvaluatorError: There are no validation data.
+            EvaluatorError: There are no validation data, or no checkpoint of the parent; or a file cannot be written.
             MetricError: The metric to compare trials by was not logged, or it is not clear which it is.
+            TrialPruned: The search has ended the trial; the weights are saved.
         """
+        context = context or TrialContext()
+        part = TrainingPart.of(context)
         module = fresh_copy(self.module)
         _set_model(module, model)
-        report = ReportMetrics(self.monitor)
+        report = ReportMetrics(self.monitor, context.objectives)
         self._check_validation(module)
-        trainer = fresh_trainer(self.trainer, report)
-        with quiet_lightning(), honest_interrupts():
-            self._run(trainer, module, report)
-        if isinstance(trainer.strategy, _WHOLE_MODEL) and trainer.is_global_zero:
-            save_checkpoint(model)
+        trainer = fresh_trainer(self.trainer, report, **part.changes)
+        try:
+            with quiet_lightning(), honest_interrupts():
+                self._run(trainer, module, report, part)
+        except TrialPruned:
+            _save(model, trainer)
+            raise
+        _save(model, trainer)
         return report.conclude(trainer)
 
     def fit(self, model: nn.Module) -> Metrics | None:
@@ -227,12 +242,12 @@ class Lightning(Evaluator):
             trainer.validate(module, data, verbose=False)
         return report.conclude(trainer)
 
-    def _run(self, trainer: pytorch_lightning.Trainer, module: Any, report: ReportMetrics) -> None:
+    def _run(self, trainer: pytorch_lightning.Trainer, module: Any, report: ReportMetrics, part: TrainingPart) -> None:
         """Train where there are training data, and validate at least once where there are validation data."""
         train, validation = fresh_loaders(self.train_dataloaders), fresh_loaders(self.val_dataloaders)
         is_trained = train is not None or _defines(module, "train_dataloader")
         if is_trained:
-            trainer.fit(module, train, validation, **self.fit_kwargs)
+            part.fit(trainer, module, train, validation, self.fit_kwargs)
         if not is_trained or (
             self._has_validation(module) and not report.has_validated
         ):  # max_steps or max_time ended it
@@ -364,6 +379,11 @@ def _trainer(cls: type, arguments: dict[str, Any]) -> Trainer:
     own = [name for name, item in inspect.signature(cls).parameters.items() if item.kind is not item.VAR_KEYWORD]
     check_names(cls.__name__, arguments, own)
     return Trainer(**arguments)
+
+
+def _save(model: nn.Module, trainer: Any) -> None:
+    if isinstance(trainer.strategy, _WHOLE_MODEL) and trainer.is_global_zero:
+        save_checkpoint(model)
 
 
 def _set_model(module: pytorch_lightning.LightningModule, model: nn.Module) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from retiarii.errors import MetricError
 from retiarii.evaluator._reporting import current_recorder, report_intermediate_result
 from retiarii.evaluator.pytorch._lightning_extra import pytorch_lightning
-from retiarii.trial import Metrics
+from retiarii.trial import DEFAULT, Metrics
 
 
 class ReportMetrics(pytorch_lightning.Callback):
@@ -20,10 +20,12 @@ class ReportMetrics(pytorch_lightning.Callback):
 
     Args:
         monitor: The name of the metric that becomes ``"default"``; None to choose as `name_default` does.
+        objectives: The metrics by which trials are compared.
     """
 
-    def __init__(self, monitor: str | None) -> None:
+    def __init__(self, monitor: str | None, objectives: Collection[str] = (DEFAULT,)) -> None:
         self._monitor = monitor
+        self._objectives = objectives
         self._logged: dict[str, float] | None = None
         self._is_pending = False
         recorder = current_recorder()
@@ -58,7 +60,7 @@ class ReportMetrics(pytorch_lightning.Callback):
         if recorder is not None and recorder.final is not None:
             return None
         logged = logged_numbers(trainer.callback_metrics) if self._logged is None else self._logged
-        return name_default(logged, self._monitor)
+        return name_default(logged, self._monitor, self._objectives)
 
     def _flush(self) -> None:
         is_pending, self._is_pending = self._is_pending, False
@@ -67,15 +69,20 @@ class ReportMetrics(pytorch_lightning.Callback):
         recorder = current_recorder()
         if recorder is None or recorder.num_intermediates == self._num_expected:
             self._num_expected += 1
-            report_intermediate_result(name_default(self._logged, self._monitor))
+            report_intermediate_result(name_default(self._logged, self._monitor, self._objectives))
 
 
-def name_default(logged: Mapping[str, float], monitor: str | None) -> Metrics:
+def name_default(logged: Mapping[str, float], monitor: str | None, objectives: Collection[str] = (DEFAULT,)) -> Metrics:
     """Choose the metrics to report, and the one that trials are compared by.
 
-    Reported are those whose names begin with "val", or all where there are none. The default is the one that
-    ``monitor`` names; without it, the one that is called ``"default"``, or else the only one, or else the only one
-    that is no loss.
+    Reported are the objectives and those whose names begin with "val", or all where there are none. The default is the
+    one that ``monitor`` names; without it, the one that is called ``"default"``, or else the only one, or else the only
+    one that is no loss. Where trials are not compared by the default, there need not be one.
+
+    Args:
+        logged: What the module has logged.
+        monitor: The evaluator's argument.
+        objectives: The metrics by which trials are compared.
 
     Raises:
         MetricError: ``monitor`` was not logged, or, without it, the choice is not clear.
@@ -88,23 +95,26 @@ def name_default(logged: Mapping[str, float], monitor: str | None) -> Metrics:
             f"(log it with self.log({monitor!r}, ...) in validation_step).{hint}"
         )
     validation = {name: value for name, value in logged.items() if name.startswith("val")} or dict(logged)
+    wanted = {name: logged[name] for name in objectives if name in logged}
     name = monitor or _only_candidate(validation, logged)
-    return {**validation, name: logged[name], "default": logged[name]}
-
-
-def _only_candidate(validation: Mapping[str, float], logged: Mapping[str, float]) -> str:
-    if "default" in logged:
-        return "default"
-    variants = {f"{name}{suffix}" for name in validation for suffix in ("_step", "_epoch")}  # Lightning adds these
-    names = [name for name in validation if name not in variants]
-    if len(names) > 1:
-        names = [name for name in names if "loss" not in name]
-    if len(names) == 1:
-        return names[0]
+    if name is not None:
+        return {**validation, **wanted, name: logged[name], DEFAULT: logged[name]}
+    if DEFAULT not in objectives and validation:
+        return {**validation, **wanted}
     raise MetricError(
         f"The Lightning module logged {sorted(logged) or 'nothing'}, and it is not clear by which metric to compare "
         "trials. Name it: Lightning(..., monitor='val_acc'); or report it: retiarii.report_final_result(value)."
     )
+
+
+def _only_candidate(validation: Mapping[str, float], logged: Mapping[str, float]) -> str | None:
+    if DEFAULT in logged:
+        return DEFAULT
+    variants = {f"{name}{suffix}" for name in validation for suffix in ("_step", "_epoch")}  # Lightning adds these
+    names = [name for name in validation if name not in variants]
+    if len(names) > 1:
+        names = [name for name in names if "loss" not in name]
+    return names[0] if len(names) == 1 else None
 
 
 def logged_numbers(metrics: Mapping[str, Any]) -> dict[str, float]:

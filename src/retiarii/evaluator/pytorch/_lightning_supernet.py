@@ -2,75 +2,27 @@
 
 from __future__ import annotations
 
-import inspect
-import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import torch
 from torch import nn
-from torch.utils import _pytree as pytree
-from torch.utils.data import DataLoader
 
-from retiarii._tensor_file import TensorFileError, read_tensors, seal, temporary_beside
 from retiarii.errors import EvaluatorError
-from retiarii.evaluator._seeding import seed_everything
 from retiarii.evaluator._supernet import SupernetTraining
+from retiarii.evaluator.pytorch._lightning_checkpoint import continuing, read_checkpoint, write_checkpoint
 from retiarii.evaluator.pytorch._lightning_data import fresh_loaders
 from retiarii.evaluator.pytorch._lightning_extra import pytorch_lightning
 from retiarii.evaluator.pytorch._lightning_report import logged_numbers, name_default
+from retiarii.evaluator.pytorch._lightning_seeds import EpochSeeds, without_generators
 from retiarii.oneshot import OneShotSearch, SearchRecord, recalibrate_batch_norm
 from retiarii.oneshot._lightning import join
 from retiarii.oneshot._lightning_steps import quietly
-from retiarii.space import rng_for
 
 if TYPE_CHECKING:
     from retiarii.evaluator.pytorch._lightning_evaluator import Lightning
 
 TrainerOf: TypeAlias = Callable[[pytorch_lightning.Callback], Any]
-
-
-class EpochSeeds(pytorch_lightning.Callback):
-    """Lets everything random in an epoch follow from its number, so that a resumed training is like one in one go.
-
-    Has to be the first callback. Loaders get their order from generators of their own, since the moment at which
-    Lightning begins to iterate over them depends on its version and on whether training is resumed.
-
-    Args:
-        seed: Of all epochs.
-    """
-
-    def __init__(self, seed: int) -> None:
-        self._root = seed
-        self._next_epoch = 0
-
-    def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
-        """Seed the workers of the first epoch."""
-        seed_everything(self._seed(self._next_epoch, 0))
-
-    def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
-        """Seed the workers of any other epoch, and the order of the batches."""
-        self._next_epoch = trainer.current_epoch + 1
-        seed_everything(self._seed(trainer.current_epoch, 0))
-        for number, loader in enumerate(_loaders_in(trainer.train_dataloader)):
-            _set_generator(loader, torch.Generator().manual_seed(self._seed(trainer.current_epoch, 2, number)))
-
-    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
-        """Seed all else, when the first batch is there."""
-        if batch_idx == 0:
-            seed_everything(self._seed(trainer.current_epoch, 1))
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return which epoch comes next: the trainer does not know it yet when training begins."""
-        return {"next_epoch": self._next_epoch}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on with the epoch after the last."""
-        self._next_epoch = state_dict["next_epoch"]
-
-    def _seed(self, *numbers: int) -> int:
-        return rng_for(self._root, *numbers).getrandbits(63)
 
 
 class SupernetWatch(pytorch_lightning.Callback):
@@ -86,7 +38,6 @@ class SupernetWatch(pytorch_lightning.Callback):
         self._monitor = monitor
         self._record: SearchRecord | None = None
         self._is_validated = False
-        self._is_writing = False
 
     def take(self, record: SearchRecord) -> None:
         """Keep the record of the epoch until it is over."""
@@ -116,26 +67,9 @@ class SupernetWatch(pytorch_lightning.Callback):
             metrics = name_default(logged_numbers(trainer.callback_metrics), self._monitor)
         self._is_validated = False
         if self._training.checkpoint is not None:
-            self._write(trainer, self._training.checkpoint)
+            write_checkpoint(trainer, self._training.checkpoint)
         if not self._training.listener.on_epoch(self._record, metrics):
             trainer.should_stop = True
-
-    def on_save_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
-        """Leave the module's arguments out of our file: they may be anything, and the evaluator has them."""
-        if self._is_writing:
-            checkpoint.pop("hyper_parameters", None)
-            checkpoint.pop("datamodule_hyper_parameters", None)
-
-    def _write(self, trainer: Any, path: Path) -> None:
-        """Replace the file at once, so that a process killed at any instant leaves a whole one."""
-        temporary = temporary_beside(path)
-        self._is_writing = True
-        try:
-            trainer.save_checkpoint(temporary)
-        finally:
-            self._is_writing = False
-        seal(temporary)
-        os.replace(temporary, path)
 
 
 def train(
@@ -155,8 +89,8 @@ def train(
             checkpoint cannot be read.
         ConfigError: The search needs batches for the architecture.
     """
-    train_data = _without_generators(fresh_loaders(evaluator.train_dataloaders))
-    validation = _without_generators(fresh_loaders(evaluator.val_dataloaders))
+    train_data = without_generators(fresh_loaders(evaluator.train_dataloaders))
+    validation = without_generators(fresh_loaders(evaluator.val_dataloaders))
     watch = SupernetWatch(training, evaluator.monitor)
     trainer = trainer_of(watch)
     _check_processes(trainer)
@@ -169,7 +103,7 @@ def train(
         reward_metric_name=evaluator.monitor,
         smaller_is_better=training.direction.value == "minimize",
     )
-    trainer.callbacks.insert(0, EpochSeeds(training.seed))
+    trainer.callbacks.insert(0, EpochSeeds(training.seed, train_data))
     trainer.fit(module, train_data, validation, **_continued(training.checkpoint), **evaluator.fit_kwargs)
 
 
@@ -203,31 +137,10 @@ def _architecture_batches(module: Any, train_data: Any, validation: Any) -> Any:
     """Return loaders for the architecture: those for validation once more, with iterators of their own."""
     if validation is not None:
         loaders = fresh_loaders(validation)
-        return _without_generators(loaders)
+        return without_generators(loaders)
     if isinstance(train_data, pytorch_lightning.LightningDataModule):
         return _set_up(train_data).val_dataloader()
     return module.val_dataloader() or None
-
-
-def _without_generators(loaders: Any) -> Any:
-    for loader in _loaders_in(loaders):
-        _set_generator(loader, None)
-    return loaders
-
-
-def _loaders_in(loaders: Any) -> list[DataLoader[Any]]:
-    """Return the loaders in lists and dicts of them."""
-    return [leaf for leaf in pytree.tree_leaves(loaders) if isinstance(leaf, DataLoader)]
-
-
-def _set_generator(loader: DataLoader[Any], generator: torch.Generator | None) -> None:
-    """Let a loader draw the order of its samples from a generator, None for torch's global one, and all else from that.
-
-    Generators of the user's go on from epoch to epoch, and nobody knows where they were when training is resumed.
-    """
-    if hasattr(loader.sampler, "generator"):
-        loader.sampler.generator = generator
-    loader.generator = None
 
 
 def _training_batches(module: Any, train_data: Any) -> Iterable[Any] | None:
@@ -254,15 +167,10 @@ def _check_processes(trainer: Any) -> None:
 
 def _continued(checkpoint: Path | None) -> dict[str, Any]:
     """Return the arguments of ``Trainer.fit`` with which it goes on, where there is something to go on from."""
-    if checkpoint is None or not checkpoint.exists():
+    if checkpoint is None:
         return {}
     try:
-        read_tensors(checkpoint, mmap=True)  # before anything may run code from it
-    except (TensorFileError, OSError) as error:
-        reason = error if isinstance(error, TensorFileError) else f"is not readable ({error.strerror or error})"
-        raise EvaluatorError(
-            f"The checkpoint {checkpoint} cannot be read: it {reason}. Delete it to train the supernet from the "
-            "beginning."
-        ) from error
-    accepts = inspect.signature(pytorch_lightning.Trainer.fit).parameters
-    return {"ckpt_path": str(checkpoint), **({"weights_only": True} if "weights_only" in accepts else {})}
+        read_checkpoint(checkpoint, "Delete it to train the supernet from the beginning.")
+    except FileNotFoundError:
+        return {}
+    return continuing(checkpoint)

@@ -27,6 +27,7 @@ _LIGHTNING_LOGGERS = ("pytorch_lightning", "lightning_fabric")
 _POINTLESS_WARNINGS = (
     r".*does not have many workers which may be a bottleneck",  # trials share the cores, so its advice is wrong
     r".*`isinstance\(treespec, LeafSpec\)` is deprecated",  # between Lightning 2.6 and torch 2.13, not the user's
+    r".*The dirpath has changed from",  # every trial has a folder of its own, also one that continues another
 )
 
 

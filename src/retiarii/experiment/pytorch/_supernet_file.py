@@ -30,11 +30,10 @@ def save_supernet(folder: Path, search: OneShotSearch, *, is_complete: bool) -> 
     content = {"weights": weights, "search": search.state_dict(), "is_complete": is_complete}
     try:
         write_tensors(content, path)
-    except (OSError, RuntimeError) as error:  # torch has a RuntimeError for a disk that is full
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+    except OSError as error:
         raise StorageError(
-            f"The trained supernet cannot be written to {path}: {reason}. Make room for it and resume the experiment: "
-            "it goes on from the checkpoint of the last epoch."
+            f"The trained supernet cannot be written to {path}: {error.strerror or error}. Make room for it and resume "
+            "the experiment: it goes on from the checkpoint of the last epoch."
         ) from error
 
 

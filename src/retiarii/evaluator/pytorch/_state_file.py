@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +24,12 @@ def write_state(model: nn.Module, path: Path) -> None:
         path: The file; its folder is made.
 
     Raises:
-        OSError: The file cannot be written.
+        EvaluatorError: The file cannot be written; nothing of it stays.
     """
     state = {name: _on_cpu(value) for name, value in _unwrapped(model).state_dict().items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_tensors(state, path)
+    with writing_explained("The weights of this trial", path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_tensors(state, path)
 
 
 def read_state(model: nn.Module, path: Path) -> None:
@@ -41,6 +44,26 @@ def read_state(model: nn.Module, path: Path) -> None:
         raise EvaluatorError(
             f"The weights in {path} cannot be loaded ({type(error).__name__}: {error}). The file is damaged, or holds "
             "something else than the state_dict of the model that the evaluation was given."
+        ) from error
+
+
+@contextmanager
+def writing_explained(what: str, path: Path) -> Iterator[None]:
+    """Turn an OSError in the block, such as that of a full disk, into an error that names the file.
+
+    Args:
+        what: What is written.
+        path: The file.
+
+    Raises:
+        EvaluatorError: In the place of an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise EvaluatorError(
+            f"{what} cannot be written to {path}: {error.strerror or error}. Make room on the disk, or keep the files "
+            "of fewer trials (config.keep_checkpoints, config.checkpoint_limit)."
         ) from error
 
 
