@@ -53,6 +53,15 @@ def test_a_lost_connection_is_replaced(postgresql, execute):
         assert store.list_trials("first") == [completed(0)]
 
 
+def test_a_lock_that_is_given_back_is_free_at_once(postgresql):
+    with open_store(postgresql) as store:
+        store.create_experiment(ExperimentRecord("first"))
+        for _ in range(200):
+            with store.lock("first"):
+                pass
+            assert not store.is_running("first")
+
+
 def test_a_lock_ends_with_its_connection(postgresql, execute):
     with open_store(postgresql) as store:
         store.create_experiment(ExperimentRecord("first"))

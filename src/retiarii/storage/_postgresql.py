@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import Engine, create_engine, event, text
@@ -60,12 +61,18 @@ class PostgreSQLBackend(Backend):
         """See `Backend.acquire`."""
         with self.faults():
             connection = self._connect_alone()
-            (taken,) = connection.execute("SELECT pg_try_advisory_lock(%s)", [_lock_key(experiment_id)]).fetchone()
-            release: Callable[[], None] = connection.close
-            if taken:
-                return release
-            release()
-            return None
+            key = _lock_key(experiment_id)
+            (taken,) = connection.execute("SELECT pg_try_advisory_lock(%s)", [key]).fetchone()
+            if not taken:
+                connection.close()
+                return None
+
+        def release() -> None:
+            with suppress(self.driver_error):  # the connection is lost, and with it the lock
+                connection.execute("SELECT pg_advisory_unlock(%s)", [key])  # at once, closing takes the server a moment
+            connection.close()
+
+        return release
 
     def is_held(self, experiment_id: str) -> bool:
         """See `Backend.is_held`."""
