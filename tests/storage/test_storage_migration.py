@@ -210,6 +210,18 @@ def test_what_was_damaged_stays_damaged(tmp_path, change):
         assert "changed since it was written" in str(found)
 
 
+def test_a_damaged_trial_is_not_among_the_best_after_an_upgrade(tmp_path):
+    path = loaded(tmp_path / "store.db", "version_2")
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE trials SET metric = 0.01 WHERE number = 1")
+        connection.commit()
+    with open_store(path) as store:
+        for read in (store.list_trials, store.load_log, lambda experiment: store.best_trials(experiment, 1)):
+            with pytest.raises(CorruptStoreError, match="row of trial 1 is damaged"):
+                read(RECORD.id)
+        assert store.get_trial(RECORD.id, 2) == TRIALS[2]
+
+
 def test_a_store_that_cannot_be_upgraded_is_left_alone(tmp_path):
     path = loaded(tmp_path / "store.db", "version_2")
     with contextlib.closing(sqlite3.connect(path)) as connection:
