@@ -1,121 +1,31 @@
 """Real processes, really killed: what a search keeps, and that it leaves nothing behind."""
 
-import json
-import os
 import random
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
-import psutil
 import pytest
+from killing import kept, left_behind, starting, stored_trials, wait_until
 
 from retiarii.storage import ExperimentState, open_store
 from retiarii.trial import TrialState
 
-HERE = Path(__file__).parent
 TRIALS = 110
-
-
-class Process:
-    """A script that was forked from an interpreter with the imports done."""
-
-    def __init__(self, zygote, order):
-        self._zygote = zygote
-        self._code = None
-        self._stderr = Path(order["stderr"])
-        self.pid = self._tell(order)
-
-    def _tell(self, order):
-        self._zygote.stdin.write(json.dumps(order) + "\n")
-        self._zygote.stdin.flush()
-        return int(self._zygote.stdout.readline())
-
-    def kill(self, number):
-        os.kill(self.pid, number)
-
-    def wait(self):
-        if self._code is None:
-            self._code = self._tell({"wait": self.pid})
-        return self._code
-
-    @property
-    def errors(self):
-        return self._stderr.read_text()
-
-    def finish(self):
-        assert self.wait() == 0, self.errors
+SETTINGS = {"concurrency": 1, "trials": TRIALS, "slow_after": 10**9}
 
 
 @pytest.fixture(scope="module")
 def start():
-    zygote = subprocess.Popen(
-        [sys.executable, str(HERE / "zygote.py")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-
-    def begin(store, sentinel, *action, concurrency=1, slow_after=10**9):
-        settings = {"CONCURRENCY": concurrency, "MARK": sentinel, "TRIALS": TRIALS, "SLOW_AFTER": slow_after}
-        environment = {**os.environ, **{f"TEST_{name}": str(value) for name, value in settings.items()}}
-        return Process(
-            zygote,
-            {
-                "script": str(HERE / "kill_script.py"),
-                "argv": [str(store), str(sentinel), *action],
-                "environment": environment,
-                "stderr": f"{sentinel}.log",
-            },
-        )
-
-    with zygote:
-        yield begin
-        zygote.stdin.close()
-
-
-def wait_until(condition, deadline_s=60.0):
-    deadline = time.monotonic() + deadline_s
-    while not (result := condition()):
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.01)
-    return result
-
-
-def left_behind(sentinel):
-    """Return living processes that descend from the experiment, by the mark in their environment."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get("TEST_MARK") == str(sentinel) and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found
+    with starting("kill_script.py") as begin:
+        yield lambda *arguments, **settings: begin(*arguments, **{**SETTINGS, **settings})
 
 
 def summary(store_path):
-    with open_store(store_path) as store:
-        [record] = store.list_experiments()
-        trials = store.list_trials(record.id)
-    return [(t.number, t.architecture, t.metrics, t.finish_order, t.state) for t in trials]
-
-
-def kept(store_path):
-    """Return which trials have files."""
-    with open_store(store_path) as store:
-        [record] = store.list_experiments()
-        return store.trial_files(record.id).numbers()
+    return [(t.number, t.architecture, t.metrics, t.finish_order, t.state) for t in stored_trials(store_path)]
 
 
 def finished(store_path):
-    if not Path(store_path).exists():
-        return {}
-    with open_store(store_path) as store:
-        records = store.list_experiments()
-        if not records:
-            return {}
-        trials = store.iter_trials(records[0].id, states=[TrialState.COMPLETED])
-        return {trial.number: trial.ended for trial in trials}
+    return {trial.number: trial.ended for trial in stored_trials(store_path) if trial.is_completed}
 
 
 @pytest.mark.timeout(900)

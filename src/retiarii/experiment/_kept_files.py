@@ -24,7 +24,8 @@ class KeptFiles(Callback):
     Needed are those of the best trials, those that the search may continue, and those that running trials continue.
     Where the files that the search may continue take more room than they may, those of the worst trials go, and the
     search is told. It is told of trials after they are stored, so that a process that is killed at any instant leaves
-    at most a few folders too many, which the next run removes.
+    at most a few folders too many, which the next run removes. Which trials had files to continue from is noted beside
+    their folders: a run that resumes the search tells it which of them are gone.
 
     Args:
         files: The folders.
@@ -42,6 +43,7 @@ class KeptFiles(Callback):
     def on_experiment_start(self, trials: Sequence[Trial]) -> None:
         """Begin with what earlier runs left: files of trials that were interrupted go, for they start anew."""
         found, ranks = set(self._files.numbers()), {}
+        had_files = self._files.noted_continuable()
 
         def comparable() -> Iterator[tuple[float, float, int]]:
             for trial in trials:
@@ -52,10 +54,12 @@ class KeptFiles(Callback):
                     yield rank
 
         self._best = nsmallest(self._count, comparable())
-        self._forget_lost()
+        for number in (had_files - found).intersection(self._search.continuable):
+            self._search.forget_checkpoint(number)  # its files were removed to make room, or by somebody
         self.sweep()
         for number in self._files.numbers():
-            self._note(number, ranks.get(number))
+            self._note(number, ranks.get(number), is_noted=number in had_files)
+        self._make_room()
 
     def on_trial_end(self, trial: Trial) -> None:
         """Let the trial's files take their place, and remove those that are not needed any more."""
@@ -80,10 +84,12 @@ class KeptFiles(Callback):
         parents = (proposal.parent for proposal in self._search.pending.values())
         return {number for _, _, number in self._best} | {number for number in parents if number is not None}
 
-    def _note(self, number: int, rank: tuple[float, float, int] | None) -> None:
+    def _note(self, number: int, rank: tuple[float, float, int] | None, *, is_noted: bool = False) -> None:
         if self._files.kept(number) is not None:
             self._ranks[number] = rank or _LAST
             self._sizes[number] = self._files.size_bytes(number) if self._limit is not None else 0
+            if not is_noted and number in self._search.continuable:
+                self._files.note_continuable(number)
 
     def _drop(self, number: int) -> None:
         self._files.remove(number)
@@ -100,9 +106,3 @@ class KeptFiles(Callback):
             self._search.forget_checkpoint(number)
             if sum(self._sizes.values()) <= self._limit:
                 return
-
-    def _forget_lost(self) -> None:
-        """Tell the search which files an earlier run removed to make room; few searches continue trials."""
-        for number in list(self._search.continuable):
-            if self._files.kept(number) is None:
-                self._search.forget_checkpoint(number)

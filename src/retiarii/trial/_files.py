@@ -19,6 +19,8 @@ SPARE = "spare"
 """An empty folder among those of the trials, which the next trial takes over."""
 
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,17}")
+_REMOVED = ".removed"  # at the end of the name of a folder that is being removed
+_CONTINUABLE = "continuable"  # the file with the numbers of trials that had files to continue from, one a line
 
 
 def _size(path: Path) -> int:
@@ -69,13 +71,18 @@ class TrialFiles:
         return sum(_size(Path(where, name)) for where, _, names in os.walk(folder) for name in names)
 
     def remove(self, number: int) -> None:
-        """Remove the folder of a trial, if it is there; what cannot be removed is left, with a warning."""
+        """Remove the folder of a trial, if it is there; what cannot be removed is left, with a warning.
+
+        The folder disappears at once, so that no part of it is taken for the whole, even if this process is killed.
+        """
         folder = self.folder(number)
         try:
             if folder.is_symlink():
                 folder.unlink()
             else:
-                shutil.rmtree(folder)
+                aside = folder.with_name(folder.name + _REMOVED)
+                folder.rename(aside)
+                shutil.rmtree(aside)
         except FileNotFoundError:
             pass
         except OSError as error:
@@ -86,5 +93,27 @@ class TrialFiles:
         for number in self.numbers():
             if number not in numbers:
                 self.remove(number)
+        for left in self.root.glob(f"*{_REMOVED}"):
+            shutil.rmtree(left, ignore_errors=True)
         with suppress(OSError):  # there is none
             (self.root / SPARE).rmdir()
+
+    def note_continuable(self, number: int) -> None:
+        """Note that a finished trial has files that others may continue from, for the time after they are removed."""
+        try:
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+            file = os.open(self.root / _CONTINUABLE, flags, 0o600)
+            try:
+                os.write(file, b"%d\n" % number)
+            finally:
+                os.close(file)
+        except OSError as error:
+            logger.warning("Cannot note that trial %d has files (%s): %s", number, error.strerror or error, self.root)
+
+    def noted_continuable(self) -> set[int]:
+        """Return the trials that have, or had, files that others may continue from."""
+        try:
+            lines = (self.root / _CONTINUABLE).read_text(encoding="ascii", errors="replace").split("\n")
+        except OSError:  # there is none
+            return set()
+        return {int(line) for line in lines[:-1] if _NUMBER.fullmatch(line)}  # the last is empty, or half a line
