@@ -1,12 +1,24 @@
 import dataclasses
 import pickle
 import re
+from functools import partial
 
 import pytest
 
 from retiarii.errors import ConfigError
 from retiarii.oneshot import OneShotStrategy
-from retiarii.strategy import BaseStrategy, GridSearch, Random, RegularizedEvolution, Strategy
+from retiarii.strategy import (
+    ASHA,
+    NSGA2,
+    BaseStrategy,
+    GridSearch,
+    Hyperband,
+    MedianStop,
+    Random,
+    RegularizedEvolution,
+    Strategy,
+)
+from retiarii.testing.spaces import tiny
 from retiarii.trial import Direction
 
 IMPOSSIBLE = [
@@ -30,6 +42,32 @@ IMPOSSIBLE = [
     (RegularizedEvolution, {"model_filter": "small"}, "expected None or a function"),
     (RegularizedEvolution, {"crossover": 1}, "(crossover=1): expected True or False."),
     (RegularizedEvolution, {"dedup": "no"}, "(dedup='no'): expected True or False."),
+    (ASHA, {"fidelity": ""}, "ASHA(fidelity=''): expected a text that is not empty."),
+    (ASHA, {"fidelity": None}, "ASHA(fidelity=None): expected a text"),
+    (ASHA, {"min_fidelity": 0}, "ASHA(min_fidelity=0): expected a finite number above 0."),
+    (ASHA, {"max_fidelity": float("inf")}, "ASHA(max_fidelity=inf): expected a finite number above 0."),
+    (ASHA, {"max_fidelity": True}, "ASHA(max_fidelity=True): expected a finite number"),
+    (ASHA, {"min_fidelity": 30}, "ASHA(max_fidelity=27): expected at least min_fidelity, which is 30."),
+    (ASHA, {"reduction_factor": 1}, "ASHA(reduction_factor=1): expected a whole number from 2 up."),
+    (ASHA, {"reduction_factor": 2.5}, "ASHA(reduction_factor=2.5): expected a whole number from 2 up."),
+    (ASHA, {"optimize_mode": "up"}, "expected None, 'maximize' or 'minimize'."),
+    (ASHA, {"model_filter": "small"}, "expected None or a function"),
+    (ASHA, {"dedup": "no"}, "(dedup='no'): expected True or False."),
+    (Hyperband, {"fidelity": 3}, "Hyperband(fidelity=3): expected a text that is not empty."),
+    (Hyperband, {"min_fidelity": -1}, "Hyperband(min_fidelity=-1): expected a finite number above 0."),
+    (Hyperband, {"max_fidelity": 0.5}, "Hyperband(max_fidelity=0.5): expected at least min_fidelity, which is 1."),
+    (Hyperband, {"reduction_factor": 0}, "Hyperband(reduction_factor=0): expected a whole number from 2 up."),
+    (Hyperband, {"cycles": 0}, "Hyperband(cycles=0): expected a whole number from 1 up."),
+    (Hyperband, {"optimize_mode": 1}, "expected None, 'maximize' or 'minimize'."),
+    (Hyperband, {"model_filter": "small"}, "expected None or a function"),
+    (NSGA2, {"population_size": 1}, "NSGA2(population_size=1): expected a whole number from 2 up."),
+    (NSGA2, {"crossover_prob": None}, "NSGA2(crossover_prob=None): expected a number from 0 to 1."),
+    (NSGA2, {"crossover_prob": 1.1}, "NSGA2(crossover_prob=1.1): expected a number from 0 to 1."),
+    (NSGA2, {"mutation_prob": 0}, "NSGA2(mutation_prob=0): expected None or a number above 0 and up to 1."),
+    (NSGA2, {"model_filter": "small"}, "expected None or a function"),
+    (NSGA2, {"dedup": 1}, "NSGA2(dedup=1): expected True or False."),
+    (partial(MedianStop, Random()), {"warmup_steps": -1}, "warmup_steps=-1): expected a whole number from 0 up."),
+    (partial(MedianStop, Random()), {"min_trials": 0}, "min_trials=0): expected a whole number from 1 up."),
 ]
 
 
@@ -39,7 +77,9 @@ def test_impossible_options_are_refused_by_name_and_range(strategy, options, mes
         strategy(**options)
 
 
-@pytest.mark.parametrize("strategy", [Random(), GridSearch(), RegularizedEvolution()], ids=repr)
+@pytest.mark.parametrize(
+    "strategy", [Random(), GridSearch(), RegularizedEvolution(), ASHA(), Hyperband(), NSGA2()], ids=repr
+)
 def test_strategies_are_values(strategy):
     assert pickle.loads(pickle.dumps(strategy)) == strategy == type(strategy)()
     assert isinstance(strategy, BaseStrategy)
@@ -80,3 +120,8 @@ def test_optimize_mode_fixes_the_direction():
     assert RegularizedEvolution().direction is None
     assert RegularizedEvolution("minimize").direction is Direction.MINIMIZE
     assert Random().direction is None
+    for kind in (ASHA, Hyperband):
+        assert kind().direction is None
+        strategy = kind(optimize_mode="minimize")
+        assert strategy.direction is strategy.search(tiny(), objectives="maximize").direction is Direction.MINIMIZE
+        assert MedianStop(strategy).direction is Direction.MINIMIZE

@@ -16,7 +16,7 @@ def levels(low: float, high: float, factor: int) -> tuple[float, ...]:
     """Return ``low``, ``low * factor``, ``low * factor**2``, ... up to ``high``."""
     found = [low]
     while found[-1] * factor <= high * (1 + 1e-9):
-        found.append(found[-1] * factor)
+        found.append(min(found[-1] * factor, high))  # which is above it by a rounding error, if at all
     return tuple(found)
 
 

@@ -101,10 +101,10 @@ class MedianStopSearch(SearchWrapper):
         best, middle = min(losses), _median(means)
         if best <= middle:
             return None
-        value, limit = (self.direction.loss(loss) for loss in (best, middle))  # turned back
+        value = f"{self.direction.loss(best):.6g}" if best < math.inf else "no number"  # the loss is turned back
         return (
-            f"its best {metric} in {counted(step, 'report')} is {value:.6g}, and the median of "
-            f"{counted(len(means), 'trial')} is {limit:.6g}"
+            f"its best {metric} in {counted(step, 'report')} is {value}, and the median of "
+            f"{counted(len(means), 'trial')} is {self.direction.loss(middle):.6g}"
         )
 
     def _on_tell(self, trial: Trial) -> None:

@@ -82,7 +82,8 @@ class NSGA2Search(Search):
             self.space = self.space.constrained(options.model_filter)
         self._unseen = Unseen(self.space, self.seed) if options.dedup else None
         self._members: list[Trial] = []
-        self._order: list[tuple[int, float]] | None = None  # front and crowding of each member, where it is known
+        self._losses: list[tuple[float, ...]] = []  # of each member
+        self._order: list[tuple[int, float]] | None = None  # front and crowding of each member, where they are known
 
     @property
     def population(self) -> tuple[Trial, ...]:
@@ -115,28 +116,24 @@ class NSGA2Search(Search):
 
     def _ordered(self) -> list[tuple[int, float]]:
         if self._order is None:
-            losses = [self._losses(trial) for trial in self._members]
-            self._order = crowded_order(losses, [trial.violation for trial in self._members])
+            self._order = crowded_order(self._losses, [trial.violation for trial in self._members])
         return self._order
-
-    def _losses(self, trial: Trial) -> tuple[float, ...]:
-        losses = self.objectives.losses(trial.metrics)
-        assert losses is not None  # only such trials enter
-        return losses
 
     def _on_ask(self, proposal: Proposal) -> None:
         if self._unseen is not None:
             self._unseen.add(proposal.architecture)
 
     def _on_tell(self, trial: Trial) -> None:
-        if not trial.is_completed or self.objectives.losses(trial.metrics) is None:
+        losses = self.objectives.losses(trial.metrics) if trial.is_completed else None
+        if losses is None:
             return
         self._members.append(trial)
+        self._losses.append(losses)
         self._order = None
         if len(self._members) > self._options.population_size:
             order = self._ordered()
             worst = max(range(len(order)), key=lambda place: (order[place][0], -order[place][1], place))
-            del self._members[worst]
+            del self._members[worst], self._losses[worst]
             self._order = None
 
 

@@ -46,30 +46,28 @@ class Table:
         return expectation
 
 
-def nas_bench_201_table(root: Path) -> Table:
-    """Return the mean CIFAR-100 validation accuracy (%) after 200 epochs of all cells of NAS-Bench-201.
+def nas_bench_201_table(root: Path, column: str = "cifar100_valid_200") -> Table:
+    """Return a column of NAS-Bench-201 for all its cells: mean CIFAR-100 validation accuracy (%) after 200 epochs.
 
     The file is looked for in the folder that the environment variable `DATA_VARIABLE` names, or else in
     ``../shared/data`` next to ``root``. Without it, the calling test is skipped.
 
     Args:
         root: The root of the repository.
+        column: Another column: ``"cifar100_params"`` has numbers of parameters.
     """
     folder = Path(os.environ.get(DATA_VARIABLE) or root.parent / "shared" / "data")
     path = folder / "nb201_topology.csv.gz"
     if not path.is_file():
         pytest.skip(f"needs {path} (set {DATA_VARIABLE} to the folder that has it)")
-    return _read_nas_bench_201(path)
+    return _read_nas_bench_201(path, column)
 
 
-@lru_cache(maxsize=1)
-def _read_nas_bench_201(path: Path) -> Table:
+@lru_cache(maxsize=2)
+def _read_nas_bench_201(path: Path, column: str) -> Table:
     with gzip.open(path, "rt", newline="") as file:
         rows = list(csv.DictReader(file))
     assert all(len(row["ops"]) == len(NAS_BENCH_201_EDGES) for row in rows)
     return Table(
-        {
-            tuple(NAS_BENCH_201_OPERATIONS[int(code)] for code in row["ops"]): float(row["cifar100_valid_200"])
-            for row in rows
-        }
+        {tuple(NAS_BENCH_201_OPERATIONS[int(code)] for code in row["ops"]): float(row[column]) for row in rows}
     )
