@@ -6,7 +6,9 @@ import contextlib
 import copy
 import functools
 import random
+import sys
 import time
+import types
 
 import pytest
 import torch
@@ -412,3 +414,19 @@ def test_messages_of_assertions_may_show_sizes():
 def test_conditions_of_assertions_may_not_go_by_text():
     with pytest.raises(GraphError, match="turns a traced value into text"):
         convert_to_graph(module(decides_by_text))
+
+
+def test_what_installed_packages_remember_is_not_the_models_state():
+    """Their registries and caches may change meanwhile, as those of a database do."""
+    library = types.ModuleType("installed_package")
+    library.__file__ = "/lib/site-packages/installed_package/__init__.py"
+    exec("class Cache:\n    calls = 0\ndef helper(x):\n    Cache.calls += 1\n    return x", vars(library))
+    sys.modules["installed_package"] = library
+
+    def forward(self, x):
+        return self.a(library.helper(x))
+
+    try:
+        assert_equal(forward)
+    finally:
+        del sys.modules["installed_package"]
