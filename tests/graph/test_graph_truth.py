@@ -19,6 +19,7 @@ from retiarii.errors import GraphError
 from retiarii.graph import check, convert_to_graph, export_code
 
 COUNTER = [0]
+FROM_A_PACKAGE = None
 
 
 class Base(nn.Module):
@@ -416,17 +417,15 @@ def test_conditions_of_assertions_may_not_go_by_text():
         convert_to_graph(module(decides_by_text))
 
 
-def test_what_installed_packages_remember_is_not_the_models_state():
+def uses_an_installed_package(self, x):
+    return self.a(FROM_A_PACKAGE(x))
+
+
+def test_what_installed_packages_remember_is_not_the_models_state(monkeypatch):
     """Their registries and caches may change meanwhile, as those of a database do."""
     library = types.ModuleType("installed_package")
     library.__file__ = "/lib/site-packages/installed_package/__init__.py"
     exec("class Cache:\n    calls = 0\ndef helper(x):\n    Cache.calls += 1\n    return x", vars(library))
-    sys.modules["installed_package"] = library
-
-    def forward(self, x):
-        return self.a(library.helper(x))
-
-    try:
-        assert_equal(forward)
-    finally:
-        del sys.modules["installed_package"]
+    monkeypatch.setitem(sys.modules, "installed_package", library)
+    monkeypatch.setitem(globals(), "FROM_A_PACKAGE", library.helper)
+    assert_equal(uses_an_installed_package)
