@@ -6,7 +6,9 @@ import contextlib
 import copy
 import functools
 import random
+import sys
 import time
+import types
 
 import pytest
 import torch
@@ -17,6 +19,7 @@ from retiarii.errors import GraphError
 from retiarii.graph import check, convert_to_graph, export_code
 
 COUNTER = [0]
+FROM_A_PACKAGE = None
 
 
 class Base(nn.Module):
@@ -412,3 +415,17 @@ def test_messages_of_assertions_may_show_sizes():
 def test_conditions_of_assertions_may_not_go_by_text():
     with pytest.raises(GraphError, match="turns a traced value into text"):
         convert_to_graph(module(decides_by_text))
+
+
+def uses_an_installed_package(self, x):
+    return self.a(FROM_A_PACKAGE(x))
+
+
+def test_what_installed_packages_remember_is_not_the_models_state(monkeypatch):
+    """Their registries and caches may change meanwhile, as those of a database do."""
+    library = types.ModuleType("installed_package")
+    library.__file__ = "/lib/site-packages/installed_package/__init__.py"
+    exec("class Cache:\n    calls = 0\ndef helper(x):\n    Cache.calls += 1\n    return x", vars(library))
+    monkeypatch.setitem(sys.modules, "installed_package", library)
+    monkeypatch.setitem(globals(), "FROM_A_PACKAGE", library.helper)
+    assert_equal(uses_an_installed_package)

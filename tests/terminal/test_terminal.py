@@ -9,7 +9,7 @@ from rich.table import Table
 
 import retiarii
 from retiarii.errors import NotFoundError, StorageError
-from retiarii.terminal import SafeConsole, coloured, joined, plain, visible, visible_line, write, write_json
+from retiarii.terminal import SafeConsole, coloured, joined, plain, shortened, visible, visible_line, write, write_json
 
 HOSTILE = (
     "[/data/images/66] [bold]x[/] :smile: "
@@ -125,3 +125,8 @@ def uses(source):
                 yield name, function
             if any(word.arg in ("markup", "emoji") for word in node.keywords):
                 yield name, "markup="
+
+
+@pytest.mark.parametrize(("text", "shown"), [("ten letter", "ten letter"), ("eleven lett", "eleven ...")])
+def test_a_text_that_is_too_long_ends_with_an_ellipsis(text, shown):
+    assert shortened(text, 10) == shown

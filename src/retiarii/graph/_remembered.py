@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import array
 import itertools
+import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from types import FunctionType, ModuleType
@@ -29,16 +30,22 @@ _MAX_ITEMS = 100_000
 class Remembered:
     """The state of what belongs to some names, as it is now.
 
+    Installed packages are passed over, but for those that the model's own classes belong to: what they keep (of
+    connections, caches and registries) is not the model's, and may change while something else uses them.
+
     Args:
         spaces: Attributes of objects, global names of files.
+        owners: The modules in which the classes of the model are defined.
     """
 
-    def __init__(self, spaces: Iterable[Mapping[str, Any]]) -> None:
+    def __init__(self, spaces: Iterable[Mapping[str, Any]], owners: Iterable[str] = ()) -> None:
+        self._packages = {owner.partition(".")[0] for owner in owners}
         self._kept: list[Any] = []  # so that no other object gets the same address
         self._left = _MAX_ITEMS
         self._values = [
             {name: self._state(value, _DEPTH) for name, value in list(space.items()) if not name.startswith("__")}
             for space in spaces
+            if self._is_own(space.get("__name__"))
         ]
 
     def difference(self, later: Remembered) -> str | None:
@@ -59,7 +66,27 @@ class Remembered:
         content = _content(value)
         if content is not None:
             return id(value), content
-        return id(value), tuple(self._state(item, depth - 1) for item in _parts(value))
+        return id(value), tuple(self._state(item, depth - 1) for item in self._parts(value))
+
+    def _parts(self, value: Any) -> Iterator[Any]:
+        """Yield what an object refers to and may exchange."""
+        if isinstance(value, dict):
+            yield from (part for item in list(value.items()) for part in item)
+        elif isinstance(value, (list, tuple, deque, set, frozenset)):
+            yield from sorted(value, key=id) if isinstance(value, (set, frozenset)) else list(value)
+        elif isinstance(value, FunctionType):
+            yield from _parts_of_function(value)
+        else:
+            module = (type(value) if not isinstance(value, type) else value).__module__
+            if not module.startswith(_LIBRARIES) and self._is_own(module):
+                yield from _parts_of_object(value)
+
+    def _is_own(self, module: Any) -> bool:
+        """Return whether a module is no installed package, or one that classes of the model belong to."""
+        if not isinstance(module, str) or module.partition(".")[0] in self._packages:
+            return True
+        file = getattr(sys.modules.get(module), "__file__", None)
+        return file is None or (is_user_file(file) and "site-packages" not in file)
 
 
 def _content(value: Any) -> Any:
@@ -71,18 +98,6 @@ def _content(value: Any) -> Any:
     if type(value).__module__ == "numpy" and hasattr(value, "tobytes"):
         return value.shape, value.tobytes()
     return None
-
-
-def _parts(value: Any) -> Iterator[Any]:
-    """Yield what an object refers to and may exchange."""
-    if isinstance(value, dict):
-        yield from (part for item in list(value.items()) for part in item)
-    elif isinstance(value, (list, tuple, deque, set, frozenset)):
-        yield from sorted(value, key=id) if isinstance(value, (set, frozenset)) else list(value)
-    elif isinstance(value, FunctionType):
-        yield from _parts_of_function(value)
-    elif not (type(value) if not isinstance(value, type) else value).__module__.startswith(_LIBRARIES):
-        yield from _parts_of_object(value)
 
 
 def _parts_of_function(function: FunctionType) -> Iterator[Any]:

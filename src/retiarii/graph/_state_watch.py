@@ -37,7 +37,7 @@ class StateWatch:
             (owner, _shared_values(owner)) for owner in (*owners, *namespaces)
         ]
         spaces = [*map(vars, self._modules.values()), *(vars(owner) for owner in owners), *namespaces]
-        self._spaces = spaces
+        self._spaces, self._owners = spaces, {owner.__module__ for owner in owners}
         self._generators = list(_generators(spaces))
         self._random = self._random_state()
 
@@ -56,7 +56,7 @@ class StateWatch:
 
     def remembered(self) -> Remembered:
         """Return the present state of everything that `forward` can reach by a name."""
-        return Remembered(self._spaces)
+        return Remembered(self._spaces, self._owners)
 
     @contextmanager
     def shared_kept(self) -> Iterator[None]:
