@@ -56,7 +56,7 @@ class TestEverywhere:
             TrialState.COMPLETED,
             TrialState.PRUNED,
         ]
-        assert "the median is 6" in trials[5].reason
+        assert "the median of 5 trials is 6" in trials[5].reason
         assert len(trials[5].intermediates) == 1
 
     def test_the_evaluation_ends_itself(self, tmp_path, platform):

@@ -158,7 +158,10 @@ class Executor(ABC):
 
     @property
     def clock(self) -> Clock:
-        """Where the time of its trials is read: this machine's clock, unless it simulates them."""
+        """Where the time of its trials is read: this machine's clock, unless it simulates them.
+
+        A simulation waits in `poll` by setting its clock forward: to the next event, and by no more than the timeout.
+        """
         return SYSTEM_CLOCK
 
     @abstractmethod

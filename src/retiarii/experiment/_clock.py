@@ -8,6 +8,8 @@ import time
 from retiarii.storage import SPENT, ExperimentRecord, Store
 from retiarii.trial import SYSTEM_CLOCK, Clock
 
+_ROUNDING_S = 1e-6  # in a simulation, time jumps to the very moment at which the limit is reached
+
 NOTE_S = 2.0
 """How often the time is stored: this much of a run that is killed does not count."""
 
@@ -42,7 +44,7 @@ class ExperimentClock:
     @property
     def is_up(self) -> bool:
         """Whether the limit is reached."""
-        return self.spent_s >= self._limit_s
+        return self.spent_s >= self._limit_s - _ROUNDING_S
 
     def start(self, config: dict[str, object]) -> None:
         """Begin to measure.
@@ -54,10 +56,20 @@ class ExperimentClock:
         self._started = self._clock.elapsed()
 
     def read_from(self, clock: Clock) -> None:
-        """Read the time from another clock from now on; what was spent so far counts."""
+        """Read the time from another clock from now on: only its seconds count in this run."""
         if clock is not self._clock:
-            self._before_s = self.spent_s
             self._clock, self._started = clock, clock.elapsed()
+
+    def patience_s(self, look_s: float) -> float | None:
+        """Return how long to wait for the next event of a trial; None for any time.
+
+        Args:
+            look_s: How often to look at what else may end the search. Where time is simulated, waiting takes none, so
+                that only the limit matters.
+        """
+        if self._clock is SYSTEM_CLOCK:
+            return look_s
+        return None if self._limit_s == math.inf else max(self._limit_s - self.spent_s, 0.0)
 
     def tick(self) -> None:
         """Store the time if that was not done lately; called all the time while the experiment runs."""

@@ -173,7 +173,7 @@ class RetiariiExperiment:
         port: int = 8080,
         debug: bool = False,
         *,
-        storage: str | Path | None = None,
+        storage: str | Path | Store | None = None,
         base_model: nn.Module | SearchSpace | None = None,
         evaluator: Evaluator | None = None,
         strategy: BaseStrategy | None = None,
@@ -205,7 +205,7 @@ class RetiariiExperiment:
             ExperimentError: Nothing to resume with, or the model's space is not the experiment's.
         """
         check_port(port)
-        store = open_store(storage, create=False)
+        store = _opened(storage, create=False)
         record = store.find_experiment(experiment_id)
         stored = None
         if base_model is None or evaluator is None or strategy is None:
@@ -229,7 +229,12 @@ class RetiariiExperiment:
 
     @classmethod
     def view(
-        cls, experiment_id: str, port: int = 8080, non_blocking: bool = False, *, storage: str | Path | None = None
+        cls,
+        experiment_id: str,
+        port: int = 8080,
+        non_blocking: bool = False,
+        *,
+        storage: str | Path | Store | None = None,
     ) -> RetiariiExperiment:
         """Open an experiment for reading, running or not: its trials and architectures, without running any code.
 
@@ -245,12 +250,12 @@ class RetiariiExperiment:
         """
         check_port(port)
         experiment = cls()
-        store = open_store(storage, create=False)
+        store = _opened(storage, create=False)
         experiment._attach(store, store.find_experiment(experiment_id))
         return experiment
 
     @classmethod
-    def load(cls, experiment_id: str, *, storage: str | Path | None = None) -> RetiariiExperiment:
+    def load(cls, experiment_id: str, *, storage: str | Path | Store | None = None) -> RetiariiExperiment:
         """Open an experiment that this user ran on this machine, with its model, evaluator and strategy.
 
         Like `view`, but networks and code can be exported. Loading the objects runs code, so it is done only for
@@ -265,7 +270,7 @@ class RetiariiExperiment:
             ConfigError: ``experiment_id`` is no text.
             ExperimentError: Its objects were not stored, or not by this user.
         """
-        store = open_store(storage, create=False)
+        store = _opened(storage, create=False)
         record = store.find_experiment(experiment_id)
         stored = read_payload(store.directory(record.id))
         with stored.surroundings.entered():
@@ -288,7 +293,7 @@ class RetiariiExperiment:
         config.debug = config.debug or debug
         self.config = config
         payload = Payload(base_model, evaluator, self.strategy, self.applied_mutators, config.objects())
-        store = self._store if record is not None and self._store is not None else _store_of(config)
+        store = self._store if record is not None and self._store is not None else _opened(config.storage)
         new_id = self.id if self._store is None else new_experiment_id()
         run = ExperimentRun(payload, config, store, record=record, new_id=new_id, callbacks=self.callbacks)
         self._attach(store, run.record)
@@ -529,5 +534,5 @@ class RetiariiExperiment:
         return store.get_experiment(self.id)
 
 
-def _store_of(config: RetiariiExeConfig) -> Store:
-    return config.storage if isinstance(config.storage, Store) else open_store(config.storage)
+def _opened(storage: str | Path | Store | None, *, create: bool = True) -> Store:
+    return storage if isinstance(storage, Store) else open_store(storage, create=create)

@@ -124,7 +124,7 @@ class SearchLoop:
             if not self._running or self._stop.is_immediate or self._is_late():
                 break
             self._clock.tick()
-            events = self._executor.poll(POLL_S, self._on_report)
+            events = self._executor.poll(self._clock.patience_s(POLL_S), self._on_report)
         self._abandon()
         ending = self._ending or Ending.STOPPED
         self._callback.on_experiment_end(ending)

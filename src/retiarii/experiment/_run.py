@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from retiarii._lasting_output import lasting_output
 from retiarii.errors import ExperimentError, ExperimentFailedError, SerializationError, StorageError
 from retiarii.evaluator import Evaluator
+from retiarii.execution import Executor
 from retiarii.experiment._callbacks import Callback
 from retiarii.experiment._clock import ExperimentClock
 from retiarii.experiment._config import RetiariiExeConfig
@@ -128,8 +129,8 @@ class ExperimentRun:
         try:
             return pack(self._payload)
         except SerializationError as error:
-            if not self._plan.is_in_process:
-                raise
+            if not self._plan.is_in_process and not isinstance(self._config.executor, Executor):
+                raise  # what makes an executor gets a task, which has to reach the trials
             logger.info("This experiment can be resumed from its script only: %s", error)
             return None
 

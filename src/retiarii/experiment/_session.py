@@ -8,6 +8,7 @@ from pathlib import Path
 
 from retiarii.execution import Executor
 from retiarii.experiment._callbacks import Callback, CallbackList
+from retiarii.experiment._checked_executor import CheckedExecutor
 from retiarii.experiment._clock import ExperimentClock
 from retiarii.experiment._config import RetiariiExeConfig
 from retiarii.experiment._display import Display
@@ -68,8 +69,9 @@ class Session:
         """
         kept = KeptFiles(self.trial_files, self.config, search)
         budget = Budget(max_trials=max_trials, is_timed=is_timed, max_failures=self.config.max_failures)
-        self.clock.read_from(executor.clock)
+        executor = CheckedExecutor(executor)
         with executor:
+            self.clock.read_from(executor.clock)
             loop = SearchLoop(
                 search,
                 executor,
