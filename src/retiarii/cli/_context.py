@@ -74,9 +74,9 @@ def names_a_store(storage: str | None) -> bool:
 
 def default_place() -> str:
     """Return where the store is when nobody says otherwise."""
-    from retiarii.storage import locate
+    from retiarii.storage import described
 
-    return str(locate(None))
+    return described(None)
 
 
 @contextmanager

@@ -107,11 +107,11 @@ def _store(storage: str | None, problems: list[str]) -> dict[str, Any]:
 
     ``exists`` is None where the store cannot be read.
     """
-    from retiarii.storage import locate, open_store
+    from retiarii.storage import described, open_store
 
     found: dict[str, Any] = {"where": storage, "exists": False, "experiments": None}
     try:
-        found["where"] = str(locate(storage))
+        found["where"] = described(storage)
         with open_store(storage, create=False) as store:
             found |= {"exists": True, "experiments": len(store.scan_experiments())}
             problems += [str(err) for err in store.find_damage()]

@@ -1,4 +1,4 @@
-"""Experiments and their trials, durable: SQLite by default, PostgreSQL by URL.
+"""Experiments and their trials, durable: SQLite by default, PostgreSQL or a store of another package by URL.
 
 `open_store` finds a `Store`. An experiment is one `ExperimentRecord`; its loop alone, under `Store.lock`, writes trials
 and `Intermediate` results with `Store.write`, one transaction each, so that a process killed at any instant has lost no
@@ -10,7 +10,10 @@ process that runs an experiment to end it. Architectures and metrics are stored 
 This room knows nothing of models, strategies and executors, and never imports torch.
 """
 
-from retiarii.storage._location import Location, experiments_home, locate
+from retiarii.storage._filelock import FileLock
+from retiarii.storage._interface import Store
+from retiarii.storage._location import STORES, Location, described, experiments_home, locate
+from retiarii.storage._open import open_store
 from retiarii.storage._records import (
     SPENT,
     EpochRecord,
@@ -21,18 +24,20 @@ from retiarii.storage._records import (
     Intermediate,
     new_experiment_id,
 )
-from retiarii.storage._store import Store, open_store
 
 __all__ = [
     "SPENT",
+    "STORES",
     "EpochRecord",
     "ExperimentLog",
     "ExperimentRecord",
     "ExperimentState",
     "FailureReason",
+    "FileLock",
     "Intermediate",
     "Location",
     "Store",
+    "described",
     "experiments_home",
     "locate",
     "new_experiment_id",

@@ -14,13 +14,13 @@ from retiarii.errors import ConfigError, CorruptStoreError, DuplicateError, NotF
 from retiarii.storage._artefacts import ID_RULE, is_id
 from retiarii.storage._checksum import experiment_checksum
 from retiarii.storage._encoding import clean_text
+from retiarii.storage._finding import check_text, chosen, no_experiment
 from retiarii.storage._records import ExperimentRecord
 from retiarii.storage._rows import experiment_from_row, experiment_row
 from retiarii.storage._schema import EPOCHS, EXPERIMENTS, INTERMEDIATES, TRIALS
 from retiarii.trial import Objectives
 
 _FIELDS = tuple(field.name for field in fields(ExperimentRecord))
-_MANY = 8  # as many experiments does a message name
 
 
 def create(connection: Connection, record: ExperimentRecord, where: str) -> None:
@@ -65,26 +65,15 @@ def find(connection: Connection, text: str, where: str) -> ExperimentRecord:
         NotFoundError: There is none, or there are several.
         ConfigError: ``text`` is no text.
     """
-    if not isinstance(text, str):
-        raise ConfigError(f"The id of an experiment is {text!r}, expected a text (experiment.id, or its name).")
+    check_text(text)
     text = clean_text(text)
     columns = EXPERIMENTS.c
     means = or_(func.substr(columns.id, 1, len(text)) == text, columns.name == text)
     rows = connection.execute(select(EXPERIMENTS).where(means).order_by(columns.created, columns.id)).mappings()
     records = [experiment_from_row(dict(row)) for row in rows] if text else []
-    exact = [record for record in records if record.id == text]
     if not records:
         raise missing(connection, text, where)
-    if len(exact or records) > 1:
-        shown = ", ".join(
-            f"{record.id} ({record.name!r}, {time.strftime('%Y-%m-%d %H:%M', time.localtime(record.created))})"
-            for record in reversed(records[-_MANY:])
-        )
-        raise NotFoundError(
-            f"{len(records)} experiments in {where} have the name {text!r} or an id that begins with it, the newest "
-            f"first: {shown}{', ...' if len(records) > _MANY else ''}. Give the id."
-        )
-    return (exact or records)[0]
+    return chosen(text, records, where)
 
 
 def all_of(connection: Connection) -> list[ExperimentRecord | CorruptStoreError]:
@@ -162,6 +151,4 @@ def remove(connection: Connection, experiment_id: str, where: str) -> None:
 def missing(connection: Connection, experiment_id: str, where: str) -> NotFoundError:
     """Return the error for an experiment that is not there, naming some that are."""
     newest = select(EXPERIMENTS.c.id).order_by(EXPERIMENTS.c.created.desc()).limit(5)
-    ids = list(connection.execute(newest).scalars())
-    there = f"The newest are {', '.join(ids)}; `retiarii list` shows all." if ids else "It has none yet."
-    return NotFoundError(f"There is no experiment {experiment_id!r} in the store {where}. {there}")
+    return no_experiment(experiment_id, list(connection.execute(newest).scalars()), where)

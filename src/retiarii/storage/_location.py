@@ -1,19 +1,25 @@
-"""Where a store is: from what a user wrote to a file or a database."""
+"""Where a store is: from what a user wrote to a file, a database, or a store that another package opens."""
 
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from retiarii._registry import Registry
 from retiarii.errors import ConfigError
+
+STORES = Registry("store", {}, "retiarii.stores")
+"""Functions ``(url, *, create) -> Store`` of other packages, by the scheme of their URLs."""
 
 _DATABASE_NAME = "retiarii.db"
 _ACCEPTED = "a path, 'sqlite:///path/to/file.db' or 'postgresql://user:password@host/database'"
 _POSTGRESQL_SCHEMES = ("postgresql", "postgres", "postgresql+psycopg")
+_PASSWORD = re.compile(r"(?<=://)([^/@:]*):[^/@]*@")
 
 
 def experiments_home() -> Path:
@@ -47,8 +53,38 @@ class Location:
         return self.url.set(drivername=self.url.get_backend_name()).render_as_string(hide_password=hide_password)
 
 
+def other_url(storage: str | Path | None) -> str | None:
+    """Return the URL of a store that another package opens; None for a path, and for URLs of ours or of nobody.
+
+    Args:
+        storage: As for `locate`.
+
+    Raises:
+        ConfigError: There is a NUL character in it.
+    """
+    chosen = _chosen(storage)
+    if isinstance(chosen, Path) or (scheme := scheme_of(chosen)) in ("", "sqlite", *_POSTGRESQL_SCHEMES):
+        return None
+    return chosen if scheme in STORES.names() else None
+
+
+def scheme_of(url: str) -> str:
+    """Return the scheme of a URL, ``""`` for a path."""
+    return url.partition("://")[0] if "://" in url else ""
+
+
+def described(storage: str | Path | None) -> str:
+    """Return what to call a store that need not exist, for people: a path, or a URL without its password.
+
+    Raises:
+        ConfigError: The URL is malformed or of a kind that is not supported.
+    """
+    url = other_url(storage)
+    return str(locate(storage)) if url is None else _PASSWORD.sub(r"\1:***@", url)
+
+
 def locate(storage: str | Path | None) -> Location:
-    """Find out which store is meant.
+    """Find out which file or database is meant.
 
     Args:
         storage: A path or URL; None for ``$RETIARII_STORAGE`` or else the SQLite file in `experiments_home`.
@@ -59,14 +95,8 @@ def locate(storage: str | Path | None) -> Location:
     Raises:
         ConfigError: The URL is malformed or of a kind that is not supported.
     """
-    chosen = os.environ.get("RETIARII_STORAGE") if storage is None else storage
-    if "\0" in str(chosen):
-        raise ConfigError(
-            f"{str(chosen)!r} cannot be the name of a store: it has a NUL character. Expected {_ACCEPTED}."
-        )
-    if not chosen:
-        return _file(experiments_home() / _DATABASE_NAME)
-    if isinstance(chosen, Path) or "://" not in chosen:
+    chosen = _chosen(storage)
+    if isinstance(chosen, Path) or not scheme_of(chosen):
         return _file(Path(chosen))
     try:
         url = make_url(chosen)
@@ -75,13 +105,24 @@ def locate(storage: str | Path | None) -> Location:
     if url.drivername in _POSTGRESQL_SCHEMES:
         return Location(url.set(drivername="postgresql+psycopg"), None, experiments_home() / "postgresql.files")
     if url.drivername != "sqlite":
-        raise ConfigError(f"Storage of the kind {url.drivername!r} is not supported. Expected {_ACCEPTED}.")
+        others = "".join(f", or {name}://..." for name in STORES.names())
+        raise ConfigError(f"Storage of the kind {url.drivername!r} is not supported. Expected {_ACCEPTED}{others}.")
     if not url.database or url.database.startswith((":memory:", "file:")) or url.query:
         raise ConfigError(
             f"The storage URL {chosen!r} does not name a plain file, and other processes must be able to find the "
             f"store. Expected {_ACCEPTED}."
         )
     return _file(Path(url.database))
+
+
+def _chosen(storage: str | Path | None) -> str | Path:
+    """Return what the user wrote, here or in the environment, or the default."""
+    chosen = os.environ.get("RETIARII_STORAGE") if storage is None else storage
+    if "\0" in str(chosen):
+        raise ConfigError(
+            f"{str(chosen)!r} cannot be the name of a store: it has a NUL character. Expected {_ACCEPTED}."
+        )
+    return chosen or experiments_home() / _DATABASE_NAME
 
 
 def _file(path: Path) -> Location:

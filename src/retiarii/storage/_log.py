@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import chain, groupby
 from operator import attrgetter, itemgetter
 from typing import Any
 
-import numpy as np
 from sqlalchemy import Connection, Select, select
 
-from retiarii.errors import CorruptStoreError
 from retiarii.storage._damage import Row
 from retiarii.storage._encoding import decode_metrics
+from retiarii.storage._log_order import LogOrder
 from retiarii.storage._packed import PackedTrials, PackedView
 from retiarii.storage._records import ExperimentLog, ExperimentRecord
 from retiarii.storage._rows import reported_text
@@ -26,7 +24,6 @@ _LIGHT_COLUMNS = tuple(TRIALS.c)[1:-3]  # without the long texts
 _REPORT_COLUMNS = tuple(INTERMEDIATES.c)[1:]
 _KEY = _LIGHT_COLUMNS.index(TRIALS.c.key)  # before the checksum
 _CHUNK = 1000
-_NEVER = 2**62
 
 
 def log(connection: Connection, record: ExperimentRecord, *, with_reports: bool) -> ExperimentLog:
@@ -50,25 +47,17 @@ def _packed(record: ExperimentRecord, rows: Iterable[Any], reports: _Reports | N
     def make(row: Row, reported: tuple[str, ...] = ()) -> Trial:
         return trial_from_light(record.id, row, tuple(map(decode_metrics, reported)), objective)
 
-    trials, order = PackedTrials(make), _Order()
+    trials, order = PackedTrials(make), LogOrder(record.id)
     pending: list[Trial] = []
     for row in rows:
         check_light(record.id, row)
-        number = row.number
-        if number != len(trials):
-            raise CorruptStoreError(
-                f"Trial {len(trials)} of experiment {record.id!r} is missing in the store, so the search cannot be "
-                "resumed exactly. Its other trials can be read and exported; start a new experiment to go on."
-            )
-        light = _without_hash(row)
-        if is_running(row.state):
-            trials.append(light)
+        light, has_ended = _without_hash(row), not is_running(row.state)
+        order.append(row.number, has_ended=has_ended, finish_order=row.finish_order)
+        trials.append(light, reports.of(row.number) if reports is not None and has_ended else ())
+        if not has_ended:
             pending.append(make(light))
-        else:
-            trials.append(light, () if reports is None else reports.of(number))
-            order.append(number, row.finish_order)
     asked = PackedView(trials, range(len(trials)), attrgetter("proposal"))
-    return ExperimentLog(asked, PackedView(trials, order.numbers(), _itself), pending)
+    return ExperimentLog(asked, PackedView(trials, order.told(), _itself), pending)
 
 
 @contextmanager
@@ -90,23 +79,6 @@ def _without_hash(row: Row) -> Row:
 
 def _itself(trial: Trial) -> Trial:
     return trial
-
-
-class _Order:
-    """Which trials ended, and in which order."""
-
-    def __init__(self) -> None:
-        self._numbers, self._places = array("q"), array("q")
-
-    def append(self, number: int, finish_order: int | None) -> None:
-        """Add a trial; those whose end has no number come last."""
-        self._numbers.append(number)
-        self._places.append(_NEVER if finish_order is None else finish_order)
-
-    def numbers(self) -> array[int]:
-        """Return the numbers of the trials in the order of their ends."""
-        order = np.argsort(np.asarray(self._places), kind="stable")
-        return array("q", np.asarray(self._numbers)[order].tobytes())
 
 
 class _Reports:

@@ -173,30 +173,35 @@ class StorageConformance:
         assert store.directory("first") == store.directory("first") != store.directory("second")
 
     @pytest.mark.parametrize(
-        "method",
+        ("method", "arguments"),
         [
-            Store.get_experiment,
-            Store.find_experiment,
-            Store.update_experiment,
-            Store.delete_experiment,
-            Store.iter_trials,
-            Store.list_trials,
-            Store.count_trials,
-            Store.failure_reasons,
-            Store.load_log,
-            Store.request_stop,
-            Store.stop_requested,
-            Store.directory,
-            lambda store, experiment: store.get_trial(experiment, 0),
-            lambda store, experiment: store.best_trials(experiment, 1),
-            lambda store, experiment: store.intermediates(experiment, 0),
-            lambda store, experiment: store.write(experiment, trials=[completed(0)]),
-            lambda store, experiment: store.lock(experiment).__enter__(),
+            ("get_experiment", ()),
+            ("find_experiment", ()),
+            ("update_experiment", ()),
+            ("delete_experiment", ()),
+            ("iter_trials", ()),
+            ("list_trials", ()),
+            ("count_trials", ()),
+            ("failure_reasons", ()),
+            ("load_log", ()),
+            ("request_stop", ()),
+            ("stop_requested", ()),
+            ("directory", ()),
+            ("trial_files", ()),
+            ("get_trial", (0,)),
+            ("best_trials", (1,)),
+            ("intermediates", (0,)),
         ],
     )
-    def test_an_unknown_experiment_is_named(self, store: Store, method: Callable[[Store, str], object]) -> None:
+    def test_an_unknown_experiment_is_named(self, store: Store, method: str, arguments: tuple[Any, ...]) -> None:
         with pytest.raises(NotFoundError, match="'elsewhere'"):
-            method(store, "elsewhere")
+            getattr(store, method)("elsewhere", *arguments)
+
+    def test_an_unknown_experiment_is_neither_written_nor_locked(self, store: Store) -> None:
+        with pytest.raises(NotFoundError, match="'elsewhere'"):
+            store.write("elsewhere", trials=[completed(0)])
+        with pytest.raises(NotFoundError, match="'elsewhere'"), store.lock("elsewhere"):
+            pass
 
     # Trials
 

@@ -1,0 +1,44 @@
+"""`open_store`: from what a user wrote, or passed, to an open store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from retiarii.errors import ConfigError
+from retiarii.storage._interface import Store
+from retiarii.storage._location import STORES, locate, other_url, scheme_of
+from retiarii.storage._sql_store import open_database
+
+
+def open_store(storage: str | Path | Store | None = None, *, create: bool = True) -> Store:
+    """Open a store, and make it where there is none.
+
+    Args:
+        storage: A path, ``"sqlite:///path.db"``, ``"postgresql://user:password@host/database"``, or a URL of which
+            another package says, by an entry point of the group ``retiarii.stores``, how to open it. None takes
+            ``$RETIARII_STORAGE``, or else the file ``retiarii.db`` in `experiments_home`. A store is returned as it is.
+        create: Whether a store that does not exist is made.
+
+    Returns:
+        The store; close it, or use it in a ``with`` statement.
+
+    Raises:
+        ConfigError: The URL is malformed or of a kind that is not supported.
+        NotFoundError: There is no store, and ``create`` is false.
+        CorruptStoreError: What is there is damaged, of a newer schema, or not a store; it is left as it is.
+        StoreFullError: There is no space for a new store.
+        StorageError: The place cannot be read or written, or the server cannot be reached.
+        MissingExtraError: The URL names PostgreSQL and psycopg is not installed.
+    """
+    if isinstance(storage, Store):
+        return storage
+    url = other_url(storage)
+    if url is None:
+        return open_database(locate(storage), create=create)
+    opened = STORES.get(scheme_of(url))(url, create=create)
+    if not isinstance(opened, Store):
+        raise ConfigError(
+            f"The package that opens {scheme_of(url)}:// returned {opened!r}, expected an instance of "
+            "retiarii.storage.Store."
+        )
+    return opened

@@ -1,0 +1,240 @@
+"""`SQLStore`: experiments and their trials in an SQLite file or a PostgreSQL database."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+from retiarii.errors import CorruptStoreError, NotFoundError
+from retiarii.storage import _epochs, _examination, _experiments, _log, _trials
+from retiarii.storage._artefacts import folder_of, make_folder, refuse_links, remove_folder
+from retiarii.storage._backend import Backend
+from retiarii.storage._interface import Store
+from retiarii.storage._location import Location, locate, other_url
+from retiarii.storage._postgresql import PostgreSQLBackend
+from retiarii.storage._records import EpochRecord, ExperimentLog, ExperimentRecord, FailureReason, Intermediate
+from retiarii.storage._sqlite import SQLiteBackend
+from retiarii.storage._writer import Writer
+from retiarii.trial import Direction, Trial, TrialFiles, TrialState
+
+_CHUNK = 500
+_PAUSE_S = 0.02
+_INDEXES_FACTOR = 8  # so much faster is looking at indexes than at every row
+
+T = TypeVar("T")
+
+
+def open_database(location: Location, *, create: bool) -> Store:
+    """Open the store in a database, as `open_store` does.
+
+    Args:
+        location: Where it is.
+        create: Whether a store that does not exist is made.
+    """
+    backend: Backend = SQLiteBackend(location) if location.path is not None else PostgreSQLBackend(location)
+    try:
+        backend.prepare(create=create)
+    except BaseException:  # whatever happened, no connection may stay open
+        backend.close()
+        raise
+    return SQLStore(backend)
+
+
+class SQLStore(Store):
+    """A store in a database.
+
+    Every method is one transaction. A forked child gets connections of its own.
+
+    Args:
+        backend: The database, prepared.
+    """
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._writer = Writer(backend)
+        self._where = str(backend.location)
+
+    @property
+    def url(self) -> str:
+        """See `Store.url`."""
+        return self._backend.location.spelled(hide_password=False)
+
+    @property
+    def where(self) -> str:
+        """See `Store.where`."""
+        return self._where
+
+    def _is_default(self) -> bool:
+        return other_url(None) is None and locate(None) == self._backend.location
+
+    def close(self) -> None:
+        """See `Store.close`."""
+        self._writer.close()
+        self._backend.close()
+
+    # Experiments ------------------------------------------------------------------------------------------------------
+
+    def create_experiment(self, record: ExperimentRecord) -> None:
+        """See `Store.create_experiment`."""
+        with self._backend.writing() as connection:
+            _experiments.create(connection, record, self._where)
+
+    def get_experiment(self, experiment_id: str) -> ExperimentRecord:
+        """See `Store.get_experiment`."""
+        return self._read(_experiments.get, experiment_id, self._where)
+
+    def find_experiment(self, text: str) -> ExperimentRecord:
+        """See `Store.find_experiment`."""
+        return self._read(_experiments.find, text, self._where)
+
+    def scan_experiments(self) -> list[ExperimentRecord | CorruptStoreError]:
+        """See `Store.scan_experiments`."""
+        return self._read(_experiments.all_of)
+
+    def find_damage(self, *, max_bytes: int | None = None) -> list[CorruptStoreError]:
+        """See `Store.find_damage`."""
+        size = self._backend.size_bytes
+        if max_bytes is not None and size > max_bytes:
+            if size <= max_bytes * _INDEXES_FACTOR:
+                self._backend.check(in_full=True)
+            return []
+        self._backend.check(in_full=True)
+        return self._read(lambda connection: list(_examination.damage(connection)))
+
+    def update_experiment(self, experiment_id: str, **changes: Any) -> None:
+        """See `Store.update_experiment`."""
+        with self._backend.writing() as connection:
+            _experiments.change(connection, experiment_id, changes, self._where)
+
+    def delete_experiment(self, experiment_id: str) -> None:
+        """See `Store.delete_experiment`."""
+        folder_of(self._backend.location.files, experiment_id)  # before anything is deleted
+        with self.exclusive(experiment_id), self._backend.writing() as connection:
+            _experiments.remove(connection, experiment_id, self._where)
+        remove_folder(self._backend.location.files, experiment_id)
+
+    # Trials -----------------------------------------------------------------------------------------------------------
+
+    def write(
+        self, experiment_id: str, *, trials: Sequence[Trial] = (), intermediates: Sequence[Intermediate] = ()
+    ) -> None:
+        """See `Store.write`."""
+        self._writer.write(experiment_id, trials, intermediates)
+
+    def get_trial(self, experiment_id: str, number: int) -> Trial:
+        """See `Store.get_trial`."""
+        trial = self._read(_trials.get, self.get_experiment(experiment_id), number)
+        if trial is None:
+            raise NotFoundError(f"Experiment {experiment_id!r} has no trial {number} in the store {self._where}.")
+        return trial
+
+    def iter_trials(
+        self, experiment_id: str, *, states: Collection[TrialState] | None = None, after: int = -1
+    ) -> Iterator[Trial]:
+        """See `Store.iter_trials`."""
+        return self._chunks(self.get_experiment(experiment_id), states, after)
+
+    def list_trials(
+        self,
+        experiment_id: str,
+        *,
+        states: Collection[TrialState] | None = None,
+        after: int = -1,
+        limit: int | None = None,
+    ) -> list[Trial]:
+        """See `Store.list_trials`."""
+        return list(islice(self._chunks(self.get_experiment(experiment_id), states, after, limit or _CHUNK), limit))
+
+    def count_trials(self, experiment_id: str) -> dict[TrialState, int]:
+        """See `Store.count_trials`."""
+        counts = self._read(_trials.count_by_state, experiment_id)
+        if not any(counts.values()):
+            self.get_experiment(experiment_id)
+        return counts
+
+    def best_trials(self, experiment_id: str, k: int, direction: Direction | None = None) -> list[Trial]:
+        """See `Store.best_trials`."""
+        record = self.get_experiment(experiment_id)
+        return self._read(_trials.best, record, k, record.direction if direction is None else direction)
+
+    def failure_reasons(self, experiment_id: str) -> list[FailureReason]:
+        """See `Store.failure_reasons`."""
+        self.get_experiment(experiment_id)
+        return self._read(_trials.failure_reasons, experiment_id)
+
+    def intermediates(self, experiment_id: str, number: int) -> tuple[Intermediate, ...]:
+        """See `Store.intermediates`."""
+        found = self._read(_trials.intermediates, experiment_id, number)
+        if not found:
+            self.get_trial(experiment_id, number)
+        return found
+
+    def load_log(self, experiment_id: str, *, with_reports: bool = False) -> ExperimentLog:
+        """See `Store.load_log`."""
+        with self._backend.reading() as connection:
+            record = _experiments.get(connection, experiment_id, self._where)
+            return _log.log(connection, record, with_reports=with_reports)
+
+    # One-shot searches ------------------------------------------------------------------------------------------------
+
+    def write_epoch(self, experiment_id: str, epoch: EpochRecord) -> None:
+        """See `Store.write_epoch`."""
+        with self._backend.writing() as connection:
+            _epochs.put(connection, experiment_id, epoch, self._where)
+
+    def list_epochs(self, experiment_id: str, *, after: int = -1) -> list[EpochRecord]:
+        """See `Store.list_epochs`."""
+        found = self._read(_epochs.all_of, experiment_id, after)
+        if not found:
+            self.get_experiment(experiment_id)
+        return found
+
+    # Between processes ------------------------------------------------------------------------------------------------
+
+    def stop_requested(self, experiment_id: str) -> bool:
+        """See `Store.stop_requested`."""
+        return self._read(_experiments.stop_requested, experiment_id, self._where)
+
+    def acquire(self, experiment_id: str) -> Callable[[], None] | None:
+        """See `Store.acquire`."""
+        deadline = time.monotonic() + self._backend.patience_s
+        while (release := self._backend.acquire(experiment_id)) is None and time.monotonic() < deadline:
+            time.sleep(_PAUSE_S)
+        return release
+
+    def is_running(self, experiment_id: str) -> bool:
+        """See `Store.is_running`."""
+        return self._backend.is_held(experiment_id)
+
+    def check(self) -> None:
+        """See `Store.check`."""
+        self._backend.check()
+
+    # Files ------------------------------------------------------------------------------------------------------------
+
+    def directory(self, experiment_id: str) -> Path:
+        """See `Store.directory`."""
+        self.get_experiment(experiment_id)
+        return make_folder(self._backend.location.files, experiment_id)
+
+    def trial_files(self, experiment_id: str) -> TrialFiles:
+        """See `Store.trial_files`."""
+        self.get_experiment(experiment_id)
+        folder = folder_of(self._backend.location.files, experiment_id)
+        refuse_links(folder)
+        return TrialFiles(folder)
+
+    def _read(self, query: Callable[..., T], *arguments: Any) -> T:
+        with self._backend.reading() as connection:
+            return query(connection, *arguments)
+
+    def _chunks(
+        self, record: ExperimentRecord, states: Collection[TrialState] | None, last: int, size: int = _CHUNK
+    ) -> Iterator[Trial]:
+        size = min(size, _CHUNK)
+        while chunk := self._read(_trials.chunk, record, last, states, size):
+            yield from chunk
+            last = chunk[-1].number
