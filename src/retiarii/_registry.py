@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from retiarii._lookup import load
@@ -30,6 +30,10 @@ class Registry:
         """Return all names, those of other packages included."""
         return sorted({*self._builtin, *(point.name for point in entry_points(group=self.group))})
 
+    def is_builtin(self, name: str) -> bool:
+        """Return whether a name is one of ours."""
+        return isinstance(name, str) and name in self._builtin
+
     def check(self, name: str, *, setting: str | None = None) -> None:
         """Check that a name is known, without loading anything.
 
@@ -40,20 +44,20 @@ class Registry:
         Raises:
             ConfigError: There is no such name.
         """
-        if name not in self.names():
+        if not self.is_builtin(name) and name not in self.names():
             raise ConfigError(f"{setting or self.kind} is {name!r}, expected one of {self.names()}.{self._near(name)}")
 
     def get(self, name: str, *, setting: str | None = None) -> Any:
-        """Return the object of a name.
+        """Return the function of a name; a built-in name stands for what it always does.
 
         Args:
             name: The name.
             setting: What messages call the place where the name was given; the kind if left out.
 
         Raises:
-            ConfigError: There is no such name, two packages give it, or what it names cannot be imported.
+            ConfigError: There is no such name, two packages give it, or what it names cannot be imported or called.
         """
-        if name in self._builtin:
+        if self.is_builtin(name):
             return load(self._builtin[name])
         self.check(name, setting=setting)
         found = list(entry_points(group=self.group, name=name))
@@ -61,13 +65,24 @@ class Registry:
             givers = ", ".join(sorted(point.value for point in found))
             raise ConfigError(f"Several packages give the {self.kind} {name!r}: {givers}. Uninstall all but one.")
         try:
-            return found[0].load()
-        except (ImportError, AttributeError) as error:
-            raise ConfigError(
-                f"The {self.kind} {name!r} cannot be loaded from {found[0].value}, as an installed package says "
-                f"({type(error).__name__}: {error}). Repair or uninstall that package."
-            ) from error
+            made = found[0].load()
+        except Exception as error:  # the package's code runs, and may raise anything
+            raise self._broken(found[0], f"{type(error).__name__}: {error}") from error
+        if not callable(made):
+            raise self._broken(found[0], f"that is {_kind(made)}, expected a function")
+        return made
+
+    def _broken(self, point: EntryPoint, reason: str) -> ConfigError:
+        return ConfigError(
+            f"The {self.kind} {point.name!r} cannot be loaded from {point.value}, as an installed package says "
+            f"({reason}). Repair or uninstall that package."
+        )
 
     def _near(self, name: Any) -> str:
         near = difflib.get_close_matches(str(name), self.names(), n=1)
         return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def _kind(value: object) -> str:
+    name = type(value).__name__
+    return f"an {name}" if name[0].lower() in "aeiou" else f"a {name}"

@@ -38,7 +38,7 @@ class SpaceEngine(Engine):
 
 
 def make_engine(model: Any, mutators: Sequence[Any], config: RetiariiExeConfig, evaluator: Evaluator | None) -> Engine:
-    """Return the engine that the settings name, or the one that they are; a bare space needs none.
+    """Return the engine that the settings name, or the one that they are; a bare space needs none of ours.
 
     Args:
         model: The base model, or a search space.
@@ -52,13 +52,17 @@ def make_engine(model: Any, mutators: Sequence[Any], config: RetiariiExeConfig, 
     """
     if isinstance(config.execution_engine, Engine):
         return config.execution_engine
-    if isinstance(model, SearchSpace):
+    if isinstance(model, SearchSpace) and ENGINES.is_builtin(config.execution_engine):
         if mutators:
             raise ConfigError("applied_mutators change the graph of a model, and base_model is a bare search space.")
         return SpaceEngine(model)
     name = "base" if mutators and config.execution_engine == "py" else config.execution_engine
     factory = ENGINES.get(name, setting="execution_engine")
-    engine: Engine = factory(model, mutators, config, evaluator)
+    engine = factory(model, mutators, config, evaluator)
+    if not isinstance(engine, Engine):
+        raise ConfigError(
+            f"The execution engine {name!r} returned {engine!r}, expected an instance of retiarii.space.Engine."
+        )
     return engine
 
 

@@ -64,9 +64,10 @@ def make_executor(task: Task, settings: ExecutorSettings) -> Executor:
         return custom
     made = EXECUTORS.get(settings.platform)(task, settings) if custom is None else custom(task)
     if not isinstance(made, Executor):
+        maker = "config.executor" if custom is not None else f"The executor {settings.platform!r}"
         raise ConfigError(
-            f"config.executor returned {made!r}, expected an instance of retiarii.execution.Executor that runs the "
-            "task it was given."
+            f"{maker} returned {made!r}, expected an instance of retiarii.execution.Executor that runs the task it was "
+            "given."
         )
     return made
 
