@@ -20,7 +20,7 @@ from forking_executor import ForkingExecutor
 
 from retiarii import RetiariiExeConfig, RetiariiExperiment, at_most
 from retiarii.space import Float, Integer, SearchSpace, rng_for
-from retiarii.storage import Store
+from retiarii.storage import open_store
 from retiarii.strategy import ASHA, NSGA2, Hyperband, MedianStop, Search, Strategy
 from retiarii.trial import Fidelity, Proposal
 
@@ -104,14 +104,14 @@ def at_step(name, counts=Counter()):  # noqa: B006 - counts for as long as the p
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def with_steps():
+def with_steps(store):
     """Let writing trials and removing files pass through `at_step`."""
-    write, rmtree = Store.write, shutil.rmtree
+    write, rmtree = store.write, shutil.rmtree
 
-    def stepping_write(store, experiment_id, *, trials=(), intermediates=()):
+    def stepping_write(experiment_id, *, trials=(), intermediates=()):
         is_pruned = any(trial.state.value == "pruned" for trial in trials)
         at_step("before writing a pruned trial" if is_pruned else "before writing")
-        write(store, experiment_id, trials=trials, intermediates=intermediates)
+        write(experiment_id, trials=trials, intermediates=intermediates)
         at_step("after writing")
 
     def stepping_rmtree(path, **options):
@@ -122,12 +122,12 @@ def with_steps():
         rmtree(path, **options)
         at_step("after removing")
 
-    Store.write, shutil.rmtree = stepping_write, stepping_rmtree
+    store.write, shutil.rmtree = stepping_write, stepping_rmtree
 
 
 def main():
-    store, action = sys.argv[1], sys.argv[3]
-    with_steps()
+    store, action = open_store(sys.argv[1]), sys.argv[3]
+    with_steps(store)
     if action == "resume":
         RetiariiExperiment.resume(sys.argv[4], storage=store)
         return

@@ -205,7 +205,7 @@ class RetiariiExperiment:
             ExperimentError: Nothing to resume with, or the model's space is not the experiment's.
         """
         check_port(port)
-        store = _opened(storage, create=False)
+        store = open_store(storage, create=False)
         record = store.find_experiment(experiment_id)
         stored = None
         if base_model is None or evaluator is None or strategy is None:
@@ -250,7 +250,7 @@ class RetiariiExperiment:
         """
         check_port(port)
         experiment = cls()
-        store = _opened(storage, create=False)
+        store = open_store(storage, create=False)
         experiment._attach(store, store.find_experiment(experiment_id))
         return experiment
 
@@ -270,7 +270,7 @@ class RetiariiExperiment:
             ConfigError: ``experiment_id`` is no text.
             ExperimentError: Its objects were not stored, or not by this user.
         """
-        store = _opened(storage, create=False)
+        store = open_store(storage, create=False)
         record = store.find_experiment(experiment_id)
         stored = read_payload(store.directory(record.id))
         with stored.surroundings.entered():
@@ -293,7 +293,7 @@ class RetiariiExperiment:
         config.debug = config.debug or debug
         self.config = config
         payload = Payload(base_model, evaluator, self.strategy, self.applied_mutators, config.objects())
-        store = self._store if record is not None and self._store is not None else _opened(config.storage)
+        store = self._store if record is not None and self._store is not None else open_store(config.storage)
         new_id = self.id if self._store is None else new_experiment_id()
         run = ExperimentRun(payload, config, store, record=record, new_id=new_id, callbacks=self.callbacks)
         self._attach(store, run.record)
@@ -532,7 +532,3 @@ class RetiariiExperiment:
     def _record(self) -> ExperimentRecord:
         store = self._opened_store()
         return store.get_experiment(self.id)
-
-
-def _opened(storage: str | Path | Store | None, *, create: bool = True) -> Store:
-    return storage if isinstance(storage, Store) else open_store(storage, create=create)
