@@ -20,6 +20,7 @@
     │   └── SerializationError (TypeError)     an object cannot travel to another process
     ├── ExecutionError                         the machinery that runs trials failed
     ├── ConfigError (ValueError)               a setting has an unknown name or an impossible value
+    ├── RecordError (ValueError)               the data of a trial or an experiment cannot be read
     ├── ExperimentError                        an experiment cannot run or cannot answer
     │   └── ExperimentFailedError              every trial failed
     ├── StorageError                           the store cannot be read or written
@@ -69,6 +70,7 @@ __all__ = [
     "MissingExtraError",
     "NoContextError",
     "NotFoundError",
+    "RecordError",
     "RetiariiError",
     "SearchError",
     "SearchExhausted",
@@ -182,6 +184,10 @@ class ExecutionError(RetiariiError):
 
 class ConfigError(RetiariiError, ValueError):
     """A setting has an unknown name or an impossible value."""
+
+
+class RecordError(RetiariiError, ValueError):
+    """The plain data of a trial, an experiment or a part of them cannot be read back."""
 
 
 class ExperimentError(RetiariiError):

@@ -127,8 +127,9 @@ class RetiariiExeConfig(_Checked):
         constraints: Bounds, made by `at_most` and `at_least`: on architectures, which are checked while sampling, and
             on metrics, see `Constraint`.
         seed: Of every random choice in the experiment: 0 <= seed < 2**64. None draws one and stores it.
-        storage: Where results are kept: a path, ``sqlite:///...``, ``postgresql://...``, or a `retiarii.storage.Store`;
-            None for ``$RETIARII_STORAGE`` or a file in ``~/retiarii-experiments``.
+        storage: Where results are kept: a path, ``sqlite:///...``, ``postgresql://...``, a URL of a store that another
+            package gives (entry points of the group ``retiarii.stores``), or a `retiarii.storage.Store`; None for
+            ``$RETIARII_STORAGE`` or a file in ``~/retiarii-experiments``.
         progress: Whether progress is shown; None shows a live display on a terminal, and lines elsewhere.
         execution_engine: How a model becomes the network of an architecture: ``"py"`` freezes the choices in its code,
             ``"base"`` goes by its graph. Mutators always use graphs. One-shot strategies have an engine of their own,

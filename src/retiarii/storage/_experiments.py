@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
@@ -10,15 +9,13 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from retiarii.errors import ConfigError, CorruptStoreError, DuplicateError, NotFoundError
-from retiarii.storage._artefacts import ID_RULE, is_id
+from retiarii._plain_data import clean_text
+from retiarii.errors import CorruptStoreError, DuplicateError, NotFoundError
 from retiarii.storage._checksum import experiment_checksum
-from retiarii.storage._encoding import clean_text
 from retiarii.storage._finding import check_text, chosen, no_experiment
 from retiarii.storage._records import ExperimentRecord
 from retiarii.storage._rows import experiment_from_row, experiment_row
 from retiarii.storage._schema import EPOCHS, EXPERIMENTS, INTERMEDIATES, TRIALS
-from retiarii.trial import Objectives
 
 _FIELDS = tuple(field.name for field in fields(ExperimentRecord))
 
@@ -30,10 +27,7 @@ def create(connection: Connection, record: ExperimentRecord, where: str) -> None
         ConfigError: The id cannot name a folder, or the configuration or space is not JSON data.
         DuplicateError: The id is taken.
     """
-    if not is_id(record.id):
-        raise ConfigError(
-            f"{record.id!r} cannot be the id of an experiment, which names a folder too: expected {ID_RULE}."
-        )
+    record.check_id()
     row = experiment_row({name: getattr(record, name) for name in _FIELDS})
     row["checksum"] = experiment_checksum(row)
     try:
@@ -96,31 +90,16 @@ def change(connection: Connection, experiment_id: str, changes: dict[str, Any], 
         ConfigError: There is no such field, it cannot change, or the value cannot be stored.
         NotFoundError: There is no such experiment.
     """
-    unknown = sorted(set(changes) - (set(_FIELDS) - {"id"}))
-    if unknown:
-        raise ConfigError(
-            f"An experiment has no fields {unknown} that can change. Expected some of {list(_FIELDS[1:])}."
-        )
     is_this = EXPERIMENTS.c.id == experiment_id
     query = select(EXPERIMENTS).where(is_this).with_for_update(key_share=True)
     found = connection.execute(query).mappings().first()
     if found is None:
         raise missing(connection, experiment_id, where)
     record = experiment_from_row(dict(found))  # a damaged row must not get a checksum that fits
-    _check_objectives(record, Objectives.of(changes.get("objectives", record.objectives)))
-    row = experiment_row({"updated": time.time(), **changes})
+    changed = record.changed(**changes)
+    row = experiment_row({name: getattr(changed, name) for name in {*changes, "updated"}})
     row["checksum"] = experiment_checksum({**found, **row})
     connection.execute(update(EXPERIMENTS).where(is_this).values(row))
-
-
-def _check_objectives(record: ExperimentRecord, objectives: Objectives) -> None:
-    """Check that trials go on being ranked by the metric that stands in their column."""
-    stored, wanted = record.objectives.primary.metric, objectives.primary.metric
-    if wanted != stored:
-        raise ConfigError(
-            f"Experiment {record.id!r} ranks its trials by the metric {stored!r}, which cannot change to {wanted!r}. "
-            "Start a new experiment with other objectives."
-        )
 
 
 def stop_requested(connection: Connection, experiment_id: str, where: str) -> bool:

@@ -6,11 +6,14 @@ import math
 import secrets
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from enum import Enum
 from typing import Any
 
+from retiarii import _plain_data as plain
 from retiarii._version import __version__
+from retiarii.errors import ConfigError
+from retiarii.storage._artefacts import ID_RULE, is_id
 from retiarii.trial import Direction, FailureKind, Metrics, Objectives, Proposal, Trial
 
 SPENT = "spent_s"
@@ -87,6 +90,99 @@ class ExperimentRecord:
         is_time = isinstance(found, (int, float)) and not isinstance(found, bool) and math.isfinite(found) and found > 0
         return float(found) if is_time else 0.0
 
+    def changed(self, **changes: Any) -> ExperimentRecord:
+        """Return the record with other values in some fields, changed now unless ``updated`` is among them.
+
+        Raises:
+            ConfigError: There is no such field, or it cannot change: the id, and the metric that ranks the trials.
+        """
+        known = [field.name for field in fields(self) if field.name != "id"]
+        unknown = sorted(set(changes) - set(known))
+        if unknown:
+            raise ConfigError(f"An experiment has no fields {unknown} that can change. Expected some of {known}.")
+        changed = replace(self, **{"updated": time.time(), **changes})
+        stored, wanted = self.objectives.primary.metric, Objectives.of(changed.objectives).primary.metric
+        if wanted != stored:
+            raise ConfigError(
+                f"Experiment {self.id!r} ranks its trials by the metric {stored!r}, which cannot change to {wanted!r}. "
+                "Start a new experiment with other objectives."
+            )
+        return changed
+
+    def check_id(self) -> None:
+        """Check that the id can name a folder.
+
+        Raises:
+            ConfigError: It cannot.
+        """
+        if not is_id(self.id):
+            raise ConfigError(
+                f"{self.id!r} cannot be the id of an experiment, which names a folder too: expected {ID_RULE}."
+            )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the record as plain JSON data, a copy.
+
+        NUL characters and lone surrogates in texts are replaced.
+
+        Raises:
+            ConfigError: The id cannot name a folder, or the configuration or space is not plain JSON data.
+        """
+        self.check_id()
+        return {
+            "id": self.id,
+            "name": plain.clean_text(self.name),
+            "state": ExperimentState(self.state).value,
+            "objectives": Objectives.of(self.objectives).to_json(),
+            "seed": self.seed,
+            "strategy": plain.clean_text(self.strategy),
+            "config": plain.plain_copy("config of an experiment", self.config),
+            "space": plain.plain_copy("space of an experiment", self.space),
+            "created": self.created,
+            "updated": self.updated,
+            "pid": self.pid,
+            "host": None if self.host is None else plain.clean_text(self.host),
+            "version": self.version,
+            "message": plain.clean_text(self.message),
+            "stop_requested": self.stop_requested,
+        }
+
+    @classmethod
+    def from_json(cls, data: Any) -> ExperimentRecord:
+        """Read what `to_json` returned, or a JSON object with some of its fields: the id at least.
+
+        Every value is checked; no code is run. The record shares nothing with the data.
+
+        Raises:
+            RecordError: It is something else.
+        """
+        return cls(**plain.read_fields("an experiment", data, _EXPERIMENT_READERS, required=("id",)))
+
+
+def _read_id(value: Any) -> str:
+    if not is_id(value):
+        raise ValueError(f"found {plain.shown(value)}, expected {ID_RULE}")
+    return str(value)
+
+
+_EXPERIMENT_READERS: dict[str, plain.Reader[Any]] = {
+    "id": _read_id,
+    "name": plain.text,
+    "state": plain.one_of(ExperimentState),
+    "objectives": Objectives.from_json,
+    "seed": plain.count,
+    "strategy": plain.text,
+    "config": plain.plain_object,
+    "space": plain.plain_object,
+    "created": plain.moment,
+    "updated": plain.moment,
+    "pid": plain.optional(plain.count),
+    "host": plain.optional(plain.text),
+    "version": plain.text,
+    "message": plain.text,
+    "stop_requested": plain.flag,
+}
+
 
 @dataclass(frozen=True)
 class Intermediate:
@@ -104,6 +200,21 @@ class Intermediate:
     metrics: Metrics
     time: float = field(default_factory=time.time)
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as plain JSON data; numbers that are not finite are strings, as in `Trial.to_json`."""
+        metrics = plain.metrics_to_json(self.metrics)
+        return {"number": self.number, "step": self.step, "metrics": metrics, "time": self.time}
+
+    @classmethod
+    def from_json(cls, data: Any) -> Intermediate:
+        """Read what `to_json` returned.
+
+        Raises:
+            RecordError: It is something else.
+        """
+        readers = {"number": plain.count, "step": plain.count, "metrics": plain.metrics, "time": plain.moment}
+        return cls(**plain.read_fields("an intermediate result", data, readers, required=tuple(readers)))
+
 
 @dataclass(frozen=True)
 class EpochRecord:
@@ -120,6 +231,25 @@ class EpochRecord:
     record: dict[str, Any] = field(default_factory=dict)
     metrics: Metrics = field(default_factory=dict)
     time: float = field(default_factory=time.time)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the epoch as plain JSON data, a copy.
+
+        Raises:
+            ConfigError: Its record is not plain JSON data.
+        """
+        record, metrics = plain.plain_copy("record of an epoch", self.record), plain.metrics_to_json(self.metrics)
+        return {"number": self.number, "record": record, "metrics": metrics, "time": self.time}
+
+    @classmethod
+    def from_json(cls, data: Any) -> EpochRecord:
+        """Read what `to_json` returned. The epoch shares nothing with the data.
+
+        Raises:
+            RecordError: It is something else.
+        """
+        readers = {"number": plain.count, "record": plain.plain_object, "metrics": plain.metrics, "time": plain.moment}
+        return cls(**plain.read_fields("an epoch", data, readers, required=tuple(readers)))
 
 
 @dataclass(frozen=True)

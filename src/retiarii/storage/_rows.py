@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from retiarii._plain_data import clean_text, encode_json
 from retiarii.errors import CorruptStoreError
 from retiarii.storage._artefacts import ID_RULE, is_id
 from retiarii.storage._checksum import as_stored, checksum, experiment_checksum
 from retiarii.storage._damage import CHANGED, FAULTS, Row, check_kinds, damaged, damaged_experiment
 from retiarii.storage._encoding import (
-    clean_text,
     decode_metrics,
     decode_objectives,
     encode_metrics,
     encode_objectives,
-    encode_plain,
     parse_object,
 )
 from retiarii.storage._records import EpochRecord, ExperimentRecord, ExperimentState, FailureReason, Intermediate
@@ -78,7 +77,7 @@ def epoch_row(experiment_id: str, epoch: EpochRecord) -> dict[str, Any]:
         "number": epoch.number,
         "time": as_stored(epoch.time),
         "metrics": encode_metrics(epoch.metrics),
-        "record": encode_plain("record of an epoch", epoch.record),
+        "record": encode_json("record of an epoch", epoch.record),
     }
     return {**row, "checksum": checksum(*row.values())}
 
@@ -135,7 +134,7 @@ def experiment_row(values: Mapping[str, Any]) -> dict[str, Any]:
     row = {}
     for name, value in values.items():
         if name in ("config", "space"):
-            row[name] = encode_plain(f"{name} of an experiment", value)
+            row[name] = encode_json(f"{name} of an experiment", value)
         else:
             row[name] = _TO_COLUMN.get(name, lambda same: same)(value)
     return row

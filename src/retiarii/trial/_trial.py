@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from retiarii import _plain_data as plain
 from retiarii.space import Architecture
 from retiarii.trial._fidelity import FULL, Fidelity
 from retiarii.trial._metrics import Metrics
@@ -58,6 +59,21 @@ class Failure:
     kind: FailureKind
     message: str
     traceback: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the failure as plain JSON data."""
+        traceback = None if self.traceback is None else plain.clean_text(self.traceback)
+        return {"kind": self.kind.value, "message": plain.clean_text(self.message), "traceback": traceback}
+
+    @classmethod
+    def from_json(cls, data: Any) -> Failure:
+        """Read what `to_json` returned.
+
+        Raises:
+            RecordError: It is something else.
+        """
+        readers = {"kind": plain.one_of(FailureKind), "message": plain.text, "traceback": plain.optional(plain.text)}
+        return cls(**plain.read_fields("a failure", data, readers, required=("kind", "message")))
 
 
 @dataclass(frozen=True)
@@ -142,3 +158,61 @@ class Trial:
     def evolve(self, **changes: Any) -> Trial:
         """Return a copy with some fields changed."""
         return Trial(**{**vars(self), **changes})  # dataclasses.replace() takes three times as long
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the trial as plain JSON data.
+
+        Numbers that are not finite are the strings ``"NaN"``, ``"Infinity"`` and ``"-Infinity"``. NUL characters and
+        lone surrogates in texts are replaced.
+        """
+        return {
+            "number": self.number,
+            "architecture": self.architecture.to_json(),
+            "state": self.state.value,
+            "metrics": None if self.metrics is None else plain.metrics_to_json(self.metrics),
+            "intermediates": [plain.metrics_to_json(metrics) for metrics in self.intermediates],
+            "told_before": self.told_before,
+            "finish_order": self.finish_order,
+            "started": self.started,
+            "ended": self.ended,
+            "device": None if self.device is None else plain.clean_text(self.device),
+            "failure": None if self.failure is None else self.failure.to_json(),
+            "output": plain.clean_text(self.output),
+            "fidelity": dict(self.fidelity),
+            "parent": self.parent,
+            "objective": self.objective,
+            "violation": plain.number_to_json(self.violation),
+            "reason": plain.clean_text(self.reason),
+        }
+
+    @classmethod
+    def from_json(cls, data: Any) -> Trial:
+        """Read what `to_json` returned, or a JSON object with some of its fields: number and architecture at least.
+
+        Every value is checked; no code is run.
+
+        Raises:
+            RecordError: It is something else.
+        """
+        return cls(**plain.read_fields("a trial", data, _READERS, required=("number", "architecture")))
+
+
+_READERS: dict[str, plain.Reader[Any]] = {
+    "number": plain.count,
+    "architecture": Architecture.from_json,
+    "state": plain.one_of(TrialState),
+    "metrics": plain.optional(plain.metrics),
+    "intermediates": plain.sequence(plain.metrics),
+    "told_before": plain.count,
+    "finish_order": plain.optional(plain.count),
+    "started": plain.optional(plain.moment),
+    "ended": plain.optional(plain.moment),
+    "device": plain.optional(plain.text),
+    "failure": plain.optional(Failure.from_json),
+    "output": plain.text,
+    "fidelity": lambda value: Fidelity(plain.plain_object(value)),
+    "parent": plain.optional(plain.count),
+    "objective": plain.name,
+    "violation": plain.amount,
+    "reason": plain.text,
+}
