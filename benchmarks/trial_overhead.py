@@ -133,7 +133,8 @@ def in_process(repeats: int) -> dict[str, float]:
     def through(executor: Executor) -> Callable[[], object]:
         def run() -> None:
             executor.submit(TrialJob(0, chosen, SEED))
-            executor.poll()
+            while not isinstance(executor.poll()[-1], TrialEnded):
+                pass
 
         return run
 
