@@ -23,7 +23,7 @@ from retiarii.evaluator._evaluator import Evaluator, run_evaluation
 from retiarii.evaluator._functional import FunctionalEvaluator
 from retiarii.evaluator._output import OUTPUT_DIR_VARIABLE, output_dir, output_to, save_checkpoint
 from retiarii.evaluator._reporting import report_final_result, report_intermediate_result
-from retiarii.evaluator._seeding import seed_everything
+from retiarii.evaluator._seeding import load_generators, seed_everything
 from retiarii.evaluator._serialization import dumps, loads
 from retiarii.evaluator._supernet import SupernetListener, SupernetTraining
 from retiarii.evaluator._tracing import serialize, trace
@@ -40,6 +40,7 @@ __all__ = [
     "SupernetTraining",
     "TrialContext",
     "dumps",
+    "load_generators",
     "loads",
     "output_dir",
     "output_to",

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from retiarii.errors import FreezeError
-from retiarii.evaluator import Evaluator, TrialContext, output_to, run_evaluation, seed_everything
+from retiarii.evaluator import Evaluator, TrialContext, load_generators, output_to, run_evaluation, seed_everything
 from retiarii.execution._interface import Report, TrialJob
 from retiarii.space import Engine
 from retiarii.trial import DEFAULT, Metrics, TrialFiles
@@ -47,6 +47,7 @@ class NasTask:
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Arrive in the process that trials are forked from."""
         vars(self).update(state)
+        load_generators()
         self.engine.prepare(self.objectives)
 
     def __call__(self, job: TrialJob, report: Report) -> Metrics:

@@ -44,7 +44,7 @@ class Engine(ABC):
         return {}
 
     def prepare(self, names: Collection[str]) -> None:  # noqa: B027 - optional, few measurements need it
-        """Do once what makes `measure` slow the first time; called in the process that trials are forked from.
+        """Do once what makes `build` and `measure` slow the first time, in the process that trials are forked from.
 
         Args:
             names: What will be measured.

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property, lru_cache
 from typing import Any
 
 import torch
 from torch import nn
 
-from retiarii.errors import ConfigError, FreezeError
-from retiarii.nn.pytorch._extract import extract_space
+from retiarii.errors import ConfigError, FreezeError, RetiariiError
+from retiarii.nn.pytorch._extract import extract_space, first_number
 from retiarii.nn.pytorch._freeze import freeze
 from retiarii.nn.pytorch._generators import generators_kept
 from retiarii.space import Architecture, Cost, Engine, SearchSpace
@@ -125,6 +126,12 @@ class PythonEngine(NetworkEngine):
     def space(self) -> SearchSpace:
         """The choices in the model."""
         return extract_space(self.model)
+
+    def prepare(self, names: Collection[str]) -> None:
+        """Look through the model for its choices, which the first `build` does; and see `NetworkEngine.prepare`."""
+        super().prepare(names)
+        with suppress(RetiariiError):  # a trial will say so
+            first_number(self.model)
 
     def build(self, architecture: Architecture) -> nn.Module:
         """Return a plain PyTorch module; see `retiarii.nn.pytorch.freeze`.
