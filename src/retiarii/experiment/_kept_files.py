@@ -72,6 +72,14 @@ class KeptFiles(Callback):
             self._drop(number)
         self._make_room()
 
+    def free(self, trials: Sequence[Trial]) -> bool:
+        """Remove the files of trials that ended without a result; return whether there were any."""
+        useless = [trial.number for trial in trials if not trial.is_completed and self._files.kept(trial.number)]
+        for number in useless:
+            logger.warning("The disk is full: the files of trial %d go at once.", number)
+            self._files.remove(number)
+        return bool(useless)
+
     def sweep(self) -> None:
         """Remove the folders of all trials that are not needed, once nothing runs any more."""
         self._files.keep_only(self._needed())

@@ -10,11 +10,11 @@ loses at most the trials that were running, and those are run again, with the sa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from retiarii.errors import ExperimentError, MetricError, SearchExhausted
+from retiarii.errors import ExperimentError, MetricError, SearchExhausted, StoreFullError
 from retiarii.execution import Event, Executor, TrialEnded, TrialJob, TrialStarted
 from retiarii.experiment._callbacks import CallbackList
 from retiarii.experiment._clock import ExperimentClock
@@ -69,6 +69,7 @@ class SearchLoop:
         callback: CallbackList,
         stop: StopSignal,
         constraints: Sequence[Constraint] = (),
+        free: Callable[[Sequence[Trial]], bool] = lambda ended: False,
         log: ExperimentLog | None = None,
         when_exhausted: Ending = Ending.EXHAUSTED,
     ) -> None:
@@ -85,12 +86,14 @@ class SearchLoop:
             callback: Told what happens.
             stop: Asks the loop to end.
             constraints: On the metrics of trials.
+            free: Called with trials that ended where the disk is full; removes what is not needed of their files, and
+                returns whether there was any.
             log: What was asked and told before, where the experiment is resumed.
             when_exhausted: What to call it that the search has nothing left to propose.
         """
         self._search, self._executor, self._store, self._id = search, executor, store, experiment_id
         self._seed, self._budget, self._clock, self._callback, self._stop = seed, budget, clock, callback, stop
-        self._when_exhausted, self._constraints = when_exhausted, tuple(constraints)
+        self._when_exhausted, self._constraints, self._free = when_exhausted, tuple(constraints), free
         self._is_judging = search.prunes or callback.prunes
         log = log or ExperimentLog([], [], [])
         search.replay(log.asked, log.told)
@@ -114,8 +117,7 @@ class SearchLoop:
             finished = self._digest(events)
             reported, self._reported = self._reported, []
             started = self._propose()
-            if finished or started or reported:
-                self._store.write(self._id, trials=[*finished, *started], intermediates=reported)
+            self._write(finished, started, reported)
             for trial in finished:
                 self._callback.on_trial_end(trial)
             if not self._stop.is_set:  # a callback may just have asked; what is proposed is run on a resume
@@ -129,6 +131,17 @@ class SearchLoop:
         ending = self._ending or Ending.STOPPED
         self._callback.on_experiment_end(ending)
         return ending
+
+    def _write(self, finished: Sequence[Trial], started: Sequence[Trial], reported: Sequence[Intermediate]) -> None:
+        trials = [*finished, *started]
+        if not trials and not reported:
+            return
+        try:
+            self._store.write(self._id, trials=trials, intermediates=reported)
+        except StoreFullError:  # perhaps of what a trial wrote until it failed for lack of space
+            if not self._free(finished):
+                raise
+            self._store.write(self._id, trials=trials, intermediates=reported)
 
     def _on_report(self, number: int, metrics: Metrics) -> str | None:
         """Take in what a running trial reports; return the reason to end it, if there is one."""

@@ -83,6 +83,7 @@ class Session:
                 callback=self._told((max_trials, total), kept),
                 stop=self.stop,
                 constraints=self.config.constraints,
+                free=kept.free,
                 log=self.log(search) if self.is_resumed else None,
                 when_exhausted=when_exhausted,
             )
