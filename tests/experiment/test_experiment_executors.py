@@ -1,5 +1,6 @@
 """Executors, engines and stores of the user's own, well made and badly made."""
 
+import json
 import threading
 import time
 from functools import partial
@@ -100,14 +101,32 @@ def test_a_resume_takes_the_same_executor(tmp_path, executor):
     assert type(resumed.config.executor) is type(executor)
 
 
-def test_a_resume_on_the_command_line_takes_the_same_executor(tmp_path):
-    experiment = ran(OwnTask(), tmp_path / "store.db", max_trial_number=5)
+def on_the_command_line(*words):
     with pytest.raises(SystemExit) as ended:
-        main(["resume", experiment.id, "--storage", str(tmp_path / "store.db"), "--max-trial-number", "12"])
+        main([str(word) for word in words])
     assert not ended.value.code
+
+
+def test_the_command_line_resumes_with_the_same_executor_and_exports(tmp_path, capsys):
+    where = "--storage", tmp_path / "store.db"
+    experiment = ran(OwnTask(), tmp_path / "store.db", max_trial_number=5)
+    on_the_command_line("resume", experiment.id, *where, "--max-trial-number", 12)
     seen = RetiariiExperiment.view(experiment.id, storage=tmp_path / "store.db")
     assert metrics_of(seen) == EXPECTED
     assert {trial.device for trial in seen.trials()} == {"elsewhere"}
+    capsys.readouterr()
+    on_the_command_line("export", experiment.id, *where)
+    assert json.loads(capsys.readouterr().out) == {"x": 11}
+
+
+def test_the_command_line_resumes_with_the_same_engine_in_the_store_that_was_passed(tmp_path, capsys):
+    with open_store(tmp_path / "store.db") as store:
+        experiment = RetiariiExperiment(SPACE, lambda built: float(built), strategy=strategy.GridSearch(shuffle=False))
+        experiment.run(RetiariiExeConfig("in_process", Doubles(), progress=False, storage=store, max_trial_number=5))
+    on_the_command_line("resume", experiment.id, "--storage", tmp_path / "store.db", "--max-trial-number", 12)
+    assert metrics_of(RetiariiExperiment.view(experiment.id, storage=tmp_path / "store.db")) == [
+        2 * x for x in EXPECTED
+    ]
 
 
 def test_a_resume_with_another_executor(tmp_path):
@@ -266,6 +285,12 @@ class NoClock(OwnTask):
     clock = time
 
 
+class BrokenSlots(OwnTask):
+    @property
+    def slots(self):
+        raise KeyError("queue")
+
+
 class RefusesTrials(OwnTask):
     def submit(self, job):
         raise ValueError("no such queue")
@@ -280,6 +305,7 @@ class CannotClose(OwnTask):
     ("executor", "message"),
     [
         (NoSlots(), "has 0 slots, expected a whole number, 1 or more"),
+        (BrokenSlots(), "raised KeyError in slots: 'queue'"),
         (NoClock(), "has the clock <module 'time'.*expected an instance of retiarii.trial.Clock"),
         (RefusesTrials(), r"raised ValueError in submit\(\), of trial 0: no such queue"),
         (CannotClose(), r"raised ValueError in close\(\): still in use"),

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import reprlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from typing import NoReturn
 
 from retiarii.errors import ExecutionError, MetricError, RetiariiError
 from retiarii.execution import Event, Executor, OnReport, TrialEnded, TrialJob, TrialStarted
@@ -41,8 +40,10 @@ class CheckedExecutor(Executor):
         Raises:
             ExecutionError: That is not a whole number from 1 up.
         """
-        with self._named("slots"):
+        try:
             slots = self._inner.slots
+        except Exception as error:  # noqa: BLE001 - of the user's own; raised again with its name
+            self._fail(error, "slots")
         if isinstance(slots, bool) or not isinstance(slots, int) or slots < 1:
             raise self._broken(f"has {slots!r} slots, expected a whole number, 1 or more")
         return slots
@@ -54,8 +55,10 @@ class CheckedExecutor(Executor):
         Raises:
             ExecutionError: It is no `Clock`.
         """
-        with self._named("clock"):
+        try:
             clock = self._inner.clock
+        except Exception as error:  # noqa: BLE001 - of the user's own; raised again with its name
+            self._fail(error, "clock")
         if not isinstance(clock, Clock):
             raise self._broken(f"has the clock {clock!r}, expected an instance of retiarii.trial.Clock")
         return clock
@@ -66,8 +69,10 @@ class CheckedExecutor(Executor):
         Raises:
             ExecutionError: The executor cannot.
         """
-        with self._named(f"submit(), of trial {job.number}"):
+        try:
             self._inner.submit(job)
+        except Exception as error:  # noqa: BLE001 - of the user's own; raised again with its name
+            self._fail(error, f"submit(), of trial {job.number}")
         self._under_way.add(job.number)
 
     def poll(self, timeout: float | None = None, on_report: OnReport = _go_on) -> list[Event]:
@@ -87,8 +92,10 @@ class CheckedExecutor(Executor):
                 self._raised = error
                 raise
 
-        with self._named("poll()"):
+        try:
             events = self._inner.poll(timeout, told)
+        except Exception as error:  # noqa: BLE001 - of the user's own; raised again with its name
+            self._fail(error, "poll()")
         self._raise_what_was_raised()  # an executor may have caught it
         if not isinstance(events, list):
             raise self._broken(f"returned {reprlib.repr(events)} from poll(), expected a list of events")
@@ -96,13 +103,17 @@ class CheckedExecutor(Executor):
 
     def cancel(self, number: int) -> None:
         """Kill a trial."""
-        with self._named("cancel()"):
+        try:
             self._inner.cancel(number)
+        except Exception as error:  # noqa: BLE001 - of the user's own; raised again with its name
+            self._fail(error, "cancel()")
 
     def close(self) -> None:
         """Let go of everything."""
-        with self._named("close()"):
+        try:
             self._inner.close()
+        except Exception as error:  # noqa: BLE001 - of the user's own; raised again with its name
+            self._fail(error, "close()")
 
     def _in_order(self, events: list[Event]) -> list[Event]:
         """Return the events before the first that cannot be, which is raised at once or by the next call."""
@@ -146,17 +157,12 @@ class CheckedExecutor(Executor):
             error, self._raised = self._raised, None
             raise error
 
-    @contextmanager
-    def _named(self, where: str) -> Iterator[None]:
-        """Let an error of the executor say whose it is; those of retiarii, and of whoever was told, say so already."""
-        try:
-            yield
-        except RetiariiError:
-            self._raise_what_was_raised()
-            raise
-        except Exception as error:
-            self._raise_what_was_raised()
-            raise ExecutionError(f"{self._inner!r} raised {type(error).__name__} in {where}: {error}") from error
+    def _fail(self, error: Exception, where: str) -> NoReturn:
+        """Raise an error of the executor with its name; those of retiarii, and of whoever was told, say so already."""
+        self._raise_what_was_raised()
+        if isinstance(error, RetiariiError):
+            raise error
+        raise ExecutionError(f"{self._inner!r} raised {type(error).__name__} in {where}: {error}") from error
 
     def _broken(self, what: str) -> ExecutionError:
         return ExecutionError(f"The executor {self._inner!r} {what}. {_CONTRACT}")
