@@ -1,13 +1,17 @@
 """`StorageConformance`: what every store must do, as a test class to inherit from.
 
-A database passes the contract when this class does::
+A store keeps the contract when this class passes::
 
+    import pytest
     from retiarii.testing.storage import StorageConformance
 
-    class TestMyDatabase(StorageConformance):
+    class TestMyStore(StorageConformance):
         @pytest.fixture
-        def storage(self):
-            return "postgresql://..."  # a fresh, empty place for each test
+        def storage(self, tmp_path):
+            return f"mystore://{tmp_path}/new"  # a fresh place for each test, where there is no store yet
+
+The tests, and the processes that they start, open stores by `open_store`, so the package that gives the scheme of the
+URL must be installed, or its entry point must be found in another way (a folder ``NAME.dist-info`` on ``sys.path``).
 """
 
 # ruff: noqa: D102 - a test's name and its assertions are its documentation
@@ -89,6 +93,11 @@ class StorageConformance:
         store.create_experiment(RECORD)
         assert store.get_experiment(RECORD.id) == RECORD
 
+    @pytest.mark.parametrize("odd", ["../first", "a/b", "", "nul\0", "lone \udcff", "first\n", "first/"])
+    def test_what_cannot_be_an_id_is_not_found(self, store: Store, odd: str) -> None:
+        with pytest.raises(NotFoundError):
+            store.get_experiment(odd)
+
     def test_what_is_returned_is_a_copy(self, store: Store) -> None:
         store.create_experiment(RECORD)
         store.get_experiment(RECORD.id).config["budget"] = "changed"
@@ -146,6 +155,17 @@ class StorageConformance:
         store.create_experiment(RECORD)
         store.update_experiment(RECORD.id, name="renamed")
         assert store.get_experiment(RECORD.id).updated > RECORD.updated
+
+    def test_writing_renews_the_time_of_update(self, store: Store) -> None:
+        store.create_experiment(RECORD)
+        store.write(RECORD.id, trials=[running(0)])
+        assert store.get_experiment(RECORD.id).updated > RECORD.updated
+
+    def test_a_sound_store_has_no_damage(self, store: Store) -> None:
+        store.write("first", trials=zoo())
+        store.write_epoch("first", EPOCH)
+        assert store.find_damage() == []
+        store.check()
 
     @pytest.mark.parametrize("field", ["id", "stat"])
     def test_only_fields_change(self, store: Store, field: str) -> None:
@@ -237,7 +257,7 @@ class StorageConformance:
 
     def test_a_write_happens_completely_or_not_at_all(self, store: Store) -> None:
         store.write("first", trials=[running(0)])
-        with pytest.raises(NotFoundError, match="trial of an intermediate result"):
+        with pytest.raises(NotFoundError, match="'first'.*trial.*intermediate result"):
             store.write(
                 "first", trials=[completed(0), running(1)], intermediates=[Intermediate(5, 0, {"default": 1.0})]
             )
