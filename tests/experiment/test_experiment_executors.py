@@ -261,6 +261,14 @@ WRONG = {
         lambda events, _: [TrialEnded(6, TrialState.COMPLETED, {"default": 1.0}, None, "", None)],
         "told an event of trial 6 with the time None",
     ),
+    "output that is no text": (
+        lambda events, _: [TrialEnded(6, TrialState.COMPLETED, {"default": 1.0}, None, None, 1.0)],
+        "told an event of trial 6 with the output None, expected a text",
+    ),
+    "a device that is no text": (
+        lambda events, _: [TrialStarted(6, 0, 1, 1.0)],
+        "told an event of trial 6 with the device 0, expected a text",
+    ),
     "a report that is none": (lambda events, report: report(6, "good") or events, "told a report that is none"),
 }
 
@@ -355,6 +363,15 @@ def test_a_callback_that_raises_ends_the_search_with_its_own_error(tmp_path, met
     assert experiment.state is ExperimentState.STOPPED
     resumed = RetiariiExperiment.resume(experiment.id, storage=tmp_path / "store.db", executor=OwnTask())
     assert metrics_of(resumed) == EXPECTED
+
+
+def test_a_trial_that_an_executor_prunes_before_it_reported_anything(tmp_path):
+    class Prunes(OwnTask):
+        def submit(self, job):
+            self._events.append(TrialEnded(job.number, TrialState.PRUNED, None, None, "", time.time(), "too large"))
+
+    trials = ran(Prunes(), tmp_path / "store.db", max_trial_number=3).trials()
+    assert {(trial.state, trial.metrics, trial.reason) for trial in trials} == {(TrialState.PRUNED, None, "too large")}
 
 
 def test_a_failure_that_an_executor_tells_is_a_failed_trial(tmp_path):

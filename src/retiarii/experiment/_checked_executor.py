@@ -136,6 +136,10 @@ class CheckedExecutor(Executor):
             return f"told {what} of trial {event.number!r}, {self._why_unknown()}"
         if isinstance(event.time, bool) or not isinstance(event.time, (int, float)) or not math.isfinite(event.time):
             return f"told an event of trial {event.number} with the time {event.time!r}, expected Unix time in seconds"
+        for name in ("output", "reason") if isinstance(event, TrialEnded) else ("device",):
+            text = getattr(event, name)
+            if not isinstance(text, str):
+                return f"told an event of trial {event.number} with the {name} {reprlib.repr(text)}, expected a text"
         return _fault_of_end(event) if isinstance(event, TrialEnded) else None
 
     def _why_unknown(self) -> str:
