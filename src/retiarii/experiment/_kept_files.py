@@ -67,9 +67,9 @@ class KeptFiles(Callback):
         if rank is not None:
             self._best = sorted([*self._best, rank])[: self._count]
         self._note(trial.number, rank)
-        needed = self._needed()
-        for number in self._ranks.keys() - needed:
-            self._drop(number)
+        protected, continuable = self._protected(), self._search.continuable
+        for number in [number for number in self._ranks if number not in protected and number not in continuable]:
+            self._drop(number)  # few have files, where a million may be continued without any
         self._make_room()
 
     def free(self, trials: Sequence[Trial]) -> bool:
