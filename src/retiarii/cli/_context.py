@@ -36,7 +36,7 @@ StorageOption: TypeAlias = Annotated[
     typer.Option(
         "--storage",
         metavar="PATH|URL",
-        help="Where experiments are kept: a path, sqlite:///... or postgresql://...  "
+        help="Where experiments are kept: a path, sqlite:///..., postgresql://..., or a URL of an installed store.  "
         "By default RETIARII_STORAGE, or retiarii.db in the experiments folder (RETIARII_HOME).",
         show_default=False,
     ),

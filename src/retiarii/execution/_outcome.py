@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from retiarii._plain_data import clean_text
 from retiarii.errors import ExecutionError
 from retiarii.execution._interface import TrialEnded
 from retiarii.trial import Failure, FailureKind, Metrics, TrialState
@@ -97,7 +98,7 @@ def shorten(text: str, limit: int) -> str:
         head = limit // 3
         tail = limit - head
         text = f"{text[:head]}\n[... {len(text) - limit} characters left out ...]\n{text[-tail:]}"
-    return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "\ufffd")
+    return clean_text(text)
 
 
 def _failure_from_json(data: Any) -> Failure:

@@ -22,19 +22,22 @@ def chosen(text: str, found: Iterable[ExperimentRecord | CorruptStoreError], whe
 
     Raises:
         NotFoundError: There is none, or there are several.
-        CorruptStoreError: The one with this id is damaged.
+        CorruptStoreError: The one with this id is damaged, or the only one whose id begins so.
         ConfigError: ``text`` is no text.
     """
     check_text(text)
-    records = []
-    for record in found:
-        if isinstance(record, ExperimentRecord):
-            records.append(record)
-        elif record.experiment_id == text:
-            raise record
+    records, damaged = [], []
+    for one in found:
+        if isinstance(one, ExperimentRecord):
+            records.append(one)
+        elif text and (one.experiment_id or "").startswith(text):
+            damaged.append(one)
     meant = [record for record in records if record.id == text]
     if not meant and text:
         meant = [record for record in records if record.name == text or record.id.startswith(text)]
+    exact = [err for err in damaged if err.experiment_id == text]
+    if exact or (damaged and not meant):
+        raise (exact or damaged)[0]
     if not meant:
         raise no_experiment(text, [record.id for record in reversed(records)], where)
     if len(meant) > 1:

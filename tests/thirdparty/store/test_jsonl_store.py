@@ -10,7 +10,7 @@ import pytest
 from retiarii import RetiariiExeConfig, RetiariiExperiment
 from retiarii.errors import ConfigError, CorruptStoreError, NotFoundError
 from retiarii.space import Categorical, SearchSpace
-from retiarii.storage import STORES, ExperimentRecord, Store, open_store
+from retiarii.storage import STORES, ExperimentRecord, Store, described, open_store
 from retiarii.strategy import Random
 from retiarii.testing.records import completed
 from retiarii.testing.storage import StorageConformance
@@ -66,6 +66,11 @@ def test_the_scheme_names_the_store_wherever_a_store_is_named(url, monkeypatch):
         monkeypatch.setenv("RETIARII_STORAGE", url)
         assert store.command("list") == "retiarii list"
     assert open_store().url == url
+
+
+def test_a_password_in_a_url_is_not_shown(url):
+    assert described("jsonl://ann:secret@host/searches") == "jsonl://ann:***@host/searches"
+    assert described(url) == url
 
 
 def test_errors_name_what_is_installed(tmp_path, monkeypatch):
