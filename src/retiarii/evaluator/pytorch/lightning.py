@@ -8,13 +8,14 @@ Importing this module needs PyTorch Lightning: ``pip install 'retiarii[lightning
 """
 
 from retiarii.evaluator.pytorch._lightning_data import DataLoader
-from retiarii.evaluator.pytorch._lightning_evaluator import Classification, Lightning, Regression
+from retiarii.evaluator.pytorch._lightning_evaluator import Lightning
 from retiarii.evaluator.pytorch._lightning_module import (
     ClassificationModule,
     LightningModule,
     RegressionModule,
     SupervisedLearningModule,
 )
+from retiarii.evaluator.pytorch._lightning_ready_made import Classification, Regression
 from retiarii.evaluator.pytorch._lightning_trainer import Trainer
 
 __all__ = [
