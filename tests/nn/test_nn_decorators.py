@@ -13,8 +13,8 @@ from torch import nn as torch_nn
 
 import retiarii.nn.pytorch as nn
 from retiarii.graph import GraphEngine, check, convert_to_graph
-from retiarii.nn.pytorch._construction import call_of
 from retiarii.nn.pytorch._recording import Role
+from retiarii.space.construction import call_of
 
 
 def width():

@@ -13,8 +13,8 @@ from torch import nn as torch_nn
 
 import retiarii.nn.pytorch as nn
 from retiarii.errors import FreezeError
-from retiarii.nn.pytorch._construction import CALL_ATTRIBUTE
 from retiarii.space import Expression
+from retiarii.space.construction import CALL_ATTRIBUTE
 
 CHANNELS = 4
 BOTH_NODES = [2, 3]  # what a `Joined` joins in the base model: neither node takes the other

@@ -6,12 +6,12 @@ import copy
 import dataclasses
 import inspect
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import Any
 
 from retiarii.evaluator._tracing import TracedCall, build
-from retiarii.nn.pytorch._construction import ConstructorCall, call_of, leaves, parts_of, rebuilt_from
-from retiarii.nn.pytorch._namespace import AutomaticLabel
-from retiarii.space import Expression, SearchSpace, Value, Variable
+from retiarii.space import AutomaticLabel, Choice, ChoiceVariable, Expression, SearchSpace, Value, Variable
+from retiarii.space.construction import ConstructorCall, call_of, leaves, parts_of, rebuilt_from
 
 
 class Choices:
@@ -23,31 +23,38 @@ class Choices:
         owner: The object: a traced one, or any other, whose attributes then count.
         name: What messages call it.
 
-    Attributes:
-        space: The choices as a search space.
-
-    Raises:
-        LabelConflictError: One label stands for two domains.
     """
 
     def __init__(self, owner: Any, name: str) -> None:
         self._owner = owner
+        self._located = list(_locate(_arguments(owner), name, set()))
         self._public: dict[str, str] = {}  # from a choice's own label to that in architectures
-        choices = []
-        for place, variable in _locate(_arguments(owner), name, set()):
-            choice = dataclasses.replace(variable.choice(), label=self._name(variable), declared_at=place)
-            choices.append(choice)
-        self.space = SearchSpace(choices)
+
+    @cached_property
+    def space(self) -> SearchSpace:
+        """The choices as a search space.
+
+        Raises:
+            LabelConflictError: One label stands for two domains.
+        """
+        return SearchSpace(
+            [
+                dataclasses.replace(variable.choice(), label=self._name(variable), declared_at=place)
+                for place, variable in self._located
+            ]
+        )
 
     def fix(self, architecture: Mapping[str, Any]) -> Any:
         """Return the owner with values in the places of choices; itself where there are none.
 
         Raises:
             ArchitectureError: A value is missing or is none of its choice.
+            LabelConflictError: One label stands for two domains.
         """
-        if not self._public:
+        if not self._located:
             return self._owner
-        chosen = self.space.architecture({label: architecture[label] for label in architecture if label in self.space})
+        space = self.space
+        chosen = space.architecture({label: architecture[label] for label in architecture if label in space})
         return _Fixer({own: chosen[public] for own, public in self._public.items()}).fix_owner(self._owner)
 
     def _name(self, variable: Variable) -> str:
@@ -76,6 +83,8 @@ class _Fixer:
 
     def _fix(self, value: Any) -> Any:
         """Return a value with its choices replaced; the same object where it has none."""
+        if isinstance(value, Choice):
+            value = ChoiceVariable(value)
         if isinstance(value, Expression):
             return value.evaluate(self._lookup)
         parts = parts_of(value)
@@ -100,7 +109,9 @@ def _locate(arguments: dict[str, Any], place: str, seen: set[int]) -> Iterator[t
     """Yield the variables in arguments and in those of recorded objects, each with its place."""
     for name, value in arguments.items():
         for where, leaf in leaves(value, f"{place}.{name}"):
-            if isinstance(leaf, Expression):
+            if isinstance(leaf, Choice):
+                yield where, ChoiceVariable(leaf)
+            elif isinstance(leaf, Expression):
                 yield from ((where, variable) for variable in leaf.variables())
             elif call_of(leaf) is not None and id(leaf) not in seen:
                 seen.add(id(leaf))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 from retiarii.space import Architecture
@@ -67,6 +69,12 @@ class TrialContext:
 
 def asks_for_context(function: Callable[..., Any]) -> bool:
     """Return whether a function has a parameter with the name ``context`` that can be given by name."""
+    plain = getattr(function, "__func__", function)  # of a method
+    return _asks(plain) if isinstance(plain, FunctionType) else _asks.__wrapped__(plain)
+
+
+@lru_cache(maxsize=64)
+def _asks(function: Callable[..., Any]) -> bool:
     try:
         parameters = inspect.signature(function).parameters
     except (TypeError, ValueError):  # some built-in callables have none

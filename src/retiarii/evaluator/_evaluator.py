@@ -7,14 +7,12 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from torch import nn
-
+from retiarii._lookup import is_a, load
 from retiarii.errors import EvaluatorError
 from retiarii.evaluator._choices import Choices
 from retiarii.evaluator._context import TrialContext, asks_for_context
 from retiarii.evaluator._reporting import recording
 from retiarii.evaluator._supernet import SupernetTraining
-from retiarii.nn.pytorch import extract_space, freeze
 from retiarii.space import SearchSpace
 from retiarii.trial import Direction, Metrics, MetricValue
 
@@ -31,10 +29,10 @@ class Evaluator(ABC):
     the trial's number, seed, device, fidelity and folders. It should leave the evaluator as it was, because one object
     evaluates many models, one after another.
 
-    Choices among its arguments (a `retiarii.nn.pytorch.ValueChoice`, or arithmetic on some) are searched jointly with
-    the architecture: those in its attributes, those in lists, tuples, dicts and traced objects that its attributes
-    hold, and those in its own arguments if its class is decorated with `retiarii.trace`. A decision is shared with the
-    model by its label.
+    Choices among its arguments (a `retiarii.nn.pytorch.ValueChoice`, arithmetic on some, or, where there is no torch, a
+    choice such as `retiarii.space.Float`) are searched jointly with the architecture: those in its attributes, those in
+    lists, tuples, dicts and traced objects that its attributes hold, and those in its own arguments if its class is
+    decorated with `retiarii.trace`. A decision is shared with the model by its label.
 
     Attributes:
         direction: Which metrics are better, where the evaluator knows: larger or smaller ones.
@@ -82,14 +80,14 @@ class Evaluator(ABC):
         fixed: Self = Choices(self, "evaluator").fix(architecture)
         return fixed
 
-    def run_on_example(self, model: nn.Module) -> bool:
+    def run_on_example(self, model: Any) -> bool:
         """Run a model once on some of this evaluator's data, without training it; the evaluator stays as it was.
 
         An experiment does so with a base model that has an `InputChoice` without ``n_candidates``, which learns from it
         how many inputs it has.
 
         Args:
-            model: The model, choices included; it is in evaluation mode and without gradients.
+            model: The PyTorch model, choices included; it is in evaluation mode and without gradients.
 
         Returns:
             Whether it was run: this method does nothing and returns False.
@@ -113,7 +111,7 @@ class Evaluator(ABC):
             "a multi-trial strategy, for example RegularizedEvolution()."
         )
 
-    def evaluate_subnet(self, model: nn.Module) -> MetricValue | None:
+    def evaluate_subnet(self, model: Any) -> MetricValue | None:
         """Measure a network with the weights that it inherited from a supernet: `evaluate` without the training.
 
         Args:
@@ -162,6 +160,6 @@ def _default_of(source: Any) -> tuple[SearchSpace, Any]:
     """Return the space of a model, of its class or of a bare space, and what its first architecture builds."""
     if isinstance(source, SearchSpace):
         return source, source.default()
-    model = source if isinstance(source, nn.Module) else source()
-    space = extract_space(model)
-    return space, freeze(model, space.default()) if len(space) else model
+    model = source if is_a(source, "torch.nn:Module") else source()
+    space: SearchSpace = load("retiarii.nn.pytorch:extract_space")(model)
+    return space, load("retiarii.nn.pytorch:freeze")(model, space.default()) if len(space) else model

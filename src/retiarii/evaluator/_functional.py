@@ -9,12 +9,11 @@ import reprlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from torch import nn
-
 from retiarii.errors import EvaluatorError
 from retiarii.evaluator._context import CONTEXT, TrialContext, asks_for_context
 from retiarii.evaluator._evaluator import Evaluator
-from retiarii.nn.pytorch._construction import evaluate
+from retiarii.evaluator._tracing import as_variables
+from retiarii.space.construction import evaluate
 from retiarii.trial import MetricValue
 
 _CLASS_NAME = re.compile(r"cls|klass|\w+_(cls|class)")
@@ -32,10 +31,10 @@ class FunctionalEvaluator(Evaluator):
 
         FunctionalEvaluator(evaluate_model, learning_rate=nn.ValueChoice([0.1, 0.01]))
 
-    The function's first argument is the model. A function that wants to build the model itself says so by the name of
-    its first parameter (``cls``, ``model_cls``, ``model_class``, ``..._cls``, ``..._class``) or by its annotation
-    (``type[...]``, ``Callable[..., ...]``): it gets a callable without arguments that gives a new copy of the model on
-    each call.
+    The function's first argument is the model; or the architecture, where a bare search space is searched. A function
+    that wants to build the model itself says so by the name of its first parameter (``cls``, ``model_cls``,
+    ``model_class``, ``..._cls``, ``..._class``) or by its annotation (``type[...]``, ``Callable[..., ...]``): it gets a
+    callable without arguments that gives a new copy of the model on each call.
 
     A function with a parameter ``context`` that is none of its arguments gets the `TrialContext`.
 
@@ -59,7 +58,7 @@ class FunctionalEvaluator(Evaluator):
                 "keywords: FunctionalEvaluator(function, learning_rate=0.1)."
             )
         self.function = function
-        self.arguments = {**(arguments or {}), **kwargs}
+        self.arguments: dict[str, Any] = as_variables({**(arguments or {}), **kwargs})
         self._wants_context = CONTEXT not in self.arguments and asks_for_context(function)
         bound = {**self.arguments, CONTEXT: None} if self._wants_context else self.arguments
         self._wants_class = _check_signature(function, bound)
@@ -69,7 +68,7 @@ class FunctionalEvaluator(Evaluator):
         arguments = "".join(f", {name}={reprlib.repr(value)}" for name, value in self.arguments.items())
         return f"FunctionalEvaluator({_name(self.function)}{arguments})"
 
-    def evaluate(self, model: nn.Module, context: TrialContext | None = None) -> MetricValue | None:
+    def evaluate(self, model: Any, context: TrialContext | None = None) -> MetricValue | None:
         """Call the function; arguments that are still choices take their default.
 
         Args:
@@ -88,10 +87,10 @@ class FunctionalEvaluator(Evaluator):
 class _ModelClass:
     """Stands for the model's class: each call gives a new model that shares nothing with the others."""
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: Any) -> None:
         self._model = model
 
-    def __call__(self) -> nn.Module:
+    def __call__(self) -> Any:
         return copy.deepcopy(self._model)
 
 

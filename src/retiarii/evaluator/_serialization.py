@@ -7,8 +7,8 @@ import pickle
 from typing import Any, NoReturn
 
 import cloudpickle
-import torch
 
+from retiarii._lookup import is_a
 from retiarii.errors import SerializationError
 from retiarii.evaluator._culprit import explain, find_culprit
 from retiarii.evaluator._tracing import build, traced_call
@@ -53,7 +53,7 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc] # cloudpickle has no 
         call = traced_call(obj)
         if call is not None:
             return build, (call,)
-        if isinstance(obj, torch.Tensor) and obj.device.type != "cpu":
+        if is_a(obj, "torch:Tensor") and obj.device.type != "cpu":
             raise SerializationError(f"it is a tensor on {obj.device}")
         return super().reducer_override(obj)
 

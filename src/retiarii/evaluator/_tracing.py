@@ -3,6 +3,7 @@
 A traced object is an ordinary object of its own class with a record of its constructor and arguments. By that record
 it travels to other processes, and by it the object is made again with other values where its arguments hold choices;
 until then choices count as their defaults. The record is the one that modules of `retiarii.nn.pytorch` have, too.
+Choices of `retiarii.space` count as the variables that they decide.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from types import UnionType
 from typing import Any, TypeVar, overload
 
 from retiarii.errors import EvaluatorError
-from retiarii.nn.pytorch._construction import (
+from retiarii.space import Choice, ChoiceVariable, Expression
+from retiarii.space.construction import (
     CALL_ATTRIBUTE,
     ConstructorCall,
     call_of,
@@ -25,7 +27,6 @@ from retiarii.nn.pytorch._construction import (
     replace_expressions,
     replace_leaves,
 )
-from retiarii.space import Expression
 
 T = TypeVar("T")
 
@@ -41,6 +42,11 @@ def traced_call(obj: Any) -> TracedCall | None:
     """Return how a traced object was made; None for all others."""
     call = None if isinstance(obj, type) else call_of(obj)
     return call if isinstance(call, TracedCall) else None
+
+
+def as_variables(value: Any) -> Any:
+    """Return ``value`` with a variable in the place of each choice in it; without one it is returned as it is."""
+    return replace_leaves(value, lambda leaf: ChoiceVariable(leaf) if isinstance(leaf, Choice) else leaf)
 
 
 def build(call: ConstructorCall) -> Any:
@@ -113,9 +119,10 @@ def trace(cls_or_func: Any = None, *, kw_only: bool = True) -> Any:
         class MyDataset(Dataset): ...
 
     Such an object travels to other processes as its constructor and its arguments, which may be traced objects
-    themselves. Changes made to it later do not travel. Arguments may hold choices (`retiarii.nn.pytorch.ValueChoice`),
-    which are searched when the object is an argument of an evaluator. What has no ``__dict__`` (a list, a number)
-    cannot remember anything and travels by value; made with choices, it is an expression of them, as ``width * 2`` is.
+    themselves. Changes made to it later do not travel. Arguments may hold choices (`retiarii.nn.pytorch.ValueChoice`,
+    or those of `retiarii.space`), which are searched when the object is an argument of an evaluator. What has no
+    ``__dict__`` (a list, a number) cannot remember anything and travels by value; made with choices, it is an
+    expression of them, as ``width * 2`` is.
 
     Args:
         cls_or_func: The class or function. Used as a decorator, it changes the class itself; a class that exists
@@ -166,7 +173,7 @@ class TracedFactory:
             vars(self)["__init__"] = target.__init__
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return build(TracedCall(self.__wrapped__, args, kwargs))
+        return build(TracedCall(self.__wrapped__, as_variables(args), as_variables(kwargs)))
 
     def __repr__(self) -> str:
         return f"trace({_name(self.__wrapped__)})"
@@ -214,6 +221,7 @@ def record_constructor(cls: type[T], kind: type[ConstructorCall]) -> type[T]:
         if type(self) is not cls:
             original(self, *args, **kwargs)
             return
+        args, kwargs = as_variables(args), as_variables(kwargs)
         original(self, *evaluate(args), **evaluate(kwargs))
         vars(self)[CALL_ATTRIBUTE] = kind(cls, args, kwargs)
 

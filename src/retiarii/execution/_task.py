@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
 from typing import Any
 
 from retiarii.errors import FreezeError
@@ -63,8 +62,7 @@ class NasTask:
         except Exception as error:  # the user's constructors may raise anything
             raise FreezeError(f"The architecture does not build: {type(error).__name__}: {error}") from error
         with self._output(job.number):
-            context = context_of(job, report, self.files, keeps_files=self.keeps_files)
-            context = replace(context, objectives=self.objectives)
+            context = context_of(job, report, self.files, keeps_files=self.keeps_files, objectives=self.objectives)
             metrics = run_evaluation(self.evaluator.fix(job.architecture), model, context)
         missing = [name for name in self.objectives if name not in metrics]
         return {**self.engine.measure(model, missing), **metrics} if missing else metrics
@@ -75,7 +73,14 @@ class NasTask:
         return output_to(self.files.folder(number), keeps_files=self.keeps_files)
 
 
-def context_of(job: TrialJob, report: Report, files: TrialFiles | None, *, keeps_files: bool = True) -> TrialContext:
+def context_of(
+    job: TrialJob,
+    report: Report,
+    files: TrialFiles | None,
+    *,
+    keeps_files: bool = True,
+    objectives: tuple[str, ...] = (DEFAULT,),
+) -> TrialContext:
     """Return what an evaluation may know about its trial.
 
     Args:
@@ -83,6 +88,7 @@ def context_of(job: TrialJob, report: Report, files: TrialFiles | None, *, keeps
         report: Told what it reports.
         files: The folders of trials; None where there are none.
         keeps_files: Whether what the trial writes may be kept after its end.
+        objectives: The names of the metrics by which trials are compared.
     """
     return TrialContext(
         number=job.number,
@@ -93,5 +99,6 @@ def context_of(job: TrialJob, report: Report, files: TrialFiles | None, *, keeps
         folder=files.folder(job.number) if files is not None and keeps_files else None,
         parent=job.parent,
         parent_folder=None if files is None or job.parent is None else files.folder(job.parent),
+        objectives=objectives,
         on_report=report,
     )

@@ -15,11 +15,11 @@ from retiarii.graph._operation import Cast, Kind, Operation, map_nested
 from retiarii.graph._torch_layers import constructor_signature, is_built_by, read_arguments
 from retiarii.graph._types import type_name
 from retiarii.nn.pytorch import is_basic_unit
-from retiarii.nn.pytorch._construction import find_expressions
 from retiarii.nn.pytorch._layers import layer_class
 from retiarii.nn.pytorch._placeholder import Placeholder, placeholder_info
 from retiarii.nn.pytorch._recording import ModuleCall, Role, module_call
 from retiarii.nn.pytorch.mutation_utils import Mutable
+from retiarii.space.construction import find_expressions
 
 HOLDERS = (nn.ModuleList, nn.ModuleDict, nn.ParameterList, nn.ParameterDict)
 """Modules that only hold others; they are never called."""

@@ -22,10 +22,10 @@ from retiarii.graph._model import Model
 from retiarii.graph._verify import verify
 from retiarii.nn.pytorch import extract_space, freeze
 from retiarii.nn.pytorch._chosen import ChosenValues
-from retiarii.nn.pytorch._construction import replace_expressions
 from retiarii.nn.pytorch._extract import first_number
 from retiarii.nn.pytorch._origins import module_origins
 from retiarii.nn.pytorch._recording import ModuleCall, module_call
+from retiarii.space.construction import replace_expressions
 
 
 def lower(model: nn.Module, architecture: Mapping[str, Any] | None = None, example_input: Any = None) -> Model:

@@ -18,8 +18,8 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
-from retiarii.nn.pytorch._construction import CALL_ATTRIBUTE
 from retiarii.nn.pytorch._snapshot import TORCH_STATE
+from retiarii.space.construction import CALL_ATTRIBUTE
 
 _VOLATILE = frozenset({CALL_ATTRIBUTE, "_flat_weights", "_flat_weight_refs", "_load_hook", "_initialize_hook"})
 _UNSEEN = ("device", "dtype")

@@ -10,7 +10,6 @@ from torch import nn
 
 from retiarii.errors import SupernetError
 from retiarii.nn.pytorch import extract_space
-from retiarii.nn.pytorch._construction import find_expressions
 from retiarii.nn.pytorch._extract import first_number
 from retiarii.nn.pytorch._recording import ModuleCall, Role, forget_call, module_call
 from retiarii.nn.pytorch.mutation_utils import Mutable
@@ -21,6 +20,7 @@ from retiarii.oneshot._rules import DEFAULT_RULES, PRIMITIVE_RULE, WEIGHTLESS_RU
 from retiarii.oneshot._slots import Slot
 from retiarii.oneshot._supernet import Supernet
 from retiarii.space import Constraint
+from retiarii.space.construction import find_expressions
 
 
 def build_supernet(

@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 
 from retiarii.errors import SupernetError
-from retiarii.nn.pytorch._construction import ConstructorCall, evaluate, find_expressions
 from retiarii.oneshot._decision import Decision
 from retiarii.oneshot._lookup import Lookup, check_combinations, joint_probabilities
 from retiarii.oneshot._slice_rule import Config
+from retiarii.space.construction import ConstructorCall, evaluate, find_expressions
 
 _MAX_ENUMERATED = 100_000
 

@@ -11,10 +11,9 @@ import torch
 from torch import Tensor
 
 from retiarii.errors import SupernetError
-from retiarii.nn.pytorch._construction import find_expressions
-from retiarii.nn.pytorch._namespace import AutomaticLabel
 from retiarii.oneshot._decision import Decision
-from retiarii.space import Expression
+from retiarii.space import AutomaticLabel, Expression
+from retiarii.space.construction import find_expressions
 
 MAX_COMBINATIONS = 4096
 """More combinations than this of the values in one layer are sampled, never weighed against each other."""

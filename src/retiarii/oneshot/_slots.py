@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from retiarii.errors import SupernetError
 from retiarii.nn.pytorch._attributes import chosen_attribute
-from retiarii.nn.pytorch._construction import find_expressions, replace_expressions
 from retiarii.oneshot._lookup import Lookup, check_combinations, joint_values
 from retiarii.space import Expression
+from retiarii.space.construction import find_expressions, replace_expressions
 
 
 class Slot:

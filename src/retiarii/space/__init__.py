@@ -16,19 +16,23 @@ from retiarii.space._choice import Choice
 from retiarii.space._condition import ALWAYS, Condition, Test, both, either, when
 from retiarii.space._engine import Cost, Engine
 from retiarii.space._expression import ChoiceMisuseWarning, Expression, Variable
+from retiarii.space._label import AutomaticLabel
 from retiarii.space._numeric import Float, Integer
 from retiarii.space._random import rng_for
 from retiarii.space._space import MAX_TRIES, Constraint, SearchSpace
 from retiarii.space._subset import Subset
 from retiarii.space._value import Value, identity, nearest
+from retiarii.space._variable import ChoiceVariable
 
 __all__ = [
     "ALWAYS",
     "MAX_TRIES",
     "Architecture",
+    "AutomaticLabel",
     "Categorical",
     "Choice",
     "ChoiceMisuseWarning",
+    "ChoiceVariable",
     "Condition",
     "Constraint",
     "Cost",

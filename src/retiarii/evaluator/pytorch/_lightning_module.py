@@ -15,8 +15,8 @@ from retiarii.evaluator._tracing import record_constructor, trace
 from retiarii.evaluator.pytorch._lightning_extra import pytorch_lightning, torchmetrics
 from retiarii.evaluator.pytorch._lightning_metrics import Accuracy, MeanLoss
 from retiarii.evaluator.pytorch._onnx import write_onnx
-from retiarii.nn.pytorch._construction import ConstructorCall
 from retiarii.space import Expression
+from retiarii.space.construction import ConstructorCall
 
 CriterionSource: TypeAlias = "Callable[[], nn.Module] | nn.Module | str"
 OptimizerSource: TypeAlias = "Callable[..., optim.Optimizer] | str"

@@ -21,7 +21,7 @@ from retiarii.evaluator._tracing import trace
 from retiarii.evaluator.pytorch._lightning_arguments import as_list, modern_arguments
 from retiarii.evaluator.pytorch._lightning_data import fresh_copy
 from retiarii.evaluator.pytorch._lightning_extra import pytorch_lightning
-from retiarii.nn.pytorch._construction import call_of
+from retiarii.space.construction import call_of
 
 _LIGHTNING_LOGGERS = ("pytorch_lightning", "lightning_fabric")
 _POINTLESS_WARNINGS = (

@@ -7,8 +7,7 @@ from typing import Any
 
 from retiarii.errors import ArchitectureError
 from retiarii.nn.pytorch._context import stack_of
-from retiarii.nn.pytorch._namespace import AutomaticLabel
-from retiarii.space import Choice, Expression, Value, Variable
+from retiarii.space import AutomaticLabel, Choice, Expression, Value, Variable
 from retiarii.space._value import nearest
 
 FIXED_KEY = "fixed"

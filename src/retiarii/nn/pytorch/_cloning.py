@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from retiarii.nn.pytorch._construction import CALL_ATTRIBUTE
 from retiarii.nn.pytorch._origins import BASE_NAMES, SUPERNET_NAMES
+from retiarii.space.construction import CALL_ATTRIBUTE
 
 # Immutable, so that a copy may be the thing itself.
 SHARED = frozenset({

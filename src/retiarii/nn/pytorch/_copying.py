@@ -11,7 +11,6 @@ from retiarii.errors import FreezeError
 from retiarii.nn.pytorch._attributes import chosen_attribute
 from retiarii.nn.pytorch._chosen import ChosenValues
 from retiarii.nn.pytorch._cloning import RESETTABLE, empty_clone
-from retiarii.nn.pytorch._construction import replace_leaves
 from retiarii.nn.pytorch._freezer import Freezer, Frozen
 from retiarii.nn.pytorch._losses import Losses
 from retiarii.nn.pytorch._origins import module_origins
@@ -21,6 +20,7 @@ from retiarii.nn.pytorch._replicating import Replicator
 from retiarii.nn.pytorch._tensor_copies import TensorCopies, first_tensor
 from retiarii.nn.pytorch.mutation_utils import Mutable
 from retiarii.space import Expression
+from retiarii.space.construction import replace_leaves
 
 
 class _ConstructorNeeded(Exception):

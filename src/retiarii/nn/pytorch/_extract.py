@@ -12,12 +12,21 @@ from weakref import WeakKeyDictionary
 from torch import nn
 
 from retiarii.errors import LabelConflictError, SpaceError
-from retiarii.nn.pytorch._construction import CALL_ATTRIBUTE, leaves
-from retiarii.nn.pytorch._namespace import AutomaticLabel
 from retiarii.nn.pytorch._recording import ModuleCall, Role, module_call
 from retiarii.nn.pytorch._snapshot import TORCH_STATE
 from retiarii.nn.pytorch.mutation_utils import Mutable
-from retiarii.space import ALWAYS, Architecture, Choice, Condition, Expression, SearchSpace, Variable, both
+from retiarii.space import (
+    ALWAYS,
+    Architecture,
+    AutomaticLabel,
+    Choice,
+    Condition,
+    Expression,
+    SearchSpace,
+    Variable,
+    both,
+)
+from retiarii.space.construction import CALL_ATTRIBUTE, leaves
 
 Constraint = Callable[[Architecture], bool]
 

@@ -12,7 +12,6 @@ from torch.nn.modules.module import register_module_module_registration_hook
 from retiarii.errors import ArchitectureError
 from retiarii.nn.pytorch._attributes import chosen_attribute
 from retiarii.nn.pytorch._chosen import FIXED_KEY, ChosenValues
-from retiarii.nn.pytorch._construction import replace_leaves
 from retiarii.nn.pytorch._context import ContextStack, stack_of
 from retiarii.nn.pytorch._freezer import Freezer, Frozen
 from retiarii.nn.pytorch._layers import layer_class
@@ -22,6 +21,7 @@ from retiarii.nn.pytorch._recording import forget_call, module_call
 from retiarii.nn.pytorch._snapshot import TORCH_STATE
 from retiarii.nn.pytorch.mutation_utils import Mutable
 from retiarii.space import Expression
+from retiarii.space.construction import replace_leaves
 
 
 class Fixing:

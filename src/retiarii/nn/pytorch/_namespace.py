@@ -17,50 +17,11 @@ from typing import Any
 
 from retiarii.errors import NoContextError
 from retiarii.nn.pytorch._context import ContextStack, set_stack, stack_of
+from retiarii.space import AutomaticLabel
 
 DEFAULT_KEY = "model"
 
 _origins = itertools.count(1)
-
-
-class AutomaticLabel(str):
-    """A label that was numbered, with what is needed to tell numberings apart.
-
-    Attributes:
-        origin: Which numbering it comes from: two outermost namespaces have different ones.
-        number: The creation number of a label from outside of any namespace, whose text is provisional.
-        key: The key of the namespace.
-        rest: What follows the number, for example ``/op_2_0`` inside a cell.
-    """
-
-    __slots__ = ("key", "number", "origin", "rest")
-
-    origin: int
-    number: int | None
-    key: str
-    rest: str
-
-    def __new__(
-        cls, text: str, *, origin: int, number: int | None = None, key: str = DEFAULT_KEY, rest: str = ""
-    ) -> AutomaticLabel:
-        label = super().__new__(cls, text)
-        label.origin, label.number, label.key, label.rest = origin, number, key, rest
-        return label
-
-    def __getnewargs_ex__(self) -> tuple[tuple[str], dict[str, Any]]:
-        return (str(self),), {"origin": self.origin, "number": self.number, "key": self.key, "rest": self.rest}
-
-    def __reduce_ex__(self, protocol: Any) -> Any:
-        args, options = self.__getnewargs_ex__()
-        return _restore_label, (*args, options)
-
-    def relative_to(self, first: int) -> str:
-        """Return the final text in a model whose first choice has the creation number ``first``."""
-        return str(self) if self.number is None else f"{self.key}_{self.number - first + 1}{self.rest}"
-
-
-def _restore_label(text: str, options: dict[str, Any]) -> AutomaticLabel:
-    return AutomaticLabel(text, **options)
 
 
 def sublabel(label: str, name: str) -> str:

@@ -13,7 +13,12 @@ from torch import Tensor, nn
 from torch.nn.modules.lazy import LazyModuleMixin
 
 from retiarii.nn.pytorch._chosen import ChosenValues
-from retiarii.nn.pytorch._construction import (
+from retiarii.nn.pytorch._misuse import explaining_division, explaining_misuse, explaining_values
+from retiarii.nn.pytorch._namespace import Position, position
+from retiarii.nn.pytorch._snapshot import TORCH_STATE, Snapshot
+from retiarii.nn.pytorch.mutation_utils import Mutable
+from retiarii.space import Value, Variable
+from retiarii.space.construction import (
     CALL_ATTRIBUTE,
     ConstructorCall,
     evaluate,
@@ -21,11 +26,6 @@ from retiarii.nn.pytorch._construction import (
     leaves,
     variables_in,
 )
-from retiarii.nn.pytorch._misuse import explaining_division, explaining_misuse, explaining_values
-from retiarii.nn.pytorch._namespace import Position, position
-from retiarii.nn.pytorch._snapshot import TORCH_STATE, Snapshot
-from retiarii.nn.pytorch.mutation_utils import Mutable
-from retiarii.space import Value, Variable
 
 _serials = itertools.count(1)
 

@@ -12,9 +12,9 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from retiarii.nn.pytorch._cloning import is_shared
-from retiarii.nn.pytorch._construction import leaves, replace_leaves
 from retiarii.nn.pytorch._layers import LayerFactory, layer_class
 from retiarii.space import Expression
+from retiarii.space.construction import leaves, replace_leaves
 
 
 class Replicator:

@@ -11,7 +11,7 @@ from retiarii.nn.pytorch._candidates import content, own_copy, plain_candidates
 from retiarii.nn.pytorch._chosen import ChosenValues
 from retiarii.nn.pytorch._misuse import refuse_in_constructor
 from retiarii.nn.pytorch._namespace import ModelNamespace
-from retiarii.space import Categorical, Choice, Float, Integer, Value, Variable
+from retiarii.space import Categorical, ChoiceVariable, Float, Integer, Value
 
 
 def new_label(label: str | None) -> str:
@@ -31,20 +31,13 @@ def label_or_key(label: str | None, key: str | None) -> str | None:
     return key
 
 
-class _ChosenNumberOrValue(Variable):
-    """A variable that keeps its choice, and is itself when copied."""
-
-    def __init__(self, choice: Choice) -> None:
-        self._choice = choice
+class _ChosenNumberOrValue(ChoiceVariable):
+    """A variable that knows the architecture that is being fixed."""
 
     @property
     def label(self) -> str:
         """The label of the choice; provisional if it is automatic and not made inside a ``@model_wrapper`` class."""
         return self._choice.label
-
-    def choice(self) -> Choice:
-        """Return the choice: label and domain."""
-        return self._choice
 
     def __call__(self) -> Any:
         """Return the value: the default, or inside `fixed_arch` that of the architecture.
@@ -57,12 +50,6 @@ class _ChosenNumberOrValue(Variable):
         refuse_in_constructor(self)
         values = ChosenValues.current()
         return self.default() if values is None else values.evaluate_or_default(self)
-
-    def __copy__(self) -> Variable:
-        return self
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Variable:
-        return self  # immutable, and a copy is to be the same decision
 
 
 class ValueChoice(_ChosenNumberOrValue):

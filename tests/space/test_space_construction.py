@@ -7,10 +7,10 @@ import pytest
 
 import retiarii.nn.pytorch as nn
 from retiarii.errors import ArchitectureError
-from retiarii.nn.pytorch._construction import (
+from retiarii.space.construction import (
+    CALL_ATTRIBUTE,
     ConstructorCall,
     call_of,
-    construct,
     evaluate,
     find_expressions,
     locate_expressions,
@@ -36,22 +36,16 @@ def a():
     return nn.ValueChoice([1, 2], label="a")
 
 
-def test_construct_records_what_it_evaluates(a):
-    thing = construct(Thing, ([a, 5],), {"x": a * 10})
-    assert (thing.args, thing.kwargs) == (([1, 5],), {"x": 10})
-    call = call_of(thing)
-    assert isinstance(call, ConstructorCall)
-    assert call.cls is Thing
+def test_a_call_builds_what_it_evaluates(a):
+    call = ConstructorCall(Thing, ([a, 5],), {"x": a * 10})
+    thing = Thing()
+    vars(thing)[CALL_ATTRIBUTE] = call
+    assert call_of(thing) is call
     assert len(call.expressions) == 2
     again = call.build({"a": 2})
     assert (again.args, again.kwargs) == (([2, 5],), {"x": 20})
     assert call_of(again) is None
     assert call.build().kwargs == {"x": 10}
-
-
-def test_construct_inside_fixed_arch(a):
-    with nn.fixed_arch({"a": 2}, strict=False):
-        assert construct(Thing, (a,), {}).args == (2,)
 
 
 @pytest.mark.parametrize("thing", [3, None, "x", [], Thing(), object()])

@@ -1,8 +1,8 @@
 """Recorded constructor calls: the one mechanism by which an object can be built again with other values.
 
-`construct` builds an object from arguments that may contain expressions and leaves a `ConstructorCall` on it;
-`call_of` finds the call again. What the expressions are worth is what the architecture says inside `fixed_arch`, and
-their defaults everywhere else.
+A `ConstructorCall` is kept on the object that it made, and `call_of` finds it again. Its arguments may hold expressions
+in lists, tuples, dicts and dataclasses, which the functions here look through. `retiarii.nn.pytorch` records the
+modules of models in this way, `retiarii.evaluator` the objects that evaluators are given.
 """
 
 from __future__ import annotations
@@ -12,9 +12,23 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from retiarii.nn.pytorch._chosen import ChosenValues
-from retiarii.nn.pytorch._misuse import explaining_misuse
-from retiarii.space import Expression, Variable
+from retiarii.space._choice import Choice
+from retiarii.space._expression import Expression, Variable
+
+__all__ = [
+    "CALL_ATTRIBUTE",
+    "ConstructorCall",
+    "call_of",
+    "evaluate",
+    "find_expressions",
+    "leaves",
+    "locate_expressions",
+    "parts_of",
+    "rebuilt_from",
+    "replace_expressions",
+    "replace_leaves",
+    "variables_in",
+]
 
 CALL_ATTRIBUTE = "_retiarii_call"
 
@@ -52,29 +66,6 @@ def call_of(obj: Any) -> ConstructorCall | None:
     return getattr(obj, "__dict__", {}).get(CALL_ATTRIBUTE)
 
 
-def construct(cls: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Build an object, with expressions in the arguments replaced by their values, and record the call on it.
-
-    Args:
-        cls: A class whose instances have a ``__dict__``.
-        args: Positional arguments.
-        kwargs: Keyword arguments.
-
-    Raises:
-        ChoiceMisuseError: The constructor used a choice as a plain value.
-    """
-    with explaining_misuse():
-        obj = cls(*replace_expressions(args, current_value), **replace_expressions(kwargs, current_value))
-    vars(obj)[CALL_ATTRIBUTE] = ConstructorCall(cls, args, kwargs)
-    return obj
-
-
-def current_value(expression: Expression) -> Any:
-    """Return what an expression is worth here: the value of the architecture that is being fixed, or its default."""
-    values = ChosenValues.current()
-    return expression.default() if values is None else values.evaluate_or_default(expression)
-
-
 def evaluate(value: Any, lookup: Mapping[str, Any] | None = None) -> Any:
     """Replace the expressions in nested lists, tuples, dicts and dataclasses by their values.
 
@@ -98,7 +89,7 @@ def replace_leaves(value: Any, function: Callable[[Any], Any]) -> Any:
 
     Containers in which nothing changes are returned as they are, not copied.
     """
-    parts = None if isinstance(value, Expression) else parts_of(value)
+    parts = parts_of(value)
     if parts is None:
         return function(value)
     replaced = {key: replace_leaves(part, function) for key, part in parts.items()}
@@ -121,7 +112,7 @@ def locate_expressions(value: Any, place: str = "") -> Iterator[tuple[str, Expre
 
 def leaves(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
     """Yield what nested lists, tuples, dicts and dataclasses contain, with its place."""
-    parts = None if isinstance(value, Expression) else parts_of(value)
+    parts = parts_of(value)
     if parts is None:
         yield place, value
         return
@@ -131,12 +122,14 @@ def leaves(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def parts_of(value: Any) -> dict[Any, Any] | None:
-    """Return the parts of a container by key, or None for anything else."""
+    """Return the parts of a container by key, or None for anything else, such as an expression or a choice."""
+    if isinstance(value, Expression):
+        return None
     if isinstance(value, (list, tuple)):
         return dict(enumerate(value))
     if isinstance(value, dict):
         return value
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+    if dataclasses.is_dataclass(value) and not isinstance(value, (type, Choice)):
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if field.init}
     return None
 
