@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 import retiarii.nn.pytorch as nn
 from retiarii.errors import GraphError
-from retiarii.execution import PythonEngine
 from retiarii.graph import GraphEngine, Model, Mutator, _engine, export_code, lower
 from retiarii.nn.pytorch import extract_space, freeze
+from retiarii.nn.pytorch.engine import PythonEngine
 
 MODULES = ["graph_models", "graph_models_mixed", "graph_spaces", "graph_spaces_mixed"]
 

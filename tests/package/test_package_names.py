@@ -14,6 +14,7 @@ import retiarii.nn.pytorch as nn
 from retiarii import FunctionalEvaluator, evaluator, execution, graph, oneshot, space, storage, strategy, trial
 from retiarii.errors import ConfigError, EvaluatorError, MetricError, SupernetError
 from retiarii.evaluator import pytorch as lightning
+from retiarii.nn.pytorch import engine
 
 
 def model():
@@ -70,8 +71,8 @@ def test_what_is_reported_becomes_named_numbers():
     assert trial.parse_metrics({"default": np.float32(1), "loss": 2}) == {"default": 1.0, "loss": 2.0}
     with pytest.raises(MetricError, match="the score is 'x'"):
         trial.parse_metrics("x", where="the score")
-    assert trial.default_metric({"default": 2.0, "loss": 1.0}) == 2.0
-    assert trial.default_metric(None) is trial.default_metric({"loss": 1.0}) is None
+    assert trial.Objectives().losses({"default": 2.0, "loss": 1.0}) == (-2.0,)
+    assert trial.Objectives().losses(None) is trial.Objectives().losses({"loss": 1.0}) is None
 
 
 def test_where_a_store_is_follows_from_a_path_a_url_and_the_environment(tmp_path, monkeypatch):
@@ -95,19 +96,17 @@ def test_new_ids_name_folders_and_a_log_says_how_to_go_on(tmp_path):
         store.write(record.id, trials=[trial.Trial(0, SPACE.default(), started=1.0)])
         log = store.load_log(record.id)
     assert type(log) is storage.ExperimentLog
-    assert (log.asked, log.told, [pending.number for pending in log.pending]) == ([SPACE.default()], [], [0])
+    assert list(log.asked) == [trial.Proposal(SPACE.default())]
+    assert (list(log.told), [pending.number for pending in log.pending]) == ([], [0])
 
 
-def test_seeding_and_keeping_generators():
+def test_seeding():
     def draws():
         return random.random(), float(np.random.rand()), float(torch.rand(()))
 
     evaluator.seed_everything(3)
     first = draws()
     evaluator.seed_everything(3)
-    with evaluator.generators_kept():
-        assert draws() == first
-        evaluator.seed_everything(4)
     assert draws() == first
 
 
@@ -169,7 +168,7 @@ def test_a_supernet_is_trained_for_a_listener_until_it_says_stop():
     assert listener.heard == [(0, 5), (0, 0), ["layer"], (1, 0), ["layer"]]
 
 
-class OwnEngine(execution.Engine):
+class OwnEngine(space.Engine):
     """Anything with a space and a way to networks is an engine."""
 
     space = SPACE
@@ -259,3 +258,79 @@ def test_a_fixed_cell_of_nas_bench_101_is_a_plain_graph_of_operations():
     (fixed,) = nn.freeze(base, nn.extract_space(base).default())
     assert type(fixed) is nn.ChosenNasBench101Cell
     assert fixed(torch.zeros(3, 2)).shape == (3, 4)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "kind"),
+    [
+        (strategy.ASHA(), strategy.ASHASearch),
+        (strategy.Hyperband(), strategy.HyperbandSearch),
+        (strategy.NSGA2(), strategy.NSGA2Search),
+        (strategy.MedianStop(strategy.Random()), strategy.MedianStopSearch),
+        (strategy.Given([SPACE.default()]), strategy.GivenSearch),
+    ],
+)
+def test_strategies_start_searches_of_their_own_kind(recipe, kind):
+    assert type(recipe.search(SPACE)) is kind
+
+
+class Twice(strategy.SearchWrapper):
+    """Has each architecture of the inner search tried twice."""
+
+    def _propose(self, number):
+        return self.pending[number - 1] if number % 2 else super()._propose(number)
+
+    def _on_ask(self, proposal):
+        if self.num_asked % 2:
+            super()._on_ask(proposal)
+
+    def _on_tell(self, trial):
+        if trial.number % 2 == 0:
+            super()._on_tell(trial.evolve(number=trial.number // 2))
+
+
+def test_a_wrapper_of_one_s_own_changes_what_a_search_proposes():
+    search = Twice(strategy.GridSearch().search(SPACE))
+    proposals = search.ask(4)
+    assert proposals[0] == proposals[1] != proposals[2] == proposals[3]
+    for number, proposal in enumerate(proposals):
+        search.tell(trial.Trial(number, proposal.architecture, trial.TrialState.COMPLETED, {"default": 1.0}))
+    assert search.inner.num_told == 2
+
+
+def test_the_clock_of_this_machine_goes_forward():
+    clock = trial.SystemClock()
+    first = clock.elapsed()
+    assert clock.elapsed() >= first
+    assert clock.now() > 1_700_000_000
+
+
+def test_what_an_evaluation_may_know_of_its_trial(tmp_path):
+    files, reported = trial.TrialFiles(tmp_path), []
+    job = execution.TrialJob(4, SPACE.default(), 7, fidelity=trial.Fidelity(epochs=3), parent=2)
+    context = execution.context_of(job, reported.append, files)
+    assert (context.number, context.seed, context.fidelity, context.parent) == (4, 7, {"epochs": 3}, 2)
+    assert (context.folder, context.parent_folder) == (files.folder(4), files.folder(2))
+    context.report(0.5)
+    assert reported == [{"default": 0.5}]
+
+
+class Doubled(engine.NetworkEngine):
+    """Networks of one's own, with their parameters counted."""
+
+    space = SPACE
+
+    def build(self, architecture):
+        return torch.nn.Linear(1, 2 * architecture["width"])
+
+
+def test_engines_of_networks_know_their_costs():
+    cost = Doubled().costs["params"]
+    assert cost(SPACE.architecture({"width": 3})) == 12
+
+
+def test_trials_that_can_be_compared():
+    objectives = trial.Objectives.of({"a": "maximize", "b": "minimize"})
+    done = trial.Trial(0, SPACE.default(), trial.TrialState.COMPLETED, {"a": 1.0, "b": 2.0})
+    broken = done.evolve(number=1, violation=0.5)
+    assert trial.comparable([done, broken, done.evolve(metrics={"a": 1.0})], objectives) == [(done, (-1.0, 2.0))]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -20,6 +19,7 @@ from retiarii.experiment._arguments import (
     check_port,
     check_strategy,
 )
+from retiarii.experiment._background import Background
 from retiarii.experiment._callbacks import Callback
 from retiarii.experiment._config import RetiariiExeConfig
 from retiarii.experiment._engines import joint_space, make_engine
@@ -94,10 +94,7 @@ class RetiariiExperiment:
         self.config: RetiariiExeConfig | None = None
         self._store: Store | None = None
         self._stop: StopSignal | None = None
-        self._thread: threading.Thread | None = None
-        self._error: BaseException | None = None
-
-    # -- running ---------------------------------------------------------------------------------------------------
+        self._background = Background()
 
     def run(self, config: RetiariiExeConfig | None = None, port: int = 8080, debug: bool = False) -> None:
         """Search until the budget, the strategy or the user ends it.
@@ -118,8 +115,7 @@ class RetiariiExperiment:
             KeyboardInterrupt: The user asked twice to stop.
         """
         check_port(port)
-        run = self._prepare(config, debug)
-        run.execute()
+        self._prepare(config, debug).execute()
 
     def start(self, config: RetiariiExeConfig | None = None, port: int = 8080, debug: bool = False) -> None:
         """Do what `run` does in the background; `wait` waits for the end, and `stop` brings it about.
@@ -128,17 +124,7 @@ class RetiariiExperiment:
             ConfigError: A setting is impossible.
         """
         check_port(port)
-        run = self._prepare(config, debug)
-        self._error = None
-
-        def work() -> None:
-            try:
-                run.execute()
-            except BaseException as error:  # noqa: BLE001 - kept for wait(), which raises it where the user is
-                self._error = error
-
-        self._thread = threading.Thread(target=work, name=f"retiarii-{self.id}", daemon=True)
-        self._thread.start()
+        self._background.start(self._prepare(config, debug).execute, name=f"retiarii-{self.id}")
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Wait for a search that `start` began; return whether it has ended.
@@ -146,24 +132,15 @@ class RetiariiExperiment:
         Raises:
             RetiariiError: What the search ended with, as `run` would have raised it.
         """
-        if self._thread is None:
-            return True
-        self._thread.join(timeout_s)
-        if self._thread.is_alive():
-            return False
-        self._thread = None
-        error, self._error = self._error, None
-        if error is not None:
-            raise error
-        return True
+        return self._background.wait(timeout_s)
 
     def stop(self) -> None:
         """End the search: from a callback after the running trials, from elsewhere at once; it can be resumed."""
         if self._stop is None:
             return
-        own_thread = self._thread is None or self._thread is threading.current_thread()
-        self._stop.request(immediate=not own_thread)
-        if not own_thread:
+        is_elsewhere = self._background.is_elsewhere
+        self._stop.request(immediate=is_elsewhere)
+        if is_elsewhere:
             self.wait()
 
     @classmethod
@@ -286,7 +263,7 @@ class RetiariiExperiment:
     def _prepare(
         self, config: RetiariiExeConfig | None, debug: bool, record: ExperimentRecord | None = None
     ) -> ExperimentRun:
-        if self._thread is not None and self._thread.is_alive():
+        if self._background.is_running:
             raise ExperimentError(f"Experiment {self.id} is running already. Call wait() or stop() first.")
         base_model, evaluator = self._require_objects()
         config = check_config(config)
@@ -306,8 +283,6 @@ class RetiariiExperiment:
             raise ConfigError(f"RetiariiExperiment needs {missing}; it was given none.")
         return self.base_model, self.evaluator
 
-    # -- results ---------------------------------------------------------------------------------------------------
-
     @property
     def search_space(self) -> SearchSpace:
         """The choices of the model and of the evaluator's arguments.
@@ -318,7 +293,7 @@ class RetiariiExperiment:
         if self._store is None:
             self._require_objects()
         if self.base_model is None or self.evaluator is None:
-            return SearchSpace.from_json(self._record().space)
+            return SearchSpace.from_json(self._opened()[1].space)
         return joint_space(self._engine(self.base_model), self.evaluator)
 
     def trials(self) -> list[Trial]:
@@ -390,13 +365,13 @@ class RetiariiExperiment:
             ExperimentError: The experiment has not run, or no trial of it completed.
             ConfigError: An argument is impossible.
         """
-        of_evaluator = self._record().config["evaluator_labels"]
+        of_evaluator = self._opened()[1].config["evaluator_labels"]
         trials = self._completed(top_k, optimize_mode)
         return [trial.architecture.restricted(of_evaluator).to_json() for trial in trials]
 
     def _completed(self, top_k: int | None, optimize_mode: str | None) -> list[Trial]:
         """Return the best trials, or the Pareto front for None, once a search that `start` began has ended."""
-        if self._thread is not threading.current_thread():  # a callback of the search would wait for itself
+        if not self._background.is_here:  # a callback of the search would wait for itself
             self.wait()
         trials = self.pareto_front() if top_k is None else self.top_trials(top_k, optimize_mode)
         if not trials:
@@ -448,10 +423,8 @@ class RetiariiExperiment:
             raise ConfigError(f"formatter={formatter!r} needs a model, and this experiment searched a bare space.")
         engine = self._engine(self.base_model)
         if formatter == "instance":
-            built: list[Any] = load(f"{_EXPORT}:networks")(engine, trials, store, record, with_weights=weights)
-            return built
-        exported: list[Any] = load(f"{_EXPORT}:exported")(formatter, engine, self.base_model, trials, record)
-        return exported
+            return list(load(f"{_EXPORT}:networks")(engine, trials, store, record, with_weights=weights))
+        return list(load(f"{_EXPORT}:exported")(formatter, engine, self.base_model, trials, record))
 
     def checkpoint(self, trial_number: int) -> Path | None:
         """Return the file with the weights of a trial, a ``state_dict``, for ``torch.load(path, weights_only=True)``.
@@ -500,7 +473,7 @@ class RetiariiExperiment:
         Raises:
             ExperimentError: The experiment has not run.
         """
-        return self._record().state
+        return self._opened()[1].state
 
     @property
     def directory(self) -> Path:
@@ -519,16 +492,9 @@ class RetiariiExperiment:
         Raises:
             ExperimentError: The experiment has not run.
         """
-        return self._opened_store().where
+        return self._opened()[0].where
 
     def _opened(self) -> tuple[Store, ExperimentRecord]:
-        return self._opened_store(), self._record()
-
-    def _opened_store(self) -> Store:
         if self._store is None:
             raise ExperimentError("This experiment has not run yet: call run(config) first, or view(id) to open one.")
-        return self._store
-
-    def _record(self) -> ExperimentRecord:
-        store = self._opened_store()
-        return store.get_experiment(self.id)
+        return self._store, self._store.get_experiment(self.id)

@@ -146,7 +146,7 @@ class _ForwardWriter:
             return f"{left} {BINARY[name]} {right}"
         if name in UNARY and is_positional(record, 1):
             return f"{UNARY[name]}{self._operand(record, 0)}"
-        if name == "getitem" and is_positional(record, 2):
+        if name == "getitem" and is_positional(record, 2) and not _is_constant(record.arguments.args[0]):
             head = self._operand(record, 0)
             if isinstance(record.arguments.args[0], Inputs):
                 return f"{head}[{self._operand(record, 1)}]"
@@ -204,6 +204,11 @@ class _ForwardWriter:
         else:
             text = self._names.variables[head, None]
         return text if slot is None else f"{_atom(text)}[{slot}]"
+
+
+def _is_constant(value: Any) -> bool:
+    """Return whether a value is no result of a node; Python warns of an index of one that has no elements."""
+    return value is None or isinstance(value, (bool, int, float, complex, str))
 
 
 def _atom(text: str) -> str:
