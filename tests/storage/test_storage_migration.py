@@ -16,8 +16,8 @@ from retiarii.space import SearchSpace
 from retiarii.storage import Intermediate, open_store
 from retiarii.storage._schema import VERSION
 from retiarii.strategy import RegularizedEvolution
+from retiarii.testing._shared_store import child
 from retiarii.testing.records import EPOCH, RECORD, running, zoo
-from retiarii.testing.storage import child
 from retiarii.trial import Objectives, TrialState
 
 SCHEMAS = Path(__file__).parent / "schemas"

@@ -12,8 +12,8 @@ import pytest
 
 from retiarii.errors import CorruptStoreError, ExperimentBusyError, StorageError
 from retiarii.storage import ExperimentRecord, _filelock, open_store
+from retiarii.testing._shared_store import child
 from retiarii.testing.records import completed
-from retiarii.testing.storage import child
 
 needs_root = pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root, to become another user"
