@@ -1,11 +1,13 @@
 import logging
 import os
+import sys
 
 import pytest
 
 from retiarii.errors import ConfigError
 from retiarii.experiment import RetiariiExeConfig
-from retiarii.experiment._resources import Resources, allocate, busy_as_torch_counts
+from retiarii.experiment._gpus import as_torch_counts, count_gpus
+from retiarii.experiment._resources import Resources, allocate
 
 
 def config(concurrency=1, gpus=None, **service):
@@ -57,10 +59,10 @@ def test_too_many_gpus_wanted():
 
 def test_gpus_in_use_are_counted_as_torch_counts_the_visible_ones():
     gpus = [("0", "GPU-aaaa"), ("1", "GPU-bbbb"), ("2", "GPU-cccc")]
-    assert busy_as_torch_counts(gpus, {"GPU-bbbb"}, None) == [1]
-    assert busy_as_torch_counts(gpus, {"GPU-bbbb"}, "2,1") == [1]
-    assert busy_as_torch_counts(gpus, {"GPU-bbbb"}, "GPU-b,GPU-c") == [0]
-    assert busy_as_torch_counts(gpus, {"GPU-bbbb"}, "0") == []
+    assert as_torch_counts(gpus, {"GPU-bbbb"}, None) == [1]
+    assert as_torch_counts(gpus, {"GPU-bbbb"}, "2,1") == [1]
+    assert as_torch_counts(gpus, {"GPU-bbbb"}, "GPU-b,GPU-c") == [0]
+    assert as_torch_counts(gpus, {"GPU-bbbb"}, "0") == []
 
 
 @pytest.mark.skipif(os.name != "posix", reason="makes a program of a script")
@@ -69,6 +71,23 @@ def test_a_tool_that_does_not_answer_leaves_all_gpus(script, tmp_path, monkeypat
     (tmp_path / "nvidia-smi").write_text(f"#!/bin/sh\n{script}\n")
     (tmp_path / "nvidia-smi").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    monkeypatch.setattr("retiarii.experiment._resources._SMI_S", 0.2)
+    monkeypatch.setattr("retiarii.experiment._gpus._SMI_S", 0.2)
     assert allocate(config(2, use_active_gpu=False), num_gpus=2).devices == ((0,), (1,))
+    assert "is not known" in caplog.text
+
+
+@pytest.mark.skipif(os.name != "posix", reason="makes a program of a script")
+def test_where_torch_is_not_imported_the_tool_counts(tmp_path, monkeypatch, caplog):
+    (tmp_path / "nvidia-smi").write_text("#!/bin/sh\nprintf '0, GPU-aaaa\\n1, GPU-bbbb\\n2, GPU-cccc\\n'\n")
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert count_gpus() == 3
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,GPU-a")
+    assert allocate(config(2)).devices == ((0,), (1,))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert allocate(config(2)).devices is None
+    (tmp_path / "nvidia-smi").write_text("#!/bin/sh\nexit 9\n")
+    assert allocate(config(2)) == Resources(2, None)
     assert "is not known" in caplog.text

@@ -8,7 +8,7 @@ import os
 import pickle
 import sys
 import types
-from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, BinaryIO, TypeAlias
 
@@ -36,6 +36,7 @@ class Settings:
         is_forking: Whether it forks trials from itself, or starts a new interpreter for each.
         threads_per_trial: CPU threads of torch in each trial.
         limits: What one trial may use.
+        preloads: Libraries to import before anything else, so that every forked trial has them.
         environment: Variables that trials get, in addition to those that this process has; None unsets one.
         argv: The user's ``sys.argv``.
     """
@@ -43,6 +44,7 @@ class Settings:
     is_forking: bool
     threads_per_trial: int
     limits: Limits = field(default_factory=Limits)
+    preloads: Sequence[str] = ()
     environment: Mapping[str, str | None] = field(default_factory=dict)
     argv: list[str] = field(default_factory=lambda: [str(argument) for argument in sys.argv])
 

@@ -2,8 +2,8 @@
 
 It runs as ``python -c`` in a session of its own, below a guardian that ends it, and all that is left of its trials,
 should it not do so itself. One pipe brings the settings, the task and then orders, another takes events; what loading
-the task prints goes to standard output and error. With the start method ``spawn`` it neither imports torch nor loads
-the task, and only starts and watches the interpreters that do.
+the task prints goes to standard output and error. With the start method ``spawn`` it imports no libraries, loads no
+task, and only starts and watches the interpreters that do.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from collections.abc import Iterable
 
 from retiarii.errors import ExecutionError
 from retiarii.execution._descriptors import received
+from retiarii.execution._frameworks import has_started_cuda, preload
 from retiarii.execution._guardian import guard
 from retiarii.execution._launch import TrialProcess, fork_trial, spawn_trial
 from retiarii.execution._parent_link import ParentLink
@@ -128,12 +129,10 @@ def _prepare(settings: Settings, data: bytes, started: float) -> tuple[Launch, M
 
         return spawn, {}
 
-    import torch  # only here: a template that spawns goes without
-
-    torch.set_num_threads(1)  # a child of a process with a pool of threads would wait for threads that it does not have
+    preload(settings.preloads)
     imported = time.perf_counter()
     task = load_task(data)
-    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call] # of torch
+    if has_started_cuda():
         raise ExecutionError(
             "Loading the model and the evaluator initialised CUDA, which a forked process cannot use. Move the model "
             "and the data to the GPU in the evaluator only (model.cpu() before the experiment), or start trials with "

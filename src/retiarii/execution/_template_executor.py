@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from retiarii.errors import ConfigError, ExecutionError
 from retiarii.evaluator import dumps as dump_object
 from retiarii.execution._devices import Device, DevicePool, cores_for_each
+from retiarii.execution._frameworks import imported_here
 from retiarii.execution._interface import (
     Event,
     Executor,
@@ -101,6 +102,7 @@ class TemplateExecutor(Executor):
             is_forking=_is_forking(start_method),
             threads_per_trial=threads_per_trial or cores_for_each(slots),
             limits=limits or Limits(),
+            preloads=imported_here(),
         )
         self._task = task if isinstance(task, bytes) else dumps(task, "task")
         self._waiting: deque[TrialJob] = deque()
@@ -263,7 +265,7 @@ def _at_least_one(name: str, value: int) -> None:
 def _log_loading(ready: Message) -> None:
     if "load_s" not in ready:
         return
-    logger.info("Importing torch took %.2f s, loading the task %.2f s.", ready["import_s"], ready["load_s"])
+    logger.info("Importing libraries took %.2f s, loading the task %.2f s.", ready["import_s"], ready["load_s"])
     if ready["num_threads"] > 1:
         logger.warning(
             "Loading the model and the evaluator started %d thread(s) in the process that trials are forked from. "

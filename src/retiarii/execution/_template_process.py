@@ -255,7 +255,7 @@ def _for_all() -> dict[str, str]:
 
 
 def _for_forking() -> dict[str, str]:
-    """Return what is set while a template that forks imports torch and loads the task, but not in trials."""
+    """Return what is set while a template that forks imports libraries and loads the task, but not in trials."""
     tunables = [os.environ["GLIBC_TUNABLES"]] if os.environ.get("GLIBC_TUNABLES") else []
     return {
         **dict.fromkeys(_THREADS, "1"),

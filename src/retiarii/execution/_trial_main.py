@@ -13,6 +13,7 @@ from typing import NoReturn
 
 from retiarii.execution._channel import CHANNEL_LOST, Channel, ChannelLostError, SteadyEnd
 from retiarii.execution._descriptors import received
+from retiarii.execution._frameworks import use_threads
 from retiarii.execution._interface import Report, Task, TrialJob
 from retiarii.execution._judged_reports import JudgedReports
 from retiarii.execution._memory import lift_limit, limit_allocations
@@ -116,9 +117,7 @@ def _report_to(parent: int, channel: Channel, answers: int) -> Report:
 
 
 def _perform(task: Task, settings: Settings, order: Message, channel: Channel, report: Report) -> None:
-    torch = sys.modules.get("torch")
-    if torch is not None:  # else, should the task import it later, it will look at the environment
-        torch.set_num_threads(settings.threads_per_trial)
+    use_threads(settings.threads_per_trial)
     memory = settings.limits.memory_bytes
     baseline = 0
     if memory is not None:

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import logging
-import os
-import shutil
-import subprocess
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from retiarii.errors import ConfigError
 from retiarii.experiment._config import RetiariiExeConfig
+from retiarii.experiment._gpus import busy_gpus, count_gpus
 
 logger = logging.getLogger(__name__)
-
-_SMI_S = 30.0  # how long nvidia-smi may take; with a broken driver it hangs
 
 
 @dataclass(frozen=True)
@@ -35,7 +31,7 @@ def allocate(config: RetiariiExeConfig, *, num_gpus: int | None = None, busy: Se
 
     Args:
         config: The experiment's settings.
-        num_gpus: GPUs of this machine; None asks torch (without touching them, so that trials can be forked).
+        num_gpus: GPUs of this machine; None counts them (without touching them, so that trials can be forked).
         busy: GPUs on which other programs compute; None asks ``nvidia-smi``.
 
     Raises:
@@ -48,11 +44,11 @@ def allocate(config: RetiariiExeConfig, *, num_gpus: int | None = None, busy: Se
     per_trial = 1 if config.trial_gpu_number is None else config.trial_gpu_number
     if not usable and config.trial_gpu_number is None:
         return Resources(config.trial_concurrency)
-    if not usable and config.training_service.gpu_indices is None and not (num_gpus or _count_gpus()):
+    if not usable and config.training_service.gpu_indices is None and not (num_gpus or count_gpus()):
         raise ConfigError(
-            f"trial_gpu_number is {per_trial}, but this machine has no GPU that torch can use "
-            "(torch.cuda.device_count() is 0). Leave it out, or set it to 0, to train on the CPU; `retiarii doctor` "
-            "shows what torch was built for."
+            f"trial_gpu_number is {per_trial}, but this machine has no GPU to use (torch.cuda.device_count(), or "
+            "nvidia-smi where torch is not imported, shows 0). Leave it out, or set it to 0, to train on the CPU; "
+            "`retiarii doctor` shows what torch was built for."
         )
     if len(usable) < per_trial:
         raise ConfigError(
@@ -78,14 +74,14 @@ def allocate(config: RetiariiExeConfig, *, num_gpus: int | None = None, busy: Se
 def _usable_gpus(config: RetiariiExeConfig, num_gpus: int | None, busy: Sequence[int] | None) -> list[int]:
     service = config.training_service
     if num_gpus is None:
-        num_gpus = _count_gpus()
+        num_gpus = count_gpus()
     wanted = list(range(num_gpus)) if service.gpu_indices is None else list(service.gpu_indices)
     missing = [index for index in wanted if not 0 <= index < num_gpus]
     if missing:
         raise ConfigError(f"training_service.gpu_indices names {missing}, but this machine has {num_gpus} GPUs.")
     if service.use_active_gpu is not False or not wanted:
         return wanted
-    active = set(_busy_gpus() if busy is None else busy)
+    active = set(busy_gpus() if busy is None else busy)
     skipped = [index for index in wanted if index in active]
     if skipped:
         logger.warning(
@@ -94,49 +90,3 @@ def _usable_gpus(config: RetiariiExeConfig, num_gpus: int | None, busy: Sequence
             skipped,
         )
     return [index for index in wanted if index not in active]
-
-
-def _count_gpus() -> int:
-    import torch  # here, so that reading configs costs no torch
-
-    return torch.cuda.device_count()
-
-
-def _busy_gpus() -> list[int]:
-    """Return the GPUs with compute processes, as torch counts them; a desktop's graphics do not count."""
-    program = shutil.which("nvidia-smi")
-    if program is None:
-        return []
-
-    def query(kind: str, *names: str) -> list[list[str]]:
-        command = [program, f"--query-{kind}={','.join(names)}", "--format=csv,noheader"]
-        output = subprocess.run(command, capture_output=True, text=True, timeout=_SMI_S, check=True).stdout
-        return [[cell.strip() for cell in line.split(",")] for line in output.splitlines() if line.strip()]
-
-    try:
-        used = {row[0] for row in query("compute-apps", "gpu_uuid")}
-        gpus = [(row[0], row[1]) for row in query("gpu", "index", "uuid") if len(row) == 2]
-    except (OSError, subprocess.SubprocessError, UnicodeDecodeError) as error:
-        logger.warning("Whether other programs compute on the GPUs is not known, so all are used: %s", error)
-        return []
-    return busy_as_torch_counts(gpus, used, os.environ.get("CUDA_VISIBLE_DEVICES"))
-
-
-def busy_as_torch_counts(gpus: Sequence[tuple[str, str]], used: Collection[str], visible: str | None) -> list[int]:
-    """Return which of the visible GPUs are used.
-
-    Args:
-        gpus: Index and UUID of every GPU of the machine.
-        used: UUIDs of those with compute processes.
-        visible: What ``CUDA_VISIBLE_DEVICES`` says: indices or beginnings of UUIDs; None for all.
-    """
-    if visible is None:
-        return [number for number, (_, uuid) in enumerate(gpus) if uuid in used]
-    names = [name.strip() for name in visible.split(",") if name.strip()]
-
-    def is_used(name: str) -> bool:
-        return any(
-            uuid in used for index, uuid in gpus if name == index or (name[:1].isalpha() and uuid.startswith(name))
-        )
-
-    return [number for number, name in enumerate(names) if is_used(name)]

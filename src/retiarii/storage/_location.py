@@ -6,12 +6,13 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from typing import TYPE_CHECKING
 
 from retiarii._registry import Registry
 from retiarii.errors import ConfigError
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
 
 STORES = Registry("store", {}, "retiarii.stores")
 """Functions ``(url, *, create) -> Store`` of other packages, by the scheme of their URLs."""
@@ -95,6 +96,9 @@ def locate(storage: str | Path | None) -> Location:
     Raises:
         ConfigError: The URL is malformed or of a kind that is not supported.
     """
+    from sqlalchemy.engine import make_url  # here, since it takes long to import
+    from sqlalchemy.exc import ArgumentError
+
     chosen = _chosen(storage)
     if isinstance(chosen, Path) or not scheme_of(chosen):
         return _file(Path(chosen))
@@ -126,5 +130,7 @@ def _chosen(storage: str | Path | None) -> str | Path:
 
 
 def _file(path: Path) -> Location:
+    from sqlalchemy.engine import URL
+
     path = path.expanduser().absolute()  # the store must stay where it is when the process changes its folder
     return Location(URL.create("sqlite", database=str(path)), path, path.with_name(f"{path.name}.files"))

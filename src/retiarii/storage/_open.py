@@ -7,7 +7,6 @@ from pathlib import Path
 from retiarii.errors import ConfigError
 from retiarii.storage._interface import Store
 from retiarii.storage._location import STORES, locate, other_url, scheme_of
-from retiarii.storage._sql_store import open_database
 
 
 def open_store(storage: str | Path | Store | None = None, *, create: bool = True) -> Store:
@@ -34,6 +33,8 @@ def open_store(storage: str | Path | Store | None = None, *, create: bool = True
         return storage
     url = other_url(storage)
     if url is None:
+        from retiarii.storage._sql_store import open_database  # SQLAlchemy takes long to import
+
         return open_database(locate(storage), create=create)
     opened = STORES.get(scheme_of(url))(url, create=create)
     if not isinstance(opened, Store):
