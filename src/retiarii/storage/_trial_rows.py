@@ -76,11 +76,10 @@ def trial_from_row(
         CorruptStoreError: The row is not what `trial_row` made.
     """
     check_light(experiment_id, row)
-    number = row[0]
-    traceback, output, check = texts = row[_LIGHT:]
-    if check is not None or texts[:2] != NO_TEXTS:
+    number, (traceback, output, check) = row[0], row[_LIGHT:]
+    if check is not None or output != "" or traceback is not None:
         try:
-            if check != checksum(experiment_id, number, traceback, output):
+            if check != crc32(dumps((experiment_id, number, traceback, output), FORMAT)):  # `checksum`
                 raise ValueError(CHANGED)
             if type(output) is not str or (traceback is not None and type(traceback) is not str):
                 raise ValueError("the output or traceback is no text")
@@ -118,8 +117,8 @@ def trial_from_light(
     Raises:
         CorruptStoreError: A value has no meaning.
     """
-    number, state, _, told_before, finish_order, started, ended, device, fidelity, parent, violation, _, _, *rest = row
-    text, metrics, kind, message, reason = rest[:5]
+    number, state, _, told_before, finish_order, started, ended, device, fidelity, parent, violation, *_ = row[:_CHECK]
+    text, metrics, kind, message, reason = row[_CHECK + 1 : _LIGHT]
     try:
         is_sound = (
             type(told_before) is int

@@ -118,10 +118,14 @@ def _with_reports(connection: Connection, record: ExperimentRecord, rows: Sequen
 
 
 def _reports(connection: Connection, experiment_id: str, numbers: Sequence[int]) -> dict[int, tuple[Metrics, ...]]:
-    columns = INTERMEDIATES.c
+    columns, first, last = INTERMEDIATES.c, min(numbers), max(numbers)
+    is_page = last - first == len(numbers) - 1  # without gaps, for which a range is faster than many parameters
     query = (
         select(*_REPORT_COLUMNS)
-        .where(columns.experiment_id == experiment_id, columns.number.in_(numbers))
+        .where(
+            columns.experiment_id == experiment_id,
+            columns.number.between(first, last) if is_page else columns.number.in_(numbers),
+        )
         .order_by(columns.number, columns.step)
     )
     reports = (intermediate_from_row(experiment_id, *row) for row in connection.execute(query))

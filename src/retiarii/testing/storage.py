@@ -293,6 +293,16 @@ class StorageConformance(SharedStoreConformance):
         store.update_experiment("first", objectives=Objectives.of("minimize"))
         assert [trial.number for trial in store.best_trials("first", 1)] == [2]
 
+    def test_the_best_trials_carry_what_they_reported(self, store: Store) -> None:
+        metrics = {0: 0.1, 1: 0.2, 2: 0.3, 3: 0.7, 4: 0.4, 5: 0.9, 6: 0.6, 7: 0.5, 8: 0.8, 9: 0.0}
+        trials = [
+            completed(i, metrics[i]).evolve(intermediates=({"default": i / 8}, {"default": 9.0})) for i in metrics
+        ]
+        store.write("first", trials=trials)
+        ranked = Objectives.of("maximize").ranked(trials)
+        for count in range(1, 11):
+            assert store.best_trials("first", count) == ranked[:count]
+
     def test_trials_that_break_constraints_come_after_all_that_keep_them(self, store: Store) -> None:
         violations = {0: 0.5, 1: 0.0, 2: math.inf, 3: 0.25, 4: 0.0, 5: 0.25}
         metrics = {0: 0.9, 1: 0.1, 2: 0.99, 3: 0.5, 4: 0.2, 5: 0.6}
