@@ -334,3 +334,8 @@ def test_trials_that_can_be_compared():
     done = trial.Trial(0, SPACE.default(), trial.TrialState.COMPLETED, {"a": 1.0, "b": 2.0})
     broken = done.evolve(number=1, violation=0.5)
     assert trial.comparable([done, broken, done.evolve(metrics={"a": 1.0})], objectives) == [(done, (-1.0, 2.0))]
+
+
+def test_generators_are_loaded_before_trials_are_forked():
+    evaluator.load_generators()
+    assert "numpy.random" in sys.modules

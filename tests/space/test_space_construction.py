@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import copy
+import pickle
 from collections import OrderedDict, defaultdict, namedtuple
 from dataclasses import dataclass, field
 
@@ -7,13 +9,20 @@ import pytest
 
 import retiarii.nn.pytorch as nn
 from retiarii.errors import ArchitectureError
+from retiarii.space import AutomaticLabel, Categorical, ChoiceVariable
 from retiarii.space.construction import (
     CALL_ATTRIBUTE,
     ConstructorCall,
     call_of,
     evaluate,
     find_expressions,
+    leaves,
     locate_expressions,
+    parts_of,
+    rebuilt_from,
+    replace_expressions,
+    replace_leaves,
+    variables_in,
 )
 
 Point = namedtuple("Point", "x y")
@@ -93,3 +102,43 @@ def test_places(a):
 def test_missing_label(a):
     with pytest.raises(ArchitectureError, match="'a'"):
         evaluate([a], {"b": 1})
+
+
+def test_parts_of_containers_and_back():
+    value = Settings({"x": 1})
+    parts = parts_of(value)
+    assert parts == {"depth": {"x": 1}, "width": 1}
+    assert rebuilt_from(value, {**parts, "depth": 5}) == Settings(5)
+    assert parts_of(3) is None
+
+
+def test_leaves_with_their_places():
+    assert list(leaves([1, {"k": (2,)}], "arg")) == [("arg[0]", 1), ("arg[1]['k'][0]", 2)]
+
+
+def test_leaves_are_replaced_and_containers_kept_where_nothing_changes():
+    inner = [1, 2]
+    replaced = replace_leaves([inner, ["a"]], lambda leaf: leaf.upper() if isinstance(leaf, str) else leaf)
+    assert replaced == [[1, 2], ["A"]]
+    assert replaced[0] is inner
+
+
+def test_expressions_are_replaced_by_what_a_function_makes_of_them(a):
+    assert replace_expressions([a + 1, "text"], lambda found: "expression") == ["expression", "text"]
+
+
+def test_variables_of_several_expressions_once_each(a):
+    assert [variable.label for variable in variables_in((a + 1, a * a))] == ["a"]
+
+
+def test_a_choice_is_a_value_in_expressions():
+    variable = ChoiceVariable(Categorical("width", (8, 16)))
+    assert (variable.label, (variable * 2).evaluate({"width": 16}), variable()) == ("width", 32, 8)
+    assert copy.deepcopy(variable) is variable
+
+
+def test_an_automatic_label_is_numbered_within_its_model():
+    label = AutomaticLabel("model_7", origin=1, number=7, rest="/op")
+    assert label == "model_7"
+    assert label.relative_to(5) == "model_3/op"
+    assert pickle.loads(pickle.dumps(label)).relative_to(5) == "model_3/op"

@@ -55,7 +55,6 @@ __all__ = [
     "is_running",
     "listen",
     "pids_in",
-    "play",
     "reports",
     "watch",
 ]
@@ -63,7 +62,7 @@ __all__ = [
 Played: TypeAlias = "dict[str, list[Heard]]"
 
 
-def play(executor: Executor, acts: Iterable[str]) -> Played:
+def _play(executor: Executor, acts: Iterable[str]) -> Played:
     """Run trials side by side; return what is heard of each act."""
     numbers = {act: number for number, act in enumerate(acts)}
     for act, number in numbers.items():
@@ -90,7 +89,7 @@ class ExecutorConformance(EarlyStoppingConformance):
     @classmethod
     def played(cls, stage: Executor) -> Played:
         """The events of all acts."""
-        return play(stage, cls.acts)
+        return _play(stage, cls.acts)
 
     def test_the_result_is_what_the_task_returned(self, played: Played) -> None:
         """Metrics arrive as they were returned."""
