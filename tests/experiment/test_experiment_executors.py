@@ -81,8 +81,15 @@ class Locked(OwnTask):
         self.lock = threading.Lock()
 
 
+def kind_of(executor):
+    """Return a name that is the same in every process that collects these tests."""
+    return getattr(executor, "__name__", type(executor).__name__)
+
+
 @pytest.mark.parametrize(
-    "executor", [OwnTask(), Locked(), ForkingExecutor, partial(ForkingExecutor, slots=3), InProcessExecutor], ids=repr
+    "executor",
+    [OwnTask(), Locked(), ForkingExecutor, partial(ForkingExecutor, slots=3), InProcessExecutor],
+    ids=kind_of,
 )
 def test_an_executor_or_a_function_that_makes_one(tmp_path, executor):
     experiment = ran(executor, tmp_path / "store.db")
@@ -93,7 +100,7 @@ def test_an_executor_or_a_function_that_makes_one(tmp_path, executor):
         assert {trial.device for trial in experiment.trials()} == {"elsewhere"}
 
 
-@pytest.mark.parametrize("executor", [OwnTask(), partial(ForkingExecutor, slots=3)], ids=repr)
+@pytest.mark.parametrize("executor", [OwnTask(), partial(ForkingExecutor, slots=3)], ids=kind_of)
 def test_a_resume_takes_the_same_executor(tmp_path, executor):
     experiment = ran(executor, tmp_path / "store.db", max_trial_number=5)
     resumed = RetiariiExperiment.resume(experiment.id, storage=tmp_path / "store.db", max_trial_number=12)
