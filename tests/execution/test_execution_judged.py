@@ -206,7 +206,6 @@ class FakeProcess:
 def test_the_time_of_a_trial_stands_still_while_it_waits():
     process = FakeProcess()
     trial = RunningTrial(0, process, Limits(timeout_s=100.0), is_loaded=True, is_judged=True)
-    trial.hear(frame({"event": "running", "baseline": 0}))
     report = frame({"event": "reported", "metrics": {"default": 1.0}})
     deadline = trial.next_look
     trial.hear(report + report)
@@ -220,7 +219,6 @@ def test_the_time_of_a_trial_stands_still_while_it_waits():
 
 def test_the_time_of_a_trial_that_does_not_wait_goes_on():
     trial = RunningTrial(0, FakeProcess(), Limits(timeout_s=100.0), is_loaded=True)
-    trial.hear(frame({"event": "running", "baseline": 0}))
     deadline = trial.next_look
     trial.hear(frame({"event": "reported", "metrics": {"default": 1.0}}))
     assert trial.next_look == deadline

@@ -171,8 +171,14 @@ def test_nothing_that_a_trial_writes_is_passed_on_unchecked(data, has_begun, is_
 
 @given(pieces)
 def test_a_template_that_writes_no_events_is_found_out(data):
-    trial = RunningTrial(NUMBER, FakeProcess(), Limits(), is_loaded=True)
+    trial = RunningTrial(NUMBER, FakeProcess(), Limits(), is_loaded=False)
     assert trial.hear(data) == [] or b"unusable" in data
+
+
+def test_a_trial_that_has_nothing_to_say_before_it_begins_cannot_say_that_it_begins():
+    trial = RunningTrial(NUMBER, FakeProcess(), Limits(), is_loaded=True)
+    assert trial.hear(RUNNING) == []
+    assert "Found" in Outcome.from_json(trial.end()[-1]).failure.message
 
 
 def forge(job, report):

@@ -76,6 +76,14 @@ def asks_for_context(function: Callable[..., Any]) -> bool:
 @lru_cache(maxsize=64)
 def _asks(function: Callable[..., Any]) -> bool:
     try:
+        return _has_context(getattr(function, "__func__", function))
+    except TypeError:  # a callable object that cannot be a key
+        return _has_context.__wrapped__(function)
+
+
+@lru_cache(maxsize=256)  # to look takes longer than many an evaluation
+def _has_context(function: Callable[..., Any]) -> bool:
+    try:
         parameters = inspect.signature(function).parameters
     except (TypeError, ValueError):  # some built-in callables have none
         return False

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -92,17 +93,13 @@ def save_checkpoint(model: Any) -> Path | None:
 
 def _make(folder: Path) -> bool:
     """Make a folder, and return whether it was not there. An evaluation that writes nothing needs none."""
+    if _take_over(folder):
+        return True
     try:
         folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if folder.is_symlink():  # it would lead the trial's files elsewhere
             folder.unlink()
-        spare = folder.with_name(SPARE)
-        try:
-            if spare.is_symlink():
-                spare.unlink()
-            spare.rename(folder)  # fails where there is none, or where the folder has files in it
-        except OSError:
-            folder.mkdir(mode=0o700)
+        folder.mkdir(mode=0o700)
     except FileExistsError:
         return False
     except OSError as error:
@@ -111,8 +108,26 @@ def _make(folder: Path) -> bool:
     return True
 
 
+def _take_over(folder: Path) -> bool:
+    """Let the folder that an earlier trial left empty become this one; return False where there is none."""
+    name = str(folder)
+    try:
+        os.rename(_spare_of(name), name)
+        if stat.S_ISDIR(os.lstat(name).st_mode):
+            return True
+        os.unlink(name)  # a link, which would lead the trial's files elsewhere
+    except OSError:  # there is none, or this trial has a folder with files in it
+        pass
+    return False
+
+
 def _put_by(folder: Path) -> None:
     """Put a folder that stayed empty by for the next trial: to remove it takes some file systems milliseconds."""
+    name = str(folder)
     with suppress(OSError):
-        if not folder.is_symlink() and not os.listdir(folder):
-            folder.rename(folder.with_name(SPARE))
+        if not os.path.islink(name) and not os.listdir(name):
+            os.rename(name, _spare_of(name))
+
+
+def _spare_of(folder: str) -> str:
+    return os.path.join(os.path.dirname(folder), SPARE)

@@ -7,6 +7,7 @@ of the user's code and holds next to nothing: a stopped, stuck or killed templat
 
 from __future__ import annotations
 
+import math
 import os
 import select
 import signal
@@ -17,6 +18,7 @@ from retiarii.execution._exit_bell import ExitBell
 from retiarii.execution._processes import IS_LINUX, PARENT_DIED, children, kill_group, kill_marked, try_to_kill
 
 _LOOK_S = 1.0  # how often to see whether the parent still lives, should no signal tell
+_GRACE_S = 0.5  # how long a template whose parent has died may take to end by itself
 _ROUND_S = 0.05  # how often to look for what is left of those that were killed
 _GIVE_UP_S = 5.0  # how long to wait when nothing ends any more: no one can kill what belongs to another user
 
@@ -43,6 +45,7 @@ def guard(template: int, parent: int, farewell: int, mark: tuple[str, str]) -> N
 def _await_end(template: int, parent: int, bell: ExitBell) -> int | None:
     """Return the exit code of the template; None if somebody else collected it."""
     asked: list[int] = []
+    deadline = math.inf  # for a template to end by itself, as it does when the parent has died
     signal.signal(signal.SIGTERM, lambda number, stack: asked.append(number))
     for number in (PARENT_DIED, signal.SIGHUP):
         signal.signal(number, lambda number, stack: None)  # have a look
@@ -52,9 +55,13 @@ def _await_end(template: int, parent: int, bell: ExitBell) -> int | None:
             return exits[template]
         if not _is_child(template):
             return None
-        if asked or os.getppid() != parent:
+        if os.getppid() != parent and deadline == math.inf:
+            # It is not killed at once: should this process be killed now as well, the template would tidy up for it.
+            deadline = time.monotonic() + _GRACE_S
+            os.kill(template, signal.SIGCONT)
+        if asked or time.monotonic() >= deadline:
             try_to_kill(template)
-        select.select([bell], [], [], _LOOK_S)
+        select.select([bell], [], [], max(_ROUND_S, min(_LOOK_S, deadline - time.monotonic())))
         bell.quieten()
 
 

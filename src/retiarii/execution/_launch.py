@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, TypeAlias, cast
 
 from retiarii.execution._descriptors import passing
-from retiarii.execution._interface import Task
+from retiarii.execution._interface import Task, TrialJob
 from retiarii.execution._payload import Settings, adapt_environment, command, write_payload
 from retiarii.execution._pipes import Readable, readable
 from retiarii.execution._processes import IS_LINUX, IS_POSIX, has_exited, kill_group, reap
@@ -170,7 +170,7 @@ def fork_trial(task: Task, settings: Settings, order: Message, inherited: Iterab
     Raises:
         OSError: The system has no room for another process.
     """
-    parent = os.getpid()
+    parent, job, environment = os.getpid(), TrialJob.from_json(order["job"]), order["environment"]
 
     def start(pipes: Pipes) -> int:
         pid = os.fork()
@@ -178,7 +178,8 @@ def fork_trial(task: Task, settings: Settings, order: Message, inherited: Iterab
             live_forked(
                 task,
                 settings,
-                order,
+                job,
+                environment,
                 parent=parent,
                 events=pipes.events_inlet,
                 answers=pipes.answers,
@@ -187,7 +188,7 @@ def fork_trial(task: Task, settings: Settings, order: Message, inherited: Iterab
             )
         return pid
 
-    return TrialProcess(start, is_judged=order["job"]["is_judged"])
+    return TrialProcess(start, is_judged=job.is_judged)
 
 
 def spawn_trial(task: bytes, settings: Settings, order: Message) -> TrialProcess:

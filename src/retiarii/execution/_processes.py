@@ -7,11 +7,11 @@ descendants. Elsewhere process groups have to do, and on Windows the process tre
 from __future__ import annotations
 
 import ctypes
+import faulthandler
 import functools
 import os
 import signal
 import sys
-from pathlib import Path
 
 import psutil
 
@@ -29,17 +29,23 @@ PARENT_DIED = getattr(signal, "SIGCONT", 0)
 def signal_at_parents_death(number: int) -> None:
     """Have the kernel send this process a signal when the *thread* that started it ends (Linux only)."""
     if IS_LINUX:
-        _libc().prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
+        libc().prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
+
+
+def show_stack_on_request() -> None:
+    """Have this process, and its forks, print where they are when they get SIGQUIT (POSIX only)."""
+    faulthandler.register(signal.SIGQUIT, file=2)
 
 
 def adopt_orphans() -> None:
     """Make orphans among the descendants of this process its children, so that it can find them (Linux only)."""
     if IS_LINUX:
-        _libc().prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        libc().prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 @functools.lru_cache(maxsize=1)
-def _libc() -> ctypes.CDLL:
+def libc() -> ctypes.CDLL:
+    """Return the C library."""
     return ctypes.CDLL(None, use_errno=True)
 
 
@@ -47,9 +53,11 @@ def children(pid: int) -> list[int]:
     """Return the direct children of a process, zombies included; empty if it is gone."""
     if IS_LINUX:
         try:
-            threads = os.listdir(f"/proc/{pid}/task")
-            lists = [Path(f"/proc/{pid}/task/{thread}/children").read_text() for thread in threads]
-            return [int(child) for line in lists for child in line.split()]
+            found: list[int] = []
+            for thread in os.listdir(f"/proc/{pid}/task"):
+                with open(f"/proc/{pid}/task/{thread}/children", "rb", buffering=0) as file:
+                    found += map(int, file.read().split())
+            return found
         except OSError:
             pass  # the process or one of its threads is gone, or the kernel was built without these files
     try:

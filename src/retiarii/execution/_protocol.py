@@ -19,11 +19,12 @@ MAX_FRAME = 1 << 20  # bytes; far more than any event of ours
 
 _MAGIC = b"rtii"
 _HEADER = struct.Struct(">4sI")
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 
 def frame(message: Message) -> bytes:
     """Return a message as bytes that `FrameReader` reads."""
-    body = json.dumps(message, separators=(",", ":")).encode("ascii")
+    body = _ENCODER.encode(message).encode("ascii")
     return _HEADER.pack(_MAGIC, len(body)) + body
 
 

@@ -54,7 +54,8 @@ class RunningTrial:
         self._stack: Tail | None = None
         self._outcome: Outcome | None = None
         self._fault: Failure | None = None
-        self._baseline: int | None = None  # until the task begins
+        # None until the task begins, which a trial says unless nothing depends on it.
+        self._baseline: int | None = 0 if is_loaded and limits.memory_bytes is None else None
         self._deadline = self._timeout_from_now() if is_loaded else math.inf
         self._kill_at = math.inf
         self._measure_at = math.inf

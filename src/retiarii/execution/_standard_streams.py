@@ -12,10 +12,22 @@ def redirect(output: int) -> None:
     """Make ``output`` standard output and standard error, line by line, and leave nothing to read."""
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
+    if null:
+        os.close(null)
+    hand_over(output)
+    make_readable()
+
+
+def hand_over(output: int) -> None:
+    """Make ``output`` standard output and standard error of a process whose streams were redirected before."""
     os.dup2(output, 1)
     os.dup2(output, 2)
-    for descriptor in {null, output} - {0, 1, 2}:
-        os.close(descriptor)
+    if output > 2:
+        os.close(output)
+
+
+def make_readable() -> None:
+    """Have what is printed leave this process line by line, in an encoding that has every character."""
     for stream in _streams():
         # What was printed before a crash must have left this process, and no character may make print fail.
         if isinstance(stream, io.TextIOWrapper) and not stream.closed:

@@ -46,6 +46,7 @@ class Supervisor:
         self._selector.register(link, selectors.EVENT_READ, self._take_orders)
         self._is_hearing = True  # whether the pipes of the trials' events are watched
         self._is_awaiting_parent = False  # whether the parent has to read on before there is room for events
+        self._has_exits = False  # of children, since the last look for orphans
         self._own_children = frozenset(children(os.getpid()))  # loading the task started them
         self._exits = ExitBell() if IS_POSIX else None
         if self._exits is not None:
@@ -72,6 +73,9 @@ class Supervisor:
             trial.look(now)
             if trial.process.has_exited():
                 self._end(trial)
+        if self._has_exits:
+            self._has_exits = False
+            self._end_orphans()
         self._heed_backlog()
 
     def _patience(self) -> float:
@@ -137,7 +141,7 @@ class Supervisor:
         del self._trials[trial.number]
         for message in trial.end():
             self._link.send(message)
-        self._end_orphans()
+        self._has_exits = True
 
     def _end_orphans(self, *, block: bool = False) -> bool:
         """Kill what trials that are gone have left behind; return whether there was anything.
@@ -156,7 +160,7 @@ class Supervisor:
     def _note_exits(self) -> None:
         assert self._exits is not None  # it has just rung
         self._exits.quieten()
-        self._end_orphans()
+        self._has_exits = True
 
     def _heed_backlog(self) -> None:
         """Read on when the parent does, so that a trial that reports without end fills nobody's memory."""

@@ -42,6 +42,7 @@ class NasTask:
         self.files = files
         self.keeps_files = keeps_files
         self.objectives = tuple(objectives)
+        self._has_choices = len(evaluator.search_space) > 0
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Arrive in the process that trials are forked from."""
@@ -63,7 +64,8 @@ class NasTask:
             raise FreezeError(f"The architecture does not build: {type(error).__name__}: {error}") from error
         with self._output(job.number):
             context = context_of(job, report, self.files, keeps_files=self.keeps_files, objectives=self.objectives)
-            metrics = run_evaluation(self.evaluator.fix(job.architecture), model, context)
+            evaluator = self.evaluator.fix(job.architecture) if self._has_choices else self.evaluator
+            metrics = run_evaluation(evaluator, model, context)
         missing = [name for name in self.objectives if name not in metrics]
         return {**self.engine.measure(model, missing), **metrics} if missing else metrics
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import faulthandler
 import gc
+import itertools
 import os
 import signal
 import sys
@@ -19,16 +20,27 @@ from collections.abc import Iterable
 
 from retiarii.errors import ExecutionError
 from retiarii.execution._descriptors import received
-from retiarii.execution._frameworks import has_started_cuda, preload
+from retiarii.execution._frameworks import has_started_cuda, preload, use_threads
 from retiarii.execution._guardian import guard
+from retiarii.execution._huge_pages import HugePages
 from retiarii.execution._launch import TrialProcess, fork_trial, spawn_trial
 from retiarii.execution._parent_link import ParentLink
 from retiarii.execution._payload import MARK, Settings, adapt_environment, load_task, read_payload
-from retiarii.execution._processes import IS_LINUX, IS_POSIX, PARENT_DIED, adopt_orphans, signal_at_parents_death
+from retiarii.execution._processes import (
+    IS_LINUX,
+    IS_POSIX,
+    PARENT_DIED,
+    adopt_orphans,
+    show_stack_on_request,
+    signal_at_parents_death,
+)
 from retiarii.execution._protocol import Message
 from retiarii.execution._run_task import describe
-from retiarii.execution._standard_streams import flush, redirect
+from retiarii.execution._standard_streams import flush, make_readable, redirect
 from retiarii.execution._supervisor import Launch, Supervisor
+
+_MANY = 10  # trials, after which it pays to make forks cheaper
+_COLLAPSE_S = 0.02  # at most so long with each trial that starts
 
 
 def main(parent: int, orders: int, events: int, farewell: int) -> None:
@@ -114,10 +126,14 @@ def _settle(parent: int) -> None:
 
 
 def _settle_down() -> None:
-    """Leave it to the loop, which watches the parent, to end what there is to end."""
+    """Leave it to the loop, which watches the parent, to end what there is to end; set up what forks inherit."""
     if IS_POSIX:
         for number in (PARENT_DIED, signal.SIGHUP):
             signal.signal(number, lambda number, stack: None)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        show_stack_on_request()
+    faulthandler.enable(file=2)
 
 
 def _prepare(settings: Settings, data: bytes, started: float) -> tuple[Launch, Message]:
@@ -132,6 +148,7 @@ def _prepare(settings: Settings, data: bytes, started: float) -> tuple[Launch, M
     preload(settings.preloads)
     imported = time.perf_counter()
     task = load_task(data)
+    use_threads(1)  # as in most trials; should the task have imported torch
     if has_started_cuda():
         raise ExecutionError(
             "Loading the model and the evaluator initialised CUDA, which a forked process cannot use. Move the model "
@@ -139,14 +156,20 @@ def _prepare(settings: Settings, data: bytes, started: float) -> tuple[Launch, M
             'start_method="spawn".'
         )
     loaded = time.perf_counter()
+    make_readable()  # loading the task may have replaced the streams
     adapt_environment(settings, os.environ)
     flush()
     gc.collect()
     gc.freeze()  # a collection in a child would touch, and so copy, every page that has objects in it
     gc.disable()
 
+    huge_pages, num_forks = HugePages(), itertools.count(1)
+
     def fork(order: Message, inherited: Iterable[int]) -> TrialProcess:
-        return fork_trial(task, settings, order, inherited)
+        process = fork_trial(task, settings, order, inherited)
+        if next(num_forks) >= _MANY:
+            huge_pages.collapse(_COLLAPSE_S)
+        return process
 
     return fork, {"import_s": imported - started, "load_s": loaded - imported, "num_threads": _count_threads()}
 

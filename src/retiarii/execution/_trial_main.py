@@ -19,10 +19,16 @@ from retiarii.execution._judged_reports import JudgedReports
 from retiarii.execution._memory import lift_limit, limit_allocations
 from retiarii.execution._outcome import Outcome
 from retiarii.execution._payload import Settings, load_task, read_payload
-from retiarii.execution._processes import IS_POSIX, PARENT_DIED, adopt_orphans, private_memory, signal_at_parents_death
-from retiarii.execution._protocol import Message
+from retiarii.execution._processes import (
+    IS_POSIX,
+    PARENT_DIED,
+    adopt_orphans,
+    private_memory,
+    show_stack_on_request,
+    signal_at_parents_death,
+)
 from retiarii.execution._run_task import describe, run_task
-from retiarii.execution._standard_streams import flush, redirect
+from retiarii.execution._standard_streams import flush, hand_over, redirect
 
 CRASHED = 70  # EX_SOFTWARE: the machinery around the task failed, or the task took away its pipes
 ORPHANED = 71
@@ -31,7 +37,8 @@ ORPHANED = 71
 def live_forked(
     task: Task,
     settings: Settings,
-    order: Message,
+    job: TrialJob,
+    environment: Mapping[str, str],
     *,
     parent: int,
     events: int,
@@ -41,10 +48,14 @@ def live_forked(
 ) -> NoReturn:
     """Spend the life of a forked child on one trial.
 
+    Whatever it touches is copied, so it does only what the template cannot do before the fork: each step less is a
+    part of a millisecond.
+
     Args:
         task: What a trial does.
         settings: The template's.
-        order: What to run.
+        job: What to run.
+        environment: Variables of this trial.
         parent: The template's process.
         events: Where events are written.
         answers: Where the answers to reports come from; -1 where they are not awaited.
@@ -55,13 +66,19 @@ def live_forked(
     try:
         for descriptor in inherited:
             os.close(descriptor)
-        redirect(output)
+        hand_over(output)
         os.setsid()
-        _settle(parent)
+        _lead(parent)
         gc.enable()
-        os.environ.update(order["environment"])
+        for name, value in environment.items():
+            if os.environ.get(name) != value:
+                os.environ[name] = value
         channel = _channel_to(parent, events)
-        _perform(task, settings, order, channel, _report_to(parent, channel, answers))
+        if settings.threads_per_trial > 1:  # the template has one
+            use_threads(settings.threads_per_trial)
+        if settings.limits.memory_bytes is not None:  # else the template expects no word of it
+            _begin(settings, environment, channel)
+        _perform(task, settings, job, channel, _report_to(parent, channel, answers))
         code = 0
     except ChannelLostError:
         code = CHANNEL_LOST
@@ -86,7 +103,7 @@ def main(parent: int, payload: int, events: int, answers: int = -1) -> None:
     channel = _channel_to(parent, received(events))
     report = _report_to(parent, channel, answers if answers < 0 else received(answers))
     redirect(1)
-    _settle(parent)
+    _become_trial(parent)
     sys.argv[:] = settings.argv
     code = CRASHED
     try:
@@ -96,7 +113,9 @@ def main(parent: int, payload: int, events: int, answers: int = -1) -> None:
         channel.send({"event": "unusable", "message": failure.message, "traceback": failure.traceback})
         os._exit(CRASHED)
     try:
-        _perform(task, settings, order, channel, report)
+        use_threads(settings.threads_per_trial)
+        _begin(settings, order["environment"], channel)
+        _perform(task, settings, TrialJob.from_json(order["job"]), channel, report)
         code = 0
     except ChannelLostError:
         code = CHANNEL_LOST
@@ -116,38 +135,43 @@ def _report_to(parent: int, channel: Channel, answers: int) -> Report:
     return JudgedReports(channel, SteadyEnd(answers, parent, os.O_RDONLY)).report
 
 
-def _perform(task: Task, settings: Settings, order: Message, channel: Channel, report: Report) -> None:
-    use_threads(settings.threads_per_trial)
-    memory = settings.limits.memory_bytes
-    baseline = 0
+def _begin(settings: Settings, environment: Mapping[str, str], channel: Channel) -> None:
+    """Limit the memory, and tell that the task begins now, and what the trial had before it."""
+    memory, baseline = settings.limits.memory_bytes, 0
     if memory is not None:
         baseline = private_memory(os.getpid())
-        if not _has_gpu(order["environment"]):  # CUDA reserves address space without end
+        if not environment.get("CUDA_VISIBLE_DEVICES"):  # CUDA reserves address space without end
             limit_allocations(memory)
     channel.send({"event": "running", "baseline": baseline})
+
+
+def _perform(task: Task, settings: Settings, job: TrialJob, channel: Channel, report: Report) -> None:
     try:
-        outcome = run_task(task, TrialJob.from_json(order["job"]), report)
+        outcome = run_task(task, job, report)
     except KeyboardInterrupt as error:  # raised by the task itself: the keyboard's do not come here
         outcome = Outcome(failure=describe(error))
-    lift_limit()
+    if settings.limits.memory_bytes is not None:
+        lift_limit()
     flush()
     channel.send({"event": "ended", **outcome.to_json()})
 
 
-def _has_gpu(environment: Mapping[str, str]) -> bool:
-    return bool(environment.get("CUDA_VISIBLE_DEVICES"))
-
-
-def _settle(parent: int) -> None:
-    """Become the leader of everything that the trial starts, bound to the life of the parent."""
+def _become_trial(parent: int) -> None:
+    """Set a new interpreter up as a template is, and lead what the trial starts."""
     if IS_POSIX:
-        signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the experiment, which decides about its trials
-        for number in (PARENT_DIED, signal.SIGCHLD, signal.SIGHUP, signal.SIGTERM):
-            signal.signal(number, signal.SIG_DFL)
-        faulthandler.register(signal.SIGQUIT, file=2)  # sent before a trial that takes too long is killed
-        signal_at_parents_death(signal.SIGKILL)
-        adopt_orphans()
-        if os.getppid() != parent:  # it died before the kernel knew that we want to be told
-            os._exit(ORPHANED)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        show_stack_on_request()
+        _lead(parent)
     faulthandler.enable(file=2)
+
+
+def _lead(parent: int) -> None:
+    """Become the leader of everything that the trial starts, bound to the life of the parent (POSIX only)."""
+    signal.set_wakeup_fd(-1)
+    for number in (PARENT_DIED, signal.SIGCHLD, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    signal_at_parents_death(signal.SIGKILL)
+    adopt_orphans()
+    if os.getppid() != parent:  # it died before the kernel knew that we want to be told
+        os._exit(ORPHANED)

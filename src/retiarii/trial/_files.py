@@ -42,6 +42,7 @@ class TrialFiles:
 
     def __init__(self, directory: Path) -> None:
         self.root = directory / "trials"
+        self._root = str(self.root)  # making a path for each trial takes longer than looking whether it is there
 
     def folder(self, number: int) -> Path:
         """Return the folder of a trial, whether it is there or not."""
@@ -49,8 +50,7 @@ class TrialFiles:
 
     def kept(self, number: int) -> Path | None:
         """Return the folder of a trial if it is there."""
-        folder = self.folder(number)
-        return folder if folder.is_dir() else None
+        return self.folder(number) if os.path.isdir(f"{self._root}/{number}") else None
 
     def checkpoint(self, number: int) -> Path | None:
         """Return the file with the weights of a trial's network; None if there is none."""

@@ -156,8 +156,16 @@ class Trial:
         return self.evolve(state=TrialState.INTERRUPTED) if is_left else self
 
     def evolve(self, **changes: Any) -> Trial:
-        """Return a copy with some fields changed."""
-        return Trial(**{**vars(self), **changes})  # dataclasses.replace() takes three times as long
+        """Return a copy with some fields changed; a search makes several for each trial.
+
+        Raises:
+            TypeError: There is no such field.
+        """
+        if not changes.keys() <= _FIELDS:
+            raise TypeError(f"evolve() got {sorted(changes.keys() - _FIELDS)}, which are no fields of a trial.")
+        copy = object.__new__(Trial)
+        vars(copy).update(vars(self), **changes)  # dataclasses.replace() takes ten times as long
+        return copy
 
     def to_json(self) -> dict[str, Any]:
         """Return the trial as plain JSON data.
@@ -196,6 +204,8 @@ class Trial:
         """
         return cls(**plain.read_fields("a trial", data, _READERS, required=("number", "architecture")))
 
+
+_FIELDS = frozenset(Trial.__dataclass_fields__)
 
 _READERS: dict[str, plain.Reader[Any]] = {
     "number": plain.count,

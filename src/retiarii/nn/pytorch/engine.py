@@ -128,10 +128,16 @@ class PythonEngine(NetworkEngine):
         return extract_space(self.model)
 
     def prepare(self, names: Collection[str]) -> None:
-        """Look through the model for its choices, which the first `build` does; and see `NetworkEngine.prepare`."""
+        """Do what takes the first `build` of a process longer; and see `NetworkEngine.prepare`.
+
+        That is to look through the model for its choices, and to build a network. It is a small one of ours: the code
+        of the user's model runs in trials only.
+        """
         super().prepare(names)
         with suppress(RetiariiError):  # a trial will say so
             first_number(self.model)
+        with generators_kept():
+            freeze(_small_model(), {"width": 1})
 
     def build(self, architecture: Architecture) -> nn.Module:
         """Return a plain PyTorch module; see `retiarii.nn.pytorch.freeze`.
@@ -143,6 +149,12 @@ class PythonEngine(NetworkEngine):
         if self.input_shape is not None:
             _check_input(network, self.example_input)
         return network
+
+
+def _small_model() -> nn.Module:
+    from retiarii.nn.pytorch import Linear, Sequential, ValueChoice  # which import this module's neighbours
+
+    return Sequential(Linear(1, ValueChoice([1, 2], label="width")))
 
 
 def _check_input(network: nn.Module, example: torch.Tensor) -> None:
