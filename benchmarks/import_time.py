@@ -18,7 +18,13 @@ STATEMENTS = {
     "retiarii": "import retiarii",
     "retiarii with torch": "import retiarii, torch",
     "what a script imports": (
-        "import retiarii.nn.pytorch, retiarii.strategy, retiarii.evaluator, retiarii.experiment.pytorch"
+        "import retiarii.nn.pytorch as nn; from retiarii.strategy import Random; "
+        "from retiarii.evaluator import FunctionalEvaluator; "
+        "from retiarii.experiment.pytorch import RetiariiExeConfig, RetiariiExperiment"
+    ),
+    "what a search of a bare space imports": (
+        "from retiarii import FunctionalEvaluator, RetiariiExeConfig, RetiariiExperiment, SearchSpace; "
+        "from retiarii.strategy import Random"
     ),
 }
 

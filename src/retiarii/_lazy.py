@@ -33,3 +33,24 @@ def lazy_attributes(
         return sorted({*vars(importlib.import_module(package)), *exports, *modules})
 
     return __getattr__, __dir__
+
+
+class LazyModule:
+    """Stands for a module that is imported when one of its names is used.
+
+    ::
+
+        if TYPE_CHECKING:
+            from retiarii import storage
+        else:
+            storage = LazyModule("retiarii.storage")
+
+    Args:
+        name: The module.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(importlib.import_module(self._name), name)

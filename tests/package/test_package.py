@@ -33,6 +33,17 @@ def test_submodules_are_attributes_without_an_import_of_their_own():
     assert {"strategy", "nn"} <= set(dir(retiarii))
 
 
+def test_what_a_script_imports_loads_what_is_used_later_when_it_is_used():
+    loaded = loaded_by(
+        "import retiarii.nn.pytorch as nn, retiarii.strategy as strategy; strategy.Random; "
+        "from retiarii.evaluator import FunctionalEvaluator; "
+        "from retiarii.experiment.pytorch import RetiariiExeConfig, RetiariiExperiment"
+    )
+    assert "torch" in loaded
+    later = {"sqlalchemy", "alembic", "rich", "typer", "moocore", "cloudpickle", "pytorch_lightning"}
+    assert not loaded & {*later, "retiarii.execution", "retiarii.oneshot", "retiarii.graph", "retiarii.storage"}
+
+
 def test_plain_data_rooms_and_the_command_line_load_no_torch():
     assert "torch" not in loaded_by("import retiarii.space, retiarii.trial, retiarii.storage, retiarii.cli")
 

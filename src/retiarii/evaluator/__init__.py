@@ -24,12 +24,12 @@ from retiarii.evaluator._functional import FunctionalEvaluator
 from retiarii.evaluator._output import OUTPUT_DIR_VARIABLE, output_dir, output_to, save_checkpoint
 from retiarii.evaluator._reporting import report_final_result, report_intermediate_result
 from retiarii.evaluator._seeding import load_generators, seed_everything
-from retiarii.evaluator._serialization import dumps, loads
 from retiarii.evaluator._supernet import SupernetListener, SupernetTraining
 from retiarii.evaluator._tracing import serialize, trace
 
 if TYPE_CHECKING:
     from retiarii.evaluator import pytorch as pytorch
+    from retiarii.evaluator._serialization import dumps, loads
     from retiarii.evaluator.pytorch._state_file import read_state
 
 __all__ = [
@@ -54,6 +54,10 @@ __all__ = [
     "trace",
 ]
 
-__getattr__, __dir__ = lazy_attributes(
-    __name__, {"read_state": "retiarii.evaluator.pytorch._state_file"}, modules=("pytorch",)
-)
+_EXPORTS = {
+    "dumps": "retiarii.evaluator._serialization",
+    "loads": "retiarii.evaluator._serialization",
+    "read_state": "retiarii.evaluator.pytorch._state_file",
+}
+
+__getattr__, __dir__ = lazy_attributes(__name__, _EXPORTS, modules=("pytorch",))

@@ -10,7 +10,6 @@ import cloudpickle
 
 from retiarii._lookup import is_a
 from retiarii.errors import SerializationError
-from retiarii.evaluator._culprit import explain, find_culprit
 from retiarii.evaluator._tracing import build, traced_call
 
 
@@ -64,6 +63,8 @@ def _refuse(obj: Any, name: str, err: Exception) -> NoReturn:
             f"{name} cannot travel to another process: it is nested too deeply ({err}). Break up long chains of "
             "objects, or build it inside the evaluation."
         ) from err
+    from retiarii.evaluator._culprit import explain, find_culprit  # few objects are refused
+
     path, culprit, cause = find_culprit(obj, name, err, _try)
     raise SerializationError(
         f"{path} ({type(culprit).__name__}) cannot travel to another process: {cause}. {explain(culprit)}"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from retiarii.storage import EpochRecord
 from retiarii.trial import Metrics, Trial
 
 if TYPE_CHECKING:
     from retiarii.experiment._loop import Ending
+    from retiarii.storage import EpochRecord
 
 
 class Callback:

@@ -14,17 +14,18 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from retiarii._lookup import is_a
 from retiarii.errors import ConfigError
-from retiarii.execution import Executor, Task
 from retiarii.experiment._duration import parse_duration, parse_size
 from retiarii.experiment._names import ENGINES, EXECUTORS
 from retiarii.space import Engine
 from retiarii.trial import Constraint, Direction, Objectives
 
 if TYPE_CHECKING:
+    from retiarii.execution import Executor, Task
     from retiarii.storage import Store
 
 T = TypeVar("T")
 
+_EXECUTOR = "retiarii.execution:Executor"
 _STORE = "retiarii.storage:Store"
 _OBJECTS = ("constraints", "executor", "execution_engine")  # settings that may hold what is not plain data
 
@@ -212,7 +213,7 @@ class RetiariiExeConfig(_Checked):
         _is_a(self, "experiment_name", (str, NoneType), "a text")
         if not is_a(self.storage, _STORE):
             _is_a(self, "storage", (str, Path, NoneType), "a path, a URL or a Store")
-        if self.executor is not None and not isinstance(self.executor, Executor) and not callable(self.executor):
+        if self.executor is not None and not is_a(self.executor, _EXECUTOR) and not callable(self.executor):
             raise ConfigError(f"executor is {self.executor!r}, expected an Executor, or a function from a task to one.")
         _is_a(self, "progress", (bool, NoneType), "True, False or None")
         _is_a(self, "debug", (bool,), "True or False")

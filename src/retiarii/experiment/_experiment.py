@@ -7,35 +7,32 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from retiarii._lazy import LazyModule
 from retiarii._lookup import is_a, load
 from retiarii.errors import ConfigError, ExperimentError
 from retiarii.evaluator import Evaluator
-from retiarii.experiment._arguments import (
-    check_callbacks,
-    check_config,
-    check_evaluator,
-    check_model,
-    check_mutators,
-    check_port,
-    check_strategy,
-)
+from retiarii.experiment import _arguments as arguments
 from retiarii.experiment._background import Background
 from retiarii.experiment._callbacks import Callback
 from retiarii.experiment._config import RetiariiExeConfig
 from retiarii.experiment._engines import joint_space, make_engine
 from retiarii.experiment._export import best_trials, check_format, model_part, nothing_to_export
-from retiarii.experiment._payload import Payload, read_payload
-from retiarii.experiment._run import ExperimentRun
 from retiarii.experiment._stop import StopSignal
 from retiarii.space import Engine, SearchSpace
-from retiarii.storage import ExperimentRecord, ExperimentState, Store, new_experiment_id, open_store
 from retiarii.trial import BaseStrategy, Trial, TrialState, hypervolume, pareto_front
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from retiarii import storage as stores
+    from retiarii.experiment import _payload as payloads
+    from retiarii.experiment import _run as runs
     from retiarii.graph import Mutator
     from retiarii.oneshot import SearchRecord, Supernet
+    from retiarii.storage import ExperimentRecord, ExperimentState, Store
+else:  # what is not needed before an experiment is made
+    payloads, runs = LazyModule("retiarii.experiment._payload"), LazyModule("retiarii.experiment._run")
+    stores = LazyModule("retiarii.storage")
 
 _ONE_SHOT = "retiarii.oneshot:OneShotStrategy"
 _EXPORT = "retiarii.experiment.pytorch._export"
@@ -85,12 +82,12 @@ class RetiariiExperiment:
         *,
         callbacks: Sequence[Callback] = (),
     ) -> None:
-        self.base_model = check_model(base_model)
-        self.evaluator = check_evaluator(evaluator, trainer)
-        self.strategy = check_strategy(strategy)
-        self.applied_mutators = check_mutators(applied_mutators)
-        self.callbacks = check_callbacks(callbacks)
-        self.id = new_experiment_id()
+        self.base_model = arguments.check_model(base_model)
+        self.evaluator = arguments.check_evaluator(evaluator, trainer)
+        self.strategy = arguments.check_strategy(strategy)
+        self.applied_mutators = arguments.check_mutators(applied_mutators)
+        self.callbacks = arguments.check_callbacks(callbacks)
+        self.id = stores.new_experiment_id()
         self.config: RetiariiExeConfig | None = None
         self._store: Store | None = None
         self._stop: StopSignal | None = None
@@ -114,7 +111,7 @@ class RetiariiExperiment:
             ConfigError: A setting is impossible.
             KeyboardInterrupt: The user asked twice to stop.
         """
-        check_port(port)
+        arguments.check_port(port)
         self._prepare(config, debug).execute()
 
     def start(self, config: RetiariiExeConfig | None = None, port: int = 8080, debug: bool = False) -> None:
@@ -123,7 +120,7 @@ class RetiariiExperiment:
         Raises:
             ConfigError: A setting is impossible.
         """
-        check_port(port)
+        arguments.check_port(port)
         self._background.start(self._prepare(config, debug).execute, name=f"retiarii-{self.id}")
 
     def wait(self, timeout_s: float | None = None) -> bool:
@@ -181,12 +178,12 @@ class RetiariiExperiment:
             ExperimentBusyError: Another process is running it.
             ExperimentError: Nothing to resume with, or the model's space is not the experiment's.
         """
-        check_port(port)
-        store = open_store(storage, create=False)
+        arguments.check_port(port)
+        store = stores.open_store(storage, create=False)
         record = store.find_experiment(experiment_id)
         stored = None
         if base_model is None or evaluator is None or strategy is None:
-            stored = read_payload(store.directory(record.id))
+            stored = payloads.read_payload(store.directory(record.id))
         with nullcontext() if stored is None else stored.surroundings.entered():
             if stored is not None:
                 objects = stored.load()
@@ -225,9 +222,9 @@ class RetiariiExperiment:
             NotFoundError: No such experiment, or several of this name.
             ConfigError: ``experiment_id`` is no text.
         """
-        check_port(port)
+        arguments.check_port(port)
         experiment = cls()
-        store = open_store(storage, create=False)
+        store = stores.open_store(storage, create=False)
         experiment._attach(store, store.find_experiment(experiment_id))
         return experiment
 
@@ -247,9 +244,9 @@ class RetiariiExperiment:
             ConfigError: ``experiment_id`` is no text.
             ExperimentError: Its objects were not stored, or not by this user.
         """
-        store = open_store(storage, create=False)
+        store = stores.open_store(storage, create=False)
         record = store.find_experiment(experiment_id)
-        stored = read_payload(store.directory(record.id))
+        stored = payloads.read_payload(store.directory(record.id))
         with stored.surroundings.entered():
             objects = stored.load()
         experiment = cls(objects.base_model, objects.evaluator, objects.mutators, objects.strategy)
@@ -262,17 +259,17 @@ class RetiariiExperiment:
 
     def _prepare(
         self, config: RetiariiExeConfig | None, debug: bool, record: ExperimentRecord | None = None
-    ) -> ExperimentRun:
+    ) -> runs.ExperimentRun:
         if self._background.is_running:
             raise ExperimentError(f"Experiment {self.id} is running already. Call wait() or stop() first.")
         base_model, evaluator = self._require_objects()
-        config = check_config(config)
+        config = arguments.check_config(config)
         config.debug = config.debug or debug
         self.config = config
-        payload = Payload(base_model, evaluator, self.strategy, self.applied_mutators, config.objects())
-        store = self._store if record is not None and self._store is not None else open_store(config.storage)
-        new_id = self.id if self._store is None else new_experiment_id()
-        run = ExperimentRun(payload, config, store, record=record, new_id=new_id, callbacks=self.callbacks)
+        payload = payloads.Payload(base_model, evaluator, self.strategy, self.applied_mutators, config.objects())
+        store = self._store if record is not None and self._store is not None else stores.open_store(config.storage)
+        new_id = self.id if self._store is None else stores.new_experiment_id()
+        run = runs.ExperimentRun(payload, config, store, record=record, new_id=new_id, callbacks=self.callbacks)
         self._attach(store, run.record)
         self._stop = run.stop
         return run

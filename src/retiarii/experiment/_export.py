@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import heapq
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from retiarii.errors import ConfigError
 from retiarii.space import Architecture
-from retiarii.storage import ExperimentRecord, Store
 from retiarii.trial import Direction, Objective, Objectives, Trial, TrialState
+
+if TYPE_CHECKING:
+    from retiarii.storage import ExperimentRecord, Store
 
 FORMATTERS = ("dict", "instance", "code", "graph")
 

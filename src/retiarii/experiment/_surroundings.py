@@ -14,8 +14,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from retiarii.execution import import_path
-
 logger = logging.getLogger(__name__)
 
 _ZIPPED_LIBRARY = re.compile(r"python\d+t?\.zip")
@@ -40,6 +38,8 @@ class Surroundings:
     @classmethod
     def here(cls) -> Surroundings:
         """Return those of this process."""
+        from retiarii.execution import import_path  # needed where an experiment runs, not where it is set up
+
         path = import_path()
         library = next((place for place, entry in enumerate(path) if _is_installed(entry)), len(path))
         before = (entry for entry in path[:library] if not _is_installed(entry))
@@ -77,6 +77,8 @@ class Surroundings:
         Afterwards the script's folders stay at the end of `sys.path`, where they shadow nothing: functions that were
         loaded may import more of the script's modules when they are called.
         """
+        from retiarii.execution import import_path
+
         present = set(import_path())
         before = [entry for entry in self.before if entry not in present]
         after = [entry for entry in self.after if entry not in present]

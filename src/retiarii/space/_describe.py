@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from typing import Any
 
 from retiarii.space._choice import Choice
@@ -94,5 +93,7 @@ def size_text(size: int | float, *, is_estimate: bool = False) -> str:
         return "1 architecture"
     if size < 10**6:
         return f"{size:,} architectures"
+    from decimal import Decimal  # for sizes that no float can hold
+
     short = f"{Decimal(size):.1e}".replace("e+", "e")
     return f"{size:,} ({short}) architectures" if size < _MAX_EXACT else f"{short} architectures"

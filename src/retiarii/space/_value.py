@@ -10,7 +10,6 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Hashable, Iterable, Sequence
-from fractions import Fraction
 from numbers import Integral
 from typing import Any, TypeAlias
 
@@ -122,6 +121,8 @@ def nearest(got: Any, candidates: Iterable[Value]) -> str:
     if _is_number(got):
         numbers = [item for item in known if _is_number(item)]
         if numbers:  # fractions, because the difference of an int and a float may overflow
+            from fractions import Fraction  # exact, and few need it
+
             return f" Did you mean {min(numbers, key=lambda item: abs(Fraction(item) - Fraction(got)))!r}?"
     by_text = {str(item): item for item in known}
     found = difflib.get_close_matches(str(got), by_text, n=1, cutoff=0.5)

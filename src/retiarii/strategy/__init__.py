@@ -20,9 +20,9 @@ With several trials at a time, `Search.ask` for as many proposals as there are f
 `Trial` as it ends. Same seed and same results: same proposals, also after `Search.replay`. This room neither builds
 models nor evaluates them.
 
-The one-shot strategies (`DARTS`, `ENAS`, `RandomOneShot`, ...) have the same place in an experiment, and
-`BaseStrategy` is the base of both kinds; their room is `retiarii.oneshot`, which imports torch and is loaded when one
-is named.
+The one-shot strategies (`DARTS`, `ENAS`, `RandomOneShot`, ...) have the same place in an experiment, and `BaseStrategy`
+is the base of both kinds; their room is `retiarii.oneshot`, which imports torch. Every strategy is loaded when it is
+first used.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from retiarii._lazy import lazy_attributes
-from retiarii.strategy._asha import ASHA, ASHASearch
-from retiarii.strategy._evolution import EvolutionSearch, RegularizedEvolution
-from retiarii.strategy._given import Given, GivenSearch
-from retiarii.strategy._grid import GridEnumeration, GridSearch
-from retiarii.strategy._hyperband import Hyperband, HyperbandSearch
-from retiarii.strategy._median_stop import MedianStop, MedianStopSearch
-from retiarii.strategy._nsga2 import NSGA2, NSGA2Search
-from retiarii.strategy._random import Random, RandomSearch
-from retiarii.strategy._search import Search
-from retiarii.strategy._strategy import Strategy
-from retiarii.strategy._wrapper import SearchWrapper
-from retiarii.trial import BaseStrategy
 
 if TYPE_CHECKING:
     from retiarii.oneshot import DARTS, ENAS, PCDARTS, DrNAS, GumbelDARTS, OneShotStrategy, Proxyless, RandomOneShot
+    from retiarii.strategy._asha import ASHA, ASHASearch
+    from retiarii.strategy._evolution import EvolutionSearch, RegularizedEvolution
+    from retiarii.strategy._given import Given, GivenSearch
+    from retiarii.strategy._grid import GridEnumeration, GridSearch
+    from retiarii.strategy._hyperband import Hyperband, HyperbandSearch
+    from retiarii.strategy._median_stop import MedianStop, MedianStopSearch
+    from retiarii.strategy._nsga2 import NSGA2, NSGA2Search
+    from retiarii.strategy._random import Random, RandomSearch
+    from retiarii.strategy._search import Search
+    from retiarii.strategy._strategy import Strategy
+    from retiarii.strategy._wrapper import SearchWrapper
+    from retiarii.trial import BaseStrategy
 
 __all__ = [
     "ASHA",
@@ -77,5 +77,35 @@ __all__ = [
     "Strategy",
 ]
 
-_ONE_SHOT = ("DARTS", "ENAS", "PCDARTS", "DrNAS", "GumbelDARTS", "OneShotStrategy", "Proxyless", "RandomOneShot")
-__getattr__, __dir__ = lazy_attributes(__name__, dict.fromkeys(_ONE_SHOT, "retiarii.oneshot"))
+_EXPORTS = {
+    "ASHA": "retiarii.strategy._asha",
+    "DARTS": "retiarii.oneshot",
+    "ENAS": "retiarii.oneshot",
+    "NSGA2": "retiarii.strategy._nsga2",
+    "PCDARTS": "retiarii.oneshot",
+    "ASHASearch": "retiarii.strategy._asha",
+    "BaseStrategy": "retiarii.trial",
+    "DrNAS": "retiarii.oneshot",
+    "EvolutionSearch": "retiarii.strategy._evolution",
+    "Given": "retiarii.strategy._given",
+    "GivenSearch": "retiarii.strategy._given",
+    "GridEnumeration": "retiarii.strategy._grid",
+    "GridSearch": "retiarii.strategy._grid",
+    "GumbelDARTS": "retiarii.oneshot",
+    "Hyperband": "retiarii.strategy._hyperband",
+    "HyperbandSearch": "retiarii.strategy._hyperband",
+    "MedianStop": "retiarii.strategy._median_stop",
+    "MedianStopSearch": "retiarii.strategy._median_stop",
+    "NSGA2Search": "retiarii.strategy._nsga2",
+    "OneShotStrategy": "retiarii.oneshot",
+    "Proxyless": "retiarii.oneshot",
+    "Random": "retiarii.strategy._random",
+    "RandomOneShot": "retiarii.oneshot",
+    "RandomSearch": "retiarii.strategy._random",
+    "RegularizedEvolution": "retiarii.strategy._evolution",
+    "Search": "retiarii.strategy._search",
+    "SearchWrapper": "retiarii.strategy._wrapper",
+    "Strategy": "retiarii.strategy._strategy",
+}
+
+__getattr__, __dir__ = lazy_attributes(__name__, _EXPORTS)

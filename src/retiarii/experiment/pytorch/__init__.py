@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from retiarii.experiment._callbacks import Callback
-from retiarii.experiment._config import RetiariiExeConfig
-from retiarii.experiment._debug import debug_mutated_model
-from retiarii.experiment._experiment import RetiariiExperiment
+from typing import TYPE_CHECKING
+
+from retiarii._lazy import lazy_attributes
+
+if TYPE_CHECKING:
+    from retiarii.experiment._callbacks import Callback
+    from retiarii.experiment._config import RetiariiExeConfig
+    from retiarii.experiment._debug import debug_mutated_model
+    from retiarii.experiment._experiment import RetiariiExperiment
 
 __all__ = ["Callback", "RetiariiExeConfig", "RetiariiExperiment", "debug_mutated_model"]
+
+__getattr__, __dir__ = lazy_attributes(__name__, dict.fromkeys(__all__, "retiarii.experiment"))

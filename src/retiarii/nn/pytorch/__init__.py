@@ -13,11 +13,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from retiarii._lookup import load
 from retiarii.nn.pytorch._attributes import ChosenValue
-from retiarii.nn.pytorch._auto_activation import AutoActivation
-from retiarii.nn.pytorch._cell import Cell
-from retiarii.nn.pytorch._chosen_cell import ChosenCell
-from retiarii.nn.pytorch._chosen_graph import ChosenNasBench101Cell
 from retiarii.nn.pytorch._chosen_inputs import ChosenInputs
 from retiarii.nn.pytorch._decorators import basic_unit, is_basic_unit, model_wrapper
 from retiarii.nn.pytorch._extract import extract_space
@@ -27,8 +24,6 @@ from retiarii.nn.pytorch._input_choice import InputChoice
 from retiarii.nn.pytorch._layer_choice import LayerChoice
 from retiarii.nn.pytorch._layers import torch_name, torch_names
 from retiarii.nn.pytorch._losses import WeightsLostWarning
-from retiarii.nn.pytorch._nas_bench_101 import NasBench101Cell
-from retiarii.nn.pytorch._nas_bench_201 import NasBench201Cell
 from retiarii.nn.pytorch._parameter import ModelParameterChoice
 from retiarii.nn.pytorch._placeholder import Placeholder
 from retiarii.nn.pytorch._repeat import Repeat
@@ -38,6 +33,13 @@ from retiarii.nn.pytorch.mutation_utils import Mutable
 
 if TYPE_CHECKING:
     from torch.nn import *  # noqa: F403 - type checkers see the classes that the factories stand for
+
+    from retiarii.nn.pytorch._auto_activation import AutoActivation
+    from retiarii.nn.pytorch._cell import Cell
+    from retiarii.nn.pytorch._chosen_cell import ChosenCell
+    from retiarii.nn.pytorch._chosen_graph import ChosenNasBench101Cell
+    from retiarii.nn.pytorch._nas_bench_101 import NasBench101Cell
+    from retiarii.nn.pytorch._nas_bench_201 import NasBench201Cell
 
 __all__ = [
     "AutoActivation",
@@ -70,11 +72,21 @@ __all__ = [
 __all__ += [name for name in torch_names() if name not in __all__]
 
 
+_LOADED_WHEN_USED = {
+    "AutoActivation": "_auto_activation",
+    "Cell": "_cell",
+    "ChosenCell": "_chosen_cell",
+    "ChosenNasBench101Cell": "_chosen_graph",
+    "NasBench101Cell": "_nas_bench_101",
+    "NasBench201Cell": "_nas_bench_201",
+}
+
+
 def __getattr__(name: str) -> Any:
     if name.startswith("_"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        value = torch_name(name)
+        value = load(f"{__name__}.{_LOADED_WHEN_USED[name]}:{name}") if name in _LOADED_WHEN_USED else torch_name(name)
     except AttributeError:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}, and neither has torch.nn") from None
     globals()[name] = value  # the next access finds it directly
