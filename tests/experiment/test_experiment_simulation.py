@@ -45,7 +45,7 @@ def test_a_day_of_eight_workers_counts_as_a_day(tmp_path):
     assert ended == sorted(ended)
     assert all(EPOCH <= trial.started and trial.ended <= EPOCH + 24 * HOUR for trial in done)
     assert [trial.duration_s for trial in done] == pytest.approx([trial.metrics["seconds"] for trial in done])
-    with experiment._opened_store() as store:
+    with open_store(tmp_path / "store.db") as store:
         assert store.get_experiment(experiment.id).spent_s == pytest.approx(24 * HOUR)
         assert store.get_experiment(experiment.id).message == "max_experiment_duration was reached"
 
@@ -85,5 +85,5 @@ def test_a_resume_adds_to_the_time(tmp_path):
     after = {trial.number: trial for trial in resumed.trials() if trial.is_completed}
     assert before.items() <= after.items()
     assert len(after) > 1.5 * len(before)
-    with resumed._opened_store() as store:
+    with open_store(tmp_path / "store.db") as store:
         assert store.get_experiment(resumed.id).spent_s == pytest.approx(6 * HOUR)
