@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from time import perf_counter
 
 from retiarii import __version__
-from retiarii.strategy import GridSearch, Random, RegularizedEvolution, Strategy
+from retiarii.strategy import ASHA, NSGA2, GridSearch, Hyperband, MedianStop, Random, RegularizedEvolution, Strategy
 from retiarii.testing.searches import finished
 from retiarii.testing.spaces import darts
 
@@ -24,6 +24,10 @@ STRATEGIES: dict[str, Strategy] = {
     "evolution": RegularizedEvolution(cycles=10**9),
     "evolution_dedup": RegularizedEvolution(cycles=10**9, dedup=True),
     "grid": GridSearch(),
+    "nsga2": NSGA2(),
+    "asha": ASHA(),
+    "hyperband": Hyperband(),
+    "median_stop": MedianStop(Random()),
 }
 WINDOW = 500  # proposals before a mark whose mean is the cost at that mark
 
@@ -78,7 +82,7 @@ def main() -> None:
         "seeds": options.seeds,
         "trials": max(options.marks),
         **{name: measure(STRATEGIES[name], options.seeds, options.marks) for name in options.strategies},
-        "targets": {"random": 25_000, "evolution": 15_000},
+        "targets": {"random": 25_000, "evolution": 15_000, "asha": 15_000},
         "python": platform.python_version(),
         "retiarii": __version__,
         "machine": platform.machine(),

@@ -148,6 +148,26 @@ def test_a_small_space_is_started_once_and_promoted_to_the_end():
             search.ask(1)
 
 
+def test_so_many_architectures_are_started_and_promoted_to_the_end():
+    """Seven: two of them go on, by three each time that are told; nine would lead to three, and those to one."""
+    search = ASHA(max_fidelity=9, max_architectures=7).search(darts())
+    proposed = list(run(search, score, 100, at_once=3))
+    assert [proposal.parent for proposal in proposed].count(None) == 7
+    assert 2 <= len(proposed) - 7 <= 4
+    with pytest.raises(SearchExhausted, match="All 7 architectures were started, and promoted"):
+        search.ask(1)
+
+
+def test_the_end_waits_for_what_may_be_promoted():
+    search = ASHA(max_architectures=3).search(darts())
+    asked = search.ask(9)
+    assert len(asked) == 3
+    assert search.ask(1) == []
+    for number, proposal in enumerate(asked):
+        search.tell(finished(number, proposal, number))
+    assert [proposal.parent for proposal in search.ask(9)] == [2]
+
+
 def test_without_dedup_a_small_space_never_ends():
     assert len(list(run(ASHA(dedup=False).search(tiny()), score, 300))) == 300
 

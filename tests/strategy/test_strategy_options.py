@@ -50,6 +50,7 @@ IMPOSSIBLE = [
     (ASHA, {"min_fidelity": 30}, "ASHA(max_fidelity=27): expected at least min_fidelity, which is 30."),
     (ASHA, {"reduction_factor": 1}, "ASHA(reduction_factor=1): expected a whole number from 2 up."),
     (ASHA, {"reduction_factor": 2.5}, "ASHA(reduction_factor=2.5): expected a whole number from 2 up."),
+    (ASHA, {"max_architectures": 0}, "ASHA(max_architectures=0): expected a whole number from 1 up."),
     (ASHA, {"optimize_mode": "up"}, "expected None, 'maximize' or 'minimize'."),
     (ASHA, {"model_filter": "small"}, "expected None or a function"),
     (ASHA, {"dedup": "no"}, "(dedup='no'): expected True or False."),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
+from retiarii._counted import counted
 from retiarii.errors import SearchExhausted
 from retiarii.space import Architecture, SearchSpace, rng_for
 from retiarii.strategy._ladder import Rung, levels
@@ -28,9 +29,11 @@ class ASHA(Strategy):
     Args:
         fidelity: The name of what is given: ``"epochs"``, or what else the evaluator knows.
         min_fidelity: What every architecture is given at first.
-        max_fidelity: None is given more: the highest fidelity is the last of ``min_fidelity``, ``min_fidelity *
+        max_fidelity: No trial is given more: the highest fidelity is the last of ``min_fidelity``, ``min_fidelity *
             reduction_factor``, ... that is not above it, see `levels`.
         reduction_factor: One in so many is promoted, to so many times the fidelity (the paper's eta).
+        max_architectures: How many are started at most; the search ends when none of them is left to promote. None:
+            until the experiment's budget ends.
         optimize_mode: ``"maximize"`` or ``"minimize"``; None to leave the direction to the experiment.
         model_filter: A constraint: only architectures for which it returns True are proposed.
         dedup: Never start the same architecture twice.
@@ -50,6 +53,7 @@ class ASHA(Strategy):
     min_fidelity: float = 1
     max_fidelity: float = 27
     reduction_factor: int = 3
+    max_architectures: int | None = field(default=None, kw_only=True)
     optimize_mode: str | None = field(default=None, kw_only=True)
     model_filter: Callable[[Architecture], bool] | None = field(default=None, kw_only=True)
     dedup: bool = field(default=True, kw_only=True)
@@ -58,6 +62,8 @@ class ASHA(Strategy):
         check_name(self, "fidelity")
         check_amounts(self, "min_fidelity", "max_fidelity")
         check_whole(self, "reduction_factor", 2)
+        if self.max_architectures is not None:
+            check_whole(self, "max_architectures", 1)
         check_one_of(self, "optimize_mode", [None, "maximize", "minimize"])
         check_filter(self, "model_filter")
         check_flag(self, "dedup")
@@ -98,6 +104,7 @@ class ASHASearch(Search):
         self._rungs = [Rung(options.reduction_factor) for _ in self._given[:-1]]  # from the last, none is promoted
         self._waiting: dict[int, tuple[Rung, Architecture]] = {}  # the trials that may be promoted
         self._unseen = Unseen(self.space, self.seed) if options.dedup else None
+        self._num_started, self._max_started = 0, options.max_architectures
 
     @property
     def continuable(self) -> Collection[int]:
@@ -123,6 +130,8 @@ class ASHASearch(Search):
             raise
 
     def _new(self, number: int) -> Architecture:
+        if self._num_started == self._max_started:
+            raise SearchExhausted(f"All {counted(self._num_started, 'architecture')} were started, and promoted.")
         rng = rng_for(self.seed, number)
         if self._unseen is None:
             return self.space.sample(rng)
@@ -132,7 +141,9 @@ class ASHASearch(Search):
         if proposal.parent is not None:
             self._rungs[self._level_of[proposal.fidelity] - 1].take(proposal.parent)
             self._waiting.pop(proposal.parent, None)
-        elif self._unseen is not None:
+            return
+        self._num_started += 1
+        if self._unseen is not None:
             self._unseen.add(proposal.architecture)
 
     def _on_tell(self, trial: Trial) -> None:

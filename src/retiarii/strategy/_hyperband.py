@@ -36,7 +36,7 @@ class Hyperband(Strategy):
     Args:
         fidelity: The name of what is given: ``"epochs"``, or what else the evaluator knows.
         min_fidelity: What every architecture of the first bracket is given at first.
-        max_fidelity: None is given more: the highest fidelity is the last of ``min_fidelity``, ``min_fidelity *
+        max_fidelity: No trial is given more: the highest fidelity is the last of ``min_fidelity``, ``min_fidelity *
             reduction_factor``, ... that is not above it.
         reduction_factor: One in so many is promoted, to so many times the fidelity (the paper's eta).
         cycles: How often all brackets are run; None until the experiment's budget ends.
