@@ -6,6 +6,7 @@ from simulated_executor import EPOCH, SimulatedExecutor
 from retiarii import RetiariiExeConfig, RetiariiExperiment, strategy
 from retiarii.experiment import Callback
 from retiarii.space import Float, SearchSpace
+from retiarii.storage import open_store
 from retiarii.trial import TrialState
 
 HOUR = 3600.0
