@@ -13,7 +13,7 @@ import retiarii.nn.pytorch as nn
 from retiarii import RetiariiExeConfig, RetiariiExperiment, at_most
 from retiarii.strategy import NSGA2
 
-NUM_TRIALS = 12 if os.environ.get("RETIARII_EXAMPLE_FAST") else 40
+NUM_TRIALS = 8 if os.environ.get("RETIARII_EXAMPLE_FAST") else 40
 
 digits = load_digits()
 images = torch.tensor(digits.images, dtype=torch.float32).unsqueeze(1) / 16

@@ -1,10 +1,11 @@
-"""Early stopping: ASHA against random search with as many networks, on the handwritten digits of scikit-learn.
+"""Early stopping against random search with as many networks, on the handwritten digits of scikit-learn.
 
-Random search trains every network for 27 epochs. ASHA trains each for 3, goes on with the best third up to 9 epochs,
-and with the best third of those up to 27, from where they stopped.
+Random search trains 27 networks for 27 epochs each. MedianStop ends those that fall behind. ASHA trains each for 3
+epochs, goes on with the best third up to 9, and with the best third of those up to 27, from where they stopped.
+Hyperband does so in three rounds, which begin with 3, 9 and 27 epochs, and takes 17 networks.
 
-``python examples/digits_asha.py`` takes about a minute on two cores; ``python examples/digits_asha.py 10`` compares ten
-searches of each kind.
+``python examples/digits_early_stopping.py`` takes two minutes on two cores;
+``python examples/digits_early_stopping.py 10 random ASHA`` compares ten searches of each of these two.
 """
 
 import os
@@ -18,9 +19,9 @@ from torch.nn import functional as F
 
 import retiarii.nn.pytorch as nn
 from retiarii import FunctionalEvaluator, RetiariiExeConfig, RetiariiExperiment
-from retiarii.strategy import ASHA, Random
+from retiarii.strategy import ASHA, Hyperband, MedianStop, Random
 
-NUM_NETWORKS, EPOCHS = (9, 9) if os.environ.get("RETIARII_EXAMPLE_FAST") else (27, 27)
+NUM_NETWORKS, FIRST, EPOCHS = (4, 1, 3) if os.environ.get("RETIARII_EXAMPLE_FAST") else (27, 3, 27)
 
 digits = load_digits()
 images = torch.tensor(digits.images, dtype=torch.float32).unsqueeze(1) / 16
@@ -67,32 +68,40 @@ def evaluate(net, learning_rate, context):
             optimizer.zero_grad()
             F.cross_entropy(net(images[train][batch]), labels[train][batch]).backward()
             optimizer.step()
-    seconds = time.perf_counter() - begin
+        seconds = time.perf_counter() - begin
+        metrics = {"accuracy": accuracy(net, valid), "test": accuracy(net, test), "seconds": seconds}
+        context.report(metrics)
     state = {"net": net.state_dict(), "optimizer": optimizer.state_dict(), "epochs": epochs}
     torch.save(state, context.folder / "saved.pt")
-    return {"accuracy": accuracy(net, valid), "test": accuracy(net, test), "epochs": epochs - done, "seconds": seconds}
+    return metrics
 
 
-def search(name, strategy, seed, max_trials=None):
+STRATEGIES = {
+    "random": Random(),
+    "MedianStop": MedianStop(Random(), warmup_steps=2),
+    "ASHA": ASHA("epochs", FIRST, EPOCHS, max_architectures=NUM_NETWORKS),
+    "Hyperband": Hyperband("epochs", FIRST, EPOCHS, cycles=1),
+}
+
+
+def search(name, seed):
+    """Return the epochs, seconds of training and best accuracy of a search, and that on digits not used so far."""
     evaluator = FunctionalEvaluator(evaluate, learning_rate=nn.FloatRange(1e-3, 1e-1, log=True, label="lr"))
-    experiment = RetiariiExperiment(model, evaluator, strategy=strategy)
-    config = RetiariiExeConfig("local", trial_concurrency=2, max_trial_number=max_trials, seed=seed, progress=False)
+    experiment = RetiariiExperiment(model, evaluator, strategy=STRATEGIES[name])
+    limit = NUM_NETWORKS if name in ("random", "MedianStop") else None  # the others end by themselves
+    config = RetiariiExeConfig("local", trial_concurrency=2, max_trial_number=limit, seed=seed, progress=False)
     config.objectives = {"accuracy": "maximize"}
     experiment.run(config)
-    measured = [trial.metrics for trial in experiment.trials() if trial.metrics]
+    trials = experiment.trials()
+    epochs = sum(len(trial.intermediates) for trial in trials)
+    seconds = sum(trial.metrics["seconds"] for trial in trials)
     best = experiment.top_trials(1)[0].metrics
-    epochs, seconds = (sum(metrics[key] for metrics in measured) for key in ("epochs", "seconds"))
-    found = best["accuracy"], best["test"]
-    print(f"{name:6} {len(measured):3} trials {epochs:6.0f} {seconds:8.1f} {found[0]:9.4f} {found[1]:7.4f}", flush=True)
-    return epochs, seconds, *found
+    return epochs, seconds, best["accuracy"], best["test"]
 
 
-print("                  epochs  seconds  accuracy  on digits not used so far")
-results = {"random": [], "ASHA": []}
-for seed in range(int(sys.argv[1]) if len(sys.argv) > 1 else 1):
-    results["random"].append(search("random", Random(), seed, NUM_NETWORKS))
-    halving = ASHA("epochs", min_fidelity=3, max_fidelity=EPOCHS, max_architectures=NUM_NETWORKS)
-    results["ASHA"].append(search("ASHA", halving, seed))
-for name, rows in results.items():
+num_seeds, names = int(sys.argv[1]) if len(sys.argv) > 1 else 1, sys.argv[2:] or list(STRATEGIES)
+print("mean of", num_seeds, "    epochs  seconds  accuracy  on digits not used so far")
+for name in names:
+    rows = [search(name, seed) for seed in range(num_seeds)]
     epochs, seconds, found, unseen = (statistics.mean(column) for column in zip(*rows, strict=True))
-    print(f"{name:6} on average {epochs:6.0f} {seconds:8.1f} {found:9.4f} {unseen:7.4f}")
+    print(f"{name:12} {epochs:9.0f} {seconds:8.1f} {found:9.4f} {unseen:7.4f}", flush=True)
