@@ -94,8 +94,8 @@ def search(name, seed):
     experiment.run(config)
     trials = experiment.trials()
     epochs = sum(len(trial.intermediates) for trial in trials)
-    seconds = sum(trial.metrics["seconds"] for trial in trials)
-    best = experiment.top_trials(1)[0].metrics
+    seconds = sum(trial.metrics["seconds"] for trial in trials if trial.metrics)
+    best = experiment.top_trials(1)[0].metrics or {}
     return epochs, seconds, best["accuracy"], best["test"]
 
 

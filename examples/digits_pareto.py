@@ -53,5 +53,6 @@ experiment.run(config)
 
 print("\nNo network of this search is both more accurate and smaller than one of these:")
 for trial in experiment.pareto_front():
-    print(f"{trial.metrics['accuracy']:.1%} {trial.metrics['params']:8,.0f} parameters  {dict(trial.architecture)}")
+    found = trial.metrics or {}
+    print(f"{found['accuracy']:.1%} {found['params']:8,.0f} parameters  {dict(trial.architecture)}")
 print("hypervolume:", round(experiment.hypervolume({"accuracy": 0.5, "params": 50_000})))
