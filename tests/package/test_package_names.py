@@ -30,6 +30,11 @@ SPACE = space.SearchSpace([space.Categorical("width", values=(1, 2, 3))])
         (strategy.Random(), strategy.RandomSearch),
         (strategy.GridSearch(), strategy.GridEnumeration),
         (strategy.RegularizedEvolution(population_size=2, sample_size=1), strategy.EvolutionSearch),
+        (strategy.NSGA2(), strategy.NSGA2Search),
+        (strategy.ASHA(), strategy.ASHASearch),
+        (strategy.Hyperband(), strategy.HyperbandSearch),
+        (strategy.MedianStop(strategy.Random()), strategy.MedianStopSearch),
+        (strategy.Given([SPACE.default()]), strategy.GivenSearch),
     ],
 )
 def test_a_recipe_starts_its_own_kind_of_search(recipe, kind):

@@ -1,12 +1,13 @@
 import math
 import pickle
+import random
 
 import pytest
 
 from retiarii.errors import ConfigError, ConstraintError, MetricError, RetiariiError, SearchError, SearchExhausted
 from retiarii.space import Categorical, Integer, SearchSpace
-from retiarii.strategy import Random, RegularizedEvolution, Search
-from retiarii.testing.searches import finished, running
+from retiarii.strategy import ASHA, MedianStop, Random, RegularizedEvolution, Search, SearchWrapper
+from retiarii.testing.searches import finished, interleave, running
 from retiarii.testing.spaces import darts, flat, tiny
 from retiarii.trial import Direction, FailureKind, Proposal, TrialState
 
@@ -216,3 +217,31 @@ def test_telling_what_is_no_trial():
     search = Random().search(SearchSpace([Categorical("op", ("conv", "pool"))]))
     with pytest.raises(SearchError, match=r"tell\(\) got None of type NoneType, expected a finished Trial"):
         search.tell(None)
+
+
+class AtMost(SearchWrapper):
+    """Ends after so many proposals."""
+
+    def __init__(self, inner, count):
+        super().__init__(inner)
+        self.count = count
+
+    def _propose(self, number):
+        if number >= self.count:
+            raise SearchExhausted("that was all")
+        return super()._propose(number)
+
+
+def test_a_wrapper_changes_one_thing_and_passes_everything_else_on():
+    strategy = MedianStop(ASHA(max_fidelity=9, model_filter=lambda architecture: architecture["width"] < 36))
+    alone = strategy.search(darts(), seed=2, objectives="minimize")
+    wrapped = AtMost(strategy.search(darts(), seed=2, objectives="minimize"), 50)
+    history = interleave(wrapped, random.Random(2), steps=120)
+    assert (wrapped.num_asked, wrapped.prunes, wrapped.direction) == (50, True, Direction.MINIMIZE)
+    assert history.forgotten
+    history.replay(alone)
+    assert (dict(alone.pending), set(alone.continuable)) == (dict(wrapped.pending), set(wrapped.continuable))
+    assert (alone.best, alone.num_failed) == (wrapped.best, wrapped.num_failed)
+    assert wrapped.space == alone.space
+    with pytest.raises(SearchExhausted, match="that was all"):
+        wrapped.ask(1)
