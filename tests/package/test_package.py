@@ -48,7 +48,7 @@ def test_plain_data_rooms_and_the_command_line_load_no_torch():
     assert "torch" not in loaded_by("import retiarii.space, retiarii.trial, retiarii.storage, retiarii.cli")
 
 
-@pytest.mark.parametrize("module", ["strategies", "storage", "execution"])
+@pytest.mark.parametrize("module", ["strategies", "evaluators", "storage", "execution"])
 def test_conformance_tests_without_pytest_say_what_to_install(module):
     code = f"import sys; sys.modules['pytest'] = None; import retiarii.testing.{module}"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

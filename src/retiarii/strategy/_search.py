@@ -303,7 +303,8 @@ class Search(ABC):
             if 0 <= number < self._num_asked:
                 raise SearchError(f"Trial {number} was told already. Tell every trial once.")
             raise SearchError(f"Trial {number} was never proposed: the numbers so far are below {self._num_asked}.")
-        if asked != trial.proposal:
+        # As tuples, which compare identical things faster than proposals would.
+        if (asked.architecture, asked.fidelity, asked.parent) != (trial.architecture, trial.fidelity, trial.parent):
             raise SearchError(f"Trial {number} is of {trial.proposal!r}, but proposal {number} was {asked!r}.")
 
     def _finished_trial(self, number: int, proposal: Proposal, metric: MetricValue | None) -> Trial:

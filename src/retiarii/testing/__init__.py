@@ -1,7 +1,7 @@
 """Tests that implementations of our interfaces share, for us and for third parties. Needs pytest.
 
-One module per interface: `retiarii.testing.strategies`, `retiarii.testing.storage`, `retiarii.testing.execution`. A
-new strategy, for example, keeps the contract when this class passes::
+One module per interface: `retiarii.testing.strategies`, `retiarii.testing.evaluators`, `retiarii.testing.storage`,
+`retiarii.testing.execution`. A new strategy, for example, keeps the contract when this class passes::
 
     from retiarii.testing.strategies import StrategyConformance
 

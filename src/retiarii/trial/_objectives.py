@@ -164,10 +164,11 @@ class Objectives:
         """
         if not trial.is_completed:
             return None
-        value = (trial.metrics or {}).get(self.items[0].metric)
+        primary = self.items[0]
+        value = (trial.metrics or {}).get(primary.metric)
         if value is None or not math.isfinite(value):
             return None
-        return trial.violation, self.direction.loss(value), trial.number
+        return trial.violation, primary.direction.loss(value), trial.number
 
     def ranked(self, trials: Iterable[Trial]) -> list[Trial]:
         """Return the trials that can be compared, best first."""

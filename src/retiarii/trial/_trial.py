@@ -31,7 +31,7 @@ class TrialState(str, Enum):
     @property
     def is_finished(self) -> bool:
         """Whether nothing will change any more."""
-        return self not in (TrialState.RUNNING, TrialState.INTERRUPTED)
+        return self is not TrialState.RUNNING and self is not TrialState.INTERRUPTED
 
 
 class FailureKind(str, Enum):
