@@ -40,7 +40,7 @@ check: install
 	$(BIN)/lint-imports
 
 test: check
-	$(BIN)/python -m pytest --randomly-seed=$(SEED) --numprocesses=$(JOBS) --dist=worksteal
+	$(BIN)/python -m pytest --randomly-seed=$(SEED) --hypothesis-seed=$(SEED) --numprocesses=$(JOBS) --dist=worksteal
 
 # What type checkers and editors see of the layers of retiarii.nn.pytorch.
 stubs: install

@@ -253,6 +253,33 @@ def test_every_change_of_a_real_graph_gives_a_model_or_one_error(draws):
     attempt(data)
 
 
+@pytest.mark.parametrize("head", [None, 1, "ab", [], [1], {"$tuple": [1, 2]}, {"$dict": [["x", 1]]}])
+@pytest.mark.parametrize("index", [None, 0, 1.5, "x", [0], {"$tuple": [0, 1]}])
+def test_indexing_a_constant_is_written_without_a_warning_of_the_compiler(head, index):
+    data = json.loads(source("vit"))
+    node = next(node for node in data["graphs"]["_model"]["nodes"] if node["operation"]["type"] == "operator.getitem")
+    node["args"] = [head, index]
+    assert attempt(data)
+
+
+@pytest.mark.parametrize("name", ["iadd", "iconcat", "setitem", "neg", "is_"])
+@pytest.mark.parametrize("head", [None, 1, "ab", [1], {"$tuple": [1, 2]}])
+def test_operators_on_constants_are_written_as_python_takes_them(name, head):
+    data = json.loads(source("vit"))
+    graph = data["graphs"]["_model"]
+    node = next(node for node in graph["nodes"] if node["operation"]["type"] == "operator.getitem")
+    extra = {
+        **node,
+        "id": graph["next_id"],
+        "name": "extra",
+        "args": [head, 0, 1][: {"neg": 1, "setitem": 3}.get(name, 2)],
+    }
+    extra["operation"] = {**node["operation"], "type": f"operator.{name}"}
+    graph["nodes"].append(extra)
+    graph["next_id"] += 1
+    assert attempt(data)
+
+
 @settings(deadline=None, max_examples=100)
 @given(VALUES)
 def test_values_that_are_no_graph_at_all(value):

@@ -9,7 +9,16 @@ import retiarii
 import retiarii.evaluator.pytorch.lightning as pl
 import retiarii.nn.pytorch as nn
 import retiarii.strategy as strategy
-from retiarii import FunctionalEvaluator, RetiariiExeConfig, RetiariiExperiment, basic_unit, model_wrapper, serialize
+from retiarii import (
+    Evaluator,
+    FunctionalEvaluator,
+    RetiariiExeConfig,
+    RetiariiExperiment,
+    TrialContext,
+    basic_unit,
+    model_wrapper,
+    serialize,
+)
 from retiarii.strategy import BaseStrategy
 
 width = nn.ValueChoice([8, 16], label="width")
@@ -124,3 +133,21 @@ score: float = final(torch.zeros(1)).item()
 print(
     experiment.search_space.size, evaluators[0].search_space.describe(), [trial.metric for trial in experiment.trials()]
 )
+
+
+class Plain(Evaluator):
+    def evaluate(self, model: torch.nn.Module) -> float:
+        return float(sum(p.numel() for p in model.parameters()))
+
+
+class InParts(Evaluator):
+    fidelities = ("epochs",)
+
+    def evaluate(self, model: torch.nn.Module, context: TrialContext) -> dict[str, float]:
+        context.report(0.5)
+        return {"accuracy": 0.5, "epochs": context.fidelity["epochs"]}
+
+
+class NoResult(Evaluator):
+    def evaluate(self, model: torch.nn.Module) -> str:  # type: ignore[override]
+        return "good"

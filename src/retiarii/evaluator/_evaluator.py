@@ -46,11 +46,16 @@ class Evaluator(ABC):
         return f"{type(self).__name__}()"
 
     @abstractmethod
-    def evaluate(self, model: Any) -> MetricValue | None:
+    def evaluate(self, model: Any, *args: Any, **kwargs: Any) -> MetricValue | None:
         """Train and measure one model.
+
+        A subclass writes ``evaluate(self, model)`` or ``evaluate(self, model, context)``. The signature here is the one
+        of which type checkers take both as overrides.
 
         Args:
             model: A plain PyTorch model without choices; the architecture where a bare search space is searched.
+            *args: Nothing is given.
+            **kwargs: ``context``, a `TrialContext`, where the subclass has a parameter of that name.
 
         Returns:
             The final metric, unless `report_final_result` was called: a number, or a mapping from names to numbers

@@ -105,9 +105,10 @@ class _ForwardWriter:
     def _statement(self, record: NodeRecord) -> str:
         variable = self._names.variables.get((record.id, None))
         sign = IN_PLACE.get(operator_of(record) or "")
-        if sign is not None and is_positional(record, 2) and variable in (None, self._arguments(record)[0]):
+        if sign is not None and is_positional(record, 2) and isinstance(record.arguments.args[0], Input):
             left, right = self._arguments(record)
-            return f"{left} {sign} {right}"
+            if variable in (None, left) and left.replace(".", "").isidentifier():
+                return f"{left} {sign} {right}"
         if operator_of(record) == "setitem" and is_positional(record, 3) and variable is None:
             head, _, value = self._arguments(record)
             key = index_source(record.arguments.args[1], lambda item: self._value(item, record))
@@ -126,7 +127,7 @@ class _ForwardWriter:
             function_of(record.operation, full_path(self._graph, record.name))  # raises where it is not allowed
         if kind is Kind.METHOD:
             head, *rest = self._arguments(record)
-            return f"{_atom(head)}.{record.operation.type}({', '.join(rest)})"
+            return f"{_owner(head)}.{record.operation.type}({', '.join(rest)})"
         if kind is Kind.FUNCTION:
             return self._operator(record) or self._call(record)
         assert record.member is not None
@@ -146,7 +147,7 @@ class _ForwardWriter:
             return f"{left} {BINARY[name]} {right}"
         if name in UNARY and is_positional(record, 1):
             return f"{UNARY[name]}{self._operand(record, 0)}"
-        if name == "getitem" and is_positional(record, 2) and not _is_constant(record.arguments.args[0]):
+        if name == "getitem" and is_positional(record, 2) and _can_be_indexed(*record.arguments.args):
             head = self._operand(record, 0)
             if isinstance(record.arguments.args[0], Inputs):
                 return f"{head}[{self._operand(record, 1)}]"
@@ -158,7 +159,7 @@ class _ForwardWriter:
         if not is_positional(record, 2):
             raise GraphError(f"Node {path!r} calls getattr() with other arguments than a value and a name.", node=path)
         head, _ = self._arguments(record)
-        return f"{_atom(head)}.{public_name(record.arguments.args[-1], path)}"
+        return f"{_owner(head)}.{public_name(record.arguments.args[-1], path)}"
 
     def _operand(self, record: NodeRecord, index: int) -> str:
         return _atom(self._arguments(record)[index])
@@ -206,9 +207,11 @@ class _ForwardWriter:
         return text if slot is None else f"{_atom(text)}[{slot}]"
 
 
-def _is_constant(value: Any) -> bool:
-    """Return whether a value is no result of a node; Python warns of an index of one that has no elements."""
-    return value is None or isinstance(value, (bool, int, float, complex, str))
+def _can_be_indexed(head: Any, index: Any) -> bool:
+    """Return whether ``head[index]`` can be written: Python's compiler warns of those that it sees to fail."""
+    if isinstance(head, (Inputs, list, tuple)):
+        return isinstance(index, (int, slice, Input))
+    return not (head is None or head is ... or isinstance(head, (bool, int, float, complex, str)))
 
 
 def _atom(text: str) -> str:
@@ -224,6 +227,11 @@ def _atom(text: str) -> str:
         elif letter in "-+~" and index == 0:
             return f"({text})"
     return text
+
+
+def _owner(text: str) -> str:
+    """Return an expression whose attribute is read: a number takes a dot for its own."""
+    return f"({text})" if text.isdigit() else _atom(text)
 
 
 def member_source(path: str, data: GraphData) -> str:

@@ -231,7 +231,7 @@ def _edge(data: Any) -> tuple[int, Source]:
 
 
 def _check_node(record: NodeRecord, records: Mapping[int, NodeRecord], num_inputs: int) -> None:
-    """Check that the edges of a node start somewhere, and that it calls a submodule if and only if it has one.
+    """Check that the edges of a node start somewhere, and that it has what its kind needs.
 
     Raises:
         ValueError: They do not.
@@ -242,6 +242,8 @@ def _check_node(record: NodeRecord, records: Mapping[int, NodeRecord], num_input
         raise ValueError(f"node {record.name!r} is a second input or output")
     if record.operation.kind is Kind.OUTPUT and (len(record.arguments.args) != 1 or record.arguments.kwargs):
         raise ValueError("the output does not take one value")
+    if record.operation.kind is Kind.METHOD and not record.arguments.args:
+        raise ValueError(f"node {record.name!r} calls the method {record.operation.type!r} of nothing")
     for head, slot in record.inputs.values():
         if head not in records or head == OUTPUT_ID or (head == INPUT_ID and not (slot or 0) < num_inputs):
             raise ValueError(f"node {record.name!r} takes element {slot} of node {head}, which is not there")
