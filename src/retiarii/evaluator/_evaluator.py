@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from retiarii._lookup import is_a, load
@@ -152,8 +151,8 @@ def run_evaluation(evaluator: Evaluator, model: Any, context: TrialContext) -> M
         TrialPruned: The search has ended the trial.
     """
     with recording(context.on_report) as recorder:
-        told = replace(context, on_report=recorder.record_intermediate)
-        return recorder.conclude(_call(evaluator, model, told), repr(evaluator))
+        returned = _call(evaluator, model, context.reporting_to(recorder.record_intermediate))
+        return recorder.conclude(returned, evaluator)
 
 
 def _call(evaluator: Evaluator, model: Any, context: TrialContext) -> MetricValue | None:

@@ -8,8 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
@@ -26,29 +25,37 @@ OUTPUT_DIR_VARIABLE = "RETIARII_OUTPUT_DIR"
 _KEEPS_FILES: ContextVar[bool] = ContextVar("retiarii_keeps_files", default=True)
 
 
-@contextmanager
-def output_to(folder: Path, *, keeps_files: bool = True) -> Iterator[None]:
+def output_to(folder: Path, *, keeps_files: bool = True) -> AbstractContextManager[None]:
     """Let the evaluation in this block write into a folder, which is made, and removed again if it stays empty.
 
     Args:
         folder: The folder.
         keeps_files: Whether anything in it may be needed later. If not, `save_checkpoint` writes nothing.
     """
-    own = own_process()
-    before = os.environ.get(OUTPUT_DIR_VARIABLE)
-    is_new = _make(folder)
-    os.environ[OUTPUT_DIR_VARIABLE] = str(folder)
-    token = _KEEPS_FILES.set(keeps_files)
-    try:
-        yield
-    finally:
-        _KEEPS_FILES.reset(token)
-        if before is None:
+    return _Output(folder, keeps_files)
+
+
+class _Output(AbstractContextManager[None]):
+    """The context of `output_to`; entered and left by every trial, so it is no generator and makes no paths."""
+
+    def __init__(self, folder: Path, keeps_files: bool) -> None:
+        self._name, self._keeps_files = str(folder), keeps_files
+        self._own = own_process()
+
+    def __enter__(self) -> None:
+        self._before = os.environ.get(OUTPUT_DIR_VARIABLE)
+        self._is_new = _make(self._name)
+        os.environ[OUTPUT_DIR_VARIABLE] = self._name
+        self._token = _KEEPS_FILES.set(self._keeps_files)
+
+    def __exit__(self, *raised: object) -> None:
+        _KEEPS_FILES.reset(self._token)
+        if self._before is None:
             os.environ.pop(OUTPUT_DIR_VARIABLE, None)
         else:
-            os.environ[OUTPUT_DIR_VARIABLE] = before
-        if is_new and own.is_this():  # a fork may leave this block, too, while the evaluation goes on
-            _put_by(folder)
+            os.environ[OUTPUT_DIR_VARIABLE] = self._before
+        if self._is_new and self._own.is_this():  # a fork may leave this block, too, while the evaluation goes on
+            _put_by(self._name)
 
 
 def output_dir() -> Path | None:
@@ -91,15 +98,15 @@ def save_checkpoint(model: Any) -> Path | None:
     return path
 
 
-def _make(folder: Path) -> bool:
+def _make(folder: str) -> bool:
     """Make a folder, and return whether it was not there. An evaluation that writes nothing needs none."""
     if _take_over(folder):
         return True
     try:
-        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if folder.is_symlink():  # it would lead the trial's files elsewhere
-            folder.unlink()
-        folder.mkdir(mode=0o700)
+        os.makedirs(os.path.dirname(folder), mode=0o700, exist_ok=True)
+        if os.path.islink(folder):  # it would lead the trial's files elsewhere
+            os.unlink(folder)
+        os.mkdir(folder, mode=0o700)
     except FileExistsError:
         return False
     except OSError as error:
@@ -108,26 +115,24 @@ def _make(folder: Path) -> bool:
     return True
 
 
-def _take_over(folder: Path) -> bool:
+def _take_over(folder: str) -> bool:
     """Let the folder that an earlier trial left empty become this one; return False where there is none."""
-    name = str(folder)
     try:
-        os.rename(_spare_of(name), name)
-        if stat.S_ISDIR(os.lstat(name).st_mode):
+        os.rename(_spare_of(folder), folder)
+        if stat.S_ISDIR(os.lstat(folder).st_mode):
             return True
-        os.unlink(name)  # a link, which would lead the trial's files elsewhere
+        os.unlink(folder)  # a link, which would lead the trial's files elsewhere
     except OSError:  # there is none, or this trial has a folder with files in it
         pass
     return False
 
 
-def _put_by(folder: Path) -> None:
+def _put_by(folder: str) -> None:
     """Put a folder that stayed empty by for the next trial: to remove it takes some file systems milliseconds."""
-    name = str(folder)
     with suppress(OSError):
-        if not os.path.islink(name) and not os.listdir(name):
-            os.rename(name, _spare_of(name))
+        if not os.path.islink(folder) and not os.listdir(folder):
+            os.rename(folder, _spare_of(folder))
 
 
 def _spare_of(folder: str) -> str:
-    return os.path.join(os.path.dirname(folder), SPARE)
+    return folder.rpartition(os.sep)[0] + os.sep + SPARE

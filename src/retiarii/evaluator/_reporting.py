@@ -62,13 +62,13 @@ class Recorder:
             )
         self.final = metrics
 
-    def conclude(self, returned: Any, evaluator: str) -> Metrics:
+    def conclude(self, returned: Any, evaluator: object) -> Metrics:
         """Return the final metrics of an evaluation that has ended.
 
         Args:
             returned: What the evaluator returned. Where a final result was reported, a returned object that is no
                 metric (a model, a tuple, ...) is nobody's business, as in scripts written for NNI.
-            evaluator: What messages call the evaluator.
+            evaluator: The evaluator, for messages.
 
         Raises:
             MetricError: There is no final result, it is no number, or what was returned contradicts what was reported.
@@ -78,24 +78,26 @@ class Recorder:
         try:
             parsed = {} if returned is None else parse_metrics(returned)
         except MetricError:
-            _logger.info("%s reported a final result; the %s it returned is ignored", evaluator, type(returned))
+            _logger.info("%r reported a final result; the %s it returned is ignored", evaluator, type(returned))
             return self.final
         different = [name for name in parsed if name in self.final and not _is_same(parsed[name], self.final[name])]
         if different:
             raise MetricError(
-                f"{evaluator} reported the final result {self.final} and returned {parsed}: they differ in "
+                f"{evaluator!r} reported the final result {self.final} and returned {parsed}: they differ in "
                 f"{different}. Report the final result or return it; both only if they are equal."
             )
         return {**parsed, **self.final}
 
-    def _parse_returned(self, returned: Any, evaluator: str) -> Metrics:
+    def _parse_returned(self, returned: Any, evaluator: object) -> Metrics:
+        if type(returned) is float:
+            return parse_metrics(returned)  # there is nothing to say about it, and some evaluators are long texts
         if returned is not None:
-            return parse_metrics(returned, where=f"what {evaluator} returned")
+            return parse_metrics(returned, where=f"what {evaluator!r} returned")
         seen = (
             f"{self.num_intermediates} intermediate result(s) and no final one" if self.num_intermediates else "nothing"
         )
         raise MetricError(
-            f"{evaluator} returned None and reported {seen}. Expected a final result: return the metric, or call "
+            f"{evaluator!r} returned None and reported {seen}. Expected a final result: return the metric, or call "
             "retiarii.report_final_result(metric)."
         )
 

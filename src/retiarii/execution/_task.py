@@ -62,17 +62,17 @@ class NasTask:
             model = self.engine.build(job.architecture)
         except Exception as error:  # the user's constructors may raise anything
             raise FreezeError(f"The architecture does not build: {type(error).__name__}: {error}") from error
-        with self._output(job.number):
-            context = context_of(job, report, self.files, keeps_files=self.keeps_files, objectives=self.objectives)
+        context = context_of(job, report, self.files, keeps_files=self.keeps_files, objectives=self.objectives)
+        with self._output(job.number, context):
             evaluator = self.evaluator.fix(job.architecture) if self._has_choices else self.evaluator
             metrics = run_evaluation(evaluator, model, context)
         missing = [name for name in self.objectives if name not in metrics]
         return {**self.engine.measure(model, missing), **metrics} if missing else metrics
 
-    def _output(self, number: int) -> AbstractContextManager[None]:
+    def _output(self, number: int, context: TrialContext) -> AbstractContextManager[None]:
         if self.files is None:
             return nullcontext()
-        return output_to(self.files.folder(number), keeps_files=self.keeps_files)
+        return output_to(context.folder or self.files.folder(number), keeps_files=self.keeps_files)
 
 
 def context_of(
