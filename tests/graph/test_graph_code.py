@@ -16,7 +16,7 @@ from graph_units import Calling, Clashing, Configured, UsesChoices, make_clash
 import retiarii.nn.pytorch as nn
 from retiarii.errors import GraphError
 from retiarii.graph import GraphEngine, Model, build_module, convert_to_graph, export_code
-from retiarii.graph._packing import pack
+from retiarii.graph._encoding.packing import pack
 from retiarii.nn.pytorch import extract_space
 
 ALONE = """

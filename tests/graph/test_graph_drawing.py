@@ -12,8 +12,8 @@ from graph_models import ZOO, ResNet, ViT, images
 import retiarii.nn.pytorch as nn
 from retiarii.errors import ConfigError, MissingExtraError
 from retiarii.graph import GraphEngine, convert_to_graph, draw, lower
-from retiarii.graph._draw_layout import lay_out
-from retiarii.graph._draw_scene import scene_of
+from retiarii.graph._drawing.layered_layout import lay_out
+from retiarii.graph._drawing.scene import scene_of
 
 SVG = "{http://www.w3.org/2000/svg}"
 

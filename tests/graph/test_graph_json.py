@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 import retiarii.nn.pytorch as nn
 from retiarii.errors import GraphError
 from retiarii.graph import Model, convert_to_graph, structural_hash
-from retiarii.graph._allowed import Allowed
-from retiarii.graph._decoding import Decoder
-from retiarii.graph._operation import Input, Inputs
-from retiarii.graph._values import encode
+from retiarii.graph._encoding.allowed import Allowed
+from retiarii.graph._encoding.value_decoding import Decoder
+from retiarii.graph._encoding.value_encoding import encode
+from retiarii.graph._operations.operation import Input, Inputs
 
 decode = Decoder(Allowed()).value
 

@@ -228,7 +228,7 @@ def test_sources_of_networks_that_are_gone_are_not_kept():
         gc.collect()
         return sum(name.startswith("<graph") for name in linecache.cache)
 
-    from retiarii.graph._building import make_class
+    from retiarii.graph._building.module_builder import make_class
 
     make_class.cache_clear()
     before = sources()

@@ -12,22 +12,22 @@ This room evaluates nothing and knows neither strategies nor experiments.
 """
 
 from retiarii.errors import GraphError, InvalidMutation
-from retiarii.graph._building import build_module
-from retiarii.graph._check import check
-from retiarii.graph._code import export_code
-from retiarii.graph._convert import convert_to_graph
-from retiarii.graph._drawing import draw
-from retiarii.graph._engine import GraphEngine
-from retiarii.graph._export import export_onnx, export_program
-from retiarii.graph._graph import Graph
-from retiarii.graph._hash import structural_hash
-from retiarii.graph._lowering import lower
-from retiarii.graph._model import Model
-from retiarii.graph._mutator import Mutator, StationaryMutator
-from retiarii.graph._mutator_space import MutatorSpace
-from retiarii.graph._node import Edge, Node
-from retiarii.graph._operation import Arguments, Input, Inputs, Kind, Operation
-from retiarii.graph._sampler import Sampler
+from retiarii.graph._building.module_builder import build_module
+from retiarii.graph._building.shape_check import check
+from retiarii.graph._drawing.drawing import draw
+from retiarii.graph._encoding.structural_hash import structural_hash
+from retiarii.graph._exporting.python_file import export_code
+from retiarii.graph._exporting.runtimes import export_onnx, export_program
+from retiarii.graph._mutation.graph_engine import GraphEngine
+from retiarii.graph._mutation.mutator import Mutator, StationaryMutator
+from retiarii.graph._mutation.mutator_space import MutatorSpace
+from retiarii.graph._mutation.sampler import Sampler
+from retiarii.graph._operations.operation import Arguments, Input, Inputs, Kind, Operation
+from retiarii.graph._representation.graph import Graph
+from retiarii.graph._representation.model import Model
+from retiarii.graph._representation.node import Edge, Node
+from retiarii.graph._tracing.conversion import convert_to_graph
+from retiarii.graph._tracing.lowering import lower
 
 __all__ = [
     "Arguments",

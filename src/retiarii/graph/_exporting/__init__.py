@@ -1,0 +1,1 @@
+"""Networks as Python files, ONNX files and `torch.export` programs."""

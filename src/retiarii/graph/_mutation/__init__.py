@@ -1,0 +1,1 @@
+"""Mutators, and the search space that a model and its mutators span."""

@@ -1,0 +1,199 @@
+"""`GraphEngine`: from an architecture to a network, by graphs and mutators."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import nn
+
+from retiarii.errors import InvalidMutation
+from retiarii.graph._building.module_builder import build_module
+from retiarii.graph._building.shape_check import check
+from retiarii.graph._building.verification import verify
+from retiarii.graph._exporting.python_file import model_code
+from retiarii.graph._mutation.fresh_weights import with_weights
+from retiarii.graph._mutation.mutator import Mutator, with_labels
+from retiarii.graph._mutation.sampler import DecidingSampler, from_architecture
+from retiarii.graph._representation.model import Model
+from retiarii.graph._tracing.lowering import lower_with_network
+from retiarii.nn.pytorch import extract_space, freeze
+from retiarii.nn.pytorch._origins import copy_origins
+from retiarii.nn.pytorch.engine import NetworkEngine
+from retiarii.space import Architecture, Categorical, SearchSpace, Value
+
+CACHED_GRAPHS = 16
+"""How many fixed models an engine keeps as graphs."""
+
+
+@dataclass
+class Run:
+    """One run of all mutators.
+
+    Attributes:
+        choices: The choices that were met.
+        values: What was decided.
+        model: The result; None if a mutation was invalid.
+        error: Why it was.
+    """
+
+    choices: list[Categorical] = field(default_factory=list)
+    values: dict[str, Value] = field(default_factory=dict)
+    model: Model | None = None
+    error: InvalidMutation | None = None
+
+
+class GraphEngine(NetworkEngine):
+    """Makes networks by graphs: fixes the choices in the model, traces it, lets mutators change it, builds it.
+
+    Inline choices and mutators work together: the choices in the model are fixed first, so that mutators see the graph
+    of one network, and both kinds of choices are labels of one space and one architecture. A model is traced once for
+    each architecture of its own choices, so only once if it has none; mutators work on forks of that.
+
+    It pickles where model and mutators do.
+
+    Args:
+        model: The base model, with or without choices.
+        mutators: Applied in this order.
+        example_input: A tensor, or a tuple of the arguments of ``forward``. With it, every graph that is traced is
+            compared with its model on an example of that shape, and `build` checks every shape before it builds
+            anything.
+        stationary: Whether the mutators have the same choices whatever was chosen; None finds out by trying (see
+            `mutator_space`).
+        evaluator: What will evaluate the networks; mutators find it at ``model.evaluator``.
+
+    Raises:
+        GraphError: The list of mutators has something else in it.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        mutators: Iterable[Mutator] = (),
+        *,
+        example_input: Any = None,
+        stationary: bool | None = None,
+        evaluator: Any = None,
+    ) -> None:
+        self.model = model
+        self.mutators = with_labels(mutators)
+        self.example_input = example_input
+        self.evaluator = evaluator
+        self._stationary = stationary
+        self._traced: dict[str, tuple[Model, nn.Module]] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = {name: value for name, value in vars(self).items() if name not in ("space", "inline_space")}
+        return {**state, "_traced": {}}
+
+    @cached_property
+    def inline_space(self) -> SearchSpace:
+        """The choices that are written into the model."""
+        return extract_space(self.model)
+
+    @cached_property
+    def space(self) -> SearchSpace:
+        """The choices in the model and those of the mutators.
+
+        Raises:
+            GraphError: The model cannot be traced.
+        """
+        from retiarii.graph._mutation.mutator_space import (
+            mutator_space,  # the space runs the mutators through this engine
+        )
+
+        if not self.mutators:
+            return self.inline_space
+        return mutator_space(self, stationary=self._stationary)
+
+    def base_graph(self, architecture: Mapping[str, Any]) -> Model:
+        """Return the graph that the mutators start from; labels that are not the model's are ignored.
+
+        Raises:
+            ArchitectureError: The architecture does not fit the model.
+            GraphError: The model cannot be traced.
+        """
+        return self._trace(architecture)[0]
+
+    def run(self, architecture: Mapping[str, Any], decide: Callable[[Categorical], Value]) -> Run:
+        """Run the mutators on the model that an architecture makes of the base model.
+
+        Args:
+            architecture: Values for the choices in the model.
+            decide: Returns the values of the mutators' choices.
+        """
+        sampler = DecidingSampler(decide)
+        model = self.base_graph(architecture)
+        try:
+            for mutator in self.mutators:
+                model = _applied(mutator, sampler, model)
+        except InvalidMutation as err:
+            return Run(sampler.choices, sampler.values, error=err)
+        return Run(sampler.choices, sampler.values, model=model)
+
+    def graph(self, architecture: Mapping[str, Any]) -> Model:
+        """Return the graph of an architecture: choices fixed, mutators applied.
+
+        Raises:
+            ArchitectureError: The architecture does not fit.
+            InvalidMutation: A mutation cannot be done, or the shapes of the example input do not fit.
+            GraphError: The model cannot be traced.
+        """
+        run = self.run(architecture, from_architecture(architecture))
+        if run.error is not None:
+            raise run.error
+        assert run.model is not None
+        if self.example_input is not None:
+            check(run.model, self.example_input)
+        return run.model if self.mutators else run.model.fork()  # the cached graph stays as it is
+
+    def build(self, architecture: Mapping[str, Any]) -> nn.Module:
+        """Return the network of an architecture; see `graph` for what it raises.
+
+        Initial weights are drawn anew for each network, from torch's random generator and in the way of
+        `retiarii.nn.pytorch.freeze`: with the same seed, what mutators did not change starts with the same weights as
+        with the engine that does without graphs.
+        """
+        graph = self.graph(architecture)
+        _, traced = self._trace(architecture)
+        fixed = freeze(self.model, self._inline(architecture))
+        network = build_module(with_weights(graph, traced, fixed))
+        copy_origins(fixed, network)
+        return network
+
+    def code(self, architecture: Mapping[str, Any]) -> str:
+        """Return the network of an architecture as a Python file; see `export_code` and `graph` for what it raises."""
+        return model_code(self.graph(architecture), architecture)
+
+    def _inline(self, architecture: Mapping[str, Any]) -> Architecture:
+        return Architecture({label: value for label, value in architecture.items() if label in self.inline_space})
+
+    def _trace(self, architecture: Mapping[str, Any]) -> tuple[Model, nn.Module]:
+        """Return the graph of the fixed model, and the module that it was traced from.
+
+        Tracing draws weights, but not from the generator that decides on those of the network: whether the graph was
+        at hand must not change what a seed gives.
+        """
+        inline = self._inline(architecture)
+        if inline.key not in self._traced:
+            if len(self._traced) >= CACHED_GRAPHS:
+                self._traced.pop(next(iter(self._traced)))
+            gpus = {value.device.index for value in self.model.parameters() if value.is_cuda}
+            with torch.random.fork_rng(devices=sorted(gpus)):
+                graph, network = lower_with_network(self.model, inline)
+                if self.example_input is not None:
+                    verify(network, graph, self.example_input)
+            graph.evaluator = self.evaluator
+            self._traced[inline.key] = graph, network
+        return self._traced[inline.key]
+
+
+def _applied(mutator: Mutator, sampler: DecidingSampler, model: Model) -> Model:
+    bound = mutator.sampler
+    try:
+        return mutator.bind_sampler(sampler).apply(model)
+    finally:
+        mutator.sampler = bound

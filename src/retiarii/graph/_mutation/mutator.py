@@ -1,0 +1,219 @@
+"""`Mutator`: a few lines of Python that turn one model into another."""
+
+from __future__ import annotations
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+from retiarii.errors import GraphError, InvalidMutation
+from retiarii.graph._mutation.sampler import RecordingSampler, Sampler, candidate_values
+from retiarii.graph._representation.model import Model
+from retiarii.graph._source.forward_source import check_inputs
+
+T = TypeVar("T")
+
+
+class Mutator(ABC):
+    """Changes a model, asking ``self.choice(candidates)`` wherever there is something to decide.
+
+    Subclasses implement `mutate`; what it does may depend on what was chosen before, and on the model. It must depend
+    on nothing else: the same decisions have to give the same model.
+
+    Args:
+        sampler: Who answers; may be set later with `bind_sampler`.
+        label: The first part of the labels of the choices; by default the name of the class, with a number where a
+            list has several of the class.
+
+    Examples:
+        >>> class Kernel(Mutator):
+        ...     def mutate(self, model):
+        ...         for node in model.get_nodes_by_type("torch.nn.Conv2d"):
+        ...             node.operation.parameters["kernel_size"] = self.choice([3, 5, 7])
+    """
+
+    sampler: Sampler | None = None  # of the class, so that subclasses need not call super().__init__()
+    _label: str | None = None
+    _model: Model | None = None
+    _count: int = 0
+
+    current_label: str | None = None
+    """The label given to the choice that is being answered, for samplers."""
+
+    def __init__(self, sampler: Sampler | None = None, label: str | None = None) -> None:
+        self.sampler = sampler
+        self._label = label
+
+    @property
+    def label(self) -> str:
+        """The first part of the labels of this mutator's choices."""
+        return type(self).__name__ if self._label is None else self._label
+
+    @abstractmethod
+    def mutate(self, model: Model) -> None:
+        """Change ``model`` in place; it is a fork that nobody else has.
+
+        Raises:
+            InvalidMutation: What was chosen cannot be done to this model; its trial fails without training.
+        """
+
+    def bind_sampler(self, sampler: Sampler) -> Mutator:
+        """Set who answers the choices, and return the mutator."""
+        self.sampler = sampler
+        return self
+
+    def choice(self, candidates: Iterable[T], *, label: str | None = None) -> T:
+        """Have one of several candidates chosen.
+
+        Args:
+            candidates: Plain values, classes, functions, nodes: anything.
+            label: The name of the decision, for architectures; its number by default. Choices of one label are one
+                decision.
+
+        Raises:
+            GraphError: This is not called from `mutate`, which `apply` calls.
+        """
+        if self._model is None or self.sampler is None:
+            raise GraphError(f"{type(self).__name__}.choice() works only in mutate(), while apply() runs it.")
+        self.current_label = label
+        options = list(candidates)
+        chosen = self.sampler.choice(options, self, self._model, self._count)
+        self._count += 1
+        return chosen  # type: ignore[no-any-return] # samplers return what they are given
+
+    def apply(self, model: Model) -> Model:
+        """Return a mutated fork of a model, which is not changed.
+
+        Raises:
+            GraphError: There is no sampler.
+            InvalidMutation: The mutation cannot be done, or leaves a graph that cannot run.
+        """
+        if self.sampler is None:
+            raise GraphError(f"{type(self).__name__} has no sampler to answer its choices. Call bind_sampler() first.")
+        mutated = model.fork()
+        outer = self._model, self._count
+        self._model, self._count = mutated, 0
+        try:
+            self.sampler.mutation_start(self, mutated)
+            self._mutate(mutated)
+            self.sampler.mutation_end(self, mutated)
+        finally:
+            self._model, self._count = outer
+        return mutated
+
+    def dry_run(self, model: Model) -> tuple[list[list[Any]], Model]:
+        """Run with the first candidate of every choice.
+
+        Returns:
+            The candidates of each choice that was met, and the mutated model.
+
+        Raises:
+            InvalidMutation: The mutation cannot be done.
+        """
+        recorder, bound = RecordingSampler(), self.sampler
+        self.sampler = recorder
+        try:
+            mutated = self.apply(model)
+        finally:
+            self.sampler = bound
+        return recorder.recorded_candidates, mutated
+
+    def _mutate(self, model: Model) -> None:
+        """Change a model, check that the graphs which were changed can run, and say whose error an error is."""
+        when = "In"
+        try:
+            self.mutate(model)
+            when = "After"
+            for name, graph in model.graphs.items():
+                if not graph._data.frozen:
+                    check_inputs(graph._data, name)
+        except InvalidMutation as err:
+            if type(err) is not InvalidMutation:  # one of the user's own
+                raise
+            raise InvalidMutation(f"{when} {type(self).__name__} ({self.label}): {err}", node=err.node) from err
+
+
+class StationaryMutator(Mutator):
+    """A mutator that promises to have the same choices, with the same candidates, whatever was chosen before.
+
+    The promise is checked on every run.
+    """
+
+    _expected: list[tuple[str | None, tuple[Any, ...]]] | None = None
+
+    def apply(self, model: Model) -> Model:
+        """Return a mutated fork of a model; see `Mutator.apply`.
+
+        Raises:
+            GraphError: The choices differ from those of an earlier run, or there is no sampler.
+            InvalidMutation: The mutation cannot be done.
+        """
+        watcher = _Watcher(self.sampler)
+        bound, self.sampler = self.sampler, watcher if self.sampler is not None else None
+        try:
+            mutated = super().apply(model)
+        finally:
+            self.sampler = bound
+        if self._expected is None:
+            self._expected = watcher.met
+        elif watcher.met != self._expected:
+            raise self._changed(self._expected, watcher.met)
+        return mutated
+
+    def _changed(self, expected: list[tuple[str | None, tuple[Any, ...]]], met: list[Any]) -> GraphError:
+        pairs = zip(expected, met, strict=False)
+        index = next((i for i, (one, other) in enumerate(pairs) if one != other), min(len(expected), len(met)))
+        before = expected[index][1] if index < len(expected) else "no such choice"
+        now = met[index][1] if index < len(met) else "no such choice"
+        return GraphError(
+            f"{type(self).__name__} is a StationaryMutator, but its choice {index} has other candidates now: {now}, "
+            f"before: {before}. Derive it from Mutator instead, which may ask what it likes."
+        )
+
+
+class _Watcher(Sampler):
+    """Passes choices on, and remembers them."""
+
+    def __init__(self, inner: Sampler | None) -> None:
+        self._inner = inner
+        self.met: list[tuple[str | None, tuple[Any, ...]]] = []
+
+    def choice(self, candidates: Any, mutator: Mutator, model: Model, index: int) -> Any:
+        assert self._inner is not None
+        self.met.append((mutator.current_label, candidate_values(candidates, f"choice {index}")))
+        return self._inner.choice(candidates, mutator, model, index)
+
+    def mutation_start(self, mutator: Mutator, model: Model) -> None:
+        assert self._inner is not None
+        self._inner.mutation_start(mutator, model)
+
+    def mutation_end(self, mutator: Mutator, model: Model) -> None:
+        assert self._inner is not None
+        self._inner.mutation_end(mutator, model)
+
+
+def with_labels(mutators: Iterable[Mutator]) -> tuple[Mutator, ...]:
+    """Number the mutators of a list that have one label, so that their choices have labels of their own.
+
+    A mutator that is in the list several times is copied.
+
+    Raises:
+        GraphError: Something in the list is no mutator.
+    """
+    found: list[Mutator] = []
+    labels: set[str] = set()
+    for mutator in mutators:
+        if not isinstance(mutator, Mutator):
+            raise GraphError(
+                f"The list of mutators has {mutator!r} of type {type(mutator).__name__}, expected a Mutator."
+            )
+        own = copy.copy(mutator) if any(mutator is other for other in found) else mutator
+        label, number = mutator.label, 2
+        while label in labels:
+            label, number = f"{mutator.label}_{number}", number + 1
+        if label != mutator.label:
+            own._label = label
+        labels.add(label)
+        found.append(own)
+    return tuple(found)

@@ -1,0 +1,1 @@
+"""What a node computes: operations, and the layers, functions and names behind them."""

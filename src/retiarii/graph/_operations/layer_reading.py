@@ -1,0 +1,211 @@
+"""Layers: which modules are one node, and with which constructor arguments they were built."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.parameter import is_lazy
+
+from retiarii.errors import GraphError
+from retiarii.graph._operations.operation import Cast, Kind, Operation, map_nested
+from retiarii.graph._operations.qualified_names import type_name
+from retiarii.graph._operations.torch_layers import constructor_signature, is_built_by, read_arguments
+from retiarii.nn.pytorch import is_basic_unit
+from retiarii.nn.pytorch._layers import layer_class
+from retiarii.nn.pytorch._placeholder import Placeholder, placeholder_info
+from retiarii.nn.pytorch._recording import ModuleCall, Role, module_call
+from retiarii.nn.pytorch.mutation_utils import Mutable
+from retiarii.space.construction import find_expressions
+
+HOLDERS = (nn.ModuleList, nn.ModuleDict, nn.ParameterList, nn.ParameterDict)
+"""Modules that only hold others; they are never called."""
+
+
+def is_torch_layer(module: nn.Module) -> bool:
+    """Return whether a module is a layer of PyTorch itself, not a container."""
+    cls = type(module)
+    is_holder = cls is nn.Module or isinstance(module, (nn.Sequential, *HOLDERS))
+    return cls.__module__.startswith(("torch.nn.", "torch.ao.")) and not is_holder
+
+
+def label_of(module: nn.Module | None) -> str | None:
+    """Return the label of a choice or placeholder."""
+    label = getattr(module, "label", None)
+    return str(label) if isinstance(label, str) else None
+
+
+class LayerReader:
+    """Knows which modules are one node, and how they were built.
+
+    Args:
+        origins: For the modules of a fixed model, which carry no records: the modules of the base model that they were
+            made from.
+        evaluate: What becomes of the constructor arguments; for a fixed model, their expressions get values.
+        labels: For the modules of a fixed model: the labels of the choices that they were chosen by.
+        records: For the modules of a fixed model that were built anew: how.
+    """
+
+    def __init__(
+        self,
+        origins: Mapping[nn.Module, nn.Module] | None = None,
+        evaluate: Callable[[Any], Any] = lambda value: value,
+        labels: Mapping[nn.Module, str] | None = None,
+        records: Mapping[nn.Module, ModuleCall] | None = None,
+    ) -> None:
+        self._origins = origins or {}
+        self._evaluate = evaluate
+        self._labels = labels or {}
+        self._records = records or {}
+        self._operations: dict[nn.Module, Operation] = {}
+
+    def is_leaf(self, module: nn.Module) -> bool:
+        """Return whether a call of the module is one node."""
+        if is_torch_layer(module) or isinstance(module, Mutable) or is_basic_unit(type(module)):
+            return True
+        call = self._call(module)
+        return call is not None and call.role is Role.LAYER
+
+    def label(self, module: nn.Module) -> str | None:
+        """Return the label of a choice (also of what was chosen) or of a placeholder."""
+        return self._labels.get(module) or label_of(module)
+
+    def operation(self, module: nn.Module, path: str) -> Operation:
+        """Return the operation of a leaf: its class, and the arguments of its constructor.
+
+        They are those that were recorded when it was built. Of a layer of PyTorch that was not, or that was changed
+        since, they are read from its attributes and checked; one that does not show them is kept whole. The same module
+        always gets the same operation.
+
+        Args:
+            module: The leaf.
+            path: Where, for messages.
+
+        Raises:
+            GraphError: How the layer was built is not known.
+        """
+        if module not in self._operations:
+            self._operations[module] = self._read(module, path)
+        return self._operations[module]
+
+    def _call(self, module: nn.Module) -> ModuleCall | None:
+        return module_call(module) or self._records.get(module) or module_call(self._origins.get(module))
+
+    def _read(self, module: nn.Module, path: str) -> Operation:
+        if isinstance(module, Mutable):
+            return Operation(Kind.CHOICE, type_name(type(module)), target=type(module), instance=module)
+        call = self._call(module)
+        cls: type = type(module)
+        parameters = None
+        if call is not None and isinstance(call.cls, type) and call.role is not Role.MODEL:
+            parameters = self._recorded(call, module, path)
+            cls = call.cls if parameters is not None else cls
+        elif not is_torch_layer(module):
+            raise _unrecorded(module, path)
+        if parameters is None:
+            parameters = read_arguments(module)
+        nested = map_nested(parameters or {}, lambda value: self._argument(value, path))
+        return Operation(
+            Kind.MODULE,
+            type_name(cls),
+            nested,
+            target=cls,
+            instance=module,
+            whole=parameters is None,
+            cast=_cast(module, nested),
+        )
+
+    def _recorded(self, call: ModuleCall, module: nn.Module, path: str) -> dict[str, Any] | None:
+        """Return the recorded arguments; None if they give another layer of PyTorch than the module has become."""
+        assert isinstance(call.cls, type)
+        args, kwargs = self._evaluate((call.args, call.kwargs))
+        parameters = bind_parameters(call.cls, args, kwargs, path)
+        if call.cls is Placeholder:
+            return placeholder_info(parameters.get("related_info", {}))
+        is_fixed = not find_expressions((args, kwargs))
+        if is_torch_layer(module) and is_fixed and not is_built_by(module, call.cls, args, kwargs):
+            return None
+        return parameters
+
+    def _argument(self, value: Any, path: str) -> Any:
+        """Turn the modules among the arguments into operations, and layer factories into their classes."""
+        if isinstance(value, nn.Module):
+            return self.operation(value, path)
+        return layer_class(value)
+
+
+def _cast(module: nn.Module, arguments: Mapping[str, Any]) -> Cast:
+    """Return what was done to the tensors of a layer after it was built."""
+    parameters = [value for value in module.parameters() if not is_lazy(value)]
+    dtypes = {parameter.dtype for parameter in parameters}
+    is_plain = len(dtypes) != 1 or torch.float32 in dtypes or "dtype" in arguments
+    return Cast(
+        None if is_plain else str(dtypes.pop()).removeprefix("torch."),
+        bool(parameters) and not any(parameter.requires_grad for parameter in parameters),
+    )
+
+
+def bind_parameters(cls: type, args: tuple[Any, ...], kwargs: Mapping[str, Any], path: str) -> dict[str, Any]:
+    """Return the arguments of a constructor call by parameter name.
+
+    ``*args`` and ``**kwargs`` of the constructor are under their own names, as a tuple and a dict.
+
+    Raises:
+        GraphError: The arguments do not fit.
+    """
+    try:
+        return dict(constructor_signature(cls).bind(*args, **kwargs).arguments)
+    except TypeError as err:
+        raise GraphError(
+            f"At {path!r}: {cls.__name__} cannot be built with {args} and {dict(kwargs)}: {err}.", node=path
+        ) from err
+
+
+def call_arguments(cls: type, parameters: Mapping[str, Any], path: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return positional and keyword arguments from parameters by name: the inverse of `bind_parameters`.
+
+    A parameter that the constructor does not name goes to its ``**kwargs``, if it has them.
+
+    Raises:
+        GraphError: The constructor has no such parameter, or one that it needs is missing.
+    """
+    signature = constructor_signature(cls)
+    variadic = {p.kind: name for name, p in signature.parameters.items()}
+    args: list[Any] = []
+    kwargs: dict[str, Any] = {}
+    many = variadic.get(inspect.Parameter.VAR_POSITIONAL)
+    rest = variadic.get(inspect.Parameter.VAR_KEYWORD)
+    for name, value in parameters.items():
+        parameter = signature.parameters.get(name)
+        if name == rest and isinstance(value, Mapping):
+            kwargs.update(value)
+        elif name != many:
+            if parameter is not None and parameter.kind is inspect.Parameter.POSITIONAL_ONLY:
+                args.append(value)
+            else:
+                kwargs[name] = value
+    if many is not None and many in parameters:
+        before = [p.name for p in signature.parameters.values() if p.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
+        args += [kwargs.pop(name) for name in before if name in kwargs]
+        args += list(parameters[many])
+    try:
+        signature.bind(*args, **kwargs)
+    except TypeError as err:
+        raise GraphError(
+            f"Node {path!r}: {cls.__name__}{signature} cannot be built with {dict(parameters)}: {err}.", node=path
+        ) from err
+    return tuple(args), kwargs
+
+
+def _unrecorded(module: nn.Module, path: str) -> GraphError:
+    if is_basic_unit(type(module)):
+        way_out = (
+            "Models that freeze() or fixed_arch() made carry no such records: give the base model and the "
+            "architecture instead, as in lower(model, architecture)."
+        )
+    else:
+        way_out = "Mark the class with @basic_unit."
+    return GraphError(f"How {path!r} (class {type(module).__name__}) was built is not known. {way_out}", node=path)

@@ -1,0 +1,1 @@
+"""A model as graphs of nodes and edges."""

@@ -1,0 +1,75 @@
+"""The order in which the nodes of a graph run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from retiarii.errors import InvalidMutation
+from retiarii.graph._representation.graph_records import INPUT_ID, OUTPUT_ID, NodeRecord, full_path
+
+
+def execution_order(records: Mapping[int, NodeRecord], graph: str) -> list[int]:
+    """Return the ids of all nodes but input and output, each after the nodes whose results it takes.
+
+    The order of the records is kept as far as the edges allow: a node that must run earlier than it stands is moved to
+    just before the first one that needs it. The order of what the user wrote never changes.
+
+    Args:
+        records: The nodes of one graph.
+        graph: Its name, for messages.
+
+    Raises:
+        InvalidMutation: The edges form a cycle.
+    """
+    done: set[int] = {INPUT_ID}
+    order: list[int] = []
+    for start in records:
+        if start not in (INPUT_ID, OUTPUT_ID):
+            _visit(start, records, done, order, graph)
+    return order
+
+
+def _visit(start: int, records: Mapping[int, NodeRecord], done: set[int], order: list[int], graph: str) -> None:
+    stack = [start]
+    open_nodes: dict[int, None] = {}
+    while stack:
+        current = stack[-1]
+        if current in done:
+            stack.pop()
+            continue
+        open_nodes[current] = None
+        waiting = [head for head, _ in records[current].inputs.values() if head not in done]
+        if not waiting:
+            done.add(current)
+            order.append(current)
+            del open_nodes[current]
+            stack.pop()
+            continue
+        if any(head in open_nodes for head in waiting):
+            raise _cycle(records, open_nodes, waiting, graph)
+        stack.extend(reversed(waiting))
+
+
+def _cycle(
+    records: Mapping[int, NodeRecord], open_nodes: Mapping[int, None], waiting: list[int], graph: str
+) -> InvalidMutation:
+    closing = next(head for head in waiting if head in open_nodes)
+    path = list(open_nodes)
+    loop = [records[node].name for node in reversed(path[path.index(closing) :])]
+    return InvalidMutation(
+        f"The nodes {' -> '.join([*loop, loop[0]])} of graph {graph!r} form a cycle. Remove one of the edges between "
+        "them.",
+        node=full_path(graph, loop[0]),
+    )
+
+
+def needed_nodes(records: Mapping[int, NodeRecord]) -> set[int]:
+    """Return the ids of all nodes that the output depends on, the output included."""
+    needed = {OUTPUT_ID}
+    stack = [OUTPUT_ID]
+    while stack:
+        for head, _ in records[stack.pop()].inputs.values():
+            if head not in needed:
+                needed.add(head)
+                stack.append(head)
+    return needed

@@ -1,0 +1,159 @@
+"""What a graph consists of, as immutable records that forks of a model share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+
+from retiarii.graph._operations.operation import Arguments, Input, Kind, Operation
+
+INPUT_ID = 0
+OUTPUT_ID = 1
+
+Source = tuple[int, int | None]
+"""Where an edge starts: the id of its head, and the head's slot (None for all that it returns)."""
+
+
+@dataclass(frozen=True)
+class NodeRecord:
+    """One node.
+
+    Attributes:
+        id: Unique in the graph, kept by forks.
+        name: Unique in the graph, an identifier.
+        operation: What it computes.
+        member: The path of its submodule relative to the graph's module; two nodes with one member share weights.
+        label: The label of a placeholder or choice.
+        arguments: How it is called.
+        inputs: Slot to where the edge that ends there starts.
+    """
+
+    id: int
+    name: str
+    operation: Operation
+    member: str | None = None
+    label: str | None = None
+    arguments: Arguments = field(default_factory=Arguments)
+    inputs: Mapping[int, Source] = field(default_factory=dict)
+
+    def with_input(self, slot: int, source: Source) -> NodeRecord:
+        """Return the record with one more edge."""
+        return replace(self, inputs={**self.inputs, slot: source})
+
+    def without_input(self, slot: int) -> NodeRecord:
+        """Return the record with one edge less."""
+        return replace(self, inputs={key: source for key, source in self.inputs.items() if key != slot})
+
+
+@dataclass(frozen=True)
+class TensorRecord:
+    """A parameter, buffer or constant that a module holds itself.
+
+    Attributes:
+        path: Relative to the graph's module.
+        kind: ``"parameter"``, ``"buffer"`` or ``"constant"``.
+        shape: Of the tensor.
+        dtype: Such as ``"float32"``.
+        requires_grad: Whether it is trained.
+        persistent: Whether a buffer is part of the state dict.
+        fill: The value of all its elements, where they are equal.
+        value: The tensor of the traced model; never written to.
+    """
+
+    path: str
+    kind: str
+    shape: tuple[int, ...]
+    dtype: str
+    requires_grad: bool = False
+    persistent: bool = True
+    fill: float | int | bool | None = None
+    value: torch.Tensor | None = field(default=None, repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class ModuleRecord:
+    """What a graph has to know about the module that it was made from.
+
+    Attributes:
+        type: The canonical name of the class.
+        base: ``"Module"``, or the container class that it derives from: ``"Sequential"``, ``"ModuleList"``, ...
+        tensors: Parameters, buffers and constants that are the module's own.
+        order: Paths of submodules and tensors in the order of their registration.
+        containers: Path to the class name of modules that only hold others: ``ModuleList``, ``ModuleDict``, ...
+        idle: Path to the operation of submodules with weights that are never called.
+        aliases: Path to the other path of the same submodule.
+        ties: Path to the path of the same parameter in another submodule.
+    """
+
+    type: str = "torch.nn.Module"
+    base: str = "Module"
+    tensors: tuple[TensorRecord, ...] = ()
+    order: tuple[str, ...] = ()
+    containers: Mapping[str, str] = field(default_factory=dict)
+    idle: Mapping[str, Operation] = field(default_factory=dict)
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    ties: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def class_name(self) -> str:
+        """The last part of the type."""
+        return self.type.rpartition(".")[2]
+
+
+class GraphData:
+    """The records of one graph: written by one `Graph`, or frozen and shared by several.
+
+    Attributes:
+        records: Id to node, in the order of execution as far as the edges leave one.
+        module: The module behind the graph.
+        input_names: The parameters of ``forward``.
+        next_id: The id of the next node.
+        frozen: Whether forks share it, so that it must not change.
+        cache: What was derived from the records; cleared with every change.
+    """
+
+    __slots__ = ("cache", "frozen", "input_names", "module", "next_id", "records")
+
+    def __init__(
+        self,
+        records: dict[int, NodeRecord],
+        module: ModuleRecord,
+        input_names: tuple[str, ...],
+        next_id: int,
+    ) -> None:
+        self.records = records
+        self.module = module
+        self.input_names = input_names
+        self.next_id = next_id
+        self.frozen = False
+        self.cache: dict[str, Any] = {}
+
+    @classmethod
+    def empty(cls, module: ModuleRecord, input_names: tuple[str, ...]) -> GraphData:
+        """Return a graph of nothing but its input and output nodes."""
+        records = {
+            INPUT_ID: NodeRecord(INPUT_ID, "_inputs", Operation(Kind.INPUT, "_inputs"), arguments=Arguments(())),
+            OUTPUT_ID: NodeRecord(OUTPUT_ID, "_outputs", Operation(Kind.OUTPUT, "_outputs"), arguments=SINGLE),
+        }
+        return cls(records, module, input_names, 2)
+
+    def thaw(self) -> GraphData:
+        """Return a copy that may be written; the records themselves stay shared."""
+        return GraphData(dict(self.records), self.module, self.input_names, self.next_id)
+
+
+def full_path(graph: str, member: str) -> str:
+    """Return the path in the model of what is in a graph.
+
+    Args:
+        graph: The name of the graph.
+        member: The path of a submodule, or the name of a node, in the graph.
+    """
+    return member if graph.startswith("_") else f"{graph}.{member}"
+
+
+SINGLE = Arguments((Input(0),))
+"""How a node is called that takes exactly one value, such as the output."""

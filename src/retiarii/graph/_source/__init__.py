@@ -1,0 +1,1 @@
+"""Python source of values, names and `forward` methods."""

@@ -1,0 +1,86 @@
+"""How functions and methods are written in Python: operators, indexing, attributes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from retiarii.graph._operations.operation import Input, Inputs, Kind, find_markers
+from retiarii.graph._representation.graph_records import NodeRecord
+
+BINARY = {
+    "add": "+", "sub": "-", "mul": "*", "truediv": "/", "floordiv": "//", "mod": "%", "pow": "**", "matmul": "@",
+    "and_": "&", "or_": "|", "xor": "^", "lshift": "<<", "rshift": ">>",
+    "eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">=",
+}  # fmt: skip
+IN_PLACE = {
+    "iadd": "+=", "isub": "-=", "imul": "*=", "itruediv": "/=", "ifloordiv": "//=", "imod": "%=", "ipow": "**=",
+    "imatmul": "@=", "iand": "&=", "ior": "|=", "ixor": "^=", "ilshift": "<<=", "irshift": ">>=",
+}  # fmt: skip
+UNARY = {"neg": "-", "pos": "+", "invert": "~"}
+_NUMBERS = {"add", "sub", "mul", "truediv", "floordiv", "mod", "neg", "pow"}
+_RESHAPING = {
+    "squeeze_", "unsqueeze_", "transpose_", "t_", "swapaxes_", "swapdims_", "resize_", "resize_as_", "set_",
+    "as_strided_", "append", "extend", "insert", "pop", "clear", "update", "remove", "reverse", "setdefault", "popitem",
+}  # fmt: skip
+_SHAPE_METHODS = {"size", "dim", "numel", "ndimension"}
+_SHAPE_ATTRIBUTES = {"shape", "ndim", "device", "dtype"}
+
+
+def operator_of(record: NodeRecord) -> str | None:
+    """Return the name of a function of the module ``operator``, or None."""
+    if record.operation.kind is not Kind.FUNCTION or not record.operation.type.startswith("operator."):
+        return None
+    return record.operation.short_type
+
+
+def changes_shape(record: NodeRecord) -> bool:
+    """Return whether a node may give its input another shape or content in place, other than element by element."""
+    return record.operation.kind is Kind.METHOD and record.operation.type in _RESHAPING
+
+
+def is_shape_query(record: NodeRecord) -> bool:
+    """Return whether a node asks a tensor for its shape, dtype or device."""
+    if record.operation.kind is Kind.METHOD:
+        return record.operation.type in _SHAPE_METHODS and len(record.inputs) == 1
+    is_attribute = record.operation.type == "builtins.getattr" and len(record.arguments.args) == 2
+    return is_attribute and record.arguments.args[1] in _SHAPE_ATTRIBUTES
+
+
+def is_index(record: NodeRecord) -> bool:
+    """Return whether a node takes a constant element or slice: ``x[0]``, ``x[:, 1:]``; not what makes a copy."""
+    if operator_of(record) != "getitem" or len(record.inputs) != 1 or len(record.arguments.args) != 2:
+        return False
+    key = record.arguments.args[1]
+    is_copy = any(isinstance(part, (list, bool)) for part in (key if isinstance(key, tuple) else (key,)))
+    return not is_copy and not list(find_markers(key))
+
+
+def is_scalar_function(record: NodeRecord) -> bool:
+    """Return whether a node is arithmetic that could be on plain numbers."""
+    return operator_of(record) in _NUMBERS
+
+
+def is_positional(record: NodeRecord, count: int) -> bool:
+    """Return whether a node is called with this number of positional arguments, and no others."""
+    args, kwargs = record.arguments.args, record.arguments.kwargs
+    if kwargs:
+        return False
+    if len(args) == 1 and isinstance(args[0], Inputs):
+        return args[0].spread and len(record.inputs) == count
+    return len(args) == count
+
+
+def index_source(key: Any, write: Any) -> str:
+    """Return the source between the brackets of ``x[...]``.
+
+    Args:
+        key: The index: a value, a slice, a tuple of these.
+        write: Returns the source of a value.
+    """
+    if isinstance(key, tuple) and key and not isinstance(key, Input):
+        parts = [index_source(item, write) if not isinstance(item, tuple) else write(item) for item in key]
+        return ", ".join(parts) + ("," if len(parts) == 1 else "")
+    if isinstance(key, slice):
+        start, stop, step = ("" if part is None else write(part) for part in (key.start, key.stop, key.step))
+        return f"{start}:{stop}" + (f":{step}" if step else "")
+    return str(write(key))
