@@ -8,8 +8,8 @@ import torch
 import retiarii.nn.pytorch as nn
 from retiarii.errors import ConfigError, ConstraintError
 from retiarii.oneshot import DARTS, ENAS, CostLimit, ExpectedCost, Proxyless, RandomOneShot, build_supernet
-from retiarii.oneshot._cost import CostEstimator
-from retiarii.oneshot._export import most_probable
+from retiarii.oneshot._searches.expected_cost import CostEstimator
+from retiarii.oneshot._searches.most_probable import most_probable
 
 COSTS = {"big": 5.0, "small": 1.0, "nested": 2.0, "a": 0.5, "b": 3.0}
 

@@ -14,9 +14,9 @@ from torch.nn import functional as F
 import retiarii.nn.pytorch as nn
 from retiarii.errors import ConfigError
 from retiarii.oneshot import ENAS, DrNAS, GumbelDARTS, Proxyless, build_supernet
-from retiarii.oneshot._controller import Controller
-from retiarii.oneshot._gates import BinaryGates
-from retiarii.oneshot._relaxation import GumbelSoftmax
+from retiarii.oneshot._decisions.binary_gates import BinaryGates
+from retiarii.oneshot._decisions.relaxations import GumbelSoftmax
+from retiarii.oneshot._searches.controller import Controller
 
 # Gumbel softmax: the largest weight falls on a value with its softmax probability, at every temperature (Gumbel-max).
 

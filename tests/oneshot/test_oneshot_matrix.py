@@ -29,7 +29,7 @@ from retiarii.oneshot import (
     SupernetError,
     subnet,
 )
-from retiarii.oneshot._differentiable import DifferentiableSearch
+from retiarii.oneshot._searches.differentiable_search import DifferentiableSearch
 from retiarii.space import Subset
 
 STRATEGIES = {

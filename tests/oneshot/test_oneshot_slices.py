@@ -10,8 +10,8 @@ from oneshot_tools import assert_path_equals_subnet, mix_at_random, tensors_in
 
 import retiarii.nn.pytorch as nn
 from retiarii.oneshot import SupernetError, build_supernet, subnet
-from retiarii.oneshot._slice_rules import SLICE_RULES
-from retiarii.oneshot._slices import RegionMask
+from retiarii.oneshot._operators.regions import RegionMask
+from retiarii.oneshot._operators.torch_slice_rules import SLICE_RULES
 
 
 def vc(*values, label):

@@ -27,7 +27,7 @@ from retiarii.oneshot import (
     slice_rule,
     subnet,
 )
-from retiarii.oneshot._slice_rule import same_but
+from retiarii.oneshot._operators.slice_rule import same_but
 from retiarii.strategy import GridSearch, RegularizedEvolution
 
 

@@ -18,13 +18,19 @@ from typing import TYPE_CHECKING
 
 from retiarii._lazy import lazy_attributes
 from retiarii.errors import SupernetError
-from retiarii.oneshot._build import build_supernet
-from retiarii.oneshot._choice_operator import ChoiceOperator
-from retiarii.oneshot._compile import compile_candidates
-from retiarii.oneshot._cost import CostLimit, ExpectedCost
-from retiarii.oneshot._data import split_loader
-from retiarii.oneshot._decision import Decision
-from retiarii.oneshot._differentiable_strategies import (
+from retiarii.oneshot._decisions.decision import Decision
+from retiarii.oneshot._decisions.relaxations import Relaxation
+from retiarii.oneshot._drivers.loaders import split_loader
+from retiarii.oneshot._drivers.search_loop import SearchLoop
+from retiarii.oneshot._drivers.subnet import recalibrate_batch_norm, subnet
+from retiarii.oneshot._drivers.subnet_search import SubnetEvaluator, search_subnets
+from retiarii.oneshot._operators.choice_operator import ChoiceOperator
+from retiarii.oneshot._operators.operator import Operator, weighted_sum
+from retiarii.oneshot._operators.slice_rule import SliceRule
+from retiarii.oneshot._searches.expected_cost import CostLimit, ExpectedCost
+from retiarii.oneshot._searches.one_shot_search import OneShotSearch
+from retiarii.oneshot._searches.search_record import SearchRecord
+from retiarii.oneshot._strategies.differentiable_strategies import (
     DARTS,
     PCDARTS,
     DifferentiableStrategy,
@@ -32,21 +38,15 @@ from retiarii.oneshot._differentiable_strategies import (
     GumbelDARTS,
     Proxyless,
 )
-from retiarii.oneshot._history import SearchRecord
-from retiarii.oneshot._loop import SearchLoop
-from retiarii.oneshot._operator import Operator, weighted_sum
-from retiarii.oneshot._relaxation import Relaxation
-from retiarii.oneshot._rules import DEFAULT_RULES, choice_rule, separate_rule, slice_rule
-from retiarii.oneshot._sampling_strategies import ENAS, RandomOneShot
-from retiarii.oneshot._search import OneShotSearch
-from retiarii.oneshot._slice_rule import SliceRule
-from retiarii.oneshot._strategy import OneShotStrategy
-from retiarii.oneshot._subnet import recalibrate_batch_norm, subnet
-from retiarii.oneshot._subnet_search import SubnetEvaluator, search_subnets
-from retiarii.oneshot._supernet import Supernet
+from retiarii.oneshot._strategies.one_shot_strategy import OneShotStrategy
+from retiarii.oneshot._strategies.sampling_strategies import ENAS, RandomOneShot
+from retiarii.oneshot._supernets.builder import build_supernet
+from retiarii.oneshot._supernets.compile_candidates import compile_candidates
+from retiarii.oneshot._supernets.rules import DEFAULT_RULES, choice_rule, separate_rule, slice_rule
+from retiarii.oneshot._supernets.supernet import Supernet
 
 if TYPE_CHECKING:
-    from retiarii.oneshot._lightning import SearchCallback, fit_supernet
+    from retiarii.oneshot._drivers.lightning_callback import SearchCallback, fit_supernet
 
 __all__ = [
     "DARTS",
@@ -86,7 +86,5 @@ __all__ = [
     "weighted_sum",
 ]
 
-# Lightning is optional.
-__getattr__, __dir__ = lazy_attributes(
-    __name__, {"SearchCallback": "retiarii.oneshot._lightning", "fit_supernet": "retiarii.oneshot._lightning"}
-)
+_LIGHTNING = "retiarii.oneshot._drivers.lightning_callback"  # optional
+__getattr__, __dir__ = lazy_attributes(__name__, {"SearchCallback": _LIGHTNING, "fit_supernet": _LIGHTNING})

@@ -16,8 +16,8 @@ from retiarii.evaluator.pytorch._lightning_extra import pytorch_lightning
 from retiarii.evaluator.pytorch._lightning_report import logged_numbers, name_default
 from retiarii.evaluator.pytorch._lightning_seeds import EpochSeeds, without_generators
 from retiarii.oneshot import OneShotSearch, SearchRecord, recalibrate_batch_norm
-from retiarii.oneshot._lightning import join
-from retiarii.oneshot._lightning_steps import quietly
+from retiarii.oneshot._drivers.lightning_callback import join
+from retiarii.oneshot._drivers.lightning_steps import quietly
 
 if TYPE_CHECKING:
     from retiarii.evaluator.pytorch._lightning_evaluator import Lightning

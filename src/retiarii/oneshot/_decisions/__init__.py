@@ -1,0 +1,1 @@
+"""The decisions of a supernet, and how architecture parameters set them."""

@@ -1,0 +1,88 @@
+"""`ArchitectureParameters`: one vector ``alpha`` per label, apart from the weights of the supernet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from retiarii.errors import ConfigError
+from retiarii.oneshot._decisions.decision import Decision, membership
+
+
+class ArchitectureParameters:
+    """The parameters that a differentiable strategy learns, one vector per label, however many modules share it.
+
+    They are not parameters of the supernet, so the optimizer of its weights never sees them. A choice of one value has
+    one parameter per value, which is its logit; a subset has one per candidate, and the logit of a subset is their sum.
+
+    Args:
+        decisions: The decisions of the supernet.
+        seed: Of the initial values.
+        scale: Standard deviation of the initial values.
+        dtype: Of the parameters; at least single precision, in which small steps are not lost.
+    """
+
+    def __init__(self, decisions: Mapping[str, Decision], *, seed: int, scale: float, dtype: torch.dtype) -> None:
+        generator = torch.Generator().manual_seed(seed % 2**63)
+        dtype = torch.promote_types(dtype, torch.float32)
+        self._members = {label: _as(membership(decision), dtype) for label, decision in decisions.items()}
+        self.by_label: dict[str, nn.Parameter] = {}
+        for label, decision in decisions.items():
+            members = self._members[label]
+            size = len(decision.values) if members is None else members.shape[1]
+            values = torch.randn(size, generator=generator, dtype=torch.float64) * scale
+            self.by_label[label] = nn.Parameter(values.to(dtype))
+
+    def __iter__(self) -> Iterator[nn.Parameter]:
+        return iter(self.by_label.values())
+
+    def logits(self, label: str) -> Tensor:
+        """Return the logit of each value of a label, ``[K]``."""
+        alpha = self.by_label[label]
+        members = self._members[label]
+        return alpha if members is None else (members * alpha).sum(dim=1)  # autocast would round a product of matrices
+
+    def is_plain(self, label: str) -> bool:
+        """Return whether the parameters of a label are its logits."""
+        return self._members[label] is None
+
+    def to(self, device: torch.device) -> bool:
+        """Move the parameters in place, so that optimizers keep them; return whether any was elsewhere."""
+        has_moved = False
+        for label, alpha in self.by_label.items():
+            if alpha.device != device:
+                alpha.data = alpha.data.to(device)
+                members = self._members[label]
+                self._members[label] = None if members is None else members.to(device)
+                has_moved = True
+        return has_moved
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return a copy of the parameters, by label."""
+        return {label: alpha.detach().clone() for label, alpha in self.by_label.items()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Set the parameters to what `state_dict` returned.
+
+        Raises:
+            ConfigError: It is of another space.
+        """
+        ours = {label: len(alpha) for label, alpha in self.by_label.items()}
+        theirs = {label: len(alpha) for label, alpha in state.items()}
+        if ours != theirs:
+            different = sorted(label for label in {*ours, *theirs} if ours.get(label) != theirs.get(label))
+            raise ConfigError(
+                f"The state is of another search space: {different[0]!r} has {theirs.get(different[0], 'no')} "
+                f"architecture parameters there, and {ours.get(different[0], 'none')} here. Build the supernet from "
+                "the model that was searched before."
+            )
+        with torch.no_grad():
+            for label, alpha in self.by_label.items():
+                alpha.copy_(state[label])
+
+
+def _as(members: Tensor | None, dtype: torch.dtype) -> Tensor | None:
+    return None if members is None else members.to(dtype)

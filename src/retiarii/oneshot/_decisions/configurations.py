@@ -1,0 +1,155 @@
+"""`Configurations`: the arguments that a layer with choices can be built with, and how likely each set of them is."""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor
+
+from retiarii.errors import SupernetError
+from retiarii.oneshot._decisions.decision import Decision
+from retiarii.oneshot._decisions.label_lookup import Lookup, check_combinations, joint_probabilities
+from retiarii.space.construction import ConstructorCall, evaluate, find_expressions
+
+_MAX_ENUMERATED = 100_000
+
+Config: TypeAlias = "Mapping[str, Any]"
+"""Arguments of a constructor, by name."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """All distinct configurations, and to which of them each combination of values leads.
+
+    Attributes:
+        configs: The ``C`` distinct configurations.
+        of_combination: ``[N]``, the configuration of each combination; the last decision changes fastest.
+        index: The same, by the positions of the values.
+    """
+
+    configs: Sequence[Config]
+    of_combination: Tensor
+    index: Mapping[tuple[int, ...], int]
+
+
+class Configurations:
+    """The constructor call of one layer, whose arguments contain expressions.
+
+    Args:
+        call: The recorded call.
+        lookup: The decisions of the supernet.
+        path: Where the layer stands, for messages.
+        positional: The names of positional arguments, if the signature hides them.
+    """
+
+    def __init__(self, call: ConstructorCall, lookup: Lookup, path: str, positional: Sequence[str] = ()) -> None:
+        self.cls = call.cls
+        self.path = path
+        self._lookup = lookup
+        self._arguments = _bound(call, positional)
+        self.decisions = lookup.decisions_in((call.args, call.kwargs))
+
+    @property
+    def key(self) -> Hashable:
+        """What the current path makes of the decisions; equal keys mean equal configurations."""
+        return tuple([d.index if d.index >= 0 else d.value for d in self.decisions])
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether the decisions are weighed rather than made."""
+        return self.decisions[0].weights is not None
+
+    def current(self) -> Config:
+        """Return the arguments of the current path."""
+        config: Config = self._evaluated(self._arguments, self.decisions)
+        return config
+
+    def shown(self, config: Config) -> str:
+        """Return a constructor call for messages, with the arguments that choices are in."""
+        varied = [name for name, argument in self._arguments.items() if find_expressions(argument)]
+        return f"{self.cls.__name__}({', '.join(f'{name}={config[name]!r}' for name in varied)})"
+
+    def possible(self) -> dict[str, tuple[Any, ...]]:
+        """Return the distinct values of each argument; of ranges too long to list, those at the ends.
+
+        Raises:
+            SupernetError: An argument has too many combinations.
+        """
+        return {name: self._values_of(name, argument) for name, argument in self._arguments.items()}
+
+    def probabilities(self) -> Tensor:
+        """Return the probability of each configuration, ``[C]``: the exact joint distribution of the decisions."""
+        joint = joint_probabilities(self.decisions)
+        if len(self.grid.configs) == len(joint):
+            return joint
+        index = self.grid.of_combination.to(joint.device)
+        return joint.new_zeros(len(self.grid.configs)).index_add(0, index, joint)
+
+    def supported(self) -> list[int]:
+        """Return the configurations whose probability may differ from 0."""
+        if all(decision.support is None for decision in self.decisions):
+            return list(range(len(self.grid.configs)))
+        combinations = itertools.product(*(decision.positions for decision in self.decisions))
+        return sorted({self.grid.index[combination] for combination in combinations})
+
+    @cached_property
+    def grid(self) -> Grid:
+        """All distinct configurations.
+
+        Raises:
+            SupernetError: There are too many combinations to weigh them.
+        """
+        check_combinations(self.decisions, self.path)
+        numbers: dict[str, int] = {}
+        configs: list[Config] = []
+        index = {}
+        for positions in itertools.product(*(range(len(decision.values)) for decision in self.decisions)):
+            chosen = [decision.values[at] for decision, at in zip(self.decisions, positions, strict=True)]
+            config = self._evaluated(self._arguments, self.decisions, chosen)
+            number = numbers.setdefault(repr(config), len(configs))
+            if number == len(configs):
+                configs.append(config)
+            index[positions] = number
+        return Grid(configs, torch.tensor(list(index.values())), index)
+
+    def _evaluated(self, value: Any, decisions: Sequence[Decision], chosen: Sequence[Any] | None = None) -> Any:
+        return evaluate(value, self._lookup.values(decisions, chosen))
+
+    def _values_of(self, name: str, argument: Any) -> tuple[Any, ...]:
+        decisions = self._lookup.decisions_in(argument)
+        domains = [decision.values or _ends(decision) for decision in decisions]
+        if math.prod(map(len, domains)) > _MAX_ENUMERATED:
+            raise SupernetError(
+                f"The argument {name!r} of {self.path!r} has more than {_MAX_ENUMERATED:,} combinations of values, so "
+                "its largest one cannot be found. Use fewer candidates.",
+                path=self.path,
+            )
+        values: dict[str, Any] = {}
+        for chosen in itertools.product(*domains):
+            value = self._evaluated(argument, decisions, chosen)
+            values.setdefault(repr(value), value)
+        return tuple(values.values())
+
+
+def _ends(decision: Decision) -> tuple[Any, ...]:
+    return decision.choice.from_unit(0.0), decision.choice.from_unit(1 - 2**-53)
+
+
+def _bound(call: ConstructorCall, positional: Sequence[str]) -> dict[str, Any]:
+    """Return the arguments of a call by name, defaults included."""
+    if positional:
+        return {**dict(zip(positional, call.args, strict=False)), **call.kwargs}
+    bound = inspect.signature(call.cls).bind(*call.args, **call.kwargs)
+    bound.apply_defaults()
+    named = dict(bound.arguments)
+    for parameter in bound.signature.parameters.values():
+        if parameter.kind is parameter.VAR_KEYWORD:
+            named |= named.pop(parameter.name, {})
+    return named

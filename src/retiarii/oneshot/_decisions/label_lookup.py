@@ -1,0 +1,116 @@
+"""`Lookup`: from the labels of declarations to the decisions of a supernet, and joint distributions of several."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from retiarii.errors import SupernetError
+from retiarii.oneshot._decisions.decision import Decision
+from retiarii.space import AutomaticLabel, Expression
+from retiarii.space.construction import find_expressions
+
+MAX_COMBINATIONS = 4096
+"""More combinations than this of the values in one layer are sampled, never weighed against each other."""
+
+
+class Lookup:
+    """Finds decisions by the labels of declarations, of which automatic ones are provisional.
+
+    Args:
+        decisions: By final label.
+        first: The creation number of the model's first choice, see `AutomaticLabel.relative_to`.
+    """
+
+    def __init__(self, decisions: Mapping[str, Decision], first: int) -> None:
+        self._decisions = decisions
+        self.first = first
+
+    def __getitem__(self, label: str) -> Decision:
+        return self._decisions[label.relative_to(self.first) if isinstance(label, AutomaticLabel) else label]
+
+    def decisions_in(self, value: Any) -> tuple[Decision, ...]:
+        """Return the decisions that a value with expressions in it depends on, without repetition."""
+        labels = [variable.label for expression in find_expressions(value) for variable in expression.variables()]
+        return tuple({id(self[label]): self[label] for label in labels}.values())
+
+    def values(self, decisions: Sequence[Decision], chosen: Sequence[Any] | None = None) -> Mapping[str, Any]:
+        """Return what expressions are evaluated with: labels of declarations to values, the current ones by default."""
+        values = [decision.value for decision in decisions] if chosen is None else chosen
+        return _ByDeclaredLabel(self, {d.label: value for d, value in zip(decisions, values, strict=True)})
+
+
+class _ByDeclaredLabel(Mapping[str, Any]):
+    """Values by final label, asked for by the labels of declarations."""
+
+    def __init__(self, lookup: Lookup, values: Mapping[str, Any]) -> None:
+        self._lookup = lookup
+        self._values = values
+
+    def __getitem__(self, label: str) -> Any:
+        return self._values[self._lookup[label].label]
+
+    def __contains__(self, label: object) -> bool:
+        return isinstance(label, str) and self._lookup[label].label in self._values
+
+    def __iter__(self) -> Any:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
+def joint_probabilities(decisions: Sequence[Decision]) -> Tensor:
+    """Return the joint distribution of mixed decisions, flat, the last changing fastest.
+
+    Decisions of different labels are independent of each other, as in every strategy here.
+    """
+    joint = decisions[0].weights
+    assert joint is not None
+    for decision in decisions[1:]:
+        assert decision.weights is not None
+        joint = (joint.unsqueeze(-1) * decision.weights).flatten()
+    return joint
+
+
+def check_combinations(decisions: Sequence[Decision], path: str) -> None:
+    """Check that the combinations of several decisions can be weighed.
+
+    Raises:
+        SupernetError: There are more than `MAX_COMBINATIONS`.
+    """
+    count = math.prod(len(decision.values) for decision in decisions)
+    if count > MAX_COMBINATIONS:
+        raise SupernetError(
+            f"The choices in {path!r} have {count:,} combinations of values, too many (more than {MAX_COMBINATIONS}) "
+            "to weigh them against each other. Use fewer candidates, or a strategy that samples single paths "
+            "(RandomOneShot, ENAS).",
+            path=path,
+        )
+
+
+def joint_values(expression: Expression, lookup: Lookup, path: str = "") -> tuple[list[Any], Tensor]:
+    """Return the distinct values of an expression over mixed decisions, and the exact probability of each.
+
+    Raises:
+        SupernetError: There are too many combinations.
+    """
+    decisions = lookup.decisions_in(expression)
+    check_combinations(decisions, path or repr(expression))
+    numbers: dict[str, int] = {}
+    values: list[Any] = []
+    index = []
+    for chosen in itertools.product(*(decision.values for decision in decisions)):
+        value = expression.evaluate(lookup.values(decisions, chosen))
+        number = numbers.setdefault(repr(value), len(values))
+        if number == len(values):
+            values.append(value)
+        index.append(number)
+    joint = joint_probabilities(decisions)
+    grouped = joint.new_zeros(len(values)).index_add(0, torch.tensor(index, device=joint.device), joint)
+    return values, grouped

@@ -1,0 +1,160 @@
+"""Training data for weights and for the architecture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sized
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, DistributedSampler, IterableDataset, RandomSampler, Subset
+
+from retiarii.errors import ConfigError
+from retiarii.oneshot._searches.distributed import is_distributed
+
+
+def split_loader(
+    loader: DataLoader[Any], fraction: float = 0.5, *, seed: int = 0
+) -> tuple[DataLoader[Any], DataLoader[Any]]:
+    """Split the data of one loader into a part for the weights and one for the architecture.
+
+    Args:
+        loader: Of a data set with a length. Batch size, workers and collation are kept; both parts are shuffled if it
+            is.
+        fraction: The share of the samples that is for the weights.
+        seed: Of the split.
+
+    Returns:
+        The loaders for the weights and for the architecture.
+
+    Raises:
+        ConfigError: The data set has no length, the loader has a batch sampler of its own, or a part would be empty.
+
+    Reference:
+        DARTS (Liu et al., 2019), arXiv:1806.09055, section 3.1: "half of the training data" is held out as the
+        validation set for the architecture.
+    """
+    dataset: Dataset[Any] = loader.dataset
+    if isinstance(dataset, IterableDataset) or not hasattr(dataset, "__len__") or loader.batch_size is None:
+        raise ConfigError(
+            f"A loader of {type(dataset).__name__} cannot be split: expected a data set with a length and a loader "
+            "with a batch_size. Give two loaders, one for the weights and one for the architecture."
+        )
+    size = len(dataset)
+    first = int(size * fraction)
+    if not 0 < first < size:
+        raise ConfigError(
+            f"fraction={fraction!r} of {size} samples leaves a part without any. Use a number between 0 and 1."
+        )
+    order = torch.randperm(size, generator=torch.Generator().manual_seed(seed)).tolist()
+    return _like(loader, Subset(dataset, order[:first])), _like(loader, Subset(dataset, order[first:]))
+
+
+def shared_out(loader: Any) -> Any:
+    """Return a loader of which each process gets its share; the loader itself without several processes.
+
+    Lightning does this for the loaders that it iterates over; this is for those that a search iterates over. Loaders
+    that are no plain `DataLoader`, or have a sampler for several processes, are left alone.
+    """
+    if not is_distributed() or type(loader) is not DataLoader or isinstance(loader.sampler, DistributedSampler):
+        return loader
+    if isinstance(loader.dataset, IterableDataset) or loader.batch_size is None:
+        return loader
+    shuffled = isinstance(loader.sampler, RandomSampler)
+    return _like(loader, loader.dataset, DistributedSampler(loader.dataset, shuffle=shuffled))
+
+
+class Cycle:
+    """Yields the batches of a loader again and again, in the order of the loader, with a new pass when it is exhausted.
+
+    Args:
+        batches: A loader.
+        start: Where to begin: how many batches to leave out, or the state of another cycle of the same loader. Only a
+            state says in which order the loader shuffled the pass that the other one was in.
+
+    Attributes:
+        num_batches: How many batches were yielded, those left out included.
+
+    Raises:
+        ConfigError: It is empty.
+    """
+
+    def __init__(self, batches: Iterable[Any], start: int | Mapping[str, Any] = 0) -> None:
+        self._batches = batches
+        self._iterator: Iterator[Any] = iter(())
+        self._num_passes = 0
+        self._generator_before_pass: Tensor | None = None
+        self.num_batches = 0
+        if isinstance(start, int):
+            self._skip(start)
+        elif start["generator"] is not None:
+            with torch.random.fork_rng(devices=[]):
+                torch.set_rng_state(start["generator"].cpu())  # loaded to the device of the model, perhaps
+                self._skip(start["num_batches"])
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return where this cycle is, as ``start`` of another: tensors and plain data."""
+        return {"num_batches": self.num_batches, "generator": self._generator_before_pass}
+
+    def __iter__(self) -> Cycle:
+        return self
+
+    def __next__(self) -> Any:
+        try:
+            batch = next(self._iterator)
+        except StopIteration:
+            self._begin_pass()
+            batch = self._first()
+        self.num_batches += 1
+        return batch
+
+    def _begin_pass(self) -> None:
+        sampler = getattr(self._batches, "sampler", None)
+        if isinstance(sampler, DistributedSampler):
+            sampler.set_epoch(self._num_passes)
+        self._num_passes += 1
+        self._generator_before_pass = torch.get_rng_state()  # from which loaders draw the order of their batches
+        self._iterator = iter(self._batches)
+
+    def _first(self) -> Any:
+        try:
+            return next(self._iterator)
+        except StopIteration:
+            raise ConfigError(
+                "The loader for the architecture yields no batches, so that nothing can be learnt."
+            ) from None
+
+    def _skip(self, count: int) -> None:
+        """Leave out batches; whole passes are not run, where the loader knows its length."""
+        length = length_of(self._batches)
+        if length:
+            self._num_passes = count // length
+            self.num_batches = count - count % length
+        for _ in range(count - self.num_batches):
+            next(self)
+
+
+def length_of(batches: Iterable[Any]) -> int:
+    """Return the number of batches; 0 where the loader does not know it."""
+    try:
+        return len(batches) if isinstance(batches, Sized) else 0
+    except TypeError:  # loaders of iterable data sets have a length that raises
+        return 0
+
+
+def _like(loader: DataLoader[Any], dataset: Dataset[Any], sampler: Any = None) -> DataLoader[Any]:
+    return DataLoader(
+        dataset,
+        batch_size=loader.batch_size,
+        shuffle=isinstance(loader.sampler, RandomSampler) if sampler is None else None,
+        sampler=sampler,
+        num_workers=loader.num_workers,
+        collate_fn=loader.collate_fn,
+        pin_memory=loader.pin_memory,
+        drop_last=loader.drop_last,
+        timeout=loader.timeout,
+        worker_init_fn=loader.worker_init_fn,
+        multiprocessing_context=loader.multiprocessing_context,
+        prefetch_factor=loader.prefetch_factor,
+        persistent_workers=loader.persistent_workers,
+    )

@@ -1,0 +1,120 @@
+"""Subnets: plain networks with the weights that they have in a supernet."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from retiarii.errors import ConfigError
+from retiarii.nn.pytorch import WeightsLostWarning, freeze
+from retiarii.nn.pytorch._origins import tensor_origins
+from retiarii.oneshot._operators.operator import active_tensor
+from retiarii.oneshot._searches.one_shot_search import OneShotSearch
+from retiarii.oneshot._supernets.supernet import Supernet
+
+_BatchNorm = nn.modules.batchnorm._BatchNorm
+
+
+def subnet(supernet: Supernet | OneShotSearch, architecture: Mapping[str, Any]) -> nn.Module:
+    """Return the plain network of an architecture with the weights that it has in the supernet.
+
+    It is what `freeze` makes of the base model, on the device and in the mode of the supernet, and shares no memory
+    with it. The supernet keeps the path or mixture that it is set to.
+
+    Args:
+        supernet: The supernet, or a search on it.
+        architecture: Label to value.
+
+    Raises:
+        ArchitectureError: The architecture does not fit the space.
+    """
+    supernet = supernet.supernet if isinstance(supernet, OneShotSearch) else supernet
+    architecture = supernet.space.architecture(architecture)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", WeightsLostWarning)  # all weights come from the supernet
+        frozen = freeze(supernet.base, architecture).to(supernet.device)
+    with supernet.temporarily(architecture), torch.no_grad():
+        tensors = {**dict(_named(frozen.named_parameters)), **dict(_named(frozen.named_buffers))}
+        for name, origin in tensor_origins(frozen):
+            source = active_tensor(supernet.module, origin)
+            target = tensors[name]
+            if target.dtype != source.dtype:
+                target.data = target.data.to(source.dtype)
+            target.copy_(source)
+    return frozen.train(supernet.module.training)
+
+
+def recalibrate_batch_norm(
+    model: nn.Module,
+    batches: Iterable[Any],
+    *,
+    num_batches: int | None = None,
+    forward: Callable[[nn.Module, Any], Any] | None = None,
+) -> None:
+    """Compute the running statistics of all batch normalisations anew, as the plain mean over some batches.
+
+    In a supernet they mix the statistics of all paths, so that a subnet computes wrong outputs in evaluation mode.
+
+    Args:
+        model: A subnet; parameters and modes stay as they are. Only running statistics change.
+        batches: Training data.
+        num_batches: How many to use; None uses all.
+        forward: Runs the model on a batch. By default the batch is the input, or its first element is, and is brought
+            to the device of the model.
+
+    Raises:
+        ConfigError: There are no batches.
+
+    Reference:
+        Single Path One-Shot (Guo et al., 2020), arXiv:1904.00420, section 3.2, "the statistics of all the batch
+        normalization operations are recalculated"; no deviation.
+    """
+    norms = [module for module in model.modules() if isinstance(module, _BatchNorm) and module.track_running_stats]
+    if not norms:
+        return
+    run = _first_element if forward is None else forward
+    chosen = itertools.islice(batches, num_batches)
+    first = next(chosen, None)
+    if first is None:
+        raise ConfigError(
+            "There are no batches to recalibrate batch normalisation with. Give a loader or a list: an iterator is "
+            "empty when the first network has used it."
+        )
+    with torch.no_grad(), _averaging(model, norms):
+        for batch in itertools.chain([first], chosen):
+            run(model, batch)
+
+
+def _first_element(model: nn.Module, batch: Any) -> Any:
+    x = batch[0] if isinstance(batch, (tuple, list)) else batch
+    device = next((tensor.device for tensor in (*model.parameters(), *model.buffers())), None)
+    return model(x.to(device) if isinstance(x, Tensor) else x)
+
+
+@contextmanager
+def _averaging(model: nn.Module, norms: list[Any]) -> Iterator[None]:
+    """Have batch normalisations alone in training mode, with cumulative averages, inside the block."""
+    modes = {module: module.training for module in model.modules()}
+    momenta = [norm.momentum for norm in norms]
+    model.eval()
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None
+        norm.train()
+    try:
+        yield
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+
+
+def _named(method: Callable[..., Iterator[tuple[str, Tensor]]]) -> Iterator[tuple[str, Tensor]]:
+    return method(remove_duplicate=False)

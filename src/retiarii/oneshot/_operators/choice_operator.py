@@ -1,0 +1,165 @@
+"""`ChoiceOperator`: any primitive of `retiarii.nn.pytorch` in a supernet."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from torch import nn
+
+from retiarii.errors import SupernetError
+from retiarii.nn.pytorch._chosen import ChosenValues
+from retiarii.nn.pytorch._freezer import Freezer, Frozen
+from retiarii.nn.pytorch.mutation_utils import Mutable
+from retiarii.oneshot._decisions.decision import Decision
+from retiarii.oneshot._decisions.label_lookup import Lookup
+from retiarii.oneshot._operators.operator import Operator, labelled
+from retiarii.space import Choice, Condition
+
+_MAX_FORMS = 1024
+
+
+class ChoiceOperator(Operator):
+    """Stands in for a primitive: a path is what `freeze` would make of it, around the supernet's own modules.
+
+    So every primitive, also one of the user's, can be sampled. Subclasses say what a mixture is.
+
+    The children are those of the primitive, under the same names.
+
+    Args:
+        path: Where it stands in the model.
+        mutable: The primitive, its children already converted.
+        lookup: The decisions of the supernet.
+
+    Attributes:
+        mutable: The primitive.
+        decisions: Those of the primitive itself, not those of its children.
+    """
+
+    mutable: Any
+    decisions: tuple[Decision, ...]
+
+    def __init__(self, path: str, mutable: Mutable, lookup: Lookup) -> None:
+        super().__init__(path)
+        object.__setattr__(self, "mutable", mutable)  # not as a child: its children are ours
+        self._modules = mutable._modules
+        self.training = mutable.training
+        self._lookup = lookup
+        self.decisions = _own_decisions(mutable, lookup)
+        self._forms: dict[Hashable, nn.Module] = {}
+        self._made: dict[nn.Module, list[nn.Module]] = {}  # of each form, the modules that are not the supernet's
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether the decisions are weighed rather than made."""
+        return bool(self.decisions) and self.decisions[0].weights is not None
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Compute the active path or the mixture."""
+        if self.is_mixed:
+            return self.mix(*args, **kwargs)
+        return self.form()(*args, **kwargs)
+
+    def mix(self, *args: Any, **kwargs: Any) -> Any:
+        """Compute the mixture.
+
+        Raises:
+            SupernetError: This primitive has none.
+        """
+        raise SupernetError(
+            f"{self.path!r} is a {type(self.mutable).__name__}, of which no mixture is known. Use a strategy that "
+            "samples single paths (RandomOneShot, ENAS), or give build_supernet a rule for this type.",
+            path=self.path,
+        )
+
+    def form(self) -> nn.Module:
+        """Return what the active path makes of the primitive.
+
+        Raises:
+            SupernetError: It has weights that are not those of the supernet.
+        """
+        key = tuple([d.index if d.index >= 0 else d.value for d in self.decisions])
+        form = self._forms.get(key)
+        if form is None:
+            if len(self._forms) >= _MAX_FORMS:
+                self._forms.clear()
+                self._made.clear()
+            form = self._forms[key] = self.form_of({decision.label: decision.value for decision in self.decisions})
+            ours = set(self.modules())
+            self._made[form] = [part for part in form.modules() if part not in ours]
+            self._refuse_new_weights(form)
+        for part in self._made[form]:
+            part.training = self.training  # they are not children, so that train() does not reach them
+        return form
+
+    def _refuse_new_weights(self, form: nn.Module) -> None:
+        """Refuse a primitive that makes weights for each architecture: the supernet would not train them."""
+        ours = {id(weight) for weight in self.parameters()}
+        if any(id(weight) not in ours for weight in form.parameters()):
+            raise SupernetError(
+                f"{self.path!r}{labelled(self.decisions)} is a {type(self.mutable).__name__}, which builds modules "
+                "with new weights for each architecture, so that a supernet has none to share and to train. Use a "
+                "multi-trial strategy, or give build_supernet a rule for this type.",
+                path=self.path,
+            )
+
+    def form_of(self, values: dict[str, Any]) -> nn.Module:
+        """Return what an architecture makes of the primitive, sharing the modules of the supernet."""
+        freezer = _SharingFreezer(ChosenValues(values, self._lookup.first))
+        form: nn.Module = self.mutable.freeze_by(freezer).module
+        return form
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return super().__getattr__(name)
+        except AttributeError:  # what the model reads from its choice, such as choice.names
+            if name.startswith("_") or "mutable" not in self.__dict__:
+                raise
+            return getattr(self.mutable, name)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_forms": {}, "_made": {}}
+
+
+class _SharingFreezer(Freezer):
+    """A freezer that leaves the modules inside a primitive as they are: operators of the supernet."""
+
+    def module(self, module: nn.Module) -> Frozen:
+        return Frozen(module)
+
+
+class _OwnChoices:
+    """The part of `Survey` that primitives call; it keeps the choices of one primitive and ignores its children."""
+
+    def __init__(self, lookup: Lookup) -> None:
+        self._lookup = lookup
+        self.found: dict[str, Decision] = {}
+
+    def choice(self, choice: Choice, argument: str = "") -> None:
+        decision = self._lookup[choice.label]
+        self.found[decision.label] = decision
+
+    def expression(self, value: Any, argument: str) -> None:
+        for decision in self._lookup.decisions_in(value):
+            self.found[decision.label] = decision
+
+    def constraint(self, make: Any) -> None:
+        """Leave constraints alone: the space of the supernet has them."""
+
+    def child(self, parent: nn.Module, name: str) -> None:
+        """Leave the children alone: they have operators of their own."""
+
+    @contextmanager
+    def under(self, condition: Condition) -> Iterator[None]:
+        yield
+
+    @contextmanager
+    def inside(self, name: str) -> Iterator[None]:
+        yield
+
+
+def _own_decisions(mutable: Mutable, lookup: Lookup) -> tuple[Decision, ...]:
+    own = _OwnChoices(lookup)
+    mutable.declare_choices(own)  # type: ignore[arg-type]  # it offers what primitives call
+    return tuple(own.found.values())

@@ -1,0 +1,143 @@
+"""`SliceRule`: what has to be known of a type of layer so that its sizes share one set of weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from retiarii.oneshot._decisions.configurations import Config
+from retiarii.oneshot._operators.regions import Region, leading
+
+
+def elementwise_largest(possible: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+    """Return arguments at least as large as each that is possible: numbers and tuples of numbers by their maximum.
+
+    Args:
+        possible: The distinct values of each argument of the constructor. Of other types the first is taken.
+    """
+    return {name: _largest(values) for name, values in possible.items()}
+
+
+def leading_region(name: str, full: Sequence[int], part: Sequence[int]) -> Region:
+    """Cut the first positions of every dimension."""
+    return leading(full, part)
+
+
+def never(configs: Sequence[Config], full: Config) -> bool:
+    """Say that mixtures of this layer are computed from the outputs."""
+    return False
+
+
+@dataclass(frozen=True)
+class SliceRule:
+    """How layers of one type and of different sizes share weights: each uses a part of the tensors of the largest.
+
+    Args:
+        region: From the name of a tensor and the shapes of the full tensor and the part, the part's place.
+        blocks: Tensors that stack blocks along the first dimension, each of which is cut by itself; name to number.
+        stacks: Tensors that some configurations have as one and others as several, which the one stacks along the first
+            dimension; the name of the one to those of the others.
+        largest: From the possible values of each argument, the arguments of the layer that owns the weights.
+        merges: Whether a mixture of the outputs of these configurations equals the output of one layer with the mixture
+            of their zero-padded weights; given all configurations and the full one. True is a promise about mathematics
+            that makes mixtures as cheap as one layer.
+        inputs: The argument that holds the size of the input's feature dimension(s), if there is one.
+        outputs: Likewise of the output.
+        feature_dim: The first feature dimension of input and output; None means the last ones.
+        features: The names of the arguments of ``forward`` that have the feature dimension, in the order of its
+            signature; others, such as masks and initial states, are passed as they are. Empty means all. As a mapping,
+            to the arguments of the constructor that hold their sizes; where that is None, ``inputs`` does.
+        positional: The names of the constructor's positional arguments, where its signature hides them.
+        any_width: A value of ``inputs`` and ``outputs`` with which a layer takes any width, and returns it.
+    """
+
+    region: Callable[[str, Sequence[int], Sequence[int]], Region] = leading_region
+    blocks: Mapping[str, int] = field(default_factory=dict)
+    stacks: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    largest: Callable[[Mapping[str, Sequence[Any]]], dict[str, Any]] = elementwise_largest
+    merges: Callable[[Sequence[Config], Config], bool] = never
+    inputs: str | None = None
+    outputs: str | None = None
+    feature_dim: int | None = None
+    features: Sequence[str] | Mapping[str, str] = ()
+    positional: Sequence[str] = ()
+    any_width: int | None = None
+
+    def narrow_all(
+        self, args: Sequence[Any], kwargs: Mapping[str, Any], config: Config, full: Config
+    ) -> tuple[list[Any], dict[str, Any]]:
+        """Cut the arguments of ``forward`` that have the full width to what a configuration expects."""
+        names = list(self.features) or [""] * len(args)
+        cut = [self.narrow(arg, config, full, name) for name, arg in zip(names, args, strict=False)]
+        named = {
+            name: self.narrow(arg, config, full, name) if not self.features or name in self.features else arg
+            for name, arg in kwargs.items()
+        }
+        return [*cut, *args[len(cut) :]], named
+
+    def narrow(self, value: Any, config: Config, full: Config, name: str = "") -> Any:
+        """Cut an input of the full width to what a configuration expects.
+
+        Args:
+            value: The input; anything but a tensor is passed as it is.
+            config: The configuration.
+            full: That of the largest layer.
+            name: Of the argument of ``forward``, where inputs differ in width.
+        """
+        sizes = self._width(config, name), self._width(full, name)
+        if sizes[0] is None or sizes[0] == self.any_width or not isinstance(value, Tensor):
+            return value
+        for dim, size, whole in self._sizes(value, *sizes):
+            if size < whole == value.shape[dim]:
+                value = value.narrow(dim, 0, size)
+        return value
+
+    def _width(self, config: Config, name: str) -> Any:
+        """Return the size of the feature dimension of one input; None if there is none."""
+        own = config[self.features[name]] if isinstance(self.features, Mapping) and name in self.features else None
+        return config[self.inputs] if own is None and self.inputs is not None else own
+
+    def widen(self, value: Any, config: Config, full: Config) -> Any:
+        """Pad an output of a configuration with zeros to the full width."""
+        if isinstance(value, tuple):  # attention returns its weights too
+            return (self.widen(value[0], config, full), *value[1:])
+        if self.outputs is None or config[self.outputs] == self.any_width or not isinstance(value, Tensor):
+            return value
+        padding = [0] * (2 * value.dim())
+        for dim, size, whole in self._sizes(value, config[self.outputs], full[self.outputs]):
+            padding[2 * (value.dim() - 1 - dim) + 1] = whole - size
+        return F.pad(value, padding) if any(padding) else value
+
+    def _sizes(self, value: Tensor, size: Any, whole: Any) -> list[tuple[int, int, int]]:
+        """List dimension, size in the configuration and full size of each feature dimension."""
+        sizes, wholes = _as_tuple(size), _as_tuple(whole)
+        first = value.dim() - len(sizes) if self.feature_dim is None else self.feature_dim % value.dim()
+        return [(first + offset, *pair) for offset, pair in enumerate(zip(sizes, wholes, strict=True))]
+
+
+def same_but(names: Sequence[str], configs: Sequence[Config], full: Config) -> bool:
+    """Return whether all configurations agree in every argument that is not named."""
+    return all(config[name] == full[name] for config in configs for name in full if name not in names)
+
+
+def _largest(values: Sequence[Any]) -> Any:
+    numbers = [value for value in values if isinstance(value, (int, float))]
+    if len(numbers) == len(values):
+        return max(numbers)
+    if all(isinstance(value, (tuple, list)) for value in values) and len({len(value) for value in values}) == 1:
+        return tuple(_largest(column) for column in zip(*values, strict=True))
+    return next((value for value in values if value is not None), None)
+
+
+def _as_tuple(size: Any) -> tuple[int, ...]:
+    return tuple(size) if isinstance(size, (tuple, list)) else (int(size),)
+
+
+def common_divisor(values: Sequence[int]) -> int:
+    """Return the greatest number that divides all."""
+    return math.gcd(*values)

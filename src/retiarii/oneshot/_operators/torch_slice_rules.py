@@ -1,0 +1,199 @@
+"""The rules for the layers of `torch.nn`: how their sizes share weights, and when mixtures of them merge."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from torch import nn
+
+from retiarii.oneshot._decisions.configurations import Config
+from retiarii.oneshot._operators.regions import Region, centred
+from retiarii.oneshot._operators.slice_rule import SliceRule, common_divisor, elementwise_largest, same_but
+
+
+def _centred_kernel(name: str, full: Sequence[int], part: Sequence[int]) -> Region:
+    """Cut leading channels and the middle of the kernel, as Once-for-all (Cai et al., 2020) without its transform."""
+    return centred(full, part, skip=2 if name == "weight" else len(full))
+
+
+def _largest_convolution(possible: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+    """Return the arguments of a convolution whose weight contains that of all others.
+
+    A weight has ``in_channels / groups`` input channels per group. Where all convolutions are depthwise, so is the
+    largest; otherwise it has the greatest number of groups that divides all others, so that each group is large enough.
+    """
+    largest = elementwise_largest(possible)
+    if not _is_depthwise(possible):
+        largest["groups"] = common_divisor(possible["groups"])
+    return largest
+
+
+def _is_depthwise(possible: Mapping[str, Sequence[Any]]) -> bool:
+    """Return whether the number of groups is always that of the channels."""
+    return tuple(possible["groups"]) == tuple(possible["in_channels"]) and max(possible["groups"]) > 1
+
+
+def _largest_divided(possible: Mapping[str, Sequence[Any]], *, part: str, whole: str) -> dict[str, Any]:
+    """Return the largest arguments of a layer one of which has to divide another, and shapes no weights."""
+    largest = elementwise_largest(possible)
+    if largest[whole] % largest[part]:
+        largest[part] = 1
+    return largest
+
+
+def _largest_attention(possible: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+    """Return the arguments of the largest attention; keys and values without a width have that of the embedding."""
+    largest = _largest_divided(possible, part="num_heads", whole="embed_dim")
+    for name in ("kdim", "vdim"):
+        if any(width is not None for width in possible[name]):
+            largest[name] = max(largest["embed_dim"] if width is None else width for width in possible[name])
+    return largest
+
+
+def _convolution_merges(configs: Sequence[Config], full: Config) -> bool:
+    """Return whether convolutions differ in what one convolution with padded kernels can do.
+
+    Kernels differ in size around the same centre: each padding makes up for the smaller kernel, so that all outputs
+    have the same size and see the same positions. Channels differ without groups, or in depthwise convolutions.
+    """
+    sizes = ("in_channels", "out_channels", "kernel_size", "padding", "groups", "device")
+    if not same_but(sizes, configs, full) or full["padding_mode"] != "zeros":
+        return False
+    plain = all(config["groups"] == 1 for config in (*configs, full))
+    depthwise = all(config["groups"] == config["in_channels"] == config["out_channels"] for config in (*configs, full))
+    return (plain or depthwise) and all(_same_positions(config, full) for config in configs)
+
+
+def _same_positions(config: Config, full: Config) -> bool:
+    if isinstance(full["padding"], str) or isinstance(config["padding"], str):
+        odd = all(size % 2 for size in (*_numbers(config["kernel_size"]), *_numbers(full["kernel_size"])))
+        return config["padding"] == full["padding"] == "same" and odd
+    spatial = range(len(_numbers(full["kernel_size"])) if isinstance(full["kernel_size"], (tuple, list)) else 1)
+    for dim in spatial:
+        small, large = _at(config["kernel_size"], dim), _at(full["kernel_size"], dim)
+        dilation = _at(full["dilation"], dim)
+        missing = _at(full["padding"], dim) - _at(config["padding"], dim)
+        if missing != (large - small) // 2 * dilation or 2 * missing != (large - small) * dilation:
+            return False
+    return True
+
+
+def _transposed_merges(configs: Sequence[Config], full: Config) -> bool:
+    sizes = ("in_channels", "out_channels", "device")
+    return same_but(sizes, configs, full) and full["groups"] == 1
+
+
+def _numbers(value: Any) -> tuple[int, ...]:
+    return tuple(value) if isinstance(value, (tuple, list)) else (value,)
+
+
+def _at(value: Any, dim: int) -> int:
+    return int(value[dim] if isinstance(value, (tuple, list)) else value)
+
+
+def _linear_merges(configs: Sequence[Config], full: Config) -> bool:
+    return same_but(("in_features", "out_features", "device"), configs, full)
+
+
+def _norm_merges(configs: Sequence[Config], full: Config) -> bool:
+    """Channels are normalised one by one, but only scale and shift can mask those that a configuration has not."""
+    return bool(full["affine"]) and same_but(("num_features", "device"), configs, full)
+
+
+def _embedding_merges(configs: Sequence[Config], full: Config) -> bool:
+    plain = full["max_norm"] is None and full["padding_idx"] is None
+    return plain and same_but(("num_embeddings", "embedding_dim", "device"), configs, full)
+
+
+def _convolution(dims: int) -> SliceRule:
+    return SliceRule(
+        region=_centred_kernel,
+        largest=_largest_convolution,
+        merges=_convolution_merges,
+        inputs="in_channels",
+        outputs="out_channels",
+        feature_dim=-dims - 1,
+    )
+
+
+def _transposed(dims: int) -> SliceRule:
+    return SliceRule(
+        region=_centred_kernel,
+        largest=_largest_convolution,
+        merges=_transposed_merges,
+        inputs="in_channels",
+        outputs="out_channels",
+        feature_dim=-dims - 1,
+    )
+
+
+def _batch_norm() -> SliceRule:
+    return SliceRule(merges=_norm_merges, inputs="num_features", outputs="num_features", feature_dim=1)
+
+
+def _instance_norm(dims: int) -> SliceRule:
+    return SliceRule(merges=_norm_merges, inputs="num_features", outputs="num_features", feature_dim=-dims - 1)
+
+
+def _transformer(attentions: Sequence[str], features: Sequence[str]) -> SliceRule:
+    blocks = {f"{attention}.in_proj_{kind}": 3 for attention in attentions for kind in ("weight", "bias")}
+    largest = partial(_largest_divided, part="nhead", whole="d_model")
+    return SliceRule(
+        blocks=blocks, largest=largest, inputs="d_model", outputs="d_model", feature_dim=-1, features=features
+    )
+
+
+def _recurrent(gates: int, *third: str) -> SliceRule:
+    """Each weight stacks one block per gate. Layers beyond the 64th would share across gates, which is as sound."""
+    sides = [f"{side}_l{layer}{end}" for side in ("ih", "hh") for layer in range(64) for end in ("", "_reverse")]
+    names = [f"{kind}_{side}" for kind in ("weight", "bias") for side in sides]
+    positional = ("input_size", "hidden_size", "num_layers", *third, "bias", "batch_first", "dropout", "bidirectional")
+    blocks = dict.fromkeys(names, gates)
+    return SliceRule(blocks=blocks, inputs="input_size", feature_dim=-1, features=("input",), positional=positional)
+
+
+SLICE_RULES: dict[type[nn.Module], SliceRule] = {
+    nn.Linear: SliceRule(merges=_linear_merges, inputs="in_features", outputs="out_features", feature_dim=-1),
+    nn.Bilinear: SliceRule(outputs="out_features", feature_dim=-1),
+    nn.Conv1d: _convolution(1),
+    nn.Conv2d: _convolution(2),
+    nn.Conv3d: _convolution(3),
+    nn.ConvTranspose1d: _transposed(1),
+    nn.ConvTranspose2d: _transposed(2),
+    nn.ConvTranspose3d: _transposed(3),
+    nn.BatchNorm1d: _batch_norm(),
+    nn.BatchNorm2d: _batch_norm(),
+    nn.BatchNorm3d: _batch_norm(),
+    nn.SyncBatchNorm: _batch_norm(),
+    nn.InstanceNorm1d: _instance_norm(1),
+    nn.InstanceNorm2d: _instance_norm(2),
+    nn.InstanceNorm3d: _instance_norm(3),
+    nn.LayerNorm: SliceRule(inputs="normalized_shape", outputs="normalized_shape"),
+    nn.RMSNorm: SliceRule(inputs="normalized_shape", outputs="normalized_shape"),
+    nn.GroupNorm: SliceRule(
+        largest=partial(_largest_divided, part="num_groups", whole="num_channels"),
+        inputs="num_channels",
+        outputs="num_channels",
+        feature_dim=1,
+    ),
+    nn.Embedding: SliceRule(merges=_embedding_merges, outputs="embedding_dim", feature_dim=-1),
+    nn.EmbeddingBag: SliceRule(outputs="embedding_dim", feature_dim=-1),
+    nn.PReLU: SliceRule(inputs="num_parameters", outputs="num_parameters", feature_dim=1, any_width=1),
+    nn.MultiheadAttention: SliceRule(
+        blocks={"in_proj_weight": 3, "in_proj_bias": 3},
+        stacks={"in_proj_weight": ("q_proj_weight", "k_proj_weight", "v_proj_weight")},
+        largest=_largest_attention,
+        inputs="embed_dim",
+        outputs="embed_dim",
+        feature_dim=-1,
+        features={"query": "embed_dim", "key": "kdim", "value": "vdim"},
+    ),
+    nn.TransformerEncoderLayer: _transformer(["self_attn"], ["src"]),
+    nn.TransformerDecoderLayer: _transformer(["self_attn", "multihead_attn"], ["tgt", "memory"]),
+    nn.RNN: _recurrent(1, "nonlinearity"),
+    nn.GRU: _recurrent(3),
+    nn.LSTM: _recurrent(4),
+}
+"""For each type of layer with weights, how different sizes share them."""

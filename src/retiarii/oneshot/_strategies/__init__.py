@@ -1,0 +1,1 @@
+"""The one-shot strategies that users construct: their options, and which search each starts."""

@@ -1,0 +1,132 @@
+"""`build_supernet`: from a model with choices to a supernet."""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from torch import nn
+
+from retiarii.errors import SupernetError
+from retiarii.nn.pytorch import extract_space
+from retiarii.nn.pytorch._extract import first_number
+from retiarii.nn.pytorch._recording import ModuleCall, Role, forget_call, module_call
+from retiarii.nn.pytorch.mutation_utils import Mutable
+from retiarii.oneshot._decisions.decision import decisions_of
+from retiarii.oneshot._decisions.label_lookup import Lookup
+from retiarii.oneshot._operators.operator import Operator
+from retiarii.oneshot._supernets.rules import DEFAULT_RULES, PRIMITIVE_RULE, WEIGHTLESS_RULE, Rule, Site, separate_rule
+from retiarii.oneshot._supernets.slots import Slot
+from retiarii.oneshot._supernets.supernet import Supernet
+from retiarii.space import Constraint
+from retiarii.space.construction import find_expressions
+
+
+def build_supernet(
+    model: nn.Module,
+    rules: Mapping[type[nn.Module], Rule] = DEFAULT_RULES,
+    *,
+    constraints: Sequence[Constraint] = (),
+) -> Supernet:
+    """Make a supernet of a model: every choice becomes an operator, set to the default architecture.
+
+    Candidates keep their weights. A layer with choices in its arguments keeps them where its default is the largest;
+    else the largest is initialized anew, from torch's global random generator.
+
+    Args:
+        model: The base model; it is copied, not changed.
+        rules: Which operator stands in for which type of module.
+        constraints: Functions that say whether an architecture is wanted, for the search space.
+
+    Raises:
+        SupernetError: A part of the model cannot be part of a supernet; the message names it.
+        LabelConflictError: One label stands for two domains.
+        UnknownInputsError: An `InputChoice` does not know how many inputs it gets.
+    """
+    space = extract_space(model, constraints)
+    decisions = decisions_of(space)
+    builder = _Builder(rules, Lookup(decisions, first_number(model)))
+    copied = copy.deepcopy(model)
+    builder.note_tensors(copied)
+    module = builder.convert(copied, "")
+    supernet = Supernet(module, model, space, decisions, builder.slots)
+    supernet.set_architecture(space.default(), check=False)
+    return supernet
+
+
+_TORCH_STATE = frozenset(vars(nn.Module()))  # what torch keeps in every module: no place for choices
+
+
+class _Builder:
+    """A walk over the copy of a model that replaces choices by operators."""
+
+    def __init__(self, rules: Mapping[type[nn.Module], Rule], lookup: Lookup) -> None:
+        self._rules = rules
+        self._lookup = lookup
+        self._converted: dict[int, nn.Module] = {}
+        self._keep_alive: list[nn.Module] = []
+        self._owners: Counter[int] = Counter()
+        self.slots: list[Slot] = []
+
+    def note_tensors(self, root: nn.Module) -> None:
+        """Count how many modules own each parameter."""
+        self._owners.update(id(p) for module in root.modules() for p in module._parameters.values() if p is not None)
+
+    def convert(self, module: nn.Module, path: str) -> nn.Module:
+        """Return what stands for a module in the supernet: itself, changed inside, or an operator."""
+        if isinstance(module, Operator):
+            return module
+        known = self._converted.get(id(module))
+        if known is None:
+            self._keep_alive.append(module)  # as long as its id is a key
+            known = self._converted[id(module)] = self._new(module, path)
+        return known
+
+    def _new(self, module: nn.Module, path: str) -> nn.Module:
+        call = module_call(module)
+        if isinstance(module, Mutable):
+            return self._operator(module, PRIMITIVE_RULE, call, path)
+        if call is not None:
+            forget_call(module)
+            _refuse_parameters(call, path)
+            if call.variables and call.role is not Role.MODEL:
+                is_simple = call.role is Role.LAYER and not any(True for _ in module.parameters())
+                self._refuse_ties(module, path)
+                return self._operator(module, WEIGHTLESS_RULE if is_simple else separate_rule, call, path)
+        return self._inside(module, path)
+
+    def _operator(self, module: nn.Module, default: Rule, call: ModuleCall | None, path: str) -> nn.Module:
+        rule = next((self._rules[cls] for cls in type(module).__mro__ if cls in self._rules), default)
+        return rule(module, Site(path, self._lookup, self.convert, call))
+
+    def _inside(self, module: nn.Module, path: str) -> nn.Module:
+        for name, child in list(module._modules.items()):
+            if child is not None:
+                module._modules[name] = self.convert(child, f"{path}.{name}" if path else name)
+        for name, value in vars(module).items():
+            if name not in _TORCH_STATE and find_expressions(value):
+                self.slots.append(Slot(module, name, value, self._lookup, path))
+        return module
+
+    def _refuse_ties(self, module: nn.Module, path: str) -> None:
+        """Refuse parameters that a layer with choices shares with other modules: the supernet's are others."""
+        for name, parameter in module.named_parameters():
+            if self._owners[id(parameter)] > 1:
+                raise SupernetError(
+                    f"The parameter {name!r} of {path!r} is shared with another module, but {path!r} has choices in "
+                    "its arguments, so that its weights are replaced by those of the largest layer. Share the module "
+                    "itself.",
+                    path=path,
+                )
+
+
+def _refuse_parameters(call: ModuleCall, path: str) -> None:
+    if call.parameters:
+        labels = ", ".join(repr(str(variable.label)) for variable, _ in call.parameters)
+        raise SupernetError(
+            f"{path or 'The model'} uses ModelParameterChoice ({labels}), whose value is needed while the constructor "
+            "runs, so that no single module contains all architectures. Use ValueChoice in layers, LayerChoice or "
+            "Repeat, or a multi-trial strategy.",
+            path=path,
+        )

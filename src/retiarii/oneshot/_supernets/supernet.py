@@ -1,0 +1,167 @@
+"""`Supernet`: a model in which every choice is an operator, and the decisions that set them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+
+from retiarii.errors import ArchitectureError
+from retiarii.oneshot._decisions.decision import Decision
+from retiarii.oneshot._operators.operator import Operator
+from retiarii.oneshot._supernets.slots import Slot
+from retiarii.space import Architecture, SearchSpace
+
+
+class Supernet:
+    """All architectures of a model space in one module, sharing weights.
+
+    `build_supernet` makes it. The module computes one path, after `set_architecture`, or a mixture of all, after a
+    search has weighed the decisions. Its parameters are the weights and nothing else; architecture parameters belong to
+    searches. It pickles and copies as a whole, weights of a mixture left out.
+
+    Args:
+        module: The model with operators in the places of its choices.
+        base: The model itself, from which frozen models are made.
+        space: Its search space.
+        decisions: By label; shared with the operators.
+        slots: The attributes of modules that hold choices.
+
+    Attributes:
+        module: What to train: of the class of the user's model.
+        base: The user's model, never changed.
+        space: The search space.
+        decisions: One decision per label.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        base: nn.Module,
+        space: SearchSpace,
+        decisions: Mapping[str, Decision],
+        slots: Sequence[Slot] = (),
+    ) -> None:
+        self.module = module
+        self.base = base
+        self.space = space
+        self.decisions = dict(decisions)
+        self._slots = tuple(slots)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Compute what it is set to."""
+        return self.module(*args, **kwargs)
+
+    def set_architecture(self, architecture: Mapping[str, Any], *, check: bool = True) -> None:
+        """Make one path active, until the next call or the next step of a search.
+
+        Args:
+            architecture: Label to value.
+            check: Whether to check it; without, it must be canonical, as those that the space generates are.
+
+        Raises:
+            ArchitectureError: It does not fit the space.
+        """
+        if check:
+            architecture = self.space.architecture(architecture)
+        decisions = self.decisions
+        for label, value in architecture.items():
+            decisions[label].choose(value)
+        if len(architecture) < len(decisions):
+            self._leave_mixtures()
+        self.fill_slots()
+
+    @property
+    def architecture(self) -> Architecture:
+        """The active path.
+
+        Raises:
+            ArchitectureError: A mixture is active.
+        """
+        mixed = [label for label, decision in self.decisions.items() if decision.weights is not None]
+        if mixed:
+            raise ArchitectureError(
+                f"The supernet is set to a mixture, {mixed[0]!r} among others, not to an architecture. Call "
+                "set_architecture first.",
+                label=mixed[0],
+            )
+        return self.space.architecture({label: decision.value for label, decision in self.decisions.items()})
+
+    @contextmanager
+    def temporarily(self, architecture: Mapping[str, Any]) -> Iterator[None]:
+        """Make a path active inside the block, and what was set before, path or mixture, after it.
+
+        Raises:
+            ArchitectureError: It does not fit the space.
+        """
+        before = {label: (d.value, d.weights, d.support) for label, d in self.decisions.items()}
+        try:
+            self.set_architecture(architecture)
+            yield
+        finally:
+            for label, (value, weights, support) in before.items():
+                decision = self.decisions[label]
+                decision.choose(value)
+                if weights is not None:
+                    decision.mix(weights, support)
+            self.fill_slots()
+
+    def fill_slots(self) -> None:
+        """Write the current values into attributes that hold choices."""
+        for slot in self._slots:
+            slot.fill()
+
+    def check(self, *, for_mixtures: bool = False) -> None:
+        """Check that every combination of the values in one layer can be computed.
+
+        Args:
+            for_mixtures: Whether to check, too, that mixtures depend on each label.
+
+        Raises:
+            SupernetError: One cannot; the message names the layer and its labels.
+        """
+        operators = [module for module in self.module.modules() if isinstance(module, Operator)]
+        for operator in operators:
+            operator.check()
+        if for_mixtures:
+            mixed = {decision.label for operator in operators for decision in operator.decisions}
+            mixed.update(*(slot.mixed_labels() for slot in self._slots))
+            for slot in self._slots:
+                slot.check(mixed)
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """Return the weights."""
+        return self.module.parameters()
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are; the CPU if there are none."""
+        return next((weight.device for weight in self.module.parameters()), torch.device("cpu"))
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type of the weights; torch's default if there are none."""
+        floating = (weight.dtype for weight in self.module.parameters() if weight.is_floating_point())
+        return next(floating, torch.get_default_dtype())
+
+    def eval(self) -> Supernet:
+        """Set the module to evaluation mode."""
+        self.module.eval()
+        return self
+
+    def train(self, mode: bool = True) -> Supernet:
+        """Set the module to training mode."""
+        self.module.train(mode)
+        return self
+
+    def _leave_mixtures(self) -> None:
+        """Set decisions that are inactive in the architecture to paths too: nothing may compute a mixture."""
+        for decision in self.decisions.values():
+            if decision.weights is not None:
+                decision.choose(decision.value)
+
+    def __repr__(self) -> str:
+        return f"<Supernet of {type(self.base).__name__}: {self.space!r}>"
