@@ -3,7 +3,7 @@
 - ``convert_ms``: `convert_to_graph` of the model (target: below 1,000).
 - ``mutation_ms``: one mutation: fork, find a node, change it, insert another, check the graph (target: at most 5).
 - ``fork_ms``: a fork alone.
-- ``build_ms``: `Model.to_module` with copies of the weights, next to ``copy.deepcopy`` of the model.
+- ``build_ms``: `build_module` with copies of the weights, next to ``copy.deepcopy`` of the model.
 - ``check_ms``: shapes of all layers on an example input.
 - ``forward_ratio``: a forward of the generated model over one of the hand-written model (target: at most 1.02), the
   median of the ratios of alternating runs; ``forward_ratio_same`` is the same measure of the hand-written model against
@@ -28,7 +28,7 @@ from typing import Any
 import torch
 
 import retiarii.nn.pytorch as nn
-from retiarii.graph import GraphEngine, Model, Mutator, check, convert_to_graph
+from retiarii.graph import GraphEngine, Model, Mutator, build_module, check, convert_to_graph, export_code
 
 SEED = 0
 WIDTH = 16
@@ -118,7 +118,7 @@ def main() -> None:
     model = convert_to_graph(net)
     engine = GraphEngine(net, [OneMutation()])
     engine.base_graph({})
-    generated, twin = model.to_module().eval(), copy.deepcopy(net)
+    generated, twin = build_module(model).eval(), copy.deepcopy(net)
     result = {
         "benchmark": "graph",
         "layers": 100,
@@ -126,10 +126,10 @@ def main() -> None:
         "convert_ms": round(median_ms(lambda: convert_to_graph(net), repeats), 2),
         "fork_ms": round(median_ms(model.fork, repeats * 10), 3),
         "mutation_ms": round(median_ms(lambda: engine.run({}, lambda choice: choice.default()), repeats * 10), 3),
-        "build_ms": round(median_ms(model.to_module, repeats), 2),
+        "build_ms": round(median_ms(lambda: build_module(model), repeats), 2),
         "deepcopy_ms": round(median_ms(lambda: copy.deepcopy(net), repeats), 2),
         "check_ms": round(median_ms(lambda: check(model, x), repeats), 1),
-        "code_ms": round(median_ms(model.to_code, repeats), 1),
+        "code_ms": round(median_ms(lambda: export_code(model), repeats), 1),
         "forward_ratio": round(forward_ratio(generated, net, x, repeats * 40), 4),
         "forward_ratio_same": round(forward_ratio(twin, net, x, repeats * 40), 4),
         "torch": version("torch"),

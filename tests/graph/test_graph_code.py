@@ -15,7 +15,14 @@ from graph_units import Calling, Clashing, Configured, UsesChoices, make_clash
 
 import retiarii.nn.pytorch as nn
 from retiarii.errors import GraphError
-from retiarii.graph import GraphEngine, Model, build_module, convert_to_graph, export_code
+from retiarii.graph import (
+    GraphEngine,
+    build_module,
+    convert_to_graph,
+    export_code,
+    model_from_json,
+    model_to_json,
+)
 from retiarii.graph._encoding.packing import pack
 from retiarii.nn.pytorch import extract_space
 
@@ -103,7 +110,7 @@ def test_every_family_runs_in_a_fresh_interpreter_without_retiarii(tmp_path):
         cases[f"space_{name}"] = (export_code(net, architecture), type(net).__name__, network, inputs())
     net, mutated = clash_net(), mutated_resnet()
     cases["units"] = (export_code(net), "Net", net, torch.randn(2, 3))
-    cases["mutated"] = (mutated.to_code(), "ResNet", mutated.to_module(), torch.randn(2, 3, 16, 16))
+    cases["mutated"] = (export_code(mutated), "ResNet", build_module(mutated), torch.randn(2, 3, 16, 16))
     for _, _, network, x in cases.values():
         trained(network, x)
     returned = run_alone(cases, tmp_path)
@@ -158,11 +165,11 @@ def test_buffers_have_their_values_before_any_weights_are_loaded(make, x, tmp_pa
     namespace = {}
     exec(compile(code, "exported.py", "exec"), namespace)
     graph = convert_to_graph(net)
-    read = Model.from_json(json.loads(json.dumps(graph.to_json())))
+    read = model_from_json(json.loads(json.dumps(model_to_json(graph))))
     for other in (
         namespace[make.__name__](),
-        graph.to_module(),
-        read.to_module(),
+        build_module(graph),
+        build_module(read),
         build_module(graph, keep_weights=False),
     ):
         for name, value in net.named_buffers():
@@ -226,8 +233,8 @@ def test_basic_units_bring_along_what_they_use():
 
 def test_mutated_models_export_too():
     model = mutated_resnet()
-    assert "OrderedDict([" in model.to_code()
-    assert "layer1.extra_norm.weight" in model.to_module().state_dict()
+    assert "OrderedDict([" in export_code(model)
+    assert "layer1.extra_norm.weight" in build_module(model).state_dict()
 
 
 def test_a_unit_that_needs_retiarii_is_refused():

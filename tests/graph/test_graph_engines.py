@@ -15,7 +15,16 @@ from hypothesis import strategies as st
 
 import retiarii.nn.pytorch as nn
 from retiarii.errors import GraphError
-from retiarii.graph import GraphEngine, Model, Mutator, _engine, export_code, lower
+from retiarii.graph import (
+    GraphEngine,
+    Mutator,
+    build_module,
+    export_code,
+    lower,
+    model_from_json,
+    model_to_json,
+)
+from retiarii.graph._mutation import graph_engine
 from retiarii.nn.pytorch import extract_space, freeze
 from retiarii.nn.pytorch.engine import PythonEngine
 
@@ -66,8 +75,8 @@ def test_exported_code_and_json_make_the_same_network(case, seed):
     namespace = {"__name__": "exported"}
     exec(compile(export_code(net, architecture), "exported.py", "exec"), namespace)
     assert_same_network(python.build(architecture), namespace[type(net).__name__](), x)
-    data = json.loads(json.dumps(graph.graph(architecture).to_json()))
-    assert_same_network(python.build(architecture), Model.from_json(data, modules=MODULES).to_module(), x)
+    data = json.loads(json.dumps(model_to_json(graph.graph(architecture))))
+    assert_same_network(python.build(architecture), build_module(model_from_json(data, modules=MODULES)), x)
 
 
 def test_a_seed_gives_the_same_initial_weights_with_both_engines(case):
@@ -119,8 +128,8 @@ class Width(Mutator):
 def test_a_model_without_choices_of_its_own_is_traced_once_for_all_architectures(monkeypatch):
     calls = []
     for name in ("lower_with_network", "verify"):
-        original = getattr(_engine, name)
-        monkeypatch.setattr(_engine, name, lambda *args, f=original, n=name: calls.append(n) or f(*args))
+        original = getattr(graph_engine, name)
+        monkeypatch.setattr(graph_engine, name, lambda *args, f=original, n=name: calls.append(n) or f(*args))
     engine = GraphEngine(Small(), [Width()], example_input=images())
     networks = [engine.build(architecture) for architecture in engine.space.grid()]
     assert calls == ["lower_with_network", "verify"]

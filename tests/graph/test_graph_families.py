@@ -11,7 +11,17 @@ from graph_zoo_classic import CLASSIC
 from graph_zoo_mobile import MOBILE
 from torch import nn
 
-from retiarii.graph import GraphEngine, Model, Mutator, check, convert_to_graph, export_code, structural_hash
+from retiarii.graph import (
+    GraphEngine,
+    Mutator,
+    build_module,
+    check,
+    convert_to_graph,
+    export_code,
+    model_from_json,
+    model_to_json,
+    structural_hash,
+)
 
 FAMILIES = {**CLASSIC, **MOBILE, **ATTENTION}
 MODULES = ["graph_zoo_mobile"]  # which has the one basic unit
@@ -62,12 +72,12 @@ def assert_equal(net, others, x):
 def test_graph_json_and_code_compute_the_same(case):
     net, x = case
     graph = convert_to_graph(net)
-    read = Model.from_json(json.loads(json.dumps(graph.to_json())), modules=MODULES)
+    read = model_from_json(json.loads(json.dumps(model_to_json(graph))), modules=MODULES)
     assert structural_hash(read) == structural_hash(graph)
     assert check(graph, x)
     code = export_code(net)
     assert "retiarii" not in code
-    assert_equal(net, [graph.to_module(), read.to_module(), executed(code, type(net).__name__)], x)
+    assert_equal(net, [build_module(graph), build_module(read), executed(code, type(net).__name__)], x)
 
 
 class Changes(Mutator):
@@ -92,4 +102,4 @@ def test_mutated_networks_are_exported_as_they_compute(case):
     assert len(mutated.state_dict()) == len(net.state_dict()) - 1
     assert sum(isinstance(module, nn.Tanh) for module in mutated.modules()) >= 1
     exported = executed(engine.code(architecture), type(net).__name__)
-    assert_equal(mutated, [exported, engine.graph(architecture).to_module()], x)
+    assert_equal(mutated, [exported, build_module(engine.graph(architecture))], x)

@@ -10,7 +10,7 @@ import torch
 
 import retiarii.nn.pytorch as nn
 from retiarii.errors import GraphError
-from retiarii.graph import convert_to_graph
+from retiarii.graph import build_module, convert_to_graph
 
 SCALES = {4: 2.0}
 
@@ -124,4 +124,4 @@ def pattern_of_list(self, x):
 @pytest.mark.parametrize("forward", [own_memo, returned_twice, not_none, tracing_flags, pattern_of_list])
 def test_what_does_not_is_answered(forward):
     net, x = module(forward), torch.randn(4, 4)
-    assert torch.equal(convert_to_graph(net).to_module()(x), net(x))
+    assert torch.equal(build_module(convert_to_graph(net))(x), net(x))

@@ -11,7 +11,16 @@ from torch import nn
 
 import retiarii.nn.pytorch as rnn
 from retiarii.errors import GraphError
-from retiarii.graph import GraphEngine, Model, Mutator, build_module, convert_to_graph, structural_hash
+from retiarii.graph import (
+    GraphEngine,
+    Mutator,
+    build_module,
+    convert_to_graph,
+    export_code,
+    model_from_json,
+    model_to_json,
+    structural_hash,
+)
 
 X1, X2, X3 = torch.randn(2, 4, 8), torch.randn(2, 4, 8, 8), torch.randn(2, 4, 4, 4, 4)
 ROW, ROWS, TARGET = torch.randn(3, 4), torch.randn(3, 4), torch.tensor([0, 1, 3])
@@ -247,9 +256,9 @@ def test_layers_of_torch_are_read_from_their_attributes(name):
     graph = convert_to_graph(net)
     assert torch.equal(torch.get_rng_state(), before), "reading a layer must draw nothing"
     is_lazy = name.startswith("Lazy")
-    data = json.loads(json.dumps(graph.to_json()))
-    built = [graph.to_module(), Model.from_json(data).to_module(), executed(graph.to_code(), type(net).__name__)]
-    assert Model.from_json(data).to_json() == data
+    data = json.loads(json.dumps(model_to_json(graph)))
+    built = [build_module(graph), build_module(model_from_json(data)), executed(export_code(graph), type(net).__name__)]
+    assert model_to_json(model_from_json(data)) == data
     for other in built:
         if is_lazy:
             torch.manual_seed(1)
@@ -281,8 +290,8 @@ def test_attributes_changed_after_building_are_seen(layers):
     net.layer.stride = (2, 2)
     graph = convert_to_graph(net)
     assert dict(graph.get_node_by_name("layer").operation.parameters)["stride"] == 2
-    assert_equal(net, executed(graph.to_code(), "Around1"), (X2,))
-    assert_equal(net, Model.from_json(graph.to_json()).to_module(), (X2,))
+    assert_equal(net, executed(export_code(graph), "Around1"), (X2,))
+    assert_equal(net, build_module(model_from_json(model_to_json(graph))), (X2,))
 
 
 def doubled(module, args, output):
@@ -312,7 +321,7 @@ def own_forward(layers):
 def test_layers_that_no_constructor_call_gives_are_kept_whole(make, x, layers):
     net = make(layers)
     graph = convert_to_graph(net)
-    assert_equal(net, graph.to_module(), (x,))
+    assert_equal(net, build_module(graph), (x,))
     for use in (graph.to_json, graph.to_code, lambda: build_module(graph, keep_weights=False)):
         with pytest.raises(GraphError, match=r"How '(_model\.)?layer' ") as caught:
             use()
@@ -324,18 +333,18 @@ def test_layers_that_no_constructor_call_gives_are_kept_whole(make, x, layers):
 def test_marks_that_users_put_on_layers_are_no_changes():
     net = Around1(nn.Conv2d(4, 4, 3))
     net.layer.is_stem = True
-    assert_equal(net, executed(convert_to_graph(net).to_code(), "Around1"), (X2,))
+    assert_equal(net, executed(export_code(convert_to_graph(net)), "Around1"), (X2,))
 
 
 def test_dtype_and_frozen_weights_survive_json_and_mutations():
     net = Around1(nn.Conv2d(4, 4, 3)).double().requires_grad_(False)
     traced = convert_to_graph(net)
-    graph = Model.from_json(json.loads(json.dumps(traced.to_json())))
+    graph = model_from_json(json.loads(json.dumps(model_to_json(traced))))
     assert structural_hash(graph) == structural_hash(traced)
     assert structural_hash(graph) != structural_hash(convert_to_graph(Around1(nn.Conv2d(4, 4, 3))))
-    assert_equal(net, graph.to_module(), (X2.double(),))
+    assert_equal(net, build_module(graph), (X2.double(),))
     graph.get_node_by_name("layer").operation.parameters["kernel_size"] = 1
-    for built in (graph.to_module(), executed(graph.to_code(), "Around1")):
+    for built in (build_module(graph), executed(export_code(graph), "Around1")):
         assert built.layer.weight.dtype is torch.float64
         assert not built.layer.weight.requires_grad
         assert built(X2.double()).shape == X2.shape

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import retiarii.nn.pytorch as nn
-from retiarii.graph import GraphEngine, export_code, lower, structural_hash
+from retiarii.graph import GraphEngine, build_module, export_code, lower, structural_hash
 from retiarii.nn.pytorch import extract_space, freeze
 
 
@@ -112,7 +112,7 @@ def net(request):
 def test_lowered_graphs_equal_frozen_models(net, seed):
     architecture = extract_space(net).sample(random.Random(seed))
     frozen = freeze(net, architecture).eval()
-    built = lower(net, architecture).to_module().eval()
+    built = build_module(lower(net, architecture)).eval()
     assert list(built.state_dict()) == list(frozen.state_dict())
     built.load_state_dict(frozen.state_dict())
     x = torch.randn(2, 3, 8, 8)

@@ -12,7 +12,7 @@ import torch
 
 import retiarii.nn.pytorch as nn
 from retiarii.errors import GraphError
-from retiarii.graph import convert_to_graph, export_code
+from retiarii.graph import build_module, convert_to_graph, export_code
 
 GENERATOR = np.random.default_rng(0)
 
@@ -203,7 +203,7 @@ def test_what_has_several_names_stays_one(cls):
     graph = convert_to_graph(net)
     namespace = {"__name__": "exported"}
     exec(export_code(graph), namespace)
-    others = [graph.to_module(), namespace[cls.__name__]()]
+    others = [build_module(graph), namespace[cls.__name__]()]
     others[1].load_state_dict(net.state_dict())
     for _ in range(2):
         x = torch.randn(5, 4)
@@ -242,7 +242,7 @@ def test_parts_of_one_memory_that_do_not_overlap_are_two_tensors():
             return x * self.first + self.second
 
     net, x = Parts(), torch.randn(3, 4)
-    assert torch.equal(convert_to_graph(net).to_module()(x), net(x))
+    assert torch.equal(build_module(convert_to_graph(net))(x), net(x))
 
 
 def test_a_call_that_does_more_than_forward_is_refused():
@@ -264,7 +264,7 @@ def test_a_call_that_does_more_than_forward_is_refused():
     with pytest.raises(GraphError, match="does more than its forward"):
         convert_to_graph(Doubled())
     net, x = Outer(), torch.randn(3)
-    assert torch.equal(convert_to_graph(net).to_module()(x), net(x))
+    assert torch.equal(build_module(convert_to_graph(net))(x), net(x))
 
 
 def test_positional_only_inputs_and_numbers_of_numpy():
@@ -276,5 +276,5 @@ def test_positional_only_inputs_and_numbers_of_numpy():
     graph = convert_to_graph(net)
     namespace = {"__name__": "exported"}
     exec(export_code(graph), namespace)
-    assert torch.equal(graph.to_module()(x), net(x))
+    assert torch.equal(build_module(graph)(x), net(x))
     assert torch.equal(namespace["Scaled"]()(x), net(x))

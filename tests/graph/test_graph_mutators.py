@@ -12,7 +12,8 @@ import torch
 
 import retiarii.nn.pytorch as nn
 from retiarii.errors import ArchitectureError, GraphError, InvalidMutation, LabelConflictError, SpaceError
-from retiarii.graph import GraphEngine, Mutator, MutatorSpace, Sampler, StationaryMutator, _engine, convert_to_graph
+from retiarii.graph import GraphEngine, Mutator, MutatorSpace, Sampler, StationaryMutator, convert_to_graph
+from retiarii.graph._mutation import graph_engine
 from retiarii.nn.pytorch import Placeholder
 from retiarii.space import SearchSpace
 from retiarii.strategy import RegularizedEvolution
@@ -338,7 +339,7 @@ def test_models_with_many_architectures_of_their_own_are_not_traced_to_count(mon
                 self.choice([1, 2])
 
     space = GraphEngine(Wide(), [Dependent()], stationary=False).space
-    monkeypatch.setattr(_engine, "lower_with_network", lambda *args: pytest.fail("it was traced"))
+    monkeypatch.setattr(graph_engine, "lower_with_network", lambda *args: pytest.fail("it was traced"))
     assert space.size == math.inf
 
 

@@ -13,7 +13,15 @@ import torch
 
 import retiarii.nn.pytorch as nn
 from retiarii.errors import GraphError
-from retiarii.graph import GraphEngine, Model, Mutator, convert_to_graph, export_code
+from retiarii.graph import (
+    GraphEngine,
+    Mutator,
+    build_module,
+    convert_to_graph,
+    export_code,
+    model_from_json,
+    model_to_json,
+)
 
 X = torch.randn(2, 3)
 
@@ -81,7 +89,7 @@ def sequential(*names):
     ids=["named", "reordered", "leading zeros", "gaps", "mixed", "odd", "keys"],
 )
 def test_modules_of_any_name_are_found(net):
-    built, code = convert_to_graph(net).to_module(), exported(export_code(net), type(net).__name__)
+    built, code = build_module(convert_to_graph(net)), exported(export_code(net), type(net).__name__)
     for other in (built, code):
         assert list(other.state_dict()) == list(net.state_dict())
         other.load_state_dict(net.state_dict())
@@ -90,7 +98,7 @@ def test_modules_of_any_name_are_found(net):
 
 def test_names_that_json_cannot_hold_are_refused_when_it_is_written():
     with pytest.raises(GraphError, match=r"'_model' cannot be written as JSON.*Give the module another name"):
-        convert_to_graph(Oddly()).to_json()
+        model_to_json(convert_to_graph(Oddly()))
 
 
 @nn.basic_unit
@@ -111,15 +119,15 @@ def test_names_of_arguments_are_never_code(capsys):
     net.layers.append(TakesAnything(**{HOSTILE: 4, "class": 5, "plain": 6}))
     rebuilt = exported(export_code(net), "Iterated")
     assert [unit.settings for unit in rebuilt.layers] == [unit.settings for unit in net.layers]
-    data = json.loads(json.dumps(convert_to_graph(net).to_json()))
-    again = Model.from_json(data, modules=[__name__])
-    assert again.to_module().layers[2].settings == {HOSTILE: 4, "class": 5, "plain": 6}
+    data = json.loads(json.dumps(model_to_json(convert_to_graph(net))))
+    again = model_from_json(data, modules=[__name__])
+    assert build_module(again).layers[2].settings == {HOSTILE: 4, "class": 5, "plain": 6}
     model = convert_to_graph(nn.Sequential(nn.Linear(3, 3)))
     edge = model.root_graph.output_node.incoming_edges[0]
     node = model.root_graph.insert_node_on_edge(edge, "class", torch.relu)
     node.update_arguments(*node.arguments.args, **{HOSTILE: 1})
     with pytest.raises(TypeError, match=r"unexpected keyword|invalid combination"):
-        model.to_module()(X)
+        build_module(model)(X)
     assert capsys.readouterr().out == ""
 
 
@@ -149,7 +157,7 @@ def test_functions_of_one_name_stay_apart():
     model = convert_to_graph(nn.Sequential(nn.Linear(3, 3)))
     for function in (DOUBLE, double):
         model.root_graph.insert_node_on_edge(model.root_graph.output_node.incoming_edges[0], "twice", function)
-    built = model.to_module()
+    built = build_module(model)
     assert torch.equal(built(X), built.get_submodule("0")(X) * 2 + 1)
 
 
@@ -159,7 +167,7 @@ def test_functions_that_were_defined_inside_others_can_be_operations():
 
     model = convert_to_graph(nn.Sequential(nn.Linear(3, 3)))
     model.root_graph.insert_node_on_edge(model.root_graph.output_node.incoming_edges[0], "shift", shifted)
-    built = model.to_module()
+    built = build_module(model)
     assert torch.equal(built(X), built.get_submodule("0")(X) + 3)
 
 
@@ -210,7 +218,7 @@ def test_what_a_mutation_changed_is_not_tied_in_the_exported_code():
     model = convert_to_graph(Tied())
     model.get_node_by_name("layers.0").remove(bridge=True)
     model.get_node_by_name("layers.1").operation.parameters["out_features"] = 5
-    built, rebuilt = model.to_module(), exported(model.to_code(), "Tied")
+    built, rebuilt = build_module(model), exported(export_code(model), "Tied")
     for network in (built, rebuilt):
         assert network.layers[1].weight.shape == (5, 3)
     rebuilt.load_state_dict(built.state_dict())
@@ -280,8 +288,8 @@ ODD_NAMES = [
 def test_odd_names_of_every_kind_are_written_so_that_python_finds_them():
     net = Renamed(*ODD_NAMES)
     code = exported(export_code(net), "Renamed")
-    again = Model.from_json(json.loads(json.dumps(convert_to_graph(net).to_json()))).to_module()
-    for other in (convert_to_graph(net).to_module(), code, again):
+    again = build_module(model_from_json(json.loads(json.dumps(model_to_json(convert_to_graph(net))))))
+    for other in (build_module(convert_to_graph(net)), code, again):
         assert list(other.state_dict()) == list(net.state_dict())
         other.load_state_dict(net.state_dict())
         assert torch.equal(other(X), net(X))
@@ -297,7 +305,7 @@ def test_classes_of_any_name_are_written(name):
     code = exported(export_code(net), "Iterated")
     code.load_state_dict(net.state_dict())
     assert torch.equal(code(X), net(X))
-    assert torch.equal(convert_to_graph(net).to_module()(X), net(X))
+    assert torch.equal(build_module(convert_to_graph(net))(X), net(X))
 
 
 @nn.basic_unit
@@ -345,5 +353,5 @@ class Blended(nn.Module):
 
 def test_variables_are_not_called_like_functions():
     net = Blended()
-    assert torch.equal(convert_to_graph(net).to_module()(X), net(X))
+    assert torch.equal(build_module(convert_to_graph(net))(X), net(X))
     assert torch.equal(exported(export_code(net), "Blended")(X), net(X))

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 import retiarii.nn.pytorch as nn
 from retiarii.errors import GraphError
-from retiarii.graph import Kind, convert_to_graph, export_code
+from retiarii.graph import Kind, build_module, convert_to_graph, export_code
 
 
 class Branching(nn.Module):
@@ -52,7 +52,7 @@ def test_training_as_an_argument_stays_an_operation():
         def forward(self, x):
             return F.dropout(x, 0.5, self.training)
 
-    generated = convert_to_graph(Drop()).to_module()
+    generated = build_module(convert_to_graph(Drop()))
     x = torch.ones(64)
     assert torch.equal(generated.eval()(x), x)
     assert not torch.equal(generated.train()(x), x)
@@ -63,7 +63,7 @@ def test_random_numbers_are_drawn_anew_in_every_call():
         def forward(self, x):
             return x + torch.rand(3)
 
-    generated = convert_to_graph(Noise()).to_module()
+    generated = build_module(convert_to_graph(Noise()))
     assert not torch.equal(generated(torch.zeros(3)), generated(torch.zeros(3)))
 
 
@@ -153,7 +153,7 @@ def test_tuples_dicts_and_several_inputs():
             return out["sum"] - first, second + bias
 
     net = Outer()
-    generated = convert_to_graph(net).to_module()
+    generated = build_module(convert_to_graph(net))
     x, y = torch.randn(2, 3), torch.randn(2, 3)
     for ours, theirs in zip(generated(x, y), net(x, y), strict=True):
         assert torch.equal(ours, theirs)
@@ -181,7 +181,7 @@ def test_containers_idle_modules_aliases_and_ties_keep_their_names():
     net = Tied()
     x = torch.tensor([[0, 1, 4]])
     model = convert_to_graph(net)
-    for built in (model.to_module(), _exported(model, "Tied")):
+    for built in (build_module(model), _exported(model, "Tied")):
         built.load_state_dict(net.state_dict())
         assert list(built.state_dict()) == list(net.state_dict())
         assert built.head.weight is built.embed.weight
@@ -236,7 +236,7 @@ def test_attention_called_with_keywords_and_one_tensor_three_times():
 
     net = Net().eval()
     x = torch.randn(2, 5, 8)
-    assert torch.equal(convert_to_graph(net).to_module().eval()(x), net(x))
+    assert torch.equal(build_module(convert_to_graph(net)).eval()(x), net(x))
 
 
 def test_choices_are_single_nodes_with_their_labels():
@@ -255,7 +255,7 @@ def test_choices_are_single_nodes_with_their_labels():
     (pick,) = model.get_nodes_by_label("pick")
     assert len(pick.incoming_edges) == 2
     with pytest.raises(GraphError, match="'op' is a LayerChoice that is not fixed"):
-        model.to_module()
+        build_module(model)
 
 
 def test_a_module_that_is_called_twice_in_different_ways_is_refused():

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 
 import retiarii.nn.pytorch as nn
 from retiarii.errors import GraphError
-from retiarii.graph import check, convert_to_graph, export_code
+from retiarii.graph import build_module, check, convert_to_graph, export_code
 
 COUNTER = [0]
 FROM_A_PACKAGE = None
@@ -44,7 +44,7 @@ def assert_equal(forward, steps=2):
     exec(export_code(model), namespace)
     exported = namespace["Net"]().eval()
     exported.load_state_dict(net.state_dict())
-    built = model.to_module().eval()
+    built = build_module(model).eval()
     for _ in range(steps):
         x = torch.randn(4, 4)
         inputs = [x.clone() for _ in range(3)]
@@ -344,7 +344,7 @@ def test_the_same_tensor_passed_twice_is_one_where_forward_asks():
             return self.inner(x, x)
 
     net, x = Outer(), torch.randn(3)
-    assert torch.equal(convert_to_graph(net).to_module()(x), net(x))
+    assert torch.equal(build_module(convert_to_graph(net))(x), net(x))
 
 
 def test_a_unit_that_may_return_none_is_not_asked():

@@ -15,6 +15,7 @@ from retiarii.errors import GraphError, InvalidMutation
 from retiarii.graph._building.module_builder import build_module
 from retiarii.graph._building.shape_check import check
 from retiarii.graph._drawing.drawing import draw
+from retiarii.graph._encoding.model_json import model_from_json, model_to_json
 from retiarii.graph._encoding.structural_hash import structural_hash
 from retiarii.graph._exporting.python_file import export_code
 from retiarii.graph._exporting.runtimes import export_onnx, export_program
@@ -23,9 +24,7 @@ from retiarii.graph._mutation.mutator import Mutator, StationaryMutator
 from retiarii.graph._mutation.mutator_space import MutatorSpace
 from retiarii.graph._mutation.sampler import Sampler
 from retiarii.graph._operations.operation import Arguments, Input, Inputs, Kind, Operation
-from retiarii.graph._representation.graph import Graph
-from retiarii.graph._representation.model import Model
-from retiarii.graph._representation.node import Edge, Node
+from retiarii.graph._representation.model import Edge, Graph, Model, Node
 from retiarii.graph._tracing.conversion import convert_to_graph
 from retiarii.graph._tracing.lowering import lower
 
@@ -54,5 +53,7 @@ __all__ = [
     "export_onnx",
     "export_program",
     "lower",
+    "model_from_json",
+    "model_to_json",
     "structural_hash",
 ]

@@ -28,16 +28,23 @@ from retiarii.graph._operations.layer_construction import build_layer
 from retiarii.graph._operations.operation import Input, Inputs, Kind, Operation
 from retiarii.graph._operations.qualified_names import type_name
 from retiarii.graph._operations.safe_names import class_name
-from retiarii.graph._representation.graph_records import INPUT_ID, OUTPUT_ID, GraphData, TensorRecord, full_path
+from retiarii.graph._representation.execution_order import check_inputs
+from retiarii.graph._representation.graph_records import (
+    CONTAINERS,
+    INPUT_ID,
+    OUTPUT_ID,
+    GraphData,
+    TensorRecord,
+    full_path,
+)
 from retiarii.graph._representation.model import Model
-from retiarii.graph._source.forward_source import check_inputs, children_of, forward_source, is_numbered
+from retiarii.graph._source.forward_source import children_of, forward_source, is_numbered
 from retiarii.graph._source.literals import Literals
 from retiarii.nn.pytorch._placeholder import Placeholder
 
 _BASES: dict[str, type[nn.Module]] = {
     kind.__name__: kind for kind in (nn.Module, nn.Sequential, nn.ModuleList, nn.ModuleDict)
 }
-_HOLDERS: dict[str, type[nn.Module]] = {**_BASES, "ParameterList": nn.ParameterList, "ParameterDict": nn.ParameterDict}
 
 
 def build_module(model: Model, *, keep_weights: bool = True) -> nn.Module:
@@ -98,7 +105,7 @@ class _Builder:
 
     def _parts(self, data: GraphData, name: str, running: list[int]) -> Iterator[tuple[str, Any]]:
         for path, kind in holders(data, running):
-            yield path, _HOLDERS.get(kind, nn.Module)()
+            yield path, CONTAINERS.get(kind, nn.Module)()
         built: set[str] = set()
         for node in running:
             record = data.records[node]

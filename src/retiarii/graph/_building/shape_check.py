@@ -22,6 +22,7 @@ from retiarii.errors import GraphError, InvalidMutation
 from retiarii.graph._building.module_builder import check_fixed
 from retiarii.graph._operations.layer_construction import build_layer, function_of
 from retiarii.graph._operations.operation import Kind, Operation
+from retiarii.graph._representation.execution_order import check_inputs
 from retiarii.graph._representation.graph_records import (
     INPUT_ID,
     OUTPUT_ID,
@@ -32,7 +33,6 @@ from retiarii.graph._representation.graph_records import (
     full_path,
 )
 from retiarii.graph._representation.model import Model
-from retiarii.graph._source.forward_source import check_inputs
 
 _NEEDS_VALUES = (DataDependentOutputException, DynamicOutputShapeException, UnsupportedFakeTensorException)
 

@@ -13,8 +13,7 @@ from retiarii.graph._drawing.graphviz import dot_of, has_graphviz, run_graphviz
 from retiarii.graph._drawing.layered_layout import lay_out
 from retiarii.graph._drawing.scene import Scene, scene_of
 from retiarii.graph._drawing.svg import svg_of
-from retiarii.graph._representation.graph import Graph
-from retiarii.graph._representation.model import Model
+from retiarii.graph._representation.model import Graph, Model
 from retiarii.graph._tracing.conversion import convert_to_graph
 from retiarii.graph._tracing.lowering import lower
 
@@ -94,3 +93,6 @@ def _readable_scene(
 
 def _count(scene: Scene) -> int:
     return sum(1 + (_count(box.inner) if box.inner is not None else 0) for box in scene.boxes)
+
+
+Graph._draw_in_notebook = draw

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from retiarii.graph._operations.operation import Kind
-from retiarii.graph._representation.graph import Graph
 from retiarii.graph._representation.graph_records import INPUT_ID, OUTPUT_ID, NodeRecord
+from retiarii.graph._representation.model import Graph
 from retiarii.graph._source.python_syntax import is_index, is_scalar_function, is_shape_query
 
 SAME, ADDED, REMOVED, CHANGED = "same", "added", "removed", "changed"
@@ -81,7 +81,7 @@ def scene_of(
     scene = Scene()
     every = {**records, **removed}
     hidden = {record.id for record in every.values() if _is_hidden(record, every)}
-    inner_order = graph._execution_order()[:]
+    inner_order = graph._table.execution_order()
     for record in removed.values():  # next to what it took something from
         heads = [inner_order.index(head) for head, _ in record.inputs.values() if head in inner_order]
         inner_order.insert(max(heads, default=-1) + 1, record.id)

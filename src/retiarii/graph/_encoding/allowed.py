@@ -123,5 +123,5 @@ class Allowed:
         return GraphError(
             f"A graph from a file may not {what} {name!r}. Allowed are operators of PyTorch and Python that compute, "
             f"layers of torch.nn{named}. If you trust the code of your own modules with this graph, name them: "
-            'Model.from_json(data, modules=["my_package.layers"]).'
+            'model_from_json(data, modules=["my_package.layers"]).'
         )

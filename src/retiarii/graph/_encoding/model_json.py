@@ -18,6 +18,7 @@ from retiarii.graph._encoding.value_encoding import encode, encode_operation
 from retiarii.graph._operations.operation import Arguments, Kind, Operation
 from retiarii.graph._operations.safe_names import identifier, is_name, path, qualified, text
 from retiarii.graph._representation.graph_records import (
+    CONTAINERS,
     INPUT_ID,
     OUTPUT_ID,
     GraphData,
@@ -27,20 +28,35 @@ from retiarii.graph._representation.graph_records import (
     TensorRecord,
 )
 from retiarii.graph._representation.model import Model
-from retiarii.graph._tracing.module_record import BASE_NAMES
 
 VERSION = 1
 _CALLING_KEY = ("builtins.max", "builtins.min")
 
 
-def dump_model(model: Model) -> dict[str, Any]:
-    """Return a model as what JSON can hold; see `Model.to_json`."""
+def model_to_json(model: Model) -> dict[str, Any]:
+    """Return plain data from which `model_from_json` makes an equal model.
+
+    Parameters of layers are not part of the data; buffers and constants are.
+
+    Raises:
+        GraphError: A choice is not fixed yet, or a parameter is not a plain value.
+    """
     graphs = {name: _dump_graph(graph._data, name) for name, graph in model.graphs.items()}
     return {"version": VERSION, "root": model.root_name, "graphs": graphs}
 
 
-def load_model(data: Mapping[str, Any], modules: Iterable[str] = ()) -> Model:
-    """Read a model; see `Model.from_json`."""
+def model_from_json(data: Mapping[str, Any], *, modules: Iterable[str] = ()) -> Model:
+    """Read data that `model_to_json` returned, from any source: a graph can only compute.
+
+    Args:
+        data: The data, as the parser of JSON returned it.
+        modules: Names of your modules and packages whose basic units, functions and enumerations the graph may use;
+            only these are imported. A graph may call everything that is defined in them, with any arguments.
+
+    Raises:
+        GraphError: ``data`` is not a model, or uses something else than operators of PyTorch and Python that compute,
+            layers of ``torch.nn``, and what is defined in ``modules``.
+    """
     if not isinstance(data, dict) or type(data.get("version")) is not int or data["version"] != VERSION:
         version = data.get("version") if isinstance(data, dict) else None
         raise GraphError(f"This is no graph of version {VERSION}: its version is {version!a:.100}.")
@@ -198,10 +214,10 @@ class _Reader:
     def _module(self, data: Mapping[str, Any]) -> ModuleRecord:
         return ModuleRecord(
             qualified(data["type"]),
-            _one_of(BASE_NAMES, data["base"]),
+            _one_of(("Module", *CONTAINERS), data["base"]),
             tuple(map(self._tensor, data["tensors"])),
             tuple(map(path, data["order"])),
-            {path(name): _one_of(BASE_NAMES, kind) for name, kind in data["containers"].items()},
+            {path(name): _one_of(("Module", *CONTAINERS), kind) for name, kind in data["containers"].items()},
             {path(name): self._idle(item) for name, item in data["idle"].items()},
             {path(name): path(other) for name, other in data["aliases"].items()},
             {path(name): path(other) for name, other in data["ties"].items()},

@@ -14,9 +14,10 @@ from retiarii.graph._operations.layer_construction import layer_type, source_arg
 from retiarii.graph._operations.operation import Kind, Operation
 from retiarii.graph._operations.safe_names import class_name, is_name
 from retiarii.graph._operations.torch_layers import constructor_signature
+from retiarii.graph._representation.execution_order import check_inputs
 from retiarii.graph._representation.graph_records import GraphData, full_path
 from retiarii.graph._representation.model import Model
-from retiarii.graph._source.forward_source import check_inputs, forward_source
+from retiarii.graph._source.forward_source import forward_source
 from retiarii.graph._source.literals import Literals
 
 

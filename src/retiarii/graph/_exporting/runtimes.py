@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from retiarii.errors import GraphError, MissingExtraError
+from retiarii.graph._building.module_builder import build_module
 from retiarii.graph._building.shape_check import example_arguments
 from retiarii.graph._representation.model import Model
 from retiarii.graph._tracing.lowering import lower
@@ -91,12 +92,12 @@ def export_program(
 def plain_network(model: nn.Module | Model, architecture: Mapping[str, Any] | None) -> nn.Module:
     """Return the network to export, in evaluation mode."""
     if isinstance(model, Model):
-        return model.to_module().eval()
+        return build_module(model).eval()
     space = extract_space(model)
     if len(space):
         chosen = space.default() if architecture is None else architecture
         return freeze(model, chosen).eval()
-    return lower(model).to_module().eval()
+    return build_module(lower(model)).eval()
 
 
 @contextlib.contextmanager

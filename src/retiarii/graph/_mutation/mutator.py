@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 from retiarii.errors import GraphError, InvalidMutation
 from retiarii.graph._mutation.sampler import RecordingSampler, Sampler, candidate_values
+from retiarii.graph._representation.execution_order import check_inputs
 from retiarii.graph._representation.model import Model
-from retiarii.graph._source.forward_source import check_inputs
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from retiarii.errors import ArchitectureError, DomainError, GraphError, LabelConflictError
 from retiarii.graph._operations.operation import Operation
 from retiarii.graph._operations.qualified_names import type_name
-from retiarii.graph._representation.node import Node
+from retiarii.graph._representation.model import Node
 from retiarii.space import Architecture, Categorical, Value
 
 if TYPE_CHECKING:

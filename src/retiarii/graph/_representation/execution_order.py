@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from retiarii.errors import InvalidMutation
-from retiarii.graph._representation.graph_records import INPUT_ID, OUTPUT_ID, NodeRecord, full_path
+from retiarii.graph._operations.operation import Kind
+from retiarii.graph._representation.graph_records import INPUT_ID, OUTPUT_ID, GraphData, NodeRecord, full_path
 
 
 def execution_order(records: Mapping[int, NodeRecord], graph: str) -> list[int]:
@@ -73,3 +74,48 @@ def needed_nodes(records: Mapping[int, NodeRecord]) -> set[int]:
                 needed.add(head)
                 stack.append(head)
     return needed
+
+
+def check_inputs(data: GraphData, graph: str) -> list[int]:
+    """Return the nodes that run, in order: all but those that lack an input and that nothing needs.
+
+    Raises:
+        InvalidMutation: The edges form a cycle, or a node that the output needs (or the output) lacks an input.
+    """
+    order = execution_order(data.records, graph)
+    needed = needed_nodes(data.records)
+    dropped: set[int] = set()
+    for node in (*order, OUTPUT_ID):
+        record = data.records[node]
+        missing = _missing(record)
+        broken = [head for head, _ in record.inputs.values() if head in dropped or head not in data.records]
+        if not missing and not broken:
+            continue
+        if node in needed:
+            raise _disconnected(record, data, missing, graph)
+        dropped.add(node)
+    return [node for node in order if node not in dropped]
+
+
+def _missing(record: NodeRecord) -> list[int]:
+    slots = record.arguments.slots
+    if slots is not None:
+        return [slot for slot in slots if slot not in record.inputs]
+    needs_some = record.operation.has_member or record.operation.kind in (Kind.METHOD, Kind.FUNCTION)
+    return [0] if needs_some and not record.inputs else []
+
+
+def _disconnected(record: NodeRecord, data: GraphData, missing: list[int], graph: str) -> InvalidMutation:
+    path = full_path(graph, record.member or record.name)
+    what = "The output" if record.id == OUTPUT_ID else f"Node {path!r} ({record.operation.type})"
+    gone = [source for source in record.inputs.values() if source[0] not in data.records]
+    detail = (
+        f"has no edge to its input {', '.join(map(str, missing))}" if missing else "takes the result of a removed node"
+    )
+    if gone and not missing:
+        detail += f" ({gone[0][0]})"
+    return InvalidMutation(
+        f"{what} of graph {graph!r} {detail}, so the graph cannot run. Connect it with graph.add_edge(), or remove "
+        "what is not needed.",
+        node=None if record.id == OUTPUT_ID else path,
+    )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
+from torch import nn
 
 from retiarii.graph._operations.operation import Arguments, Input, Kind, Operation
 
@@ -15,6 +16,11 @@ OUTPUT_ID = 1
 
 Source = tuple[int, int | None]
 """Where an edge starts: the id of its head, and the head's slot (None for all that it returns)."""
+
+CONTAINERS: dict[str, type[nn.Module]] = {
+    kind.__name__: kind for kind in (nn.Sequential, nn.ModuleList, nn.ModuleDict, nn.ParameterList, nn.ParameterDict)
+}
+"""Classes that the record of a module may name as its base, besides ``Module``."""
 
 
 @dataclass(frozen=True)

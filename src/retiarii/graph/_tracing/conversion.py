@@ -15,8 +15,7 @@ from torch import fx, nn
 from retiarii.errors import GraphError
 from retiarii.graph._building.verification import verify
 from retiarii.graph._operations.equality import is_equal
-from retiarii.graph._operations.layer_reading import LayerReader
-from retiarii.graph._operations.new_operations import TAKES_LIST
+from retiarii.graph._operations.layer_reading import TAKES_LIST, LayerReader
 from retiarii.graph._operations.operation import Arguments, Input, Inputs, Kind, Operation, map_nested
 from retiarii.graph._operations.qualified_names import type_name
 from retiarii.graph._operations.safe_names import free_name
@@ -34,7 +33,7 @@ def convert_to_graph(model: nn.Module, example_input: Any = None) -> Model:
 
     One node each are: layers of ``torch.nn``, classes marked with ``@basic_unit``, and choices that are not fixed yet.
     Parameters of the model's ``forward`` that have a default are fixed to it. The module is not changed, and its
-    weights are not copied: they are what `Model.to_module` starts with.
+    weights are not copied: `build_module` starts with them.
 
     Args:
         model: Any module. Layers built through `retiarii.nn.pytorch` know their constructor arguments; those built

@@ -38,7 +38,7 @@ def lower(model: nn.Module, architecture: Mapping[str, Any] | None = None, examp
             compared to the last bit.
 
     Returns:
-        A model without choices. `Model.to_module` gives the network that ``freeze(model, architecture)`` is: the same
+        A model without choices. `build_module` makes the network that ``freeze(model, architecture)`` is: the same
         parameter names, and with the same weights the same outputs.
 
     Raises:

@@ -9,12 +9,8 @@ from torch import nn
 
 from retiarii.graph._operations.layer_reading import HOLDERS, LayerReader
 from retiarii.graph._operations.qualified_names import type_name
-from retiarii.graph._representation.graph_records import ModuleRecord, TensorRecord
+from retiarii.graph._representation.graph_records import CONTAINERS, ModuleRecord, TensorRecord
 from retiarii.graph._tracing.scope import Scope
-
-_CONTAINERS = (nn.ModuleList, nn.ModuleDict, nn.ParameterList, nn.ParameterDict, nn.Sequential)
-BASE_NAMES = ("Module", *(kind.__name__ for kind in _CONTAINERS))
-"""What the record of a module may name as its base class."""
 
 
 def describe_module(scope: Scope, reader: LayerReader, members: set[str], attributes: set[str]) -> ModuleRecord:
@@ -71,10 +67,7 @@ def _is_idle_layer(module: nn.Module, reader: LayerReader) -> bool:
 
 
 def _container_type(module: nn.Module) -> str:
-    for kind in _CONTAINERS:
-        if isinstance(module, kind):
-            return kind.__name__
-    return "Module"
+    return next((name for name, kind in CONTAINERS.items() if isinstance(module, kind)), "Module")
 
 
 def _own_tensors(module: nn.Module, inside: tuple[str, ...]) -> Iterator[tuple[str, torch.Tensor]]:
