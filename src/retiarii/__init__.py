@@ -30,9 +30,11 @@ if TYPE_CHECKING:
     from retiarii import utils as utils
     from retiarii.errors import TrialPruned
     from retiarii.evaluator import (
+        CommandEvaluator,
         Evaluator,
         FunctionalEvaluator,
         TrialContext,
+        get_next_parameter,
         output_dir,
         report_final_result,
         report_intermediate_result,
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
 
 _EXPORTS = {
     "Architecture": "retiarii.space",
+    "CommandEvaluator": "retiarii.evaluator",
     "Evaluator": "retiarii.evaluator",
     "FunctionalEvaluator": "retiarii.evaluator",
     "Mutator": "retiarii.graph",
@@ -63,6 +66,7 @@ _EXPORTS = {
     "extract_space": "retiarii.nn.pytorch",
     "fixed_arch": "retiarii.nn.pytorch",
     "freeze": "retiarii.nn.pytorch",
+    "get_next_parameter": "retiarii.evaluator",
     "model_wrapper": "retiarii.nn.pytorch",
     "output_dir": "retiarii.evaluator",
     "report_final_result": "retiarii.evaluator",
@@ -91,6 +95,7 @@ _MODULES = (
 
 __all__ = [
     "Architecture",
+    "CommandEvaluator",
     "Evaluator",
     "FunctionalEvaluator",
     "Mutator",
@@ -107,6 +112,7 @@ __all__ = [
     "extract_space",
     "fixed_arch",
     "freeze",
+    "get_next_parameter",
     "model_wrapper",
     "output_dir",
     "report_final_result",

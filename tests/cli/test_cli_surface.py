@@ -13,6 +13,7 @@ COMMANDS = {
     "doctor": ["--json", "--storage", "STORE"],
     "export": ["--format", "--input-shape", "--json", "--optimize-mode", "--output/-o", "--storage", "--top-k", "ID"],
     "list": ["--json", "--storage"],
+    "report": ["--intermediate", "METRIC"],
     "resume": ["--max-experiment-duration", "--max-trial-number", "--storage", "ID"],
     "show": ["--json", "--storage", "--top-k", "--trial", "ID"],
     "stop": ["--storage", "ID"],

@@ -14,6 +14,7 @@ from retiarii.cli._doctor import doctor
 from retiarii.cli._export import export
 from retiarii.cli._list import list_experiments
 from retiarii.cli._manage import delete, stop
+from retiarii.cli._report import report
 from retiarii.cli._run import demo, resume
 from retiarii.cli._show import show
 from retiarii.terminal import write
@@ -47,7 +48,7 @@ def _options(
     settings.storage, settings.debug = storage, debug
 
 
-_EXPERIMENTS, _SET_UP = "Experiments", "Set-up"
+_EXPERIMENTS, _TRIALS, _SET_UP = "Experiments", "Inside of trials", "Set-up"
 
 
 def _add(name: str, command: Callable[..., None], panel: str) -> None:
@@ -62,5 +63,6 @@ _add("export", export, _EXPERIMENTS)
 _add("resume", resume, _EXPERIMENTS)
 _add("stop", stop, _EXPERIMENTS)
 _add("delete", delete, _EXPERIMENTS)
+_add("report", report, _TRIALS)
 _add("doctor", doctor, _SET_UP)
 _add("demo", demo, _SET_UP)

@@ -6,6 +6,8 @@ back through `report_intermediate_result` and `report_final_result`, or are retu
 calls, and it returns the final metrics. `output_dir` is the folder of the running trial, and `save_checkpoint` saves
 the weights of its network there.
 
+`CommandEvaluator` runs a program of the user's, in any language, for architectures of a bare search space.
+
 Evaluators, data sets and models go to other processes through `dumps` and `loads`. What `trace` or `serialize` made
 travels as its constructor and arguments, all else by pickling. Choices among an evaluator's arguments are a
 search space of their own (`Evaluator.search_space`), and `Evaluator.fix` gives the evaluator for one architecture.
@@ -22,24 +24,27 @@ from retiarii.evaluator._context import TrialContext
 from retiarii.evaluator._evaluator import Evaluator, run_evaluation
 from retiarii.evaluator._functional import FunctionalEvaluator
 from retiarii.evaluator._output import OUTPUT_DIR_VARIABLE, output_dir, output_to, save_checkpoint
-from retiarii.evaluator._reporting import report_final_result, report_intermediate_result
+from retiarii.evaluator._reporting import get_next_parameter, report_final_result, report_intermediate_result
 from retiarii.evaluator._seeding import load_generators, seed_everything
 from retiarii.evaluator._supernet import SupernetListener, SupernetTraining
 from retiarii.evaluator._tracing import serialize, trace
 
 if TYPE_CHECKING:
     from retiarii.evaluator import pytorch as pytorch
+    from retiarii.evaluator._command import CommandEvaluator
     from retiarii.evaluator._serialization import dumps, loads
     from retiarii.evaluator.pytorch._state_file import read_state
 
 __all__ = [
     "OUTPUT_DIR_VARIABLE",
+    "CommandEvaluator",
     "Evaluator",
     "FunctionalEvaluator",
     "SupernetListener",
     "SupernetTraining",
     "TrialContext",
     "dumps",
+    "get_next_parameter",
     "load_generators",
     "loads",
     "output_dir",
@@ -55,6 +60,7 @@ __all__ = [
 ]
 
 _EXPORTS = {
+    "CommandEvaluator": "retiarii.evaluator._command",
     "dumps": "retiarii.evaluator._serialization",
     "loads": "retiarii.evaluator._serialization",
     "read_state": "retiarii.evaluator.pytorch._state_file",

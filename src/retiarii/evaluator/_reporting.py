@@ -15,6 +15,7 @@ from typing import Any
 
 from retiarii._own_process import own_process, refuse_in_fork
 from retiarii.errors import MetricError
+from retiarii.evaluator._command_link import ask_trial, is_in_command
 from retiarii.trial import Metrics, MetricValue, parse_metrics
 
 _logger = logging.getLogger(__name__)
@@ -136,10 +137,12 @@ def report_intermediate_result(metric: MetricValue) -> None:
     """
     metrics = parse_metrics(metric, where="the intermediate result")
     recorder = current_recorder()
-    if recorder is None:
-        _logger.info("intermediate result: %s", metrics)
-    else:
+    if recorder is not None:
         recorder.record_intermediate(metrics)
+    elif is_in_command():
+        ask_trial({"intermediate": metrics})
+    else:
+        _logger.info("intermediate result: %s", metrics)
 
 
 def report_final_result(metric: MetricValue) -> None:
@@ -157,10 +160,29 @@ def report_final_result(metric: MetricValue) -> None:
     """
     metrics = parse_metrics(metric, where="the final result")
     recorder = current_recorder()
-    if recorder is None:
-        _logger.info("final result: %s", metrics)
-    else:
+    if recorder is not None:
         recorder.record_final(metrics)
+    elif is_in_command():
+        ask_trial({"final": metrics})
+    else:
+        _logger.info("final result: %s", metrics)
+
+
+def get_next_parameter() -> dict[str, Any]:
+    """Return the values that the running trial has for the labels of the search space.
+
+    In a script that a `CommandEvaluator` runs, these are the values of its architecture. In a script that runs on its
+    own, there are none: an empty dict is returned and logged at level INFO, so that ``{"lr": 0.1,
+    **get_next_parameter()}`` takes the script's own values.
+
+    Raises:
+        EvaluatorError: The trial that runs this command has ended.
+    """
+    if is_in_command():
+        parameters: dict[str, Any] = ask_trial({"parameters": None})["parameters"]
+        return parameters
+    _logger.info("no trial runs this script: get_next_parameter() returns no values")
+    return {}
 
 
 def _is_same(left: float, right: float) -> bool:

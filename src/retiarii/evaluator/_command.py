@@ -1,0 +1,258 @@
+"""`CommandEvaluator`: a program of the user's, in any language, that trains and measures one architecture."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from retiarii.errors import EvaluatorError, MetricError, TrialPruned
+from retiarii.evaluator._command_link import ADDRESS_VARIABLE, CommandServer
+from retiarii.evaluator._context import TrialContext
+from retiarii.evaluator._evaluator import Evaluator
+from retiarii.space.construction import evaluate
+from retiarii.trial import Metrics, parse_metrics
+
+_PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
+_GRACE_S = 5.0  # between the order to end and the kill
+
+
+class CommandEvaluator(Evaluator):
+    """Evaluates an architecture by running a command.
+
+    ::
+
+        space = SearchSpace([Float("lr", 1e-4, 1e-1, log=True), Categorical("width", (16, 32))])
+        evaluator = CommandEvaluator("python train.py --lr {lr} --width {width}")
+        experiment = RetiariiExperiment(space, evaluator, strategy=TPE())
+
+    ``{label}`` in the command stands for the value of a label, or for the fidelity of that name. A Python script may
+    call `retiarii.get_next_parameter` instead, which returns all values. It reports with
+    `retiarii.report_intermediate_result` and `retiarii.report_final_result`, a program in another language with
+    ``retiarii report 0.93``. What it prints is the output of the trial. In its environment are ``RETIARII_TRIAL``
+    (where it reports), ``RETIARII_TRIAL_NUMBER``, ``RETIARII_SEED``, ``RETIARII_OUTPUT_DIR`` (the folder of the trial)
+    and, where the trial continues another one, ``RETIARII_PARENT_DIR``.
+
+    The trial fails if the command does not start, ends with another exit code than 0, or reports no final result. When
+    the command ends, processes that it left running are killed.
+
+    Args:
+        command: A line for the shell, in which values are quoted, or a sequence of arguments, run without a shell.
+            Among the arguments may be choices, such as `retiarii.space.Float`, which are searched.
+        folder: Where the command runs; relative to the current directory.
+        environment: Further variables of its environment.
+
+    Attributes:
+        command: The command.
+        folder: Where it runs.
+        environment: Further variables.
+
+    Raises:
+        EvaluatorError: ``command`` is empty or neither; ``folder`` is no directory; the system is Windows.
+    """
+
+    def __init__(
+        self,
+        command: str | Sequence[Any],
+        folder: str | Path = ".",
+        *,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        if sys.platform == "win32":
+            raise EvaluatorError("CommandEvaluator needs Unix sockets, which Python does not have on Windows.")
+        if (
+            not isinstance(command, (str, Sequence))
+            or not command
+            or (isinstance(command, str) and not command.strip())
+        ):
+            raise EvaluatorError(
+                f"CommandEvaluator got the command {command!r}, expected a line such as 'python train.py', or a list "
+                "of arguments."
+            )
+        self.command: str | list[Any] = command if isinstance(command, str) else list(command)
+        self.folder = Path(folder).expanduser().resolve()
+        if not self.folder.is_dir():
+            raise EvaluatorError(f"CommandEvaluator got folder={str(folder)!r}, which is no directory.")
+        self.environment = dict(environment or {})
+        self.fidelities = None
+
+    def __repr__(self) -> str:
+        return f"CommandEvaluator({self.command!r})"
+
+    def evaluate(self, model: Any, context: TrialContext | None = None) -> Metrics | None:
+        """Run the command for one architecture and return the final metrics that it reports.
+
+        Args:
+            model: The architecture, a mapping from labels to values.
+            context: The trial.
+
+        Raises:
+            EvaluatorError: The command cannot be started, ends with an error, or has a placeholder without a value.
+            MetricError: The command reports no final result.
+            TrialPruned: The search ends the trial.
+        """
+        if not isinstance(model, Mapping):
+            raise EvaluatorError(
+                f"{self!r} got a {type(model).__name__}, expected an architecture. A command evaluates architectures "
+                "of a bare search space: RetiariiExperiment(SearchSpace([...]), CommandEvaluator(...))."
+            )
+        context = context or TrialContext()
+        run = _Run(dict(context.architecture or model), context)
+        arguments = self._arguments({**run.parameters, **context.fidelity})
+        with CommandServer(run.answer) as server:
+            with _started(arguments, self.folder, self._variables(server.address, context)) as process:
+                run.wait_for(process, server)
+        if process.returncode != 0:
+            raise EvaluatorError(f"The command {_ending(process.returncode)}: {self.command!r}. {_SEE_OUTPUT}")
+        if run.final is None:
+            raise MetricError(
+                f"The command ended and reported no final result: {self.command!r}. Let it call "
+                "retiarii.report_final_result(metric), or run `retiarii report METRIC`, once."
+            )
+        return run.final
+
+    def _arguments(self, values: Mapping[str, Any]) -> str | list[str]:
+        """Return the command with its placeholders filled."""
+        if isinstance(self.command, str):
+            return _filled(self.command, values, lambda value: shlex.quote(_text(value)))
+        return [
+            _filled(item, values, _text) if isinstance(item, str) else _text(item) for item in evaluate(self.command)
+        ]
+
+    def _variables(self, address: str, context: TrialContext) -> dict[str, str]:
+        own = {
+            ADDRESS_VARIABLE: address,
+            "RETIARII_TRIAL_NUMBER": str(context.number),
+            "RETIARII_SEED": str(context.seed),
+        }
+        if context.parent_folder is not None:
+            own["RETIARII_PARENT_DIR"] = str(context.parent_folder)
+        return {**os.environ, "PYTHONUNBUFFERED": "1", **own, **self.environment}
+
+
+_SEE_OUTPUT = "Its last output is stored with the trial: `retiarii show`."
+
+
+class _Run:
+    """One run of the command: what it may ask, and what it has reported.
+
+    Args:
+        parameters: The values of the architecture.
+        context: The trial.
+
+    Attributes:
+        parameters: The values of the architecture.
+        final: The final metrics, once they are reported.
+    """
+
+    def __init__(self, parameters: dict[str, Any], context: TrialContext) -> None:
+        self.parameters = parameters
+        self.final: Metrics | None = None
+        self._context = context
+
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Return the answer to a request of the command.
+
+        Raises:
+            MetricError: What is reported is no metric, or a second final result.
+            TrialPruned: The search ends the trial.
+        """
+        if "parameters" in request:
+            return {"parameters": self.parameters}
+        if "intermediate" in request:
+            self._context.report(request["intermediate"])
+            return {}
+        if "final" in request:
+            metrics = parse_metrics(request["final"], where="the final result")
+            if self.final is not None:
+                raise MetricError(
+                    f"The command reported two final results: first {self.final}, now {metrics}. A trial has one; "
+                    "report those on the way as intermediate results."
+                )
+            self.final = metrics
+            return {}
+        return {"error": f"The request {json.dumps(request)[:200]} has none of 'parameters', 'intermediate', 'final'."}
+
+    def wait_for(self, process: subprocess.Popen[bytes], server: CommandServer) -> None:
+        """Serve the command until it ends.
+
+        Raises:
+            TrialPruned: The search ends the trial. The command gets some seconds to end by itself.
+        """
+        ended, at_end = os.pipe()
+
+        def wait() -> None:
+            process.wait()
+            os.close(at_end)
+
+        waiting = threading.Thread(target=wait, daemon=True, name="retiarii-command")
+        waiting.start()
+        try:
+            server.serve(ended)
+        except TrialPruned:
+            waiting.join(_GRACE_S)
+            raise
+        finally:
+            _kill(process)
+            waiting.join()
+            os.close(ended)
+
+
+@contextmanager
+def _started(arguments: str | list[str], folder: Path, variables: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a command in a session of its own; whatever is left of it is killed in the end."""
+    try:
+        process = subprocess.Popen(
+            arguments,
+            shell=isinstance(arguments, str),
+            cwd=folder,
+            env=variables,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    except (OSError, ValueError) as err:
+        raise EvaluatorError(f"The command {arguments!r} cannot be started in {folder}: {err}.") from err
+    try:
+        yield process
+    finally:
+        _kill(process)
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill the session of a command, also what it left behind."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        pass
+
+
+def _ending(code: int) -> str:
+    if code < 0:
+        try:
+            return f"was killed by {signal.Signals(-code).name}"
+        except ValueError:
+            return f"was killed by signal {-code}"
+    return f"ended with exit code {code}"
+
+
+def _filled(text: str, values: Mapping[str, Any], shown: Any) -> str:
+    """Replace ``{label}`` by the value of the label; all other braces stay."""
+    return _PLACEHOLDER.sub(lambda found: shown(values[found[1]]) if found[1] in values else found[0], text)
+
+
+def _text(value: Any) -> str:
+    """Return a value as a command line has it: texts and numbers plainly, all else as JSON."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return json.dumps(value)
+    return repr(value)
