@@ -20,9 +20,8 @@ from retiarii.graph._encoding.structural_hash import structural_hash
 from retiarii.graph._exporting.python_file import export_code
 from retiarii.graph._exporting.runtimes import export_onnx, export_program
 from retiarii.graph._mutation.graph_engine import GraphEngine
-from retiarii.graph._mutation.mutator import Mutator, StationaryMutator
+from retiarii.graph._mutation.mutator import Mutator, Sampler, StationaryMutator
 from retiarii.graph._mutation.mutator_space import MutatorSpace
-from retiarii.graph._mutation.sampler import Sampler
 from retiarii.graph._operations.operation import Arguments, Input, Inputs, Kind, Operation
 from retiarii.graph._representation.model import Edge, Graph, Model, Node
 from retiarii.graph._tracing.conversion import convert_to_graph

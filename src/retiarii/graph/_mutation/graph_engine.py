@@ -2,48 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 import torch
 from torch import nn
 
-from retiarii.errors import InvalidMutation
 from retiarii.graph._building.module_builder import build_module
 from retiarii.graph._building.shape_check import check
 from retiarii.graph._building.verification import verify
 from retiarii.graph._exporting.python_file import model_code
-from retiarii.graph._mutation.fresh_weights import with_weights
 from retiarii.graph._mutation.mutator import Mutator, with_labels
-from retiarii.graph._mutation.sampler import DecidingSampler, from_architecture
+from retiarii.graph._mutation.mutator_run import Decide, Run, from_architecture, run_mutators
+from retiarii.graph._mutation.mutator_space import mutator_space
+from retiarii.graph._operations.operation import Operation
+from retiarii.graph._representation.graph_records import GraphData, NodeRecord, TensorRecord
 from retiarii.graph._representation.model import Model
 from retiarii.graph._tracing.lowering import lower_with_network
 from retiarii.nn.pytorch import extract_space, freeze
 from retiarii.nn.pytorch._origins import copy_origins
 from retiarii.nn.pytorch.engine import NetworkEngine
-from retiarii.space import Architecture, Categorical, SearchSpace, Value
+from retiarii.space import Architecture, SearchSpace
 
 CACHED_GRAPHS = 16
 """How many fixed models an engine keeps as graphs."""
-
-
-@dataclass
-class Run:
-    """One run of all mutators.
-
-    Attributes:
-        choices: The choices that were met.
-        values: What was decided.
-        model: The result; None if a mutation was invalid.
-        error: Why it was.
-    """
-
-    choices: list[Categorical] = field(default_factory=list)
-    values: dict[str, Value] = field(default_factory=dict)
-    model: Model | None = None
-    error: InvalidMutation | None = None
 
 
 class GraphEngine(NetworkEngine):
@@ -101,10 +85,6 @@ class GraphEngine(NetworkEngine):
         Raises:
             GraphError: The model cannot be traced.
         """
-        from retiarii.graph._mutation.mutator_space import (
-            mutator_space,  # the space runs the mutators through this engine
-        )
-
         if not self.mutators:
             return self.inline_space
         return mutator_space(self, stationary=self._stationary)
@@ -118,21 +98,14 @@ class GraphEngine(NetworkEngine):
         """
         return self._trace(architecture)[0]
 
-    def run(self, architecture: Mapping[str, Any], decide: Callable[[Categorical], Value]) -> Run:
+    def run(self, architecture: Mapping[str, Any], decide: Decide) -> Run:
         """Run the mutators on the model that an architecture makes of the base model.
 
         Args:
             architecture: Values for the choices in the model.
             decide: Returns the values of the mutators' choices.
         """
-        sampler = DecidingSampler(decide)
-        model = self.base_graph(architecture)
-        try:
-            for mutator in self.mutators:
-                model = _applied(mutator, sampler, model)
-        except InvalidMutation as err:
-            return Run(sampler.choices, sampler.values, error=err)
-        return Run(sampler.choices, sampler.values, model=model)
+        return run_mutators(self.mutators, self.base_graph(architecture), decide)
 
     def graph(self, architecture: Mapping[str, Any]) -> Model:
         """Return the graph of an architecture: choices fixed, mutators applied.
@@ -191,9 +164,40 @@ class GraphEngine(NetworkEngine):
         return self._traced[inline.key]
 
 
-def _applied(mutator: Mutator, sampler: DecidingSampler, model: Model) -> Model:
-    bound = mutator.sampler
-    try:
-        return mutator.bind_sampler(sampler).apply(model)
-    finally:
-        mutator.sampler = bound
+def with_weights(model: Model, traced: nn.Module, new: nn.Module) -> Model:
+    """Return the same graphs, to be built with the weights of another module.
+
+    Args:
+        model: Made by tracing ``traced``, and perhaps mutated since.
+        traced: What it was traced from.
+        new: A module of exactly the same structure.
+    """
+    modules = dict(zip(traced.modules(), new.modules(), strict=True))
+    tensors = {id(old): other for old, other in zip(_tensors(traced), _tensors(new), strict=True)}
+    graphs = {name: _renewed(graph._data, modules, tensors) for name, graph in model.graphs.items()}
+    return Model(graphs, model.root_name)
+
+
+def _tensors(module: nn.Module) -> Iterator[torch.Tensor]:
+    yield from module.parameters()
+    yield from module.buffers()
+
+
+def _renewed(data: GraphData, modules: Mapping[nn.Module, nn.Module], tensors: Mapping[int, torch.Tensor]) -> GraphData:
+    def operation(old: Operation) -> Operation:
+        new = modules.get(old.instance) if old.instance is not None else None
+        return old if new is None else replace(old, instance=new)
+
+    def tensor(old: TensorRecord) -> TensorRecord:
+        return replace(old, value=tensors.get(id(old.value), old.value))
+
+    def node(old: NodeRecord) -> NodeRecord:
+        return replace(old, operation=operation(old.operation))
+
+    module = replace(
+        data.module,
+        tensors=tuple(map(tensor, data.module.tensors)),
+        idle={path: operation(old) for path, old in data.module.idle.items()},
+    )
+    records = {number: node(record) for number, record in data.records.items()}
+    return GraphData(records, module, data.input_names, data.next_id)

@@ -1,18 +1,53 @@
-"""`Mutator`: a few lines of Python that turn one model into another."""
+"""`Mutator`: a few lines of Python that turn one model into another. `Sampler`: answers the choices of a mutator."""
 
 from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
-from retiarii.errors import GraphError, InvalidMutation
-from retiarii.graph._mutation.sampler import RecordingSampler, Sampler, candidate_values
+from retiarii.errors import ArchitectureError, DomainError, GraphError, InvalidMutation
+from retiarii.graph._operations.operation import Operation
+from retiarii.graph._operations.qualified_names import type_name
 from retiarii.graph._representation.execution_order import check_inputs
-from retiarii.graph._representation.model import Model
+from retiarii.graph._representation.model import Model, Node
+from retiarii.space import Architecture, Value
 
 T = TypeVar("T")
+
+
+class Sampler(ABC):
+    """Answers ``self.choice(...)`` in mutators."""
+
+    @abstractmethod
+    def choice(self, candidates: Sequence[Any], mutator: Mutator, model: Model, index: int) -> Any:
+        """Return one of the candidates.
+
+        Args:
+            candidates: Anything; at least one.
+            mutator: Who asks.
+            model: The model that is being mutated.
+            index: The number of this choice in the current run of the mutator, from 0.
+        """
+
+    def mutation_start(self, mutator: Mutator, model: Model) -> None:  # noqa: B027 - most samplers need no notice
+        """Take note that a mutator starts on a model."""
+
+    def mutation_end(self, mutator: Mutator, model: Model) -> None:  # noqa: B027 - as above
+        """Take note that a mutator is done with a model."""
+
+
+class RecordingSampler(Sampler):
+    """Takes the first candidate of every choice, and remembers the candidates."""
+
+    def __init__(self) -> None:
+        self.recorded_candidates: list[list[Any]] = []
+
+    def choice(self, candidates: Sequence[Any], mutator: Mutator, model: Model, index: int) -> Any:
+        """Return the first candidate."""
+        self.recorded_candidates.append(list(candidates))
+        return candidates[0]
 
 
 class Mutator(ABC):
@@ -217,3 +252,47 @@ def with_labels(mutators: Iterable[Mutator]) -> tuple[Mutator, ...]:
         labels.add(label)
         found.append(own)
     return tuple(found)
+
+
+def candidate_values(candidates: Sequence[Any], place: str) -> tuple[Value, ...]:
+    """Return how candidates are called in architectures.
+
+    Plain values stand for themselves; classes, functions and operations have their short names, or where these are not
+    unique their full ones; nodes have their paths. Where that leaves a candidate without a name of its own, all of them
+    are called by their numbers.
+
+    Raises:
+        DomainError: There are none.
+    """
+    if not candidates:
+        raise DomainError(
+            f"The choice at {place} has no candidates. Give it at least one, or raise InvalidMutation where nothing is "
+            "left to choose from."
+        )
+    for name in (_short_name, _full_name):
+        try:
+            values = Architecture({"candidates": tuple(map(name, candidates))})["candidates"]
+        except ArchitectureError:
+            break
+        if len({repr(value) for value in values}) == len(values):
+            return tuple(values)
+    return tuple(range(len(candidates)))
+
+
+def _short_name(candidate: Any) -> Any:
+    full = _full_name(candidate)
+    is_value = full is candidate or isinstance(candidate, Node)
+    return full if is_value else full.rpartition(".")[2]
+
+
+def _full_name(candidate: Any) -> Any:
+    if isinstance(candidate, Node):
+        return candidate.path
+    if isinstance(candidate, Operation):
+        return candidate.type
+    if isinstance(candidate, type) or callable(candidate):
+        try:
+            return type_name(candidate)
+        except GraphError:
+            return candidate
+    return candidate

@@ -5,26 +5,38 @@ from __future__ import annotations
 import itertools
 import math
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from retiarii._counted import counted
 from retiarii.errors import ArchitectureError, SpaceError
+from retiarii.graph._mutation.mutator import Mutator
+from retiarii.graph._mutation.mutator_run import Decide, Run
 from retiarii.space import Architecture, Categorical, Constraint, SearchSpace, Value, rng_for
-
-if TYPE_CHECKING:
-    from retiarii.graph._mutation.graph_engine import GraphEngine, Run
 
 MAX_COUNTED = 2_000
 MAX_COUNTED_NETWORKS = 64
 _PROBES = 200
 _RANDOM_PROBES = 8
 
-Decide = Callable[[Categorical], Value]
+
+class MutatorRunner(Protocol):
+    """A model and mutators, as `GraphEngine` has them."""
+
+    @property
+    def mutators(self) -> Sequence[Mutator]:
+        """The mutators, in the order in which they run."""
+
+    @property
+    def inline_space(self) -> SearchSpace:
+        """The choices that are written into the model."""
+
+    def run(self, architecture: Mapping[str, Any], decide: Decide) -> Run:
+        """Run the mutators on the network of an architecture of `inline_space`."""
 
 
-def mutator_space(engine: GraphEngine, *, stationary: bool | None = None) -> SearchSpace:
+def mutator_space(engine: MutatorRunner, *, stationary: bool | None = None) -> SearchSpace:
     """Return the space that a model and its mutators span.
 
     Args:
@@ -77,7 +89,7 @@ class MutatorSpace(SearchSpace):
     """
 
     def __init__(
-        self, engine: GraphEngine, static: SearchSpace | None = None, constraints: Sequence[Constraint] = ()
+        self, engine: MutatorRunner, static: SearchSpace | None = None, constraints: Sequence[Constraint] = ()
     ) -> None:
         self.engine = engine
         inline = engine.inline_space
