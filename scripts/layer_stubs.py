@@ -20,7 +20,7 @@ from typing import Any
 import torch
 
 import retiarii.nn.pytorch
-from retiarii.nn.pytorch._layers import LayerFactory, layer_class, torch_name, torch_names
+from retiarii.nn.pytorch._recording.layer_factories import LayerFactory, layer_class, torch_name, torch_names
 
 PACKAGE = Path(__file__).resolve().parents[1] / "src/retiarii/nn/pytorch"
 STUB = PACKAGE / "__init__.pyi"

@@ -21,7 +21,7 @@ from typing import Any
 
 import retiarii
 import retiarii.nn.pytorch
-from retiarii.nn.pytorch._layers import torch_names
+from retiarii.nn.pytorch._recording.layer_factories import torch_names
 
 ROOT = Path(__file__).resolve().parents[1]
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)

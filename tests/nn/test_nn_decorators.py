@@ -13,7 +13,7 @@ from torch import nn as torch_nn
 
 import retiarii.nn.pytorch as nn
 from retiarii.graph import GraphEngine, check, convert_to_graph
-from retiarii.nn.pytorch._recording import Role
+from retiarii.nn.pytorch._recording.module_call import Role
 from retiarii.space.construction import call_of
 
 

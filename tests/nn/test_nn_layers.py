@@ -12,9 +12,9 @@ import torch
 from torch import nn as torch_nn
 
 import retiarii.nn.pytorch as nn
-from retiarii.nn.pytorch._cloning import RESETTABLE
-from retiarii.nn.pytorch._layers import LayerFactory
-from retiarii.nn.pytorch._recording import module_call
+from retiarii.nn.pytorch._freezing.cloning import RESETTABLE
+from retiarii.nn.pytorch._recording.layer_factories import LayerFactory
+from retiarii.nn.pytorch._recording.module_call import module_call
 
 NAMES = [name for name in dir(torch_nn) if not name.startswith("_")]
 FACTORIES = [name for name in NAMES if isinstance(getattr(nn, name), LayerFactory)]

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from retiarii.nn.pytorch._snapshot import Snapshot
+from retiarii.nn.pytorch._recording.snapshot import Snapshot
 
 MODULES = [
     lambda: nn.Linear(3, 4),

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import retiarii.nn.pytorch as nn
-from retiarii.nn.pytorch._freezer import Frozen
+from retiarii.nn.pytorch._freezing.freezer import Frozen
 from retiarii.nn.pytorch.mutation_utils import Mutable
 from retiarii.oneshot import (
     DARTS,

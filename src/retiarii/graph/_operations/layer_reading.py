@@ -19,9 +19,9 @@ from retiarii.graph._operations.operation import Arguments, Cast, Inputs, Kind, 
 from retiarii.graph._operations.qualified_names import is_function_name, type_name
 from retiarii.graph._operations.torch_layers import constructor_signature, is_built_by, read_arguments
 from retiarii.nn.pytorch import is_basic_unit
-from retiarii.nn.pytorch._layers import layer_class
-from retiarii.nn.pytorch._placeholder import Placeholder, placeholder_info
-from retiarii.nn.pytorch._recording import ModuleCall, Role, module_call
+from retiarii.nn.pytorch._primitives.placeholder import Placeholder, placeholder_info
+from retiarii.nn.pytorch._recording.layer_factories import layer_class
+from retiarii.nn.pytorch._recording.module_call import ModuleCall, Role, module_call
 from retiarii.nn.pytorch.mutation_utils import Mutable
 from retiarii.space.construction import find_expressions
 

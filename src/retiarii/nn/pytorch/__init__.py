@@ -14,32 +14,32 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from retiarii._lookup import load
-from retiarii.nn.pytorch._attributes import ChosenValue
-from retiarii.nn.pytorch._chosen_inputs import ChosenInputs
-from retiarii.nn.pytorch._decorators import basic_unit, is_basic_unit, model_wrapper
-from retiarii.nn.pytorch._extract import extract_space
-from retiarii.nn.pytorch._fixed import fixed_arch
-from retiarii.nn.pytorch._freeze import freeze
-from retiarii.nn.pytorch._input_choice import InputChoice
-from retiarii.nn.pytorch._layer_choice import LayerChoice
-from retiarii.nn.pytorch._layers import torch_name, torch_names
-from retiarii.nn.pytorch._losses import WeightsLostWarning
-from retiarii.nn.pytorch._parameter import ModelParameterChoice
-from retiarii.nn.pytorch._placeholder import Placeholder
-from retiarii.nn.pytorch._repeat import Repeat
-from retiarii.nn.pytorch._state_dicts import extract_state_dict, original_state_dict_hooks
-from retiarii.nn.pytorch._value import FloatRange, IntegerRange, ValueChoice
+from retiarii.nn.pytorch._freezing.attributes import ChosenValue
+from retiarii.nn.pytorch._freezing.decorators import basic_unit, is_basic_unit, model_wrapper
+from retiarii.nn.pytorch._freezing.fixed_arch import fixed_arch
+from retiarii.nn.pytorch._freezing.freeze import freeze
+from retiarii.nn.pytorch._freezing.lost_weights import WeightsLostWarning
+from retiarii.nn.pytorch._freezing.state_dicts import extract_state_dict, original_state_dict_hooks
+from retiarii.nn.pytorch._primitives.chosen_inputs import ChosenInputs
+from retiarii.nn.pytorch._primitives.input_choice import InputChoice
+from retiarii.nn.pytorch._primitives.layer_choice import LayerChoice
+from retiarii.nn.pytorch._primitives.model_parameter_choice import ModelParameterChoice
+from retiarii.nn.pytorch._primitives.placeholder import Placeholder
+from retiarii.nn.pytorch._primitives.repeat import Repeat
+from retiarii.nn.pytorch._primitives.value_choice import FloatRange, IntegerRange, ValueChoice
+from retiarii.nn.pytorch._recording.layer_factories import torch_name, torch_names
+from retiarii.nn.pytorch._recording.survey import extract_space
 from retiarii.nn.pytorch.mutation_utils import Mutable
 
 if TYPE_CHECKING:
     from torch.nn import *  # noqa: F403 - type checkers see the classes that the factories stand for
 
-    from retiarii.nn.pytorch._auto_activation import AutoActivation
-    from retiarii.nn.pytorch._cell import Cell
-    from retiarii.nn.pytorch._chosen_cell import ChosenCell
-    from retiarii.nn.pytorch._chosen_graph import ChosenNasBench101Cell
-    from retiarii.nn.pytorch._nas_bench_101 import NasBench101Cell
-    from retiarii.nn.pytorch._nas_bench_201 import NasBench201Cell
+    from retiarii.nn.pytorch._primitives.auto_activation import AutoActivation
+    from retiarii.nn.pytorch._primitives.cell import Cell
+    from retiarii.nn.pytorch._primitives.chosen_cell import ChosenCell
+    from retiarii.nn.pytorch._primitives.chosen_graph import ChosenNasBench101Cell
+    from retiarii.nn.pytorch._primitives.nas_bench_101 import NasBench101Cell
+    from retiarii.nn.pytorch._primitives.nas_bench_201 import NasBench201Cell
 
 __all__ = [
     "AutoActivation",
@@ -73,12 +73,12 @@ __all__ += [name for name in torch_names() if name not in __all__]
 
 
 _LOADED_WHEN_USED = {
-    "AutoActivation": "_auto_activation",
-    "Cell": "_cell",
-    "ChosenCell": "_chosen_cell",
-    "ChosenNasBench101Cell": "_chosen_graph",
-    "NasBench101Cell": "_nas_bench_101",
-    "NasBench201Cell": "_nas_bench_201",
+    "AutoActivation": "_primitives.auto_activation",
+    "Cell": "_primitives.cell",
+    "ChosenCell": "_primitives.chosen_cell",
+    "ChosenNasBench101Cell": "_primitives.chosen_graph",
+    "NasBench101Cell": "_primitives.nas_bench_101",
+    "NasBench201Cell": "_primitives.nas_bench_201",
 }
 
 

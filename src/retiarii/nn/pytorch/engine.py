@@ -16,9 +16,9 @@ import torch
 from torch import nn
 
 from retiarii.errors import ConfigError, FreezeError, RetiariiError
-from retiarii.nn.pytorch._extract import extract_space, first_number
-from retiarii.nn.pytorch._freeze import freeze
+from retiarii.nn.pytorch._freezing.freeze import freeze
 from retiarii.nn.pytorch._generators import generators_kept
+from retiarii.nn.pytorch._recording.survey import extract_space, first_number
 from retiarii.space import Architecture, Cost, Engine, SearchSpace
 
 __all__ = ["NetworkEngine", "PythonEngine", "count_flops", "count_params"]

@@ -12,8 +12,8 @@ from retiarii.errors import NoContextError
 from retiarii.space import Choice
 
 if TYPE_CHECKING:
-    from retiarii.nn.pytorch._extract import Survey
-    from retiarii.nn.pytorch._freezer import Freezer, Frozen
+    from retiarii.nn.pytorch._freezing.freezer import Freezer, Frozen
+    from retiarii.nn.pytorch._recording.survey import Survey
 
 __all__ = ["Mutable"]
 
@@ -55,7 +55,7 @@ class Mutable(nn.Module, ABC):
             NoContextError: This is not called inside `fixed_arch`.
             ArchitectureError: The architecture does not fit.
         """
-        from retiarii.nn.pytorch._finishing import Fixing  # it needs this module
+        from retiarii.nn.pytorch._freezing.finishing import Fixing  # it needs this module
 
         fixing = Fixing.current()
         if fixing is None:

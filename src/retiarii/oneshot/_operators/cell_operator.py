@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from retiarii.errors import SupernetError
 from retiarii.nn.pytorch import LayerChoice
-from retiarii.nn.pytorch._chosen_cell import edge_name
-from retiarii.nn.pytorch._chosen_inputs import reduce_inputs
-from retiarii.nn.pytorch._namespace import numbering_from
+from retiarii.nn.pytorch._labels.namespace import numbering_from
+from retiarii.nn.pytorch._primitives.chosen_cell import edge_name
+from retiarii.nn.pytorch._primitives.chosen_inputs import reduce_inputs
 from retiarii.oneshot._decisions.decision import Decision
 from retiarii.oneshot._decisions.label_lookup import Lookup
 from retiarii.oneshot._operators.choice_operator import ChoiceOperator

@@ -9,8 +9,8 @@ from typing import Any
 from torch import nn
 
 from retiarii.errors import SupernetError
-from retiarii.nn.pytorch._chosen import ChosenValues
-from retiarii.nn.pytorch._freezer import Freezer, Frozen
+from retiarii.nn.pytorch._freezing.freezer import Freezer, Frozen
+from retiarii.nn.pytorch._labels.chosen_values import ChosenValues
 from retiarii.nn.pytorch.mutation_utils import Mutable
 from retiarii.oneshot._decisions.decision import Decision
 from retiarii.oneshot._decisions.label_lookup import Lookup

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from retiarii.errors import SupernetError
-from retiarii.nn.pytorch._attributes import chosen_attribute
+from retiarii.nn.pytorch._freezing.attributes import chosen_attribute
 from retiarii.oneshot._decisions.label_lookup import Lookup, check_combinations, joint_values
 from retiarii.space import Expression
 from retiarii.space.construction import find_expressions, replace_expressions

@@ -1,0 +1,183 @@
+"""Fixing a model while it is being built: `Fixing` and `Finisher`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from weakref import WeakSet
+
+from torch import nn
+from torch.nn.modules.module import register_module_module_registration_hook
+
+from retiarii.errors import ArchitectureError
+from retiarii.nn.pytorch._freezing.attributes import chosen_attribute
+from retiarii.nn.pytorch._freezing.freezer import Freezer, Frozen
+from retiarii.nn.pytorch._freezing.origins import note_origin, note_whole, noted_origin
+from retiarii.nn.pytorch._labels.chosen_values import FIXED_KEY, ChosenValues
+from retiarii.nn.pytorch._labels.context_stack import ContextStack, stack_of
+from retiarii.nn.pytorch._labels.namespace import Position, numbering_from
+from retiarii.nn.pytorch._recording.layer_factories import layer_class
+from retiarii.nn.pytorch._recording.module_call import forget_call, module_call
+from retiarii.nn.pytorch._recording.snapshot import TORCH_STATE
+from retiarii.nn.pytorch.mutation_utils import Mutable
+from retiarii.space import Expression
+from retiarii.space.construction import replace_leaves
+
+
+class Fixing:
+    """One block in which models are built with the values of an architecture.
+
+    Args:
+        values: The architecture.
+
+    Attributes:
+        replaced: The primitives that became something else.
+        parents: The modules that got children inside the block.
+        children: These children.
+    """
+
+    def __init__(self, values: ChosenValues) -> None:
+        self.values = values
+        self.replaced: dict[Mutable, Frozen] = {}
+        self.parents: WeakSet[nn.Module] = WeakSet()
+        self.children: WeakSet[nn.Module] = WeakSet()
+        _install_hook()
+
+    @staticmethod
+    def current() -> Fixing | None:
+        """Return the innermost block, or None outside of all."""
+        stack = stack_of(FIXED_KEY)
+        return stack[-1] if stack else None
+
+    def finish(self, model: nn.Module) -> nn.Module:
+        """Fix a whole model in place; return it, or what replaces it if it is a primitive itself.
+
+        Raises:
+            ArchitectureError: The architecture does not fit the model.
+        """
+        frozen = Finisher(self).module(model)
+        note_whole(frozen.module, frozen.inner)
+        return frozen.module
+
+    def claim(self, module: nn.Module) -> None:
+        """Note that a module is no model, though it is nobody's child: copies of it are."""
+        self.children.add(module)
+
+    def roots(self) -> list[nn.Module]:
+        """Return the modules that have children and are no children themselves."""
+        return [parent for parent in self.parents if parent not in self.children]
+
+    def built_in(self, root: nn.Module) -> list[nn.Module]:
+        """Return what of a root was built inside the block: itself, or some of its children.
+
+        A trainer may be built outside, and open a block only for the network that is its child.
+        """
+        children = [child for child in root.children() if child in self.children]
+        return [root] if len(children) == len(list(root.children())) else children
+
+    def register(self, parent: nn.Module, name: str, child: nn.Module) -> nn.Module | None:
+        """Return what is to become the child instead, when a primitive becomes the child of a module."""
+        self.parents.add(parent)
+        self.children.add(child)
+        if not isinstance(child, Mutable):
+            note_origin(parent, name, ())
+            return None
+        try:
+            frozen = Finisher(self).module(child)
+        except ArchitectureError as err:
+            if err.label not in self.values.missing:
+                raise
+            return None  # it is inside a candidate that is not chosen, or the end of the block will tell
+        note_origin(parent, name, frozen.inner)
+        self.children.add(frozen.module)
+        return frozen.module
+
+
+class Finisher(Freezer):
+    """Replaces what is left of choices in a model whose constructors ran inside a `Fixing` block.
+
+    Layers have their values already; records go, primitives become what they stand for, attributes become values.
+    Doing it twice does no harm.
+    """
+
+    def __init__(self, fixing: Fixing) -> None:
+        super().__init__(fixing.values)
+        self._fixing = fixing
+        self._finished: set[int] = set()
+
+    def module(self, module: nn.Module) -> Frozen:
+        """Fix a module in place, or replace it if it is a primitive."""
+        if isinstance(module, Mutable):
+            replaced = self._fixing.replaced
+            if module not in replaced:
+                replaced[module] = module.freeze_by(self)
+            return replaced[module]
+        if id(module) not in self._finished:
+            self._finished.add(id(module))
+            self._plain(module)
+        return Frozen(module)
+
+    def child(self, parent: nn.Module, name: str, path: str | None = None) -> Frozen:
+        """Fix the child of a module; it may have been replaced already when it became a child."""
+        frozen = super().child(parent, name, path)
+        return Frozen(frozen.module, noted_origin(parent, name) + frozen.inner)
+
+    def attach(self, parent: nn.Module, name: str, frozen: Frozen) -> None:
+        """Make a fixed module the child of a module that is being built."""
+        parent._modules[name] = frozen.module
+        note_origin(parent, name, frozen.inner)
+
+    def _plain(self, module: nn.Module) -> None:
+        call = module_call(module)
+        if call is not None:
+            for variable in call.variables:
+                self.value(variable.choice())  # raises where the module was built with a default for want of a value
+            forget_call(module)
+        for name, child in list(module._modules.items()):
+            if child is not None:
+                self.attach(module, name, self.child(module, name))
+        state = vars(module)
+        for name, value in list(state.items()):
+            if name not in TORCH_STATE:
+                state[name] = self._attribute(type(module), name, value)
+
+    def _attribute(self, owner: type, name: str, value: Any) -> Any:
+        if isinstance(value, Expression):
+            return chosen_attribute(owner, name, self.evaluate(value))
+        return replace_leaves(value, self._leaf)
+
+    def _leaf(self, leaf: Any) -> Any:
+        if isinstance(leaf, nn.Module):
+            is_elsewhere = leaf in self._fixing.children and leaf not in self._fixing.replaced
+            return leaf if is_elsewhere else self.module(leaf).module
+        return layer_class(self.evaluate(leaf))
+
+
+def build_fixed(make: Callable[[], nn.Module], start: Position, values: ChosenValues) -> Frozen:
+    """Build a part of a model with the values of an architecture, and fix it.
+
+    Args:
+        make: Builds the part.
+        start: Where the numbering of labels stood when the part was built for the base model.
+        values: The architecture.
+
+    Raises:
+        ArchitectureError: The architecture does not fit the part.
+    """
+    fixing = Fixing(values)
+    with numbering_from(start), ContextStack(FIXED_KEY, fixing):
+        return Finisher(fixing).module(make())
+
+
+def _fix_on_registration(parent: nn.Module, name: str, child: nn.Module | None) -> nn.Module | None:
+    fixing = Fixing.current()
+    return None if fixing is None or child is None else fixing.register(parent, name, child)
+
+
+_hooks: list[Any] = []
+
+
+def _install_hook() -> None:
+    """Have torch tell us of children. The hook stays: taking it out would disturb threads that build models."""
+    if not _hooks:
+        _hooks.append(register_module_module_registration_hook(_fix_on_registration))  # type: ignore[arg-type]  # what it returns replaces the child, says torch's documentation

@@ -1,0 +1,104 @@
+"""`TensorCopies`: parameters and buffers on their way from the base model into the fixed one."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from retiarii.nn.pytorch._freezing.lost_weights import Losses
+from retiarii.nn.pytorch._freezing.origins import tensor_origins
+
+
+class TensorCopies:
+    """Gives each tensor of the base model one counterpart, so that what is tied stays tied.
+
+    Args:
+        memo: From the id of a tensor of the base model to its counterpart.
+        losses: Is told which tensors came along.
+    """
+
+    def __init__(self, memo: dict[int, Any], losses: Losses) -> None:
+        self._memo = memo
+        self._losses = losses
+
+    def parameter(self, parameter: nn.Parameter, is_reset: bool) -> nn.Parameter:
+        """Return the counterpart: a copy, or an empty parameter where the layer is going to initialise it."""
+        self._losses.keep(parameter)
+        known: nn.Parameter | None = self._memo.get(id(parameter))
+        if known is not None:
+            return known
+        if type(parameter) is not nn.Parameter:
+            return copy.deepcopy(parameter, self._memo)
+        values = torch.empty_like(parameter) if is_reset else parameter.detach().clone()
+        new = self._memo[id(parameter)] = nn.Parameter(values, parameter.requires_grad)
+        return new
+
+    def buffer(self, buffer: Tensor | None, is_reset: bool) -> Tensor | None:
+        """Return the counterpart of a buffer, likewise."""
+        if type(buffer) is not Tensor:
+            return copy.deepcopy(buffer, self._memo)
+        if is_reset:
+            return torch.empty_like(buffer)
+        if id(buffer) not in self._memo:
+            self._memo[id(buffer)] = buffer.detach().clone()
+        known: Tensor = self._memo[id(buffer)]
+        return known
+
+    def adopt(self, old: nn.Module, new: nn.Module, is_owner: bool) -> None:
+        """Tie the parameters of a layer that was built anew to those that they were tied to, and keep their flags.
+
+        Args:
+            old: The layer of the base model.
+            new: The same layer, built with other arguments or again.
+            is_owner: Whether its initial values count where parameters are tied: it has its own, not those of others.
+        """
+        pairs = zip(old.modules(), new.modules(), strict=False) if old._modules else ((old, new),)
+        for before, after in pairs:
+            after.training = before.training
+            for name, parameter in before._parameters.items():
+                fresh = after._parameters.get(name)
+                if parameter is not None and fresh is not None:
+                    after._parameters[name] = self._tied(parameter, fresh, is_owner)
+        match_placement(old, new)
+
+    def adopt_rebuilt(self, old: nn.Module, new: nn.Module, lost: list[str]) -> None:
+        """Do the same for a part of the model whose constructor ran again, which lost some of its weights."""
+        parameters = dict(old.named_parameters(remove_duplicate=False))
+        for name, origin in tensor_origins(new):
+            path, _, leaf = name.rpartition(".")
+            owner = new.get_submodule(path)
+            fresh, parameter = owner._parameters.get(leaf), parameters.get(origin)
+            if parameter is not None and fresh is not None:
+                owner._parameters[leaf] = self._tied(parameter, fresh, is_owner=origin not in lost)
+        match_placement(old, new)
+
+    def _tied(self, parameter: nn.Parameter, fresh: nn.Parameter, is_owner: bool) -> nn.Parameter:
+        known: nn.Parameter = self._memo.setdefault(id(parameter), fresh)
+        if is_owner:
+            self._losses.keep(parameter)
+            if known is not fresh and known.shape == fresh.shape:
+                known.data.copy_(fresh.data)
+        if not parameter.requires_grad:
+            known.requires_grad_(False)
+        return known
+
+
+def match_placement(old: nn.Module, new: nn.Module) -> None:
+    """Move a module that was built anew to the device and data type of the old one."""
+    before, after = first_tensor(old), first_tensor(new)
+    if before is None or after is None or before.is_meta:
+        return
+    if before.device != after.device or before.dtype != after.dtype:
+        new.to(device=before.device, dtype=before.dtype if before.is_floating_point() else None)
+
+
+def first_tensor(module: nn.Module) -> Tensor | None:
+    """Return the first parameter or buffer of a module or its children."""
+    for owner in module.modules() if module._modules else (module,):
+        for tensor in (*owner._parameters.values(), *owner._buffers.values()):
+            if tensor is not None:
+                return tensor
+    return None

@@ -1,0 +1,1 @@
+"""Labels of choices, and the values that an architecture gives them."""

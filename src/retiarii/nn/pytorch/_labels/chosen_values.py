@@ -1,0 +1,109 @@
+"""`ChosenValues`: an architecture on its way into a model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from retiarii.errors import ArchitectureError
+from retiarii.nn.pytorch._labels.context_stack import stack_of
+from retiarii.space import AutomaticLabel, Choice, Expression, Value, Variable
+from retiarii.space._value import nearest
+
+FIXED_KEY = "fixed"
+
+
+class ChosenValues:
+    """The values that an architecture gives to the choices of one model.
+
+    Args:
+        architecture: Label to value, in any spelling that the choices accept.
+        first: The creation number of the model's first choice that was numbered outside of a namespace.
+
+    Attributes:
+        declared: The labels of all choices that were met, active or not.
+        used: The labels whose values were asked for.
+        missing: The labels that were asked for in vain.
+    """
+
+    def __init__(self, architecture: Mapping[str, Any], first: int = 1) -> None:
+        self.architecture = architecture
+        self.first = first
+        self.declared: set[str] = set()
+        self.used: set[str] = set()
+        self.missing: set[str] = set()
+        self._parsed: dict[int, tuple[Choice, Value]] = {}  # by id: a model asks for few choices, many times
+
+    @staticmethod
+    def current() -> ChosenValues | None:
+        """Return the values that are being fixed here, inside `fixed_arch`, or None."""
+        stack = stack_of(FIXED_KEY)
+        return stack[-1].values if stack else None
+
+    def public(self, label: str) -> str:
+        """Return the label by which architectures know a choice."""
+        return label.relative_to(self.first) if isinstance(label, AutomaticLabel) else label
+
+    def declare(self, label: str) -> None:
+        """Take note that there is a choice of this label."""
+        self.declared.add(self.public(label))
+
+    def __contains__(self, label: str) -> bool:
+        return self.public(label) in self.architecture
+
+    def of(self, choice: Choice, place: str = "") -> Value:
+        """Return the canonical value of a choice.
+
+        Args:
+            choice: The choice, with the label that its declaration has.
+            place: Where it is declared, for the message.
+
+        Raises:
+            ArchitectureError: The architecture has no value, or a wrong one, for it.
+        """
+        known = self._parsed.get(id(choice))
+        if known is None:
+            value = choice.parse(self.raw(choice.label, place, choice.domain))
+            known = self._parsed[id(choice)] = (choice, value)
+        return known[1]
+
+    def raw(self, label: str, place: str = "", domain: Callable[[], str] = lambda: "a value") -> Any:
+        """Return the value of a label as the architecture spells it.
+
+        Raises:
+            ArchitectureError: The architecture has none.
+        """
+        label = self.public(label)
+        if label not in self.architecture:
+            self.missing.add(label)
+            where = f" (declared at {place})" if place else ""
+            expected = domain()
+            raise ArchitectureError(
+                f"The architecture has no value for the choice {label!r}{where}, expected {expected}."
+                f"{nearest(label, self.architecture)}",
+                label=label,
+                expected=expected,
+            )
+        self.used.add(label)
+        return self.architecture[label]
+
+    def evaluate(self, expression: Expression, place: str = "") -> Any:
+        """Return the value of an expression.
+
+        Raises:
+            ArchitectureError: The architecture has no value, or a wrong one, for one of its choices.
+        """
+        if isinstance(expression, Variable):
+            return expression.value_of(self.of(expression.choice(), place))
+        return expression.evaluate(
+            {variable.label: self.of(variable.choice(), place) for variable in expression.variables()}
+        )
+
+    def evaluate_or_default(self, expression: Expression) -> Any:
+        """Return the value of an expression, or its default where the architecture lacks one of its choices.
+
+        A choice inside a candidate that is not chosen has no value, and yet the candidate is built.
+        """
+        if all(variable.label in self for variable in expression.variables()):
+            return self.evaluate(expression)
+        return expression.default()

@@ -1,0 +1,1 @@
+"""How modules were built, and the search space that follows from it."""

@@ -1,0 +1,265 @@
+"""`extract_space`: the search space that is written into a model."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from torch import nn
+
+from retiarii.errors import LabelConflictError, SpaceError
+from retiarii.nn.pytorch._recording.module_call import ModuleCall, Role, module_call
+from retiarii.nn.pytorch._recording.snapshot import TORCH_STATE
+from retiarii.nn.pytorch.mutation_utils import Mutable
+from retiarii.space import (
+    ALWAYS,
+    Architecture,
+    AutomaticLabel,
+    Choice,
+    Condition,
+    Expression,
+    SearchSpace,
+    Variable,
+    both,
+)
+from retiarii.space.construction import CALL_ATTRIBUTE, leaves
+
+Constraint = Callable[[Architecture], bool]
+
+_first_numbers: WeakKeyDictionary[nn.Module, int] = WeakKeyDictionary()
+
+
+def extract_space(model: nn.Module, constraints: Sequence[Constraint] = ()) -> SearchSpace:
+    """Return the search space that is written into a model.
+
+    Found are the primitives of this package, choices in the recorded arguments of layers and basic units, and choices
+    that are attributes of modules, also in nested lists, tuples, dicts and dataclasses. A choice inside a candidate of
+    another choice, or inside a block of a `Repeat`, is active only when that candidate or block is.
+
+    Args:
+        model: The base model; it is not changed.
+        constraints: Functions that say whether an architecture is wanted, for `SearchSpace`.
+
+    Raises:
+        LabelConflictError: One label stands for two domains, or was numbered twice.
+        UnknownInputsError: An `InputChoice` does not know how many inputs it gets.
+        TypeError: This is no model.
+        SpaceError: The depth of a `Repeat` has too many combinations to write down its conditions.
+    """
+    survey = Survey(require_module(model, "extract_space"))
+    return SearchSpace(survey.result(), (*survey.constraints(), *constraints))
+
+
+def first_number(model: nn.Module) -> int:
+    """Return the creation number of the first choice of a model that was numbered outside of a namespace."""
+    if model not in _first_numbers:
+        return Survey(model).first_number()
+    return _first_numbers[model]
+
+
+def require_module(model: Any, function: str) -> nn.Module:
+    """Return the model.
+
+    Raises:
+        TypeError: It is no module; often it is the class.
+    """
+    if not isinstance(model, nn.Module):
+        hint = f" Build it first: {model.__name__}(...)." if isinstance(model, type) else ""
+        raise TypeError(f"{function}() got {model!r}, expected a model, an instance of nn.Module.{hint}")
+    return model
+
+
+class Survey:
+    """A walk over a model that collects its choices.
+
+    Primitives call `choice`, `expression`, `child` and `under` from `Mutable.declare_choices`.
+
+    Args:
+        root: The model.
+    """
+
+    def __init__(self, root: nn.Module) -> None:
+        self._root = root
+        self._path = [type(root).__name__]
+        self._condition: Condition = ALWAYS
+        self._found: list[Choice] = []
+        self._constraints: list[Callable[[Callable[[str], str]], Constraint]] = []
+        self._contents: dict[str, tuple[Any, str]] = {}
+        self._unknown: list[tuple[str, SpaceError]] = []
+        self._registered = {id(module) for module in root.modules()}
+        self.module(root)
+
+    @property
+    def place(self) -> str:
+        """Where the walk is, as a path from the model."""
+        return ".".join(self._path)
+
+    def choice(self, choice: Choice, argument: str = "") -> None:
+        """Report a choice of the module that is being visited."""
+        place = f"{self.place}.{argument}" if argument else self.place
+        self._found.append(replace(choice, condition=self._condition, declared_at=place))
+
+    def unknown(self, label: str, error: SpaceError) -> None:
+        """Report a choice whose domain is not known; there is a space only when all domains are."""
+        self._unknown.append((label, error))
+
+    def constraint(self, make: Callable[[Callable[[str], str]], Constraint]) -> None:
+        """Report a constraint on the choices of the module that is being visited.
+
+        Args:
+            make: Makes it, given what turns the label of a declaration into the final one. Constraints that are the
+                same have to be equal; where their choices are not active, they hold.
+        """
+        self._constraints.append(make)
+
+    def expression(self, value: Any, argument: str) -> None:
+        """Report the choices in an argument or attribute of the module that is being visited."""
+        for where, leaf in leaves(value, argument):
+            if isinstance(leaf, Expression):
+                for variable in leaf.variables():
+                    self.choice(variable.choice(), where)
+                    self._check_contents(variable)
+            elif isinstance(leaf, nn.Module) and id(leaf) not in self._registered:
+                self.module(leaf, where)  # the others are visited where they are registered, with their conditions
+
+    def _check_contents(self, variable: Variable) -> None:
+        """Check that candidates are the same objects where architectures call them the same."""
+        contents, place = getattr(variable, "contents", None), self._found[-1].declared_at
+        known, first = self._contents.setdefault(variable.label, (contents, place))
+        if known != contents:
+            raise LabelConflictError(
+                f"The label {variable.label!r} stands for {known} at {first} and for {contents} at {place}. Give the "
+                "two choices the same candidates in the same order, or different labels.",
+                label=variable.label,
+                places=(first, place),
+            )
+
+    def child(self, parent: nn.Module, name: str) -> None:
+        """Visit a child of the module that is being visited."""
+        module = parent._modules[name]
+        if module is not None:
+            self.module(module, name)
+
+    @contextmanager
+    def inside(self, name: str) -> Iterator[None]:
+        """Add a name to the path inside the block."""
+        self._path.append(name)
+        yield
+        self._path.pop()
+
+    @contextmanager
+    def under(self, condition: Condition) -> Iterator[None]:
+        """Make what is reported inside the block conditional; labels are those of the declarations."""
+        outer = self._condition
+        self._condition = both(outer, condition)
+        yield
+        self._condition = outer
+
+    def module(self, module: nn.Module, name: str = "") -> None:
+        """Visit a module and what is inside it."""
+        if name:
+            self._path.append(name)
+        call = module_call(module)
+        if isinstance(module, Mutable):
+            module.declare_choices(self)
+        elif call is not None and call.role is Role.LAYER:
+            self._arguments(call)
+        else:
+            if call is not None:
+                self._recorded(call)
+            self._inside(module)
+        if name:
+            self._path.pop()
+
+    def _recorded(self, call: ModuleCall) -> None:
+        for variable, _ in call.parameters:
+            self.choice(variable.choice(), "__init__")
+        if call.role is Role.UNIT:
+            self._arguments(call)
+
+    def _arguments(self, call: ModuleCall) -> None:
+        if call.variables or call.modules:
+            for name, value in _named_arguments(call):
+                self.expression(value, name)
+
+    def _inside(self, module: nn.Module) -> None:
+        for name, value in vars(module).items():
+            if name not in TORCH_STATE and name != CALL_ATTRIBUTE:
+                self.expression(value, name)
+        for name in module._modules:
+            self.child(module, name)
+
+    def result(self) -> list[Choice]:
+        """Return the choices with their final labels.
+
+        Raises:
+            LabelConflictError: Two numberings gave the same automatic label.
+            SpaceError: There is a choice whose domain is not known.
+        """
+        if self._unknown:
+            raise self._unknown[0][1]
+        first = self.first_number()
+        return [_with_final_labels(choice, first) for choice in self._found]
+
+    def constraints(self) -> tuple[Constraint, ...]:
+        """Return the constraints that modules reported, each once."""
+        first = self.first_number()
+        return tuple(dict.fromkeys(make(lambda label: _final_label(label, first)) for make in self._constraints))
+
+    def first_number(self) -> int:
+        """Return the creation number of the first choice that was numbered outside of a namespace.
+
+        Raises:
+            LabelConflictError: Two numberings gave the same automatic label.
+        """
+        labels = [choice.label for choice in self._found] + [label for label, _ in self._unknown]
+        numbers = [label.number for label in labels if isinstance(label, AutomaticLabel)]
+        first = min((number for number in numbers if number is not None), default=1)
+        self._check_numbering(first)
+        _first_numbers[self._root] = first
+        return first
+
+    def _check_numbering(self, first: int) -> None:
+        numbered: dict[str, tuple[int, str]] = {}
+        for choice in self._found:
+            origin = choice.label.origin if isinstance(choice.label, AutomaticLabel) else 0
+            label = _final_label(choice.label, first)
+            known, place = numbered.setdefault(label, (origin, choice.declared_at))
+            if known != origin:
+                raise _numbered_twice(label, (place, choice.declared_at), self._root)
+
+
+def _named_arguments(call: ModuleCall) -> Iterator[tuple[str, Any]]:
+    try:
+        bound = inspect.signature(call.cls).bind(*call.args, **call.kwargs)
+    except (TypeError, ValueError):  # a signature that Python cannot see
+        yield from ((f"argument {number}", value) for number, value in enumerate(call.args))
+        yield from call.kwargs.items()
+        return
+    yield from bound.arguments.items()
+
+
+def _final_label(label: str, first: int) -> str:
+    return label.relative_to(first) if isinstance(label, AutomaticLabel) else label
+
+
+def _with_final_labels(choice: Choice, first: int) -> Choice:
+    condition = frozenset(
+        frozenset(replace(test, label=_final_label(test.label, first)) for test in conjunction)
+        for conjunction in choice.condition
+    )
+    return replace(choice, label=_final_label(choice.label, first), condition=condition)
+
+
+def _numbered_twice(label: str, places: tuple[str, str], root: nn.Module) -> LabelConflictError:
+    return LabelConflictError(
+        f"The automatic label {label!r} was given twice, at {places[0]} and at {places[1]}, because these parts were "
+        f"numbered without knowing of each other. Decorate {type(root).__name__} with @model_wrapper, so that one "
+        "numbering covers all of it, or give these choices labels.",
+        label=label,
+        places=places,
+    )
