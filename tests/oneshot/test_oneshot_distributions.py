@@ -14,8 +14,7 @@ from torch.nn import functional as F
 import retiarii.nn.pytorch as nn
 from retiarii.errors import ConfigError
 from retiarii.oneshot import ENAS, DrNAS, GumbelDARTS, Proxyless, build_supernet
-from retiarii.oneshot._decisions.binary_gates import BinaryGates
-from retiarii.oneshot._decisions.relaxations import GumbelSoftmax
+from retiarii.oneshot._decisions.relaxations import BinaryGates, GumbelSoftmax
 from retiarii.oneshot._searches.controller import Controller
 
 # Gumbel softmax: the largest weight falls on a value with its softmax probability, at every temperature (Gumbel-max).

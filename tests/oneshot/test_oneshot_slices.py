@@ -10,7 +10,7 @@ from oneshot_tools import assert_path_equals_subnet, mix_at_random, tensors_in
 
 import retiarii.nn.pytorch as nn
 from retiarii.oneshot import SupernetError, build_supernet, subnet
-from retiarii.oneshot._operators.regions import RegionMask
+from retiarii.oneshot._operators.slice_rule import RegionMask
 from retiarii.oneshot._operators.torch_slice_rules import SLICE_RULES
 
 

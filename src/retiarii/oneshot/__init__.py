@@ -22,8 +22,7 @@ from retiarii.oneshot._decisions.decision import Decision
 from retiarii.oneshot._decisions.relaxations import Relaxation
 from retiarii.oneshot._drivers.loaders import split_loader
 from retiarii.oneshot._drivers.search_loop import SearchLoop
-from retiarii.oneshot._drivers.subnet import recalibrate_batch_norm, subnet
-from retiarii.oneshot._drivers.subnet_search import SubnetEvaluator, search_subnets
+from retiarii.oneshot._drivers.subnets import SubnetEvaluator, recalibrate_batch_norm, search_subnets, subnet
 from retiarii.oneshot._operators.choice_operator import ChoiceOperator
 from retiarii.oneshot._operators.operator import Operator, weighted_sum
 from retiarii.oneshot._operators.slice_rule import SliceRule

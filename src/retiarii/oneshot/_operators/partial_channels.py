@@ -1,4 +1,4 @@
-"""`PartialChannels`: the layer choices of PC-DARTS."""
+"""`PartialChannels`: the layer choices of PC-DARTS, whose candidates run on a part of their channels."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from retiarii.errors import SupernetError
 from retiarii.oneshot._decisions.label_lookup import Lookup
-from retiarii.oneshot._operators.narrowed_layers import narrowed, refresh
-from retiarii.oneshot._operators.operator import weighted_sum
+from retiarii.oneshot._operators.operator import Operator, weighted_sum
 from retiarii.oneshot._operators.primitive_operators import LayerChoiceOperator
 
 _POOLS = {1: F.adaptive_max_pool1d, 2: F.adaptive_max_pool2d, 3: F.adaptive_max_pool3d}
@@ -87,3 +87,148 @@ class PartialChannels(LayerChoiceOperator):
 
 def _shuffled(x: Tensor, groups: int) -> Tensor:
     return x.reshape(len(x), groups, -1, *x.shape[2:]).transpose(1, 2).flatten(1, 2)
+
+
+_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+_PER_CHANNEL = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm, nn.PReLU)
+_PER_CHANNEL_NORMS = (nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
+
+
+def narrowed(module: nn.Module, share: int, path: str) -> nn.Module:
+    """Return a module that computes with a part of the channels of another, and the leading part of its weights.
+
+    Everything but the sizes is shared; the result has no parameters of its own.
+
+    Args:
+        module: Convolutions, normalisations per channel, what has no weights or single numbers, and modules made of
+            these.
+        share: Divides the numbers of channels.
+        path: Where the module stands.
+
+    Raises:
+        SupernetError: A part is of another type, or its channels cannot be divided.
+    """
+    if isinstance(module, _CONVOLUTIONS):
+        return _NarrowConvolution(module, share, path)
+    if isinstance(module, (*_PER_CHANNEL, *_PER_CHANNEL_NORMS)):
+        return _NarrowLayer(module, share, path)
+    if isinstance(module, LayerChoiceOperator):
+        return _NarrowChoice(
+            module, [narrowed(child, share, f"{path}.{name}") for name, child in module.named_children()]
+        )
+    own = [tensor for tensor in (*module._parameters.values(), *module._buffers.values()) if tensor is not None]
+    if any(tensor.dim() for tensor in own) or isinstance(module, Operator):
+        raise SupernetError(
+            f"PCDARTS passes a part of the channels, but does not know how to do so in {path!r} "
+            f"({type(module).__name__}). It knows convolutions, batch and instance normalisation, PReLU, and modules "
+            "made of these. Use channel_share=1, or another strategy.",
+            path=path,
+        )
+    children = {name: narrowed(child, share, f"{path}.{name}") for name, child in module.named_children()}
+    if not children:
+        return module
+    narrow: nn.Module = _twin_of(module, children)
+    vars(narrow).update({"_parameters": module._parameters, "_buffers": module._buffers})  # single numbers
+    return narrow
+
+
+_NOT_SHARED = ("_modules", "_parameters", "_buffers", "_compiled_call_impl")
+_ORIGINAL = "_narrowed_from"
+
+
+def refresh(module: nn.Module) -> None:
+    """Let narrow modules take over what has changed in the originals: modes, and attributes that users schedule."""
+    for part in module.modules():
+        if _ORIGINAL in part.__dict__:
+            _follow(part, part.__dict__[_ORIGINAL])
+
+
+def _twin_of(module: nn.Module, children: dict[str, nn.Module]) -> Any:
+    """Return a module that shares everything with another, but has other children and no tensors of its own."""
+    twin = object.__new__(type(module))
+    _follow(twin, module)
+    twin.__dict__.update({"_modules": children, "_parameters": {}, "_buffers": {}, _ORIGINAL: module})
+    return twin
+
+
+def _follow(twin: nn.Module, module: nn.Module) -> None:
+    twin.__dict__.update({name: value for name, value in module.__dict__.items() if name not in _NOT_SHARED})
+
+
+class _NarrowChoice(nn.Module):
+    """A choice between layers inside a candidate: the weighted sum of all, on the part of the channels."""
+
+    def __init__(self, choice: LayerChoiceOperator, candidates: list[nn.Module]) -> None:
+        super().__init__()
+        object.__setattr__(self, "_choice", choice)  # not as children: the weights belong to the supernet
+        object.__setattr__(self, "_candidates", candidates)
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        choice: Any = self._choice
+        candidates: Any = self._candidates
+        for candidate in candidates:
+            refresh(candidate)
+        (decision,) = choice.decisions
+        return weighted_sum(decision.weights.unbind(), [run(*args, **kwargs) for run in candidates], choice.path)
+
+
+class _NarrowLayer(nn.Module):
+    """A layer whose tensors are all one per channel, or single numbers."""
+
+    def __init__(self, layer: nn.Module, share: int, path: str) -> None:
+        super().__init__()
+        object.__setattr__(self, "_layer", layer)  # not as a child: the weights belong to the supernet
+        object.__setattr__(self, "_twin", _twin_of(layer, {}))
+        self._share = share
+        self._path = path
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        layer: Any = self._layer
+        twin: Any = self._twin
+        self._follow_layer()
+        for name, tensor in layer._parameters.items():
+            twin._parameters[name] = None if tensor is None else self._part(tensor)
+        for name, tensor in layer._buffers.items():
+            twin._buffers[name] = None if tensor is None else self._part(tensor)
+        return twin(*args, **kwargs)
+
+    def _follow_layer(self) -> None:
+        _follow(self._twin, self._layer)  # type: ignore[arg-type]  # nn.Module hides what plain attributes are
+
+    def _part(self, tensor: Tensor) -> Tensor:
+        return tensor if tensor.dim() == 0 or len(tensor) == 1 else tensor[: self._size(len(tensor))]
+
+    def _size(self, channels: int) -> int:
+        if channels % self._share:
+            raise SupernetError(
+                f"{self._path!r} has {channels} channels, which cannot be divided by channel_share={self._share}. Use "
+                "a divisor.",
+                path=self._path,
+            )
+        return channels // self._share
+
+
+class _NarrowConvolution(_NarrowLayer):
+    """A convolution without groups, or a depthwise one."""
+
+    def __init__(self, layer: Any, share: int, path: str) -> None:
+        super().__init__(layer, share, path)
+        if layer.groups not in (1, layer.in_channels):
+            raise SupernetError(
+                f"PCDARTS cannot pass a part of the channels through {path!r}, which has groups={layer.groups}. It "
+                "knows convolutions without groups and depthwise ones.",
+                path=path,
+            )
+        self._is_depthwise = layer.groups > 1
+        self._groups = self._size(layer.groups) if self._is_depthwise else 1
+
+    def _follow_layer(self) -> None:
+        super()._follow_layer()
+        twin: Any = self._twin
+        twin.groups = self._groups
+
+    def _part(self, tensor: Tensor) -> Tensor:
+        part = tensor[: self._size(len(tensor))]
+        if tensor.dim() > 1 and not self._is_depthwise:
+            part = part[:, : self._size(tensor.shape[1])]
+        return part

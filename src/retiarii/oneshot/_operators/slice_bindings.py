@@ -9,8 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from retiarii.oneshot._operators.regions import Region, take
-from retiarii.oneshot._operators.slice_rule import SliceRule
+from retiarii.oneshot._operators.slice_rule import Region, SliceRule, take
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,8 @@ from torch import Tensor, nn
 from retiarii.errors import SupernetError
 from retiarii.oneshot._decisions.configurations import Config, Configurations
 from retiarii.oneshot._operators.operator import Operator, labelled, weighted_sum
-from retiarii.oneshot._operators.regions import RegionMask
 from retiarii.oneshot._operators.slice_bindings import Binding, Piece, pieces_of
-from retiarii.oneshot._operators.slice_rule import SliceRule
+from retiarii.oneshot._operators.slice_rule import RegionMask, SliceRule
 from retiarii.oneshot._operators.tensor_traits import match_tensors
 
 _MAX_VIEWS = 1024

@@ -9,8 +9,14 @@ from typing import Any
 from torch import nn
 
 from retiarii.oneshot._decisions.configurations import Config
-from retiarii.oneshot._operators.regions import Region, centred
-from retiarii.oneshot._operators.slice_rule import SliceRule, common_divisor, elementwise_largest, same_but
+from retiarii.oneshot._operators.slice_rule import (
+    Region,
+    SliceRule,
+    centred,
+    common_divisor,
+    elementwise_largest,
+    same_but,
+)
 
 
 def _centred_kernel(name: str, full: Sequence[int], part: Sequence[int]) -> Region:

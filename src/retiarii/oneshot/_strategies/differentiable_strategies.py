@@ -11,9 +11,7 @@ from torch import nn, optim
 
 from retiarii.errors import ConfigError
 from retiarii.nn.pytorch import LayerChoice
-from retiarii.oneshot._decisions.binary_gates import BinaryGates
-from retiarii.oneshot._decisions.dirichlet_sample import DirichletSample
-from retiarii.oneshot._decisions.relaxations import GumbelSoftmax, Relaxation, Softmax
+from retiarii.oneshot._decisions.relaxations import BinaryGates, DirichletSample, GumbelSoftmax, Relaxation, Softmax
 from retiarii.oneshot._operators.partial_channels import PartialChannels
 from retiarii.oneshot._searches.differentiable_search import ArchitectureLearning, DifferentiableSearch
 from retiarii.oneshot._searches.expected_cost import ExpectedCost

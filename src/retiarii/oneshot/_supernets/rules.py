@@ -15,9 +15,7 @@ from retiarii.oneshot._decisions.configurations import Configurations
 from retiarii.oneshot._decisions.label_lookup import Lookup
 from retiarii.oneshot._operators.cell_operator import CellOperator
 from retiarii.oneshot._operators.choice_operator import ChoiceOperator
-from retiarii.oneshot._operators.input_choice_operator import InputChoiceOperator
-from retiarii.oneshot._operators.primitive_operators import LayerChoiceOperator
-from retiarii.oneshot._operators.repeat_operator import RepeatOperator
+from retiarii.oneshot._operators.primitive_operators import InputChoiceOperator, LayerChoiceOperator, RepeatOperator
 from retiarii.oneshot._operators.separate_layers import SeparateLayers
 from retiarii.oneshot._operators.slice_rule import SliceRule
 from retiarii.oneshot._operators.sliced_layer import SlicedLayer
