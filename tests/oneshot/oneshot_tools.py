@@ -1,71 +1,12 @@
-"""What the tests of this room share: the comparison of supernets with standalone networks."""
+"""Networks, batches and mixtures that several tests of this room use."""
 
 from __future__ import annotations
-
-import copy
 
 import torch
 from torch.nn import functional as F
 
 import retiarii.nn.pytorch as nn
-from retiarii.oneshot import build_supernet, subnet
-
-
-def tensors_in(output):
-    """List the tensors in nested tuples, lists and dicts."""
-    if isinstance(output, torch.Tensor):
-        return [output]
-    if isinstance(output, dict):
-        output = list(output.values())
-    return [tensor for part in output for tensor in tensors_in(part)] if isinstance(output, (list, tuple)) else []
-
-
-def loss_of(output):
-    """Return a scalar in which every element counts differently."""
-    parts = tensors_in(output)
-    total = sum((part.double() * torch.linspace(0.5, 1.5, part.numel()).reshape(part.shape)).sum() for part in parts)
-    return total
-
-
-def assert_path_equals_subnet(supernet, architecture, *inputs):
-    """Check outputs, gradients and running statistics of one path against the standalone network, in both modes."""
-    supernet.set_architecture(architecture)
-    for training in (True, False):
-        supernet.train(training)
-        network = subnet(supernet, architecture)
-        assert network.training is training
-        torch.manual_seed(0)
-        ours = supernet(*inputs)
-        torch.manual_seed(0)
-        theirs = network(*inputs)
-        assert len(tensors_in(ours)) == len(tensors_in(theirs))
-        for one, other in zip(tensors_in(ours), tensors_in(theirs), strict=True):
-            torch.testing.assert_close(one, other, rtol=0, atol=0)
-        if any(tensor.requires_grad for tensor in tensors_in(ours)):
-            _assert_same_gradients(supernet, architecture, network, ours, theirs)
-        after = subnet(supernet, architecture)  # statistics moved alike
-        for (name, one), (_, other) in zip(after.named_buffers(), network.named_buffers(), strict=True):
-            torch.testing.assert_close(one, other, msg=lambda text, name=name: f"{name}: {text}")
-
-
-def _assert_same_gradients(supernet, architecture, network, ours, theirs):
-    for module in (supernet.module, network):
-        module.zero_grad(set_to_none=True)
-    loss_of(ours).backward()
-    loss_of(theirs).backward()
-    gradients = copy.deepcopy(supernet)
-    with torch.no_grad():
-        for weight, gradient in zip(gradients.parameters(), supernet.parameters(), strict=True):
-            weight.copy_(torch.zeros_like(gradient) if gradient.grad is None else gradient.grad)
-    # The subnet of a supernet whose weights are its gradients has, as weights, the gradients of the slices.
-    expected = dict(subnet(gradients, architecture).named_parameters())
-    total = 0.0
-    for name, weight in network.named_parameters():
-        gradient = torch.zeros_like(weight) if weight.grad is None else weight.grad
-        torch.testing.assert_close(expected[name], gradient, msg=lambda text, name=name: f"{name}: {text}")
-        total += gradient.abs().sum().item()
-    everywhere = sum(weight.grad.abs().sum().item() for weight in supernet.parameters() if weight.grad is not None)
-    assert abs(everywhere - total) <= 1e-5 * max(total, 1.0)  # nothing outside of the slices
+from retiarii.oneshot import build_supernet
 
 
 def mix_at_random(supernet, seed=0):

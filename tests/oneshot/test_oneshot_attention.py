@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-from oneshot_tools import assert_path_equals_subnet, mix_at_random
+from oneshot_tools import mix_at_random
 from torch.nn import functional as F
 
 import retiarii.nn.pytorch as nn
 from retiarii.oneshot import DARTS, SearchLoop, build_supernet, subnet
+from retiarii.testing.networks import assert_path_equals_subnet
 
 EMBED = 8
 

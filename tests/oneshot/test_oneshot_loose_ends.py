@@ -7,10 +7,11 @@ import random
 
 import pytest
 import torch
-from oneshot_tools import assert_path_equals_subnet, mix_at_random
+from oneshot_tools import mix_at_random
 
 import retiarii.nn.pytorch as nn
 from retiarii.oneshot import DARTS, PCDARTS, DrNAS, GumbelDARTS, Proxyless, SearchLoop, SupernetError, build_supernet
+from retiarii.testing.networks import assert_path_equals_subnet
 
 CHANNELS = 2
 

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from oneshot_tools import assert_path_equals_subnet
 from torch.nn import functional as F
 
 import retiarii.nn.pytorch as nn
@@ -31,6 +30,7 @@ from retiarii.oneshot import (
 )
 from retiarii.oneshot._searches.differentiable_search import DifferentiableSearch
 from retiarii.space import Subset
+from retiarii.testing.networks import assert_path_equals_subnet
 
 STRATEGIES = {
     "RandomOneShot": RandomOneShot(),

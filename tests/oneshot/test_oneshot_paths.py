@@ -9,13 +9,13 @@ import random
 
 import pytest
 import torch
-from oneshot_tools import assert_path_equals_subnet
 
 import retiarii.nn.pytorch as nn
 from retiarii import freeze
 from retiarii.graph import GraphEngine
 from retiarii.nn.pytorch import extract_state_dict, original_state_dict_hooks
 from retiarii.oneshot import build_supernet
+from retiarii.testing.networks import assert_path_equals_subnet
 
 
 def conv(size=3, channels=4):

@@ -6,12 +6,13 @@ import itertools
 
 import pytest
 import torch
-from oneshot_tools import assert_path_equals_subnet, mix_at_random, tensors_in
+from oneshot_tools import mix_at_random
 
 import retiarii.nn.pytorch as nn
 from retiarii.oneshot import SupernetError, build_supernet, subnet
 from retiarii.oneshot._operators.slice_rule import RegionMask
 from retiarii.oneshot._operators.torch_slice_rules import SLICE_RULES
+from retiarii.testing.networks import assert_path_equals_subnet, tensors_in
 
 
 def vc(*values, label):

@@ -7,7 +7,6 @@ import random
 
 import pytest
 import torch
-from oneshot_tools import assert_path_equals_subnet
 from torch.nn import functional as F
 
 import retiarii.nn.pytorch as nn
@@ -29,6 +28,7 @@ from retiarii.oneshot import (
 )
 from retiarii.oneshot._operators.slice_rule import same_but
 from retiarii.strategy import GridSearch, RegularizedEvolution
+from retiarii.testing.networks import assert_path_equals_subnet
 
 
 class Net(nn.Module):

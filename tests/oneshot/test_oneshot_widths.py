@@ -6,10 +6,10 @@ import copy
 
 import pytest
 import torch
-from oneshot_tools import assert_path_equals_subnet
 
 import retiarii.nn.pytorch as nn
 from retiarii.oneshot import DARTS, ENAS, PCDARTS, DrNAS, Proxyless, RandomOneShot, SupernetError, build_supernet
+from retiarii.testing.networks import assert_path_equals_subnet
 
 IMAGES = torch.linspace(-1, 1, 2 * 4 * 5 * 5).reshape(2, 4, 5, 5).sin()
 
