@@ -23,7 +23,7 @@ from retiarii.graph import (
     model_from_json,
     model_to_json,
 )
-from retiarii.graph._encoding.packing import pack
+from retiarii.graph._encoding.value_encoding import pack
 from retiarii.nn.pytorch import extract_space
 
 ALONE = """

@@ -10,7 +10,7 @@ import torch
 
 from retiarii.errors import GraphError
 from retiarii.graph._encoding.allowed import Allowed
-from retiarii.graph._encoding.packing import unpack
+from retiarii.graph._encoding.value_encoding import unpack
 from retiarii.graph._operations.operation import Cast, Input, Inputs, Kind, Operation
 from retiarii.graph._operations.qualified_names import type_name
 from retiarii.graph._operations.safe_names import path, qualified

@@ -24,8 +24,14 @@ from typing import Any
 from torch import nn
 
 from retiarii.errors import GraphError
-from retiarii.graph._exporting.script_source import file_tree, functions_of, is_from_elsewhere, lookup, source_of
-from retiarii.graph._exporting.unchanged_source import check_unchanged
+from retiarii.graph._exporting.definition_source import (
+    check_unchanged,
+    file_tree,
+    functions_of,
+    is_from_elsewhere,
+    lookup,
+    source_of,
+)
 from retiarii.graph._operations.qualified_names import resolve_any, type_name
 from retiarii.graph._operations.safe_names import class_name
 from retiarii.graph._source.literals import RESERVED, Literals

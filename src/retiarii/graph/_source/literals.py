@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from retiarii.errors import GraphError
-from retiarii.graph._encoding.packing import pack
+from retiarii.graph._encoding.value_encoding import pack
 from retiarii.graph._operations.operation import Kind, Operation
 from retiarii.graph._operations.qualified_names import resolve_any, type_name
 from retiarii.graph._operations.safe_names import free_name, keyword_argument, quoted

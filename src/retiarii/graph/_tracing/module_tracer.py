@@ -19,7 +19,6 @@ from torch.utils import _pytree as pytree
 
 from retiarii.errors import GraphError
 from retiarii.graph._operations.layer_reading import LayerReader
-from retiarii.graph._tracing.code_blocks import Surroundings
 from retiarii.graph._tracing.identity import watched_identity
 from retiarii.graph._tracing.known_types import BOOL, Known
 from retiarii.graph._tracing.python_hooks import answering, user_namespaces
@@ -29,7 +28,7 @@ from retiarii.graph._tracing.state_watch import StateWatch
 from retiarii.graph._tracing.tensor_memory import check_memory, owners, storage_of
 from retiarii.graph._tracing.torch_calls import TorchCalls
 from retiarii.graph._tracing.traced_value import TracedValue, is_traced
-from retiarii.graph._tracing.user_frames import compares_identity
+from retiarii.graph._tracing.user_frames import Surroundings, compares_identity
 
 LOCK = threading.RLock()  # torch.fx patches torch.nn.Module while it traces, and so does `answering`
 

@@ -14,9 +14,8 @@ from typing import Any, Protocol
 
 from torch import fx
 
-from retiarii.graph._tracing.assert_message import writes_assert_message
 from retiarii.graph._tracing.known_types import READ, Known
-from retiarii.graph._tracing.user_frames import is_library_file, is_user_file
+from retiarii.graph._tracing.user_frames import is_library_file, is_user_file, writes_assert_message
 
 _OWN_FIELDS = frozenset({"tracer", "node", "root", "attr", "_node"})
 _MUTABLE = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor", "lshift", "rshift")
