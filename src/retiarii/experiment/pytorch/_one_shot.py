@@ -22,10 +22,10 @@ from retiarii.experiment._loop import Ending
 from retiarii.experiment._payload import Payload
 from retiarii.experiment._plan import Plan
 from retiarii.experiment._session import Session
-from retiarii.experiment._supernet_progress import SupernetDisplay
+from retiarii.experiment._supernet_display import SupernetDisplay
 from retiarii.experiment.pytorch._subnet_task import SubnetTask
 from retiarii.experiment.pytorch._supernet_file import CHECKPOINT, SUPERNET_FOLDER, load_supernet, save_supernet
-from retiarii.experiment.pytorch._supernet_listener import StoppedAtOnceError, SupernetProgress
+from retiarii.experiment.pytorch._supernet_progress import StoppedAtOnceError, SupernetProgress
 from retiarii.oneshot import OneShotSearch, OneShotStrategy
 from retiarii.space import SearchSpace
 from retiarii.strategy import Given, GridSearch, RegularizedEvolution, Search, Strategy

@@ -1,22 +1,24 @@
-"""`SubnetTask`: what a trial does after a supernet was trained."""
+"""`SubnetTask`: one trial of a trained supernet, which measures the network of an architecture."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from torch import nn
+
 from retiarii.evaluator import Evaluator, output_to, run_evaluation, save_checkpoint, seed_everything
 from retiarii.execution import Report, TrialJob, context_of
-from retiarii.oneshot import Supernet, subnet
+from retiarii.oneshot import SubnetEvaluator, Supernet
 from retiarii.trial import Metrics, MetricValue, TrialFiles
 
 
 class SubnetTask:
-    """Takes the network of a job's architecture out of a supernet, with its weights, and measures it.
+    """Measures the network of a job's architecture with a `SubnetEvaluator`, inside the files and output of a trial.
 
     Args:
-        supernet: Trained.
-        evaluator: What measures networks.
-        files: The folders that trials write into; the weights of each network, which it inherited, are saved there.
+        supernet: A trained supernet.
+        evaluator: Its `evaluate_subnet` measures each network.
+        files: The folders that trials write into; the inherited weights of each network are saved there.
         keeps_files: Whether what a trial writes may be kept after its end.
     """
 
@@ -34,17 +36,20 @@ class SubnetTask:
         Raises:
             MetricError: The evaluator reported no usable metric.
         """
-        seed_everything(job.seed)
-        network = subnet(self._supernet, job.architecture).eval()
-        with output_to(self._files.folder(job.number), keeps_files=self._keeps_files):
+
+        def measure(network: nn.Module) -> Metrics:
             context = context_of(job, report, self._files, keeps_files=self._keeps_files)
             metrics = run_evaluation(self._evaluator, network, context)
             save_checkpoint(network)
-        return metrics
+            return metrics
+
+        seed_everything(job.seed)
+        with output_to(self._files.folder(job.number), keeps_files=self._keeps_files):
+            return SubnetEvaluator(self._supernet, measure)(job.architecture)
 
 
 class _Measuring(Evaluator):
-    """An evaluator that does not train."""
+    """An evaluator whose `evaluate` is the `evaluate_subnet` of another: it does not train."""
 
     def __init__(self, evaluator: Evaluator) -> None:
         self._evaluator = evaluator

@@ -6,12 +6,12 @@ import itertools
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from retiarii.errors import ConfigError, SearchExhausted
+from retiarii.errors import ConfigError
 from retiarii.nn.pytorch import WeightsLostWarning, freeze
 from retiarii.nn.pytorch._freezing.origins import tensor_origins
 from retiarii.oneshot._operators.operator import active_tensor
@@ -20,6 +20,8 @@ from retiarii.oneshot._supernets.supernet import Supernet
 from retiarii.space import Architecture
 from retiarii.strategy import Search
 from retiarii.trial import MetricValue
+
+Measured = TypeVar("Measured")
 
 _BatchNorm = nn.modules.batchnorm._BatchNorm
 
@@ -123,14 +125,14 @@ def _named(method: Callable[..., Iterator[tuple[str, Tensor]]]) -> Iterator[tupl
     return method(remove_duplicate=False)
 
 
-class SubnetEvaluator:
+class SubnetEvaluator(Generic[Measured]):
     """Evaluates architectures with the weights that they have in a supernet.
 
     Args:
         supernet: A trained supernet, or the search that trained it.
         evaluate: Measures a network in evaluation mode.
         calibration: Training batches with which batch normalisation is recalibrated, for each architecture anew; a
-            loader or a list, no iterator. None leaves it.
+            loader or a list, no iterator. With None, the running statistics are those of the supernet.
         num_batches: How many of them are used.
         forward: Runs a network on a calibration batch; by default the batch, or its first element, is the input.
     """
@@ -138,7 +140,7 @@ class SubnetEvaluator:
     def __init__(
         self,
         supernet: Supernet | OneShotSearch,
-        evaluate: Callable[[nn.Module], MetricValue],
+        evaluate: Callable[[nn.Module], Measured],
         *,
         calibration: Iterable[Any] | None = None,
         num_batches: int | None = None,
@@ -150,8 +152,8 @@ class SubnetEvaluator:
         self._num_batches = num_batches
         self._forward = forward
 
-    def __call__(self, architecture: Mapping[str, Any]) -> MetricValue:
-        """Return the metric of one architecture.
+    def __call__(self, architecture: Mapping[str, Any]) -> Measured:
+        """Return what ``evaluate`` measured of one architecture.
 
         Raises:
             ArchitectureError: The architecture does not fit the space.
@@ -166,26 +168,22 @@ class SubnetEvaluator:
 def search_subnets(
     search: Search, evaluate: Callable[[Architecture], MetricValue], num_trials: int
 ) -> list[tuple[Architecture, MetricValue]]:
-    """Let a multi-trial search propose subnets, and tell it what they are worth.
+    """Evaluate the architectures that a multi-trial search proposes, and tell it the results.
 
     Args:
         search: A running search on the supernet's space: ``RegularizedEvolution().search(supernet.space)``.
         evaluate: A `SubnetEvaluator`, or any function of an architecture.
-        num_trials: How many at most.
+        num_trials: The largest number of evaluations.
 
     Returns:
-        What was evaluated, in order. Which is best, `Search.best` says.
+        The architectures and their metrics, in order of evaluation. The best is `Search.best`.
+
+    Raises:
+        SearchError: The search does not propose one architecture after another: it waits for several results.
     """
     evaluated: list[tuple[Architecture, MetricValue]] = []
-    while len(evaluated) < num_trials:
-        try:
-            proposals = search.ask(1)
-        except SearchExhausted:
-            break
-        if not proposals:
-            break
-        for proposal in proposals:
-            metric = evaluate(proposal.architecture)
-            search.tell_metric(proposal, metric)
-            evaluated.append((proposal.architecture, metric))
+    for proposal in itertools.islice(search, num_trials):
+        metric = evaluate(proposal.architecture)
+        search.tell_metric(proposal, metric)
+        evaluated.append((proposal.architecture, metric))
     return evaluated

@@ -7,7 +7,7 @@ from retiarii.experiment._callbacks import Callback
 from retiarii.experiment._clock import ExperimentClock
 from retiarii.experiment._loop import Ending
 from retiarii.experiment._stop import StopSignal
-from retiarii.experiment._supernet_progress import SupernetDisplay
+from retiarii.experiment._supernet_display import SupernetDisplay
 from retiarii.oneshot import SearchRecord
 from retiarii.storage import EpochRecord, Store
 from retiarii.trial import Metrics
