@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from retiarii.errors import NoContextError
-from retiarii.nn.pytorch._freezing.state_dicts import original_state_dict_hooks
-from retiarii.nn.pytorch._labels.context_stack import ContextStack, get_current_context
-from retiarii.nn.pytorch._labels.namespace import ModelNamespace
+from retiarii.nn.pytorch import original_state_dict_hooks
+from retiarii.nn.pytorch.labels import ContextStack, ModelNamespace, get_current_context
 
 __all__ = ["ContextStack", "ModelNamespace", "NoContextError", "get_current_context", "original_state_dict_hooks"]

@@ -21,7 +21,7 @@ from retiarii.space._numeric import Float, Integer
 from retiarii.space._random import rng_for
 from retiarii.space._space import MAX_TRIES, Constraint, SearchSpace
 from retiarii.space._subset import Subset
-from retiarii.space._value import Value, identity, nearest
+from retiarii.space._value import Value, identity, nearest, plain_value
 from retiarii.space._variable import ChoiceVariable
 
 __all__ = [
@@ -49,6 +49,7 @@ __all__ = [
     "either",
     "identity",
     "nearest",
+    "plain_value",
     "rng_for",
     "when",
 ]

@@ -16,8 +16,7 @@ from retiarii.evaluator.pytorch._lightning_extra import pytorch_lightning
 from retiarii.evaluator.pytorch._lightning_report import logged_numbers, name_default
 from retiarii.evaluator.pytorch._lightning_seeds import EpochSeeds, without_generators
 from retiarii.oneshot import OneShotSearch, SearchRecord, recalibrate_batch_norm
-from retiarii.oneshot._drivers.lightning_callback import join
-from retiarii.oneshot._drivers.lightning_steps import quietly
+from retiarii.oneshot.lightning import collected_logs, join_search
 
 if TYPE_CHECKING:
     from retiarii.evaluator.pytorch._lightning_evaluator import Lightning
@@ -94,7 +93,7 @@ def train(
     watch = SupernetWatch(training, evaluator.monitor)
     trainer = trainer_of(watch)
     _check_processes(trainer)
-    join(
+    join_search(
         search,
         module,
         trainer,
@@ -129,7 +128,7 @@ class Recalibration(pytorch_lightning.Callback):
             moved = pl_module.on_before_batch_transfer(batch, 0)
             pl_module.training_step(trainer.strategy.batch_to_device(moved, dataloader_idx=0), 0)
 
-        with quietly(pl_module):
+        with collected_logs(pl_module):
             recalibrate_batch_norm(pl_module.model, batches, num_batches=self._num_batches, forward=run)
 
 

@@ -40,7 +40,7 @@ from retiarii.graph._representation.graph_records import (
 from retiarii.graph._representation.model import Model
 from retiarii.graph._source.forward_source import children_of, forward_source, is_numbered
 from retiarii.graph._source.literals import Literals
-from retiarii.nn.pytorch._primitives.placeholder import Placeholder
+from retiarii.nn.pytorch import Placeholder
 
 _BASES: dict[str, type[nn.Module]] = {
     kind.__name__: kind for kind in (nn.Module, nn.Sequential, nn.ModuleList, nn.ModuleDict)

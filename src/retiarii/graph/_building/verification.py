@@ -15,7 +15,7 @@ from retiarii.graph._building.module_builder import build_module
 from retiarii.graph._building.shape_check import example_arguments
 from retiarii.graph._operations.equality import is_equal
 from retiarii.graph._representation.model import Model
-from retiarii.nn.pytorch._primitives.placeholder import Placeholder
+from retiarii.nn.pytorch import Placeholder
 from retiarii.nn.pytorch.mutation_utils import Mutable
 
 _SEED = 0

@@ -22,8 +22,8 @@ from retiarii.graph._representation.graph_records import GraphData, NodeRecord, 
 from retiarii.graph._representation.model import Model
 from retiarii.graph._tracing.lowering import lower_with_network
 from retiarii.nn.pytorch import extract_space, freeze
-from retiarii.nn.pytorch._freezing.origins import copy_origins
 from retiarii.nn.pytorch.engine import NetworkEngine
+from retiarii.nn.pytorch.origins import copy_origins
 from retiarii.space import Architecture, SearchSpace
 
 CACHED_GRAPHS = 16

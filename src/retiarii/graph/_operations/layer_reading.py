@@ -18,10 +18,8 @@ from retiarii.errors import GraphError
 from retiarii.graph._operations.operation import Arguments, Cast, Inputs, Kind, Operation, map_nested
 from retiarii.graph._operations.qualified_names import is_function_name, type_name
 from retiarii.graph._operations.torch_layers import constructor_signature, is_built_by, read_arguments
-from retiarii.nn.pytorch import is_basic_unit
-from retiarii.nn.pytorch._primitives.placeholder import Placeholder, placeholder_info
-from retiarii.nn.pytorch._recording.layer_factories import layer_class
-from retiarii.nn.pytorch._recording.module_call import ModuleCall, Role, module_call
+from retiarii.nn.pytorch import Placeholder, is_basic_unit
+from retiarii.nn.pytorch.construction import ModuleCall, Role, layer_class, module_call
 from retiarii.nn.pytorch.mutation_utils import Mutable
 from retiarii.space.construction import find_expressions
 
@@ -134,7 +132,7 @@ class LayerReader:
         args, kwargs = self._evaluate((call.args, call.kwargs))
         parameters = bind_parameters(call.cls, args, kwargs, path)
         if call.cls is Placeholder:
-            return placeholder_info(parameters.get("related_info", {}))
+            return Placeholder.info(parameters.get("related_info", {}))
         is_fixed = not find_expressions((args, kwargs))
         if is_torch_layer(module) and is_fixed and not is_built_by(module, call.cls, args, kwargs):
             return None

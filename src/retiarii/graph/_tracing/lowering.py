@@ -21,10 +21,9 @@ from retiarii.graph._operations.layer_reading import LayerReader, label_of
 from retiarii.graph._representation.model import Model
 from retiarii.graph._tracing.conversion import convert_with
 from retiarii.nn.pytorch import extract_space, freeze
-from retiarii.nn.pytorch._freezing.origins import module_origins
-from retiarii.nn.pytorch._labels.chosen_values import ChosenValues
-from retiarii.nn.pytorch._recording.module_call import ModuleCall, module_call
-from retiarii.nn.pytorch._recording.survey import first_number
+from retiarii.nn.pytorch.construction import ModuleCall, module_call
+from retiarii.nn.pytorch.labels import ChosenValues, first_number
+from retiarii.nn.pytorch.origins import module_origins
 from retiarii.space.construction import replace_expressions
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from retiarii.errors import ConfigError, MissingExtraError
-from retiarii.oneshot._drivers.lightning_steps import BatchStatistics, loss_of, loss_scale, quietly, reward_of
+from retiarii.oneshot._drivers.lightning_steps import BatchStatistics, collected_logs, loss_of, loss_scale, reward_of
 from retiarii.oneshot._drivers.loaders import Cycle, shared_out
 from retiarii.oneshot._searches.one_shot_search import OneShotSearch
 from retiarii.oneshot._searches.search_record import SearchRecord
@@ -115,7 +115,7 @@ class SearchCallback(pytorch_lightning.Callback):
         """Let the architecture learn, and set the supernet for the weights."""
         if self.search.phase == "step" and self.search.is_learning and self._batches is not None:
             val_batch = _moved(next(self._batches), trainer, pl_module)
-            with quietly(pl_module), trainer.precision_plugin.train_step_context():
+            with collected_logs(pl_module), trainer.precision_plugin.train_step_context():
                 self.search.architecture_step(
                     lambda: loss_of(pl_module.training_step(val_batch, batch_idx)),
                     train_loss=lambda: loss_of(pl_module.training_step(batch, batch_idx)),
@@ -176,7 +176,7 @@ class SearchCallback(pytorch_lightning.Callback):
             self.search.architecture_step(lambda at=batch_idx, batch=moved: self._reward(trainer, pl_module, batch, at))  # type: ignore[misc]  # mypy cannot infer a lambda with defaults
 
     def _reward(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> float:
-        with quietly(pl_module) as logged, trainer.precision_plugin.val_step_context(), torch.no_grad():
+        with collected_logs(pl_module) as logged, trainer.precision_plugin.val_step_context(), torch.no_grad():
             pl_module.on_validation_epoch_start()
             pl_module.validation_step(batch, batch_idx)
             pl_module.on_validation_epoch_end()  # where metrics over several batches are logged
@@ -204,7 +204,9 @@ class _Chain:
         return itertools.chain.from_iterable(self._loaders)
 
 
-def join(search: OneShotSearch, module: Any, trainer: Any, arch_dataloaders: Any, **options: Any) -> SearchCallback:
+def join_search(
+    search: OneShotSearch, module: Any, trainer: Any, arch_dataloaders: Any, **options: Any
+) -> SearchCallback:
     """Give a Lightning module its supernet, and a trainer the callback that searches it, before all others.
 
     Args:
@@ -261,7 +263,7 @@ def fit_supernet(
         ConfigError: The search needs batches for the architecture, or the trainer cannot do what it asks.
     """
     batches = val_dataloaders if arch_dataloaders is None else arch_dataloaders
-    callback = join(
+    callback = join_search(
         search,
         module,
         trainer,

@@ -15,7 +15,7 @@ _BatchNorm = nn.modules.batchnorm._BatchNorm
 
 
 @contextmanager
-def quietly(module: Any) -> Iterator[dict[str, Any]]:
+def collected_logs(module: Any) -> Iterator[dict[str, Any]]:
     """Collect what a Lightning module logs inside the block, instead of logging it; its metrics stay as they were.
 
     Metrics begin the block empty.

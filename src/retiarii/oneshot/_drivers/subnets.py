@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from retiarii.errors import ConfigError
 from retiarii.nn.pytorch import WeightsLostWarning, freeze
-from retiarii.nn.pytorch._freezing.origins import tensor_origins
+from retiarii.nn.pytorch.origins import tensor_origins
 from retiarii.oneshot._operators.operator import active_tensor
 from retiarii.oneshot._searches.one_shot_search import OneShotSearch
 from retiarii.oneshot._supernets.supernet import Supernet

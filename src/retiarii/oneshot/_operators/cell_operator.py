@@ -10,10 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from retiarii.errors import SupernetError
-from retiarii.nn.pytorch import LayerChoice
-from retiarii.nn.pytorch._labels.namespace import numbering_from
-from retiarii.nn.pytorch._primitives.chosen_cell import edge_name
-from retiarii.nn.pytorch._primitives.chosen_inputs import reduce_inputs
+from retiarii.nn.pytorch import ChosenCell, LayerChoice
+from retiarii.nn.pytorch.labels import numbering_from
+from retiarii.nn.pytorch.primitives import reduce_inputs
 from retiarii.oneshot._decisions.decision import Decision
 from retiarii.oneshot._decisions.label_lookup import Lookup
 from retiarii.oneshot._operators.choice_operator import ChoiceOperator
@@ -63,7 +62,7 @@ class CellOperator(ChoiceOperator):
             if source != cell._built_on[row][column]:
                 candidates = {name: self._built(row, column, source, name) for name in operator.mutable.names}
                 named = candidates if operator.mutable._is_named else list(candidates.values())
-                key = edge_name(row, column, source)
+                key = ChosenCell.edge_name(row, column, source)
                 self.edges[key] = convert(LayerChoice(named, label=operator.mutable.label), f"{self.path}.edges.{key}")
 
     def _built(self, row: int, column: int, source: int, name: str) -> nn.Module:
@@ -111,7 +110,7 @@ class CellOperator(ChoiceOperator):
         return decision
 
     def _edge(self, row: int, column: int, source: int) -> nn.Module:
-        key = edge_name(row, column, source)
+        key = ChosenCell.edge_name(row, column, source)
         op: nn.Module = self.edges[key] if key in self.edges else self.mutable.ops[row][column]
         return op
 

@@ -9,9 +9,9 @@ from typing import Any
 from torch import nn
 
 from retiarii.errors import SupernetError
-from retiarii.nn.pytorch._freezing.freezer import Freezer, Frozen
-from retiarii.nn.pytorch._labels.chosen_values import ChosenValues
+from retiarii.nn.pytorch.labels import ChosenValues
 from retiarii.nn.pytorch.mutation_utils import Mutable
+from retiarii.nn.pytorch.primitives import Freezer, Frozen
 from retiarii.oneshot._decisions.decision import Decision
 from retiarii.oneshot._decisions.label_lookup import Lookup
 from retiarii.oneshot._operators.operator import Operator, labelled

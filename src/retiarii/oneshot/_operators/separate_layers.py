@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from retiarii.errors import SupernetError
-from retiarii.nn.pytorch._labels.namespace import numbering_from
-from retiarii.nn.pytorch._recording.module_call import ModuleCall
+from retiarii.nn.pytorch.construction import ModuleCall
+from retiarii.nn.pytorch.labels import numbering_from
 from retiarii.oneshot._decisions.configurations import Configurations
 from retiarii.oneshot._operators.operator import Operator, active_tensor, labelled, weighted_sum
 from retiarii.oneshot._operators.tensor_traits import match_tensors

@@ -10,8 +10,8 @@ from torch import nn
 
 from retiarii.errors import SupernetError
 from retiarii.nn.pytorch import extract_space
-from retiarii.nn.pytorch._recording.module_call import ModuleCall, Role, forget_call, module_call
-from retiarii.nn.pytorch._recording.survey import first_number
+from retiarii.nn.pytorch.construction import ModuleCall, Role, forget_call, module_call
+from retiarii.nn.pytorch.labels import first_number
 from retiarii.nn.pytorch.mutation_utils import Mutable
 from retiarii.oneshot._decisions.decision import decisions_of
 from retiarii.oneshot._decisions.label_lookup import Lookup

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from retiarii.errors import SupernetError
-from retiarii.nn.pytorch._freezing.attributes import chosen_attribute
+from retiarii.nn.pytorch import ChosenValue
 from retiarii.oneshot._decisions.label_lookup import Lookup, check_combinations, joint_values
 from retiarii.space import Expression
 from retiarii.space.construction import find_expressions, replace_expressions
@@ -42,7 +42,7 @@ class Slot:
         """Write the current value."""
         value = self._value
         if isinstance(value, Expression):
-            filled = chosen_attribute(type(self._owner), self._name, self._current(value))
+            filled = ChosenValue.in_attribute(type(self._owner), self._name, self._current(value))
         else:
             filled = replace_expressions(value, self._current)
         vars(self._owner)[self._name] = filled

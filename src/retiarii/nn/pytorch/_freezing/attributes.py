@@ -22,17 +22,23 @@ class ChosenValue:
     def __init__(self, value: Any) -> None:
         self.value = value
 
+    @classmethod
+    def in_attribute(cls, owner: type, name: str, value: Any) -> Any:
+        """Return the content of an attribute that was a choice: the value, or a `ChosenValue` if a method calls it.
+
+        Args:
+            owner: The class of the module that has the attribute.
+            name: The name of the attribute.
+            value: The chosen value.
+        """
+        return cls(value) if name in called_attributes(owner) else value
+
     def __call__(self) -> Any:
         """Return the value."""
         return self.value
 
     def __repr__(self) -> str:
         return f"ChosenValue({self.value!r})"
-
-
-def chosen_attribute(owner: type, name: str, value: Any) -> Any:
-    """Return what an attribute that was a choice becomes: the value, or a `ChosenValue` if a method calls it."""
-    return ChosenValue(value) if name in called_attributes(owner) else value
 
 
 @functools.lru_cache(maxsize=1024)

@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 
 from retiarii.errors import FreezeError
-from retiarii.nn.pytorch._freezing.attributes import chosen_attribute
+from retiarii.nn.pytorch._freezing.attributes import ChosenValue
 from retiarii.nn.pytorch._freezing.cloning import RESETTABLE, empty_clone
 from retiarii.nn.pytorch._freezing.freezer import Freezer, Frozen
 from retiarii.nn.pytorch._freezing.lost_weights import Losses
@@ -217,7 +217,7 @@ class Copier(Freezer):
     def _finish_attribute(self, module: nn.Module, new: nn.Module, name: str) -> None:
         value = vars(module)[name]
         copied = self._attributes_of.replicate(value)
-        vars(new)[name] = chosen_attribute(type(new), name, copied) if isinstance(value, Expression) else copied
+        vars(new)[name] = ChosenValue.in_attribute(type(new), name, copied) if isinstance(value, Expression) else copied
 
     def _referred_module(self, module: nn.Module) -> nn.Module | None:
         """Return the copy of a module that is referred to; a candidate that is not chosen has none."""

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn.modules.module import register_module_module_registration_hook
 
 from retiarii.errors import ArchitectureError
-from retiarii.nn.pytorch._freezing.attributes import chosen_attribute
+from retiarii.nn.pytorch._freezing.attributes import ChosenValue
 from retiarii.nn.pytorch._freezing.freezer import Freezer, Frozen
 from retiarii.nn.pytorch._freezing.origins import note_origin, note_whole, noted_origin
 from retiarii.nn.pytorch._labels.chosen_values import FIXED_KEY, ChosenValues
@@ -143,7 +143,7 @@ class Finisher(Freezer):
 
     def _attribute(self, owner: type, name: str, value: Any) -> Any:
         if isinstance(value, Expression):
-            return chosen_attribute(owner, name, self.evaluate(value))
+            return ChosenValue.in_attribute(owner, name, self.evaluate(value))
         return replace_leaves(value, self._leaf)
 
     def _leaf(self, leaf: Any) -> Any:

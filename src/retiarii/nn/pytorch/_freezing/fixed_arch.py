@@ -13,8 +13,7 @@ from retiarii.nn.pytorch._labels.chosen_values import FIXED_KEY, ChosenValues
 from retiarii.nn.pytorch._labels.context_stack import ContextStack
 from retiarii.nn.pytorch._labels.namespace import numbering_from
 from retiarii.nn.pytorch.mutation_utils import Mutable
-from retiarii.space import Architecture
-from retiarii.space._value import nearest
+from retiarii.space import Architecture, nearest
 
 _logger = logging.getLogger(__name__)
 

@@ -7,8 +7,7 @@ from typing import Any
 
 from retiarii.errors import ArchitectureError
 from retiarii.nn.pytorch._labels.context_stack import stack_of
-from retiarii.space import AutomaticLabel, Choice, Expression, Value, Variable
-from retiarii.space._value import nearest
+from retiarii.space import AutomaticLabel, Choice, Expression, Value, Variable, nearest
 
 FIXED_KEY = "fixed"
 

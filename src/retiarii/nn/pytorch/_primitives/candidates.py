@@ -15,8 +15,7 @@ from torch import nn
 
 from retiarii.errors import DomainError
 from retiarii.nn.pytorch._recording.layer_factories import layer_class
-from retiarii.space import Value, identity
-from retiarii.space._value import plain_value
+from retiarii.space import Value, identity, plain_value
 
 _NAMED = (type, FunctionType, BuiltinFunctionType)
 _MUTABLE = (dict, list, set)

@@ -20,7 +20,6 @@ from retiarii.nn.pytorch._primitives.chosen_cell import (
     ChosenCell,
     Postprocessor,
     Preprocessor,
-    edge_name,
     loose_ends,
 )
 from retiarii.nn.pytorch._primitives.chosen_inputs import ChosenInputs
@@ -233,7 +232,7 @@ def _edges(chosen: list[list[int]]) -> Iterator[tuple[str, str]]:
     """Yield where the operations are in a cell, and where a supernet has those for the chosen inputs."""
     for row, sources in enumerate(chosen):
         for column, source in enumerate(sources):
-            yield f"ops.{row}.{column}.", f"edges.{edge_name(row, column, source)}."
+            yield f"ops.{row}.{column}.", f"edges.{ChosenCell.edge_name(row, column, source)}."
 
 
 def _claim_templates(op_candidates: list[Op] | dict[str, Op]) -> None:

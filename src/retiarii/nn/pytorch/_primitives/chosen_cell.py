@@ -67,14 +67,14 @@ class ChosenCell(CellBody):
 
     output_node_indices: list[int]
 
+    @staticmethod
+    def edge_name(row: int, column: int, source: int) -> str:
+        """Return the name that a supernet gives to the operations of one place that were built for one input."""
+        return f"{row}_{column}_{source}"
+
     def forward(self, *inputs: Any) -> Any:
         """Run the cell on a list of tensors, or on several tensors."""
         return self.run(inputs, self.output_node_indices)
-
-
-def edge_name(row: int, column: int, source: int) -> str:
-    """Return what a supernet calls the operations of one place that were built for one input, among its ``edges``."""
-    return f"{row}_{column}_{source}"
 
 
 def loose_ends(chosen: list[list[int]], num_predecessors: int) -> list[int]:

@@ -10,7 +10,7 @@ from retiarii.nn.pytorch._labels.chosen_values import ChosenValues
 from retiarii.nn.pytorch._labels.namespace import ModelNamespace
 from retiarii.nn.pytorch._primitives.value_choice import ValueChoice
 from retiarii.nn.pytorch._recording.module_call import current_choice
-from retiarii.space._value import identity
+from retiarii.space import identity
 
 _UNSET = object()
 

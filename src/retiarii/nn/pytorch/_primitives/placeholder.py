@@ -28,14 +28,14 @@ class Placeholder(nn.Module):
     def __init__(self, label: str, **related_info: Any) -> None:
         super().__init__()
         self.label = label
-        self.related_info = placeholder_info(related_info)
+        self.related_info = self.info(related_info)
+
+    @staticmethod
+    def info(given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the information for mutators, whether it was given as keyword arguments or as one dict."""
+        inner = given.get("related_info")
+        return dict(inner) if len(given) == 1 and isinstance(inner, Mapping) else dict(given)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the input."""
         return x
-
-
-def placeholder_info(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a placeholder was told, in whichever of the two ways."""
-    inner = given.get("related_info")
-    return dict(inner) if len(given) == 1 and isinstance(inner, Mapping) else dict(given)

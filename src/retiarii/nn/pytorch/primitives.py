@@ -1,0 +1,17 @@
+"""What a primitive of your own is made of; `docs/extending/primitives.md` has a worked example.
+
+A primitive is a subclass of `Mutable` with two methods: `Mutable.declare_choices` reports its choices to a `Survey`,
+and `Mutable.freeze_by` returns the module that an architecture makes of it, with the help of a `Freezer`. It then works
+with `extract_space`, `freeze`, `fixed_arch`, graphs, exported code, and supernets that compute single paths, as
+`LayerChoice` does. `retiarii.testing.primitives` tests all of this.
+"""
+
+from retiarii.nn.pytorch._freezing.freezer import Freezer, Frozen
+from retiarii.nn.pytorch._labels.conditions import condition_where
+from retiarii.nn.pytorch._labels.namespace import sublabel
+from retiarii.nn.pytorch._primitives.chosen_inputs import reduce_inputs
+from retiarii.nn.pytorch._primitives.value_choice import new_label
+from retiarii.nn.pytorch._recording.survey import Survey
+from retiarii.nn.pytorch.mutation_utils import Mutable
+
+__all__ = ["Freezer", "Frozen", "Mutable", "Survey", "condition_where", "new_label", "reduce_inputs", "sublabel"]
