@@ -1,8 +1,13 @@
-"""Names that are imported when they are first used (PEP 562), so that importing a package stays cheap."""
+"""Late imports: attributes, modules and objects that are imported when they are first used.
+
+Importing a package stays cheap this way, and code that needs no torch does not import it: rooms without torch reach
+the adapters for it through `load` and `is_a`.
+"""
 
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
@@ -54,3 +59,25 @@ class LazyModule:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(importlib.import_module(self._name), name)
+
+
+def load(path: str) -> Any:
+    """Import a module and return one of its attributes.
+
+    Args:
+        path: ``"module:attribute"``.
+    """
+    module, _, name = path.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def is_a(value: object, path: str) -> bool:
+    """Return whether a value is an instance of a class; a class whose module was never imported has none.
+
+    Args:
+        value: Any object.
+        path: The class, as ``"module:attribute"``.
+    """
+    module, _, name = path.partition(":")
+    kind = getattr(sys.modules.get(module), name, None)
+    return isinstance(kind, type) and isinstance(value, kind)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from retiarii._lookup import load
+from retiarii._lazy import load
 from retiarii.errors import ConfigError
 
 

@@ -7,7 +7,7 @@ import sqlite3
 
 import pytest
 
-from retiarii.cli import _context
+from retiarii.cli import _store_access
 from retiarii.space import Categorical, SearchSpace
 from retiarii.storage import EpochRecord, ExperimentRecord, ExperimentState, Intermediate, open_store
 from retiarii.storage._checksum import checksums
@@ -273,7 +273,7 @@ def test_counts_and_ranks_of_larger_stores_are_compared_with_their_rows(
     run, content, tmp_path, monkeypatch, occurrence
 ):
     """A damaged state is in the row or in the index, and only one of both is read to count trials."""
-    monkeypatch.setattr(_context, "_SMALL_BYTES", len(content) // 2)
+    monkeypatch.setattr(_store_access, "_SMALL_BYTES", len(content) // 2)
     path = tmp_path / "store.db"
     path.write_bytes(content)
     assert run("--storage", str(path), "show", "aa11").code == 0

@@ -1,6 +1,6 @@
 import io
 
-from retiarii.cli._trial import print_trial
+from retiarii.cli._show_trial import print_trial
 from retiarii.space import Architecture
 from retiarii.terminal import SafeConsole
 from retiarii.trial import Trial

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from retiarii.errors import ExperimentError, StorageError, StoreFullError
-from retiarii.experiment._payload import read_payload, save_payload
 from retiarii.experiment._private_file import write_whole
+from retiarii.experiment._signed_payload import read_payload, save_payload
 from retiarii.experiment._signing import config_home, is_signed, sign
 
 

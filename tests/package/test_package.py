@@ -89,8 +89,3 @@ def test_error_messages_do_not_forget_their_f(path):
             for node in ast.walk(statement.exc):
                 if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in inside_f:
                     assert "{" not in node.value or "}" not in node.value, f"{path}:{node.lineno}: {node.value!r}"
-
-
-def test_files_stay_small():
-    long = {path.name: count for path in SOURCES if (count := len(path.read_text().splitlines())) > 500}
-    assert not long

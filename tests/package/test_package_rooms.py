@@ -52,11 +52,11 @@ def test_a_file_uses_nothing_that_is_private_to_another_room(path):
 @pytest.mark.parametrize(
     "source",
     [
-        "from retiarii.space._value import identity",
+        "from retiarii.space._plain_value import identity",
         "from retiarii.space import _value",
-        "import retiarii.space._value",
-        "def later():\n    from retiarii.space._value import identity",
-        'load("retiarii.space._value:identity")',
+        "import retiarii.space._plain_value",
+        "def later():\n    from retiarii.space._plain_value import identity",
+        'load("retiarii.space._plain_value:identity")',
     ],
 )
 def test_private_uses_are_found_wherever_they_are(source):

@@ -10,7 +10,7 @@ from retiarii.errors import CorruptStoreError
 from retiarii.space import Architecture
 from retiarii.storage import ExperimentRecord, ExperimentState, Intermediate, open_store
 from retiarii.storage._checksum import experiment_checksum
-from retiarii.storage._encoding import decode_metrics, encode_metrics
+from retiarii.storage._row_encoding import decode_metrics, encode_metrics
 from retiarii.storage._rows import experiment_from_row, experiment_row, intermediate_from_row, intermediate_row
 from retiarii.storage._trial_rows import trial_from_row, trial_row
 from retiarii.testing.records import RECORD, zoo

@@ -9,14 +9,14 @@ from typing import Annotated
 import typer
 
 from retiarii._version import __version__
-from retiarii.cli._context import StorageOption, current_settings
 from retiarii.cli._doctor import doctor
-from retiarii.cli._export import export
+from retiarii.cli._export_command import export
 from retiarii.cli._list import list_experiments
 from retiarii.cli._manage import delete, stop
 from retiarii.cli._report import report
-from retiarii.cli._run import demo, resume
+from retiarii.cli._run_command import demo, resume
 from retiarii.cli._show import show
+from retiarii.cli._store_access import StorageOption, current_settings
 from retiarii.terminal import write
 
 app = typer.Typer(

@@ -8,9 +8,9 @@ import typer
 from rich.console import RenderableType
 
 from retiarii._counted import counted
-from retiarii.cli._context import JsonOption, StorageOption, current_settings
 from retiarii.cli._examine import examine
-from retiarii.cli._json import print_json
+from retiarii.cli._json_output import print_json
+from retiarii.cli._store_access import JsonOption, StorageOption, current_settings
 from retiarii.cli._text import LABEL_STYLE, console, plain_table
 from retiarii.terminal import Text, joined, plain
 

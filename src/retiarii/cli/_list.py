@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from retiarii.cli._context import JsonOption, StorageOption, damage_in, default_place, names_a_store, opened
-from retiarii.cli._json import experiment_json, print_json
+from retiarii.cli._json_output import experiment_json, print_json
+from retiarii.cli._store_access import JsonOption, StorageOption, damage_in, default_place, names_a_store, opened
 from retiarii.cli._text import LABEL_STYLE, STATE_STYLES, age_text, console, error_console, number_text, plain_table
 from retiarii.errors import CorruptStoreError, NotFoundError
 from retiarii.terminal import Text, joined, plain, visible_line

@@ -10,7 +10,7 @@ import typer
 
 from retiarii._lasting_output import lasting_output
 from retiarii.cli._app import app
-from retiarii.cli._context import current_settings
+from retiarii.cli._store_access import current_settings
 from retiarii.cli._text import error_console
 from retiarii.errors import RetiariiError
 from retiarii.terminal import joined, plain

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from retiarii._counted import counted
-from retiarii.cli._context import IdArgument, StorageOption, found, opened
-from retiarii.cli._json import shown_state
+from retiarii.cli._json_output import shown_state
+from retiarii.cli._store_access import IdArgument, StorageOption, found, opened
 from retiarii.cli._text import console
 from retiarii.errors import CorruptStoreError, ExperimentBusyError, ExperimentError
 from retiarii.terminal import plain, visible_line

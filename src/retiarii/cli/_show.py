@@ -9,9 +9,10 @@ import typer
 from rich.console import Console, Group, RenderableType
 
 from retiarii._counted import counted
-from retiarii.cli._context import IdArgument, JsonOption, StorageOption, at_least, found
-from retiarii.cli._json import experiment_json, print_json, reason_json, seen_counts, shown_state, trial_json
-from retiarii.cli._supernet import epoch_json, supernet_section
+from retiarii.cli._json_output import experiment_json, print_json, reason_json, seen_counts, shown_state, trial_json
+from retiarii.cli._show_supernet import epoch_json, supernet_section
+from retiarii.cli._show_trial import print_trial
+from retiarii.cli._store_access import IdArgument, JsonOption, StorageOption, at_least, found
 from retiarii.cli._text import (
     LABEL_STYLE,
     STATE_STYLES,
@@ -26,7 +27,6 @@ from retiarii.cli._text import (
     plain_table,
     size_text,
 )
-from retiarii.cli._trial import print_trial
 from retiarii.space import SearchSpace
 from retiarii.terminal import joined, plain, shortened, visible_line
 from retiarii.trial import DEFAULT, TrialState, pareto_front

@@ -20,14 +20,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from retiarii._lazy import lazy_attributes
-from retiarii.evaluator._context import TrialContext
 from retiarii.evaluator._evaluator import Evaluator, run_evaluation
 from retiarii.evaluator._functional import FunctionalEvaluator
 from retiarii.evaluator._output import OUTPUT_DIR_VARIABLE, output_dir, output_to, save_checkpoint
 from retiarii.evaluator._reporting import get_next_parameter, report_final_result, report_intermediate_result
 from retiarii.evaluator._seeding import load_generators, seed_everything
-from retiarii.evaluator._supernet import SupernetListener, SupernetTraining
-from retiarii.evaluator._tracing import serialize, trace
+from retiarii.evaluator._supernet_training import SupernetListener, SupernetTraining
+from retiarii.evaluator._trace import serialize, trace
+from retiarii.evaluator._trial_context import TrialContext
 
 if TYPE_CHECKING:
     from retiarii.evaluator import pytorch as pytorch

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
-from retiarii.evaluator._tracing import TracedCall, build
+from retiarii.evaluator._trace import TracedCall, build
 from retiarii.space import AutomaticLabel, Choice, ChoiceVariable, Expression, SearchSpace, Value, Variable
 from retiarii.space.construction import ConstructorCall, call_of, leaves, parts_of, rebuilt_from
 

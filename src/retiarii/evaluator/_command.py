@@ -17,8 +17,8 @@ from typing import Any
 
 from retiarii.errors import EvaluatorError, MetricError, TrialPruned
 from retiarii.evaluator._command_link import ADDRESS_VARIABLE, CommandServer
-from retiarii.evaluator._context import TrialContext
 from retiarii.evaluator._evaluator import Evaluator
+from retiarii.evaluator._trial_context import TrialContext
 from retiarii.space.construction import evaluate
 from retiarii.trial import Metrics, parse_metrics
 

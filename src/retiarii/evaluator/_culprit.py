@@ -9,7 +9,7 @@ import types
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from retiarii.evaluator._tracing import traced_call
+from retiarii.evaluator._trace import traced_call
 
 _ATOMS = (type(None), bool, int, float, complex, str, bytes)
 _INSIDE = "Create it inside the evaluation"

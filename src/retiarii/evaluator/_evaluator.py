@@ -6,12 +6,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from retiarii._lookup import is_a, load
+from retiarii._lazy import is_a, load
 from retiarii.errors import EvaluatorError
 from retiarii.evaluator._choices import Choices
-from retiarii.evaluator._context import TrialContext, asks_for_context
 from retiarii.evaluator._reporting import recording
-from retiarii.evaluator._supernet import SupernetTraining
+from retiarii.evaluator._supernet_training import SupernetTraining
+from retiarii.evaluator._trial_context import TrialContext, asks_for_context
 from retiarii.space import SearchSpace
 from retiarii.trial import Direction, Metrics, MetricValue
 

@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from retiarii.errors import EvaluatorError
-from retiarii.evaluator._context import CONTEXT, TrialContext, asks_for_context
 from retiarii.evaluator._evaluator import Evaluator
-from retiarii.evaluator._tracing import as_variables
+from retiarii.evaluator._trace import as_variables
+from retiarii.evaluator._trial_context import CONTEXT, TrialContext, asks_for_context
 from retiarii.space.construction import evaluate
 from retiarii.trial import MetricValue
 

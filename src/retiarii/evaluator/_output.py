@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
-from retiarii._lookup import is_a, load
+from retiarii._lazy import is_a, load
 from retiarii._own_process import own_process
 from retiarii.errors import ArgumentError
 from retiarii.trial import CHECKPOINT, SPARE

@@ -8,9 +8,9 @@ from typing import Any, NoReturn
 
 import cloudpickle
 
-from retiarii._lookup import is_a
+from retiarii._lazy import is_a
 from retiarii.errors import SerializationError
-from retiarii.evaluator._tracing import build, traced_call
+from retiarii.evaluator._trace import build, traced_call
 
 
 def dumps(obj: Any, name: str) -> bytes:

@@ -16,9 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from retiarii._lazy import lazy_attributes
-from retiarii.execution._import_path import import_path
-from retiarii.execution._in_process import InProcessExecutor
-from retiarii.execution._interface import (
+from retiarii.execution._executor import (
     Event,
     Executor,
     Limits,
@@ -29,6 +27,8 @@ from retiarii.execution._interface import (
     TrialJob,
     TrialStarted,
 )
+from retiarii.execution._import_path import import_path
+from retiarii.execution._in_process import InProcessExecutor
 from retiarii.execution._judgement import Judgement
 from retiarii.execution._outcome import Outcome
 from retiarii.execution._run_task import run_task

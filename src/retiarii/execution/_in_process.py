@@ -7,7 +7,7 @@ import time
 from collections import deque
 
 from retiarii.errors import ExecutionError
-from retiarii.execution._interface import Event, Executor, OnReport, Task, TrialJob, TrialStarted, let_go_on
+from retiarii.execution._executor import Event, Executor, OnReport, Task, TrialJob, TrialStarted, let_go_on
 from retiarii.execution._judgement import Judgement
 from retiarii.execution._outcome import Outcome
 from retiarii.execution._run_task import run_task

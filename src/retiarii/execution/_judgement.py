@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from retiarii.errors import TrialPruned
-from retiarii.execution._interface import OnReport, Report, TrialJob
+from retiarii.execution._executor import OnReport, Report, TrialJob
 from retiarii.execution._outcome import MAX_MESSAGE, NO_REASON, Outcome, shorten
 from retiarii.trial import Failure, FailureKind, Metrics
 

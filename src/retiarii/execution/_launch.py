@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import BinaryIO, TypeAlias, cast
 
 from retiarii.execution._descriptors import passing
-from retiarii.execution._interface import Task, TrialJob
-from retiarii.execution._payload import Settings, adapt_environment, command, write_payload
+from retiarii.execution._executor import Task, TrialJob
 from retiarii.execution._pipes import Readable, readable
 from retiarii.execution._processes import IS_LINUX, IS_POSIX, has_exited, kill_group, reap
 from retiarii.execution._protocol import Message
+from retiarii.execution._template_start import TemplateSettings, adapt_environment, command, write_start
 from retiarii.execution._trial_main import live_forked
 
 
@@ -158,7 +158,7 @@ def _close(descriptors: list[int]) -> None:
         os.close(descriptors.pop())
 
 
-def fork_trial(task: Task, settings: Settings, order: Message, inherited: Iterable[int]) -> TrialProcess:
+def fork_trial(task: Task, settings: TemplateSettings, order: Message, inherited: Iterable[int]) -> TrialProcess:
     """Start a trial as a fork of this process, which has loaded the task.
 
     Args:
@@ -191,7 +191,7 @@ def fork_trial(task: Task, settings: Settings, order: Message, inherited: Iterab
     return TrialProcess(start, is_judged=job.is_judged)
 
 
-def spawn_trial(task: bytes, settings: Settings, order: Message) -> TrialProcess:
+def spawn_trial(task: bytes, settings: TemplateSettings, order: Message) -> TrialProcess:
     """Start a trial as a new interpreter, which loads the task itself.
 
     Args:
@@ -207,7 +207,7 @@ def spawn_trial(task: bytes, settings: Settings, order: Message) -> TrialProcess
 
     def start(pipes: Pipes) -> subprocess.Popen[bytes]:
         with tempfile.TemporaryFile() as payload:
-            write_payload(cast(BinaryIO, payload), settings, task, order)
+            write_start(cast(BinaryIO, payload), settings, task, order)
             payload.seek(0)
             numbers, arguments = passing([payload.fileno(), *pipes.of_both])
             return subprocess.Popen(

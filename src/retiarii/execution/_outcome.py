@@ -9,7 +9,7 @@ from typing import Any
 
 from retiarii._plain_data import clean_text
 from retiarii.errors import ExecutionError
-from retiarii.execution._interface import TrialEnded
+from retiarii.execution._executor import TrialEnded
 from retiarii.trial import Failure, FailureKind, Metrics, TrialState
 
 MAX_MESSAGE = 2_000  # characters

@@ -10,7 +10,7 @@ from types import TracebackType
 
 from retiarii._own_process import end_in_fork, own_process, refuse_in_fork
 from retiarii.errors import ArchitectureError, EvaluatorError, FreezeError, MetricError, TrialPruned
-from retiarii.execution._interface import Report, Task, TrialJob
+from retiarii.execution._executor import Report, Task, TrialJob
 from retiarii.execution._outcome import MAX_MESSAGE, MAX_TRACEBACK, NO_REASON, Outcome, shorten
 from retiarii.trial import Failure, FailureKind, Metrics, parse_metrics
 

@@ -10,9 +10,9 @@ from dataclasses import replace
 
 from retiarii.errors import ExecutionError
 from retiarii.execution._channel import CHANNEL_LOST
-from retiarii.execution._interface import Limits
+from retiarii.execution._executor import Limits
 from retiarii.execution._launch import TrialProcess
-from retiarii.execution._memory import memory_of_trial
+from retiarii.execution._memory_limit import memory_of_trial
 from retiarii.execution._messages import unpack_baseline, unpack_refusal
 from retiarii.execution._outcome import Outcome, metrics_from_json, shorten
 from retiarii.execution._pipes import Readable, Tail

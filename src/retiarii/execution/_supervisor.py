@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
+from retiarii.execution._executor import Limits
 from retiarii.execution._exit_bell import ExitBell
-from retiarii.execution._interface import Limits
 from retiarii.execution._launch import TrialProcess
 from retiarii.execution._outcome import Outcome
 from retiarii.execution._parent_link import ParentLink

@@ -8,7 +8,7 @@ from typing import Any
 
 from retiarii.errors import FreezeError
 from retiarii.evaluator import Evaluator, TrialContext, load_generators, output_to, run_evaluation, seed_everything
-from retiarii.execution._interface import Report, TrialJob
+from retiarii.execution._executor import Report, TrialJob
 from retiarii.space import Engine
 from retiarii.trial import DEFAULT, Metrics, TrialFiles
 

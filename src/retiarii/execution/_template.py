@@ -25,7 +25,6 @@ from retiarii.execution._guardian import guard
 from retiarii.execution._huge_pages import HugePages
 from retiarii.execution._launch import TrialProcess, fork_trial, spawn_trial
 from retiarii.execution._parent_link import ParentLink
-from retiarii.execution._payload import MARK, Settings, adapt_environment, load_task, read_payload
 from retiarii.execution._processes import (
     IS_LINUX,
     IS_POSIX,
@@ -38,6 +37,7 @@ from retiarii.execution._protocol import Message
 from retiarii.execution._run_task import describe
 from retiarii.execution._standard_streams import flush, make_readable, redirect
 from retiarii.execution._supervisor import Launch, Supervisor
+from retiarii.execution._template_start import MARK, TemplateSettings, adapt_environment, load_task, read_start
 
 _MANY = 10  # trials, after which it pays to make forks cheaper
 _COLLAPSE_S = 0.02  # at most so long with each trial that starts
@@ -86,7 +86,7 @@ def _serve(parent: int, orders: int, events: int, started: float) -> bool:
     """
     try:
         with open(orders, "rb", closefd=False) as pipe:
-            settings, data, _ = read_payload(pipe)
+            settings, data, _ = read_start(pipe)
     except EOFError:
         return False
     # The parent sends orders only after it was told "ready", so none of them has been read with the task.
@@ -136,7 +136,7 @@ def _settle_down() -> None:
     faulthandler.enable(file=2)
 
 
-def _prepare(settings: Settings, data: bytes, started: float) -> tuple[Launch, Message]:
+def _prepare(settings: TemplateSettings, data: bytes, started: float) -> tuple[Launch, Message]:
     """Return how trials are started, and what the parent is told about it."""
     if not settings.is_forking:
 

@@ -14,8 +14,7 @@ from dataclasses import dataclass, replace
 from retiarii.errors import ConfigError, ExecutionError
 from retiarii.evaluator import dumps as dump_object
 from retiarii.execution._devices import Device, DevicePool, cores_for_each
-from retiarii.execution._frameworks import imported_here
-from retiarii.execution._interface import (
+from retiarii.execution._executor import (
     Event,
     Executor,
     Limits,
@@ -25,11 +24,12 @@ from retiarii.execution._interface import (
     TrialStarted,
     let_go_on,
 )
+from retiarii.execution._frameworks import imported_here
 from retiarii.execution._judgement import Judgement
 from retiarii.execution._outcome import Outcome, metrics_from_json
-from retiarii.execution._payload import Dumps, Settings
 from retiarii.execution._protocol import Message
 from retiarii.execution._template_process import TemplateProcess
+from retiarii.execution._template_start import Dumps, TemplateSettings
 from retiarii.trial import Failure, FailureKind, Metrics
 
 logger = logging.getLogger(__name__)
@@ -98,7 +98,7 @@ class TemplateExecutor(Executor):
             _at_least_one("threads_per_trial", threads_per_trial)
         self._slots = slots
         self._devices = DevicePool(devices, slots)
-        self._settings = Settings(
+        self._settings = TemplateSettings(
             is_forking=_is_forking(start_method),
             threads_per_trial=threads_per_trial or cores_for_each(slots),
             limits=limits or Limits(),

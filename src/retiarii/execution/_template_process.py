@@ -16,10 +16,10 @@ from typing import BinaryIO
 from retiarii.errors import ExecutionError
 from retiarii.execution._descriptors import passing
 from retiarii.execution._messages import check_event
-from retiarii.execution._payload import MARK, Settings, command, write_payload
 from retiarii.execution._pipes import Readable, Tail, readable
 from retiarii.execution._processes import IS_POSIX, exit_in_words, kill_group, kill_marked
 from retiarii.execution._protocol import FrameReader, Message, frame
+from retiarii.execution._template_start import MARK, TemplateSettings, command, write_start
 
 _LISTEN_S = 0.01  # how often to read what an interpreter prints before it reads the task
 CLOSE_S = 10.0  # how long a template may take to end its trials and itself, before it is killed
@@ -77,7 +77,7 @@ class TemplateProcess:
         OSError: The system has no room for another process.
     """
 
-    def __init__(self, settings: Settings, task: bytes) -> None:
+    def __init__(self, settings: TemplateSettings, task: bytes) -> None:
         changes = _for_forking() if settings.is_forking else {}
         theirs = {name: os.environ.get(name) for name in changes}
         theirs.update(dict.fromkeys(_THREADS, str(settings.threads_per_trial)))
@@ -148,10 +148,10 @@ class TemplateProcess:
             self._printed.add(piece)
         return piece or b""
 
-    def _deliver(self, settings: Settings, task: bytes) -> None:
+    def _deliver(self, settings: TemplateSettings, task: bytes) -> None:
         """Write the payload, and meanwhile read what the new interpreter prints, or both could wait forever."""
         writer = threading.Thread(
-            target=self._write, args=(lambda pipe: write_payload(pipe, settings, task),), name="retiarii-payload"
+            target=self._write, args=(lambda pipe: write_start(pipe, settings, task),), name="retiarii-payload"
         )
         writer.daemon = True
         writer.start()

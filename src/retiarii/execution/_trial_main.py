@@ -13,12 +13,11 @@ from typing import NoReturn
 
 from retiarii.execution._channel import CHANNEL_LOST, Channel, ChannelLostError, SteadyEnd
 from retiarii.execution._descriptors import received
+from retiarii.execution._executor import Report, Task, TrialJob
 from retiarii.execution._frameworks import use_threads
-from retiarii.execution._interface import Report, Task, TrialJob
 from retiarii.execution._judged_reports import JudgedReports
-from retiarii.execution._memory import lift_limit, limit_allocations
+from retiarii.execution._memory_limit import lift_limit, limit_allocations
 from retiarii.execution._outcome import Outcome
-from retiarii.execution._payload import Settings, load_task, read_payload
 from retiarii.execution._processes import (
     IS_POSIX,
     PARENT_DIED,
@@ -29,6 +28,7 @@ from retiarii.execution._processes import (
 )
 from retiarii.execution._run_task import describe, run_task
 from retiarii.execution._standard_streams import flush, hand_over, redirect
+from retiarii.execution._template_start import TemplateSettings, load_task, read_start
 
 CRASHED = 70  # EX_SOFTWARE: the machinery around the task failed, or the task took away its pipes
 ORPHANED = 71
@@ -36,7 +36,7 @@ ORPHANED = 71
 
 def live_forked(
     task: Task,
-    settings: Settings,
+    settings: TemplateSettings,
     job: TrialJob,
     environment: Mapping[str, str],
     *,
@@ -98,7 +98,7 @@ def main(parent: int, payload: int, events: int, answers: int = -1) -> None:
         answers: Names the descriptor that the answers to reports come from; -1 where they are not awaited.
     """
     with open(received(payload), "rb") as file:
-        settings, data, order = read_payload(file)
+        settings, data, order = read_start(file)
     assert order is not None  # the process that started this one wrote one
     channel = _channel_to(parent, received(events))
     report = _report_to(parent, channel, answers if answers < 0 else received(answers))
@@ -135,7 +135,7 @@ def _report_to(parent: int, channel: Channel, answers: int) -> Report:
     return JudgedReports(channel, SteadyEnd(answers, parent, os.O_RDONLY)).report
 
 
-def _begin(settings: Settings, environment: Mapping[str, str], channel: Channel) -> None:
+def _begin(settings: TemplateSettings, environment: Mapping[str, str], channel: Channel) -> None:
     """Limit the memory, and tell that the task begins now, and what the trial had before it."""
     memory, baseline = settings.limits.memory_bytes, 0
     if memory is not None:
@@ -145,7 +145,7 @@ def _begin(settings: Settings, environment: Mapping[str, str], channel: Channel)
     channel.send({"event": "running", "baseline": baseline})
 
 
-def _perform(task: Task, settings: Settings, job: TrialJob, channel: Channel, report: Report) -> None:
+def _perform(task: Task, settings: TemplateSettings, job: TrialJob, channel: Channel, report: Report) -> None:
     try:
         outcome = run_task(task, job, report)
     except KeyboardInterrupt as error:  # raised by the task itself: the keyboard's do not come here

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from retiarii.experiment._config import RetiariiExeConfig, TrainingServiceConfig
     from retiarii.experiment._debug import debug_mutated_model
     from retiarii.experiment._experiment import RetiariiExperiment
-    from retiarii.experiment._loop import Ending
+    from retiarii.experiment._stop import Ending
 
 _EXPORTS = {
     "Callback": "retiarii.experiment._callbacks",
-    "Ending": "retiarii.experiment._loop",
+    "Ending": "retiarii.experiment._stop",
     "RetiariiExeConfig": "retiarii.experiment._config",
     "RetiariiExperiment": "retiarii.experiment._experiment",
     "TrainingServiceConfig": "retiarii.experiment._config",

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from types import FunctionType
 from typing import Any
 
-from retiarii._lookup import is_a
+from retiarii._lazy import is_a
 from retiarii.errors import ConfigError
 from retiarii.evaluator import Evaluator, FunctionalEvaluator
 from retiarii.experiment._callbacks import Callback

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from retiarii.trial import Metrics, Trial
 
 if TYPE_CHECKING:
-    from retiarii.experiment._loop import Ending
+    from retiarii.experiment._stop import Ending
     from retiarii.storage import EpochRecord
 
 

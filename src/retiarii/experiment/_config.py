@@ -12,7 +12,7 @@ from pathlib import Path
 from types import NoneType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from retiarii._lookup import is_a
+from retiarii._lazy import is_a
 from retiarii.errors import ConfigError
 from retiarii.experiment._duration import parse_duration, parse_size
 from retiarii.experiment._names import ENGINES, EXECUTORS

@@ -11,7 +11,7 @@ from retiarii.evaluator import Evaluator
 from retiarii.execution import NasTask, TrialJob
 from retiarii.experiment._arguments import check_evaluator, check_model, check_mutators
 from retiarii.experiment._config import RetiariiExeConfig
-from retiarii.experiment._engines import joint_space, make_engine
+from retiarii.experiment._make_engine import joint_space, make_engine
 from retiarii.trial import Metrics
 
 logger = logging.getLogger(__name__)

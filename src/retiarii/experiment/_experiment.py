@@ -7,16 +7,15 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from retiarii._lazy import LazyModule
-from retiarii._lookup import is_a, load
+from retiarii._lazy import LazyModule, is_a, load
 from retiarii.errors import ConfigError, ExperimentError
 from retiarii.evaluator import Evaluator
 from retiarii.experiment import _arguments as arguments
 from retiarii.experiment._background import Background
 from retiarii.experiment._callbacks import Callback
 from retiarii.experiment._config import RetiariiExeConfig
-from retiarii.experiment._engines import joint_space, make_engine
-from retiarii.experiment._export import best_trials, check_format, model_part, nothing_to_export
+from retiarii.experiment._export_architectures import best_trials, check_format, model_part, nothing_to_export
+from retiarii.experiment._make_engine import joint_space, make_engine
 from retiarii.experiment._stop import StopSignal
 from retiarii.space import Engine, SearchSpace
 from retiarii.trial import BaseStrategy, Trial, TrialState, hypervolume, pareto_front
@@ -25,17 +24,17 @@ if TYPE_CHECKING:
     from torch import nn
 
     from retiarii import storage as stores
-    from retiarii.experiment import _payload as payloads
     from retiarii.experiment import _run as runs
+    from retiarii.experiment import _signed_payload as payloads
     from retiarii.graph import Mutator
     from retiarii.oneshot import SearchRecord, Supernet
     from retiarii.storage import ExperimentRecord, ExperimentState, Store
 else:  # what is not needed before an experiment is made
-    payloads, runs = LazyModule("retiarii.experiment._payload"), LazyModule("retiarii.experiment._run")
+    payloads, runs = LazyModule("retiarii.experiment._signed_payload"), LazyModule("retiarii.experiment._run")
     stores = LazyModule("retiarii.storage")
 
 _ONE_SHOT = "retiarii.oneshot:OneShotStrategy"
-_EXPORT = "retiarii.experiment.pytorch._export"
+_EXPORT = "retiarii.experiment.pytorch._export_networks"
 
 
 class RetiariiExperiment:
@@ -184,7 +183,7 @@ class RetiariiExperiment:
         stored = None
         if base_model is None or evaluator is None or strategy is None:
             stored = payloads.read_payload(store.directory(record.id))
-        with nullcontext() if stored is None else stored.surroundings.entered():
+        with nullcontext() if stored is None else stored.script_environment.entered():
             if stored is not None:
                 objects = stored.load()
                 base_model = objects.base_model if base_model is None else base_model
@@ -247,7 +246,7 @@ class RetiariiExperiment:
         store = stores.open_store(storage, create=False)
         record = store.find_experiment(experiment_id)
         stored = payloads.read_payload(store.directory(record.id))
-        with stored.surroundings.entered():
+        with stored.script_environment.entered():
             objects = stored.load()
         experiment = cls(objects.base_model, objects.evaluator, objects.mutators, objects.strategy)
         experiment.config = RetiariiExeConfig.from_json(record.config["settings"])

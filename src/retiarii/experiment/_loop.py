@@ -12,30 +12,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import Enum
 
 from retiarii.errors import ExperimentError, MetricError, SearchExhausted, StoreFullError
 from retiarii.execution import Event, Executor, TrialEnded, TrialJob, TrialStarted
 from retiarii.experiment._callbacks import CallbackList
-from retiarii.experiment._clock import ExperimentClock
-from retiarii.experiment._stop import StopSignal
+from retiarii.experiment._experiment_clock import ExperimentClock
+from retiarii.experiment._stop import Ending, StopSignal
 from retiarii.space import rng_for
 from retiarii.storage import ExperimentLog, Intermediate, Store
 from retiarii.strategy import Search
 from retiarii.trial import Constraint, Failure, FailureKind, Metrics, Proposal, Reports, Trial, TrialState, violation
 
 POLL_S = 0.2  # how often the clock and the stop signal are looked at while trials run
-
-
-class Ending(str, Enum):
-    """Why a search ended."""
-
-    EXHAUSTED = "the strategy has nothing left to propose"
-    FOUND = "the architecture that was found is measured, with the weights that it had in the supernet"
-    MAX_TRIALS = "max_trial_number was reached"
-    MAX_DURATION = "max_experiment_duration was reached"
-    ALL_FAILED = "max_failures trials failed and none succeeded"
-    STOPPED = "it was asked to stop"
 
 
 @dataclass(frozen=True)

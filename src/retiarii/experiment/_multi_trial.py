@@ -5,12 +5,12 @@ from __future__ import annotations
 from retiarii.errors import ConfigError
 from retiarii.execution import Executor, NasTask
 from retiarii.experiment._config import RetiariiExeConfig
-from retiarii.experiment._engines import joint_space, make_engine
 from retiarii.experiment._executors import ExecutorSettings, make_executor
-from retiarii.experiment._loop import Ending
-from retiarii.experiment._payload import Payload
+from retiarii.experiment._make_engine import joint_space, make_engine
 from retiarii.experiment._plan import Plan
 from retiarii.experiment._session import Session
+from retiarii.experiment._signed_payload import Payload
+from retiarii.experiment._stop import Ending
 from retiarii.space import Engine, SearchSpace
 from retiarii.strategy import Strategy
 from retiarii.trial import Constraint

@@ -7,9 +7,9 @@ from retiarii._registry import Registry
 ENGINES = Registry(
     "execution engine",
     {
-        "py": "retiarii.experiment.pytorch._engines:python_engine",
-        "base": "retiarii.experiment.pytorch._engines:graph_engine",
-        "oneshot": "retiarii.experiment.pytorch._engines:python_engine",
+        "py": "retiarii.experiment.pytorch._network_engines:python_engine",
+        "base": "retiarii.experiment.pytorch._network_engines:graph_engine",
+        "oneshot": "retiarii.experiment.pytorch._network_engines:python_engine",
     },
     "retiarii.engines",
 )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
-from retiarii._lookup import load
+from retiarii._lazy import load
 from retiarii.experiment._config import RetiariiExeConfig
-from retiarii.experiment._loop import Ending
-from retiarii.experiment._payload import Payload
 from retiarii.experiment._session import Session
+from retiarii.experiment._signed_payload import Payload
+from retiarii.experiment._stop import Ending
 from retiarii.space import SearchSpace
 from retiarii.strategy import Strategy
 

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from retiarii._counted import counted
 from retiarii.experiment._display import Display
-from retiarii.experiment._loop import Ending
+from retiarii.experiment._stop import Ending
 from retiarii.terminal import Text, joined, plain, shortened, visible_line
 from retiarii.trial import Metrics, Objectives, Trial, TrialState
 

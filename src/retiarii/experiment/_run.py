@@ -12,14 +12,13 @@ from retiarii.errors import ExperimentError, ExperimentFailedError, Serializatio
 from retiarii.evaluator import Evaluator
 from retiarii.execution import Executor
 from retiarii.experiment._callbacks import Callback
-from retiarii.experiment._clock import ExperimentClock
 from retiarii.experiment._config import RetiariiExeConfig
 from retiarii.experiment._duration import parse_duration
-from retiarii.experiment._loop import Ending
-from retiarii.experiment._payload import Payload, pack, save_payload
+from retiarii.experiment._experiment_clock import ExperimentClock
 from retiarii.experiment._plan import make_plan
 from retiarii.experiment._session import Session
-from retiarii.experiment._stop import StopSignal
+from retiarii.experiment._signed_payload import Payload, pack, save_payload
+from retiarii.experiment._stop import Ending, StopSignal
 from retiarii.space import SearchSpace
 from retiarii.storage import ExperimentRecord, ExperimentState, Store, new_experiment_id
 from retiarii.trial import Direction, Objectives, TrialState

@@ -9,13 +9,13 @@ from pathlib import Path
 from retiarii.execution import Executor
 from retiarii.experiment._callbacks import Callback, CallbackList
 from retiarii.experiment._checked_executor import CheckedExecutor
-from retiarii.experiment._clock import ExperimentClock
 from retiarii.experiment._config import RetiariiExeConfig
 from retiarii.experiment._display import Display
+from retiarii.experiment._experiment_clock import ExperimentClock
 from retiarii.experiment._kept_files import KeptFiles
-from retiarii.experiment._loop import Budget, Ending, SearchLoop
+from retiarii.experiment._loop import Budget, SearchLoop
 from retiarii.experiment._progress import ProgressDisplay
-from retiarii.experiment._stop import StopSignal
+from retiarii.experiment._stop import Ending, StopSignal
 from retiarii.storage import ExperimentLog, ExperimentRecord, Store
 from retiarii.strategy import Search
 from retiarii.trial import TrialFiles

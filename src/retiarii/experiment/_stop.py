@@ -1,4 +1,4 @@
-"""`StopSignal`: how a running search is asked to end, by ``Ctrl-C``, by a method, or from another process."""
+"""`StopSignal`: the request to end a running search (``Ctrl-C``, a method, another process); `Ending`: why it ended."""
 
 from __future__ import annotations
 
@@ -7,9 +7,21 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from enum import Enum
 from types import FrameType
 
 LOOK_S = 0.5
+
+
+class Ending(str, Enum):
+    """Why a search ended."""
+
+    EXHAUSTED = "the strategy has nothing left to propose"
+    FOUND = "the architecture that was found is measured, with the weights that it had in the supernet"
+    MAX_TRIALS = "max_trial_number was reached"
+    MAX_DURATION = "max_experiment_duration was reached"
+    ALL_FAILED = "max_failures trials failed and none succeeded"
+    STOPPED = "it was asked to stop"
 
 
 class StopSignal:

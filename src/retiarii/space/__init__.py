@@ -14,14 +14,14 @@ from retiarii.space._architecture import Architecture
 from retiarii.space._categorical import Categorical
 from retiarii.space._choice import Choice
 from retiarii.space._condition import ALWAYS, Condition, Test, both, either, when
-from retiarii.space._engine import Cost, Engine
+from retiarii.space._execution_engine import Cost, Engine
 from retiarii.space._expression import ChoiceMisuseWarning, Expression, Variable
 from retiarii.space._label import AutomaticLabel
 from retiarii.space._numeric import Float, Integer
-from retiarii.space._random import rng_for
+from retiarii.space._plain_value import Value, identity, nearest, plain_value
+from retiarii.space._seeds import rng_for
 from retiarii.space._space import MAX_TRIES, Constraint, SearchSpace
 from retiarii.space._subset import Subset
-from retiarii.space._value import Value, identity, nearest, plain_value
 from retiarii.space._variable import ChoiceVariable
 
 __all__ = [

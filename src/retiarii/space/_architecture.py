@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from retiarii.errors import ArchitectureError
-from retiarii.space._value import Value, as_json, plain_value
+from retiarii.space._plain_value import Value, as_json, plain_value
 
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 

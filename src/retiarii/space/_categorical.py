@@ -11,8 +11,8 @@ from functools import cached_property
 from typing import Any
 
 from retiarii.errors import DomainError
-from retiarii.space._listed import Listed
-from retiarii.space._value import Value, identity, nearest, shown
+from retiarii.space._choice import Listed
+from retiarii.space._plain_value import Value, identity, nearest, shown
 
 _SCALARS = frozenset({bool, float, int, str, type(None)})
 

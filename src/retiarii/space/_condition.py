@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from retiarii.errors import SpaceError
-from retiarii.space._value import Value, plain_value
+from retiarii.space._plain_value import Value, plain_value
 
 
 @dataclass(frozen=True)

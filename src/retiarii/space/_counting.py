@@ -13,13 +13,15 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Generator, Mapping, Sequence
+from abc import ABC, abstractmethod
+from bisect import bisect_right
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import TypeAlias
 
 from retiarii.space._choice import Choice
 from retiarii.space._condition import Condition
-from retiarii.space._nodes import Branch, Candidate, Leaf, Node, Parts
+from retiarii.space._plain_value import Value
 from retiarii.space._residual import (
     TRUE,
     Item,
@@ -33,11 +35,10 @@ from retiarii.space._residual import (
     work_of,
 )
 from retiarii.space._subset import Subset
-from retiarii.space._value import Value
 
 # A builder yields the items of the sub-spaces that it needs, and is sent their nodes (see Counter._built).
 Completion: TypeAlias = "Callable[[Callable[[Choice], Value]], Mapping[str, Value]]"
-_Builder: TypeAlias = "Generator[Sequence[Item], Node, Node]"
+_Builder: TypeAlias = "Generator[Sequence[Item], SubSpace, SubSpace]"
 
 
 MAX_WORK = 1_000_000  # tests, and positions in them, looked at: about two seconds
@@ -99,7 +100,7 @@ class Counter:
 
     def __init__(self, choices: Sequence[Choice], conditions: Mapping[str, Condition]) -> None:
         self._choices = choices
-        self._known: dict[frozenset[Item], Node] = {}
+        self._known: dict[frozenset[Item], SubSpace] = {}
         self._is_continuous = False
         self._work_left = MAX_WORK
         numbers = {choice.label: number for number, choice in enumerate(choices)}
@@ -109,7 +110,7 @@ class Counter:
             if condition
         ]
         try:
-            self._root: Node | None = self._built(items)
+            self._root: SubSpace | None = self._built(items)
         except _TooEntangled:
             self._root = None
             self._known.clear()
@@ -147,10 +148,10 @@ class Counter:
             frozenset(opened(test.label, test.values) for test in conjunction) for conjunction in condition
         )
 
-    def _built(self, items: Sequence[Item]) -> Node:
+    def _built(self, items: Sequence[Item]) -> SubSpace:
         """Run the builders with a stack of our own, so that nesting may be deeper than Python's recursion limit."""
         running = [self._parts(items)]
-        node: Node | None = None
+        node: SubSpace | None = None
         while running:
             try:
                 needed = running[-1].send(node)  # type: ignore[arg-type]  # a generator is started by sending None
@@ -194,7 +195,7 @@ class Counter:
         bounds = {0, int(choice.cardinality)}
         for position in frozenset().union(*named):
             bounds.update((position, position + 1))
-        nodes: dict[tuple[bool, ...], Node] = {}
+        nodes: dict[tuple[bool, ...], SubSpace] = {}
         runs = []
         for start, stop in pairwise(sorted(bounds)):
             consequences = tuple(start in positions for positions in named)
@@ -218,3 +219,80 @@ class Counter:
             after = open_item(number, TRUE, position + 1, chosen)
             left_out = yield [after, *after_left_out(rest, number, position)]
         return Candidate(choice, position, taken, left_out)
+
+
+class SubSpace(ABC):
+    """A sub-space: how many combinations it has, and the combination of each number."""
+
+    size: int
+
+    @abstractmethod
+    def fill(self, index: int, values: dict[str, Value]) -> Iterable[tuple[SubSpace, int]]:
+        """Write what this node decides into ``values`` and return what is left: sub-spaces with their numbers."""
+
+
+class Parts(SubSpace):
+    """Independent sub-spaces; the last one changes fastest."""
+
+    def __init__(self, parts: Sequence[SubSpace]) -> None:
+        self._reversed = tuple(reversed(parts))
+        self.size = math.prod(part.size for part in parts)
+
+    def fill(self, index: int, values: dict[str, Value]) -> Iterable[tuple[SubSpace, int]]:
+        left = []
+        for part in self._reversed:
+            index, inner = divmod(index, part.size)
+            left.append((part, inner))
+        return left
+
+
+class Leaf(SubSpace):
+    """A choice on which no other depends (any more)."""
+
+    def __init__(self, choice: Choice, size: int) -> None:
+        self._choice = choice
+        self.size = size
+
+    def fill(self, index: int, values: dict[str, Value]) -> Iterable[tuple[SubSpace, int]]:
+        values[self._choice.label] = self._choice.value_at(index)
+        return ()
+
+
+class Branch(SubSpace):
+    """A choice on which others depend: runs of neighbouring values with the same consequences."""
+
+    def __init__(self, choice: Choice, runs: Sequence[tuple[int, int, SubSpace]]) -> None:
+        self._choice = choice
+        self._runs = runs
+        self._ends: list[int] = []
+        self.size = 0
+        for start, stop, node in runs:
+            self.size += (stop - start) * node.size
+            self._ends.append(self.size)
+
+    def fill(self, index: int, values: dict[str, Value]) -> Iterable[tuple[SubSpace, int]]:
+        run = bisect_right(self._ends, index)
+        start, _, node = self._runs[run]
+        offset, inner = divmod(index - (self._ends[run - 1] if run else 0), node.size)
+        values[self._choice.label] = self._choice.value_at(start + offset)
+        return ((node, inner),)
+
+
+class Candidate(SubSpace):
+    """One candidate of a subset on which others depend: first the combinations with it, then those without."""
+
+    def __init__(self, choice: Subset, position: int, taken: SubSpace | None, left_out: SubSpace | None) -> None:
+        self._choice = choice
+        self._position = position
+        self._taken = taken
+        self._left_out = left_out
+        self._num_taken = taken.size if taken else 0
+        self.size = self._num_taken + (left_out.size if left_out else 0)
+
+    def fill(self, index: int, values: dict[str, Value]) -> Iterable[tuple[SubSpace, int]]:
+        so_far = values.setdefault(self._choice.label, ())
+        if self._taken is not None and index < self._num_taken:
+            values[self._choice.label] = (*so_far, self._choice.values[self._position])
+            return ((self._taken, index),)
+        assert self._left_out is not None
+        return ((self._left_out, index - self._num_taken),)

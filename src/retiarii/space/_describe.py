@@ -6,11 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from retiarii.space._choice import Choice
+from retiarii.space._choice import Choice, Listed
 from retiarii.space._condition import Condition, Test
-from retiarii.space._listed import Listed
+from retiarii.space._plain_value import Value
 from retiarii.space._subset import Subset
-from retiarii.space._value import Value
 
 _HEADINGS = ("label", "domain", "active when", "declared at")
 _MAX_WIDTH = 60

@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 
 from retiarii.errors import ArchitectureError, ChoiceMisuseError, SpaceError
 from retiarii.space._choice import Choice
-from retiarii.space._value import Value, distinct, nearest
+from retiarii.space._plain_value import Value, distinct, nearest
 
 _MAX_SHOWN_DEPTH = 8
 

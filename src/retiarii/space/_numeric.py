@@ -11,8 +11,8 @@ from typing import Any
 
 from retiarii.errors import DomainError, SpaceError
 from retiarii.space._choice import Choice
-from retiarii.space._random import random_below
-from retiarii.space._value import MAX_BITS, Value
+from retiarii.space._plain_value import MAX_BITS, Value
+from retiarii.space._seeds import random_below
 
 _HUGE = sys.float_info.max
 _LARGEST = 2**53  # up to here every integer is a float

@@ -10,14 +10,14 @@ from typing import Any
 
 from retiarii.errors import ArchitectureError, ConfigError, ConstraintError, SpaceError
 from retiarii.space._architecture import Architecture
+from retiarii.space._architecture_sampling import ArchitectureSampler
 from retiarii.space._choice import Choice
+from retiarii.space._choice_order import ordered, reduced_conditions
 from retiarii.space._condition import Condition
 from retiarii.space._counting import Counter, estimated_size
 from retiarii.space._describe import rows_of, size_text, table
-from retiarii.space._order import ordered, reduced_conditions
-from retiarii.space._sampling import Sampler
-from retiarii.space._serialization import choice_from_json, choice_to_json
-from retiarii.space._value import Value, nearest
+from retiarii.space._plain_value import Value, nearest
+from retiarii.space._space_json import choice_from_json, choice_to_json
 
 Constraint = Callable[[Architecture], bool]
 
@@ -100,8 +100,8 @@ class SearchSpace:
         return reduced_conditions(self._choices)
 
     @cached_property
-    def _sampler(self) -> Sampler:
-        return Sampler(self._choices, self._conditions)
+    def _sampler(self) -> ArchitectureSampler:
+        return ArchitectureSampler(self._choices, self._conditions)
 
     @cached_property
     def _counter(self) -> Counter:

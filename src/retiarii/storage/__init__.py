@@ -10,11 +10,7 @@ process that runs an experiment to end it. Architectures and metrics are stored 
 This room knows nothing of models, strategies and executors, and never imports torch.
 """
 
-from retiarii.storage._filelock import FileLock
-from retiarii.storage._interface import Store
-from retiarii.storage._location import STORES, Location, described, experiments_home, locate
-from retiarii.storage._open import open_store
-from retiarii.storage._records import (
+from retiarii.storage._experiment_records import (
     SPENT,
     EpochRecord,
     ExperimentLog,
@@ -24,6 +20,10 @@ from retiarii.storage._records import (
     Intermediate,
     new_experiment_id,
 )
+from retiarii.storage._filelock import FileLock
+from retiarii.storage._location import STORES, Location, described, experiments_home, locate
+from retiarii.storage._open import open_store
+from retiarii.storage._store import Store
 
 __all__ = [
     "SPENT",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, delete, insert, select
 
+from retiarii.storage._experiment_records import EpochRecord
 from retiarii.storage._experiments import change
-from retiarii.storage._records import EpochRecord
 from retiarii.storage._rows import epoch_from_row, epoch_row
 from retiarii.storage._schema import EPOCHS
 

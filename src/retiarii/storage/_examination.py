@@ -8,7 +8,7 @@ from sqlalchemy import Connection, select
 
 from retiarii.errors import CorruptStoreError
 from retiarii.storage import _epochs, _experiments, _trials
-from retiarii.storage._records import ExperimentRecord
+from retiarii.storage._experiment_records import ExperimentRecord
 from retiarii.storage._rows import intermediate_from_row
 from retiarii.storage._schema import INTERMEDIATES, TRIALS
 

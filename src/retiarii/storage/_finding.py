@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Sequence
 
 from retiarii.errors import ConfigError, CorruptStoreError, NotFoundError
-from retiarii.storage._records import ExperimentRecord
+from retiarii.storage._experiment_records import ExperimentRecord
 
 _MANY = 8  # as many experiments does a message name
 _NEWEST = 5

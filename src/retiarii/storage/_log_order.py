@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from retiarii.errors import CorruptStoreError
-from retiarii.storage._records import ExperimentLog
+from retiarii.storage._experiment_records import ExperimentLog
 from retiarii.trial import Trial, TrialState
 
 _NEVER = 2**62

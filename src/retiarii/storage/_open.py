@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from retiarii.errors import ConfigError
-from retiarii.storage._interface import Store
 from retiarii.storage._location import STORES, locate, other_url, scheme_of
+from retiarii.storage._store import Store
 
 
 def open_store(storage: str | Path | Store | None = None, *, create: bool = True) -> Store:

@@ -10,14 +10,20 @@ from retiarii.errors import CorruptStoreError
 from retiarii.storage._artefacts import ID_RULE, is_id
 from retiarii.storage._checksum import as_stored, checksum, experiment_checksum
 from retiarii.storage._damage import CHANGED, FAULTS, Row, check_kinds, damaged, damaged_experiment
-from retiarii.storage._encoding import (
+from retiarii.storage._experiment_records import (
+    EpochRecord,
+    ExperimentRecord,
+    ExperimentState,
+    FailureReason,
+    Intermediate,
+)
+from retiarii.storage._row_encoding import (
     decode_metrics,
     decode_objectives,
     encode_metrics,
     encode_objectives,
     parse_object,
 )
-from retiarii.storage._records import EpochRecord, ExperimentRecord, ExperimentState, FailureReason, Intermediate
 from retiarii.trial import FailureKind, Objectives
 
 _TEXT, _COUNT, _TIME = (str,), (int,), (float,)

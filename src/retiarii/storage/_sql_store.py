@@ -12,11 +12,17 @@ from retiarii.errors import CorruptStoreError, NotFoundError
 from retiarii.storage import _epochs, _examination, _experiments, _log, _trials
 from retiarii.storage._artefacts import folder_of, make_folder, refuse_links, remove_folder
 from retiarii.storage._backend import Backend
-from retiarii.storage._interface import Store
+from retiarii.storage._experiment_records import (
+    EpochRecord,
+    ExperimentLog,
+    ExperimentRecord,
+    FailureReason,
+    Intermediate,
+)
 from retiarii.storage._location import Location, locate, other_url
 from retiarii.storage._postgresql import PostgreSQLBackend
-from retiarii.storage._records import EpochRecord, ExperimentLog, ExperimentRecord, FailureReason, Intermediate
 from retiarii.storage._sqlite import SQLiteBackend
+from retiarii.storage._store import Store
 from retiarii.storage._writer import Writer
 from retiarii.trial import Direction, Trial, TrialFiles, TrialState
 

@@ -13,7 +13,7 @@ from zlib import crc32
 from retiarii._plain_data import clean_text
 from retiarii.storage._checksum import FORMAT, NO_TEXTS, as_stored, checksum
 from retiarii.storage._damage import CHANGED, FAULTS, LARGEST, Row, damaged
-from retiarii.storage._encoding import (
+from retiarii.storage._row_encoding import (
     decode_architecture,
     decode_fidelity,
     decode_metrics,

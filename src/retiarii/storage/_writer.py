@@ -21,7 +21,7 @@ from retiarii.storage import _fork
 from retiarii.storage._backend import Backend
 from retiarii.storage._checksum import experiment_checksum
 from retiarii.storage._damage import Row, damaged_experiment
-from retiarii.storage._records import Intermediate
+from retiarii.storage._experiment_records import Intermediate
 from retiarii.storage._rows import check_experiment, intermediate_row
 from retiarii.storage._schema import EXPERIMENTS, INTERMEDIATES, TRIALS
 from retiarii.storage._trial_rows import trial_row

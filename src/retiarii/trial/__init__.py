@@ -14,8 +14,8 @@ from retiarii.trial._clock import SYSTEM_CLOCK, Clock, SystemClock
 from retiarii.trial._constraints import Constraint, at_least, at_most, violation
 from retiarii.trial._fidelity import FULL, Fidelity
 from retiarii.trial._files import CHECKPOINT, SPARE, TrialFiles
-from retiarii.trial._metrics import Metrics, MetricValue, parse_metrics
-from retiarii.trial._objectives import DEFAULT, Direction, Objective, Objectives, ObjectivesLike
+from retiarii.trial._metrics import DEFAULT, Metrics, MetricValue, parse_metrics
+from retiarii.trial._objectives import Direction, Objective, Objectives, ObjectivesLike
 from retiarii.trial._pareto import comparable, hypervolume, pareto_front
 from retiarii.trial._proposal import Proposal
 from retiarii.trial._reports import Reports

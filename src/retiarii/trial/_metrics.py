@@ -9,10 +9,12 @@ from numbers import Real
 from typing import Any, TypeAlias
 
 from retiarii.errors import MetricError
-from retiarii.trial._objectives import DEFAULT
 
 Metrics: TypeAlias = "dict[str, float]"
 MetricValue: TypeAlias = "float | Mapping[str, float]"
+
+DEFAULT = "default"
+"""The name of a metric that was reported as a plain number."""
 
 
 def parse_metrics(reported: Any, *, where: str = "the reported metric") -> Metrics:

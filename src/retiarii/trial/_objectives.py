@@ -6,15 +6,11 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from retiarii.errors import ConfigError, MetricError
-
-if TYPE_CHECKING:
-    from retiarii.trial._trial import Trial
-
-DEFAULT = "default"
-"""The name of a metric that was reported as a plain number."""
+from retiarii.trial._metrics import DEFAULT
+from retiarii.trial._trial import Trial
 
 
 class Direction(str, Enum):

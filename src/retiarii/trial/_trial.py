@@ -9,8 +9,7 @@ from typing import Any
 from retiarii import _plain_data as plain
 from retiarii.space import Architecture
 from retiarii.trial._fidelity import FULL, Fidelity
-from retiarii.trial._metrics import Metrics
-from retiarii.trial._objectives import DEFAULT
+from retiarii.trial._metrics import DEFAULT, Metrics
 from retiarii.trial._proposal import Proposal
 from retiarii.trial._reports import Reports
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch.utils.data
 
-from retiarii.evaluator._tracing import trace
+from retiarii.evaluator._trace import trace
 from retiarii.evaluator.pytorch._lightning_extra import pytorch_lightning
 from retiarii.space import Expression
 
@@ -40,6 +41,23 @@ if TYPE_CHECKING:
 
 else:
     DataLoader = trace(torch.utils.data.DataLoader)
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """The data of a Lightning evaluator, with the arguments that say how they are used.
+
+    Attributes:
+        train_dataloaders: Training data, in any form that ``Trainer.fit`` takes.
+        val_dataloaders: Validation data, likewise.
+        monitor: The metric by which trials are compared; None where it is found by its name.
+        fit_kwargs: Further arguments of ``Trainer.fit``.
+    """
+
+    train_dataloaders: Any
+    val_dataloaders: Any
+    monitor: str | None
+    fit_kwargs: Mapping[str, Any]
 
 
 def fresh_loaders(loaders: Any) -> Any:

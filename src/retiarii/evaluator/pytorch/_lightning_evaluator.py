@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 
 from retiarii.errors import EvaluatorError, TrialPruned
-from retiarii.evaluator._context import TrialContext
 from retiarii.evaluator._evaluator import Evaluator
 from retiarii.evaluator._output import save_checkpoint
-from retiarii.evaluator._supernet import SupernetTraining
-from retiarii.evaluator.pytorch._lightning_data import fresh_copy, fresh_loaders
+from retiarii.evaluator._supernet_training import SupernetTraining
+from retiarii.evaluator._trial_context import TrialContext
+from retiarii.evaluator.pytorch._lightning_data import TrainingData, fresh_copy, fresh_loaders
 from retiarii.evaluator.pytorch._lightning_extra import pytorch_lightning
 from retiarii.evaluator.pytorch._lightning_module import (
     LightningModule,
@@ -202,8 +202,9 @@ class Lightning(Evaluator):
                 "architectures are compared. Give it val_dataloaders (retiarii.oneshot.split_loader makes two loaders "
                 "of one)."
             )
+        data = TrainingData(self.train_dataloaders, self.val_dataloaders, self.monitor, self.fit_kwargs)
         with quiet_lightning(r".*sampler has shuffling enabled"), honest_interrupts():
-            train(self, search, training, module, lambda callback: fresh_trainer(self.trainer, callback))
+            train(data, search, training, module, lambda callback: fresh_trainer(self.trainer, callback))
 
     def evaluate_subnet(self, model: nn.Module, *, calibration_batches: int = 20) -> Metrics | None:
         """Measure a network on the validation data, with the weights that it has.
@@ -225,7 +226,7 @@ class Lightning(Evaluator):
         _set_model(module, model)
         self._check_validation(module)
         report = ReportMetrics(self.monitor)
-        callbacks = [Recalibration(self, calibration_batches)]
+        callbacks = [Recalibration(self.train_dataloaders, calibration_batches)]
         trainer = fresh_trainer(self.trainer, report, callbacks=callbacks, logger=False, enable_checkpointing=False)
         train, validation = self.train_dataloaders, fresh_loaders(self.val_dataloaders)
         data = train if isinstance(train, pytorch_lightning.LightningDataModule) else validation

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias, cast
 from torch import Tensor, nn, optim
 
 from retiarii.errors import EvaluatorError
-from retiarii.evaluator._tracing import record_constructor, trace
+from retiarii.evaluator._trace import record_constructor, trace
 from retiarii.evaluator.pytorch._lightning_extra import pytorch_lightning, torchmetrics
 from retiarii.evaluator.pytorch._lightning_metrics import Accuracy, MeanLoss
 from retiarii.evaluator.pytorch._onnx import write_onnx

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from retiarii.errors import EvaluatorError
-from retiarii.evaluator._context import TrialContext
+from retiarii.evaluator._trial_context import TrialContext
 from retiarii.evaluator.pytorch._lightning_checkpoint import continuing, read_checkpoint, write_checkpoint
 from retiarii.evaluator.pytorch._lightning_extra import pytorch_lightning
 from retiarii.evaluator.pytorch._lightning_seeds import EpochSeeds, without_generators

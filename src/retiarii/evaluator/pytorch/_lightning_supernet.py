@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from torch import nn
 
 from retiarii.errors import EvaluatorError
-from retiarii.evaluator._supernet import SupernetTraining
+from retiarii.evaluator._supernet_training import SupernetTraining
 from retiarii.evaluator.pytorch._lightning_checkpoint import continuing, read_checkpoint, write_checkpoint
-from retiarii.evaluator.pytorch._lightning_data import fresh_loaders
+from retiarii.evaluator.pytorch._lightning_data import TrainingData, fresh_loaders
 from retiarii.evaluator.pytorch._lightning_extra import pytorch_lightning
 from retiarii.evaluator.pytorch._lightning_report import logged_numbers, name_default
 from retiarii.evaluator.pytorch._lightning_seeds import EpochSeeds, without_generators
 from retiarii.oneshot import OneShotSearch, SearchRecord, recalibrate_batch_norm
 from retiarii.oneshot.lightning import collected_logs, join_search
-
-if TYPE_CHECKING:
-    from retiarii.evaluator.pytorch._lightning_evaluator import Lightning
 
 TrainerOf: TypeAlias = Callable[[pytorch_lightning.Callback], Any]
 
@@ -72,12 +69,12 @@ class SupernetWatch(pytorch_lightning.Callback):
 
 
 def train(
-    evaluator: Lightning, search: OneShotSearch, training: SupernetTraining, module: Any, trainer_of: TrainerOf
+    data: TrainingData, search: OneShotSearch, training: SupernetTraining, module: Any, trainer_of: TrainerOf
 ) -> None:
     """Train a supernet with a copy of the evaluator's module.
 
     Args:
-        evaluator: Has the data.
+        data: The data, the metric to compare by, and further arguments of ``Trainer.fit``.
         search: The running search.
         training: How to train.
         module: The copy.
@@ -88,39 +85,39 @@ def train(
             checkpoint cannot be read.
         ConfigError: The search needs batches for the architecture.
     """
-    train_data = without_generators(fresh_loaders(evaluator.train_dataloaders))
-    validation = without_generators(fresh_loaders(evaluator.val_dataloaders))
-    watch = SupernetWatch(training, evaluator.monitor)
+    train_data = without_generators(fresh_loaders(data.train_dataloaders))
+    validation = without_generators(fresh_loaders(data.val_dataloaders))
+    watch = SupernetWatch(training, data.monitor)
     trainer = trainer_of(watch)
     _check_processes(trainer)
     join_search(
         search,
         module,
         trainer,
-        _architecture_batches(module, train_data, evaluator.val_dataloaders),
+        _architecture_batches(module, train_data, data.val_dataloaders),
         on_record=watch.take,
-        reward_metric_name=evaluator.monitor,
+        reward_metric_name=data.monitor,
         smaller_is_better=training.direction.value == "minimize",
     )
     trainer.callbacks.insert(0, EpochSeeds(training.seed, train_data))
-    trainer.fit(module, train_data, validation, **_continued(training.checkpoint), **evaluator.fit_kwargs)
+    trainer.fit(module, train_data, validation, **_continued(training.checkpoint), **data.fit_kwargs)
 
 
 class Recalibration(pytorch_lightning.Callback):
     """Computes the statistics of batch normalisation anew before a subnet is validated.
 
     Args:
-        evaluator: Has the training data.
+        train_dataloaders: The training data.
         num_batches: How many of them are used.
     """
 
-    def __init__(self, evaluator: Lightning, num_batches: int) -> None:
-        self._evaluator = evaluator
+    def __init__(self, train_dataloaders: Any, num_batches: int) -> None:
+        self._train_dataloaders = train_dataloaders
         self._num_batches = num_batches
 
     def on_validation_start(self, trainer: Any, pl_module: Any) -> None:
         """Run training batches through the network, by the module's own training step."""
-        batches = _training_batches(pl_module, fresh_loaders(self._evaluator.train_dataloaders))
+        batches = _training_batches(pl_module, fresh_loaders(self._train_dataloaders))
         if batches is None:
             return
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from retiarii.errors import EvaluatorError
 from retiarii.evaluator._output import OUTPUT_DIR_VARIABLE
-from retiarii.evaluator._tracing import trace
+from retiarii.evaluator._trace import trace
 from retiarii.evaluator.pytorch._lightning_arguments import as_list, modern_arguments
 from retiarii.evaluator.pytorch._lightning_data import fresh_copy
 from retiarii.evaluator.pytorch._lightning_extra import pytorch_lightning

@@ -17,11 +17,11 @@ from retiarii.evaluator import SupernetTraining, output_to, seed_everything
 from retiarii.execution import InProcessExecutor
 from retiarii.experiment._callbacks import CallbackList
 from retiarii.experiment._config import RetiariiExeConfig
-from retiarii.experiment._engines import joint_space, make_engine
-from retiarii.experiment._loop import Ending
-from retiarii.experiment._payload import Payload
+from retiarii.experiment._make_engine import joint_space, make_engine
 from retiarii.experiment._plan import Plan
 from retiarii.experiment._session import Session
+from retiarii.experiment._signed_payload import Payload
+from retiarii.experiment._stop import Ending
 from retiarii.experiment._supernet_display import SupernetDisplay
 from retiarii.experiment.pytorch._subnet_task import SubnetTask
 from retiarii.experiment.pytorch._supernet_file import CHECKPOINT, SUPERNET_FOLDER, load_supernet, save_supernet

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from retiarii.evaluator import SupernetListener
 from retiarii.experiment._callbacks import Callback
-from retiarii.experiment._clock import ExperimentClock
-from retiarii.experiment._loop import Ending
-from retiarii.experiment._stop import StopSignal
+from retiarii.experiment._experiment_clock import ExperimentClock
+from retiarii.experiment._stop import Ending, StopSignal
 from retiarii.experiment._supernet_display import SupernetDisplay
 from retiarii.oneshot import SearchRecord
 from retiarii.storage import EpochRecord, Store

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from retiarii._lookup import load
+from retiarii._lazy import load
 from retiarii.nn.pytorch._freezing.attributes import ChosenValue
 from retiarii.nn.pytorch._freezing.decorators import basic_unit, is_basic_unit, model_wrapper
 from retiarii.nn.pytorch._freezing.fixed_arch import fixed_arch

@@ -9,9 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
-from retiarii.cli._context import IdArgument, StorageOption, at_least, found
-from retiarii.cli._json import trial_json
-from retiarii.cli._supernet import undecided_labels
+from retiarii.cli._json_output import trial_json
+from retiarii.cli._show_supernet import undecided_labels
+from retiarii.cli._store_access import IdArgument, StorageOption, at_least, found
 from retiarii.cli._text import error_console, number_text
 from retiarii.errors import ExperimentError
 from retiarii.storage import ExperimentRecord

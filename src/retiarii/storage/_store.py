@@ -16,9 +16,15 @@ from types import TracebackType
 from typing import Any
 
 from retiarii.errors import CorruptStoreError, ExperimentBusyError, StorageError
+from retiarii.storage._experiment_records import (
+    EpochRecord,
+    ExperimentLog,
+    ExperimentRecord,
+    FailureReason,
+    Intermediate,
+)
 from retiarii.storage._finding import chosen
 from retiarii.storage._log_order import log_of
-from retiarii.storage._records import EpochRecord, ExperimentLog, ExperimentRecord, FailureReason, Intermediate
 from retiarii.trial import Direction, FailureKind, Objective, Objectives, Trial, TrialFiles, TrialState
 
 

@@ -9,8 +9,8 @@ import textwrap
 import pytest
 
 from retiarii.errors import ExperimentError
-from retiarii.experiment._payload import Payload, pack, read_payload, save_payload
-from retiarii.experiment._surroundings import Surroundings
+from retiarii.experiment._script_environment import ScriptEnvironment
+from retiarii.experiment._signed_payload import Payload, pack, read_payload, save_payload
 
 MODELS = """
 import retiarii.nn.pytorch as nn
@@ -176,7 +176,7 @@ def test_folders_of_the_script_shadow_no_more_than_they_did_in_the_script(tmp_pa
     ordinary = list(sys.path)
     sys.path[:] = [str(first), *ordinary, str(last)]
     monkeypatch.chdir(tmp_path)
-    stored = Surroundings.from_json(json.loads(json.dumps(Surroundings.here().to_json())))
+    stored = ScriptEnvironment.from_json(json.loads(json.dumps(ScriptEnvironment.here().to_json())))
     assert stored.before[0] == str(first)
     assert stored.after[-1] == str(last)
 
@@ -196,7 +196,7 @@ def test_folders_are_used_only_if_this_user_signed_them(tmp_path):
     save_payload(tmp_path / "stored", pack(Payload(None, None, None)))
     sys.path.pop(0)
     before = list(sys.path)
-    assert read_payload(tmp_path / "stored").surroundings.before[0] == str(tmp_path / "mine")
+    assert read_payload(tmp_path / "stored").script_environment.before[0] == str(tmp_path / "mine")
     [file] = (tmp_path / "stored").iterdir()
     file.write_bytes(file.read_bytes().replace(b"mine", b"evil"))
     with pytest.raises(ExperimentError, match="was not written by this user"):
@@ -206,5 +206,5 @@ def test_folders_are_used_only_if_this_user_signed_them(tmp_path):
 
 @pytest.mark.usefixtures("own_path")
 def test_the_standard_library_of_the_script_is_not_taken_over():
-    stored = Surroundings.here()
+    stored = ScriptEnvironment.here()
     assert not any(os.path.dirname(os.__file__) == entry for entry in (*stored.before, *stored.after))

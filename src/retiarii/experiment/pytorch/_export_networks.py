@@ -9,8 +9,8 @@ from typing import Any
 from torch import nn
 
 from retiarii.errors import ExperimentError
-from retiarii.experiment._export import model_part
-from retiarii.experiment.pytorch._engines import with_graphs
+from retiarii.experiment._export_architectures import model_part
+from retiarii.experiment.pytorch._network_engines import with_graphs
 from retiarii.experiment.pytorch._supernet_file import SUPERNET_FOLDER, load_supernet
 from retiarii.experiment.pytorch._weights import load_weights
 from retiarii.graph import GraphEngine, Model

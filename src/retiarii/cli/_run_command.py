@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from retiarii.cli._context import IdArgument, StorageOption, at_least, current_settings, found
+from retiarii.cli._store_access import IdArgument, StorageOption, at_least, current_settings, found
 from retiarii.cli._text import console, error_console
 from retiarii.terminal import plain, visible_line
 

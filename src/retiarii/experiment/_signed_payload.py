@@ -16,8 +16,8 @@ from typing import Any
 from retiarii.errors import ExperimentError
 from retiarii.evaluator import Evaluator, dumps, loads
 from retiarii.experiment._private_file import NotPrivateError, read_regular, write_whole
+from retiarii.experiment._script_environment import ScriptEnvironment
 from retiarii.experiment._signing import MAC_BYTES, is_signed, sign
-from retiarii.experiment._surroundings import Surroundings
 from retiarii.trial import BaseStrategy
 
 _FILE = "experiment.pickle"
@@ -51,17 +51,17 @@ class StoredPayload:
     """A payload as bytes whose signature was checked.
 
     Attributes:
-        surroundings: Where the script that made the objects imports its modules from and opens its files.
+        script_environment: Where the script that made the objects imports its modules from and opens its files.
         pickled: The objects.
         name: What messages call the file.
     """
 
-    surroundings: Surroundings
+    script_environment: ScriptEnvironment
     pickled: bytes
     name: str
 
     def load(self) -> Payload:
-        """Return the objects; this runs their code, and has to be called inside their surroundings.
+        """Return the objects; this runs their code, and has to be called inside their script_environment.
 
         Raises:
             ExperimentError: What they need is not there any more, or changed.
@@ -69,7 +69,7 @@ class StoredPayload:
         try:
             payload = loads(self.pickled)
         except Exception as error:
-            raise ExperimentError(f"{_why_not(error, self.surroundings)} {_WAY_OUT}") from error
+            raise ExperimentError(f"{_why_not(error, self.script_environment)} {_WAY_OUT}") from error
         if not isinstance(payload, Payload):
             raise ExperimentError(f"{self.name} holds a {type(payload).__name__}, not an experiment. {_WAY_OUT}")
         return payload
@@ -82,7 +82,7 @@ def pack(payload: Payload) -> bytes:
         SerializationError: Something in it cannot be pickled; the message names it.
         ExperimentError: There is no key to sign with that can be trusted.
     """
-    header = json.dumps(Surroundings.here().to_json()).encode("ascii")
+    header = json.dumps(ScriptEnvironment.here().to_json()).encode("ascii")
     data = header + b"\n" + dumps(payload, "experiment")
     return sign(data) + data
 
@@ -120,19 +120,19 @@ def read_payload(directory: Path) -> StoredPayload:
         )
     header, _, pickled = data.partition(b"\n")
     try:
-        surroundings = Surroundings.from_json(json.loads(header))
+        script_environment = ScriptEnvironment.from_json(json.loads(header))
     except ValueError as error:
         raise ExperimentError(f"{directory / _FILE} was written by another version of retiarii. {_WAY_OUT}") from error
-    return StoredPayload(surroundings, pickled, str(directory / _FILE))
+    return StoredPayload(script_environment, pickled, str(directory / _FILE))
 
 
-def _why_not(error: Exception, surroundings: Surroundings) -> str:
+def _why_not(error: Exception, script_environment: ScriptEnvironment) -> str:
     """Return why the objects of an experiment cannot be loaded, and what can be done about it."""
     what = "The model, evaluator and strategy of this experiment cannot be loaded"
     if not isinstance(error, ModuleNotFoundError):
         return f"{what}: {type(error).__name__}: {error}. Undo what was changed in their modules."
-    looked_in = ", ".join(surroundings.before or surroundings.after) or "no folder of its own"
-    gone = ", ".join(surroundings.missing)
+    looked_in = ", ".join(script_environment.before or script_environment.after) or "no folder of its own"
+    gone = ", ".join(script_environment.missing)
     moved = f"; of these, {gone} is not there any more" if gone else ""
     return (
         f"{what}: there is no module {error.name!r}. The script that made them imported from {looked_in}{moved}. Say "

@@ -1,4 +1,4 @@
-"""`Surroundings`: where a script imports its modules from and opens its files, for a process that resumes it."""
+"""`ScriptEnvironment`: where a script imports its modules from and opens its files, for a process that resumes it."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _ZIPPED_LIBRARY = re.compile(r"python\d+t?\.zip")
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class ScriptEnvironment:
     """The import path and the current folder of the process that ran a script.
 
-    The folders of the Python installation are left out: a process that takes these surroundings over has its own.
+    The folders of the Python installation are left out: a process that takes these script_environment over has its own.
 
     Attributes:
         before: Folders that stood before the standard library, such as the script's own.
@@ -36,7 +36,7 @@ class Surroundings:
     directory: str = ""
 
     @classmethod
-    def here(cls) -> Surroundings:
+    def here(cls) -> ScriptEnvironment:
         """Return those of this process."""
         from retiarii.execution import import_path  # needed where an experiment runs, not where it is set up
 
@@ -47,7 +47,7 @@ class Surroundings:
         return cls(tuple(before), tuple(after), _current_folder())
 
     @classmethod
-    def from_json(cls, data: Any) -> Surroundings:
+    def from_json(cls, data: Any) -> ScriptEnvironment:
         """Return what `to_json` wrote.
 
         Raises:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Settings:
+class GlobalOptions:
     """What holds for every command of one call.
 
     Attributes:
@@ -28,7 +28,7 @@ class Settings:
     debug: bool = False
 
 
-_SETTINGS = Settings()
+_SETTINGS = GlobalOptions()
 _SMALL_BYTES = 8 * 2**20  # reading it takes less time than starting this command
 
 StorageOption: TypeAlias = Annotated[
@@ -62,7 +62,7 @@ def at_least(low: int) -> Callable[[str | int], int]:
     return parse
 
 
-def current_settings() -> Settings:
+def current_settings() -> GlobalOptions:
     """Return the settings of this call; the options before the command change them."""
     return _SETTINGS
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Group, RenderableType
 
 from retiarii._counted import counted
-from retiarii.cli._json import finite
+from retiarii.cli._json_output import finite
 from retiarii.cli._text import LABEL_STYLE, heading, number_text, plain_table
 from retiarii.terminal import plain, shortened, visible_line
 

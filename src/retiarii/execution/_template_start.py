@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequenc
 from dataclasses import asdict, dataclass, field
 from typing import Any, BinaryIO, TypeAlias
 
+from retiarii.execution._executor import Limits, Task
 from retiarii.execution._import_path import import_path
-from retiarii.execution._interface import Limits, Task
 from retiarii.execution._protocol import Message
 
 MARK = "RETIARII_TEMPLATE"  # the environment variable by which everything is found that a template has started
@@ -29,7 +29,7 @@ _BOOT = (
 
 
 @dataclass(frozen=True)
-class Settings:
+class TemplateSettings:
     """What a template is told when it starts, apart from the task.
 
     Attributes:
@@ -60,15 +60,15 @@ def command(module: str, numbers: Iterable[int]) -> list[str]:
     return [sys.executable, "-c", boot, json.dumps(import_path()), *map(str, [os.getpid(), *numbers])]
 
 
-def write_payload(pipe: BinaryIO, settings: Settings, task: bytes, order: Message | None = None) -> None:
-    """Write what `read_payload` reads."""
+def write_start(pipe: BinaryIO, settings: TemplateSettings, task: bytes, order: Message | None = None) -> None:
+    """Write what `read_start` reads."""
     header = json.dumps({"settings": asdict(settings), "order": order, "task_bytes": len(task)})
     pipe.write(header.encode("ascii") + b"\n")
     pipe.write(task)
     pipe.flush()
 
 
-def read_payload(pipe: BinaryIO) -> tuple[Settings, bytes, Message | None]:
+def read_start(pipe: BinaryIO) -> tuple[TemplateSettings, bytes, Message | None]:
     """Return the settings, the task and, for a process that runs one trial, what to run.
 
     Raises:
@@ -82,7 +82,7 @@ def read_payload(pipe: BinaryIO) -> tuple[Settings, bytes, Message | None]:
     if len(task) < header["task_bytes"]:
         raise EOFError
     settings = header["settings"]
-    return Settings(**{**settings, "limits": Limits(**settings["limits"])}), task, header["order"]
+    return TemplateSettings(**{**settings, "limits": Limits(**settings["limits"])}), task, header["order"]
 
 
 def load_task(data: bytes) -> Task:
@@ -107,7 +107,7 @@ def _is_of_main(thing: Any) -> bool:
     return getattr(thing, "__module__", None) == "__main__" and thing.__qualname__ == thing.__name__
 
 
-def adapt_environment(settings: Settings, environment: MutableMapping[str, str]) -> None:
+def adapt_environment(settings: TemplateSettings, environment: MutableMapping[str, str]) -> None:
     """Change the environment of a template into that of its trials."""
     for name, value in settings.environment.items():
         if value is None:

@@ -10,7 +10,7 @@ from retiarii.errors import LabelConflictError, SpaceError
 from retiarii.space._choice import Choice
 from retiarii.space._condition import ALWAYS, Condition, Test, either, labels_of
 from retiarii.space._numeric import Float
-from retiarii.space._value import Value, nearest, shown
+from retiarii.space._plain_value import Value, nearest, shown
 
 
 def ordered(declared: Iterable[Choice]) -> tuple[Choice, ...]:

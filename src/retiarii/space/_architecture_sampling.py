@@ -10,15 +10,15 @@ from retiarii.errors import SpaceError
 from retiarii.space._categorical import Categorical
 from retiarii.space._choice import Choice
 from retiarii.space._condition import Condition, Test, labels_of
+from retiarii.space._plain_value import Value
 from retiarii.space._subset import Subset
-from retiarii.space._value import Value
 
 _IsActive: TypeAlias = "Callable[[Mapping[str, Value]], bool]"
 
 _INACTIVE = object()  # equal to no value
 
 
-class Sampler:
+class ArchitectureSampler:
     """Compiled choices: what is active given the values so far, and how each value is drawn.
 
     Args:

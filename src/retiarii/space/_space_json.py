@@ -11,8 +11,8 @@ from retiarii.space._categorical import Categorical
 from retiarii.space._choice import Choice
 from retiarii.space._condition import Condition, Test
 from retiarii.space._numeric import Float, Integer
+from retiarii.space._plain_value import as_json, nearest
 from retiarii.space._subset import Subset
-from retiarii.space._value import as_json, nearest
 
 _KINDS: dict[str, type[Any]] = {"categorical": Categorical, "subset": Subset, "integer": Integer, "float": Float}
 _NAMES = {kind: name for name, kind in _KINDS.items()}
