@@ -18,13 +18,15 @@ from typing import TYPE_CHECKING
 
 from retiarii._lazy import lazy_attributes
 from retiarii.errors import SupernetError
+from retiarii.oneshot._decisions.configurations import Configurations
 from retiarii.oneshot._decisions.decision import Decision
+from retiarii.oneshot._decisions.label_lookup import Lookup, joint_values
 from retiarii.oneshot._decisions.relaxations import Relaxation
 from retiarii.oneshot._drivers.loaders import split_loader
 from retiarii.oneshot._drivers.search_loop import SearchLoop
 from retiarii.oneshot._drivers.subnets import SubnetEvaluator, recalibrate_batch_norm, search_subnets, subnet
 from retiarii.oneshot._operators.choice_operator import ChoiceOperator
-from retiarii.oneshot._operators.operator import Operator, weighted_sum
+from retiarii.oneshot._operators.operator import Operator, active_tensor, weighted_sum
 from retiarii.oneshot._operators.slice_rule import SliceRule
 from retiarii.oneshot._searches.expected_cost import CostLimit, ExpectedCost
 from retiarii.oneshot._searches.one_shot_search import OneShotSearch
@@ -41,7 +43,14 @@ from retiarii.oneshot._strategies.one_shot_strategy import OneShotStrategy
 from retiarii.oneshot._strategies.sampling_strategies import ENAS, RandomOneShot
 from retiarii.oneshot._supernets.builder import build_supernet
 from retiarii.oneshot._supernets.compile_candidates import compile_candidates
-from retiarii.oneshot._supernets.rules import DEFAULT_RULES, choice_rule, separate_rule, slice_rule
+from retiarii.oneshot._supernets.rules import (
+    DEFAULT_RULES,
+    Rule,
+    Site,
+    choice_rule,
+    separate_rule,
+    slice_rule,
+)
 from retiarii.oneshot._supernets.supernet import Supernet
 
 if TYPE_CHECKING:
@@ -53,29 +62,35 @@ __all__ = [
     "ENAS",
     "PCDARTS",
     "ChoiceOperator",
+    "Configurations",
     "CostLimit",
     "Decision",
     "DifferentiableStrategy",
     "DrNAS",
     "ExpectedCost",
     "GumbelDARTS",
+    "Lookup",
     "OneShotSearch",
     "OneShotStrategy",
     "Operator",
     "Proxyless",
     "RandomOneShot",
     "Relaxation",
+    "Rule",
     "SearchCallback",
     "SearchLoop",
     "SearchRecord",
+    "Site",
     "SliceRule",
     "SubnetEvaluator",
     "Supernet",
     "SupernetError",
+    "active_tensor",
     "build_supernet",
     "choice_rule",
     "compile_candidates",
     "fit_supernet",
+    "joint_values",
     "recalibrate_batch_norm",
     "search_subnets",
     "separate_rule",

@@ -11,7 +11,6 @@ from retiarii.nn.pytorch._labels.conditions import condition_where
 from retiarii.nn.pytorch._labels.namespace import sublabel
 from retiarii.nn.pytorch._primitives.chosen_inputs import reduce_inputs
 from retiarii.nn.pytorch._primitives.value_choice import new_label
-from retiarii.nn.pytorch._recording.survey import Survey
-from retiarii.nn.pytorch.mutation_utils import Mutable
+from retiarii.nn.pytorch.mutation_utils import Mutable, Survey
 
 __all__ = ["Freezer", "Frozen", "Mutable", "Survey", "condition_where", "new_label", "reduce_inputs", "sublabel"]

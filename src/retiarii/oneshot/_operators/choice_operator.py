@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
-from contextlib import contextmanager
+from collections.abc import Hashable
 from typing import Any
 
 from torch import nn
 
 from retiarii.errors import SupernetError
 from retiarii.nn.pytorch.labels import ChosenValues
-from retiarii.nn.pytorch.mutation_utils import Mutable
-from retiarii.nn.pytorch.primitives import Freezer, Frozen
+from retiarii.nn.pytorch.primitives import Freezer, Frozen, Mutable, Survey
 from retiarii.oneshot._decisions.decision import Decision
 from retiarii.oneshot._decisions.label_lookup import Lookup
 from retiarii.oneshot._operators.operator import Operator, labelled
-from retiarii.space import Choice, Condition
+from retiarii.space import Choice
 
 _MAX_FORMS = 1024
 
@@ -129,8 +127,8 @@ class _SharingFreezer(Freezer):
         return Frozen(module)
 
 
-class _OwnChoices:
-    """The part of `Survey` that primitives call; it keeps the choices of one primitive and ignores its children."""
+class _OwnChoices(Survey):
+    """Collects the choices of one primitive; children have operators of their own, and the space has constraints."""
 
     def __init__(self, lookup: Lookup) -> None:
         self._lookup = lookup
@@ -144,22 +142,11 @@ class _OwnChoices:
         for decision in self._lookup.decisions_in(value):
             self.found[decision.label] = decision
 
-    def constraint(self, make: Any) -> None:
-        """Leave constraints alone: the space of the supernet has them."""
-
     def child(self, parent: nn.Module, name: str) -> None:
-        """Leave the children alone: they have operators of their own."""
-
-    @contextmanager
-    def under(self, condition: Condition) -> Iterator[None]:
-        yield
-
-    @contextmanager
-    def inside(self, name: str) -> Iterator[None]:
-        yield
+        pass
 
 
 def _own_decisions(mutable: Mutable, lookup: Lookup) -> tuple[Decision, ...]:
     own = _OwnChoices(lookup)
-    mutable.declare_choices(own)  # type: ignore[arg-type]  # it offers what primitives call
+    mutable.declare_choices(own)
     return tuple(own.found.values())

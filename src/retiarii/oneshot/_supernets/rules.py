@@ -24,13 +24,15 @@ from retiarii.oneshot._operators.torch_slice_rules import SLICE_RULES
 
 @dataclass(frozen=True)
 class Site:
-    """Where a rule puts an operator.
+    """The place in a model where a rule puts an operator, with what the rule needs to make it.
 
     Attributes:
-        path: The place in the model.
-        lookup: Finds the decisions of labels.
-        convert: Makes operators of the choices inside another module; given the module and its path.
-        call: The recorded constructor call of the module that is replaced; None for primitives.
+        path: The path of the module that is replaced, for messages.
+        lookup: Finds the decisions of the supernet by the labels of declarations.
+        convert: Replaces the choices inside another module by operators and returns the result, given the module and
+            its path. A rule calls it for every module that its operator keeps.
+        call: The recorded constructor call of the module that is replaced, with choices in its arguments; None for
+            primitives.
     """
 
     path: str
@@ -43,19 +45,34 @@ class Site:
 
         Args:
             positional: The names of positional arguments, if the signature hides them.
+
+        Raises:
+            SupernetError: The module is a primitive, so that its arguments are not recorded.
         """
-        assert self.call is not None  # only recorded modules have choices in their arguments
+        if self.call is None:
+            raise SupernetError(
+                f"{self.path!r} is a primitive, so its constructor arguments are not recorded. Use choice_rule and a "
+                "ChoiceOperator, whose decisions are those that the primitive declares.",
+                path=self.path,
+            )
         return Configurations(self.call, self.lookup, self.path, positional)
 
 
 Rule: TypeAlias = Callable[[Any, Site], nn.Module]
+"""Returns the operator for a module of a copy of the model, which it may change, at a `Site`.
+
+It raises `SupernetError` with the path if the module cannot be part of a supernet.
+"""
 
 
 def choice_rule(operator: Callable[[str, Any, Lookup], ChoiceOperator]) -> Rule:
     """Return the rule that puts an operator in the place of a primitive.
 
+    Choices inside the primitive become operators first.
+
     Args:
-        operator: A subclass of `ChoiceOperator`, or something that makes one.
+        operator: A subclass of `ChoiceOperator`, or a function that returns one, given the path, the primitive and the
+            `Lookup`.
     """
 
     def rule(module: Any, site: Site) -> nn.Module:

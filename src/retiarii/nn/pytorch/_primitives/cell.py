@@ -25,8 +25,7 @@ from retiarii.nn.pytorch._primitives.chosen_cell import (
 from retiarii.nn.pytorch._primitives.chosen_inputs import ChosenInputs
 from retiarii.nn.pytorch._primitives.input_choice import InputChoice
 from retiarii.nn.pytorch._primitives.layer_choice import LayerChoice
-from retiarii.nn.pytorch._recording.survey import Survey
-from retiarii.nn.pytorch.mutation_utils import Mutable
+from retiarii.nn.pytorch.mutation_utils import Mutable, Survey
 
 OpFactory = Callable[[int, int, int], nn.Module]
 Op = nn.Module | OpFactory

@@ -12,8 +12,7 @@ from retiarii.errors import ArchitectureError, DomainError, UnknownInputsError
 from retiarii.nn.pytorch._freezing.freezer import Freezer, Frozen
 from retiarii.nn.pytorch._primitives.chosen_inputs import REDUCTIONS, ChosenInputs, Reduction, reduce_inputs
 from retiarii.nn.pytorch._primitives.value_choice import label_or_key, new_label
-from retiarii.nn.pytorch._recording.survey import Survey
-from retiarii.nn.pytorch.mutation_utils import Mutable
+from retiarii.nn.pytorch.mutation_utils import Mutable, Survey
 from retiarii.space import Categorical, Choice, Subset, Value
 
 

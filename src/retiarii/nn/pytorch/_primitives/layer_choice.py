@@ -10,8 +10,7 @@ from torch import nn
 from retiarii.errors import DomainError
 from retiarii.nn.pytorch._freezing.freezer import Freezer, Frozen
 from retiarii.nn.pytorch._primitives.value_choice import label_or_key, new_label
-from retiarii.nn.pytorch._recording.survey import Survey
-from retiarii.nn.pytorch.mutation_utils import Mutable
+from retiarii.nn.pytorch.mutation_utils import Mutable, Survey
 from retiarii.space import Categorical, Test
 
 Candidates = Sequence[nn.Module] | Mapping[str, nn.Module]

@@ -16,8 +16,7 @@ from retiarii.nn.pytorch._labels.namespace import ModelNamespace, position, subl
 from retiarii.nn.pytorch._primitives.chosen_graph import ChosenNasBench101Cell, vertex_features
 from retiarii.nn.pytorch._primitives.value_choice import new_label
 from retiarii.nn.pytorch._recording.module_call import has_choices
-from retiarii.nn.pytorch._recording.survey import Survey
-from retiarii.nn.pytorch.mutation_utils import Mutable
+from retiarii.nn.pytorch.mutation_utils import Mutable, Survey
 from retiarii.space import Architecture, Categorical, Condition, Expression, Subset, when
 
 OpFactory = Callable[[int], nn.Module]

@@ -16,8 +16,7 @@ from retiarii.errors import DomainError
 from retiarii.nn.pytorch._freezing.freezer import Freezer, Frozen
 from retiarii.nn.pytorch._labels.conditions import condition_where
 from retiarii.nn.pytorch._primitives.value_choice import ValueChoice
-from retiarii.nn.pytorch._recording.survey import Survey
-from retiarii.nn.pytorch.mutation_utils import Mutable
+from retiarii.nn.pytorch.mutation_utils import Mutable, Survey
 from retiarii.space import Expression, Variable
 
 BlockFactory = Callable[..., nn.Module]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -14,10 +14,9 @@ from torch import nn
 from retiarii.errors import LabelConflictError, SpaceError
 from retiarii.nn.pytorch._recording.module_call import ModuleCall, Role, module_call
 from retiarii.nn.pytorch._recording.snapshot import TORCH_STATE
-from retiarii.nn.pytorch.mutation_utils import Mutable
+from retiarii.nn.pytorch.mutation_utils import Constraint, MakeConstraint, Mutable, Survey
 from retiarii.space import (
     ALWAYS,
-    Architecture,
     AutomaticLabel,
     Choice,
     Condition,
@@ -27,8 +26,6 @@ from retiarii.space import (
     both,
 )
 from retiarii.space.construction import CALL_ATTRIBUTE, leaves
-
-Constraint = Callable[[Architecture], bool]
 
 _first_numbers: WeakKeyDictionary[nn.Module, int] = WeakKeyDictionary()
 
@@ -50,14 +47,14 @@ def extract_space(model: nn.Module, constraints: Sequence[Constraint] = ()) -> S
         TypeError: This is no model.
         SpaceError: The depth of a `Repeat` has too many combinations to write down its conditions.
     """
-    survey = Survey(require_module(model, "extract_space"))
+    survey = ModelSurvey(require_module(model, "extract_space"))
     return SearchSpace(survey.result(), (*survey.constraints(), *constraints))
 
 
 def first_number(model: nn.Module) -> int:
     """Return the creation number of the first choice of a model that was numbered outside of a namespace."""
     if model not in _first_numbers:
-        return Survey(model).first_number()
+        return ModelSurvey(model).first_number()
     return _first_numbers[model]
 
 
@@ -73,10 +70,8 @@ def require_module(model: Any, function: str) -> nn.Module:
     return model
 
 
-class Survey:
+class ModelSurvey(Survey):
     """A walk over a model that collects its choices.
-
-    Primitives call `choice`, `expression`, `child` and `under` from `Mutable.declare_choices`.
 
     Args:
         root: The model.
@@ -87,7 +82,7 @@ class Survey:
         self._path = [type(root).__name__]
         self._condition: Condition = ALWAYS
         self._found: list[Choice] = []
-        self._constraints: list[Callable[[Callable[[str], str]], Constraint]] = []
+        self._constraints: list[MakeConstraint] = []
         self._contents: dict[str, tuple[Any, str]] = {}
         self._unknown: list[tuple[str, SpaceError]] = []
         self._registered = {id(module) for module in root.modules()}
@@ -107,13 +102,8 @@ class Survey:
         """Report a choice whose domain is not known; there is a space only when all domains are."""
         self._unknown.append((label, error))
 
-    def constraint(self, make: Callable[[Callable[[str], str]], Constraint]) -> None:
-        """Report a constraint on the choices of the module that is being visited.
-
-        Args:
-            make: Makes it, given what turns the label of a declaration into the final one. Constraints that are the
-                same have to be equal; where their choices are not active, they hold.
-        """
+    def constraint(self, make: MakeConstraint) -> None:
+        """Report a constraint on the choices of the module that is being visited."""
         self._constraints.append(make)
 
     def expression(self, value: Any, argument: str) -> None:
