@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from torch import nn, optim
@@ -18,7 +18,7 @@ from retiarii.oneshot._searches.expected_cost import ExpectedCost
 from retiarii.oneshot._searches.one_shot_search import DriverHints, OneShotSearch
 from retiarii.oneshot._strategies.one_shot_strategy import OneShotStrategy, check_at_least
 from retiarii.oneshot._supernets.builder import build_supernet
-from retiarii.oneshot._supernets.rules import DEFAULT_RULES, choice_rule
+from retiarii.oneshot._supernets.rules import DEFAULT_RULES, Rule, choice_rule
 from retiarii.oneshot._supernets.supernet import Supernet
 
 MakeOptimizer: TypeAlias = Callable[[Sequence[nn.Parameter]], optim.Optimizer]
@@ -35,6 +35,7 @@ class DifferentiableStrategy(OneShotStrategy):
         arc_gradient_clip_val: Largest norm of the gradient of ``alpha``; None or 0 does not clip.
         arc_optimizer: Makes another optimizer of ``alpha`` from the parameters; ``arc_learning_rate`` is then not used.
         penalty: An expected cost in the loss of ``alpha``.
+        rules: Rules for your own modules, by class, in addition to `DEFAULT_RULES`.
 
     Raises:
         ConfigError: A number is impossible.
@@ -46,6 +47,7 @@ class DifferentiableStrategy(OneShotStrategy):
     arc_gradient_clip_val: float | None = None
     arc_optimizer: MakeOptimizer | None = None
     penalty: ExpectedCost | None = None
+    rules: Mapping[type[nn.Module], Rule] | None = field(default=None, kw_only=True, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         check_at_least(self, arc_learning_rate=0, gradient_clip_val=0, warmup_epochs=0, arc_gradient_clip_val=0)
@@ -204,10 +206,9 @@ class PCDARTS(DifferentiableStrategy):
     def build(self, model: nn.Module) -> Supernet:
         """Return a supernet whose layer choices pass a part of the channels."""
         if self.channel_share == 1:
-            return build_supernet(model)
-        return build_supernet(
-            model, {**DEFAULT_RULES, LayerChoice: choice_rule(PartialChannels.of(self.channel_share))}
-        )
+            return super().build(model)
+        partial = choice_rule(PartialChannels.of(self.channel_share))
+        return build_supernet(model, {**DEFAULT_RULES, LayerChoice: partial, **(self.rules or {})})
 
     def relaxation(self) -> Relaxation:
         """Return the softmax."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 
 from torch import nn
 
 from retiarii.errors import ConfigError
 from retiarii.oneshot._searches.one_shot_search import OneShotSearch
 from retiarii.oneshot._supernets.builder import build_supernet
+from retiarii.oneshot._supernets.rules import DEFAULT_RULES, Rule
 from retiarii.oneshot._supernets.supernet import Supernet
 from retiarii.strategy import Strategy
 from retiarii.trial import BaseStrategy
@@ -27,6 +29,11 @@ class OneShotStrategy(BaseStrategy):
         """The multi-trial strategy that is to search the trained supernet, if one is named."""
         return None
 
+    @property
+    def rules(self) -> Mapping[type[nn.Module], Rule] | None:
+        """Rules for modules that `DEFAULT_RULES` has none for, or another one; None if there are none."""
+        return None
+
     @abstractmethod
     def start(self, supernet: Supernet, *, seed: int) -> OneShotSearch:
         """Start a search on a supernet that this strategy can use; `search` checks the seed and builds supernets."""
@@ -37,7 +44,7 @@ class OneShotStrategy(BaseStrategy):
         Raises:
             SupernetError: A part of the model cannot be part of a supernet.
         """
-        return build_supernet(model)
+        return build_supernet(model, {**DEFAULT_RULES, **(self.rules or {})})
 
     def search(self, model: nn.Module | Supernet, *, seed: int = 0) -> OneShotSearch:
         """Start a search.

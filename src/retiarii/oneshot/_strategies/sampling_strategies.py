@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from torch import nn
 
 from retiarii.errors import ConfigError
 from retiarii.oneshot._decisions.decision import check_weighable
@@ -15,6 +16,7 @@ from retiarii.oneshot._searches.controller_search import ControllerLearning, Con
 from retiarii.oneshot._searches.one_shot_search import DriverHints, OneShotSearch
 from retiarii.oneshot._searches.path_search import PathSearch
 from retiarii.oneshot._strategies.one_shot_strategy import OneShotStrategy, check_at_least
+from retiarii.oneshot._supernets.rules import Rule
 from retiarii.oneshot._supernets.supernet import Supernet
 from retiarii.space import Constraint
 from retiarii.strategy import Strategy
@@ -33,6 +35,7 @@ class RandomOneShot(OneShotStrategy):
         keep_sampled: Whether the history lists the sampled paths.
         second_phase: Any multi-trial strategy; None stands for `RegularizedEvolution` in experiments, or for
             `GridSearch` where there are no more architectures than trials.
+        rules: Rules for your own modules, by class, in addition to `DEFAULT_RULES`.
 
     Reference:
         Single Path One-Shot (Guo et al., 2020), arXiv:1904.00420, section 3.2, "uniform sampling" of paths. Deviation:
@@ -42,6 +45,7 @@ class RandomOneShot(OneShotStrategy):
     filter: Constraint | None = None
     keep_sampled: bool = True
     second_phase: Strategy | None = None
+    rules: Mapping[type[nn.Module], Rule] | None = field(default=None, kw_only=True, repr=False, compare=False)
 
     def start(self, supernet: Supernet, *, seed: int) -> OneShotSearch:
         """Start a search on a supernet."""
@@ -69,6 +73,7 @@ class ENAS(OneShotStrategy):
         warmup_epochs: Epochs at the beginning in which only weights learn.
         filter: Says whether an architecture may be sampled, for example a `CostLimit`.
         keep_sampled: Whether the history lists the sampled paths.
+        rules: Rules for your own modules, by class, in addition to `DEFAULT_RULES`.
 
     Reference:
         ENAS (Pham et al., 2018), arXiv:1802.03268, sections 2.1 and 2.2; deviations in `Controller` and
@@ -87,6 +92,7 @@ class ENAS(OneShotStrategy):
     warmup_epochs: int = 0
     filter: Constraint | None = None
     keep_sampled: bool = True
+    rules: Mapping[type[nn.Module], Rule] | None = field(default=None, kw_only=True, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         check_at_least(self, ctrl_steps_aggregate=1, arc_steps=1, warmup_epochs=0, baseline_decay=0, ctrl_grad_clip=0)
