@@ -164,5 +164,5 @@ def test_what_a_constructor_computed_is_in_the_graph():
 def test_a_fixed_model_with_basic_units_says_what_to_trace_instead():
     net = SPACE_ZOO["efficientnet"][0]()
     fixed = freeze(net, extract_space(net).default())
-    with pytest.raises(GraphError, match=r"StochasticDepth\) was built is not known.*lower\(model, architecture\)"):
+    with pytest.raises(GraphError, match=r"StochasticDepth\) are not known.*lower\(model, architecture\)"):
         export_code(fixed)

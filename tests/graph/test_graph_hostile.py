@@ -18,7 +18,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from retiarii.errors import GraphError
-from retiarii.graph import build_module, convert_to_graph, draw, model_from_json, model_to_json, structural_hash
+from retiarii.graph import (
+    build_module,
+    convert_to_graph,
+    draw,
+    export_code,
+    model_from_json,
+    model_to_json,
+    structural_hash,
+)
 
 MODULES = ["graph_models", "graph_models_mixed"]
 
@@ -169,7 +177,8 @@ def test_operators_of_every_namespace_are_read():
 
 def used(model):
     """Do everything with a model that needs no input, but errors of ours."""
-    actions = [model.to_json, model.to_code, model.to_module, lambda: structural_hash(model), lambda: draw(model)]
+    uses = (model_to_json, export_code, build_module, structural_hash, draw)
+    actions = [functools.partial(use, model) for use in uses]
     actions += [graph.topo_sort for graph in model.graphs.values()]
     for action in actions:
         try:
@@ -307,7 +316,7 @@ def cyclic():
 )
 def test_nesting_cycles_and_what_is_no_json_are_refused(bad, data):
     node_of(data, "flatten")["args"].append(bad)
-    assert "This is no graph" in refused(data)
+    assert "The data is not a graph" in refused(data)
 
 
 def test_modules_that_cannot_be_put_together_are_refused_when_they_are_built(data):

@@ -87,7 +87,7 @@ def test_reading_imports_nothing_and_building_refuses_what_is_no_layer(tmp_path,
     ],
 )
 def test_what_is_no_graph_is_refused(data):
-    with pytest.raises(GraphError, match="no graph"):
+    with pytest.raises(GraphError, match="not a graph"):
         model_from_json(data)
 
 
@@ -180,7 +180,7 @@ def test_names_that_are_code_are_refused(where, bad):
     for key in path:
         target = target[key]
     target[last] = bad
-    with pytest.raises(GraphError, match="no graph"):
+    with pytest.raises(GraphError, match="not a graph"):
         model_from_json(data)
 
 
@@ -195,11 +195,11 @@ def set_head(graph, bad):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda graph: set_slot(graph, "0]+print('injected')#"), "is no number of something"),
+        (lambda graph: set_slot(graph, "0]+print('injected')#"), "is not a non-negative integer"),
         (lambda graph: set_head(graph, 99), "takes element None of node 99, which is not there"),
         (lambda graph: graph["nodes"][2]["inputs"].append([1, 0, 7]), "takes element 7 of node 0"),
         (lambda graph: graph["nodes"].pop(0), "KeyError: 0"),
-        (lambda graph: graph["inputs"].append("self"), "are no parameters of a function"),
+        (lambda graph: graph["inputs"].append("self"), "are not parameters of a function"),
         (lambda graph: graph["nodes"][6]["operation"].update(cell="layer9"), "there is no graph 'layer9'"),
         (lambda graph: graph["nodes"][6]["operation"].update(cell="_model"), "graph '_model' is nested in itself"),
     ],
@@ -209,7 +209,7 @@ def test_edges_and_nested_graphs_that_are_not_there_are_refused(change, message)
     graph = data["graphs"]["_model"]
     assert graph["nodes"][6]["operation"]["kind"] == "graph"
     change(graph)
-    with pytest.raises(GraphError, match=f"no graph.*{message}"):
+    with pytest.raises(GraphError, match=f"not a graph.*{message}"):
         model_from_json(data)
 
 

@@ -46,6 +46,7 @@ def test_a_recipe_starts_its_own_kind_of_search(recipe, kind):
 
 def test_a_graph_is_made_of_nodes_and_edges_with_operations():
     converted = graph.convert_to_graph(torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.ReLU()))
+    assert type(converted) is graph.Model
     root = converted.root_graph
     assert type(root) is graph.Graph
     linear = converted.get_node_by_name("0")

@@ -1,7 +1,7 @@
 """`build_module`: from a `Model` to a PyTorch module.
 
-For each graph, a class is made whose ``forward`` is compiled from the source that `export_code` prints too, so the two
-compute the same to the last bit, and a call costs what it costs in hand-written code. The source contains names and
+Each graph becomes a class whose ``forward`` is compiled from the source that `export_code` writes. So both
+compute the same to the last bit, and a call costs the same as in hand-written code. The source contains names and
 constants of the graph only; it is compiled once, in a namespace that holds nothing but the functions it calls.
 Submodules are constructed directly, and keep the weights of the traced model where the graph did not change them.
 """
@@ -48,15 +48,15 @@ _BASES: dict[str, type[nn.Module]] = {
 
 
 def build_module(model: Model, *, keep_weights: bool = True) -> nn.Module:
-    """Build the network that a model stands for, in training mode.
+    """Build the network of a model, in training mode.
 
     Args:
         model: A model whose choices are fixed.
-        keep_weights: Start with the weights of the traced model where a layer did not change. False, or a model that
-            was read from JSON: every layer is initialised by its constructor.
+        keep_weights: Copy the weights of the traced model to layers that did not change. If False, or if the model
+            was read from JSON, constructors initialise every layer.
 
     Returns:
-        A module that pickles and can be copied; its parameters have the names that they have in the traced model.
+        A module that can be pickled and copied; its parameters have the names of the traced model.
 
     Raises:
         GraphError: A choice or placeholder is left, or a layer cannot be built.
@@ -85,7 +85,7 @@ class _Builder:
         except (AttributeError, KeyError, TypeError, ValueError, IndexError, RuntimeError) as err:
             raise GraphError(
                 f"The modules and tensors of graph {name!r} cannot be put together: {type(err).__name__}: {err}. Two "
-                "of them are in one place, or have a name that torch.nn.Module needs itself, or there is no memory."
+                "of them have the same path, a name is one that torch.nn.Module needs itself, or memory is exhausted."
             ) from err
         return module
 
@@ -126,10 +126,10 @@ class _Builder:
 
 
 def check_fixed(operation: Operation, path: str) -> None:
-    """Check that nothing is left to choose in an operation.
+    """Check that an operation is not a choice or a placeholder.
 
     Raises:
-        GraphError: It is a choice or a placeholder.
+        GraphError: It is.
     """
     if operation.kind is Kind.CHOICE:
         raise GraphError(
@@ -148,7 +148,7 @@ PLACEHOLDER = type_name(Placeholder)
 
 
 def chain_members(data: GraphData, order: list[int]) -> list[str] | None:
-    """Return the members of a graph that calls each once, one after the other; None for any other graph."""
+    """Return the members of a graph that calls each of them once in a chain; None for any other graph."""
     before: Any = (INPUT_ID, None)
     members: list[str] = []
     for node in (*order, OUTPUT_ID):
@@ -188,10 +188,10 @@ def empty_module(data: GraphData, name: str) -> nn.Module:
 
 
 class GeneratedModule(nn.Module):
-    """The base of all modules whose ``forward`` was written from a graph.
+    """Base class of all modules whose ``forward`` was generated from a graph.
 
     Attributes:
-        source: The source of ``forward``; None where it is inherited from ``Sequential``.
+        source: The source of ``forward``; None if it is inherited from ``Sequential``.
     """
 
     source: str | None = None
@@ -208,13 +208,13 @@ def _empty(recipe: tuple[Any, ...]) -> nn.Module:
 
 @functools.lru_cache(maxsize=4096)
 def make_class(name: str, base: str, source: str | None, objects: tuple[tuple[str, Any], ...]) -> type[nn.Module]:
-    """Return the class for a ``forward``; equal requests get the same class.
+    """Return the class with a ``forward``; equal arguments give the same class.
 
     Args:
         name: The name of the class.
         base: The name of the base class, of ``torch.nn``.
         source: ``def forward(...)``, or None to inherit it.
-        objects: What the source needs besides PyTorch, by name.
+        objects: Name to object, for names in the source that are not PyTorch's.
     """
     body: dict[str, Any] = {"source": source, "_recipe": (name, base, source, objects), "__module__": __name__}
     if source is not None:
@@ -230,7 +230,7 @@ def _compile(name: str, source: str, objects: Mapping[str, Any]) -> FunctionType
         **objects,
     }  # fmt: skip
     code = compile(source, filename, "exec")
-    exec(code, namespace)  # the source is ours: names, and constants written by `Literals`, of a checked graph
+    exec(code, namespace)  # generated source: names of a checked graph and constants that `Literals` wrote
     forward: FunctionType = namespace["forward"]
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)  # for tracebacks
     weakref.finalize(forward, linecache.cache.pop, filename, None)
@@ -270,7 +270,7 @@ def _attach(module: nn.Module, path: str, part: nn.Module) -> None:
 
 
 def _fill_gaps(holder: nn.Module) -> None:
-    """Let the places of removed submodules in a list be taken by modules that do nothing."""
+    """Put ``nn.Identity()`` at the indices of submodules that were removed from a list."""
     count = max((int(name) for name in holder._modules), default=-1) + 1
     if len(holder._modules) < count:
         kept = dict(holder._modules)
@@ -296,9 +296,9 @@ def _attach_tensor(module: nn.Module, record: TensorRecord, keep: bool) -> None:
 
 
 def initial_value(record: TensorRecord, keep: bool) -> torch.Tensor:
-    """Return what a parameter or buffer starts with.
+    """Return the initial value of a parameter or buffer.
 
-    That is a copy of the traced model's, where there is one; else its constant, where all elements were equal; else
+    A copy of the traced model's value if there is one; the constant if all elements were equal; otherwise
     small random numbers (zeros for integers).
     """
     if record.value is not None and (keep or record.kind != "parameter"):
@@ -312,15 +312,15 @@ def initial_value(record: TensorRecord, keep: bool) -> torch.Tensor:
 
 
 def lasting_ties(module: nn.Module, model: Model) -> Iterator[tuple[str, str]]:
-    """Yield what the traced model has under several names, less what a mutation removed or changed.
+    """Yield the names that share one module or tensor in the traced model, unless a mutation removed or changed it.
 
     Args:
-        module: What was built from the model.
+        module: The module that was built from the model.
         model: The model.
 
     Yields:
-        The path of a submodule, parameter or buffer, and the path of the one that is to stand in its place. What is an
-        alias in its own graph is left out: it is one object as soon as that graph is built.
+        The path of a submodule, parameter or buffer, and the path of the one that replaces it. Aliases within one
+        graph are left out: building the graph ties them.
     """
     aliases = {full_path(name, alias) for name, graph in model.graphs.items() for alias in graph.module.aliases}
     for path, first in model.root_graph.module.ties.items():

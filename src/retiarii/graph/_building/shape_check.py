@@ -1,4 +1,4 @@
-"""`check`: run a graph on shapes alone, before anything is built or trained."""
+"""`check`: run a graph on shapes alone, before the network is built or trained."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ _READ_MEMORY = {"apply_", "map_", "map2_", "numpy", "data_ptr", "untyped_storage
 
 
 def check(model: Model, example_input: Any) -> dict[str, tuple[int, ...]]:
-    """Run a model on tensors without content, so that every shape is checked and nothing is computed.
+    """Check every shape of a model by running it on tensors without content.
 
-    Basic units whose ``forward`` looks at the values of tensors cannot run without content; then everything runs once,
+    Basic units whose ``forward`` reads the values of tensors cannot run without content; the model then runs once,
     on zeros, with new weights.
 
     Args:
@@ -50,12 +50,12 @@ def check(model: Model, example_input: Any) -> dict[str, tuple[int, ...]]:
         example_input: A tensor, or a tuple of tensors: the arguments of ``forward``. Only shapes and dtypes count.
 
     Returns:
-        The path of each node to the shape of its result, where that is a tensor.
+        Path of a node to the shape of its result, for results that are tensors.
 
     Raises:
         InvalidMutation: A shape does not fit; the message has the node, its path, and all shapes involved. Or a graph
             cannot run.
-        GraphError: A choice is left, or the example has no tensor, or not as many values as the model has inputs.
+        GraphError: A choice is left, the example has no tensor, or its number of values is not the number of inputs.
     """
     inputs = example_arguments(example_input)
     names = model.root_graph.input_names
@@ -73,19 +73,19 @@ def check(model: Model, example_input: Any) -> dict[str, tuple[int, ...]]:
 
 
 def _reads_memory(model: Model) -> bool:
-    """Return whether a method is called that reads the memory of a tensor, which PyTorch lets crash without content."""
+    """Return whether a method is called that reads the memory of a tensor: PyTorch crashes if there is none."""
     operations = (record.operation for graph in model.graphs.values() for record in graph._data.records.values())
     return any(operation.kind is Kind.METHOD and operation.type in _READ_MEMORY for operation in operations)
 
 
 def example_arguments(example_input: Any) -> tuple[Any, ...]:
-    """Return the arguments of ``forward`` that an example input stands for: itself, or the items of a tuple or list."""
+    """Return the arguments of ``forward`` for an example input: the input itself, or the items of a tuple or list."""
     return tuple(example_input) if isinstance(example_input, (tuple, list)) else (example_input,)
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep PyTorch from logging the traceback of every misfit: it becomes an error of ours, or a failed trial."""
+    """Keep PyTorch from logging a traceback for each wrong shape: `check` reports it."""
     logger = logging.getLogger("torch._subclasses.fake_tensor")
     was_disabled, logger.disabled = logger.disabled, True
     try:
@@ -111,7 +111,7 @@ class _Checker:
 
     Args:
         model: The model.
-        shapes: Filled with the shape of each node's result.
+        shapes: Receives the shape of each node's result.
     """
 
     def __init__(self, model: Model, shapes: dict[str, tuple[int, ...]]) -> None:
@@ -120,7 +120,7 @@ class _Checker:
         self._layers: dict[str, nn.Module] = {}
 
     def graph(self, name: str, inputs: list[Any]) -> Any:
-        """Return what a graph returns."""
+        """Run a graph, and return its result."""
         data = self._model.graphs[name]._data
         values: dict[int, Any] = {}
 
@@ -163,7 +163,7 @@ class _Checker:
             return function_of(operation, path)
         check_fixed(operation, path)
         if path not in self._layers:
-            # A constructor of the user's may look at weights, so it gets real ones; they mix with empty inputs.
+            # A user's constructor may read weights, so it gets real ones; they mix with empty inputs.
             is_plain = operation.type.startswith("torch.nn.")
             with nullcontext() if is_plain else unset_fake_temporarily():
                 self._layers[path] = build_layer(operation, path, keep_weights=False).eval()
@@ -200,7 +200,7 @@ def _empty(tensor: TensorRecord) -> torch.Tensor:
 def _misfit(
     operation: Operation, path: str, arguments: Any, err: Exception, layer: nn.Module | None, sources: list[str]
 ) -> InvalidMutation:
-    """Return the error for an operation that refuses its inputs, with all shapes, and where they come from."""
+    """Return the error for an operation that fails, with the shapes of its inputs and where they come from."""
     taken = [leaf for leaf in pytree.tree_leaves(arguments) if isinstance(leaf, torch.Tensor)]
     got = " and ".join(_shape(tensor) for tensor in taken) or "no tensor"
     own: Mapping[str, Any] = dict(layer.named_parameters()) if layer is not None else {}
@@ -208,7 +208,7 @@ def _misfit(
     origin = f" (from {' and '.join(dict.fromkeys(sources))})" if sources else ""
     reason = f"{type(err).__name__}: {str(err).partition(chr(10))[0]}"
     return InvalidMutation(
-        f"Node {path!r} ({operation.type}) cannot take what it gets: {got}{origin}{has}. {reason}", node=path
+        f"Node {path!r} ({operation.type}) cannot take its inputs: {got}{origin}{has}. {reason}", node=path
     )
 
 

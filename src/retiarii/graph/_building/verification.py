@@ -1,4 +1,4 @@
-"""`verify`: a graph computes what its model computes, to the last bit, on an example."""
+"""`verify`: compare a graph with its model on an example, to the last bit."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ _MODEL_FAILS = (
 
 
 def verify(model: nn.Module, graph: Model, example_input: Any) -> None:
-    """Run a model and its graph with the same weights and the same random numbers, and compare what they do.
+    """Run a model and its graph with the same weights and the same random numbers, and compare the results.
 
     Both run twice in training mode and once in evaluation mode, each on a copy: results, buffers and arguments that are
     changed in place must be equal. Floating-point tensors of the example are replaced by random numbers, because a
     batch of zeros hides most differences, and of a batch only two samples are taken where the model permits. A model
-    that cannot run, on this example or because a mutator has still to replace something in it, is left to `check`.
+    that cannot run on the example, or that a mutator has yet to complete, is not compared; `check` reports it.
 
     Args:
         model: The module that was traced; it is not changed.
-        graph: What it was traced to, without mutations.
+        graph: The graph of the module, without mutations.
         example_input: A tensor, or a tuple of the arguments of ``forward``.
 
     Raises:

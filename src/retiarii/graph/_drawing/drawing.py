@@ -38,20 +38,20 @@ def draw(
     Args:
         model: A graph model, one of its graphs, or a module. A module with choices shows them as nodes, unless an
             architecture fixes them.
-        architecture: What to fix a module to.
-        before: Show the difference to this model: what was added is green, what was removed red and dashed, what was
-            changed amber. Nodes are matched by their ids, which forks keep, so give what ``model`` was mutated from.
+        architecture: Values of the choices in a module.
+        before: Show the difference to this model: added nodes are green, removed ones red and dashed, changed ones
+            amber. Nodes are matched by their ids, which forks keep, so give the model that ``model`` was mutated from.
         example_input: A tensor, or a tuple of the arguments of the whole model's ``forward``: each node then shows the
             shape of its result.
-        depth: How many levels of nested modules are shown inside; None shows as many as stay readable.
-        layout: ``"graphviz"``, ``"builtin"``, or ``"auto"``: Graphviz where its program ``dot`` is installed.
+        depth: The number of levels of nested modules to show; None shows as many as stay readable.
+        layout: ``"graphviz"``, ``"builtin"``, or ``"auto"``: Graphviz if its program ``dot`` is installed.
 
     Returns:
         The text of an SVG file.
 
     Raises:
         GraphError: A module cannot be traced, or Graphviz failed.
-        MissingExtraError: ``layout="graphviz"``, and it is not installed.
+        MissingExtraError: ``layout`` is ``"graphviz"``, and Graphviz is not installed.
         ConfigError: There is no such layout.
         InvalidMutation: ``example_input`` does not fit.
     """

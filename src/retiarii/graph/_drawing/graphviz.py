@@ -1,4 +1,4 @@
-"""Scenes in the language of Graphviz, and Graphviz itself."""
+"""Scenes in the DOT language, and running Graphviz."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ _TIMEOUT_S = 60
 
 
 def has_graphviz() -> bool:
-    """Return whether the program ``dot`` is there."""
+    """Return whether the program ``dot`` is installed."""
     return shutil.which("dot") is not None
 
 
 def dot_of(scene: Scene, title: str) -> str:
-    """Return a scene in the language of Graphviz.
+    """Return a scene in the DOT language.
 
     Args:
         scene: What to draw.
-        title: What it shows.
+        title: The title of the drawing.
     """
     lines = [
         f"digraph {_quoted(title)} {{",
@@ -37,11 +37,11 @@ def dot_of(scene: Scene, title: str) -> str:
 
 
 def run_graphviz(source: str) -> str:
-    """Return the SVG that Graphviz makes of its language.
+    """Return the SVG that Graphviz makes of DOT source.
 
     Raises:
         MissingExtraError: The program ``dot`` is not installed.
-        GraphError: It failed.
+        GraphError: Graphviz failed or took too long.
     """
     program = shutil.which("dot")
     if program is None:

@@ -19,14 +19,14 @@ class Placed:
     """A box with its place: the centre, relative to the drawing that it is in.
 
     Attributes:
-        box: What it shows; None for a bend of a long arrow.
+        box: The box; None for a bend of a long arrow.
         x: Of the centre.
         y: Of the centre.
         width: Of the box.
         height: Of the box.
-        inner: What is inside.
-        enter: How far from the centre arrows end at the upper side.
-        leave: How far from the centre arrows start at the lower side.
+        inner: The layout of the nested graph.
+        enter: The horizontal distance from the centre where arrows end at the upper side.
+        leave: The horizontal distance from the centre where arrows start at the lower side.
     """
 
     box: Box | None
@@ -41,7 +41,7 @@ class Placed:
 
 @dataclass
 class Layout:
-    """A drawing of one scene.
+    """The places of everything in one scene.
 
     Attributes:
         placed: The boxes by key.
@@ -102,7 +102,7 @@ def _sized(box: Box, is_outermost: bool) -> Placed:
 
 
 def _ranks(scene: Scene) -> dict[str, int]:
-    """Return the row of each box: one more than the last of those that it takes something from."""
+    """Return the row of each box: one below the lowest box that it takes a result from."""
     rank = {box.key: 0 for box in scene.boxes}
     order = {box.key: index for index, box in enumerate(scene.boxes)}
     forward = sorted((a for a in scene.arrows if order[a[0]] < order[a[1]]), key=lambda arrow: order[arrow[1]])
@@ -165,7 +165,7 @@ def _mean(values: list[int] | list[float], otherwise: float) -> float:
 
 
 def _place(rows: list[list[str]], chains: list[list[str]], layout: Layout) -> None:
-    """Give every box its place: rows below each other, and in a row near the neighbours."""
+    """Place every box: rows below each other, and each box near its neighbours."""
     placed = layout.placed
     y = 0.0
     for row in rows:
@@ -191,9 +191,9 @@ def _place(rows: list[list[str]], chains: list[list[str]], layout: Layout) -> No
 
 
 def _pack(row: list[str], placed: dict[str, Placed], wanted: dict[str, float]) -> None:
-    """Put the boxes of a row where they want to be, in their order and without touching.
+    """Place the boxes of a row as near to their wanted positions as possible, in order and without overlap.
 
-    Boxes that would overlap form a block, which is placed at the mean of what its boxes want.
+    Boxes that would overlap form a block, which is placed at the mean of their wanted positions.
     """
     blocks: list[tuple[list[str], float, float]] = []  # keys, width, left edge
     for key in row:

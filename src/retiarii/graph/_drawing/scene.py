@@ -1,4 +1,4 @@
-"""What a drawing shows, before anything has a place: boxes inside boxes, and arrows between them."""
+"""`Scene`: the content of a drawing without positions: nested boxes, and arrows between them."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class Box:
         detail: The second line; may be empty.
         category: Chooses the colour.
         status: ``"same"``, or in a difference ``"added"``, ``"removed"`` or ``"changed"``.
-        inner: What is inside, where a nested graph is shown.
-        note: The shape of the result, where it is known.
+        inner: The scene of the nested graph, if it is shown.
+        note: The shape of the result, if it is known.
     """
 
     key: str
@@ -71,7 +71,7 @@ def scene_of(
 
     Args:
         graph: The graph.
-        before: What to compare it to; nodes are matched by their ids, as forks keep them.
+        before: The graph to compare with; nodes are matched by their ids, which forks keep.
         depth: How many levels of nested graphs to show inside.
         shapes: Path of a node to the shape of its result.
     """
@@ -82,7 +82,7 @@ def scene_of(
     every = {**records, **removed}
     hidden = {record.id for record in every.values() if _is_hidden(record, every)}
     inner_order = graph._table.execution_order()
-    for record in removed.values():  # next to what it took something from
+    for record in removed.values():  # after its inputs
         heads = [inner_order.index(head) for head, _ in record.inputs.values() if head in inner_order]
         inner_order.insert(max(heads, default=-1) + 1, record.id)
     for node in (INPUT_ID, *inner_order, OUTPUT_ID):
@@ -136,7 +136,7 @@ def _status(record: NodeRecord, old: Mapping[int, NodeRecord] | None) -> str:
 
 
 def _is_rewired(record: NodeRecord, other: NodeRecord) -> bool:
-    """Return whether a node takes other results of the same nodes, which no arrow shows."""
+    """Return whether a node takes other results of the same nodes: arrows do not show that."""
     heads, old_heads = ({head for head, _ in each.inputs.values()} for each in (record, other))
     return heads == old_heads and dict(record.inputs) != dict(other.inputs)
 
@@ -177,7 +177,7 @@ def _box(
 
 
 def _passed_on(graph: Graph) -> str:
-    """Return which of several inputs a graph without nodes returns."""
+    """Return a text about which inputs a graph without nodes returns."""
     total = len(graph.input_names)
     slots = [slot + 1 for _, slot in graph._data.records[OUTPUT_ID].inputs.values() if slot is not None]
     if total == 1 or not slots:
@@ -219,7 +219,7 @@ def _short(value: Any) -> str:
 
 
 def category_of(record: NodeRecord) -> str:
-    """Return what sort of operation a node is, for its colour."""
+    """Return the category of a node's operation, which decides its colour."""
     kind = record.operation.kind
     if kind in (Kind.CHOICE, Kind.GRAPH):
         return str(kind.value)

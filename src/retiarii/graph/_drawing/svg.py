@@ -1,4 +1,4 @@
-"""Layouts as SVG."""
+"""`svg_of`: layouts as SVG."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def svg_of(layout: Layout, title: str) -> str:
     """Return a drawing as an SVG document.
 
     Args:
-        layout: Where everything is.
-        title: What it shows, for people who cannot see it and as a tooltip.
+        layout: The places of everything.
+        title: The title, for screen readers and as a tooltip.
     """
     width, height = layout.width + 2 * _MARGIN, layout.height + 2 * _MARGIN
     parts = [
@@ -119,7 +119,7 @@ def _box(placed: Placed, left: float, top: float) -> Iterator[str]:
 
 
 def escape(text: str) -> str:
-    """Return a text as XML can hold it, in an element or an attribute."""
+    """Return a text escaped for an element or attribute of XML."""
     return html.escape(_NOT_IN_XML.sub("\N{REPLACEMENT CHARACTER}", text))
 
 

@@ -1,6 +1,6 @@
-"""`Allowed`: what a graph that comes from a file may name; everything else is refused when the file is read.
+"""`Allowed`: the names that a graph from a file may use; other names are refused when the file is read.
 
-Allowed are the operators in `_allowed_names`, the layers of ``torch.nn`` and ``retiarii.nn.pytorch``, and the classes,
+Allowed are the operators in `allowed_names`, the layers of ``torch.nn`` and ``retiarii.nn.pytorch``, and the classes,
 functions and enumerations that are defined in modules that the caller names. Only these modules are imported.
 """
 
@@ -24,7 +24,7 @@ _LAYERS = {"torch.nn": nn, "retiarii.nn.pytorch": own_layers}
 
 
 class Allowed:
-    """Turns names from a file into what they stand for.
+    """Turns names from a file into classes and functions.
 
     Args:
         modules: Names of modules and packages whose classes and functions may be used.
@@ -62,13 +62,13 @@ class Allowed:
         return found  # type: ignore[no-any-return] # checked to be callable
 
     def class_or_function(self, name: str) -> Any:
-        """Return what an argument may be: a module class or a function.
+        """Return a module class or a function that is an argument.
 
         Raises:
             GraphError: It is not allowed, or there is no such object.
         """
         parent, _, short = name.rpartition(".")
-        if name == "builtins.getattr":  # whose second argument is checked where it is a node
+        if name == "builtins.getattr":  # nodes that call it have their attribute checked
             raise self._refusal("pass on", name)
         if short in FUNCTIONS.get(parent, ()):
             return self.function(name)
@@ -99,7 +99,7 @@ class Allowed:
     def check_attribute(self, name: Any) -> None:
         """Check the name of an attribute that is read.
 
-        Tuples that a module of the caller's returns may have names of their own.
+        With modules of the caller, any public name is allowed: named tuples have their own attributes.
 
         Raises:
             GraphError: It is not allowed.

@@ -1,9 +1,8 @@
-"""Names that a graph from a file may use: operators of PyTorch and Python that compute, and nothing else.
+"""Names that a graph from a file may use: operators of PyTorch and Python that only compute.
 
-This is a list of what is allowed, kept by hand: no function that reads or writes files, loads libraries, compiles,
-unpickles, calls what it is given, or reaches into memory. That leaves out what trusts its arguments: the indices of
-sparse tensors, which can be written to and are not checked again, and ``segment_reduce``, which need not check any. A
-name that PyTorch does not have (any more) does no harm.
+The list is kept by hand. It has no function that reads or writes files, loads libraries, compiles, unpickles, calls its
+arguments, or accesses memory. Functions that do not check their arguments are left out: the indices of sparse tensors,
+which can be changed without a check, and ``segment_reduce``. Names that the installed PyTorch lacks are ignored.
 """
 
 from __future__ import annotations

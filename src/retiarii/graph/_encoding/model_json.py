@@ -1,7 +1,7 @@
-"""Models as JSON: exact, and read without running anything that is not an operator of PyTorch or Python.
+"""Models as JSON: exact, and reading runs nothing but operators of PyTorch and Python.
 
-Everything that comes from a file is checked here, once: a graph that was read can be drawn, hashed and written as code,
-or it was refused with a `GraphError`.
+Everything that comes from a file is checked here, once: a graph that was read can be drawn, hashed and exported,
+or reading it raised a `GraphError`.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def model_from_json(data: Mapping[str, Any], *, modules: Iterable[str] = ()) -> 
     """
     if not isinstance(data, dict) or type(data.get("version")) is not int or data["version"] != VERSION:
         version = data.get("version") if isinstance(data, dict) else None
-        raise GraphError(f"This is no graph of version {VERSION}: its version is {version!a:.100}.")
+        raise GraphError(f"The data is not a graph of version {VERSION}: its version is {version!a:.100}.")
     try:
         check_plain(data)
         reader = _Reader(Decoder(Allowed(modules)))
@@ -67,7 +67,7 @@ def model_from_json(data: Mapping[str, Any], *, modules: Iterable[str] = ()) -> 
         _check_cells(graphs, data["root"])
         return Model(graphs, data["root"])
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError, OverflowError) as err:
-        raise GraphError(f"This is no graph: {type(err).__name__}: {err}") from err
+        raise GraphError(f"The data is not a graph: {type(err).__name__}: {err}") from err
 
 
 def _graph_name(name: str) -> str:
@@ -75,10 +75,10 @@ def _graph_name(name: str) -> str:
 
 
 def _check_cells(graphs: Mapping[str, GraphData], root: str) -> None:
-    """Check that nested graphs are there, and that none is inside itself.
+    """Check that all nested graphs exist, and that none contains itself.
 
     Raises:
-        ValueError: They are not, or they are nested too deep.
+        ValueError: A graph is missing, contains itself, or is nested too deep.
     """
     open_graphs: set[str] = set()
     done: set[str] = set()
@@ -146,13 +146,13 @@ def _dump_module(module: ModuleRecord, graph: str) -> dict[str, Any]:
 
 def _one_of(names: Collection[str], name: Any) -> str:
     if name not in names:
-        raise ValueError(f"{name!r} is none of {', '.join(names)}")
+        raise ValueError(f"{name!r} is not one of {', '.join(names)}")
     return str(name)
 
 
 def _number(value: Any) -> float | int | bool | None:
     if value is not None and not isinstance(value, (int, float)):
-        raise ValueError(f"{value!r} is no number")
+        raise ValueError(f"{value!r} is not a number")
     return value
 
 
@@ -184,7 +184,7 @@ class _Reader:
         if records[INPUT_ID].operation.kind is not Kind.INPUT or records[OUTPUT_ID].operation.kind is not Kind.OUTPUT:
             raise ValueError(f"nodes {INPUT_ID} and {OUTPUT_ID} have to be the input and the output")
         if len(set(inputs)) != len(inputs) or "self" in inputs:
-            raise ValueError(f"{inputs} are no parameters of a function")
+            raise ValueError(f"{inputs} are not parameters of a function")
         if len(records) != len(nodes) or len({record.name for record in nodes}) != len(nodes):
             raise ValueError("two nodes have one number or one name")
         for record in nodes:
@@ -226,7 +226,7 @@ class _Reader:
     def _idle(self, data: Any) -> Operation:
         operation = self._decoder.operation(data)
         if operation.kind is not Kind.MODULE:
-            raise ValueError(f"{operation.type!r} is no layer")
+            raise ValueError(f"{operation.type!r} is not a layer")
         return operation
 
     def _tensor(self, data: Mapping[str, Any]) -> TensorRecord:
@@ -234,7 +234,7 @@ class _Reader:
         shape = tuple(map(whole_number, data["shape"]))
         value = None if data["value"] is None else self._decoder.value(data["value"])
         if value is not None and (not isinstance(value, torch.Tensor) or (value.dtype, value.shape) != (dtype, shape)):
-            raise ValueError(f"the value of {data['path']!r} is no tensor of its shape and dtype")
+            raise ValueError(f"the value of {data['path']!r} is not a tensor of its shape and dtype")
         if value is None and data["fill"] is None and data["kind"] != "parameter" and torch.Size(shape).numel():
             raise ValueError(f"the {data['kind']} {data['path']!r} has no values")
         return TensorRecord(
@@ -255,7 +255,7 @@ def _edge(data: Any) -> tuple[int, Source]:
 
 
 def _check_node(record: NodeRecord, records: Mapping[int, NodeRecord], num_inputs: int) -> None:
-    """Check that the edges of a node start somewhere, and that it has what its kind needs.
+    """Check that the edges of a node start at existing nodes, and that it has the fields of its kind.
 
     Raises:
         ValueError: They do not.

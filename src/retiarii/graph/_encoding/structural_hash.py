@@ -1,4 +1,4 @@
-"""`structural_hash`: equal for models that compute the same in the same way, whatever their nodes are called."""
+"""`structural_hash`: equal for models with the same operations and edges; names do not count."""
 
 from __future__ import annotations
 
@@ -22,16 +22,15 @@ _ROUNDS = 2
 
 
 def structural_hash(model: Model) -> str:
-    """Return 32 hexadecimal digits that models share which are the same up to names.
+    """Return a hash of 32 hexadecimal digits that is equal for models that differ in names only.
 
-    Counted are operations with their parameters, the arguments of calls, the edges with their order (except between the
-    two inputs of a commutative operation), which calls share a submodule, and nested graphs. Not counted are names,
-    labels, classes of the user's modules, weights, and the order of independent nodes.
+    The hash depends on operations with their parameters, arguments of calls, edges with their order (except between the
+    two inputs of a commutative operation), shared submodules, and nested graphs. It does not depend on names, labels,
+    classes of the user's modules, weights, and the order of independent nodes.
 
-    Limits: two models that compute the same function by other means (``x + x`` and ``2 * x``; a block as a module of
-    its own or written out) have different hashes. Nodes are told apart by what they depend on and by what depends on
-    them, refined twice, in the manner of Weisfeiler and Leman; graphs that this cannot tell apart would share a hash,
-    which takes parts that are indistinguishable in both directions and yet connected differently.
+    Limits: two models that compute the same function in different ways (``x + x`` and ``2 * x``; a block as a separate
+    module or written out) have different hashes. The hash of a node is refined twice by the hashes of its inputs and
+    its users, as in the Weisfeiler-Leman test; different graphs that the test does not distinguish share a hash.
 
     Raises:
         InvalidMutation: A graph has a cycle.
@@ -78,7 +77,7 @@ def _own_colour(record: NodeRecord, data: GraphData, nested: dict[str, str]) -> 
 
 
 def _normal(record: NodeRecord) -> Arguments:
-    """Return arguments with "all inputs" spelled out, and slots numbered from 0."""
+    """Return arguments with `Inputs` replaced by one `Input` per edge, and slots numbered from 0."""
     slots = {slot: index for index, slot in enumerate(sorted(record.inputs))}
     args: list[Any] = []
     for value in record.arguments.args:
@@ -103,7 +102,7 @@ def _attribute(path: str, data: GraphData) -> Any:
 
 
 def _with_inputs(data: GraphData, order: list[int], colours: dict[int, str]) -> dict[int, str]:
-    """Refine each colour by those of the node's inputs, in order."""
+    """Refine each colour by the colours of the node's inputs, in order."""
     refined: dict[int, str] = {}
     for node in order:
         record = data.records[node]
@@ -115,7 +114,7 @@ def _with_inputs(data: GraphData, order: list[int], colours: dict[int, str]) -> 
 
 
 def _with_users(data: GraphData, order: list[int], colours: dict[int, str]) -> dict[int, str]:
-    """Refine each colour by those of the nodes that take the node's result, and where they take it."""
+    """Refine each colour by the colours of the nodes that use the result, and by the slots."""
     users: dict[int, list[list[Any]]] = {node: [] for node in order}
     for node in order:
         record = data.records[node]
@@ -130,7 +129,7 @@ def _with_users(data: GraphData, order: list[int], colours: dict[int, str]) -> d
 
 
 def _with_members(data: GraphData, order: list[int], colours: dict[int, str]) -> dict[int, str]:
-    """Refine the colours of nodes that share a submodule by those of the others."""
+    """Refine the colours of nodes that share a submodule by each other."""
     shared: dict[str, list[str]] = {}
     for node in order:
         member = data.records[node].member

@@ -1,4 +1,4 @@
-"""`Decoder`: values and operations from JSON. Only names that `Allowed` knows become classes and functions."""
+"""`Decoder`: values and operations from JSON. Only names that `Allowed` accepts become classes and functions."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Decoder:
     """Reads what `encode` and `encode_operation` wrote.
 
     Args:
-        allowed: Knows which names a graph may use.
+        allowed: The names that a graph may use.
     """
 
     def __init__(self, allowed: Allowed) -> None:
@@ -57,15 +57,15 @@ class Decoder:
 
         Raises:
             GraphError: It names something that is not allowed.
-            ValueError: ``data`` was not made by `encode_operation`; so do KeyError and TypeError.
+            ValueError, KeyError, TypeError: ``data`` was not made by `encode_operation`.
         """
         kind, name = Kind(data["kind"]), data["type"]
         parameters = self.value(data["parameters"]) if "parameters" in data else {}
         if not isinstance(parameters, dict) or not all(isinstance(key, str) for key in parameters):
-            raise ValueError(f"{_short(parameters)} are no parameters")
+            raise ValueError(f"{_short(parameters)} are not parameters")
         cell, target = data.get("cell"), None
         if (kind is Kind.GRAPH) != isinstance(cell, str) or kind is Kind.CHOICE:
-            raise ValueError(f"{_short(data)} is no operation of a graph that can be read")
+            raise ValueError(f"{_short(data)} is not an operation that a graph from a file may have")
         if kind is Kind.METHOD:
             self._allowed.check_method(name)
         elif kind is Kind.FUNCTION:
@@ -75,13 +75,13 @@ class Decoder:
         elif kind is Kind.ATTRIBUTE:
             path(parameters["name"])
             if name not in _ATTRIBUTE_KINDS:
-                raise ValueError(f"{name!r} is none of {', '.join(_ATTRIBUTE_KINDS)}")
+                raise ValueError(f"{name!r} is not one of {', '.join(_ATTRIBUTE_KINDS)}")
         canonical = name if target is None else type_name(target)
         cast = _cast(*data["cast"]) if "cast" in data else Cast()
         return Operation(kind, qualified(canonical), parameters, cell, target, cast=cast)
 
     def check_attribute(self, name: Any) -> None:
-        """Check the name of an attribute that a graph reads; see `Allowed.check_attribute` for what it raises."""
+        """Check the name of an attribute that a graph reads; raises the errors of `Allowed.check_attribute`."""
         self._allowed.check_attribute(name)
 
     def _pair(self, content: Any) -> tuple[Any, Any]:
@@ -107,7 +107,7 @@ class Decoder:
 
 
 def check_plain(data: Any) -> None:
-    """Check that data is what JSON can hold, not nested too deep, with texts and numbers that Python can write out.
+    """Check that data is valid JSON data, not nested too deep, and that Python can print its texts and numbers.
 
     Raises:
         ValueError: It is not.
@@ -117,7 +117,7 @@ def check_plain(data: Any) -> None:
 
 def _check_plain(data: Any, around: set[int]) -> None:
     if isinstance(data, str):
-        data.encode()  # UnicodeEncodeError, which is a ValueError, for halves of surrogate pairs
+        data.encode()  # UnicodeEncodeError (a ValueError) for half a surrogate pair
     elif isinstance(data, (list, dict)):
         if id(data) in around or len(around) >= MAX_DEPTH:
             raise ValueError(f"it is nested more than {MAX_DEPTH} deep")
@@ -125,7 +125,7 @@ def _check_plain(data: Any, around: set[int]) -> None:
         for item in data if isinstance(data, list) else (*data, *data.values()):
             _check_plain(item, around)
         if isinstance(data, dict) and not all(isinstance(key, str) for key in data):
-            raise ValueError("a key is no text")
+            raise ValueError("a key is not a string")
         around.remove(id(data))
     elif isinstance(data, int):
         if data.bit_length() > _MAX_BITS:
@@ -138,10 +138,10 @@ def whole_number(value: Any) -> int:
     """Return an integer that is not negative.
 
     Raises:
-        ValueError: It is none.
+        ValueError: It is not.
     """
     if type(value) is not int or value < 0:
-        raise ValueError(f"{_short(value)} is no number of something")
+        raise ValueError(f"{_short(value)} is not a non-negative integer")
     return value
 
 
@@ -160,11 +160,11 @@ def torch_constant(name: Any, kind: type | tuple[type, ...]) -> Any:
     """Return a dtype, a layout or a memory format.
 
     Raises:
-        TypeError: There is no such one.
+        TypeError: It does not exist.
     """
     value = getattr(torch, name, None)
     if not isinstance(value, kind):
-        raise TypeError(f"{name!r} is no dtype, layout or memory format of PyTorch")
+        raise TypeError(f"{name!r} is not a dtype, layout or memory format of PyTorch")
     return value
 
 

@@ -25,14 +25,14 @@ MAX_BYTES = 64 * 2**20
 
 
 def encode(value: Any, where: str = "") -> Any:
-    """Return a value as what JSON can hold.
+    """Return a value as JSON data.
 
     Args:
         value: Plain values, containers, classes, functions, and PyTorch's dtypes, devices and small tensors.
         where: The path of the node, for messages.
 
     Raises:
-        GraphError: There is no JSON for this value.
+        GraphError: The value has no JSON form.
     """
     if value is None or isinstance(value, (bool, str)) or type(value) is int:
         return value
@@ -79,10 +79,10 @@ def _operation(value: Operation, where: str) -> Any:
 
 
 def encode_operation(operation: Operation, where: str) -> dict[str, Any]:
-    """Return an operation as what JSON can hold.
+    """Return an operation as JSON data.
 
     Raises:
-        GraphError: It is a choice, or has parameters that JSON cannot hold.
+        GraphError: It is a choice, or a parameter has no JSON form.
     """
     if operation.kind is Kind.CHOICE:
         raise GraphError(
@@ -129,7 +129,7 @@ def pack(tensor: torch.Tensor, where: str) -> str:
         where: The path of the tensor, for messages.
 
     Raises:
-        GraphError: It is too large, or has no values.
+        GraphError: The tensor is too large, or has no values.
     """
     size = tensor.numel() * tensor.element_size()
     if size > MAX_BYTES:
@@ -152,7 +152,7 @@ def unpack(text: str, dtype: torch.dtype, shape: list[int]) -> torch.Tensor:
     """Return the tensor of a text.
 
     Raises:
-        ValueError: The text does not hold as many bytes as the tensor has.
+        ValueError: The text is damaged or has another number of bytes than the tensor.
     """
     size = torch.Size(shape).numel() * dtype.itemsize
     if size > MAX_BYTES:

@@ -1,4 +1,4 @@
-"""`plan_classes`: one class for all graphs that differ only in numbers, which become constructor parameters."""
+"""`plan_classes`: one class for all graphs that differ only in constants, which become constructor parameters."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class ClassPlan:
     """One class of the exported file.
 
     Attributes:
-        name: Its name there.
+        name: The name of the class.
         base: The name of its base class in ``torch.nn``.
         input_names: The parameters of ``forward``.
-        forward: The lines of ``forward``; None where it is inherited.
+        forward: The lines of ``forward``; None if it is inherited.
         statements: The statements of ``__init__`` for each graph of this class, by the graph's name.
         parameters: Name of a constructor parameter to the constants that it stands for.
     """
@@ -42,7 +42,7 @@ class ClassPlan:
     parameters: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def arguments(self, graph: str) -> dict[str, str]:
-        """Return what a graph of this class passes to its constructor, as source."""
+        """Return the constructor arguments of a graph of this class, as source."""
         constants = {constant.key: constant.source for constant in _constants(self.statements[graph])}
         return {name: constants[keys[0]] for name, keys in self.parameters.items()}
 
@@ -51,14 +51,14 @@ class FileNames(Protocol):
     """The names in a file that is being written."""
 
     def reserve(self, name: str) -> str:
-        """Return a name for a generated class that nothing else has."""
+        """Return an unused name for a generated class."""
 
     def is_used(self, name: str) -> bool:
-        """Return whether something at the top level of the file, or a built-in function that it calls, has a name."""
+        """Return whether a name is defined at the top level of the file, or is a built-in that the file calls."""
 
 
 def plan_classes(model: Model, literals: Literals, names: FileNames) -> list[ClassPlan]:
-    """Return the classes of a model, each after those that it uses, the model's own last.
+    """Return the classes of a model, each after the classes that it uses.
 
     Args:
         model: A model whose choices are fixed.
@@ -87,7 +87,7 @@ class _Planner:
         return plans
 
     def _levels(self) -> list[list[str]]:
-        """Return the names of the graphs that are used: first those without nested graphs, the root last."""
+        """Return the names of the graphs that are used, by level: graphs without nested graphs first, the root last."""
         height: dict[str, int] = {}
 
         def visit(name: str) -> int:
@@ -145,9 +145,9 @@ class _Planner:
         """Return the expression that builds a member of a graph.
 
         Args:
-            operation: Of the node.
-            path: Of the member in the model.
-            key: Of the member in the class that is being written.
+            operation: The operation of the node.
+            path: The path of the member in the model.
+            key: The path of the member in its class.
         """
         if operation.kind is Kind.GRAPH:
             assert operation.cell is not None
@@ -173,7 +173,7 @@ class _Planner:
 
 
 def _layer(operation: Operation, path: str, key: str, literals: Literals) -> Expression:
-    """Return the constructor call of a layer, with every argument a constant that may become a parameter."""
+    """Return the constructor call of a layer; each argument is a constant that may become a parameter."""
     args, kwargs = source_arguments(operation, path)
     names = list(constructor_signature(layer_type(operation, path)).parameters)
     function = literals.name(operation.type, operation.target)
@@ -206,7 +206,7 @@ def _skeleton(statements: list[Statement]) -> tuple[str, ...]:
 
 
 def _unify(plan: ClassPlan) -> None:
-    """Let all graphs of a class give the same arguments: where one leaves an argument out, it gets its default."""
+    """Add the defaults of arguments that only some graphs of a class pass, so that all pass the same arguments."""
     if len(plan.statements) == 1:
         return
     calls = [[call for item in items for call in item.expression.calls()] for items in plan.statements.values()]
@@ -217,7 +217,7 @@ def _unify(plan: ClassPlan) -> None:
 
 
 def _parameters(plan: ClassPlan, names: FileNames) -> dict[str, tuple[str, ...]]:
-    """Return the constants that differ between the graphs of a class, those that always agree under one name."""
+    """Return the constants that differ between the graphs of a class; constants that always agree share a name."""
     columns: dict[str, list[str]] = {}
     constants: dict[str, Constant] = {}
     for statements in plan.statements.values():
@@ -236,7 +236,7 @@ def _parameters(plan: ClassPlan, names: FileNames) -> dict[str, tuple[str, ...]]
 
 
 def _parameter_name(constant: Constant, taken: Mapping[str, Any], names: FileNames) -> str:
-    """Return a name that shadows nothing that a constructor of the file uses."""
+    """Return a parameter name that hides no name that the constructors of the file use."""
     if constant.name not in taken and is_name(constant.name) and not names.is_used(constant.name):
         return constant.name
     parts = re.sub(r"\W", "_", constant.key, flags=re.ASCII).strip("_").split("_")

@@ -25,7 +25,7 @@ def source_of(target: Any) -> str:
     """Return the source text of a class or function, as `inspect.getsource` does.
 
     Raises:
-        OSError: There is no file, or it was changed since the object was made.
+        OSError: There is no file, or it was changed since the object was defined.
         TypeError: The object is built in.
     """
     if not is_from_elsewhere(target):
@@ -55,10 +55,10 @@ def is_from_elsewhere(target: Any) -> bool:
 
 
 def lookup(name: str, target: Any) -> tuple[bool, Any]:
-    """Return whether a global name of a definition from elsewhere is known, and what it stands for.
+    """Look up a global name of a definition from another process; return whether it was found, and its value.
 
     Raises:
-        GraphError: The script defines it, and what it stands for did not come with the definition.
+        GraphError: The script defines the name, and its value did not come with the definition.
     """
     for function in functions_of(target):
         if name in function.__globals__:
@@ -78,7 +78,7 @@ def functions_of(target: Any) -> Iterator[Any]:
 
 
 class _Script:
-    """The file of a script.
+    """The source file of a script.
 
     Args:
         path: The file.
@@ -92,7 +92,7 @@ class _Script:
 
     @staticmethod
     def of(target: Any) -> _Script | None:
-        """Return the script that defines an object; None if it is no file."""
+        """Return the script that defines an object; None if it has no file."""
         path = next((function.__code__.co_filename for function in functions_of(target)), "")
         return _script(path) if Path(path).is_file() else None
 
@@ -100,7 +100,7 @@ class _Script:
         """Return the text of a class or function, its decorators included.
 
         Raises:
-            OSError: It is not there, or was changed.
+            OSError: The definition is missing or was changed.
         """
         body: list[ast.stmt] = self.tree.body
         node: ast.stmt | None = None
@@ -114,7 +114,7 @@ class _Script:
         return "".join(self._lines[first - 1 : node.end_lineno])
 
     def value(self, name: str, target: Any) -> tuple[bool, Any]:
-        """Return what a global name stands for, as far as that is known without running the script."""
+        """Look up a global name without running the script; return whether it was found, and its value."""
         for known in (self._base, self._import, self._constant):
             found, value = known(name, target)
             if found:
@@ -127,7 +127,7 @@ class _Script:
         return False, None
 
     def _base(self, name: str, target: Any) -> tuple[bool, Any]:
-        """Look among the base classes, which no function refers to."""
+        """Look up a name among the base classes, which no function refers to."""
         for node in ast.walk(self.tree):
             if isinstance(node, ast.ClassDef) and node.name == target.__name__:
                 for base, cls in zip(node.bases, getattr(target, "__bases__", ()), strict=False):
@@ -154,7 +154,7 @@ class _Script:
 
     @property
     def _defined(self) -> set[str]:
-        """The names of what the script defines."""
+        """The names that the script defines."""
         assigned = {node.id for node in ast.walk(self.tree) if isinstance(node, ast.Name) and _is_stored(node)}
         return assigned | {getattr(statement, "name", "") for statement in self.tree.body}
 
@@ -190,7 +190,7 @@ def _codes(code: CodeType) -> Iterator[CodeType]:
 
 
 def check_unchanged(target: Any, text: str) -> None:
-    """Check that a class or function does what its source text says.
+    """Check that a class or function was not changed after its definition.
 
     Args:
         target: The class or function.
@@ -228,5 +228,5 @@ def _changed_members(cls: type, definition: ast.ClassDef) -> Iterator[str]:
             names = [name.id for name in statement.targets if isinstance(name, ast.Name)]
             for name in names:
                 now = vars(cls).get(name)
-                if type(now) in _PLAIN and now != statement.value.value:  # not what a metaclass made of it
+                if type(now) in _PLAIN and now != statement.value.value:  # a metaclass may have changed other types
                     yield f"The class attribute {name!r} was set to {now!r}"

@@ -28,12 +28,12 @@ class Statement:
 
 
 def sequential(function: str, parts: list[tuple[str, Expression]], literals: Literals) -> Expression:
-    """Return a call that is given modules as ``nn.Sequential`` is, with names where they are not just the numbers.
+    """Return a call that takes modules as ``nn.Sequential`` does, with names unless the names are 0, 1, 2, ...
 
     Args:
-        function: What is called.
+        function: The source of the function.
         parts: Name to the expression of each module.
-        literals: Collects the import that names need.
+        literals: Collects the imports.
     """
     if [name for name, _ in parts] == [str(index) for index in range(len(parts))]:
         return Call(function, [part for _, part in parts], {})
@@ -43,12 +43,12 @@ def sequential(function: str, parts: list[tuple[str, Expression]], literals: Lit
 
 
 class InitWriter:
-    """Writes what a graph's module holds: submodules, containers, parameters, buffers, in the order of registration.
+    """Writes the submodules, containers, parameters and buffers of a graph's module, in the order of registration.
 
     Args:
         model: The model.
         name: The graph.
-        running: Its nodes that run.
+        running: The nodes of the graph that run.
         literals: Writes constants.
         construct: Returns the expression for a member, from its operation, its path in the model, and its key.
     """
@@ -167,7 +167,7 @@ class InitWriter:
         return Call(f"{self._access(owner)}.register_buffer", [Text(quoted(name)), self._value(tensor)], flags)
 
     def _value(self, tensor: TensorRecord) -> Expression:
-        """Return what a tensor starts with: of a buffer, its values, of a parameter, something to load weights into."""
+        """Return the initial value: the values of a buffer, or numbers that loading weights replaces."""
         self._literals.imports.add("import torch")
         shape = Constant(f"{tensor.path}.shape", "shape", self._literals.value(tuple(tensor.shape)))
         kind: dict[str, Expression] = {} if tensor.dtype == "float32" else {"dtype": Text(f"torch.{tensor.dtype}")}

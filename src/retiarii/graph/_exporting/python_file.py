@@ -42,7 +42,8 @@ def export_code(model: nn.Module | Model, architecture: Mapping[str, Any] | None
     if isinstance(model, Model):
         if architecture is not None:
             raise GraphError(
-                "export_code() got a graph and an architecture. Fix the module first: lower(model, architecture)."
+                "export_code() got a graph Model and an architecture; an architecture is for modules. Fix the module "
+                "first: lower(model, architecture)."
             )
         return model_code(model)
     return model_code(lower(model, architecture), architecture)
@@ -58,7 +59,7 @@ def model_code(model: Model, architecture: Mapping[str, Any] | None = None) -> s
     classes = [_class_text(plan) for plan in plans]
     body = "\n\n\n".join([*source.definitions, *classes])
     text = f"{_header(plans[-1].name, architecture)}\n{_imports(literals.imports)}\n\n\n{body}\n"
-    compile(text, "<exported code>", "exec")  # a mistake of ours shows here, not in the user's hands
+    compile(text, "<exported code>", "exec")  # invalid code fails here and not when it is imported
     return text
 
 

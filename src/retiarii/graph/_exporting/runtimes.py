@@ -1,4 +1,4 @@
-"""`export_onnx` and `export_program`: networks for other runtimes."""
+"""`export_onnx` and `export_program`: networks as ONNX files and ``torch.export`` programs."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def export_onnx(
         ArchitectureError: ``architecture`` does not fit.
     """
     try:
-        import onnx  # noqa: F401 - only to see that it is there
+        import onnx  # noqa: F401 - checks that it is installed
         import onnxscript  # noqa: F401 - as above
     except ImportError as err:
         raise MissingExtraError("Exporting to ONNX needs two more packages: pip install onnx onnxscript") from err
@@ -102,7 +102,7 @@ def plain_network(model: nn.Module | Model, architecture: Mapping[str, Any] | No
 
 @contextlib.contextmanager
 def _quietly(what: str) -> Iterator[None]:
-    """Silence what exporters print and warn of their own code, and say whose error an error is."""
+    """Silence the output and warnings of exporters, and raise their errors as `GraphError`."""
     with warnings.catch_warnings(), open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
         warnings.simplefilter("ignore")
         try:

@@ -1,4 +1,4 @@
-"""Source expressions as trees, so that constants in them can be replaced and long ones be broken into lines."""
+"""`Snippet`: Python source as a tree, in which constants can be replaced and long calls broken into lines."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Expression(ABC):
         """Return the source.
 
         Args:
-            names: Key of a constant to the parameter that stands for it.
-            indent: How far the line is indented, for the lines that follow.
-            room: How many letters fit into the first line.
+            names: Key of a constant to the parameter that replaces it.
+            indent: The indentation of the following lines.
+            room: The number of characters that fit on the first line.
         """
 
     @abstractmethod
@@ -43,7 +43,7 @@ class Expression(ABC):
 
 @dataclass
 class Text(Expression):
-    """Source as it is."""
+    """Source text that stays as it is."""
 
     source: str
 
@@ -58,12 +58,12 @@ class Text(Expression):
 
 @dataclass
 class Constant(Expression):
-    """The value of one argument.
+    """The value of one argument, which a constructor parameter may replace.
 
     Attributes:
-        key: Where it is in its class: ``conv1.in_channels``.
-        name: The argument: ``in_channels``.
-        source: The value.
+        key: Its path in the class: ``conv1.in_channels``.
+        name: The name of the argument: ``in_channels``.
+        source: The source of the value.
     """
 
     key: str
@@ -71,7 +71,7 @@ class Constant(Expression):
     source: str
 
     def render(self, names: Mapping[str, str], indent: int, room: int) -> str:
-        """Return the parameter that stands for the constant, or the constant."""
+        """Return the name of the parameter that replaces the constant, or the constant."""
         return names.get(self.key, self.source)
 
     def skeleton(self) -> str:
@@ -88,11 +88,11 @@ class Call(Expression):
     """A call, or (with ``function`` empty or ``"["``) a tuple or list.
 
     Attributes:
-        function: The source of what is called.
+        function: The source of the called function.
         args: Positional arguments.
         kwargs: Keyword arguments.
-        suffix: What is called on the result.
-        cls: The class that is constructed, where its parameters have defaults to look up.
+        suffix: Method calls on the result.
+        cls: The class that is constructed; None for other calls.
     """
 
     function: str
@@ -123,7 +123,7 @@ class Call(Expression):
         return f"{opening}\n{body}{_INDENT * indent}{closing}"
 
     def skeleton(self) -> str:
-        """Return the call without constants; arguments of a class may be left out, and are not compared."""
+        """Return the call without constants; optional arguments of a constructor are left out."""
         if self.cls is not None:
             fixed = sorted(set(self.kwargs) - self._optional)
             return f"{self.function}({len(self.args)}, {fixed}){self.suffix}"
@@ -149,7 +149,7 @@ class Call(Expression):
             yield from argument.calls()
 
     def add_defaults(self, names: set[str]) -> None:
-        """Spell out the defaults of arguments that are left out, in the order of the constructor."""
+        """Add the defaults of missing arguments, in the order of the constructor."""
         if self.cls is None or names <= set(self.kwargs):
             return
         parameters: Mapping[str, Any] = constructor_signature(self.cls).parameters

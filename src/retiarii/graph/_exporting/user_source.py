@@ -39,14 +39,14 @@ from retiarii.nn.pytorch import is_basic_unit
 from retiarii.nn.pytorch.construction import layer_class
 
 _OWN = "retiarii"
-_CALLED = ("OrderedDict", "dict", "float", "frozenset", "getattr", "set", "slice", "super")  # by generated constructors
+_CALLED = ("OrderedDict", "dict", "float", "frozenset", "getattr", "set", "slice", "super")  # in generated constructors
 _LIBRARIES = tuple(
     {str(Path(sysconfig.get_paths()[name]).resolve()) for name in ("purelib", "platlib", "stdlib", "platstdlib")}
 )
 
 
 class UserSource:
-    """Collects definitions; each object is defined once, before what refers to it.
+    """Collects definitions; each object is defined once, before the objects that refer to it.
 
     Args:
         literals: Writes constants, and collects the imports.
@@ -60,7 +60,7 @@ class UserSource:
         self._literals = literals
         self._names: dict[str, Any] = dict.fromkeys((*RESERVED, *_CALLED))
         self._known: dict[int, str] = {}
-        self._keep: list[Any] = []  # what `_known` has the ids of must not go away
+        self._keep: list[Any] = []  # keeps the objects alive whose ids are in `_known`
 
     def reserve(self, name: str) -> str:
         """Return a name for a generated class that nothing else has."""
@@ -71,7 +71,7 @@ class UserSource:
         return unique
 
     def is_used(self, name: str) -> bool:
-        """Return whether something in the file has a name."""
+        """Return whether the file uses a name."""
         return name in self._names
 
     def name(self, qualified: str, target: Any) -> str:
@@ -195,7 +195,7 @@ class UserSource:
 
 
 def _is_library(module: ModuleType) -> bool:
-    """Return whether a module is installed or part of Python, as opposed to the user's own code."""
+    """Return whether a module is installed or part of Python, and not the user's own code."""
     top = module.__name__.split(".")[0]
     if top == _OWN:
         return False
@@ -206,7 +206,7 @@ def _is_library(module: ModuleType) -> bool:
 
 
 def _lookup(name: str, target: Any) -> tuple[bool, Any]:
-    """Return whether a global name of a definition is known, and what it stands for."""
+    """Look up a global name of a definition; return whether it was found, and its value."""
     for function in functions_of(target):
         for free, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
             if free == name and free != "__class__":
@@ -221,7 +221,7 @@ def _lookup(name: str, target: Any) -> tuple[bool, Any]:
 
 
 def _library_import(used: str, value: Any, target: Any) -> str | None:
-    """Return the statement by which the user's file imports a name from a library, where it can be repeated.
+    """Return the user's import statement of a library name, if the exported file can repeat it.
 
     Many objects do not know where they can be imported from, such as ``types.FunctionType``, which says that it is
     ``builtins.function``.
@@ -242,7 +242,7 @@ def _library_import(used: str, value: Any, target: Any) -> str | None:
 
 
 def _global_names(text: str) -> list[str]:
-    """Return the names that a definition takes from its surroundings, in order."""
+    """Return the global names that a definition uses, in order."""
     found: dict[str, None] = {}
     stack = [symtable.symtable(text, "<source>", "exec")]
     while stack:
@@ -271,7 +271,7 @@ def _without_own_decorators(text: str, target: Any) -> str:
 
 
 def _with_super_call(text: str) -> str:
-    """Let the constructor of a basic unit call the one of ``nn.Module``, where the user left it out."""
+    """Add ``super().__init__()`` to the constructor of a basic unit if it is missing."""
     cls = ast.parse(text).body[0]
     init = next((n for n in ast.walk(cls) if isinstance(n, ast.FunctionDef) and n.name == "__init__"), None)
     if init is None or "__init__" in {n.attr for n in ast.walk(init) if isinstance(n, ast.Attribute)}:

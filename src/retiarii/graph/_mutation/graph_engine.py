@@ -1,4 +1,4 @@
-"""`GraphEngine`: from an architecture to a network, by graphs and mutators."""
+"""`GraphEngine`: builds the network of an architecture with graphs and mutators."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ CACHED_GRAPHS = 16
 
 
 class GraphEngine(NetworkEngine):
-    """Makes networks by graphs: fixes the choices in the model, traces it, lets mutators change it, builds it.
+    """Builds networks: fixes the choices in the model, traces the result, applies mutators, and builds the module.
 
-    Inline choices and mutators work together: the choices in the model are fixed first, so that mutators see the graph
-    of one network, and both kinds of choices are labels of one space and one architecture. A model is traced once for
-    each architecture of its own choices, so only once if it has none; mutators work on forks of that.
+    Choices in the model and mutators work together: the choices are fixed first, so that mutators see the graph
+    of one network, and all of them are labels of one space and one architecture. A model is traced once for
+    each architecture of its own choices, so only once if it has none; mutators change forks of that graph.
 
-    It pickles where model and mutators do.
+    An engine can be pickled if model and mutators can.
 
     Args:
         model: The base model, with or without choices.
@@ -45,12 +45,12 @@ class GraphEngine(NetworkEngine):
         example_input: A tensor, or a tuple of the arguments of ``forward``. With it, every graph that is traced is
             compared with its model on an example of that shape, and `build` checks every shape before it builds
             anything.
-        stationary: Whether the mutators have the same choices whatever was chosen; None finds out by trying (see
+        stationary: Whether the mutators always make the same choices; None finds out by trying (see
             `mutator_space`).
-        evaluator: What will evaluate the networks; mutators find it at ``model.evaluator``.
+        evaluator: The evaluator of the networks; mutators can read it as ``model.evaluator``.
 
     Raises:
-        GraphError: The list of mutators has something else in it.
+        GraphError: An item of ``mutators`` is not a `Mutator`.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class GraphEngine(NetworkEngine):
         return mutator_space(self, stationary=self._stationary)
 
     def base_graph(self, architecture: Mapping[str, Any]) -> Model:
-        """Return the graph that the mutators start from; labels that are not the model's are ignored.
+        """Return the graph that the mutators start from; labels of mutators are ignored.
 
         Raises:
             ArchitectureError: The architecture does not fit the model.
@@ -99,11 +99,11 @@ class GraphEngine(NetworkEngine):
         return self._trace(architecture)[0]
 
     def run(self, architecture: Mapping[str, Any], decide: Decide) -> Run:
-        """Run the mutators on the model that an architecture makes of the base model.
+        """Run the mutators on the network of an architecture.
 
         Args:
             architecture: Values for the choices in the model.
-            decide: Returns the values of the mutators' choices.
+            decide: Returns the value of each choice of the mutators.
         """
         return run_mutators(self.mutators, self.base_graph(architecture), decide)
 
@@ -121,14 +121,14 @@ class GraphEngine(NetworkEngine):
         assert run.model is not None
         if self.example_input is not None:
             check(run.model, self.example_input)
-        return run.model if self.mutators else run.model.fork()  # the cached graph stays as it is
+        return run.model if self.mutators else run.model.fork()  # the cached graph must not change
 
     def build(self, architecture: Mapping[str, Any]) -> nn.Module:
         """Return the network of an architecture; see `graph` for what it raises.
 
-        Initial weights are drawn anew for each network, from torch's random generator and in the way of
-        `retiarii.nn.pytorch.freeze`: with the same seed, what mutators did not change starts with the same weights as
-        with the engine that does without graphs.
+        Initial weights are drawn for each network from torch's random generator, in the same order as in
+        `retiarii.nn.pytorch.freeze`: with the same seed, layers that mutators did not change have the same weights as
+        in a frozen network.
         """
         graph = self.graph(architecture)
         _, traced = self._trace(architecture)
@@ -147,8 +147,8 @@ class GraphEngine(NetworkEngine):
     def _trace(self, architecture: Mapping[str, Any]) -> tuple[Model, nn.Module]:
         """Return the graph of the fixed model, and the module that it was traced from.
 
-        Tracing draws weights, but not from the generator that decides on those of the network: whether the graph was
-        at hand must not change what a seed gives.
+        Tracing draws weights from a copy of the random generator: whether the graph was in the cache must not change
+        the weights that a seed gives.
         """
         inline = self._inline(architecture)
         if inline.key not in self._traced:
@@ -165,12 +165,12 @@ class GraphEngine(NetworkEngine):
 
 
 def with_weights(model: Model, traced: nn.Module, new: nn.Module) -> Model:
-    """Return the same graphs, to be built with the weights of another module.
+    """Return a model whose layers have the weights of another module.
 
     Args:
-        model: Made by tracing ``traced``, and perhaps mutated since.
-        traced: What it was traced from.
-        new: A module of exactly the same structure.
+        model: The graph of ``traced``, perhaps mutated.
+        traced: The module that was traced.
+        new: A module of the same structure.
     """
     modules = dict(zip(traced.modules(), new.modules(), strict=True))
     tensors = {id(old): other for old, other in zip(_tensors(traced), _tensors(new), strict=True)}

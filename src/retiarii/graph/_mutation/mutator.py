@@ -18,28 +18,28 @@ T = TypeVar("T")
 
 
 class Sampler(ABC):
-    """Answers ``self.choice(...)`` in mutators."""
+    """Decides the choices of mutators."""
 
     @abstractmethod
     def choice(self, candidates: Sequence[Any], mutator: Mutator, model: Model, index: int) -> Any:
         """Return one of the candidates.
 
         Args:
-            candidates: Anything; at least one.
-            mutator: Who asks.
+            candidates: At least one, of any type.
+            mutator: The mutator that makes the choice.
             model: The model that is being mutated.
             index: The number of this choice in the current run of the mutator, from 0.
         """
 
     def mutation_start(self, mutator: Mutator, model: Model) -> None:  # noqa: B027 - most samplers need no notice
-        """Take note that a mutator starts on a model."""
+        """Called before a mutator changes a model."""
 
     def mutation_end(self, mutator: Mutator, model: Model) -> None:  # noqa: B027 - as above
-        """Take note that a mutator is done with a model."""
+        """Called after a mutator changed a model."""
 
 
 class RecordingSampler(Sampler):
-    """Takes the first candidate of every choice, and remembers the candidates."""
+    """Takes the first candidate of every choice, and records the candidates."""
 
     def __init__(self) -> None:
         self.recorded_candidates: list[list[Any]] = []
@@ -51,13 +51,13 @@ class RecordingSampler(Sampler):
 
 
 class Mutator(ABC):
-    """Changes a model, asking ``self.choice(candidates)`` wherever there is something to decide.
+    """Changes a model, and calls ``self.choice(candidates)`` for each decision.
 
-    Subclasses implement `mutate`; what it does may depend on what was chosen before, and on the model. It must depend
-    on nothing else: the same decisions have to give the same model.
+    Subclasses implement `mutate`. It may depend on earlier choices and on the model, and must depend
+    on nothing else: the same decisions must give the same model.
 
     Args:
-        sampler: Who answers; may be set later with `bind_sampler`.
+        sampler: Decides the choices; can be set later with `bind_sampler`.
         label: The first part of the labels of the choices; by default the name of the class, with a number where a
             list has several of the class.
 
@@ -68,7 +68,7 @@ class Mutator(ABC):
         ...             node.operation.parameters["kernel_size"] = self.choice([3, 5, 7])
     """
 
-    sampler: Sampler | None = None  # of the class, so that subclasses need not call super().__init__()
+    sampler: Sampler | None = None  # class attributes, so that subclasses need not call super().__init__()
     _label: str | None = None
     _model: Model | None = None
     _count: int = 0
@@ -87,27 +87,27 @@ class Mutator(ABC):
 
     @abstractmethod
     def mutate(self, model: Model) -> None:
-        """Change ``model`` in place; it is a fork that nobody else has.
+        """Change ``model`` in place; it is a fork for this call only.
 
         Raises:
-            InvalidMutation: What was chosen cannot be done to this model; its trial fails without training.
+            InvalidMutation: The decisions do not fit this model; the trial fails without training.
         """
 
     def bind_sampler(self, sampler: Sampler) -> Mutator:
-        """Set who answers the choices, and return the mutator."""
+        """Set the sampler, and return the mutator."""
         self.sampler = sampler
         return self
 
     def choice(self, candidates: Iterable[T], *, label: str | None = None) -> T:
-        """Have one of several candidates chosen.
+        """Return one of several candidates.
 
         Args:
-            candidates: Plain values, classes, functions, nodes: anything.
-            label: The name of the decision, for architectures; its number by default. Choices of one label are one
+            candidates: Values of any type: numbers, classes, functions, nodes.
+            label: The name of the decision in architectures; its number by default. Choices with the same label are one
                 decision.
 
         Raises:
-            GraphError: This is not called from `mutate`, which `apply` calls.
+            GraphError: The call is not in `mutate` while `apply` runs it.
         """
         if self._model is None or self.sampler is None:
             raise GraphError(f"{type(self).__name__}.choice() works only in mutate(), while apply() runs it.")
@@ -125,7 +125,7 @@ class Mutator(ABC):
             InvalidMutation: The mutation cannot be done, or leaves a graph that cannot run.
         """
         if self.sampler is None:
-            raise GraphError(f"{type(self).__name__} has no sampler to answer its choices. Call bind_sampler() first.")
+            raise GraphError(f"{type(self).__name__} has no sampler to decide its choices. Call bind_sampler() first.")
         mutated = model.fork()
         outer = self._model, self._count
         self._model, self._count = mutated, 0
@@ -155,7 +155,7 @@ class Mutator(ABC):
         return recorder.recorded_candidates, mutated
 
     def _mutate(self, model: Model) -> None:
-        """Change a model, check that the graphs which were changed can run, and say whose error an error is."""
+        """Run `mutate`, check the graphs that it changed, and name the mutator in errors."""
         when = "In"
         try:
             self.mutate(model)
@@ -164,13 +164,13 @@ class Mutator(ABC):
                 if not graph._data.frozen:
                     check_inputs(graph._data, name)
         except InvalidMutation as err:
-            if type(err) is not InvalidMutation:  # one of the user's own
+            if type(err) is not InvalidMutation:  # a subclass of the user
                 raise
             raise InvalidMutation(f"{when} {type(self).__name__} ({self.label}): {err}", node=err.node) from err
 
 
 class StationaryMutator(Mutator):
-    """A mutator that promises to have the same choices, with the same candidates, whatever was chosen before.
+    """A mutator that promises to make the same choices, with the same candidates, in every run.
 
     The promise is checked on every run.
     """
@@ -203,12 +203,12 @@ class StationaryMutator(Mutator):
         now = met[index][1] if index < len(met) else "no such choice"
         return GraphError(
             f"{type(self).__name__} is a StationaryMutator, but its choice {index} has other candidates now: {now}, "
-            f"before: {before}. Derive it from Mutator instead, which may ask what it likes."
+            f"before: {before}. Derive it from Mutator instead, whose choices may change."
         )
 
 
 class _Watcher(Sampler):
-    """Passes choices on, and remembers them."""
+    """Forwards choices to another sampler, and records them."""
 
     def __init__(self, inner: Sampler | None) -> None:
         self._inner = inner
@@ -229,12 +229,12 @@ class _Watcher(Sampler):
 
 
 def with_labels(mutators: Iterable[Mutator]) -> tuple[Mutator, ...]:
-    """Number the mutators of a list that have one label, so that their choices have labels of their own.
+    """Add numbers to the labels of mutators that have the same label, so that their choices have different labels.
 
     A mutator that is in the list several times is copied.
 
     Raises:
-        GraphError: Something in the list is no mutator.
+        GraphError: An item is not a mutator.
     """
     found: list[Mutator] = []
     labels: set[str] = set()
@@ -255,11 +255,11 @@ def with_labels(mutators: Iterable[Mutator]) -> tuple[Mutator, ...]:
 
 
 def candidate_values(candidates: Sequence[Any], place: str) -> tuple[Value, ...]:
-    """Return how candidates are called in architectures.
+    """Return the values of candidates in architectures.
 
-    Plain values stand for themselves; classes, functions and operations have their short names, or where these are not
-    unique their full ones; nodes have their paths. Where that leaves a candidate without a name of its own, all of them
-    are called by their numbers.
+    Plain values stay; classes, functions and operations become their short names, or if these are not
+    unique their full names; nodes become their paths. If some candidates still have no unique name, all candidates
+    become their numbers.
 
     Raises:
         DomainError: There are none.

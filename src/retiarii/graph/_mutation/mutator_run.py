@@ -54,16 +54,16 @@ def run_mutators(mutators: Sequence[Mutator], model: Model, decide: Decide) -> R
 
 
 class DecidingSampler(Sampler):
-    """Turns the choices of mutators into labelled choices of a search space, and has a function decide them.
+    """Turns the choices of mutators into labelled choices of a search space, which a function decides.
 
-    The label is the mutator's, and after a slash the one given to ``self.choice`` or else its number. Two choices of
-    one label are one decision.
+    The label is the mutator's label, a slash, and the label that ``self.choice`` got or else the number of the choice.
+    Choices with the same label are one decision.
 
     Args:
         decide: Returns the value of a choice.
 
     Attributes:
-        choices: The choices that were met, in order.
+        choices: The choices that were made, in order.
         values: Their values, by label.
     """
 
@@ -73,11 +73,11 @@ class DecidingSampler(Sampler):
         self.values: dict[str, Value] = {}
 
     def choice(self, candidates: Sequence[Any], mutator: Mutator, model: Model, index: int) -> Any:
-        """Return the candidate that was decided on.
+        """Return the candidate that the function decides on.
 
         Raises:
             DomainError: There are no candidates, or the same one twice.
-            LabelConflictError: The label was met before, with other candidates.
+            LabelConflictError: An earlier choice has the same label and other candidates.
         """
         label = f"{mutator.label}/{mutator.current_label or index}"
         place = f"{type(mutator).__name__}.mutate, choice {index}"
@@ -98,7 +98,7 @@ class DecidingSampler(Sampler):
 
 
 def from_architecture(architecture: Mapping[str, Any]) -> Decide:
-    """Return a function that decides choices as an architecture says.
+    """Return a function that decides choices by an architecture.
 
     Args:
         architecture: Label to value.

@@ -80,7 +80,7 @@ class MutatorSpace(SearchSpace):
     As a `SearchSpace`, it lists the choices in the model and those that the mutators meet with first candidates
     everywhere. Only running the mutators shows how many architectures there are, so `size` is exact where there are at
     most 2,000 (of at most 64 architectures of the model's own choices, each of which has to be traced), and
-    ``math.inf`` beyond. There is no `encode`, as nobody knows all labels; `encode_all` encodes architectures together.
+    ``math.inf`` beyond. There is no `encode`: not all labels are known; `encode_all` encodes architectures together.
 
     Args:
         engine: The model and the mutators.
@@ -124,7 +124,7 @@ class MutatorSpace(SearchSpace):
         """Check that an architecture fits, and return its canonical form; see `SearchSpace.architecture`.
 
         Raises:
-            ArchitectureError: A label is unknown or missing, or a value is none of its choice.
+            ArchitectureError: A label is unknown or missing, or a value is not in the domain of its choice.
         """
         if not isinstance(raw, Mapping):
             return super().architecture(raw)
@@ -188,7 +188,7 @@ class MutatorSpace(SearchSpace):
         every = iter(self._counted) if self._counted else self._every()
         found = next(itertools.islice(every, index, None), None) if index >= 0 else None
         if found is None:
-            raise SpaceError(f"There is no architecture number {index} in {self!r}: there are not as many.")
+            raise SpaceError(f"There is no architecture number {index} in {self!r}: it has fewer architectures.")
         return found
 
     def grid(self) -> Iterator[Architecture]:
@@ -291,9 +291,9 @@ class MutatorSpace(SearchSpace):
 
     def _no_encoding(self) -> SpaceError:
         return SpaceError(
-            f"{self!r} has no encoding of fixed length: which labels its architectures have depends on what was chosen "
-            "before, and nobody knows them all. Encode those that you have together with encode_all(architectures), "
-            "or use a strategy that needs no encoding."
+            f"{self!r} has no encoding of fixed length: the labels of an architecture depend on earlier choices, and "
+            "not all labels are known. Encode several architectures together with encode_all(architectures), or use a "
+            "strategy that needs no encoding."
         )
 
     def constrained(self, *constraints: Constraint) -> SearchSpace:

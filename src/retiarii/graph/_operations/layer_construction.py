@@ -1,4 +1,4 @@
-"""Layers from operations: their arguments, and the modules themselves."""
+"""`build_layer`: the layer of an operation, and the arguments of its constructor."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def layer_type(operation: Operation, where: str) -> type[nn.Module]:
     """Return the class of a layer, imported if need be.
 
     Raises:
-        GraphError: There is no such class, or it is no module.
+        GraphError: There is no such class, or it is not a module.
     """
     if isinstance(operation.target, type):
         return operation.target
@@ -64,7 +64,7 @@ def public_name(name: Any, where: str) -> str:
         where: The path of the node.
 
     Raises:
-        GraphError: It is none.
+        GraphError: The name is not a string, not an identifier, or private.
     """
     if not isinstance(name, str) or not is_name(name) or name.startswith("_"):
         raise GraphError(
@@ -76,15 +76,15 @@ def public_name(name: Any, where: str) -> str:
 
 
 def build_layer(operation: Operation, where: str, *, keep_weights: bool = True) -> nn.Module:
-    """Return a layer that no other model has: with the weights of the traced model, or else new.
+    """Return a new layer: a copy of the traced layer with its weights, or one from the constructor.
 
     Args:
         operation: What to build.
         where: The path of the node, for messages.
-        keep_weights: False constructs it in any case.
+        keep_weights: False always calls the constructor.
 
     Raises:
-        GraphError: The class cannot be found, or refuses its arguments.
+        GraphError: The class does not exist, or its constructor raises.
     """
     if operation.instance is not None and keep_weights:
         try:
@@ -107,17 +107,17 @@ def build_layer(operation: Operation, where: str, *, keep_weights: bool = True) 
 
 
 def check_arguments_known(operation: Operation, where: str) -> None:
-    """Check that a layer can be built anew, written as code, or written as JSON.
+    """Check that the constructor's arguments are known, so that a layer can be built or written as code or JSON.
 
     Raises:
-        GraphError: It is kept whole, because its constructor's arguments are not known.
+        GraphError: The arguments are not known.
     """
     if operation.whole:
         raise GraphError(
-            f"How {where!r} ({operation.type}) was built cannot be read from its attributes: it was changed after it "
-            "was built (hooks count too), or it does not keep the arguments of its constructor. It can be copied with "
-            "its weights, but neither be written as code or JSON, nor be built anew. Build it through "
-            "retiarii.nn.pytorch and leave it as it is, or put it into a class that is marked with @basic_unit.",
+            f"The constructor arguments of {where!r} ({operation.type}) cannot be read from its attributes: it was "
+            "changed after it was built (hooks count too), or does not keep its arguments. It can be copied with its "
+            "weights, but it cannot be built again or written as code or JSON. Build it through retiarii.nn.pytorch "
+            "and do not change it, or put it into a class that is marked with @basic_unit.",
             node=where,
         )
 
@@ -136,9 +136,9 @@ def plain_copy(module: nn.Module) -> nn.Module:
     for inner in module.modules():
         call = module_call(inner)
         if call is not None:
-            memo[id(call)] = None  # so that the record is not copied only to be thrown away
+            memo[id(call)] = None  # the copy needs no record
         for value in inner._buffers.values():
-            if isinstance(value, UninitializedBuffer):  # which torch itself cannot copy
+            if isinstance(value, UninitializedBuffer):  # torch cannot copy these
                 memo[id(value)] = _empty_buffer(device=value.device, dtype=value.dtype)
     twin = copy.deepcopy(module, memo)
     for inner in twin.modules():
@@ -146,11 +146,11 @@ def plain_copy(module: nn.Module) -> nn.Module:
     return twin
 
 
-_empty_buffer: Callable[..., torch.Tensor] = UninitializedBuffer  # the stubs have the arguments of another class
+_empty_buffer: Callable[..., torch.Tensor] = UninitializedBuffer  # the type stubs are wrong
 
 
 def source_arguments(operation: Operation, where: str) -> tuple[list[Any], dict[str, Any]]:
-    """Return the arguments as a reader expects them: the first required ones by position, the others by name.
+    """Return the arguments as people write them: the first two required ones by position, the others by name.
 
     Raises:
         GraphError: The constructor has no such parameter, or one that it needs is missing.

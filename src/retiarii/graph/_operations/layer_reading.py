@@ -47,14 +47,14 @@ def label_of(module: nn.Module | None) -> str | None:
 
 
 class LayerReader:
-    """Knows which modules are one node, and how they were built.
+    """Reads the operation of a module that is one node: its class, and the arguments of its constructor.
 
     Args:
-        origins: For the modules of a fixed model, which carry no records: the modules of the base model that they were
-            made from.
-        evaluate: What becomes of the constructor arguments; for a fixed model, their expressions get values.
-        labels: For the modules of a fixed model: the labels of the choices that they were chosen by.
-        records: For the modules of a fixed model that were built anew: how.
+        origins: Module of a fixed model to the module of the base model that it was made from. Modules of a fixed model
+            have no record of their constructor call; the record of the base model is used.
+        evaluate: Applied to recorded constructor arguments; for a fixed model, it evaluates the expressions in them.
+        labels: Module of a fixed model to the label of its choice.
+        records: Module of a fixed model to its constructor call, for modules that fixing built again.
     """
 
     def __init__(
@@ -78,22 +78,22 @@ class LayerReader:
         return call is not None and call.role is Role.LAYER
 
     def label(self, module: nn.Module) -> str | None:
-        """Return the label of a choice (also of what was chosen) or of a placeholder."""
+        """Return the label of a choice, a chosen module or a placeholder; None for other modules."""
         return self._labels.get(module) or label_of(module)
 
     def operation(self, module: nn.Module, path: str) -> Operation:
         """Return the operation of a leaf: its class, and the arguments of its constructor.
 
-        They are those that were recorded when it was built. Of a layer of PyTorch that was not, or that was changed
-        since, they are read from its attributes and checked; one that does not show them is kept whole. The same module
-        always gets the same operation.
+        The arguments are those recorded when the layer was built. For a PyTorch layer without a record, or that was
+        changed since, they are read from its attributes and checked; if that fails, the layer is kept whole. The same
+        module always gets the same operation.
 
         Args:
             module: The leaf.
-            path: Where, for messages.
+            path: The path of the module, for messages.
 
         Raises:
-            GraphError: How the layer was built is not known.
+            GraphError: The constructor arguments of the layer are not known.
         """
         if module not in self._operations:
             self._operations[module] = self._read(module, path)
@@ -127,7 +127,7 @@ class LayerReader:
         )
 
     def _recorded(self, call: ModuleCall, module: nn.Module, path: str) -> dict[str, Any] | None:
-        """Return the recorded arguments; None if they give another layer of PyTorch than the module has become."""
+        """Return the recorded arguments; None if a PyTorch layer was changed so that they no longer apply."""
         assert isinstance(call.cls, type)
         args, kwargs = self._evaluate((call.args, call.kwargs))
         parameters = bind_parameters(call.cls, args, kwargs, path)
@@ -139,14 +139,14 @@ class LayerReader:
         return parameters
 
     def _argument(self, value: Any, path: str) -> Any:
-        """Turn the modules among the arguments into operations, and layer factories into their classes."""
+        """Return the operation of a module, the class of a layer factory, and any other value unchanged."""
         if isinstance(value, nn.Module):
             return self.operation(value, path)
         return layer_class(value)
 
 
 def _cast(module: nn.Module, arguments: Mapping[str, Any]) -> Cast:
-    """Return what was done to the tensors of a layer after it was built."""
+    """Return the dtype and the ``requires_grad`` that a layer got after it was built."""
     parameters = [value for value in module.parameters() if not is_lazy(value)]
     dtypes = {parameter.dtype for parameter in parameters}
     is_plain = len(dtypes) != 1 or torch.float32 in dtypes or "dtype" in arguments
@@ -216,19 +216,21 @@ def _unrecorded(module: nn.Module, path: str) -> GraphError:
         )
     else:
         way_out = "Mark the class with @basic_unit."
-    return GraphError(f"How {path!r} (class {type(module).__name__}) was built is not known. {way_out}", node=path)
+    return GraphError(
+        f"The constructor arguments of {path!r} (class {type(module).__name__}) are not known. {way_out}", node=path
+    )
 
 
 def make_operation(
     operation: Any, parameters: Mapping[str, Any], node: str | None = None
 ) -> tuple[Operation, dict[str, Any]]:
-    """Return the operation that a user means, and the constants that it is called with.
+    """Return an operation from what users write, and the constants that it is called with.
 
     Args:
         operation: An `Operation`, a module class, a layer that was constructed by `retiarii.nn.pytorch`, a function,
             or the qualified name of a class, a function or a tensor method (``"torch.Tensor.view"``).
         parameters: Constructor parameters of a module, or constants of a call.
-        node: Where, for messages.
+        node: The path of the node, for messages.
 
     Raises:
         GraphError: ``operation`` is none of these.
@@ -258,6 +260,6 @@ def _of_instance(module: nn.Module, parameters: Mapping[str, Any], node: str | N
 
 
 def default_arguments(operation: Operation, constants: Mapping[str, Any]) -> Arguments:
-    """Return how a new node calls its operation: all inputs first, as a list where the function wants one."""
+    """Return the arguments of a new node: all inputs first, as a list if the function takes a list."""
     spread = operation.type not in TAKES_LIST
     return Arguments((Inputs(spread=spread),), dict(constants))

@@ -14,7 +14,7 @@ from retiarii.errors import GraphError
 
 
 class Kind(str, Enum):
-    """What sort of thing an operation is."""
+    """The kind of an operation."""
 
     MODULE = "module"  # a layer with constructor parameters, opaque inside
     FUNCTION = "function"  # torch.cat, F.relu, operator.add, ...
@@ -28,7 +28,7 @@ class Kind(str, Enum):
 
 @dataclass(frozen=True)
 class Input:
-    """Stands for one input edge in `Arguments`.
+    """One input edge in `Arguments`.
 
     Attributes:
         slot: The ``tail_slot`` of the edge.
@@ -39,7 +39,7 @@ class Input:
 
 @dataclass(frozen=True)
 class Inputs:
-    """Stands for all input edges in the order of their slots, so that edges can be added and removed freely.
+    """All input edges in `Arguments`, by slot: edges can be added and removed freely.
 
     Attributes:
         spread: True for one argument each (``f(a, b)``), False for one list (``torch.cat([a, b])``).
@@ -56,13 +56,13 @@ class Arguments:
     kwargs: Mapping[str, Any] = field(default_factory=dict)
 
     def markers(self) -> Iterator[Input | Inputs]:
-        """Yield every place where an edge ends, in order."""
+        """Yield the markers of all edges, in order."""
         for value in (*self.args, *self.kwargs.values()):
             yield from find_markers(value)
 
     @property
     def slots(self) -> list[int] | None:
-        """The slots that must have an edge; None where any number is accepted."""
+        """The slots that must have an edge; None if any number of edges is accepted."""
         markers = list(self.markers())
         if any(isinstance(marker, Inputs) for marker in markers):
             return None
@@ -86,7 +86,7 @@ class Arguments:
         return args, {name: _filled(value, inputs) for name, value in self.kwargs.items()}
 
     def map(self, function: Callable[[Any], Any]) -> Arguments:
-        """Apply a function to every leaf that is not a container."""
+        """Apply a function to every value that is not a container."""
         args = tuple(map_nested(value, function) for value in self.args)
         return Arguments(args, {name: map_nested(value, function) for name, value in self.kwargs.items()})
 
@@ -134,7 +134,7 @@ def _filled(value: Any, inputs: Mapping[int, Any]) -> Any:
 class Parameters(MutableMapping[str, Any]):
     """The constructor parameters of a node's operation, by name.
 
-    Writing an entry writes to the node that they were read from; what models share is never changed.
+    Writing an entry changes the node that the parameters were read from, and no other model.
     """
 
     __slots__ = ("_on_write", "_values")
@@ -171,25 +171,25 @@ class Parameters(MutableMapping[str, Any]):
 
 @dataclass(frozen=True)
 class Cast:
-    """What was done to the tensors of a layer after it was built.
+    """The dtype and ``requires_grad`` that a layer got after it was built.
 
     Attributes:
-        dtype: The name of the dtype of its parameters, where that is not float32.
-        frozen: Whether none of its parameters is trained.
+        dtype: The name of the dtype of its parameters; None for float32.
+        frozen: Whether ``requires_grad`` is False for all its parameters.
     """
 
     dtype: str | None = None
     frozen: bool = False
 
     def apply(self, layer: nn.Module) -> nn.Module:
-        """Do the same to another layer; returns it."""
+        """Apply the dtype and ``requires_grad`` to a layer, and return it."""
         if self.dtype is not None:
             layer.to(getattr(torch, self.dtype))
         return layer.requires_grad_(False) if self.frozen else layer
 
     @property
     def source(self) -> str:
-        """What to call on the new layer in source code."""
+        """The method calls on the new layer, as source code."""
         to = f".to(torch.{self.dtype})" if self.dtype is not None else ""
         return to + (".requires_grad_(False)" if self.frozen else "")
 
@@ -199,16 +199,16 @@ class Operation:
     """What a node computes; immutable, shared between forks of a model.
 
     Attributes:
-        kind: What sort of operation.
+        kind: The kind.
         type: The qualified name of the class or function; the name of a method; ``"parameter"``, ``"buffer"``,
             ``"constant"`` or ``"training"`` of an attribute.
         parameters: Constructor parameters of a module, by name (only those that were given). Empty for functions and
             methods: the constants that they are called with are in ``node.arguments``.
-        cell: The name of the nested graph, where the kind is `Kind.GRAPH`.
-        target: The class or function, where it is at hand; else it is imported when the model is built.
-        instance: The layer of the traced model whose weights the generated layer starts with, or the choice.
-        whole: Whether the constructor's arguments are not known, so that only copies of ``instance`` can be made.
-        cast: What is done to the layer after it is built.
+        cell: The name of the nested graph, if the kind is `Kind.GRAPH`.
+        target: The class or function; None if it is imported by name when the model is built.
+        instance: The layer of the traced model, whose weights the built layer copies; or the choice.
+        whole: Whether the constructor's arguments are not known, so that only ``instance`` can be copied.
+        cast: The dtype and ``requires_grad`` that the layer gets after it is built.
     """
 
     kind: Kind
@@ -224,7 +224,7 @@ class Operation:
         """Return the same operation with other parameters, and therefore with new weights.
 
         Raises:
-            GraphError: The layer is kept whole.
+            GraphError: The arguments of the layer's constructor are not known.
         """
         if self.whole:
             raise GraphError(

@@ -1,4 +1,4 @@
-"""Names of classes and functions: one canonical spelling, and from a name to the object.
+"""Qualified names of classes and functions: the canonical name of an object, and the object of a name.
 
 `retiarii.graph._encoding.allowed` checks the names in graphs that are read from files. This file checks names that a
 mutator or a user wrote: a function has to be an operator of PyTorch, of the modules ``operator`` or ``math``, a
@@ -79,7 +79,7 @@ def _canonical(name: str) -> str:
         rest = name.removeprefix(prefix)
         if rest != name and hasattr(nn, rest):
             return f"torch.nn.{rest}"
-    if name.startswith("retiarii.nn.pytorch._"):  # the files of that package are private
+    if name.startswith("retiarii.nn.pytorch._"):  # files with an underscore are private
         return f"retiarii.nn.pytorch.{name.rpartition('.')[2]}"
     if name.startswith("torch.nn.modules."):
         short = name.rpartition(".")[2]
@@ -90,7 +90,7 @@ def _canonical(name: str) -> str:
 
 @functools.cache
 def _torch_names() -> dict[Any, str]:
-    """Return the public name of every operator of PyTorch, the most natural one where it has several."""
+    """Return the public name of every operator of PyTorch; of several names, the most common one."""
     names: dict[Any, str] = {}
     for prefix, module in _FUNCTION_MODULES.items():
         for name in dir(module):
@@ -128,7 +128,7 @@ def resolve_class(name: str, *, node: str | None = None) -> type[nn.Module]:
 
 
 def resolve_function(name: str, *, node: str | None = None) -> Callable[..., Any]:
-    """Return the function of a canonical name, if it is on the list of the module's docstring.
+    """Return the function of a canonical name, if graphs may call it; see the docstring of this module.
 
     Raises:
         GraphError: There is no such function, or it is not one that a graph may call.
@@ -144,10 +144,10 @@ def resolve_function(name: str, *, node: str | None = None) -> Callable[..., Any
 
 
 def check_method(name: str, node: str) -> None:
-    """Check that a name is a method that a graph may call: of a tensor, or of what modules return.
+    """Check that graphs may call a method.
 
     Raises:
-        GraphError: It is not.
+        GraphError: Graphs may not call it.
     """
     owners = (torch.Tensor, list, tuple, dict)
     if not name.isidentifier() or name.startswith("_") or not any(hasattr(owner, name) for owner in owners):
@@ -156,7 +156,7 @@ def check_method(name: str, node: str) -> None:
 
 
 def resolve_any(name: str) -> Any:
-    """Return whatever a qualified name stands for; the caller checks that it is what it should be.
+    """Return the object of a qualified name; the caller checks its type.
 
     Raises:
         GraphError: There is no such object.

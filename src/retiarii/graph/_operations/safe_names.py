@@ -1,4 +1,4 @@
-"""Names on their way into source code: checks of those that come from files, and quotes where a name is a string."""
+"""Checks and quoting of names that are written into source code."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ _PATH = re.compile(r"[^\"'\\\n\r{}]+")
 
 
 def is_name(text: str) -> bool:
-    """Return whether a text can stand in source code as a variable, an attribute, or the name of an argument.
+    """Return whether a text is a valid name of a variable, an attribute or an argument, and stays the same in a class.
 
-    Python reads other forms of the same letters as one name, and gives names with two underscores in front another one
-    inside of a class.
+    Python normalises letters in names, and renames names that start with two underscores inside a class.
     """
     is_mangled = text.startswith("__") and not text.endswith("__")
     is_plain = text.isidentifier() and unicodedata.normalize("NFKC", text) == text
@@ -24,7 +23,7 @@ def is_name(text: str) -> bool:
 
 
 def class_name(name: str) -> str:
-    """Return a name that a class can have in source code, as close to the given one as possible."""
+    """Return a valid class name, as close to the given name as possible."""
     text = unicodedata.normalize("NFKC", re.sub(r"\W", "_", name, flags=re.ASCII if not name.isidentifier() else 0))
     if not text or text[0].isdigit():
         text = f"Layer{text}"
@@ -33,18 +32,18 @@ def class_name(name: str) -> str:
 
 
 def quoted(text: str) -> str:
-    """Return the string literal of a text, in double quotes where that needs no escapes."""
+    """Return the string literal of a text, in double quotes unless that needs escapes."""
     plain = repr(text)
     return f'"{plain[1:-1]}"' if plain[0] == "'" and '"' not in text else plain
 
 
 def keyword_argument(name: str, source: str) -> str:
-    """Return an argument of a call as source; one whose name is no identifier can be given by ``**`` only."""
+    """Return a keyword argument of a call as source; a name that is not an identifier is passed with ``**``."""
     return f"{name}={source}" if is_name(name) else f"**{{{quoted(name)}: {source}}}"
 
 
 def free_name(name: str, taken: Container[str]) -> str:
-    """Return a name, with a number at its end where it is taken."""
+    """Return a name, with a number at its end if it is taken."""
     candidate, number = name, 1
     while candidate in taken:
         candidate, number = f"{name}_{number}", number + 1
@@ -52,44 +51,44 @@ def free_name(name: str, taken: Container[str]) -> str:
 
 
 def identifier(name: Any) -> str:
-    """Return a name of a variable, a parameter or the like.
+    """Return a text after checking that it is an identifier.
 
     Raises:
-        ValueError: It is none.
+        ValueError: It is not.
     """
     if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name):
-        raise ValueError(f"{name!r} is no identifier")
+        raise ValueError(f"{name!r} is not an identifier")
     return name
 
 
 def qualified(name: Any) -> str:
-    """Return a name with dots, of a class or function.
+    """Return a text after checking that it is the qualified name of a class or function.
 
     Raises:
-        ValueError: It is none.
+        ValueError: It is not.
     """
     if not isinstance(name, str) or not _QUALIFIED.fullmatch(name):
-        raise ValueError(f"{name!r} is no qualified name")
+        raise ValueError(f"{name!r} is not a qualified name")
     return name
 
 
 def path(name: Any) -> str:
-    """Return a path of submodules.
+    """Return a text after checking that it is a path of submodules.
 
     Raises:
-        ValueError: It is none, or has characters that names of modules do not have.
+        ValueError: It is not.
     """
     if not isinstance(name, str) or not _PATH.fullmatch(name) or "" in name.split("."):
-        raise ValueError(f"{name!r} is no path of a module")
+        raise ValueError(f"{name!r} is not a path of a module")
     return name
 
 
 def text(value: Any) -> str:
-    """Return a text.
+    """Return a value after checking that it is a string.
 
     Raises:
-        ValueError: It is none.
+        ValueError: It is not.
     """
     if not isinstance(value, str):
-        raise ValueError(f"{value!r} is no text")
+        raise ValueError(f"{value!r} is not a string")
     return value

@@ -1,6 +1,6 @@
 """Constructor arguments of PyTorch's layers, read from an instance and checked by building it again.
 
-A reading counts only where the class, built with it, gives a layer of the same structure: the same attributes,
+Arguments are accepted only if the class, built with them, gives a layer of the same structure: the same attributes,
 children, hooks, and the same shapes of parameters and buffers. Layers are built on the meta device, so a check costs no
 memory and draws no random numbers.
 """
@@ -27,7 +27,7 @@ _FAILURES = (TypeError, ValueError, RuntimeError, ArithmeticError, LookupError, 
 
 
 def constructor_signature(cls: type) -> inspect.Signature:
-    """Return the signature of a constructor; that of recurrent layers, which hide theirs, is spelled out.
+    """Return the signature of a constructor; for recurrent layers, which take ``*args``, the real one.
 
     Raises:
         ValueError: The class has no signature.
@@ -49,16 +49,16 @@ def _signature(cls: Any) -> inspect.Signature:
 
 
 def read_arguments(module: nn.Module) -> dict[str, Any] | None:
-    """Return the constructor arguments of a layer of PyTorch, by name; None where it does not show them.
+    """Return the constructor arguments of a PyTorch layer, by name; None if its attributes do not tell them.
 
-    Sizes that are equal in all dimensions are single numbers where the layer takes them so.
+    Sizes that are equal in all dimensions become one number if the layer accepts that.
     """
     checked = (_checked(module, reading) for reading in _readings(module))
     return next((arguments for arguments in checked if arguments is not None), None)
 
 
 def _checked(module: nn.Module, reading: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return a reading without defaults, in its shortest form; None if it gives another layer."""
+    """Return arguments without defaults, in their shortest form; None if they give another layer."""
     cls = type(module)
     parameters = constructor_signature(cls).parameters
     known = {name: value for name, value in reading.items() if name in parameters}
@@ -77,7 +77,7 @@ def _checked(module: nn.Module, reading: Mapping[str, Any]) -> dict[str, Any] | 
 
 
 def is_built_by(module: nn.Module, cls: type, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
-    """Return whether a constructor call gives a layer of the same structure, whatever its weights and their dtype."""
+    """Return whether a constructor call gives a layer of the same structure; weights and their dtype may differ."""
     args, kwargs = copy.deepcopy((args, dict(kwargs)), _meta_memo((args, kwargs)))
     try:
         with warnings.catch_warnings(), torch.device("meta"):
@@ -89,7 +89,7 @@ def is_built_by(module: nn.Module, cls: type, args: tuple[Any, ...], kwargs: Map
 
 
 def _attributes(module: nn.Module) -> dict[str, Any]:
-    """Return the attributes that are called like parameters of the constructor."""
+    """Return the attributes that have the names of constructor parameters."""
     found: dict[str, Any] = {}
     for name, parameter in constructor_signature(type(module)).parameters.items():
         if name in _UNSEEN or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
@@ -104,12 +104,12 @@ def _attributes(module: nn.Module) -> dict[str, Any]:
 
 def _has_bias(module: nn.Module, value: Any) -> Any:
     if not getattr(module, "affine", True) or not getattr(module, "elementwise_affine", True):
-        return inspect.Parameter.empty  # neither weight nor bias, whatever it was
+        return inspect.Parameter.empty  # no weight, so no bias
     return getattr(module, "in_proj_bias", value) is not None
 
 
 def _readings(module: nn.Module) -> Iterator[dict[str, Any]]:
-    """Yield what the arguments may have been: attributes of their names, and what a layer shows elsewhere."""
+    """Yield possible arguments, read from attributes of the same names and from other attributes."""
     attributes = _attributes(module)
     if isinstance(module, nn.Transformer):
         every: tuple[tuple[str, ...], ...] = ((), ("encoder",), ("decoder",), ("encoder", "decoder"))
@@ -134,7 +134,7 @@ def _of_transformer_layer(module: Any) -> dict[str, Any]:
 
 
 def _of_transformer(module: nn.Transformer, customs: tuple[str, ...]) -> dict[str, Any]:
-    """Return the arguments of a transformer, given which of its halves were built by the user."""
+    """Return the arguments of a transformer, given whether encoder and decoder are the user's."""
     found: dict[str, Any] = {}
     for name in ("encoder", "decoder"):
         half: Any = getattr(module, name)
@@ -170,13 +170,13 @@ if hasattr(nn, "LinearCrossEntropyLoss"):  # since PyTorch 2.13
 
 
 def _collapsed(value: Any) -> Any:
-    """Return 3 for (3, 3), which is what layers make of it."""
+    """Return 3 for (3, 3): layers expand one number to a tuple."""
     is_repeated = isinstance(value, tuple) and bool(value) and all(_same(item, value[0]) for item in value)
     return value[0] if is_repeated else value
 
 
 def _meta_memo(arguments: Any) -> dict[int, Any]:
-    """Return a memo for ``deepcopy`` by which tensors of modules are copied without their values."""
+    """Return a memo for ``deepcopy`` that copies the tensors of modules without their values."""
     memo: dict[int, Any] = {}
     for module in _modules_in(arguments):
         for inner in module.modules():
@@ -212,7 +212,7 @@ def _alike(twin: nn.Module, module: nn.Module) -> bool:
     made, present = _plain(twin), _plain(module)
     if any(name not in present or not _same(value, present[name]) for name, value in made.items()):
         return False
-    return not any(hasattr(type(module), name) for name in present.keys() - made.keys())  # marks of users are no harm
+    return not any(hasattr(type(module), name) for name in present.keys() - made.keys())  # attributes that users added
 
 
 def _plain(module: nn.Module) -> dict[str, Any]:
@@ -228,7 +228,7 @@ def _shapes(module: nn.Module) -> list[Any]:
 
 
 def _hooks(module: nn.Module) -> list[int]:
-    """Return how many hooks there are of each kind that can change what a layer computes."""
+    """Return the number of hooks of each kind that can change the result of a layer."""
     return [len(getattr(module, name)) for name in ("_forward_hooks", "_forward_pre_hooks")]
 
 

@@ -1,4 +1,4 @@
-"""The order in which the nodes of a graph run."""
+"""The order in which the nodes of a graph run, and the check that they can."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from retiarii.graph._representation.graph_records import INPUT_ID, OUTPUT_ID, Gr
 def execution_order(records: Mapping[int, NodeRecord], graph: str) -> list[int]:
     """Return the ids of all nodes but input and output, each after the nodes whose results it takes.
 
-    The order of the records is kept as far as the edges allow: a node that must run earlier than it stands is moved to
-    just before the first one that needs it. The order of what the user wrote never changes.
+    The order of the records is kept as far as the edges allow: a node that must run earlier is moved to
+    just before the first node that needs it. The order of the user's statements never changes.
 
     Args:
         records: The nodes of one graph.
@@ -77,7 +77,7 @@ def needed_nodes(records: Mapping[int, NodeRecord]) -> set[int]:
 
 
 def check_inputs(data: GraphData, graph: str) -> list[int]:
-    """Return the nodes that run, in order: all but those that lack an input and that nothing needs.
+    """Return the nodes that run, in order: nodes that lack an input are left out if the output does not need them.
 
     Raises:
         InvalidMutation: The edges form a cycle, or a node that the output needs (or the output) lacks an input.

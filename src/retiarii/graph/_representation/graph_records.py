@@ -1,4 +1,4 @@
-"""What a graph consists of, as immutable records that forks of a model share."""
+"""The immutable records of a graph, which forks of a model share."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class NodeRecord:
     Attributes:
         id: Unique in the graph, kept by forks.
         name: Unique in the graph, an identifier.
-        operation: What it computes.
-        member: The path of its submodule relative to the graph's module; two nodes with one member share weights.
+        operation: The operation.
+        member: The path of its submodule relative to the graph's module; nodes with the same member share weights.
         label: The label of a placeholder or choice.
-        arguments: How it is called.
-        inputs: Slot to where the edge that ends there starts.
+        arguments: The arguments of the call.
+        inputs: Slot to the source of its edge.
     """
 
     id: int
@@ -56,16 +56,16 @@ class NodeRecord:
 
 @dataclass(frozen=True)
 class TensorRecord:
-    """A parameter, buffer or constant that a module holds itself.
+    """A parameter, buffer or constant of a module, not of its submodules.
 
     Attributes:
-        path: Relative to the graph's module.
+        path: The path relative to the graph's module.
         kind: ``"parameter"``, ``"buffer"`` or ``"constant"``.
-        shape: Of the tensor.
-        dtype: Such as ``"float32"``.
-        requires_grad: Whether it is trained.
+        shape: The shape.
+        dtype: The dtype, such as ``"float32"``.
+        requires_grad: Whether it needs a gradient.
         persistent: Whether a buffer is part of the state dict.
-        fill: The value of all its elements, where they are equal.
+        fill: The value of all its elements if they are equal; else None.
         value: The tensor of the traced model; never written to.
     """
 
@@ -81,17 +81,17 @@ class TensorRecord:
 
 @dataclass(frozen=True)
 class ModuleRecord:
-    """What a graph has to know about the module that it was made from.
+    """The module that a graph was made from, without the calls.
 
     Attributes:
         type: The canonical name of the class.
         base: ``"Module"``, or the container class that it derives from: ``"Sequential"``, ``"ModuleList"``, ...
-        tensors: Parameters, buffers and constants that are the module's own.
+        tensors: The module's own parameters, buffers and constants.
         order: Paths of submodules and tensors in the order of their registration.
         containers: Path to the class name of modules that only hold others: ``ModuleList``, ``ModuleDict``, ...
         idle: Path to the operation of submodules with weights that are never called.
-        aliases: Path to the other path of the same submodule.
-        ties: Path to the path of the same parameter in another submodule.
+        aliases: Second path of a submodule to its first path.
+        ties: Second path of a submodule, parameter or buffer to its first path, across graphs.
     """
 
     type: str = "torch.nn.Module"
@@ -113,12 +113,12 @@ class GraphData:
     """The records of one graph: written by one `Graph`, or frozen and shared by several.
 
     Attributes:
-        records: Id to node, in the order of execution as far as the edges leave one.
-        module: The module behind the graph.
+        records: Id to node; where edges allow several orders of execution, this order counts.
+        module: The module that the graph was made from.
         input_names: The parameters of ``forward``.
         next_id: The id of the next node.
-        frozen: Whether forks share it, so that it must not change.
-        cache: What was derived from the records; cleared with every change.
+        frozen: Whether forks share the data, so that they must not change.
+        cache: Results that were derived from the records; cleared with every change.
     """
 
     __slots__ = ("cache", "frozen", "input_names", "module", "next_id", "records")
@@ -152,7 +152,7 @@ class GraphData:
 
 
 def full_path(graph: str, member: str) -> str:
-    """Return the path in the model of what is in a graph.
+    """Return the path in the model of a node or submodule of a graph.
 
     Args:
         graph: The name of the graph.
@@ -162,4 +162,4 @@ def full_path(graph: str, member: str) -> str:
 
 
 SINGLE = Arguments((Input(0),))
-"""How a node is called that takes exactly one value, such as the output."""
+"""The arguments of a node that takes exactly one value, such as the output."""

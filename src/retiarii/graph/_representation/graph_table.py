@@ -81,7 +81,7 @@ class GraphTable:
             before: The id of the node that the new one precedes in the table; None for the end.
 
         Raises:
-            GraphError: ``operation`` is no operation.
+            GraphError: ``operation`` is not an operation.
         """
         made, constants = make_operation(operation, parameters or {}, f"{self.name}.{name}")
         data = self._writable()
@@ -149,7 +149,7 @@ class GraphTable:
         """Replace what a node computes; see `Node.update_operation`.
 
         Raises:
-            GraphError: ``operation`` is no operation.
+            GraphError: ``operation`` is not an operation.
             InvalidMutation: The node is the input or output.
         """
         self.check_operation(node, "update_operation()")
@@ -192,8 +192,8 @@ class GraphTable:
         if node in (INPUT_ID, OUTPUT_ID):
             end = "input" if node == INPUT_ID else "output"
             raise InvalidMutation(
-                f"{what} was called on the {end} node of graph {self.name!r}, which is no operation. Change its edges "
-                "instead."
+                f"{what} was called on the {end} node of graph {self.name!r}, which is not an operation. Change its "
+                "edges instead."
             )
 
     def _writable(self) -> GraphData:
@@ -230,7 +230,8 @@ class GraphTable:
         names = self.data.input_names
         if not 0 <= number < len(names):
             raise InvalidMutation(
-                f"Graph {self.name!r} has the inputs {list(names)}, there is no input number {number}."
+                f"Graph {self.name!r} has the inputs {list(names)}, expected a number from 0 to {len(names) - 1}, "
+                f"got {number}."
             )
         return number
 

@@ -349,7 +349,7 @@ class Graph:
         """Add an operation between the two ends of an edge.
 
         Raises:
-            GraphError: ``operation`` is no operation.
+            GraphError: ``operation`` is not an operation.
             InvalidMutation: The graph has no such edge (any more).
         """
         self._check_edge(edge)

@@ -79,7 +79,7 @@ class _ForwardWriter:
         if kind is Kind.ATTRIBUTE:
             return member_source(str(record.operation.parameters["name"]), self._data)
         if kind in (Kind.METHOD, Kind.FUNCTION):
-            function_of(record.operation, full_path(self._graph, record.name))  # raises where it is not allowed
+            function_of(record.operation, full_path(self._graph, record.name))  # raises if it is not allowed
         if kind is Kind.METHOD:
             head, *rest = self._arguments(record)
             return f"{_owner(head)}.{record.operation.type}({', '.join(rest)})"
@@ -93,7 +93,7 @@ class _ForwardWriter:
         return f"{name}({', '.join(self._arguments(record))})"
 
     def _operator(self, record: NodeRecord) -> str | None:
-        """Return a function of the module ``operator`` as Python writes it; None where it is a call."""
+        """Return a call of ``operator`` in Python's syntax, such as ``a + b``; None for other calls."""
         if record.operation.type == "builtins.getattr":
             return self._attribute(record)
         name = operator_of(record)
@@ -163,14 +163,14 @@ class _ForwardWriter:
 
 
 def _can_be_indexed(head: Any, index: Any) -> bool:
-    """Return whether ``head[index]`` can be written: Python's compiler warns of those that it sees to fail."""
+    """Return whether ``head[index]`` can be written: Python's compiler warns if it sees that indexing must fail."""
     if isinstance(head, (Inputs, list, tuple)):
         return isinstance(index, (int, slice, Input))
     return not (head is None or head is ... or isinstance(head, (bool, int, float, complex, str)))
 
 
 def _atom(text: str) -> str:
-    """Return an expression, in parentheses where an operator next to it would take it apart."""
+    """Return an expression, in parentheses if an operator beside it could bind tighter."""
     depth = 0
     for index, letter in enumerate(text):
         if letter in "([{":
@@ -185,14 +185,14 @@ def _atom(text: str) -> str:
 
 
 def _owner(text: str) -> str:
-    """Return an expression whose attribute is read: a number takes a dot for its own."""
+    """Return an expression for reading its attribute: ``1.real`` is a syntax error, so numbers get parentheses."""
     return f"({text})" if text.isdigit() else _atom(text)
 
 
 def member_source(path: str, data: GraphData) -> str:
     """Return the source for a submodule or tensor of ``self``: ``self.blocks[0].conv``.
 
-    Numbers are indices of lists, and of a ``Sequential`` where numbering and order agree; keys are keys of dicts.
+    Numbers become indices in lists, and in a ``Sequential`` whose numbers are in order; names become keys in dicts.
     """
     text, holder, prefix = "self", data.module.base, ""
     for name in path.split("."):
@@ -218,7 +218,7 @@ def _is_index_of(name: str, holder: str, data: GraphData) -> bool:
 
 
 def children_of(holder: str, data: GraphData) -> list[str]:
-    """Return the names of what a container in the traced module held, in its order."""
+    """Return the names of the children of a container in the traced module, in order."""
     start = f"{holder}."
     return [
         path[len(start) :] for path in data.module.order if path.startswith(start) and "." not in path[len(start) :]
@@ -232,7 +232,7 @@ def is_numbered(names: Sequence[str]) -> bool:
 
 
 def child_names(data: GraphData) -> dict[str, None]:
-    """Return the names of the direct submodules: those of the traced module that remain, in its order, then new ones.
+    """Return the names of the direct submodules: those of the traced module in their order, then new ones.
 
     In a chain (a ``Sequential``), the order is that of execution.
     """

@@ -32,15 +32,15 @@ _DIGITS = 64
 
 
 class Literals:
-    """Writes values and names as source code, and remembers what has to be imported.
+    """Writes values and names as source code, and collects the imports.
 
     Args:
-        user_name: Returns the name under which a class or function of the user's is at hand; by default the last part
+        user_name: Returns the name of a user's class or function in the source; by default the last part
             of its qualified name.
 
     Attributes:
         imports: The import statements that are needed.
-        objects: Name to object, for what comes from the user's modules.
+        objects: Name to object, for objects of the user's modules.
     """
 
     def __init__(self, user_name: Callable[[str, Any], str] | None = None) -> None:
@@ -53,7 +53,7 @@ class Literals:
 
         Args:
             qualified: Its canonical name.
-            target: The object, where it is at hand.
+            target: The object, if it is known.
         """
         parent, _, short = qualified.rpartition(".")
         if parent == "builtins":
@@ -71,7 +71,7 @@ class Literals:
         """Return the source for a value.
 
         Args:
-            value: A plain value, a container of such values, or something of PyTorch's: a dtype, a device, a class.
+            value: A plain value, a container, a class, a function, or a dtype, device or tensor of PyTorch.
             where: The path of the node, for messages.
 
         Raises:
@@ -159,14 +159,14 @@ class Literals:
         is_short = value.numel() <= _DIGITS and not value.is_meta and bool(value.isfinite().all())
         if is_short or value.numel() == 0:
             shape = "" if value.numel() else f".reshape({tuple(value.shape)})"
-            return f"torch.tensor({value.tolist()}, dtype={value.dtype}){shape}"  # the digits are exact
+            return f"torch.tensor({value.tolist()}, dtype={value.dtype}){shape}"  # all digits
         self.imports.update({"import base64", "import zlib"})
         content = f'bytearray(zlib.decompress(base64.b64decode("{pack(value, where)}")))'
         return f"torch.frombuffer({content}, dtype={value.dtype}).reshape({tuple(value.shape)})"
 
 
 def layer_source(literals: Literals, operation: Operation, where: str) -> str:
-    """Return the constructor call of a layer: what every reader knows by position, the rest by name.
+    """Return the constructor call of a layer: required arguments by position, the others by name.
 
     Raises:
         GraphError: A parameter does not exist, or cannot be written.

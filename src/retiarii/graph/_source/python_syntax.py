@@ -1,4 +1,4 @@
-"""How functions and methods are written in Python: operators, indexing, attributes."""
+"""Python's syntax for operators, indexing and attributes, and which nodes use it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def operator_of(record: NodeRecord) -> str | None:
 
 
 def changes_shape(record: NodeRecord) -> bool:
-    """Return whether a node may give its input another shape or content in place, other than element by element."""
+    """Return whether a node may change the shape of its input in place, or the items of a list or dict."""
     return record.operation.kind is Kind.METHOD and record.operation.type in _RESHAPING
 
 
@@ -47,7 +47,7 @@ def is_shape_query(record: NodeRecord) -> bool:
 
 
 def is_index(record: NodeRecord) -> bool:
-    """Return whether a node takes a constant element or slice: ``x[0]``, ``x[:, 1:]``; not what makes a copy."""
+    """Return whether a node reads a constant element or slice without a copy: ``x[0]``, ``x[:, 1:]``."""
     if operator_of(record) != "getitem" or len(record.inputs) != 1 or len(record.arguments.args) != 2:
         return False
     key = record.arguments.args[1]
@@ -56,12 +56,12 @@ def is_index(record: NodeRecord) -> bool:
 
 
 def is_scalar_function(record: NodeRecord) -> bool:
-    """Return whether a node is arithmetic that could be on plain numbers."""
+    """Return whether a node is arithmetic that plain numbers support."""
     return operator_of(record) in _NUMBERS
 
 
 def is_positional(record: NodeRecord, count: int) -> bool:
-    """Return whether a node is called with this number of positional arguments, and no others."""
+    """Return whether a node is called with exactly this number of positional arguments and no keyword arguments."""
     args, kwargs = record.arguments.args, record.arguments.kwargs
     if kwargs:
         return False

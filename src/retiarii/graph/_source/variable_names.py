@@ -1,7 +1,7 @@
-"""`choose_names`: variables that read as if a person had written the ``forward``.
+"""`choose_names`: readable variable names for a generated ``forward``.
 
-A value that flows straight on keeps its variable (``x = self.conv(x)``), a value that is needed again later gets a
-variable of its own (``out``, or the name of the layer that made it), and small expressions that are used once
+A value that only the next statement uses keeps its variable (``x = self.conv(x)``), a value that is used later gets a
+variable of its own (``out``, or the name of its layer), and small expressions that are used once
 (``x.shape[0]``) get none.
 """
 
@@ -25,11 +25,11 @@ _MODULES = (Kind.MODULE, Kind.GRAPH, Kind.CHOICE)
 
 @dataclass(frozen=True)
 class Names:
-    """What `choose_names` found.
+    """The result of `choose_names`.
 
     Attributes:
         inline: Nodes that are written where they are used.
-        variables: Node (or input of the graph) to its variable; without those that are inline or never used.
+        variables: Node, or input of the graph, to its variable; nodes that are inline or never used have none.
     """
 
     inline: frozenset[int]
@@ -44,7 +44,7 @@ def choose_names(data: GraphData, order: Sequence[int]) -> Names:
         order: Its nodes in the order of execution.
     """
     users = _users(data, order)
-    if any(changes_shape(data.records[node]) for node in order):  # then it matters when a shape is asked for
+    if any(changes_shape(data.records[node]) for node in order):  # so a shape must be read at its place
         inline = frozenset(node for node in order if data.records[node].operation.kind is Kind.ATTRIBUTE)
     else:
         inline = frozenset(node for node in order if _is_inline(data.records[node], data, users[node]))
@@ -80,7 +80,7 @@ def _is_scalar(record: NodeRecord, data: GraphData, depth: int = 0) -> bool:
 
 
 class _Namer:
-    """Walks over the statements of a graph once and gives out variables."""
+    """Assigns variables in one pass over the statements of a graph."""
 
     def __init__(self, data: GraphData, order: Sequence[int], inline: frozenset[int]) -> None:
         self._data = data
@@ -93,7 +93,7 @@ class _Namer:
                 self._uses.setdefault(source, []).append(position)
         self._names: dict[Source, str] = {(INPUT_ID, slot): name for slot, name in enumerate(data.input_names)}
         self._main = data.input_names[0] if data.input_names else "x"
-        self._flowing: set[str] = {self._main}  # variables that stand for whatever flows on
+        self._flowing: set[str] = {self._main}  # names for values that are passed on
         self._holder: dict[str, Source] = {name: source for source, name in self._names.items()}
 
     def variables(self) -> dict[Source, str]:
@@ -106,7 +106,7 @@ class _Namer:
         return self._names
 
     def _needed(self, node: int) -> list[Source]:
-        """Return the values that a statement reads, those inside its inline parts included."""
+        """Return the values that a statement reads, also in its inline parts."""
         found: dict[Source, None] = {}
         for head, slot in self._data.records[node].inputs.values():
             if head == INPUT_ID:
@@ -135,7 +135,7 @@ class _Namer:
         return self._free(self._index_name(record) or _own_name(record), position)
 
     def _index_name(self, record: NodeRecord) -> str | None:
-        """Return a name for an element of something: ``size_0`` of a shape, ``chunk_1`` of chunks."""
+        """Return a name for an element: ``size_0`` of a shape, ``chunk_1`` of chunks."""
         if not is_index(record) or not isinstance(record.arguments.args[1], int):
             return None
         ((head, _),) = record.inputs.values()
@@ -143,7 +143,7 @@ class _Namer:
         return f"{base}_{abs(record.arguments.args[1])}"
 
     def _reusable(self, record: NodeRecord, position: int) -> str | None:
-        """Return the variable of an input that nobody needs after this statement."""
+        """Return the variable of an input that no later statement reads."""
         needs = self._needs[record.id]
         merges = record.operation.type in _MERGES
         if len(needs) > 1 and not merges:
@@ -155,7 +155,7 @@ class _Namer:
         return None
 
     def _flows_on(self, node: int) -> bool:
-        """Return whether the value has one user, which takes nothing else."""
+        """Return whether the value has one user, which has no other input."""
         uses = self._uses[node, None]
         user = self._statements[uses[0]]
         return len(uses) == 1 and user != OUTPUT_ID and len(self._needs[user]) == 1
@@ -179,7 +179,7 @@ def _own_name(record: NodeRecord) -> str:
         name = record.name if record.operation.kind in _MODULES else record.operation.short_type
     name = re.sub(r"\W", "_", name, flags=re.ASCII).strip("_").lower() or "value"
     if record.operation.kind is Kind.FUNCTION and not record.operation.type.startswith(_LIBRARIES):
-        name = f"{name}_result"  # the function itself has its name
+        name = f"{name}_result"  # the name of the function
     if keyword.iskeyword(name) or hasattr(builtins, name) or name in RESERVED or name[0].isdigit():
         return f"{name}_" if not name[0].isdigit() else f"value_{name}"
     return name

@@ -29,9 +29,9 @@ _LIBRARIES = (str(Path(torch.__file__).parent), str(Path(__file__).parents[2]))
 
 
 def convert_to_graph(model: nn.Module, example_input: Any = None) -> Model:
-    """Turn a module into graphs that read like it: one for each module whose ``forward`` is looked into.
+    """Turn a module into graphs: one for each module whose ``forward`` is traced.
 
-    One node each are: layers of ``torch.nn``, classes marked with ``@basic_unit``, and choices that are not fixed yet.
+    Layers of ``torch.nn``, classes marked with ``@basic_unit`` and choices that are not fixed yet become one node each.
     Parameters of the model's ``forward`` that have a default are fixed to it. The module is not changed, and its
     weights are not copied: `build_module` starts with them.
 
@@ -54,7 +54,7 @@ def convert_to_graph(model: nn.Module, example_input: Any = None) -> Model:
 
 
 def convert_with(reader: LayerReader, model: nn.Module) -> Model:
-    """Turn a module into graphs, with the knowledge of a reader about its layers.
+    """Turn a module into graphs.
 
     Raises:
         GraphError: See `convert_to_graph`.
@@ -63,7 +63,7 @@ def convert_with(reader: LayerReader, model: nn.Module) -> Model:
     inputs = _required_inputs(model)
     try:
         scope = tracer.trace_model(model, inputs)
-    except Exception as err:  # whatever the user's code raises
+    except Exception as err:  # any error of user code
         raise _located(err, tracer, model) from err
     graphs: dict[str, GraphData] = {}
     _add_scope(scope, graphs, reader)
@@ -86,7 +86,7 @@ def _required_inputs(model: nn.Module) -> tuple[str, ...]:
 
 
 def _located(err: Exception, tracer: ModuleTracer, model: nn.Module) -> GraphError:
-    """Return the error with the module and the line of the user's code in which tracing stopped."""
+    """Return an error that names the module and the line of user code where tracing stopped."""
     scope = tracer.failed
     path = scope.path if scope is not None else ""
     name = type(scope.module).__name__ if scope is not None else type(model).__name__
@@ -109,8 +109,8 @@ def _add_scope(scope: Scope, graphs: dict[str, GraphData], reader: LayerReader) 
     known = graphs.get(name)
     if known is not None and not _same(known, data):
         raise GraphError(
-            f"Module {name!r} (class {type(scope.module).__name__}) is called several times, and does something else "
-            "each time. Mark its class with @basic_unit.",
+            f"Module {name!r} (class {type(scope.module).__name__}) is called several times, and its calls differ. "
+            "Mark its class with @basic_unit.",
             node=name,
         )
     graphs.setdefault(name, data)
@@ -216,7 +216,7 @@ class _Converter:
 
 
 def _without_defaults(node: fx.Node) -> dict[str, Any]:
-    """Return the keyword arguments that the user gave: PyTorch's functions pass on all that they have."""
+    """Return the keyword arguments that are not defaults: PyTorch's functions pass on every argument."""
     try:
         signature = inspect.signature(cast("Callable[..., Any]", node.target)).parameters
     except (TypeError, ValueError):  # written in C
@@ -241,7 +241,7 @@ def _plain(value: Any) -> Any:
 
 
 def _canonical(arguments: Arguments, operation: Operation, count: int) -> Arguments:
-    """Say "all inputs" where that is what the call means, so that edges can be added and removed."""
+    """Use `Inputs` if a call passes all inputs in order, so that edges can be added and removed."""
     every = [Input(slot) for slot in range(count)]
     if operation.kind in (Kind.MODULE, Kind.CHOICE) and list(arguments.args) == every and not arguments.kwargs:
         return Arguments()
@@ -253,7 +253,7 @@ def _canonical(arguments: Arguments, operation: Operation, count: int) -> Argume
 
 
 def _erase_unused(graph: fx.Graph) -> None:
-    """Erase what tracing recorded although nobody needed it: elements and attributes, and looks at parameters."""
+    """Erase unused nodes that read elements, attributes and parameters."""
     for node in reversed(graph.nodes):
         if not node.users and (node.op == "get_attr" or node.target in (operator.getitem, getattr)):
             graph.erase_node(node)

@@ -1,7 +1,7 @@
-"""`watched_identity`: ``a is b`` and ``a is None`` on traced values, which Python decides without asking them.
+"""`watched_identity`: refuse ``a is b`` and ``a is None`` on traced values if the answer is not known.
 
-The bytecode says where a function asks. Just before it does, the values are looked at: a result that may be None, and
-two values that may be one object, are refused.
+Python evaluates ``is`` without calling the objects. So the bytecode of user code is watched: before an ``is`` with a
+result that may be None, or with two values that may be one object, tracing stops.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ class _Constant:
 
 @contextmanager
 def watched_identity(refuse: Callable[[str], None], last: Callable[[], TracedValue | None]) -> Iterator[None]:
-    """Refuse questions about the identity of traced values in this thread.
+    """Refuse comparisons of traced values with ``is`` in this thread if the result is not known.
 
-    A debugger or a measurement of coverage does not see the code that runs meanwhile.
+    Meanwhile, debuggers and coverage tools do not see the code that runs.
 
     Args:
         refuse: Stops tracing.
@@ -70,11 +70,11 @@ def watched_identity(refuse: Callable[[str], None], last: Callable[[], TracedVal
 
 
 def problem_of(values: list[Any], count: int) -> str | None:
-    """Return why it is not known whether two values are one object, or (for one value) whether it is None.
+    """Return why it is not known whether two values are one object, or whether one value is None.
 
     Args:
-        values: The traced ones.
-        count: How many values that may be traced were asked for.
+        values: The traced values.
+        count: The number of operands that may be traced.
     """
     if count == 1 and values and _may_be_none(values[0].node):
         return (
@@ -109,7 +109,7 @@ def _may_be_none(node: fx.Node) -> bool:
 
 
 def _ancestors(node: fx.Node) -> Iterator[fx.Node]:
-    """Yield the values that a value may be: what it was made from, as first argument of each step."""
+    """Yield the values that a value may be identical to: the first argument of each operation that made it."""
     current: Any = node
     while isinstance(current, fx.Node):
         yield current
@@ -117,7 +117,7 @@ def _ancestors(node: fx.Node) -> Iterator[fx.Node]:
 
 
 def _value(frame: FrameType, operand: Operand, last: TracedValue | None) -> Any:
-    """Return an operand; what a traced value gave on the way to it is the value that was made last."""
+    """Return the value of an operand; an attribute or element of a traced value is the value that was made last."""
     name, *steps = operand
     value = frame.f_locals[name] if name in frame.f_locals else frame.f_globals.get(str(name))
     for step in steps:
@@ -139,7 +139,7 @@ def _step(value: Any, step: Any) -> Any:
 
 @functools.lru_cache(maxsize=4096)
 def _questions(code: CodeType) -> Mapping[int, tuple[Operand, ...]]:
-    """Return where a function asks for identity, with the one or two operands that may be traced."""
+    """Return the bytecode offsets of comparisons with ``is``, with the one or two operands that may be traced."""
     found: dict[int, tuple[Operand, ...]] = {}
     operands: list[Operand | _Constant | None] = []
     for instruction in dis.get_instructions(code):
@@ -158,7 +158,7 @@ def _questions(code: CodeType) -> Mapping[int, tuple[Operand, ...]]:
 
 
 def _push(operands: list[Operand | _Constant | None], instruction: dis.Instruction) -> None:
-    """Add what an instruction puts on the stack; None for what has no name."""
+    """Add the operand that an instruction puts on the stack; None if it has no name."""
     last = operands[-1] if operands else None
     if instruction.opname.startswith(("LOAD_FAST", "LOAD_DEREF", "LOAD_NAME", "LOAD_GLOBAL", "STORE_FAST")):
         names = instruction.argval if isinstance(instruction.argval, tuple) else (instruction.argval,)

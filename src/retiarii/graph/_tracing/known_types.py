@@ -1,7 +1,7 @@
-"""What is known about the type of a traced value before anything is computed.
+"""`Known`: the type of a traced value, as far as it is known without running the model.
 
-`known_result` returns the type of what an operation gives, as far as the operation alone decides it: PyTorch's own
-schemas say it for its operators, and numbers are tried on samples. Everything else is unknown, and questions about it
+`known_result` returns the type of a result if the operation alone decides it: from PyTorch's schemas for its
+operators, and by computing with sample numbers for arithmetic. Other types are unknown, and questions about them
 (``isinstance``, ``hasattr``) are refused by the tracer.
 """
 
@@ -25,8 +25,8 @@ class Known:
 
     Attributes:
         cls: Its class.
-        items: What is known of its elements, for a tuple of known length.
-        each: What is known of every element, for a list of unknown length.
+        items: The types of its elements, for a tuple of known length.
+        each: The type of every element, for a list of unknown length.
     """
 
     cls: type
@@ -60,7 +60,7 @@ _PAIR = Known(tuple, (TENSOR, TENSOR))
 
 
 def known_result(node: fx.Node) -> Known | None:
-    """Return the type of what a function or method node gives; None where it is not decided by the operation alone."""
+    """Return the type of the result of a function or method; None if the operation alone does not decide it."""
     if node.op == "call_method":
         return _of_method(str(node.target), node.args, node.kwargs)
     if node.op != "call_function":
@@ -79,7 +79,7 @@ def known_result(node: fx.Node) -> Known | None:
 
 
 def known_of(value: Any) -> Known | None:
-    """Return what is known about an argument of a node: another node, or a constant."""
+    """Return the type of an argument of a node: another node, or a constant."""
     if isinstance(value, fx.Node):
         known: Known | None = value.meta.get("known")
         return known
@@ -87,7 +87,7 @@ def known_of(value: Any) -> Known | None:
 
 
 def known_of_module(module: nn.Module) -> Known | None:
-    """Return the type of what a layer returns; None for classes of the user whose ``forward`` does not say it."""
+    """Return the type of a layer's result; None for user classes whose ``forward`` has no return annotation."""
     if isinstance(module, nn.LSTM):
         return Known(tuple, (TENSOR, _PAIR))
     if isinstance(module, (nn.RNNBase, nn.MultiheadAttention)):
@@ -133,7 +133,7 @@ def _of_item(owner: Known | None, key: Any) -> Known | None:
 
 
 def _of_arithmetic(target: Callable[..., Any], args: Sequence[Any]) -> Known | None:
-    """Return what an operator gives: a tensor if there is one, else what it gives for sample numbers."""
+    """Return the type of an operator's result: a tensor if an operand is one, else the type for sample numbers."""
     known = [known_of(value) for value in args]
     if any(item is None for item in known):
         return None
@@ -152,7 +152,7 @@ def _of_arithmetic(target: Callable[..., Any], args: Sequence[Any]) -> Known | N
 def _of_torch_function(target: Any) -> Known | None:
     name = getattr(target, "__name__", "")
     module = str(getattr(target, "__module__", "") or "")
-    if inspect.isfunction(target):  # written in Python: only what it declares
+    if inspect.isfunction(target):  # written in Python: only its annotation counts
         declared = inspect.get_annotations(target).get("return") if module.startswith("torch.") else None
         if declared in (torch.Tensor, "torch.Tensor", "Tensor"):
             return TENSOR
@@ -162,7 +162,7 @@ def _of_torch_function(target: Any) -> Known | None:
 
 @functools.cache
 def _of_schema(name: str) -> Known | None:
-    """Return what all overloads of one of PyTorch's operators give; None if they differ."""
+    """Return the type that all overloads of a PyTorch operator return; None if they differ."""
     schemas = [
         schema
         for schema in torch._C._jit_get_schemas_for_operator(f"aten::{name}")

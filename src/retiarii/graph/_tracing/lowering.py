@@ -1,9 +1,9 @@
 """`lower`: a model with choices, fixed to an architecture, as graphs.
 
-The model is fixed by `retiarii.nn.pytorch.freeze`, the one mechanism that does it, and the result is traced. Layers of
-a fixed model carry no record of how they were built; it is found where they came from in the base model, with the
-expressions in it evaluated. Where `freeze` ran a constructor again, which may have computed other arguments than those
-of the base model, the records of that run are used.
+`retiarii.nn.pytorch.freeze` fixes the model, and the result is traced. Layers of a fixed model have no record of their
+constructor call. The record of the layer of the base model is used, with the expressions in it evaluated. If `freeze`
+ran a constructor again, which may have computed other arguments than those of the base model, the records of that run
+are used.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def lower_with_network(model: nn.Module, architecture: Mapping[str, Any] | None)
 
 @contextmanager
 def _construction_records() -> Iterator[dict[nn.Module, ModuleCall]]:
-    """Note how modules that constructors build in this thread are built, when they become children of others."""
+    """Collect the constructor calls of modules that are registered in other modules in this thread."""
     records: dict[nn.Module, ModuleCall] = {}
     owner = threading.get_ident()
 
@@ -86,10 +86,10 @@ def _construction_records() -> Iterator[dict[nn.Module, ModuleCall]]:
 
 
 def _labels(origins: Mapping[nn.Module, nn.Module]) -> Iterator[tuple[nn.Module, str]]:
-    """Yield the modules that a choice with a label became, or a placeholder is, with the label.
+    """Yield the modules that replaced a labelled choice or that are placeholders, with their labels.
 
     Args:
-        origins: Each module of the fixed model, with the one of the base model that it has its weights from.
+        origins: Module of the fixed model to the module of the base model that it has its weights from.
     """
     for new, old in origins.items():
         for name, child in new._modules.items():

@@ -1,4 +1,4 @@
-"""`describe_module`: what a graph keeps of its module besides the calls: parameters, containers, order, ties."""
+"""`describe_module`: the parameters, buffers, containers and shared submodules of a traced module."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def describe_module(scope: Scope, reader: LayerReader, members: set[str], attrib
 
     Args:
         scope: The finished scope.
-        reader: Knows how layers were built.
+        reader: Reads the operations of layers.
         members: The paths of the submodules that are called.
         attributes: The paths of the tensors that are used.
 
     Raises:
-        GraphError: How an idle submodule was built is not known.
+        GraphError: The constructor arguments of a submodule that is never called are not known.
     """
     module = scope.module
     own = list(_own_modules(module, reader, members))
@@ -54,7 +54,7 @@ def describe_module(scope: Scope, reader: LayerReader, members: set[str], attrib
 def _own_modules(
     module: nn.Module, reader: LayerReader, members: set[str], prefix: str = ""
 ) -> Iterator[tuple[str, nn.Module]]:
-    """Yield the submodules with their paths, not looking into those that are called or that are layers."""
+    """Yield the submodules with their paths, but not the children of called submodules and of layers."""
     for name, child in module.named_children():
         path = prefix + name
         yield path, child
@@ -118,7 +118,7 @@ def _registration_order(module: nn.Module, inside: tuple[str, ...], prefix: str 
 
 
 def _aliases(module: nn.Module, inside: tuple[str, ...]) -> dict[str, str]:
-    """Return the further names of submodules that have several."""
+    """Return the second and further names of submodules."""
     first: dict[nn.Module, str] = {}
     found: dict[str, str] = {}
     for path, child in module.named_modules(remove_duplicate=False):
@@ -132,7 +132,7 @@ def _aliases(module: nn.Module, inside: tuple[str, ...]) -> dict[str, str]:
 
 
 def _ties(module: nn.Module) -> dict[str, str]:
-    """Return the further names of submodules, parameters and buffers that have several, also in different scopes."""
+    """Return the second and further names of submodules, parameters and buffers, also in different scopes."""
     modules: dict[nn.Module, str] = {}
     tensors: dict[int, str] = {}
     found: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""`ModuleTracer`: ``torch.fx`` tracing that makes a graph of its own for every module it looks into."""
+"""`ModuleTracer`: ``torch.fx`` tracing with one graph for every module whose ``forward`` is traced."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ LOCK = threading.RLock()  # torch.fx patches torch.nn.Module while it traces, an
 
 
 class ModuleTracer(Questions):
-    """Traces a model; leaves are layers, basic units and choices, everything else gets a scope of its own.
+    """Traces a model; layers, basic units and choices are one node each, every other module gets a scope.
 
     Unlike plain ``torch.fx``, it keeps ``self.training`` and functions that create tensors (``torch.rand(3)``) as
-    operations, instead of freezing the value that they had while tracing; and it answers or refuses what code asks
-    about traced values, instead of following a branch that the model would not take.
+    operations, instead of keeping the value that they had while tracing. Questions about traced values are answered or
+    refused, so that tracing never follows a branch that the model would not take.
 
     Args:
-        reader: Says which modules are leaves.
+        reader: Decides which modules are one node.
     """
 
     def __init__(self, reader: LayerReader) -> None:
@@ -58,7 +58,7 @@ class ModuleTracer(Questions):
             The scope of the model.
 
         Raises:
-            GraphError: ``forward`` asks for what is known only when it runs, or does more than to compute its result.
+            GraphError: ``forward`` depends on values that are known only when it runs, or has side effects.
         """
         with LOCK:
             namespaces = user_namespaces(model)
@@ -103,7 +103,7 @@ class ModuleTracer(Questions):
         return scope
 
     def _only_scope(self, outer: fx.Graph, holder: _Holder) -> Scope:
-        """Return the scope of the model, if calling the model does nothing but what its ``forward`` does."""
+        """Return the scope of the model after checking that calling it only calls its ``forward``."""
         calls = [node for node in outer.nodes if node in self._finished]
         inputs = [node for node in outer.nodes if node.op == "placeholder"]
         others = {node.target for node in outer.nodes if node.op.startswith(("call_f", "call_me", "get_attr"))}
@@ -118,8 +118,8 @@ class ModuleTracer(Questions):
         return self._finished[calls[0]]
 
     def _check_nothing_kept(self) -> None:
-        """Check that no traced value is left in a cache, a global name or a closure of the user's."""
-        for generation in (0, 1, 2):  # of the cycles among them, most are young
+        """Check that user code keeps no traced value in a cache, a global name or a closure."""
+        for generation in (0, 1, 2):  # most reference cycles are young
             if self.traced:
                 gc.collect(generation)
         if self.traced:
@@ -142,7 +142,7 @@ class ModuleTracer(Questions):
         return root_fn, [self.root, *values]
 
     def create_node(self, kind: str, *args: Any, **kwargs: Any) -> fx.Node:
-        """Record an operation, if a graph can hold the place where it happens."""
+        """Record an operation after checking that a graph can hold it at this place in the code."""
         if kind.startswith("call_") and self.is_inside and self._surroundings is not None:
             problem = self._surroundings.problem()
             if problem is not None:
@@ -152,7 +152,7 @@ class ModuleTracer(Questions):
     def call_module(
         self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        """Record the call of a leaf, or look into the module."""
+        """Record the call of a layer, or trace the module."""
         path = self.path_of_module(m)
         if self.is_inside and self._reader.is_leaf(m):
             call: Any = self.create_proxy("call_module", path, args, kwargs)
@@ -183,7 +183,7 @@ class ModuleTracer(Questions):
         return None if path is None else self._attribute(path, Known(type(tensor)), tensor)
 
     def _training_of(self, module: nn.Module, is_asked_by_user: bool) -> TracedValue | None:
-        """Return ``training`` of a module in the innermost scope as an operation; None where nobody traces it."""
+        """Return ``training`` of a module in the innermost scope as an operation; None if the module is not traced."""
         scope = self.scopes[-1]
         if module in scope.module_paths:
             path = scope.module_paths[module]
@@ -206,7 +206,7 @@ class ModuleTracer(Questions):
         if isinstance(a, nn.Module):
             raise GraphError(f"{self.scopes[-1].title} passes a module ({type(a).__name__}) as an argument of a call.")
         if type(a).__module__ == "numpy" and isinstance(a, _numpy_number()):
-            return a.item()  # PyTorch computes with it as with a number of Python
+            return a.item()  # PyTorch treats it as a number of Python
         if isinstance(a, dict) and type(a) not in (dict, OrderedDict):
             self.refuse(f"forward passes or returns a {type(a).__name__}; a graph holds plain dicts only.")
         try:
@@ -214,7 +214,7 @@ class ModuleTracer(Questions):
         except NotImplementedError:
             if isinstance(a, (set, frozenset)) and any(map(is_traced, a)):
                 self.refuse("forward passes or returns a set of traced values, whose order a graph does not hold.")
-            return a  # checked when the graph is written or printed; expressions and enumerations get here
+            return a  # expressions and enumerations, for example; checked when the graph is written
 
     def _tensor_argument(self, tensor: torch.Tensor) -> fx.Node:
         scope = self.scopes[-1]
@@ -234,10 +234,10 @@ class ModuleTracer(Questions):
         return self._attribute(path, Known(type(tensor)), tensor).node
 
     def check_constant(self, tensor: torch.Tensor) -> None:
-        """Check that a tensor stays what it is while weights are loaded and trained.
+        """Check that loading and training weights does not change a constant tensor.
 
         Raises:
-            GraphError: It shares memory with a parameter or buffer.
+            GraphError: The tensor shares memory with a parameter or buffer.
         """
         owner = self._memory.get(storage_of(tensor))
         if owner is not None:
@@ -284,11 +284,11 @@ class ModuleTracer(Questions):
 
         Args:
             leaves: The arguments of the call.
-            names: The name of each traced one.
+            names: The id of a traced argument to its name.
             is_shared: Whether a value that is passed twice is one input, because ``forward`` notices (``q is k``).
 
         Returns:
-            The traced values that are passed, and the arguments as the scope sees them.
+            The traced values that are passed, and the arguments with the inputs of the scope in their place.
         """
         passed: list[TracedValue] = []
         replaced: list[Any] = []
@@ -306,7 +306,7 @@ class ModuleTracer(Questions):
         return passed, replaced
 
     def _check_arguments_kept(self, arguments: Any, leaves: list[Any], spec: Any) -> None:
-        """Check that a module did not change the lists and dicts that it was given."""
+        """Check that a module did not change the lists and dicts among its arguments."""
         after, spec_after = pytree.tree_flatten(arguments)
         if spec != spec_after or any(now is not before for now, before in zip(after, leaves, strict=True)):
             self.refuse(
@@ -315,7 +315,7 @@ class ModuleTracer(Questions):
             )
 
     def _outside(self, call: TracedValue, result: Any, seen: dict[int, Any], keys: tuple[Any, ...] = ()) -> Any:
-        """Return what a call returned, as values of the calling scope; what is returned twice is one value."""
+        """Return the result of a call as values of the calling scope; an object that is returned twice is one value."""
         if is_traced(result):
             if id(result) in seen:
                 return seen[id(result)]
@@ -342,7 +342,7 @@ class ModuleTracer(Questions):
         self.graph, self.root = scope.graph, module
         try:
             yield scope
-        except BaseException:  # whatever it is, the innermost module in which it happened goes into the message
+        except BaseException:  # any error: the message names the innermost module
             self.failed = self.failed or scope
             raise
         finally:
@@ -374,7 +374,7 @@ def _numpy_number() -> Any:
 
 
 def _leaves_out_weights(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
-    """Return whether a call of attention gives None for its weights."""
+    """Return whether a call of attention returns None instead of its weights."""
     if not isinstance(module, nn.MultiheadAttention):
         return False
     bound = inspect.signature(module.forward).bind(*args, **kwargs)
@@ -382,7 +382,7 @@ def _leaves_out_weights(module: nn.Module, args: tuple[Any, ...], kwargs: Mappin
 
 
 def _input_names(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[int, str]:
-    """Return a name for every traced value among the arguments of a call, after the parameters of ``forward``."""
+    """Return a name for every traced value among the arguments of a call: the parameter of ``forward``."""
     try:
         bound: Mapping[str, Any] = inspect.signature(module.forward).bind(*args, **kwargs).arguments
     except TypeError as err:

@@ -1,8 +1,8 @@
-"""What Python and PyTorch answer while a model is traced: `answering` puts the tracer behind built-in questions.
+"""`answering`: replaces built-in functions while a model is traced, so that the tracer answers for traced values.
 
-A traced value cannot be a tensor, so ``isinstance(x, torch.Tensor)``, ``type(x)``, ``len(x)``, ``hasattr``,
-``getattr``, ``callable`` ask the tracer; so do ``self.training``, writes to attributes of modules, functions that make
-tensors from sizes, and questions about modes of PyTorch. Only code of the thread that traces notices.
+A traced value is not a tensor, so ``isinstance(x, torch.Tensor)``, ``type(x)``, ``len(x)``, ``hasattr``,
+``getattr`` and ``callable`` call the tracer. So do ``self.training``, writes to attributes of modules, functions that
+make tensors from sizes, and functions that read modes of PyTorch. Other threads are not affected.
 """
 
 from __future__ import annotations
@@ -46,12 +46,13 @@ Replacement: TypeAlias = "tuple[Any, str, Callable[..., Any]]"
 def answering(
     tracer: Questions, namespaces: list[dict[str, Any]], training_of: Callable[[nn.Module, bool], Any]
 ) -> Iterator[None]:
-    """Let the tracer answer built-in questions of the model's code.
+    """Let the tracer answer the built-in functions that the model's code calls.
 
     Args:
-        tracer: Answers.
-        namespaces: The global names of the code that is to ask the tracer; see `user_namespaces`.
-        training_of: Returns the traced value of ``training`` of a module, or None; told whether user code asks.
+        tracer: Gives the answers.
+        namespaces: The global names of the model's code; see `user_namespaces`.
+        training_of: Returns the traced value of ``training`` of a module, or None. Its second argument is whether user
+            code asks.
     """
     hooks = _Hooks(tracer)
     with ExitStack() as stack:
@@ -70,14 +71,14 @@ def answering(
 
 
 class _Hooks:
-    """Replacements that ask a tracer, and elsewhere do what was there before."""
+    """Replacements of functions: they call the tracer for traced values, and the original otherwise."""
 
     def __init__(self, tracer: Questions) -> None:
         self.tracer = tracer
         self._owner = threading.get_ident()
 
     def is_asked(self, value: Any, name: str) -> bool:
-        """Return whether code of the model asks about a traced value; ``name`` is the module of that code."""
+        """Return whether code of the module ``name`` asks about a traced value and belongs to the user."""
         return is_traced(value) and not name.startswith(_INTERNAL)
 
     def is_active(self) -> bool:
@@ -131,7 +132,7 @@ class _Hooks:
                 yield torch, name, self._query(f"torch.{name}", getattr(torch, name))
 
     def of_dispatch(self) -> Iterator[Replacement]:
-        """Yield the replacements of functions that tell a traced value from a tensor, or tracing from running."""
+        """Yield the replacements of functions that can distinguish traced values from tensors."""
         for name in _TRACING_QUERIES:
             if hasattr(_symbolic_trace, name):
                 yield _symbolic_trace, name, self._for_user(getattr(_symbolic_trace, name), lambda *args: False)
@@ -150,7 +151,7 @@ class _Hooks:
         yield torch.jit, "isinstance", self._for_user(jit_isinstance, isinstance_hook)
 
     def of_identity(self) -> Iterator[Replacement]:
-        """Yield the replacements of functions that tell objects apart."""
+        """Yield the replacements of functions that compare identities."""
         is_, is_not, id_ = operator.is_, operator.is_not, id
 
         def asking(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -170,7 +171,7 @@ class _Hooks:
         yield builtins, "id", self._for_user(id_, id_hook)
 
     def _for_user(self, function: Callable[..., Any], answer: Callable[..., Any]) -> Callable[..., Any]:
-        """Return a function that answers code of the user's in its own way."""
+        """Return a function that calls ``answer`` if user code calls it while tracing, and ``function`` otherwise."""
 
         @functools.wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
@@ -198,7 +199,7 @@ class _Hooks:
         return query
 
     def training(self, training_of: Callable[[nn.Module, bool], Any]) -> property:
-        """Return ``training`` as an operation of the graph that reads it."""
+        """Return a property that reads ``training`` as an operation of the graph."""
 
         def read(module: nn.Module) -> Any:
             if self.is_active():
@@ -213,7 +214,7 @@ class _Hooks:
         return property(read, write)
 
     def setattr(self) -> Callable[[nn.Module, str, Any], None]:
-        """Return how modules set attributes: not while they are traced."""
+        """Return a ``__setattr__`` of modules that the tracer checks."""
         original = nn.Module.__setattr__
 
         def write(module: nn.Module, name: str, value: Any) -> None:
@@ -223,7 +224,7 @@ class _Hooks:
         return write
 
     def apply(self) -> Any:
-        """Return how functions with a gradient of their own are called: not with traced values."""
+        """Return an ``apply`` of ``torch.autograd.Function`` that refuses traced values."""
         original = vars(torch.autograd.Function)["apply"]
 
         def apply(cls: Any, *args: Any, **kwargs: Any) -> Any:
@@ -237,7 +238,7 @@ class _Hooks:
 
 
 class _TypeHook:
-    """Stands for ``type`` in the user's modules."""
+    """Replaces ``type`` in the user's modules."""
 
     def __init__(self, hooks: _Hooks) -> None:
         self._hooks = hooks
@@ -273,7 +274,7 @@ class _TypeHook:
 
 
 def _overrides(value: Any) -> bool:
-    """Return whether functions of PyTorch ask the class of a value what to do; tracing itself does not count."""
+    """Return whether a value has its own ``__torch_function__``; traced values do not count."""
     if is_traced(value) or type(value) is torch.Tensor:
         return False
     method = getattr(type(value), "__torch_function__", None)
@@ -300,7 +301,7 @@ def _attribute(owner: Any, name: str, value: Any) -> Iterator[None]:
 
 @contextmanager
 def _names(namespace: dict[str, Any], replaced: Mapping[int, Any]) -> Iterator[None]:
-    """Replace objects in the names of a module; ``type`` gets a name there if it has none."""
+    """Replace objects among the global names of a module, and add the name ``type``."""
     before = {name: value for name, value in namespace.items() if id(value) in replaced}
     is_added = "type" not in namespace
     namespace.update({name: replaced[id(value)] for name, value in before.items()})
@@ -315,7 +316,7 @@ def _names(namespace: dict[str, Any], replaced: Mapping[int, Any]) -> Iterator[N
 
 
 def user_namespaces(model: nn.Module) -> list[dict[str, Any]]:
-    """Return the global names of the user's code that the model may run: of its classes, and what those refer to."""
+    """Return the global names of user code that the model may run: its classes and the code they refer to."""
     found: dict[int, dict[str, Any]] = {}
     waiting: list[Any] = []
     for module in model.modules():

@@ -1,4 +1,4 @@
-"""`Questions`: the part of the tracer that answers what code asks about traced values, or refuses to."""
+"""`Questions`: the part of the tracer that answers or refuses questions about traced values."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _MISSING = object()
 
 
 class Questions(fx.Tracer):
-    """A tracer whose values answer truthfully what is known about them, and refuse the rest.
+    """A tracer that answers questions about traced values if the answer is known, and refuses them otherwise.
 
     Attributes:
-        scopes: The modules that are being looked into, the innermost one last.
+        scopes: The modules that are being traced, the innermost one last.
         failed: The innermost module in which tracing stopped.
-        refusal: The first question that was refused, which user code may have caught.
+        refusal: The error of the first question that was refused; user code may have caught it.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -71,11 +71,11 @@ class Questions(fx.Tracer):
         )
 
     def keys(self, obj: fx.Proxy) -> Any:
-        """Refuse ``**x``; a call of ``x.keys()`` is an operation, but what uses it is a loop."""
+        """Refuse ``**x``, which loops over ``x.keys()``."""
         self.refuse("forward asks for the keys of a traced value, which are known only when the model runs.")
 
     def proxy(self, node: fx.Node) -> TracedValue:
-        """Return the value of a node, with what is known about its type."""
+        """Return the traced value of a node, with its known type."""
         if node.op in ("call_function", "call_method"):
             node.meta["known"] = known_result(node)
             self._doubt_mappings(node)
@@ -89,7 +89,7 @@ class Questions(fx.Tracer):
         return value
 
     def last_value(self) -> TracedValue | None:
-        """Return the traced value that was made last, if it is still needed."""
+        """Return the traced value that was made last, if it still exists."""
         return None if self._last is None else self._last()
 
     def create_proxy(self, kind: str, target: Any, args: Any, kwargs: Any, *options: Any, **more: Any) -> TracedValue:
@@ -99,11 +99,11 @@ class Questions(fx.Tracer):
         return value
 
     def assume_tensor(self, value: TracedValue) -> None:
-        """Take an input of the model for a tensor until it is used as something else."""
+        """Assume that an input of the model is a tensor, until it is used as something else."""
         value.node.meta.update(known=TENSOR, assumed=True)
 
     def _doubt_mappings(self, node: fx.Node) -> None:
-        """Find out that an input is a mapping: ``batch["image"]``."""
+        """Drop the assumption that an input is a tensor if it is indexed with a string: ``batch["image"]``."""
         head = node.args[0] if node.target is operator.getitem else None
         if isinstance(head, fx.Node) and head.meta.get("assumed") and isinstance(node.args[1], str):
             self._doubt(head)
@@ -115,7 +115,7 @@ class Questions(fx.Tracer):
         node.meta.update(known=None, assumed=False)
 
     def attribute(self, value: TracedValue, name: str) -> Any:
-        """Return an attribute of a traced value, as its class has it.
+        """Return an attribute of a traced value, as an instance of its class has it.
 
         Raises:
             AttributeError: Its class has no such attribute.
@@ -174,8 +174,8 @@ class Questions(fx.Tracer):
         """Check that a traced value may be a key of a dict, an element of a set, or asked for its ``id()``.
 
         Raises:
-            GraphError: It is no tensor, so that equal values would be the same key; or it may be the same tensor as
-                another one that was a key.
+            GraphError: It is not a tensor, so that equal values would be the same key; or it may be the same tensor as
+                another key.
         """
         if value.known is None or not issubclass(value.known.cls, torch.Tensor):
             self.refuse(
@@ -189,7 +189,7 @@ class Questions(fx.Tracer):
         self._keys.append(value.node)
 
     def ask_identity(self, values: list[Any]) -> None:
-        """Check that it is known whether two values are one object, of which one may be None.
+        """Check that it is known whether two values are one object; one of them may be None.
 
         Raises:
             GraphError: It is known only when the model runs.
@@ -201,10 +201,10 @@ class Questions(fx.Tracer):
                 self.refuse(problem)
 
     def require_known(self, value: TracedValue, question: str) -> Known:
-        """Return what is known about the type of a value.
+        """Return the type of a value.
 
         Raises:
-            GraphError: Nothing is.
+            GraphError: The type is not known.
         """
         is_method = type(value) is TracedAttribute and value._node is None and value.root.known is not None
         known = None if is_method else value.known
@@ -216,7 +216,7 @@ class Questions(fx.Tracer):
         return known
 
     def keeps_attribute(self, module: nn.Module, name: str, value: Any) -> bool:
-        """Return whether an assignment to an attribute of a traced module changes nothing, so that it may be left out.
+        """Return whether an assignment to an attribute of a traced module changes nothing and can be skipped.
 
         Raises:
             GraphError: It changes something.
@@ -237,7 +237,7 @@ class Questions(fx.Tracer):
 
 
 def _in_place_root(node: fx.Node) -> fx.Node:
-    """Return the node whose value a chain of operations in place changes and returns."""
+    """Return the node whose value a chain of in-place operations changes."""
     while node.op in ("call_function", "call_method") and node.args and isinstance(node.args[0], fx.Node):
         is_in_place = node.target in _IN_PLACE or (node.op == "call_method" and _is_in_place(str(node.target)))
         if not is_in_place:

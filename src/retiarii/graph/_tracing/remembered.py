@@ -1,8 +1,8 @@
-"""`Remembered`: what code keeps from one call to the next, to see whether a second call changes it again.
+"""`Remembered`: the state that user code keeps between calls, to find out whether each call changes it.
 
-`StateWatch` refuses changes of modules. Here is what else a ``forward`` can count in: global names, classes, objects of
-any kind in attributes, defaults and closures of functions. What only the first call changes (a cache, a warning that is
-given once) is harmless, if the second call is traced to the same operations; a counter is not.
+`StateWatch` refuses changes of modules. This file covers other places where a ``forward`` can count: global names,
+classes, objects in attributes, defaults and closures of functions. A change by the first call only (a cache, a warning
+that is given once) is accepted if the second call is traced to the same operations; a counter is refused.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _MAX_ITEMS = 100_000
 
 
 class Remembered:
-    """The state of what belongs to some names, as it is now.
+    """The current state of the objects in some namespaces.
 
-    Installed packages are passed over, but for those that the model's own classes belong to: what they keep (of
-    connections, caches and registries) is not the model's, and may change while something else uses them.
+    Installed packages are skipped, except those that define classes of the model: their connections, caches and
+    registries are not the model's, and other code may change them at the same time.
 
     Args:
         spaces: Attributes of objects, global names of files.
@@ -40,7 +40,7 @@ class Remembered:
 
     def __init__(self, spaces: Iterable[Mapping[str, Any]], owners: Iterable[str] = ()) -> None:
         self._packages = {owner.partition(".")[0] for owner in owners}
-        self._kept: list[Any] = []  # so that no other object gets the same address
+        self._kept: list[Any] = []  # keeps their ids unique
         self._left = _MAX_ITEMS
         self._values = [
             {name: self._state(value, _DEPTH) for name, value in list(space.items()) if not name.startswith("__")}
@@ -49,7 +49,7 @@ class Remembered:
         ]
 
     def difference(self, later: Remembered) -> str | None:
-        """Return the name of the first thing that has another state later; None if all are the same."""
+        """Return the name of the first object whose state differs in ``later``; None if all are equal."""
         for before, after in zip(self._values, later._values, strict=True):
             for name, state in after.items():
                 if before.get(name) != state:
@@ -69,7 +69,7 @@ class Remembered:
         return id(value), tuple(self._state(item, depth - 1) for item in self._parts(value))
 
     def _parts(self, value: Any) -> Iterator[Any]:
-        """Yield what an object refers to and may exchange."""
+        """Yield the parts of an object that can be replaced."""
         if isinstance(value, dict):
             yield from (part for item in list(value.items()) for part in item)
         elif isinstance(value, (list, tuple, deque, set, frozenset)):
@@ -82,7 +82,7 @@ class Remembered:
                 yield from _parts_of_object(value)
 
     def _is_own(self, module: Any) -> bool:
-        """Return whether a module is no installed package, or one that classes of the model belong to."""
+        """Return whether a module is user code, or a package that defines classes of the model."""
         if not isinstance(module, str) or module.partition(".")[0] in self._packages:
             return True
         file = getattr(sys.modules.get(module), "__file__", None)
@@ -107,7 +107,7 @@ def _parts_of_function(function: FunctionType) -> Iterator[Any]:
     for cell in function.__closure__ or ():
         try:
             yield cell.cell_contents
-        except ValueError:  # empty so far
+        except ValueError:  # still empty
             yield None
 
 

@@ -11,16 +11,16 @@ from retiarii.graph._operations.equality import is_equal
 
 
 class Scope:
-    """One module that is being looked into.
+    """One module that is being traced.
 
     Attributes:
         module: The module.
         path: Its path in the traced model.
-        graph: What its ``forward`` did.
+        graph: The operations of its ``forward``.
         children: The finished scopes of the calls in it, by their ``call_module`` node.
         constants: Tensors that are neither parameters nor buffers, by the name of their ``get_attr`` node.
         module_paths: Submodule to its path in the module.
-        attributes: The values that stand for parameters, buffers, constants and ``training``, by their path.
+        attributes: Path of a parameter, buffer, constant or ``training`` to its traced value.
     """
 
     def __init__(self, module: nn.Module, path: str, graph: fx.Graph) -> None:
@@ -47,7 +47,7 @@ class Scope:
         return f"{self.path!r} (class {name})" if self.path else name
 
     def does_the_same(self, other: Scope) -> bool:
-        """Return whether two traces of a module have the same operations and constants, also in the modules inside."""
+        """Return whether two traces of a module have the same operations and constants, nested modules included."""
         return (
             self.path == other.path
             and _text(self.graph) == _text(other.graph)
@@ -60,5 +60,5 @@ class Scope:
 
 
 def _text(graph: fx.Graph) -> str:
-    """Return all operations, without the addresses that the text of an object may have."""
+    """Return all operations as text, without memory addresses."""
     return re.sub(r" at 0x[0-9a-f]+", "", str(graph))

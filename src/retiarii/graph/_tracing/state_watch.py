@@ -1,4 +1,4 @@
-"""`watched`: notice what ``forward`` changes besides its result, which a graph would lose."""
+"""`StateWatch`: finds side effects of ``forward``, which a graph would lose."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _DEPTH = 3
 
 
 class StateWatch:
-    """Remembers the attributes of modules, of their classes and files, and the state of random generators.
+    """Records the attributes of modules, classes and files, and the state of random generators, to find changes.
 
     Args:
         model: The model that is going to be traced.
@@ -42,12 +42,12 @@ class StateWatch:
         self._random = self._random_state()
 
     def restore(self) -> None:
-        """Give the modules back the attributes that they had."""
+        """Restore the attributes of the modules."""
         for path, module in self._modules.items():
             _restore(vars(module), self._before[path])
 
     def shared_change(self) -> str | None:
-        """Return which class attribute or global name has changed, such as a counter of calls; None if none has."""
+        """Return the name of a class attribute or global variable that changed; None if none did."""
         for owner, before in self._shared:
             for name, value in _shared_values(owner).items():
                 if name not in before or _is_other(value, before[name]):
@@ -55,12 +55,12 @@ class StateWatch:
         return None
 
     def remembered(self) -> Remembered:
-        """Return the present state of everything that `forward` can reach by a name."""
+        """Return the current state of everything that ``forward`` can reach by a name."""
         return Remembered(self._spaces, self._owners)
 
     @contextmanager
     def shared_kept(self) -> Iterator[None]:
-        """Let class attributes and global names have the same values afterwards as before."""
+        """Restore class attributes and global variables afterwards."""
         kept = [(owner, _shared_values(owner)) for owner, _ in self._shared]
         try:
             yield
@@ -71,7 +71,7 @@ class StateWatch:
                         _give_back(owner, name, before[name])
 
     def change(self) -> str | None:
-        """Return what has changed, as a sentence; None if nothing has."""
+        """Return a sentence about the first change; None if nothing changed."""
         for path, module in self._modules.items():
             name = _difference(vars(module), self._before[path])
             if name is not None:
@@ -93,7 +93,7 @@ class StateWatch:
 
 
 def _shared_values(owner: Any) -> dict[str, tuple[Any, Any]]:
-    """Return the plain values and containers among the names of a class or module, with copies of the containers."""
+    """Return the plain values and containers of a class or module by name, with copies of the containers."""
     space = owner if isinstance(owner, dict) else vars(owner)
     return {
         name: (value, _copy(value, 2) if type(value) in _CONTAINERS else None)
@@ -119,7 +119,7 @@ def _give_back(owner: Any, name: str, before: tuple[Any, Any]) -> None:
 
 
 def _generators(spaces: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, Any]]:
-    """Yield the random generators of Python and NumPy that have a name of their own, or are in a list or dict."""
+    """Yield the random generators of Python and NumPy that are attributes, or items of a list or dict."""
     numpy = sys.modules.get("numpy")
     kinds = (random.Random, *((numpy.random.Generator, numpy.random.RandomState) if numpy is not None else ()))
     for space in spaces:
@@ -131,14 +131,14 @@ def _generators(spaces: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, Any]
 
 
 def _content(value: Any) -> Any:
-    """Return the attributes of an object of a user's class, and everything else itself."""
+    """Return the attributes of an object of a user's class, and any other value unchanged."""
     if isinstance(value, (nn.Module, torch.Tensor, type)) or type(value).__module__.startswith(_LIBRARIES):
         return value
     return value.__dict__ if isinstance(getattr(value, "__dict__", None), dict) else value
 
 
 def _copy(value: Any, depth: int = _DEPTH) -> Any:
-    """Return containers and objects of the user's classes as they are now, and everything else itself."""
+    """Return copies of containers and of objects of user classes, and any other value unchanged."""
     value = _content(value)
     if depth and isinstance(value, dict):
         return {key: (item, _copy(item, depth - 1)) for key, item in value.items()}
@@ -167,7 +167,7 @@ def _restore(value: Any, before: Any, depth: int = _DEPTH) -> None:
 
 
 def _difference(value: Any, before: Any, depth: int = _DEPTH) -> str | None:
-    """Return the name of the first entry that is not what it was; ``""`` for an element of a list or set."""
+    """Return the name of the first entry that changed; ``""`` for an element of a list or set."""
     value = _content(value)
     if depth and isinstance(value, dict):
         for key in (*value, *before):

@@ -1,4 +1,4 @@
-"""The memory of parameters and buffers: a graph copies each of them, so none may be part of another one."""
+"""Memory of parameters and buffers: a graph copies each of them, so none may be a view of another one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from retiarii.errors import GraphError
 
 
 def owners(model: nn.Module) -> Mapping[int, str]:
-    """Return the storages of all parameters and buffers, with the name of the first one in each."""
+    """Return the storage of each parameter and buffer, with the name of the first one in it."""
     found: dict[int, str] = {}
     for name, tensor in _named(model):
         found.setdefault(storage_of(tensor), name)
@@ -24,10 +24,10 @@ def owners(model: nn.Module) -> Mapping[int, str]:
 def check_memory(model: nn.Module) -> None:
     """Check that no parameter or buffer is a view of another one.
 
-    One tensor under several names is no problem.
+    One tensor may have several names.
 
     Raises:
-        GraphError: Two overlap.
+        GraphError: Two of them overlap.
     """
     ranges = sorted(
         (storage_of(tensor), *_extent(tensor), name)
@@ -43,7 +43,7 @@ def check_memory(model: nn.Module) -> None:
 
 
 def storage_of(tensor: torch.Tensor) -> int:
-    """Return what identifies the memory of a tensor; 0 for tensors without."""
+    """Return the id of the memory of a tensor; 0 for tensors without memory."""
     if is_lazy(tensor) or tensor.is_meta or tensor.layout is not torch.strided:
         return 0
     return int(tensor.untyped_storage()._cdata)
@@ -59,7 +59,7 @@ def _named(model: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
 
 
 def _extent(tensor: torch.Tensor) -> tuple[int, int]:
-    """Return the first byte of a tensor in its storage, and the one behind its last."""
+    """Return the first byte of a tensor in its storage, and the one after the last."""
     steps = sum((int(size) - 1) * int(stride) for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
     start = int(tensor.storage_offset()) * tensor.element_size()
     return start, start + (steps + 1) * tensor.element_size()

@@ -1,4 +1,4 @@
-"""`TorchCalls`: functions of PyTorch that ``forward`` calls without a traced value among their arguments."""
+"""`TorchCalls`: records calls of PyTorch functions that have no traced value among their arguments."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _QUERIES = {
 
 
 class TorchCalls(TorchFunctionMode):
-    """Records what makes tensors, and what is computed from parameters and buffers; computes with constants at once.
+    """Records functions that create tensors or use parameters and buffers; functions of constants run at once.
 
     Args:
         tracer: The tracer.
-        value_of: Returns the traced value of a parameter or buffer of the module that is being looked into; None for
+        value_of: Returns the traced value of a parameter or buffer of the module that is being traced; None for
             other tensors.
-        check_constant: Refuses other tensors that share memory with a parameter or buffer.
+        check_constant: Refuses tensors that share memory with a parameter or buffer.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class TorchCalls(TorchFunctionMode):
         )
 
     def _record(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Call the function with traced values in the place of parameters and buffers."""
+        """Call the function with traced values instead of parameters and buffers."""
 
         def traced(leaf: Any) -> Any:
             value = self._value_of(leaf) if isinstance(leaf, torch.Tensor) else None

@@ -1,4 +1,4 @@
-"""`TracedValue`: stands for a value while ``forward`` is traced, and never answers a question that it cannot answer.
+"""`TracedValue`: the placeholder of a value while ``forward`` is traced.
 
 Operations on it become nodes. Questions about its type are answered from what is known (see `known_types`). Questions
 about its content (``bool``, ``float``, a loop over it, its text) are refused, even if user code catches the error.
@@ -23,7 +23,7 @@ _NUMBERS = (int, float, bool)
 
 
 class Answers(Protocol):
-    """What a traced value asks its tracer; see `retiarii.graph._tracing.questions`."""
+    """The methods of the tracer that a traced value calls; see `Questions`."""
 
     def create_proxy(self, kind: str, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any], /) -> Any:
         """Record an operation."""
@@ -38,11 +38,11 @@ class Answers(Protocol):
         """Return the type of a traced value."""
 
     def use_identity(self, value: TracedValue) -> None:
-        """Check that a traced value may be a key: which object it is must be known."""
+        """Check that a traced value may be a key of a dict."""
 
 
 def _class_of(value: TracedValue) -> type:
-    """Answer ``x.__class__`` and class patterns of ``match`` in code that is not PyTorch's own."""
+    """Answer ``x.__class__`` and class patterns of ``match`` in code outside PyTorch."""
     frame = sys._getframe(1)
     if is_library_file(frame.f_code.co_filename):
         return type(value)
@@ -54,13 +54,13 @@ def _class_of(value: TracedValue) -> type:
 class TracedValue(fx.Proxy):
     """A value of the traced model."""
 
-    tracer: Answers  # type: ignore[assignment] # every tracer that makes these values
-    __class__ = property(_class_of)  # truthful for users, the real one for torch.fx
-    __array_ufunc__ = None  # so that NumPy does not compute with it
+    tracer: Answers  # type: ignore[assignment] # narrower than in torch.fx
+    __class__ = property(_class_of)  # the model's class for users, the real one for torch.fx
+    __array_ufunc__ = None  # NumPy must not compute with it
 
     @property
     def known(self) -> Known | None:
-        """What is known about its type."""
+        """Its known type; None if nothing is known."""
         known: Known | None = self.node.meta.get("known")
         return known
 
@@ -115,7 +115,7 @@ def _refusing(what: str) -> Callable[..., Any]:
 
 
 def _in_place(name: str) -> Callable[[TracedValue, Any], Any]:
-    """Return what ``a += b`` does: numbers cannot change in place, everything else may be shared."""
+    """Return the method for ``a += b``: plain arithmetic for numbers, in-place for every other type."""
     changing, plain = getattr(operator, f"i{name}"), getattr(operator, f"{name}_" if name in ("and", "or") else name)
 
     def method(self: TracedValue, other: Any) -> Any:
@@ -143,7 +143,7 @@ for _name in _MUTABLE:
 
 
 class TracedSequence(TracedValue):
-    """A value that may be a tuple or list, so that it enters ``case [a, b]``, which asks for its length."""
+    """A value that may be a tuple or list, so that ``case [a, b]`` asks for its length."""
 
 
 Sequence.register(TracedSequence)
@@ -160,7 +160,7 @@ class TracedAttribute(TracedValue):
 
     @property
     def node(self) -> fx.Node:  # type: ignore[override] # as in torch.fx: a method that is called needs no node
-        """The node that reads the attribute, made when something needs it."""
+        """The node that reads the attribute, created on first use."""
         if self._node is None:
             self._node = self.tracer.create_proxy("call_function", READ, (self.root, self.attr), {}).node
         return self._node
@@ -170,5 +170,5 @@ class TracedAttribute(TracedValue):
 
 
 def is_traced(value: Any) -> bool:
-    """Return whether an object stands for a traced value, whatever it says its class is."""
+    """Return whether an object is a traced value; its ``__class__`` says something else."""
     return type(value) in (TracedValue, TracedSequence, TracedAttribute)
