@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from retiarii import errors
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md")])
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -17,6 +19,7 @@ LINK = re.compile(r"\]\((?!https?://)([^)#\s]+)")
 INCLUDE = re.compile(r'^--8<-- "([^":]+)(?::(\d+):(\d+))?"$', re.MULTILINE)
 IN_THE_REPOSITORY = "https://github.com/retiarii/retiarii/blob/main/"
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+ROW = re.compile(r"^\| `(\w+)` \| (.+?) \| (.+?) \|$", re.MULTILINE)
 
 
 def blocks(page):
@@ -75,6 +78,11 @@ def test_every_page_can_be_reached_from_the_home_page_and_is_in_the_navigation()
     assert pages <= reached
     navigation = (ROOT / "mkdocs.yml").read_text()
     assert not [page for page in pages if str(page.relative_to(docs)) not in navigation]
+
+
+def test_every_error_has_its_cause_and_remedy_on_the_page_of_troubleshooting():
+    explained = [name for name, *_ in ROW.findall((ROOT / "docs/troubleshooting.md").read_text())]
+    assert sorted([*explained, "RetiariiError"]) == errors.__all__
 
 
 def test_no_line_of_the_changelog_is_there_twice_as_after_a_bad_merge():

@@ -1,4 +1,4 @@
-"""An executor as somebody outside the project would write it, from docs/concepts/execution.md alone.
+"""An executor as somebody outside the project would write it, from docs/extending/executors.md alone.
 
 Each trial is a program, ``lines_worker.py``. The two speak JSON, one object a line: the job goes down, reports and the
 outcome come up, and the answer to a report goes down if the trial waits for it.
