@@ -9,7 +9,7 @@ from torch import nn as torch_nn
 
 import retiarii.nn.pytorch as nn
 from retiarii.errors import ArchitectureError, FreezeError, NoContextError
-from retiarii.nn.pytorch._labels.context_stack import ContextStack
+from retiarii.nn._labels.context_stack import ContextStack
 from retiarii.utils import get_current_context
 
 

@@ -6,9 +6,9 @@ with `extract_space`, `freeze`, `fixed_arch`, graphs, exported code, and superne
 `LayerChoice` does. `retiarii.testing.primitives` tests all of this.
 """
 
+from retiarii.nn._labels.conditions import condition_where
+from retiarii.nn._labels.namespace import sublabel
 from retiarii.nn.pytorch._freezing.freezer import Freezer, Frozen
-from retiarii.nn.pytorch._labels.conditions import condition_where
-from retiarii.nn.pytorch._labels.namespace import sublabel
 from retiarii.nn.pytorch._primitives.chosen_inputs import reduce_inputs
 from retiarii.nn.pytorch._primitives.value_choice import new_label
 from retiarii.nn.pytorch.mutation_utils import Mutable, Survey

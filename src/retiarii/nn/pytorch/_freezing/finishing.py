@@ -10,12 +10,12 @@ from torch import nn
 from torch.nn.modules.module import register_module_module_registration_hook
 
 from retiarii.errors import ArchitectureError
+from retiarii.nn._labels.context_stack import ContextStack, stack_of
+from retiarii.nn._labels.namespace import Position, numbering_from
 from retiarii.nn.pytorch._freezing.attributes import ChosenValue
 from retiarii.nn.pytorch._freezing.freezer import Freezer, Frozen
 from retiarii.nn.pytorch._freezing.origins import note_origin, note_whole, noted_origin
 from retiarii.nn.pytorch._labels.chosen_values import FIXED_KEY, ChosenValues
-from retiarii.nn.pytorch._labels.context_stack import ContextStack, stack_of
-from retiarii.nn.pytorch._labels.namespace import Position, numbering_from
 from retiarii.nn.pytorch._recording.layer_factories import layer_class
 from retiarii.nn.pytorch._recording.module_call import forget_call, module_call
 from retiarii.nn.pytorch._recording.snapshot import TORCH_STATE

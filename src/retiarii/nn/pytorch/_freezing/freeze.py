@@ -9,10 +9,10 @@ from typing import Any
 from torch import nn
 
 from retiarii.errors import ArchitectureError
+from retiarii.nn._labels.context_stack import hidden
 from retiarii.nn.pytorch._freezing.copying import Copier
 from retiarii.nn.pytorch._freezing.origins import note_whole
 from retiarii.nn.pytorch._labels.chosen_values import FIXED_KEY, ChosenValues
-from retiarii.nn.pytorch._labels.context_stack import hidden
 from retiarii.nn.pytorch._recording.survey import extract_space, first_number, require_module
 from retiarii.space import Architecture
 

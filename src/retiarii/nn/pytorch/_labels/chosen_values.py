@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from retiarii.errors import ArchitectureError
-from retiarii.nn.pytorch._labels.context_stack import stack_of
+from retiarii.nn._labels.context_stack import stack_of
 from retiarii.space import AutomaticLabel, Choice, Expression, Value, Variable, nearest
 
 FIXED_KEY = "fixed"

@@ -10,11 +10,11 @@ from typing import Any, Literal
 from torch import nn
 
 from retiarii.errors import DomainError
+from retiarii.nn._labels.namespace import ModelNamespace, Position, position, sublabel
 from retiarii.nn.pytorch._freezing.finishing import Fixing, build_fixed
 from retiarii.nn.pytorch._freezing.freezer import Freezer, Frozen
 from retiarii.nn.pytorch._freezing.origins import note_supernet_names
 from retiarii.nn.pytorch._labels.chosen_values import ChosenValues
-from retiarii.nn.pytorch._labels.namespace import ModelNamespace, Position, position, sublabel
 from retiarii.nn.pytorch._primitives.chosen_cell import (
     CellBody,
     ChosenCell,

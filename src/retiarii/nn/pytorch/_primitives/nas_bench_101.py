@@ -9,10 +9,10 @@ from typing import Any
 from torch import Tensor, nn
 
 from retiarii.errors import ArchitectureError, DomainError
+from retiarii.nn._labels.namespace import ModelNamespace, position, sublabel
 from retiarii.nn.pytorch._freezing.finishing import build_fixed
 from retiarii.nn.pytorch._freezing.freezer import Freezer, Frozen
 from retiarii.nn.pytorch._freezing.tensor_copies import match_placement
-from retiarii.nn.pytorch._labels.namespace import ModelNamespace, position, sublabel
 from retiarii.nn.pytorch._primitives.chosen_graph import ChosenNasBench101Cell, vertex_features
 from retiarii.nn.pytorch._primitives.value_choice import new_label
 from retiarii.nn.pytorch._recording.module_call import has_choices

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from retiarii.errors import DomainError
-from retiarii.nn.pytorch._labels.namespace import ModelNamespace, sublabel
+from retiarii.nn._labels.namespace import ModelNamespace, sublabel
 from retiarii.nn.pytorch._primitives.layer_choice import LayerChoice
 
 Factory = Callable[[Any, Any], nn.Module]

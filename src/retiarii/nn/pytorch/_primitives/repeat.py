@@ -13,8 +13,8 @@ from typing import Any
 from torch import nn
 
 from retiarii.errors import DomainError
+from retiarii.nn._labels.conditions import condition_where
 from retiarii.nn.pytorch._freezing.freezer import Freezer, Frozen
-from retiarii.nn.pytorch._labels.conditions import condition_where
 from retiarii.nn.pytorch._primitives.value_choice import ValueChoice
 from retiarii.nn.pytorch.mutation_utils import Mutable, Survey
 from retiarii.space import Expression, Variable

@@ -16,7 +16,7 @@ from types import MappingProxyType, TracebackType
 from typing import Any
 
 from retiarii.errors import NoContextError
-from retiarii.nn.pytorch._labels.context_stack import ContextStack, set_stack, stack_of
+from retiarii.nn._labels.context_stack import ContextStack, set_stack, stack_of
 from retiarii.space import AutomaticLabel
 
 DEFAULT_KEY = "model"

@@ -1,0 +1,1 @@
+"""Labels of choices and conditions on them, in models of any framework."""
