@@ -62,12 +62,12 @@ def build_module(model: Model, *, keep_weights: bool = True) -> nn.Module:
         GraphError: A choice or placeholder is left, or a layer cannot be built.
         InvalidMutation: A graph cannot run: it has a cycle, or a node lacks an input.
     """
-    module = _Builder(model, keep_weights).graph(model.root_name)
+    module = _ModuleBuilder(model, keep_weights).graph(model.root_name)
     _tie(module, model)
     return module.train()
 
 
-class _Builder:
+class _ModuleBuilder:
     """Builds the modules of one model."""
 
     def __init__(self, model: Model, keep_weights: bool) -> None:

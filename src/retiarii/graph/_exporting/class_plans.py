@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from retiarii.graph._building.module_builder import chain_members, check_fixed
 from retiarii.graph._exporting.init_statements import InitWriter, Statement, sequential
-from retiarii.graph._exporting.snippets import Call, Constant, Expression
+from retiarii.graph._exporting.snippets import Call, Constant, Snippet
 from retiarii.graph._operations.layer_construction import layer_type, source_arguments
 from retiarii.graph._operations.operation import Kind, Operation
 from retiarii.graph._operations.safe_names import class_name, is_name
@@ -141,7 +141,7 @@ class _Planner:
             return "Sequential", None
         return data.module.base, forward_source(data, name, self._literals)
 
-    def construction(self, operation: Operation, path: str, key: str) -> Expression:
+    def construction(self, operation: Operation, path: str, key: str) -> Snippet:
         """Return the expression that builds a member of a graph.
 
         Args:
@@ -155,7 +155,7 @@ class _Planner:
         check_fixed(operation, path)
         return _layer(operation, path, key, self._literals)
 
-    def _cell(self, cell: str, key: str) -> Expression:
+    def _cell(self, cell: str, key: str) -> Snippet:
         plan = self._class_of.get(cell)
         if plan is not None:
             arguments = plan.arguments(cell)
@@ -172,18 +172,18 @@ class _Planner:
         return sequential(self._literals.name("torch.nn.Sequential"), parts, self._literals)
 
 
-def _layer(operation: Operation, path: str, key: str, literals: Literals) -> Expression:
+def _layer(operation: Operation, path: str, key: str, literals: Literals) -> Snippet:
     """Return the constructor call of a layer; each argument is a constant that may become a parameter."""
     args, kwargs = source_arguments(operation, path)
     names = list(constructor_signature(layer_type(operation, path)).parameters)
     function = literals.name(operation.type, operation.target)
     if operation.cast.dtype is not None:
         literals.imports.add("import torch")
-    positional: list[Expression] = []
+    positional: list[Snippet] = []
     for index, value in enumerate(args):
         name = names[index] if index < len(names) else f"argument_{index}"
         positional.append(Constant(f"{key}.{name}", name, literals.value(value, path)))
-    named: dict[str, Expression] = {
+    named: dict[str, Snippet] = {
         name: Constant(f"{key}.{name}", name, literals.value(value, path)) for name, value in kwargs.items()
     }
     return Call(function, positional, named, operation.cast.source, layer_type(operation, path))

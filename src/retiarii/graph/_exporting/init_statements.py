@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from retiarii.graph._building.module_builder import build_module, chain_members, holders, lasting_ties
-from retiarii.graph._exporting.snippets import Call, Constant, Expression, Text
+from retiarii.graph._exporting.snippets import Call, Constant, Snippet, Text
 from retiarii.graph._operations.operation import Operation
 from retiarii.graph._operations.safe_names import is_name, quoted
 from retiarii.graph._representation.graph_records import TensorRecord, full_path
@@ -16,7 +16,7 @@ from retiarii.graph._representation.model import Model
 from retiarii.graph._source.forward_source import children_of, is_numbered, member_source
 from retiarii.graph._source.literals import Literals
 
-Construct = Callable[[Operation, str, str], Expression]
+Construct = Callable[[Operation, str, str], Snippet]
 
 
 @dataclass
@@ -24,10 +24,10 @@ class Statement:
     """One line of ``__init__``: an assignment, or (with an empty target) an expression."""
 
     target: str
-    expression: Expression
+    expression: Snippet
 
 
-def sequential(function: str, parts: list[tuple[str, Expression]], literals: Literals) -> Expression:
+def sequential(function: str, parts: list[tuple[str, Snippet]], literals: Literals) -> Snippet:
     """Return a call that takes modules as ``nn.Sequential`` does, with names unless the names are 0, 1, 2, ...
 
     Args:
@@ -38,7 +38,7 @@ def sequential(function: str, parts: list[tuple[str, Expression]], literals: Lit
     if [name for name, _ in parts] == [str(index) for index in range(len(parts))]:
         return Call(function, [part for _, part in parts], {})
     literals.imports.add("from collections import OrderedDict")
-    pairs: list[Expression] = [Call("", [Text(quoted(name)), part], {}) for name, part in parts]
+    pairs: list[Snippet] = [Call("", [Text(quoted(name)), part], {}) for name, part in parts]
     return Call(function, [Call("OrderedDict", [Call("[", pairs, {})], {})], {})
 
 
@@ -129,7 +129,7 @@ class InitWriter:
     def _access(self, path: str) -> str:
         return member_source(path, self._data) if path else "self"
 
-    def _expression(self, path: str) -> Expression:
+    def _expression(self, path: str) -> Snippet:
         tensor = self._tensors.get(path)
         if tensor is not None:
             return self._parameter(tensor)
@@ -137,13 +137,13 @@ class InitWriter:
             return self._construct(self._members[path], full_path(self._name, path), path)
         return self._container(path, self._containers[path])
 
-    def _container(self, path: str, kind: str) -> Expression:
+    def _container(self, path: str, kind: str) -> Snippet:
         function = self._literals.name(f"torch.nn.{kind}")
         if kind == "Module":
             return Call(function, [], {})
         children = {child.rpartition(".")[2]: child for child in self._children(f"{path}.")}
         if kind in ("ModuleDict", "ParameterDict"):
-            items: list[Expression] = [
+            items: list[Snippet] = [
                 Call("", [Text(quoted(name)), self._expression(child)], {}) for name, child in children.items()
             ]
             return Call(function, [Call("dict", [Call("[", items, {})], {})], {})
@@ -156,21 +156,21 @@ class InitWriter:
         ]
         return Call(function, parts if kind == "Sequential" else [Call("[", parts, {})], {})
 
-    def _parameter(self, tensor: TensorRecord) -> Expression:
-        flags: dict[str, Expression] = {} if tensor.requires_grad else {"requires_grad": Text("False")}
+    def _parameter(self, tensor: TensorRecord) -> Snippet:
+        flags: dict[str, Snippet] = {} if tensor.requires_grad else {"requires_grad": Text("False")}
         return Call(self._literals.name("torch.nn.Parameter"), [self._value(tensor)], flags)
 
-    def _buffer(self, tensor: TensorRecord) -> Expression:
+    def _buffer(self, tensor: TensorRecord) -> Snippet:
         owner, _, name = tensor.path.rpartition(".")
         is_state = tensor.kind == "buffer" and tensor.persistent
-        flags: dict[str, Expression] = {} if is_state else {"persistent": Text("False")}
+        flags: dict[str, Snippet] = {} if is_state else {"persistent": Text("False")}
         return Call(f"{self._access(owner)}.register_buffer", [Text(quoted(name)), self._value(tensor)], flags)
 
-    def _value(self, tensor: TensorRecord) -> Expression:
+    def _value(self, tensor: TensorRecord) -> Snippet:
         """Return the initial value: the values of a buffer, or numbers that loading weights replaces."""
         self._literals.imports.add("import torch")
         shape = Constant(f"{tensor.path}.shape", "shape", self._literals.value(tuple(tensor.shape)))
-        kind: dict[str, Expression] = {} if tensor.dtype == "float32" else {"dtype": Text(f"torch.{tensor.dtype}")}
+        kind: dict[str, Snippet] = {} if tensor.dtype == "float32" else {"dtype": Text(f"torch.{tensor.dtype}")}
         if tensor.fill is not None:
             plain = {0.0: "torch.zeros", 1.0: "torch.ones"}.get(tensor.fill)
             if plain is not None:

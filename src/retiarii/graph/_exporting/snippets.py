@@ -15,7 +15,7 @@ LINE_LENGTH = 100
 _INDENT = "    "
 
 
-class Expression(ABC):
+class Snippet(ABC):
     """A piece of Python source."""
 
     @abstractmethod
@@ -42,7 +42,7 @@ class Expression(ABC):
 
 
 @dataclass
-class Text(Expression):
+class Text(Snippet):
     """Source text that stays as it is."""
 
     source: str
@@ -57,7 +57,7 @@ class Text(Expression):
 
 
 @dataclass
-class Constant(Expression):
+class Constant(Snippet):
     """The value of one argument, which a constructor parameter may replace.
 
     Attributes:
@@ -84,7 +84,7 @@ class Constant(Expression):
 
 
 @dataclass
-class Call(Expression):
+class Call(Snippet):
     """A call, or (with ``function`` empty or ``"["``) a tuple or list.
 
     Attributes:
@@ -96,8 +96,8 @@ class Call(Expression):
     """
 
     function: str
-    args: list[Expression]
-    kwargs: dict[str, Expression]
+    args: list[Snippet]
+    kwargs: dict[str, Snippet]
     suffix: str = ""
     cls: type | None = field(default=None, repr=False)
 
