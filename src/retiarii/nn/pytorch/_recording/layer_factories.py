@@ -6,11 +6,11 @@ the class stands: it can be subclassed, asked with ``isinstance``, compared with
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
 from torch import nn
 
+from retiarii.nn._stand_in import StandIn, stood_for
 from retiarii.nn.pytorch._recording.module_call import Role, build_layer
 
 PACKAGE = "retiarii.nn.pytorch"
@@ -19,7 +19,7 @@ PACKAGE = "retiarii.nn.pytorch"
 _PASSED_THROUGH = (nn.Module, nn.Sequential, nn.ModuleList, nn.ModuleDict, nn.ParameterList, nn.ParameterDict)
 
 
-class LayerFactory:
+class LayerFactory(StandIn):
     """Stands for one class of ``torch.nn`` whose constructor arguments may be choices.
 
     Args:
@@ -27,44 +27,12 @@ class LayerFactory:
     """
 
     def __init__(self, cls: type[nn.Module]) -> None:
-        # In the instance, so that ``nn.Linear.__init__(self, ...)`` of old-style subclasses means the class's.
-        vars(self).update(__init__=cls.__init__, __name__=cls.__name__, __qualname__=cls.__qualname__)
-        vars(self).update(__module__=PACKAGE, __doc__=cls.__doc__, __wrapped__=cls)
+        super().__init__(cls, PACKAGE)
 
     def __call__(self, *args: Any, **kwargs: Any) -> nn.Module:
         return build_layer(vars(self)["__wrapped__"], args, kwargs)
 
-    def __getattr__(self, name: str) -> Any:
-        cls = vars(self)["__wrapped__"]
-        return inspect.signature(cls) if name == "__signature__" else getattr(cls, name)
-
-    def __dir__(self) -> list[str]:
-        return dir(vars(self)["__wrapped__"])
-
-    def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[type[nn.Module]]:
-        return (vars(self)["__wrapped__"],)
-
-    def __instancecheck__(self, instance: object) -> bool:
-        return isinstance(instance, vars(self)["__wrapped__"])
-
-    def __subclasscheck__(self, subclass: type) -> bool:
-        if isinstance(subclass, LayerFactory):
-            subclass = layer_class(subclass)
-        return issubclass(subclass, vars(self)["__wrapped__"])
-
-    def __or__(self, other: Any) -> Any:
-        return vars(self)["__wrapped__"] | layer_class(other)
-
-    def __ror__(self, other: Any) -> Any:
-        return layer_class(other) | vars(self)["__wrapped__"]
-
-    def __eq__(self, other: object) -> bool:
-        return layer_class(other) is vars(self)["__wrapped__"]
-
-    def __hash__(self) -> int:
-        return hash(vars(self)["__wrapped__"])
-
-    def __reduce__(self) -> str:
+    def __reduce__(self) -> Any:
         return str(vars(self)["__name__"])
 
     def __repr__(self) -> str:
@@ -95,7 +63,7 @@ class ForeignUnit(LayerFactory):
 
 def layer_class(obj: Any) -> Any:
     """Return the class that a layer factory stands for, and anything else as it is."""
-    return vars(obj)["__wrapped__"] if isinstance(obj, LayerFactory) else obj
+    return stood_for(obj)
 
 
 def torch_name(name: str) -> Any:
