@@ -1,4 +1,4 @@
-"""Numbers of things, in messages."""
+"""`counted`: a number with its noun, for messages."""
 
 from __future__ import annotations
 

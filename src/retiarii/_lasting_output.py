@@ -1,4 +1,4 @@
-"""`lasting_output`: a program whose terminal or reader goes away goes on without it."""
+"""`lasting_output`: keep a program running when its terminal closes or the reader of its output exits."""
 
 from __future__ import annotations
 
@@ -21,13 +21,14 @@ _STANDARD = (1, 2)
 
 
 class LastingStream:
-    """Standard output or error, as a stream on which writing never fails.
+    """A wrapper of standard output or error on which writing never raises.
 
-    What cannot be written is lost. Once the terminal or the reader of the pipe is gone, the standard descriptors that
-    led there lead to nowhere, so that native code, and Python when it exits, can write to them, too.
+    Text that cannot be written is dropped. Once the terminal or the reader of the pipe is gone, the standard
+    descriptors
+    are redirected to the null device, so that native code and the exiting interpreter can still write to them.
 
     Args:
-        stream: The stream; all that is not about writing is left to it.
+        stream: The wrapped stream. Attributes other than writing are taken from it.
     """
 
     def __init__(self, stream: Any) -> None:
@@ -48,7 +49,7 @@ class LastingStream:
             self.write(line)
 
     def flush(self) -> None:
-        """Have the stream pass on what it holds."""
+        """Flush the stream."""
         try:
             self._stream.flush()
         except OSError as error:
@@ -63,8 +64,8 @@ class LastingStream:
             self._lead_to_nowhere()
         if not self._has_failed:
             self._has_failed = True
-            level = logging.INFO if is_gone else logging.WARNING  # nobody is there, or something is wrong
-            _logger.log(level, "%s cannot be written any more (%s): going on without.", self._stream.name, error)
+            level = logging.INFO if is_gone else logging.WARNING  # gone: expected
+            _logger.log(level, "%s cannot be written any more (%s): continuing without it.", self._stream.name, error)
 
     def _lead_to_nowhere(self) -> None:
         try:
@@ -72,7 +73,7 @@ class LastingStream:
         except (OSError, ValueError):
             return
         if stat.S_ISREG(gone.st_mode):
-            return  # it may be written again one day
+            return  # a file: it may become writable again
         null = os.open(os.devnull, os.O_WRONLY)
         for descriptor in _STANDARD:
             if _leads_to(descriptor, gone):
@@ -82,10 +83,10 @@ class LastingStream:
 
 @contextmanager
 def lasting_output() -> Iterator[None]:
-    """Go on in this block whatever becomes of the terminal, or of whoever reads the output.
+    """Keep the program running in this block when the terminal is closed or the reader of the output exits.
 
-    Nothing that is written to `sys.stdout` and `sys.stderr` raises an OSError there. When the terminal is closed, the
-    signal SIGHUP, which would end the program, is passed over; sent while the terminal is there, it ends it.
+    Writing to `sys.stdout` and `sys.stderr` raises no OSError. The SIGHUP that follows the closing of the terminal is
+    ignored; a SIGHUP that is sent while the terminal is open still ends the program.
     """
     replaced = {}
     for name in ("stdout", "stderr"):
@@ -119,7 +120,7 @@ def _surviving_hangup() -> Iterator[None]:
 
 
 def _on_hangup(number: int, frame: FrameType | None) -> None:
-    if _has_terminal():  # somebody means it
+    if _has_terminal():  # not caused by a closed terminal: obey it
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGHUP)
 

@@ -1,4 +1,4 @@
-"""What a trial does is done in its own process, not in those that it forks."""
+"""`OwnProcess`: tell a trial's own process from the processes that it forks, in which it must not report."""
 
 from __future__ import annotations
 
@@ -13,37 +13,37 @@ _num_forks = 0  # from the first process of this program down to this one
 
 
 class OwnProcess(NamedTuple):
-    """A process, told apart from its forks.
+    """The identity of a process, different from that of its forks.
 
     Attributes:
-        num_forks: From the first process of this program down to this one; looking at it costs less than asking the
-            system for a number, but forks that C code makes are not counted.
-        pid: Its number.
+        num_forks: How many forks lie between the first process of this program and this one. Comparing it is cheaper
+            than a system call, but forks made by C code are not counted.
+        pid: The process id.
     """
 
     num_forks: int
     pid: int
 
     def is_this(self) -> bool:
-        """Return whether this process is the one; costs a system call."""
+        """Return whether the calling process is this one; costs a system call."""
         return self.num_forks == _num_forks and self.pid == os.getpid()
 
 
 def own_process() -> OwnProcess:
-    """Return what tells this process from its forks."""
+    """Return the identity of the calling process."""
     return OwnProcess(_num_forks, os.getpid())
 
 
 def refuse_in_fork(own: OwnProcess, function: str, *, is_thorough: bool = False) -> None:
-    """Refuse a call in a process that the trial has forked.
+    """Raise an error when the calling process was forked by the trial.
 
     Args:
-        own: What `own_process` returned in the trial's own process.
-        function: What was called.
-        is_thorough: Whether to find forks, too, that C code has made.
+        own: The identity that `own_process` returned in the trial's own process.
+        function: The called function, for the message.
+        is_thorough: Whether to detect forks made by C code, too.
 
     Raises:
-        EvaluatorError: This is another process.
+        EvaluatorError: The calling process is not the trial's own.
     """
     if _num_forks != own.num_forks or (is_thorough and not own.is_this()):
         raise EvaluatorError(
@@ -54,15 +54,14 @@ def refuse_in_fork(own: OwnProcess, function: str, *, is_thorough: bool = False)
 
 
 def end_in_fork(own: OwnProcess, error: BaseException | None = None) -> None:
-    """End a process that the trial has forked and that has come back from the trial's code.
+    """End a forked child of the trial that returned from the trial's code; do nothing in the trial's own process.
 
-    That is a child of ``os.fork()``, or of the ``fork()`` of C, that returned, raised or called ``sys.exit()``. It ends
-    with the exit code that it would have as a program, and without a trace in the process that forked it: no handlers
-    of its exit, no code of the caller. Does nothing in the trial's own process.
+    Such a child was made by ``os.fork()`` or by the ``fork()`` of C, and returned, raised or called ``sys.exit()``. It
+    ends with the exit code that it would have as a program, without running exit handlers or code of the caller.
 
     Args:
-        own: What `own_process` returned in the trial's own process.
-        error: What was raised, if anything was.
+        own: The identity that `own_process` returned in the trial's own process.
+        error: The exception that the child raised, if any.
     """
     if own.is_this():
         return
@@ -70,14 +69,14 @@ def end_in_fork(own: OwnProcess, error: BaseException | None = None) -> None:
         code = _exit_code(error)
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
-    except BaseException:  # noqa: BLE001 - whatever fails here, a fork must not return into the code of the trial
+    except BaseException:  # noqa: BLE001 - on any error: a fork must not return into the caller's code
         code = 1
     finally:
         os._exit(code)
 
 
 def _exit_code(error: BaseException | None) -> int:
-    """Return the exit code of a program that ends so, having printed what Python prints then."""
+    """Return the exit code of a program that ends with this error, after printing the error as Python does."""
     if error is None:
         return 0
     if isinstance(error, SystemExit) and (error.code is None or isinstance(error.code, int)):

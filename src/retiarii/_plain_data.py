@@ -1,8 +1,7 @@
 """Records as plain JSON data, and back: each value is checked when it is read.
 
-JSON has no NaN and no infinities, so they are the strings ``"NaN"``, ``"Infinity"`` and ``"-Infinity"``. Texts that a
-program printed may hold anything; what no UTF-8 text and no database takes (NUL characters and lone surrogates) is
-replaced.
+JSON has no NaN and no infinities, so they are written as ``"NaN"``, ``"Infinity"`` and ``"-Infinity"``. Output of
+programs may hold any characters; those that neither UTF-8 nor databases accept (NUL and lone surrogates) are replaced.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ T = TypeVar("T")
 E = TypeVar("E", bound=Enum)
 
 Reader: TypeAlias = Callable[[Any], T]
-"""Returns a value from its JSON data, or raises a ValueError that says what was expected and what was found."""
+"""A function that reads a value from JSON data, or raises a ValueError with the found and the expected value."""
 
 NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _FAULTS = (ValueError, TypeError, RecursionError, OverflowError)
@@ -28,7 +27,7 @@ _ENCODE = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
 def clean_text(text: str) -> str:
-    """Return a text with what databases refuse replaced: NUL characters and lone surrogates."""
+    """Return a text with NUL characters and lone surrogates replaced, which databases refuse."""
     if text.isascii() and "\0" not in text:
         return text
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
@@ -47,10 +46,10 @@ def metrics_to_json(metrics: Mapping[str, float]) -> dict[str, float | str]:
 
 
 def encode_json(name: str, value: Any) -> str:
-    """Return plain data as JSON text, in its own order.
+    """Return plain data as JSON text, keys in their own order.
 
     Raises:
-        ConfigError: It is something else; the message calls it ``name``.
+        ConfigError: ``value`` is not plain data; the message calls it ``name``.
     """
     try:
         return _ENCODE(value)
@@ -73,16 +72,16 @@ def plain_copy(name: str, value: Any) -> Any:
 def read_fields(
     what: str, data: Any, readers: Mapping[str, Reader[Any]], *, required: Collection[str]
 ) -> dict[str, Any]:
-    """Return the fields of a record from its JSON data, each as its reader returns it; some may be left out.
+    """Read the fields of a record from its JSON data, each with its reader.
 
     Args:
-        what: What messages call the record, as in ``"trial"``.
+        what: The record's name in messages, such as ``"a trial"``.
         data: A JSON object.
-        readers: For each field that there may be, what reads it.
-        required: The fields that there must be.
+        readers: The reader of each allowed field.
+        required: The fields that must be present; the others may be missing.
 
     Raises:
-        RecordError: It is no JSON object, a field is missing, unknown, or has a value that makes no sense.
+        RecordError: ``data`` is no JSON object, or a field is missing, unknown, or has a wrong value.
     """
     if not isinstance(data, Mapping):
         raise RecordError(f"The data of {what} is {shown(data)}, expected a JSON object.")
@@ -99,7 +98,7 @@ def read_fields(
 
 
 def shown(value: Any) -> str:
-    """Return a short representation of a value that may be of any size and depth."""
+    """Return a short representation of a value of any size and depth."""
     return reprlib.repr(value)
 
 
@@ -114,7 +113,7 @@ def name(value: Any) -> str:
 
 
 def text(value: Any) -> str:
-    """Read a text, replacing what `clean_text` replaces."""
+    """Read a text, cleaned by `clean_text`."""
     return clean_text(name(value))
 
 
@@ -133,7 +132,7 @@ def count(value: Any) -> int:
 
 
 def number(value: Any) -> float:
-    """Read a number, or the name of one that is not finite."""
+    """Read a number, or the string that stands for NaN or an infinity."""
     if isinstance(value, str) and value in NON_FINITE:
         return NON_FINITE[value]
     if isinstance(value, bool) or not isinstance(value, (int, float)):
@@ -165,7 +164,7 @@ def metrics(value: Any) -> dict[str, float]:
 
 
 def plain_object(value: Any) -> dict[str, Any]:
-    """Read a JSON object of anything."""
+    """Read a JSON object with any content."""
     if not isinstance(value, dict):
         raise ValueError(f"found {shown(value)}, expected a JSON object")
     copy: dict[str, Any] = json.loads(_ENCODE(value))
@@ -173,12 +172,12 @@ def plain_object(value: Any) -> dict[str, Any]:
 
 
 def optional(read: Reader[T]) -> Reader[T | None]:
-    """Return a reader of null, too."""
+    """Return a reader that also accepts null, as None."""
     return lambda value: None if value is None else read(value)
 
 
 def sequence(read: Reader[T]) -> Reader[tuple[T, ...]]:
-    """Return a reader of a JSON array of what another one reads."""
+    """Return a reader of a JSON array whose items another reader reads."""
 
     def items(value: Any) -> tuple[T, ...]:
         if isinstance(value, str) or not isinstance(value, Sequence):

@@ -1,4 +1,4 @@
-"""`Registry`: the names that may stand for an object in settings, on the command line and in URLs."""
+"""`Registry`: names for objects such as executors and stores, in settings, on the command line and in URLs."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from retiarii.errors import ConfigError
 
 
 class Registry:
-    """Names of one kind, with the objects that they stand for.
+    """The names of one kind of object; each object is imported when its name is used.
 
-    Other packages add names through entry points of a group. Nothing is imported before its name is used.
+    Other packages add names through entry points.
 
     Args:
-        kind: What messages call such an object, for example ``"executor"``.
-        builtin: From a name to ``"module:attribute"``.
-        group: The group of entry points.
+        kind: The kind of object in messages, for example ``"executor"``.
+        builtin: A mapping from built-in names to ``"module:attribute"``.
+        group: The entry-point group of other packages.
     """
 
     def __init__(self, kind: str, builtin: Mapping[str, str], group: str) -> None:
@@ -27,11 +27,11 @@ class Registry:
         self._builtin = dict(builtin)
 
     def names(self) -> list[str]:
-        """Return all names, those of other packages included."""
+        """Return all names, including those of other packages."""
         return sorted({*self._builtin, *(point.name for point in entry_points(group=self.group))})
 
     def is_builtin(self, name: str) -> bool:
-        """Return whether a name is one of ours."""
+        """Return whether a name is built in."""
         return isinstance(name, str) and name in self._builtin
 
     def check(self, name: str, *, setting: str | None = None) -> None:
@@ -39,23 +39,23 @@ class Registry:
 
         Args:
             name: The name.
-            setting: What messages call the place where the name was given; the kind if left out.
+            setting: The setting in which the name was given, for messages; the kind if left out.
 
         Raises:
-            ConfigError: There is no such name.
+            ConfigError: The name is unknown.
         """
         if not self.is_builtin(name) and name not in self.names():
             raise ConfigError(f"{setting or self.kind} is {name!r}, expected one of {self.names()}.{self._near(name)}")
 
     def get(self, name: str, *, setting: str | None = None) -> Any:
-        """Return the function of a name; a built-in name stands for what it always does.
+        """Import and return the function that a name stands for; other packages cannot replace built-in names.
 
         Args:
             name: The name.
-            setting: What messages call the place where the name was given; the kind if left out.
+            setting: The setting in which the name was given, for messages; the kind if left out.
 
         Raises:
-            ConfigError: There is no such name, two packages give it, or what it names cannot be imported or called.
+            ConfigError: The name is unknown, several packages define it, or its function cannot be imported or called.
         """
         if self.is_builtin(name):
             return load(self._builtin[name])

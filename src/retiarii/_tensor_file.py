@@ -36,15 +36,15 @@ UNREADABLE = (
     pickle.UnpicklingError,
     struct.error,
 )
-"""What torch, and what takes apart the content, raises on content that is not what it should be."""
+"""The exceptions that torch, and code that unpacks the content, raise for unexpected content."""
 
 
 class TensorFileError(Exception):
-    """The file is damaged or no file of tensors; the message is a clause."""
+    """The file is damaged or is not a tensor file; the message is a clause without a subject."""
 
 
 def write_tensors(content: Any, path: Path) -> None:
-    """Write tensors and plain data for this user alone; afterwards there is the whole file or, after an error, the old.
+    """Write tensors and plain data to a file that only this user can read; an error leaves the old file unchanged.
 
     Raises:
         OSError: The file cannot be written.
@@ -61,12 +61,12 @@ def write_tensors(content: Any, path: Path) -> None:
 
 
 def temporary_beside(path: Path) -> Path:
-    """Return the name under which a file is written before it replaces the old one; nothing of that name is left.
+    """Return the temporary path under which a file is written before it replaces the old one, and remove what is there.
 
-    What is there may be a link that somebody laid, and writing into it would change a file elsewhere.
+    An existing file of this name may be a link, and writing through it would change a file elsewhere.
 
     Raises:
-        OSError: What is there cannot be removed.
+        OSError: The existing file cannot be removed.
     """
     temporary = path.with_name(f"{path.name}.tmp")
     temporary.unlink(missing_ok=True)
@@ -74,7 +74,7 @@ def temporary_beside(path: Path) -> Path:
 
 
 class _Noting:
-    """A file for `torch.save` that keeps the error of a write: torch has a RuntimeError without a reason for it."""
+    """A file for `torch.save` that keeps the OSError of a failed write, which torch replaces by a bare RuntimeError."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -132,9 +132,9 @@ def read_tensors(path: Path, map_location: Any = "cpu", *, mmap: bool = False, n
         needs_seal: Whether a file without a checksum, such as one of ``torch.save``, is refused.
 
     Raises:
-        FileNotFoundError: There is none.
-        OSError: It cannot be opened.
-        TensorFileError: It is damaged, or was not written by this package.
+        FileNotFoundError: The file does not exist.
+        OSError: The file cannot be opened.
+        TensorFileError: The file is damaged, or was not written by this package.
     """
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):

@@ -1,12 +1,12 @@
-"""`visible`: text of users, stores and trials as it may be shown on a terminal."""
+"""`visible`: text of users, stores and trials with control characters escaped, safe to show on a terminal."""
 
 from __future__ import annotations
 
 import re
 
-# What a terminal obeys instead of showing, and what changes the order or the presence of other characters: C0 and C1
-# controls, marks and overrides of direction, separators, invisible characters, tags, and halves of surrogate pairs. The
-# joiners U+200C and U+200D stay: scripts and emoji need them.
+# Characters that a terminal obeys instead of showing, or that reorder or hide others: C0 and C1 controls, direction
+# marks and overrides, separators, invisible characters, tags, and lone surrogates. The joiners U+200C and U+200D stay:
+# scripts and emoji need them.
 _HIDDEN = (
     "\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b\u200e\u200f\u2028-\u202e"
     "\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff\ud800-\udfff"
@@ -27,12 +27,12 @@ def visible(text: str) -> str:
 
 
 def visible_line(text: str) -> str:
-    """Return a name, a label or a path like `visible` does, with line breaks and tabs as escapes too."""
+    """Return a name, a label or a path as `visible` does, with line breaks and tabs escaped, too."""
     return text if text.isascii() and text.isprintable() else _IN_LINE.sub(_escaped, text)
 
 
 def visible_but_colours(text: str) -> str:
-    """Return the output of a program like `visible` does, but keep the sequences that only set colours."""
+    """Return the output of a program as `visible` does, but keep the sequences that set colours."""
     parts = _COLOURS.split(text)
     return "".join(part if number % 2 else visible(part) for number, part in enumerate(parts))
 
@@ -46,7 +46,7 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 def visible_json(text: str, encoding: str) -> str:
-    """Return JSON that spells the characters that `visible` escapes, and those that an encoding lacks, by number."""
+    """Return JSON with JSON escapes for the characters that `visible` escapes, or that the encoding lacks."""
     hidden = _IN_TEXT.sub(_json_escape, text)
     return hidden if _fits(hidden, encoding) else "".join(_fitting(character, encoding) for character in hidden)
 

@@ -26,7 +26,7 @@
     ├── StorageError                           the store cannot be read or written
     │   ├── NotFoundError (KeyError)           no such experiment or trial
     │   ├── DuplicateError (ValueError)        it exists already
-    │   ├── CorruptStoreError                  the file is damaged, or is not a store of ours
+    │   ├── CorruptStoreError                  the file is damaged, or is not a retiarii store
     │   ├── StoreFullError (OSError)           no space left for the store
     │   ├── StoreLostError                     the store was deleted or replaced while it was in use
     │   └── ExperimentBusyError                another process is running this experiment
@@ -214,7 +214,7 @@ class DuplicateError(StorageError, ValueError):
 
 
 class CorruptStoreError(StorageError):
-    """The file is damaged, or is not a store of ours.
+    """The file is damaged, or is not a retiarii store.
 
     Attributes:
         experiment_id: The experiment whose data are damaged, where it is one only.
@@ -278,9 +278,9 @@ class InvalidMutation(GraphError, ValueError):
 
 
 class TrialPruned(BaseException):
-    """The running trial ends here, and what it reported last counts; raised by `report_intermediate_result`.
+    """Ends the running trial, whose last reported metrics count; raised by `report_intermediate_result`.
 
-    A search raises it in trials that are not worth their time. An evaluation may raise it itself.
+    It is raised in a trial that the search prunes. An evaluation may raise it itself.
 
     Args:
         reason: Why, for people.

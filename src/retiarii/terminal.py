@@ -1,9 +1,9 @@
-"""How text reaches a terminal: the one door between texts that others wrote and what Rich prints.
+"""Safe terminal output: the only module that passes text of users, stores and trials to Rich.
 
-Names, labels, paths, messages and outputs come from stores, trials and files. They are never markup, and none of their
-characters reaches the terminal as a command: `plain`, `joined` and `coloured` make `rich.text.Text` of them with
-`visible` escapes, and `SafeConsole` does the same with everything that it prints, whoever made it. No other file of
-this package makes a console or a `Text` (a test looks).
+Names, labels, paths, messages and outputs come from stores, trials and files. They are never read as markup, and
+control characters in them are escaped: `plain`, `joined` and `coloured` make `rich.text.Text` of them with `visible`,
+and `SafeConsole` escapes everything that it prints. No other file of this package makes a console or a `Text`; a test
+checks that.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _MAX_LENGTH = 240
 
 
 class SafeConsole(Console):
-    """A console that takes no text for markup, and shows control characters instead of sending them.
+    """A console that prints text literally: no markup, and control characters escaped.
 
     Characters that the output's encoding lacks are shown as escapes too.
     """
@@ -45,12 +45,12 @@ class SafeConsole(Console):
         super().__init__(**{"highlight": False, "markup": False, "emoji": False, **options})
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """Render, with everything that is no command of Rich itself made visible."""
+        """Render with control characters escaped, except in Rich's own control segments."""
         for segment in super().render(renderable, options):
             yield segment if segment.control else Segment(self._safe(segment.text), segment.style)
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """Make a text of a string, without markup."""
+        """Return a string as a text, without reading markup."""
         return super().render_str(visible(text), **{**options, "markup": False, "emoji": False})
 
     def _safe(self, text: str) -> str:
@@ -62,11 +62,11 @@ class SafeConsole(Console):
 
 
 def plain(text: str, style: str | Style = "", **options: Any) -> Text:
-    """Return a text that others wrote, shown as it is.
+    """Return a text from users, stores or trials for display, with control characters escaped.
 
     Args:
-        text: It may hold anything.
-        style: The style of all of it.
+        text: Any text.
+        style: The style of the whole text.
         **options: Further arguments of `rich.text.Text`.
     """
     return Text(visible(text), style, **options)
@@ -78,24 +78,24 @@ def joined(*parts: str | tuple[str, str]) -> Text:
 
 
 def coloured(output: str) -> Text:
-    """Return what a program printed, in its colours, with every other sequence visible."""
+    """Return the output of a program in its colours, with every other control sequence escaped."""
     return Text("\n").join(Text.from_ansi(line) for line in visible_but_colours(output).split("\n"))
 
 
 def shortened(text: str, max_length: int = _MAX_LENGTH) -> str:
-    """Return the beginning of a text that is too long to be shown, with an ellipsis."""
+    """Return a text cut to a maximum length, with an ellipsis where it was cut."""
     return text if len(text) <= max_length else f"{text[: max_length - 3]}..."
 
 
 def write(text: str) -> None:
-    """Write a text that others wrote to the standard output: as it is into files and pipes, visible on a terminal."""
+    """Write a text to standard output: unchanged to files and pipes, with control characters escaped on a terminal."""
     if sys.stdout.isatty():
         text = visible(text)
     _write(text)
 
 
 def write_json(text: str) -> None:
-    """Write JSON to the standard output, with what a terminal could obey written as escapes of JSON."""
+    """Write JSON to standard output, with control characters as JSON escapes."""
     _write(visible_json(text, sys.stdout.encoding or "ascii"))
 
 

@@ -150,7 +150,7 @@ def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
         (b"3", "holds a JSON number, not an object"),
         (b'{"lr": NaN}', "'lr' is nan"),
         (b'{"op": {"name": "conv"}}', "'op' is {'name': 'conv'} of type dict"),
-        (b'{"op": 1, "op": 2}', "'op' stands twice"),
+        (b'{"op": 1, "op": 2}', "'op' occurs twice"),
         (b"[" * 100_000, "JSON"),
         (b'{"n": ' + b"9" * 5000 + b"}", "JSON"),
     ],

@@ -1,13 +1,14 @@
 """Search spaces and architectures as plain data.
 
 A `SearchSpace` is an ordered set of labelled choices: `Categorical`, `Subset`, `Integer`, `Float`. Each has a condition
-under which it is active: `ALWAYS`, or `when` another label has some value, joined with `both` and `either`. An
-`Architecture` gives each active label a value; it is immutable, JSON-able and has one stable `Architecture.key`. A
-space counts, numbers, samples, validates, mutates and mixes architectures. `Expression` is arithmetic on values that
-a `Variable` will have once an architecture is fixed. All randomness comes from generators made by `rng_for`.
+under which it is active: `ALWAYS`, or `when` another label has a certain value, joined with `both` and `either`. An
+`Architecture` maps each active label to a value; it is immutable, can be written as JSON and has a stable hash,
+`Architecture.key`. A space counts, numbers, samples, validates, mutates and crosses architectures. An `Expression` is
+arithmetic on `Variable` objects, whose values follow from an architecture. All randomness comes from generators made by
+`rng_for`.
 
-This room knows neither torch nor models nor algorithms: `retiarii.nn.pytorch` extracts spaces from models and fixes
-models to architectures, `retiarii.strategy` decides which architectures to try.
+This room does not import torch and contains neither models nor search algorithms: `retiarii.nn.pytorch` extracts spaces
+from models and fixes models to architectures, and `retiarii.strategy` proposes architectures.
 """
 
 from retiarii.space._architecture import Architecture

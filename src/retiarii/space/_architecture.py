@@ -1,4 +1,4 @@
-"""`Architecture`: one value for every active choice, immutable, with one canonical form and one stable hash."""
+"""`Architecture`: an immutable mapping from active labels to values, with a canonical form and a stable hash."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Architecture(Mapping[str, Value]):
     """An immutable mapping from labels to plain values.
 
     Two architectures are equal when their canonical JSON is: types count (``1``, ``1.0`` and ``True`` differ), order
-    does not. It knows no search space: `SearchSpace.architecture` checks that it fits one.
+    does not. It has no reference to a search space; `SearchSpace.architecture` checks that it fits one.
 
     Args:
         values: Label to value. Lists become tuples.
@@ -48,7 +48,7 @@ class Architecture(Mapping[str, Value]):
 
     @classmethod
     def _of(cls, values: dict[str, Value]) -> Architecture:
-        """Wrap a dict that is known to be plain, without a copy; the caller gives it away."""
+        """Wrap a dict of plain values without copying it; the caller must not change the dict afterwards."""
         self = cls.__new__(cls)
         self._values = values
         self._hash = None
@@ -113,11 +113,11 @@ class Architecture(Mapping[str, Value]):
         return self._key
 
     def canonical_json(self) -> str:
-        """Return the one canonical form: compact ASCII JSON with sorted labels."""
+        """Return the canonical form: compact ASCII JSON with sorted labels."""
         return _CANONICAL.encode(self._values)
 
     def to_json(self) -> dict[str, Any]:
-        """Return a new dict of what JSON can hold (tuples as lists)."""
+        """Return a new dict of JSON values, with tuples as lists."""
         return {label: as_json(value) for label, value in self._values.items()}
 
     @classmethod
@@ -134,7 +134,7 @@ class Architecture(Mapping[str, Value]):
         return cls(_parse(data, "the text") if isinstance(data, (str, bytes)) else data)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the architecture as indented JSON; readers see the old file or the new one, never a part.
+        """Write the architecture as indented JSON, atomically: readers see the old file or the new one.
 
         Args:
             path: The file to write, replaced if it exists. Missing folders are made.
@@ -162,7 +162,7 @@ class Architecture(Mapping[str, Value]):
             path: A file that `save` wrote, or any JSON object of plain values.
 
         Raises:
-            ArchitectureError: There is no such file, or it is not a JSON object of plain values.
+            ArchitectureError: The file does not exist, or is not a JSON object of plain values.
         """
         source = os.fspath(path)
         try:
@@ -230,7 +230,7 @@ def _no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(values) < len(pairs):
         labels = [label for label, _ in pairs]
         twin = next(label for label in labels if labels.count(label) > 1)
-        raise ArchitectureError(f"The label {twin!r} stands twice in the JSON object. Remove one.", label=twin)
+        raise ArchitectureError(f"The label {twin!r} occurs twice in the JSON object. Remove one.", label=twin)
     return values
 
 

@@ -1,4 +1,4 @@
-"""Drawing, changing and mixing architectures: the hot loops of a space."""
+"""Sampling, mutation and crossover of architectures: the hot loops of a space."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from retiarii.space._subset import Subset
 
 _IsActive: TypeAlias = "Callable[[Mapping[str, Value]], bool]"
 
-_INACTIVE = object()  # equal to no value
+_INACTIVE = object()  # a marker that is equal to no value
 
 
 class ArchitectureSampler:
-    """Compiled choices: what is active given the values so far, and how each value is drawn.
+    """The choices of a space, compiled for fast sampling, mutation and crossover.
 
     Args:
         choices: The choices, parents first.
@@ -29,7 +29,7 @@ class ArchitectureSampler:
     def __init__(self, choices: Sequence[Choice], conditions: Mapping[str, Condition]) -> None:
         by_label = {choice.label: choice for choice in choices}
         self._steps = [(choice, _compiled(conditions[choice.label], by_label)) for choice in choices]
-        # The most frequent kind, a uniform categorical, is drawn in line; the others by their own method.
+        # A uniform categorical, the most frequent kind, is drawn inline; the others by their own method.
         self._draws = [
             (choice.label, is_active, _uniform_candidates(choice), choice.sample) for choice, is_active in self._steps
         ]
@@ -37,7 +37,7 @@ class ArchitectureSampler:
         self._parents = frozenset[str]().union(*map(labels_of, conditions.values()))
 
     def sample(self, rng: random.Random) -> dict[str, Value]:
-        """Draw each active choice, parents first."""
+        """Draw a value for each active choice, parents first."""
         uniform = rng.random
         values: dict[str, Value] = {}
         for label, is_active, candidates, draw in self._draws:
@@ -46,7 +46,7 @@ class ArchitectureSampler:
         return values
 
     def complete(self, value_of: Callable[[Choice], Value]) -> dict[str, Value]:
-        """Ask for the value of each active choice, parents first."""
+        """Build an architecture by calling a function for each active choice, parents first."""
         values: dict[str, Value] = {}
         for choice, is_active in self._steps:
             if is_active is None or is_active(values):
@@ -54,7 +54,7 @@ class ArchitectureSampler:
         return values
 
     def mutate_one(self, old: Mapping[str, Value], rng: random.Random) -> dict[str, Value]:
-        """Give exactly one active choice another value; draw what becomes active, drop what no longer is.
+        """Change exactly one active choice; draw choices that become active, and drop those that become inactive.
 
         Raises:
             SpaceError: No choice has a second value.
@@ -68,7 +68,7 @@ class ArchitectureSampler:
         return self._changed(old, choice, choice.sample_other(old[choice.label], rng), lambda new: new.sample(rng))
 
     def mutate_each(self, old: Mapping[str, Value], rng: random.Random, probability: float) -> dict[str, Value]:
-        """Give each active choice another value with a probability."""
+        """Change each active choice with a given probability."""
 
         def value_of(choice: Choice) -> Value:
             if choice.label not in old:
@@ -82,7 +82,7 @@ class ArchitectureSampler:
     def crossover(
         self, first: Mapping[str, Value], second: Mapping[str, Value], rng: random.Random
     ) -> dict[str, Value]:
-        """Take each active choice from one of two parents, at random where both have it."""
+        """Take the value of each active choice from one of two parents, at random if both have it."""
 
         def value_of(choice: Choice) -> Value:
             owners = [parent for parent in (first, second) if choice.label in parent]
@@ -93,7 +93,7 @@ class ArchitectureSampler:
         return self.complete(value_of)
 
     def neighbours(self, old: Mapping[str, Value]) -> Iterator[dict[str, Value]]:
-        """Yield every change of one active choice; what becomes active takes its default."""
+        """Yield every change of one active choice; choices that become active take their defaults."""
         for choice in self._mutable:
             if choice.label in old:
                 for value in choice.others(old[choice.label]):
@@ -102,7 +102,7 @@ class ArchitectureSampler:
     def _changed(
         self, old: Mapping[str, Value], changed: Choice, value: Value, draw: Callable[[Choice], Value]
     ) -> dict[str, Value]:
-        if changed.label not in self._parents:  # nothing else can become active or inactive
+        if changed.label not in self._parents:  # so no other choice can become active or inactive
             return {**old, changed.label: value}
 
         def value_of(choice: Choice) -> Value:
@@ -118,7 +118,7 @@ def _uniform_candidates(choice: Choice) -> tuple[Value, ...]:
 
 
 def _compiled(condition: Condition, choices: Mapping[str, Choice]) -> _IsActive | None:
-    """Turn a condition into a function of the values so far; None for ``ALWAYS``."""
+    """Compile a condition to a function of the values so far; None for ``ALWAYS``."""
     if frozenset() in condition:
         return None
     conjunctions = [[_test(test, choices) for test in conjunction] for conjunction in condition]

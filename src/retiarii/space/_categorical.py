@@ -24,8 +24,8 @@ class Categorical(Listed):
     Args:
         values: The candidates: plain values, no two the same.
         prior: The probability of each candidate in random sampling; uniform if None.
-        by_index: Whether architectures may also name candidates by position, as lists of one, and as multi-hot lists
-            of booleans. For candidates that are names of something (layers, inputs), not numbers to compute with.
+        by_index: Whether architectures may also give candidates as positions, as lists of one, and as multi-hot lists
+            of booleans. Use it for candidates that are names (of layers or inputs), not for numbers.
 
     Raises:
         DomainError: Candidates are missing, doubled or not plain, or the prior does not fit them.
@@ -64,17 +64,17 @@ class Categorical(Listed):
         return self.values[0]
 
     def parse(self, raw: Any) -> Value:
-        """Return the candidate that ``raw`` stands for.
+        """Return the candidate that ``raw`` names.
 
-        The first of these that fits decides: the candidate itself (lists match tuples); a number of the same value
+        The first form that matches is used: the candidate itself (lists match tuples); a number of the same value
         (``1`` for ``1.0``); and with ``by_index`` its position, a list of one of these, or a multi-hot list of
-        booleans. So where the candidates are named ``"1"`` and ``"0"``, ``"0"`` is the second and ``0`` is the first.
+        booleans. With the candidates ``"1"`` and ``"0"``, therefore, ``"0"`` is the second and ``0`` is the first.
 
         Raises:
-            ArchitectureError: Nothing fits.
+            ArchitectureError: No form matches.
         """
         if type(raw) in _SCALARS and (index := self._positions.get((type(raw), raw))) is not None:
-            return self.values[index]  # what is canonical already needs no second look
+            return self.values[index]  # already canonical
         plain = self._plain(raw)
         index = self._position(plain)
         if index is None and self.by_index and type(plain) is tuple:

@@ -17,17 +17,17 @@ from retiarii.space._seeds import random_below
 
 @dataclass(frozen=True, eq=False)
 class Choice(ABC):
-    """One labelled decision: a domain, and the condition under which the decision is to be made.
+    """One labelled decision: a domain, and the condition under which the decision is active.
 
-    Choices are equal when label, condition and domain are; where they were declared does not count.
+    Choices are equal if their labels, conditions and domains are equal; ``declared_at`` is not compared.
 
     Args:
         label: The unique name.
         condition: When the choice is active.
-        declared_at: Module path or argument, for messages.
+        declared_at: The module path or argument in which the choice was declared, for messages.
 
     Raises:
-        DomainError: The label is no string or empty, the condition is none, or the domain is impossible.
+        DomainError: The label is not a string or is empty, the condition has a wrong form, or the domain is impossible.
     """
 
     label: str
@@ -63,7 +63,7 @@ class Choice(ABC):
         return {field.name: getattr(self, field.name) for field in fields(self)}  # without what can be computed again
 
     def same_domain(self, other: Choice) -> bool:
-        """Return whether both choices are of one kind and offer the same values (with the same prior)."""
+        """Return whether both choices have the same class, the same values and the same prior."""
         return self._domain_key == other._domain_key
 
     @property
@@ -77,15 +77,15 @@ class Choice(ABC):
 
     @abstractmethod
     def parse(self, raw: Any) -> Value:
-        """Return the canonical value for one of its accepted spellings.
+        """Return the canonical form of a value that is given in one of the accepted forms.
 
         Raises:
-            ArchitectureError: ``raw`` stands for no value of this choice.
+            ArchitectureError: ``raw`` is not a value of this choice.
         """
 
     @abstractmethod
     def candidates_equal_to(self, value: Value) -> list[Value]:
-        """Return the candidates that Python calls equal to a value that a condition names."""
+        """Return the candidates that are equal to a value in a condition, by Python's ``==``."""
 
     @abstractmethod
     def value_at(self, index: int) -> Value:
@@ -97,11 +97,11 @@ class Choice(ABC):
 
     @abstractmethod
     def from_unit(self, unit: float) -> Value:
-        """Map a number from [0, 1) to a value, so that uniform numbers give values as the prior says."""
+        """Map a number from [0, 1) to a value, so that uniform numbers give values with their prior probabilities."""
 
     @abstractmethod
     def domain(self) -> str:
-        """Return the domain for people: ``{3, 5, 7}``, ``1..8``, ..."""
+        """Return the domain as readable text: ``{3, 5, 7}``, ``1..8``, ..."""
 
     @abstractmethod
     def encode(self, value: Value) -> list[float]:
@@ -110,7 +110,7 @@ class Choice(ABC):
     @property
     @abstractmethod
     def feature_names(self) -> tuple[str, ...]:
-        """What the numbers of `encode` mean."""
+        """The names of the numbers that `encode` returns."""
 
     @property
     @abstractmethod
@@ -123,16 +123,16 @@ class Choice(ABC):
         return self.cardinality > 1
 
     def sample(self, rng: random.Random) -> Value:
-        """Draw a value as the prior says, with ``rng.random()`` only."""
+        """Draw a value from the prior, with ``rng.random()`` only."""
         return self.from_unit(rng.random())
 
     def others(self, value: Value) -> Iterator[Value]:
-        """Yield every value but one, in order. Finite choices only."""
+        """Yield all values other than ``value``, in order. Finite choices only."""
         skipped = self.index_of(value)
         return (self.value_at(index) for index in range(int(self.cardinality)) if index != skipped)
 
     def sample_other(self, value: Value, rng: random.Random) -> Value:
-        """Draw, uniformly, a value that differs from ``value``; there must be one."""
+        """Draw a value other than ``value``, uniformly; there must be one."""
         index = random_below(int(self.cardinality) - 1, rng)
         return self.value_at(index + (index >= self.index_of(value)))
 
@@ -141,7 +141,7 @@ class Choice(ABC):
         return f" (declared at {self.declared_at})" if self.declared_at else ""
 
     def _refused(self, raw: Any, expected: str, hint: str = "") -> ArchitectureError:
-        """Return the error for a value that this choice does not offer."""
+        """Return the error for a value that is not in the domain."""
         message = f"Choice {self.label!r} has value {raw!r}, expected {expected}{self._place}.{hint}"
         return ArchitectureError(message, label=self.label, got=raw, expected=expected)
 
@@ -175,7 +175,7 @@ class Listed(Choice):
         return [candidate for candidate in self.values if candidate == value]
 
     def _position(self, plain: Value) -> int | None:
-        """Return where a candidate stands, or else a number of the same value, such as 1.0 for 1."""
+        """Return the position of a candidate, or else of a number with the same value, such as 1.0 for 1."""
         index = self._positions.get(identity(plain))
         return self._loose_positions.get(loose_identity(plain)) if index is None else index
 
@@ -197,7 +197,7 @@ def _plain_candidates(choice: Choice, values: Any) -> tuple[Value, ...]:
     """Check the candidates of a choice and return them in canonical form.
 
     Raises:
-        DomainError: They are no list, empty, not plain, or one stands twice.
+        DomainError: They are not a list, are empty or not plain, or one occurs twice.
     """
     name = f"Choice {choice.label!r}"
     if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):

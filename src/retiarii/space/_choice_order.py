@@ -1,4 +1,4 @@
-"""From declared choices to the ordered, checked, merged choices of a space."""
+"""Merging, checking and ordering of declared choices."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from retiarii.space._plain_value import Value, nearest, shown
 
 
 def ordered(declared: Iterable[Choice]) -> tuple[Choice, ...]:
-    """Merge choices of one label, check the conditions, and put parents before what depends on them.
+    """Merge choices with equal labels, check the conditions, and put parents before the choices that depend on them.
 
     Raises:
         LabelConflictError: One label has two domains.
@@ -53,7 +53,7 @@ def _conflict(first: Choice, second: Choice) -> LabelConflictError:
 
 
 def _with_canonical_tests(choice: Choice, choices: dict[str, Choice]) -> Choice:
-    """Check every test of a condition; its values become the candidates that they name."""
+    """Check every test of a condition, and replace its values by the equal candidates of the parent."""
     if choice.condition == ALWAYS:
         return choice
     condition = frozenset(
@@ -123,10 +123,10 @@ def _circular(choices: dict[str, Choice], path: list[str]) -> SpaceError:
 
 
 def reduced_conditions(choices: tuple[Choice, ...]) -> dict[str, Condition]:
-    """Return the conditions without tests that follow from another test of the same conjunction.
+    """Return the conditions of all choices without redundant tests, which follow from another test of the conjunction.
 
-    A test on a label holds only if that choice is active, so what all its conjunctions say needs no second test. This
-    makes the conditions of a choice at nesting depth 50 one test long instead of 50.
+    A test on a label holds only if that choice is active, so tests that all conjunctions of that choice's condition
+    contain are redundant. The condition of a choice at nesting depth 50 then has one test instead of 50.
     """
     needed = {choice.label: reduce(frozenset.__and__, choice.condition) for choice in choices if choice.condition}
     reduced = {}

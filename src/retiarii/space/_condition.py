@@ -1,4 +1,4 @@
-"""Conditions: when a choice is active.
+"""Conditions under which choices are active.
 
 A condition is a disjunction of conjunctions of tests, as nested frozensets: `ALWAYS` is one empty conjunction. A test
 on a choice that is itself inactive is false. `both` and `either` keep conditions short by leaving out what is implied.
@@ -16,9 +16,9 @@ from retiarii.space._plain_value import Value, plain_value
 
 @dataclass(frozen=True)
 class Test:
-    """The statement that the choice ``label`` is active and has one of some values.
+    """The test that the choice ``label`` is active and has one of the given values.
 
-    For a parent that is a `Subset`: that its value contains at least one of them.
+    If the parent is a `Subset`, the test is that its value contains at least one of them.
 
     Attributes:
         label: The label of the parent choice.
@@ -28,7 +28,7 @@ class Test:
         SpaceError: There are no values, or one is not plain.
     """
 
-    __test__ = False  # pytest takes classes with this name for its own
+    __test__ = False  # or pytest would collect it
 
     label: str
     values: frozenset[Value]
@@ -50,7 +50,7 @@ ALWAYS: Condition = frozenset({frozenset()})
 
 
 def when(label: str, *values: Any) -> Condition:
-    """Return the condition that a choice is active and has one of some values (contains one, for a `Subset`).
+    """Return the condition that a choice is active and has one of the given values (contains one, for a `Subset`).
 
     Raises:
         SpaceError: There are no values, or one is not plain.
@@ -60,12 +60,12 @@ def when(label: str, *values: Any) -> Condition:
 
 
 def both(first: Condition, second: Condition) -> Condition:
-    """Return the condition that holds when both do."""
+    """Return the condition that holds if both conditions hold."""
     return _simplified(left | right for left in first for right in second)
 
 
 def either(first: Condition, second: Condition) -> Condition:
-    """Return the condition that holds when at least one does."""
+    """Return the condition that holds if at least one of two conditions holds."""
     return _simplified(first | second)
 
 
@@ -83,7 +83,7 @@ def labels_of(condition: Condition) -> frozenset[str]:
 
 
 def _simplified(conjunctions: Iterable[Conjunction]) -> Condition:
-    """Leave out what other parts imply; two conjunctions that differ in the values of one label become one."""
+    """Drop implied parts, and join conjunctions that differ only in the values of one label."""
     kept: list[Conjunction] = []
     waiting = list(dict.fromkeys(conjunctions))
     while waiting:

@@ -1,12 +1,12 @@
 """Exact counting and numbering of the architectures of a conditional space.
 
-A space is compiled into a graph of nodes, shared wherever the same sub-space occurs again: independent parts (sizes
-multiply), a choice on which others depend (sizes add over its values), and a choice on which none does. The size of the
-root is the size of the space, and walking down with a number gives the architecture of that number.
+A space is compiled into a graph of `SubSpace` nodes, shared wherever the same sub-space occurs again: independent parts
+(sizes multiply), a choice on which others depend (sizes add over its values), and a choice on which none depends. The
+size of the root is the size of the space, and descending with an index gives the architecture of that index.
 
-Counting is exact, and its cost follows the width of the dependencies, not the number of architectures: trees of any
-depth are cheap. Only conditions that tie dozens of choices crosswise become expensive; there counting stops after a
-fixed amount of work (`MAX_WORK`), the same on every machine, and `estimated_size` takes a sample.
+Counting is exact. Its cost follows the width of the dependencies, not the number of architectures: trees of any depth
+are cheap. Conditions that tie dozens of choices to each other are expensive: counting stops after a fixed amount of
+work (`MAX_WORK`), the same on every machine, and `estimated_size` uses a sample instead.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ class Counter:
 
     def values_at(self, index: int) -> dict[str, Value]:
         """Return the values of the architecture number ``index``, in the order of the choices."""
-        assert self._root is not None  # whoever has a number has a size
+        assert self._root is not None  # indices exist only where the size is known
         values: dict[str, Value] = {}
         waiting = [(self._root, index)]
         while waiting:
@@ -149,7 +149,7 @@ class Counter:
         )
 
     def _built(self, items: Sequence[Item]) -> SubSpace:
-        """Run the builders with a stack of our own, so that nesting may be deeper than Python's recursion limit."""
+        """Run the builders with an explicit stack, so that nesting may exceed Python's recursion limit."""
         running = [self._parts(items)]
         node: SubSpace | None = None
         while running:
@@ -178,7 +178,7 @@ class Counter:
         return nodes[0] if len(nodes) == 1 else Parts(nodes)
 
     def _group(self, first: Item, rest: Sequence[Item]) -> _Builder:
-        """Decide the first item: parents come first, so nothing that is left decides whether it is active."""
+        """Decide the first item, whose activity is known because parents come first."""
         choice = self._choices[first.number]
         if isinstance(choice, Subset) and (rest or first.position):
             return (yield from self._candidate(choice, first, rest))
@@ -205,7 +205,7 @@ class Counter:
         return Branch(choice, runs)
 
     def _candidate(self, choice: Subset, item: Item, rest: Sequence[Item]) -> _Builder:
-        """Decide one candidate; the subset stays in play until all its candidates are decided."""
+        """Decide one candidate; the subset stays undecided until all its candidates are decided."""
         number, position, chosen = item.number, item.position, item.num_chosen
         self._work_left -= len(choice.values) // _BITS_PER_WORK  # sizes have as many bits as there are candidates
         if position == len(choice.values):
@@ -222,13 +222,13 @@ class Counter:
 
 
 class SubSpace(ABC):
-    """A sub-space: how many combinations it has, and the combination of each number."""
+    """A node of the compiled space: its number of combinations, and the combination of each index."""
 
     size: int
 
     @abstractmethod
     def fill(self, index: int, values: dict[str, Value]) -> Iterable[tuple[SubSpace, int]]:
-        """Write what this node decides into ``values`` and return what is left: sub-spaces with their numbers."""
+        """Write the values that this node decides into ``values``, and return the remaining sub-spaces with indices."""
 
 
 class Parts(SubSpace):

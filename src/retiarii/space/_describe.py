@@ -1,4 +1,4 @@
-"""A search space for people: one line per choice, and the exact size."""
+"""Readable descriptions of a search space: a table with one line per choice, and the size."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def rows_of(choices: Sequence[Choice], conditions: Mapping[str, Condition]) -> l
 
 
 def _domain_text(choice: Choice) -> str:
-    """Return the domain; of candidates that would not fit into the column, the first ones and how many there are."""
+    """Return the domain; a list of candidates that is too long for the column is cut, with their number."""
     text = choice.domain()
     if len(text) <= _MAX_WIDTH or not isinstance(choice, Listed):
         return text
@@ -59,7 +59,7 @@ def _readable_order(value: Value) -> tuple[Any, ...]:
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:
-    """Return aligned columns with headings; columns that say nothing are left out."""
+    """Return aligned columns with headings; empty columns are left out."""
     shown = [
         column
         for column in range(len(_HEADINGS))
@@ -79,7 +79,7 @@ def _shortened(text: str) -> str:
 
 
 def size_text(size: int | float, *, is_estimate: bool = False) -> str:
-    """Return a size to read: ``1,234,567 (1.2e6) architectures``, or only the power of ten beyond 30 digits.
+    """Return a size as text: ``1,234,567 (1.2e6) architectures``, or only the power of ten beyond 30 digits.
 
     An estimate reads ``about 1.2e06 architectures (estimated: ...)``.
     """

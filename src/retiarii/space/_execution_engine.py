@@ -1,4 +1,4 @@
-"""`Engine`: what the architectures of a space stand for."""
+"""`Engine`: a search space, with the method that builds a network from an architecture of it."""
 
 from __future__ import annotations
 
@@ -14,38 +14,38 @@ Cost: TypeAlias = Callable[[Architecture], float]
 
 
 class Engine(ABC):
-    """A search space, and the way from one of its architectures to what an evaluator measures.
+    """An execution engine: it builds, from an architecture of its space, the object that an evaluator measures.
 
-    `retiarii.nn.pytorch.PythonEngine` and `retiarii.graph.GraphEngine` build networks. An engine travels to the
-    processes of trials, so it must pickle.
+    `retiarii.nn.pytorch.PythonEngine` and `retiarii.graph.GraphEngine` build networks. Engines are sent to the
+    processes of trials, so they must be picklable.
     """
 
     @property
     @abstractmethod
     def space(self) -> SearchSpace:
-        """What can be built."""
+        """The space of architectures that can be built."""
 
     @abstractmethod
     def build(self, architecture: Architecture) -> Any:
-        """Return what the architecture stands for; labels of others, such as an evaluator's, are passed over."""
+        """Return the network, or other object, of an architecture; labels outside of the space are ignored."""
 
     @property
     def costs(self) -> Mapping[str, Cost]:
-        """Numbers that follow from an architecture alone, by name: what constraints can bound while sampling."""
+        """Functions that compute costs of an architecture, by name, for constraints that are checked while sampling."""
         return {}
 
     def measure(self, built: Any, names: Collection[str]) -> dict[str, float]:
-        """Return those of the named costs that can be read off what `build` returned, without building it again.
+        """Measure costs on an object that `build` returned.
 
         Args:
-            built: What `build` returned.
-            names: The costs that are wanted; names of anything else are passed over.
+            built: The object, for example a network.
+            names: The names of the wanted costs; unknown names are ignored.
         """
         return {}
 
     def prepare(self, names: Collection[str]) -> None:  # noqa: B027 - optional, few measurements need it
-        """Do once what makes `build` and `measure` slow the first time, in the process that trials are forked from.
+        """Do slow one-time work of `build` and `measure`, in the process from which trials are forked.
 
         Args:
-            names: What will be measured.
+            names: The names of the costs that will be measured.
         """

@@ -1,7 +1,7 @@
-"""`Expression`: arithmetic on values that are not chosen yet, and `Variable`, a value that a choice decides.
+"""`Expression`: arithmetic on values that are not chosen yet; `Variable`: the value of one choice.
 
-An expression is a graph of operations over variables. It is computed without recursion and each shared part once, so
-long sums and widths that build on each other's cost what they look like.
+An expression is a graph of operations over variables. It is evaluated without recursion and each shared part once, so
+the cost of long sums and of widths that depend on each other is linear.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _MAX_SHOWN_DEPTH = 8
 
 
 class ChoiceMisuseWarning(UserWarning):
-    """A choice was used where an integer is needed; the caller may replace the error that follows by its own."""
+    """A choice was used as an integer; torch may replace the error that follows by one without its name."""
 
 
 def _unary(function: Callable[..., Any], template: str) -> Callable[[Expression], Expression]:
@@ -40,7 +40,7 @@ def _reflected(function: Callable[..., Any], symbol: str) -> Callable[[Expressio
 
 
 def _operation(function: Callable[..., Any], operands: tuple[Any, Any], template: str) -> Any:
-    """Return the expression, or its value where a forward pass computes with a tensor or an array."""
+    """Return the expression, or its value in a forward pass that computes with a tensor or an array."""
     if any(map(_is_tensor, operands)) and _is_in_forward():
         return function(*(each() if isinstance(each, Expression) else each for each in operands))
     return _Operation(function, operands, template)
@@ -53,7 +53,7 @@ def _is_tensor(value: Any) -> bool:
 def _is_in_forward() -> bool:
     """Return whether the innermost ``forward`` or ``__init__`` around is a ``forward``.
 
-    What a constructor computes with tensors has to wait for the architecture; a forward pass needs the value.
+    A constructor that computes with tensors gets an expression; a forward pass needs the value.
     """
     frame = inspect.currentframe()
     while frame is not None and frame.f_code.co_name not in ("forward", "__init__"):
@@ -62,16 +62,17 @@ def _is_in_forward() -> bool:
 
 
 class Expression:
-    """A value that is known once its variables are.
+    """A value that is computed from the values of its variables.
 
     The operators of Python give new expressions: ``+ - * / // % ** << >> & | ^ ~``, ``abs``, ``round``, ``math.floor``,
     ``math.ceil``, ``math.trunc``, all comparisons (also ``==``) and indexing. On booleans ``~`` is "not". `max`, `min`,
-    `condition`, `to_int`, `to_float` and `apply` do what has no operator. Arguments may be plain values, expressions,
+    `condition`, `to_int`, `to_float` and `apply` are for operations without an operator. Arguments may be plain values,
+    expressions,
     and lists or tuples of both. An expression is hashed by identity, because ``==`` does not compare.
 
-    What needs the value now (``if``, ``int()``, ``str()``, an f-string, ``range()``, ``len()``, ``for``, ``in``) raises
-    `ChoiceMisuseError`; ``repr()`` shows the formula. In ``forward`` an operator that has a tensor on its other side
-    computes with the value that calling the expression gives.
+    Uses that need the value now (``if``, ``int()``, ``str()``, an f-string, ``range()``, ``len()``, ``for``, ``in``)
+    raise `ChoiceMisuseError`; ``repr()`` shows the formula. In ``forward``, an operator with a tensor on its other side
+    computes with the value that calling the expression returns.
     """
 
     # Abstract, but without ABCMeta: its isinstance() is slow, and every argument of every layer goes through it.
@@ -80,11 +81,11 @@ class Expression:
 
     @abstractmethod
     def _needs(self, known: Mapping[int, Any]) -> Sequence[Expression]:
-        """Return the parts that must be computed next, given those that are; an empty result means "ready"."""
+        """Return the parts that must be computed next; an empty result means that this one can be computed."""
 
     @abstractmethod
     def _compute(self, known: Mapping[int, Any], resolve: Callable[[Variable], Any]) -> Any:
-        """Return the value, given those of the parts."""
+        """Return the value, given the values of the parts."""
 
     @property
     @abstractmethod
@@ -107,7 +108,7 @@ class Expression:
             lookup: Label to chosen value; an `Architecture` for example.
 
         Raises:
-            ArchitectureError: A label that is needed is missing.
+            ArchitectureError: A required label is missing.
         """
 
         def resolve(variable: Variable) -> Any:
@@ -127,11 +128,11 @@ class Expression:
         return _evaluated(self, lambda variable: variable.value_of(variable.choice().default()))
 
     def __call__(self) -> Any:
-        """Return the value here, so that ``self.width()`` in ``forward`` also works in a model that is not fixed."""
+        """Return the current value, so that ``self.width()`` in ``forward`` works in a model that is not fixed."""
         return _evaluated(self, lambda variable: variable())
 
     def variables(self) -> tuple[Variable, ...]:
-        """Return the variables, the first one of each label, in the order in which they are written."""
+        """Return the variables, one per label, in the order in which they appear."""
         return self._variables
 
     @cached_property
@@ -152,7 +153,7 @@ class Expression:
         """Return the distinct values over all combinations of the variables' values.
 
         Args:
-            limit: How many combinations may be tried.
+            limit: The maximum number of combinations.
 
         Raises:
             SpaceError: There are more combinations, or infinitely many.
@@ -300,7 +301,7 @@ class Expression:
 
 
 class Variable(Expression, ABC):
-    """An expression whose value one labelled choice decides."""
+    """An expression whose value is the value of one labelled choice."""
 
     @property
     @abstractmethod
@@ -312,11 +313,11 @@ class Variable(Expression, ABC):
         """Return the choice: label and domain."""
 
     def value_of(self, chosen: Value) -> Any:
-        """Return what the chosen value stands for in expressions: itself, unless a subclass says otherwise."""
+        """Return the value used in expressions for a chosen value: the chosen value itself, unless overridden."""
         return chosen
 
     def __call__(self) -> Any:
-        """Return the default; a subclass may know the value of the architecture that is being fixed."""
+        """Return the default; a subclass may return the value of the architecture that is being fixed."""
         return self.default()
 
     def _needs(self, known: Mapping[int, Any]) -> Sequence[Expression]:
@@ -360,7 +361,7 @@ class _Operation(Expression):
 
 
 class _Conditional(Expression):
-    """``if_true if predicate else if_false``, of which the other branch is never computed."""
+    """``if_true if predicate else if_false``; only one branch is computed."""
 
     def __init__(self, predicate: Any, if_true: Any, if_false: Any) -> None:
         self._predicate = predicate
@@ -386,7 +387,7 @@ class _Conditional(Expression):
 
 
 def _evaluated(root: Expression, resolve: Callable[[Variable], Any]) -> Any:
-    """Compute an expression: each part once, and only the parts that are needed."""
+    """Compute an expression: each part once, and only parts that are needed."""
     known: dict[int, Any] = {}
     waiting = [root]
     while waiting:
@@ -412,7 +413,7 @@ def _expressions_in(argument: Any) -> Iterator[Expression]:
 
 
 def _filled(argument: Any, known: Mapping[int, Any]) -> Any:
-    """Return an argument with the values of its expressions in their places."""
+    """Return an argument with its expressions replaced by their values."""
     if isinstance(argument, Expression):
         return known[id(argument)]
     if type(argument) in (tuple, list):

@@ -1,4 +1,4 @@
-"""`AutomaticLabel`: the label of a choice that was given none."""
+"""`AutomaticLabel`: the numbered label of a choice that was declared without a label."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import Any
 
 
 class AutomaticLabel(str):
-    """A label that was numbered, with what is needed to tell numberings apart.
+    """A numbered label that records which numbering it comes from.
 
     Attributes:
-        origin: Which numbering it comes from: two outermost namespaces have different ones.
-        number: The creation number of a label from outside of any namespace, whose text is provisional.
+        origin: An id of the numbering: two outermost namespaces have different ones.
+        number: The creation number, for a label made outside of any namespace, whose text is provisional; else None.
         key: The key of the namespace.
-        rest: What follows the number, for example ``/op_2_0`` inside a cell.
+        rest: The text after the number, for example ``/op_2_0`` inside a cell.
     """
 
     __slots__ = ("key", "number", "origin", "rest")

@@ -32,7 +32,7 @@ class Integer(Choice):
 
     Args:
         low: The smallest value.
-        high: The largest value, itself included where a step meets it.
+        high: The upper limit, included if a step reaches it.
         step: The distance between neighbours.
         log: Whether random samples are spread evenly over the logarithm; only with ``step=1``, ``low >= 1`` and
             ``high <= 2**53``.
@@ -78,7 +78,7 @@ class Integer(Choice):
         """Return the integer; a float with the same value is accepted.
 
         Raises:
-            ArchitectureError: It is no integer, or none of this range.
+            ArchitectureError: ``raw`` is not an integer of this range.
         """
         plain = self._plain(raw)
         number = int(plain) if type(plain) is float and plain.is_integer() else plain
@@ -93,7 +93,7 @@ class Integer(Choice):
         return self.low <= number <= self.high and (number - self.low) % self.step == 0
 
     def candidates_equal_to(self, value: Value) -> list[Value]:
-        """Return the value itself, if it is one of this range."""
+        """Return the value itself, if it is in this range."""
         return [value] if type(value) is int and self._offers(value) else []
 
     def _range(self) -> str:
@@ -178,7 +178,7 @@ class Float(Choice):
         """Return the number as a float.
 
         Raises:
-            ArchitectureError: It is no number, or outside the range.
+            ArchitectureError: ``raw`` is not a number of this range.
         """
         plain = self._plain(raw)
         if type(plain) not in (int, float):

@@ -1,8 +1,8 @@
-"""Plain values: what a choice may stand for and an architecture may hold.
+"""Plain values: the values that candidates and architectures may have.
 
-A value is None, a bool, an int, a finite float, a string, or a tuple of values: exactly what survives a trip through
-JSON (tuples as lists). Python calls ``1``, ``1.0`` and ``True`` equal; as decisions they are different, so candidates
-are compared by `identity`.
+A value is None, a bool, an int, a finite float, a string, or a tuple of values: exactly the values that JSON can hold
+(tuples as lists). In Python ``1``, ``1.0`` and ``True`` are equal; as decisions they are different, so candidates are
+compared by `identity`.
 """
 
 from __future__ import annotations
@@ -71,21 +71,21 @@ def _text(text: str) -> str:
 
 
 def identity(value: Value) -> Hashable:
-    """Return a key under which two plain values are equal only if their types are too."""
+    """Return a key for comparing plain values: equal only if values and types are equal."""
     if type(value) is tuple:
         return tuple, tuple(identity(item) for item in value)
     return type(value), value
 
 
 def loose_identity(value: Value) -> Hashable:
-    """Return a key like `identity`, under which an int and the float of the same value are equal."""
+    """Return a key like `identity`, except that an int equals the float of the same value."""
     if type(value) is tuple:
         return tuple, tuple(loose_identity(item) for item in value)
     return (bool, value) if isinstance(value, bool) else value
 
 
 def distinct(values: Iterable[Any]) -> tuple[Any, ...]:
-    """Keep the first of equal values; 1, 1.0 and True are not equal. Values need not be plain."""
+    """Return the values without duplicates; 1, 1.0 and True are different. Values need not be plain."""
     seen: set[Hashable] = set()
     unhashable: list[Any] = []
     kept = []
@@ -108,7 +108,7 @@ def as_json(value: Value) -> Any:
 
 
 def shown(values: Sequence[Value]) -> str:
-    """Return candidates for a message or a table, without brackets, the middle left out where there are many."""
+    """Return candidates as text, without brackets; of many candidates, the middle is left out."""
     if len(values) <= _MAX_SHOWN:
         return ", ".join(map(repr, values))
     head = ", ".join(map(repr, values[: _MAX_SHOWN - 2]))
@@ -116,7 +116,7 @@ def shown(values: Sequence[Value]) -> str:
 
 
 def nearest(got: Any, candidates: Iterable[Value]) -> str:
-    """Return ``" Did you mean X?"`` with the candidate that looks most like ``got``, or an empty string."""
+    """Return ``" Did you mean X?"`` with the candidate that is most similar to ``got``, or an empty string."""
     known = list(candidates)
     if _is_number(got):
         numbers = [item for item in known if _is_number(item)]

@@ -1,11 +1,11 @@
-"""Undecided choices, and what is left of their conditions while other choices are decided one by one."""
+"""Undecided choices with their residual conditions, while counting decides choices one by one."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeAlias
 
-# What is left of a condition: for each conjunction, which positions of which (still open) choice pass its tests.
+# A residual condition: for each conjunction, which positions of which undecided choice pass its tests.
 OpenTest: TypeAlias = "tuple[int, frozenset[int]]"
 Tests: TypeAlias = "frozenset[OpenTest]"
 Residual: TypeAlias = "frozenset[Tests]"
@@ -16,7 +16,7 @@ _NONE: frozenset[int] = frozenset()
 
 
 class Item(NamedTuple):
-    """A choice that is not decided yet; of a subset, the candidates before ``position`` are."""
+    """An undecided choice; of a subset, the candidates before ``position`` are decided."""
 
     number: int
     residual: Residual
@@ -34,7 +34,7 @@ def open_item(number: int, residual: Residual, position: int = 0, num_chosen: in
 
 
 def work_of(item: Item) -> int:
-    """Return how much there is to look at in an item: its tests, and those of their positions that may be rewritten."""
+    """Return the work of processing an item: the number of its tests and of the positions that may be rewritten."""
     return 1 + sum(1 + len(positions) // 4 for tests in item.residual for _, positions in tests)
 
 
@@ -57,7 +57,7 @@ def connected(items: Sequence[Item]) -> list[list[Item]]:
 
 
 def after_value(items: Sequence[Item], number: int, position: int) -> list[Item]:
-    """Return what is left of the items when a choice has the value at a position."""
+    """Return the items after deciding that a choice has the value at a position."""
 
     def rewrite(tests: Tests) -> Tests | None:
         if any(parent == number and position not in positions for parent, positions in tests):
@@ -68,7 +68,7 @@ def after_value(items: Sequence[Item], number: int, position: int) -> list[Item]
 
 
 def after_taken(items: Sequence[Item], number: int, position: int) -> list[Item]:
-    """Return what is left of the items when a subset contains the candidate at a position."""
+    """Return the items after deciding that a subset contains the candidate at a position."""
 
     def rewrite(tests: Tests) -> Tests | None:
         return frozenset(test for test in tests if test[0] != number or position not in test[1])
@@ -77,7 +77,7 @@ def after_taken(items: Sequence[Item], number: int, position: int) -> list[Item]
 
 
 def after_left_out(items: Sequence[Item], number: int, position: int) -> list[Item]:
-    """Return what is left of the items when a subset does not contain the candidate at a position."""
+    """Return the items after deciding that a subset does not contain the candidate at a position."""
 
     def rewrite(tests: Tests) -> Tests | None:
         left = frozenset((parent, wanted - {position} if parent == number else wanted) for parent, wanted in tests)
@@ -87,7 +87,7 @@ def after_left_out(items: Sequence[Item], number: int, position: int) -> list[It
 
 
 def _rewritten(items: Sequence[Item], number: int, rewrite: _Rewrite) -> list[Item]:
-    """Rewrite the tests on a choice; drop what became false, and items that can no longer become active."""
+    """Rewrite the tests on a choice; drop conjunctions that became false and items that cannot become active."""
     kept = []
     touched = {number}
     gone: set[int] = set()

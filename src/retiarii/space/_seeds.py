@@ -1,4 +1,4 @@
-"""Seeds: every draw of the package comes from a generator that `rng_for` made."""
+"""`rng_for`: the random generators of the package, each made from a seed and numbers."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ _RESOLUTION = 2.0**53  # random() returns multiples of 2**-53
 
 
 def rng_for(seed: int, *numbers: int) -> random.Random:
-    """Return the generator that belongs to a seed and some numbers, the same one every time.
+    """Return a new generator that is determined by a seed and some numbers.
 
     Different arguments give different generators: the numbers are packed side by side into one big integer, not added
-    or hashed. Only ``random()`` of the result may be called: it is the one method that Python promises to keep
-    stable between its versions.
+    or hashed. Call only ``random()`` of the result: it is the only method whose results Python keeps stable between
+    versions.
 
     Args:
-        seed: What the user gave, not negative.
-        *numbers: What the draw is for, for example the number of the trial; each from 0 to ``2**64 - 1``.
+        seed: The seed, not negative.
+        *numbers: Numbers that identify the draw, for example the number of the trial; each from 0 to ``2**64 - 1``.
 
     Raises:
         ConfigError: A number is negative, too large, or not an integer.

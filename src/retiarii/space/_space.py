@@ -25,16 +25,16 @@ MAX_TRIES = 10_000
 
 
 class SearchSpace:
-    """A set of architectures, described by choices.
+    """A set of architectures, defined by choices and constraints.
 
-    A space is immutable and may be read from several threads. It pickles where its constraints do. All random methods
-    call only ``rng.random()``, so the same generator gives the same result with every Python version.
+    A space is immutable and may be read from several threads. It can be pickled if its constraints can. All random
+    methods call only ``rng.random()``, so the same generator gives the same result with every Python version.
 
     Args:
-        choices: Labelled choices in any order. The same label twice means one decision: the domains must be the same,
-            and it is active when either condition holds.
-        constraints: Functions that say whether an architecture is wanted. They apply wherever architectures are
-            generated; `size`, `at`, `default` and `architecture` do not know them.
+        choices: Labelled choices in any order. Choices with the same label are one decision: their domains must be the
+            same, and it is active if either condition holds.
+        constraints: Functions from an architecture to whether it is allowed. They apply wherever architectures are
+            generated; `size`, `at`, `default` and `architecture` ignore them.
 
     Raises:
         LabelConflictError: One label stands for two domains.
@@ -46,11 +46,11 @@ class SearchSpace:
         self._by_label = {choice.label: choice for choice in self._choices}
         self._constraints = tuple(constraints)
 
-    # What there is.
+    # The choices and their number.
 
     @property
     def choices(self) -> tuple[Choice, ...]:
-        """The choices; each one after those that its condition names."""
+        """The choices, parents before the choices whose conditions name them."""
         return self._choices
 
     @property
@@ -111,27 +111,27 @@ class SearchSpace:
     def size(self) -> int | float:
         """The exact number of distinct architectures, without regard to constraints.
 
-        ``math.inf`` where a choice is continuous, or where conditions tie so many choices to each other that counting
-        would take too long; see `is_counted`.
+        ``math.inf`` if a choice is continuous, or if conditions tie so many choices to each other that counting would
+        take too long; see `is_counted`.
         """
         size = self._counter.size
         return math.inf if size is None else size
 
     @property
     def is_counted(self) -> bool:
-        """Whether counting came to its end, so that `size` is exact."""
+        """Whether the architectures could be counted, so that `size` is exact."""
         return self._counter.size is not None
 
     @cached_property
     def estimated_size(self) -> int | float:
-        """The `size` where it is known, otherwise an estimate from a sample: an order of magnitude."""
+        """The `size` if it is known, otherwise an order of magnitude estimated from a sample."""
         size = self._counter.size
         return estimated_size(self._choices, self._sampler.complete) if size is None else size
 
     # Single architectures.
 
     def default(self) -> Architecture:
-        """Return the architecture of first candidates, whether or not the constraints want it."""
+        """Return the architecture of first candidates, without checking constraints."""
         return Architecture._of(self._sampler.complete(lambda choice: choice.default()))
 
     def at(self, index: int) -> Architecture:
@@ -141,7 +141,7 @@ class SearchSpace:
             index: From 0 to ``size - 1``. The last label changes fastest.
 
         Raises:
-            SpaceError: The space is continuous, too entangled to count, or there is no such number.
+            SpaceError: The space is continuous or too entangled to count, or ``index`` is out of range.
         """
         size = self.size
         if size == math.inf:
@@ -153,14 +153,14 @@ class SearchSpace:
     def architecture(self, raw: Mapping[str, Any]) -> Architecture:
         """Check that an architecture fits this space, and return its canonical form.
 
-        Values may have any spelling that `Choice.parse` of their choice accepts. Labels that are known but inactive
+        Values may have any form that `Choice.parse` of their choice accepts. Labels that are known but inactive
         are dropped. Constraints are not checked, see `satisfies`.
 
         Args:
             raw: Label to value.
 
         Raises:
-            ArchitectureError: A label is unknown or missing, or a value is none of its choice.
+            ArchitectureError: A label is unknown or missing, or a value is not in the domain of its choice.
         """
         if not isinstance(raw, Mapping):
             raise ArchitectureError(
@@ -189,17 +189,17 @@ class SearchSpace:
         return Architecture._of(self._sampler.complete(value_of))
 
     def satisfies(self, architecture: Architecture) -> bool:
-        """Return whether all constraints want an architecture.
+        """Return whether an architecture meets all constraints.
 
         Raises:
-            ConfigError: A constraint asks for a label that the architecture does not have, or returns None.
+            ConfigError: A constraint reads a label that the architecture does not have, or returns None.
         """
         return all(_is_wanted(constraint, architecture) for constraint in self._constraints)
 
-    # Generated architectures, constraints kept.
+    # Generated architectures, which meet the constraints.
 
     def sample(self, rng: random.Random) -> Architecture:
-        """Draw each active choice as its prior says.
+        """Draw a random architecture, each active choice from its prior.
 
         Raises:
             ConstraintError: None of `MAX_TRIES` architectures met the constraints.
@@ -211,11 +211,11 @@ class SearchSpace:
     def mutate(
         self, architecture: Architecture, rng: random.Random, *, probability: float | None = None
     ) -> Architecture:
-        """Return a changed copy. Choices that become active are sampled, those that no longer are, dropped.
+        """Return a changed copy. Choices that become active are sampled; those that become inactive are dropped.
 
         Args:
             architecture: A valid architecture of this space.
-            rng: Where randomness comes from.
+            rng: The random generator.
             probability: None changes exactly one active label, each equally likely, to a different value, each
                 equally likely. A number changes each active label with that probability, perhaps none.
 
@@ -234,7 +234,7 @@ class SearchSpace:
         return self._wanted(lambda: self._sampler.mutate_each(architecture._values, rng, probability))
 
     def crossover(self, first: Architecture, second: Architecture, rng: random.Random) -> Architecture:
-        """Mix two valid architectures: each label comes from one of them, at random where both have it.
+        """Cross two valid architectures: each label comes from one of them, at random if both have it.
 
         Raises:
             ConstraintError: None of `MAX_TRIES` children met the constraints.
@@ -242,7 +242,7 @@ class SearchSpace:
         return self._wanted(lambda: self._sampler.crossover(first._values, second._values, rng))
 
     def neighbours(self, architecture: Architecture) -> Iterator[Architecture]:
-        """Yield, lazily, each architecture that differs by one active label; what becomes active takes its default.
+        """Yield, lazily, all architectures that differ in one active label; newly active choices take their defaults.
 
         Raises:
             SpaceError: An active choice is continuous.
@@ -253,7 +253,7 @@ class SearchSpace:
                 yield neighbour
 
     def grid(self) -> Iterator[Architecture]:
-        """Yield, lazily, all architectures that the constraints want, in the order of `at`.
+        """Yield, lazily, all architectures that meet the constraints, in the order of `at`.
 
         Raises:
             SpaceError: The space is continuous, or too entangled to count.
@@ -291,7 +291,7 @@ class SearchSpace:
     # Numbers for predictors.
 
     def encode(self, architecture: Architecture) -> list[float]:
-        """Return a valid architecture as numbers from 0 to 1, always as many as `feature_names` names.
+        """Return a valid architecture as a list of numbers from 0 to 1, one for each of `feature_names`.
 
         For each choice in order: 1.0 if it is active, else 0.0; then its value as one-hot (categorical), multi-hot
         (subset) or position in its range (integer, float), all 0.0 where it is inactive.
@@ -324,14 +324,14 @@ class SearchSpace:
         """
         return SearchSpace((*self._choices, *other._choices), (*self._constraints, *other._constraints))
 
-    # For people and files.
+    # Text and JSON.
 
     def rows(self) -> list[tuple[str, str, str, str]]:
         """Return label, domain, condition and place of declaration of each choice, as text for a table."""
         return rows_of(self._choices, self._conditions)
 
     def describe(self) -> str:
-        """Return a table of the choices and the size: exact, or an estimate that says so (see `is_counted`)."""
+        """Return a table of the choices, and the size, marked if it is an estimate (see `is_counted`)."""
         return f"{table(self.rows())}\n\n{self._summary()}"
 
     def to_json(self) -> dict[str, Any]:
@@ -340,7 +340,7 @@ class SearchSpace:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> SearchSpace:
-        """Read what `to_json` returned. No code is run.
+        """Read the data that `to_json` returned. No code is run.
 
         Raises:
             SpaceError: The data have another form, or describe an impossible space.
@@ -362,6 +362,6 @@ def _is_wanted(constraint: Constraint, architecture: Architecture) -> bool:
     if wanted is None:
         raise ConfigError(
             f"The constraint (model_filter) {name} returned None for {architecture!r}, expected True or False. Does a "
-            "return statement lack?"
+            "return statement miss?"
         )
     return bool(wanted)

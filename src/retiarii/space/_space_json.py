@@ -40,10 +40,10 @@ def _condition_to_json(condition: Condition) -> list[list[dict[str, Any]]]:
 
 
 def choice_from_json(data: Any) -> Choice:
-    """Read what `choice_to_json` returned.
+    """Read the data that `choice_to_json` returned.
 
     Raises:
-        SpaceError: It has another form, or the choice that it describes is impossible.
+        SpaceError: ``data`` has another form or describes an impossible choice.
     """
     if not isinstance(data, Mapping):
         raise SpaceError(f"A choice in JSON is an object, got {data!r}.")

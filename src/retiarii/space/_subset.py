@@ -52,17 +52,17 @@ class Subset(Listed):
         return tuple(math.comb(len(self.values), size) for size in range(self.min_chosen, self.max_chosen + 1))
 
     def default(self) -> Value:
-        """Return the first candidates: as few as allowed, but at least one where one is allowed."""
+        """Return the first candidates: the smallest allowed number, but at least one if one is allowed."""
         return self.values[: max(self.min_chosen, min(1, self.max_chosen))]
 
     def parse(self, raw: Any) -> Value:
-        """Return the subset that ``raw`` stands for.
+        """Return the subset that ``raw`` names.
 
-        The first of these that fits decides: a list of candidates in any order (``1`` is found for ``1.0``); a list
+        The first form that matches is used: a list of candidates in any order (``1`` matches ``1.0``); a list
         of their positions; a multi-hot list of booleans. A single candidate or position needs no list.
 
         Raises:
-            ArchitectureError: Nothing fits, a candidate is named twice, or too few or many are chosen.
+            ArchitectureError: No form matches, a candidate is named twice, or too few or too many are chosen.
         """
         plain = self._plain(raw)
         items = plain if type(plain) is tuple and self._position(plain) is None else (plain,)
@@ -72,7 +72,7 @@ class Subset(Listed):
             unknown = next(item for item in items if self._position(item) is None)
             raise self._refused(raw, expected, nearest(unknown, self.values))
         if len(set(positions)) < len(positions):
-            raise self._refused(raw, "a list in which nothing stands twice")
+            raise self._refused(raw, "a list without duplicates")
         if not self.min_chosen <= len(positions) <= self.max_chosen:
             raise self._refused(raw, expected)
         return tuple(self.values[index] for index in sorted(positions))
@@ -104,7 +104,7 @@ class Subset(Listed):
     def _combination(self, size: int, index: int) -> Iterator[Value]:
         """Yield the combination number ``index`` in lexicographic order."""
         left = len(self.values)
-        count = math.comb(left, size)  # of the combinations of what is left; each step changes it by one factor
+        count = math.comb(left, size)  # combinations of the remaining candidates; each step changes it by one factor
         for value in self.values:
             if not size:
                 return

@@ -1,4 +1,4 @@
-"""`ChoiceVariable`: a choice as a value in expressions."""
+"""`ChoiceVariable`: a variable of expressions whose value is that of a choice."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from retiarii.space._expression import Variable
 
 
 class ChoiceVariable(Variable):
-    """A variable that keeps its choice, and is itself when copied.
+    """A variable with a reference to its choice; copying returns the variable itself.
 
     Args:
         choice: The choice.
@@ -35,4 +35,4 @@ class ChoiceVariable(Variable):
         return self
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Variable:
-        return self  # immutable, and a copy is to be the same decision
+        return self  # immutable, and a copy must be the same decision

@@ -1,8 +1,8 @@
-"""Recorded constructor calls: the one mechanism by which an object can be built again with other values.
+"""Recorded constructor calls, by which an object can be built again with other values.
 
-A `ConstructorCall` is kept on the object that it made, and `call_of` finds it again. Its arguments may hold expressions
-in lists, tuples, dicts and dataclasses, which the functions here look through. `retiarii.nn.pytorch` records the
-modules of models in this way, `retiarii.evaluator` the objects that evaluators are given.
+A `ConstructorCall` is stored on the object that it made, and `call_of` returns it. Its arguments may contain
+expressions in lists, tuples, dicts and dataclasses, which the functions of this module find and replace.
+`retiarii.nn.pytorch` records the modules of models in this way, and `retiarii.evaluator` the arguments of evaluators.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ CALL_ATTRIBUTE = "_retiarii_call"
 
 @dataclasses.dataclass(eq=False)
 class ConstructorCall:
-    """How an object was built.
+    """A recorded constructor call.
 
     Attributes:
         cls: The class, or another callable that made the object.
@@ -53,7 +53,7 @@ class ConstructorCall:
         return find_expressions((self.args, self.kwargs))
 
     def build(self, lookup: Mapping[str, Any] | None = None) -> Any:
-        """Build the object again, without a record on it.
+        """Build the object again; the new object has no recorded call.
 
         Args:
             lookup: Label to chosen value; None for the defaults.
@@ -62,7 +62,7 @@ class ConstructorCall:
 
 
 def call_of(obj: Any) -> ConstructorCall | None:
-    """Return how an object was built, if that was recorded."""
+    """Return the recorded constructor call of an object; None if there is none."""
     return getattr(obj, "__dict__", {}).get(CALL_ATTRIBUTE)
 
 
@@ -70,24 +70,24 @@ def evaluate(value: Any, lookup: Mapping[str, Any] | None = None) -> Any:
     """Replace the expressions in nested lists, tuples, dicts and dataclasses by their values.
 
     Args:
-        value: Anything; it is not changed.
+        value: Any value; it is not changed.
         lookup: Label to chosen value; None for the defaults.
 
     Raises:
-        ArchitectureError: A label that is needed is missing.
+        ArchitectureError: A required label is missing.
     """
     return replace_expressions(value, Expression.default if lookup is None else lambda found: found.evaluate(lookup))
 
 
 def replace_expressions(value: Any, function: Callable[[Expression], Any]) -> Any:
-    """Return ``value`` with every expression replaced; what contains none is returned as it is, not copied."""
+    """Return ``value`` with every expression replaced; containers without expressions are not copied."""
     return replace_leaves(value, lambda leaf: function(leaf) if isinstance(leaf, Expression) else leaf)
 
 
 def replace_leaves(value: Any, function: Callable[[Any], Any]) -> Any:
-    """Return ``value`` with ``function`` applied to what nested lists, tuples, dicts and dataclasses contain.
+    """Return ``value`` with ``function`` applied to the leaves of nested lists, tuples, dicts and dataclasses.
 
-    Containers in which nothing changes are returned as they are, not copied.
+    Containers in which nothing changes are not copied.
     """
     parts = parts_of(value)
     if parts is None:
@@ -104,14 +104,14 @@ def find_expressions(value: Any) -> tuple[Expression, ...]:
 
 
 def locate_expressions(value: Any, place: str = "") -> Iterator[tuple[str, Expression]]:
-    """Yield each expression with its place: ``place`` and then indices, keys and field names."""
+    """Yield each expression with its place: ``place`` followed by indices, keys and field names."""
     for where, leaf in leaves(value, place):
         if isinstance(leaf, Expression):
             yield where, leaf
 
 
 def leaves(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield what nested lists, tuples, dicts and dataclasses contain, with its place."""
+    """Yield the leaves of nested lists, tuples, dicts and dataclasses, each with its place."""
     parts = parts_of(value)
     if parts is None:
         yield place, value

@@ -1,10 +1,10 @@
-"""Multi-trial search strategies: which architecture to try next.
+"""Multi-trial search strategies, which choose the next architectures to evaluate.
 
 A `Strategy` is a recipe (`Random`, `GridSearch`, `RegularizedEvolution`, `NSGA2`, `ASHA`, `Hyperband`, `MedianStop`,
 `Given`); ``strategy.search(space)`` starts a `Search`.
-It makes proposals (`Search.ask`), which are architectures with the training that each is given, and learns from their
-results (`Search.tell`) until `SearchExhausted`. An experiment runs that loop with trials in isolated processes; it is
-just as well yours:
+A search proposes architectures with their fidelities (`Search.ask`) and learns from their results (`Search.tell`) until
+it raises `SearchExhausted`. An experiment runs this loop with trials in isolated processes. You can also write the loop
+yourself:
 
     >>> from retiarii.space import Categorical, Integer, SearchSpace
     >>> from retiarii.strategy import RegularizedEvolution
@@ -16,13 +16,13 @@ just as well yours:
     >>> search.best.architecture
     Architecture({'op': 'conv', 'width': 64})
 
-With several trials at a time, `Search.ask` for as many proposals as there are free workers and `Search.tell` each
-`Trial` as it ends. Same seed and same results: same proposals, also after `Search.replay`. This room neither builds
-models nor evaluates them.
+With several trials at a time, call `Search.ask` for as many proposals as there are free workers and `Search.tell` for
+each `Trial` when it ends. The same seed and the same results give the same proposals, also after `Search.replay`. This
+room neither builds models nor evaluates them.
 
-The one-shot strategies (`DARTS`, `ENAS`, `RandomOneShot`, ...) have the same place in an experiment, and `BaseStrategy`
-is the base of both kinds; their room is `retiarii.oneshot`, which imports torch. Every strategy is loaded when it is
-first used.
+One-shot strategies (`DARTS`, `ENAS`, `RandomOneShot`, ...) are used in the same way in an experiment. They are defined
+in `retiarii.oneshot`, which imports torch; `BaseStrategy` is the base of both kinds. Each strategy is imported when it
+is first used.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`ASHA`: asynchronous successive halving, which gives more training to what does well with little."""
+"""`ASHA`: asynchronous successive halving, which gives more training to trials that do well with little."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from retiarii.trial import Direction, Fidelity, Objectives, ObjectivesLike, Prop
 
 @dataclass(frozen=True)
 class ASHA(Strategy):
-    """Asynchronous successive halving (ASHA): many architectures get little training, the best of them more.
+    """Asynchronous successive halving (ASHA): many architectures get little training, and the best of them get more.
 
     Every architecture starts with ``min_fidelity``. Whenever a trial is among the best ``1 / reduction_factor`` of
     those that ended with the same fidelity, it is promoted: a new trial continues it from its checkpoint up to
     ``reduction_factor`` times the fidelity. No trial waits for another one.
 
-    The evaluator has to heed the fidelity, as those of `retiarii.evaluator.pytorch.lightning` do with ``"epochs"``.
+    The evaluator must support the fidelity, as those of `retiarii.evaluator.pytorch.lightning` support ``"epochs"``.
 
     Args:
-        fidelity: The name of what is given: ``"epochs"``, or what else the evaluator knows.
-        min_fidelity: What every architecture is given at first.
-        max_fidelity: No trial is given more: the highest fidelity is the last of ``min_fidelity``, ``min_fidelity *
+        fidelity: The name of the fidelity: ``"epochs"``, or another one that the evaluator supports.
+        min_fidelity: The fidelity of the first trial of each architecture.
+        max_fidelity: An upper limit: the highest fidelity is the last of ``min_fidelity``, ``min_fidelity *
             reduction_factor``, ... that is not above it, see `levels`.
-        reduction_factor: One in so many is promoted, to so many times the fidelity (the paper's eta).
-        max_architectures: How many are started at most; the search ends when none of them is left to promote. None:
-            until the experiment's budget ends.
+        reduction_factor: One trial in this many is promoted, to this many times the fidelity (the paper's eta).
+        max_architectures: How many architectures are started at most; the search ends when none of them can be
+            promoted any more. None: until the experiment's budget ends.
         optimize_mode: ``"maximize"`` or ``"minimize"``; None to leave the direction to the experiment.
         model_filter: A constraint: only architectures for which it returns True are proposed.
         dedup: Never start the same architecture twice.
@@ -75,7 +75,7 @@ class ASHA(Strategy):
 
     @property
     def fidelities(self) -> Collection[str]:
-        """The one that is given."""
+        """The name of the fidelity that the trials get."""
         return (self.fidelity,)
 
     @property
@@ -108,11 +108,11 @@ class ASHASearch(Search):
 
     @property
     def continuable(self) -> Collection[int]:
-        """All trials below the highest level that have a result and were not promoted."""
+        """The trials below the highest level that have a result and were not promoted."""
         return self._waiting.keys()
 
     def forget_checkpoint(self, number: int) -> None:
-        """Promote the trial no more."""
+        """Exclude a trial from promotion, because its checkpoint was removed."""
         rung, _ = self._waiting.pop(number)
         rung.take(number)
 
@@ -126,7 +126,7 @@ class ASHASearch(Search):
             return Proposal(self._new(number), self._given[0])
         except SearchExhausted:
             if self.pending:
-                return None  # their results may promote something
+                return None  # wait: their results may allow a promotion
             raise
 
     def _new(self, number: int) -> Architecture:

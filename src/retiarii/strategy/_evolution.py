@@ -1,4 +1,4 @@
-"""`RegularizedEvolution`: tournaments, mutation, and death of the oldest."""
+"""`RegularizedEvolution`: aging evolution with tournaments and mutation."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from retiarii.trial import Direction, FailureKind, Objectives, ObjectivesLike, P
 
 @dataclass(frozen=True)
 class RegularizedEvolution(Strategy):
-    """Regularized (aging) evolution.
+    """Regularized (aging) evolution: mutate winners of tournaments, and drop the oldest member.
 
     The first ``population_size`` architectures are random. Each later one is a mutation of the best of ``sample_size``
     members that are drawn from the population; it enters the population when its trial completes, and the oldest
@@ -31,9 +31,9 @@ class RegularizedEvolution(Strategy):
         mutation_prob: The probability with which each active choice of the parent changes (NNI's way, there 0.05 by
             default). None, the default, changes exactly one (the paper's way).
         on_failure: What happens to a trial without a usable metric (failed, pruned, NaN). ``"ignore"``: it does not
-            enter the population, and another architecture takes its place. ``"worst"``: it enters as the worst of all,
-            so that it is no parent as long as anything better takes part. Trials that were cancelled are always
-            ignored: they say nothing about their architectures.
+            enter the population, and another architecture takes its place. ``"worst"``: it enters as the worst member,
+            which wins a tournament only against others like it. Cancelled trials are always ignored: their
+            architectures were not evaluated.
         model_filter: A constraint: only architectures for which it returns True are proposed.
         crossover: Mutate the crossover of two tournament winners instead of one winner.
         dedup: Never propose the same architecture twice. When mutations give nothing new, a random architecture that is
@@ -108,7 +108,7 @@ class EvolutionSearch(Search):
 
     @property
     def population(self) -> tuple[Trial, ...]:
-        """The members that are alive, the oldest first."""
+        """The members of the population, oldest first."""
         oldest = self._num_entered % self._options.population_size if self._is_full else 0
         return tuple(self._members[oldest:] + self._members[:oldest])
 
@@ -120,7 +120,7 @@ class EvolutionSearch(Search):
         num_committed = self._num_entered + len(self._pending)
         if num_committed >= self._options.cycles:
             if self._pending:
-                return None  # those that fail will be replaced
+                return None  # wait: a trial that fails is replaced
             raise SearchExhausted(f"All {self._options.cycles:,} cycles are done.")
         rng = rng_for(self.seed, number)
         if num_committed < self._options.population_size:
@@ -130,7 +130,7 @@ class EvolutionSearch(Search):
         return self._new(lambda: self._child(rng), lambda: self.space.sample(rng))
 
     def _new(self, *draws: Callable[[], Architecture]) -> Proposal:
-        """Return what the first function draws, or with ``dedup``, what the first that finds something new does."""
+        """Return an architecture drawn by the first function; with ``dedup``, by the first that finds a new one."""
         return Proposal(draws[0]() if self._unseen is None else self._unseen.find(*draws))
 
     def _child(self, rng: random.Random) -> Architecture:

@@ -1,4 +1,4 @@
-"""`Given`: architectures that somebody has chosen, in their order."""
+"""`Given`: evaluate a list of given architectures, in order."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from retiarii.trial import Direction, ObjectivesLike, Proposal
 
 @dataclass(frozen=True)
 class Given(Strategy):
-    """Propose architectures that you name, one after the other: to compare published ones, or to measure one again.
+    """Proposes the architectures of a list in order, for example to compare published ones or to repeat a trial.
 
     ::
 
@@ -26,7 +26,7 @@ class Given(Strategy):
         architectures: The architectures, each as a mapping from labels to values, in any form that `fixed_arch` takes.
 
     Raises:
-        ConfigError: They are no sequence of mappings.
+        ConfigError: ``architectures`` is not a sequence of mappings.
     """
 
     architectures: Sequence[Mapping[str, Any]]

@@ -1,4 +1,4 @@
-"""`GridSearch`: every architecture of the space, once."""
+"""`GridSearch`: every architecture of the space exactly once."""
 
 from __future__ import annotations
 
@@ -17,13 +17,12 @@ from retiarii.trial import Direction, ObjectivesLike, Proposal
 
 @dataclass(frozen=True)
 class GridSearch(Strategy):
-    """Enumerate the whole space, lazily: the size of the space costs neither memory nor time before the first proposal.
+    """Enumerates the whole space, lazily: a large space costs no memory and no time before the first proposal.
 
     Args:
-        shuffle: Enumerate in a pseudo-random order that the seed of the search chooses, so that a search that is cut
-            short has seen a fair sample of the space. False: in the order of `SearchSpace.at`, in which neighbouring
-            proposals are alike. NNI 2.10 shuffled too (the default is the same), but only the candidates within each
-            choice.
+        shuffle: Enumerate in a pseudo-random order that follows from the seed, so that a search that is stopped early
+            has seen a fair sample of the space. False: in the order of `SearchSpace.at`, in which neighbouring
+            proposals are similar. NNI 2.10 has the same default, but shuffles only the candidates within each choice.
         float_points: How many values of a continuous choice are tried, evenly spaced from its lowest to its highest
             value (on a logarithmic scale where the choice has one). None: a continuous choice is an error.
 
@@ -71,8 +70,8 @@ class GridEnumeration(Search):
             )
         self._size = int(self._grid.size)
         self._order = Permutation(self._size, self.seed) if options.shuffle else range(self._size)
-        # Proposal `_found` is the first one that meets the constraints at or after `_place` of the order. Both are
-        # caught up with the number that is asked for, so `replay` needs to restore neither.
+        # Proposal `_found` is the first one that meets the constraints at or after `_place` in the order. Both are
+        # advanced to the number that is asked for, so `replay` need not restore them.
         self._place = 0
         self._found = 0
 

@@ -1,4 +1,4 @@
-"""`Hyperband`: several trade-offs between many architectures and much training for each."""
+"""`Hyperband`: successive halving with several trade-offs between many architectures and much training."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ from retiarii.strategy._strategy import Strategy
 from retiarii.trial import Direction, Fidelity, Objectives, ObjectivesLike, Proposal, Trial
 
 BracketPlan: TypeAlias = "tuple[tuple[int, float], ...]"
-"""For each rung of a bracket, how many trials it has, and how much each is given."""
+"""For each rung of a bracket, the number of its trials and their fidelity."""
 
 
 @dataclass(frozen=True)
 class Hyperband(Strategy):
-    """Hyperband: rounds of successive halving that begin with different fidelities.
+    """Hyperband: rounds of successive halving that start from different fidelities.
 
     A *bracket* trains ``n`` random architectures with a fidelity ``r``, promotes the best ``1 / reduction_factor`` of
     them to ``reduction_factor`` times that, and so on up to ``max_fidelity``. The first bracket begins with many
-    architectures and ``min_fidelity``, the last with few that get ``max_fidelity`` at once. Then it starts over.
-    Promoted trials continue from their checkpoints.
+    architectures and ``min_fidelity``, the last with few that get ``max_fidelity`` at once. Then the brackets are
+    repeated. Promoted trials continue from their checkpoints.
 
-    The evaluator has to heed the fidelity, as those of `retiarii.evaluator.pytorch.lightning` do with ``"epochs"``.
+    The evaluator must support the fidelity, as those of `retiarii.evaluator.pytorch.lightning` support ``"epochs"``.
 
     Args:
-        fidelity: The name of what is given: ``"epochs"``, or what else the evaluator knows.
-        min_fidelity: What every architecture of the first bracket is given at first.
-        max_fidelity: No trial is given more: the highest fidelity is the last of ``min_fidelity``, ``min_fidelity *
+        fidelity: The name of the fidelity: ``"epochs"``, or another one that the evaluator supports.
+        min_fidelity: The fidelity of the first trials of the first bracket.
+        max_fidelity: An upper limit: the highest fidelity is the last of ``min_fidelity``, ``min_fidelity *
             reduction_factor``, ... that is not above it.
-        reduction_factor: One in so many is promoted, to so many times the fidelity (the paper's eta).
-        cycles: How often all brackets are run; None until the experiment's budget ends.
+        reduction_factor: One trial in this many is promoted, to this many times the fidelity (the paper's eta).
+        cycles: How often all brackets are run; None to repeat them until the experiment's budget ends.
         optimize_mode: ``"maximize"`` or ``"minimize"``; None to leave the direction to the experiment.
         model_filter: A constraint: only architectures for which it returns True are proposed.
 
@@ -80,7 +80,7 @@ class Hyperband(Strategy):
 
     @property
     def fidelities(self) -> Collection[str]:
-        """The one that is given."""
+        """The name of the fidelity that the trials get."""
         return (self.fidelity,)
 
     @property
@@ -104,20 +104,20 @@ class _Rung:
     """The trials of one bracket that get the same fidelity.
 
     Args:
-        size: How many there are at most.
-        given: What each gets.
-        quota: How many of them go on to the next rung: the best.
+        size: The maximum number of trials.
+        given: The fidelity of each trial.
+        quota: How many of the best trials are promoted to the next rung.
     """
 
     def __init__(self, size: int, given: Fidelity, quota: int) -> None:
         self.size, self.given, self._quota = size, given, quota
         self.num_started = self.num_ended = 0
-        self._best: list[tuple[Key, Architecture]] = []  # sorted, as many as go on
+        self._best: list[tuple[Key, Architecture]] = []  # sorted, at most `quota`
         self._taken: set[int] = set()
 
     @property
     def waiting(self) -> list[tuple[int, Architecture]]:
-        """The best trials so far that were not taken, best first."""
+        """The best trials so far that were not promoted yet, best first."""
         return [(key[2], architecture) for key, architecture in self._best if key[2] not in self._taken]
 
     @property
@@ -126,14 +126,14 @@ class _Rung:
         return self.num_started == self.num_ended
 
     def end(self, trial: Trial, fitness: Fitness | None) -> None:
-        """Note a trial that has ended; it may have been taken before."""
+        """Record a trial that has ended; it may have been promoted before."""
         self.num_ended += 1
         if fitness is not None:
             bisect.insort(self._best, (key_of(trial.number, fitness), trial.architecture), key=itemgetter(0))
             del self._best[self._quota :]
 
     def take(self, number: int) -> None:
-        """Note that a trial goes on, or that it no longer can; it keeps its place among the best."""
+        """Record that a trial was promoted or cannot be promoted; it keeps its place among the best."""
         self._taken.add(number)
 
 
@@ -141,8 +141,8 @@ class _Bracket:
     """One round of successive halving.
 
     Attributes:
-        rungs: The first one first.
-        numbers: Its trials.
+        rungs: The rungs, lowest fidelity first.
+        numbers: The numbers of its trials.
     """
 
     def __init__(self, plan: BracketPlan, fidelity: str) -> None:
@@ -159,16 +159,16 @@ class _Bracket:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more starts or ends."""
+        """Whether all its trials have started and ended."""
         return self.is_full and all(rung.is_idle and not rung.waiting for rung in self.rungs)
 
     def start(self, rung: int, number: int) -> None:
-        """Note a trial that has started."""
+        """Record a trial that has started."""
         self.rungs[rung].num_started += 1
         self.numbers.append(number)
 
     def promotable(self) -> Proposal | None:
-        """Return the proposal that continues a trial of the lowest rung that is not done; None where it must wait."""
+        """Return the next promotion, from the lowest rung that is not done; None if it has to wait for results."""
         if not self.is_full:
             return None
         for rung, above in pairwise(self.rungs):
@@ -190,17 +190,17 @@ class HyperbandSearch(Search):
         if options.model_filter is not None:
             self.space = self.space.constrained(options.model_filter)
         self._options, self._plans = options, options.brackets
-        self._brackets: list[_Bracket] = []  # those that are not over, the oldest first
+        self._brackets: list[_Bracket] = []  # that are not over, oldest first
         self._num_brackets = 0  # that have started
         self._rung_of: dict[int, tuple[_Bracket, int]] = {}  # of each trial of these brackets
 
     @property
     def continuable(self) -> Collection[int]:
-        """Of each rung the best trials so far, as many as go on, without those that have."""
+        """The trials that would be promoted if their rungs ended now, without those already promoted."""
         return {number for bracket in self._brackets for rung in bracket.rungs for number, _ in rung.waiting}
 
     def forget_checkpoint(self, number: int) -> None:
-        """Promote the trial no more."""
+        """Exclude a trial from promotion, because its checkpoint was removed."""
         bracket, rung = self._rung_of[number]
         bracket.rungs[rung].take(number)
         self._drop_if_over(bracket)
@@ -214,7 +214,7 @@ class HyperbandSearch(Search):
         if filling is not None:
             return Proposal(self.space.sample(rng_for(self.seed, number)), filling.rungs[0].given)
         if self.pending:
-            return None  # their results may promote something
+            return None  # wait: their results may allow a promotion
         raise SearchExhausted(f"All {counted(self._num_brackets, 'bracket')} are done.")
 
     def _filling(self) -> _Bracket | None:

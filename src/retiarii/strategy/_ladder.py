@@ -9,14 +9,14 @@ from typing import TypeAlias
 from retiarii.strategy._search import Fitness
 
 Key: TypeAlias = "tuple[float, float, int]"
-"""What the trials of a rung are sorted by, best first: those that are equal in the order of their numbers."""
+"""The sort key of trials in a rung, best first; equal trials are sorted by number."""
 
 
 def levels(low: float, high: float, factor: int) -> tuple[float, ...]:
     """Return ``low``, ``low * factor``, ``low * factor**2``, ... up to ``high``."""
     found = [low]
     while found[-1] * factor <= high * (1 + 1e-9):
-        found.append(min(found[-1] * factor, high))  # which is above it by a rounding error, if at all
+        found.append(min(found[-1] * factor, high))  # above it only by a rounding error
     return tuple(found)
 
 
@@ -26,22 +26,22 @@ def key_of(number: int, fitness: Fitness) -> Key:
 
 
 class Rung:
-    """The trials that have ended at one level of fidelity, any number of them, and which may go on to the next.
+    """The trials that have ended at one level of fidelity, without a fixed number, and those that may be promoted.
 
     Args:
-        factor: One in so many goes on.
+        factor: One trial in this many is promoted.
     """
 
     def __init__(self, factor: int) -> None:
         self._factor = factor
         self._count = 0
         self._waiting: dict[int, Key] = {}
-        self._heap: list[Key] = []  # of those that wait, best first, and of some that do so no more
+        self._heap: list[Key] = []  # of trials that wait for promotion, best first, and of some that no longer do
         self._taken: set[int] = set()
-        self._taken_keys: list[Key] = []  # of those that have ended, sorted
+        self._taken_keys: list[Key] = []  # of promoted trials that have ended, sorted
 
     def add(self, number: int, fitness: Fitness) -> bool:
-        """Note a trial that has ended; return whether it waits to be taken, and was not before."""
+        """Record a trial that has ended; return whether it now waits for promotion."""
         self._count += 1
         key = key_of(number, fitness)
         if number in self._taken:
@@ -52,22 +52,22 @@ class Rung:
         return True
 
     def add_loser(self) -> None:
-        """Note a trial that was ended early: it counts among the others, and never goes on."""
+        """Record a pruned trial: it counts in the rung's size and is never promoted."""
         self._count += 1
 
     def take(self, number: int) -> None:
-        """Note that a trial goes on, or that it no longer can; it counts among the others as before."""
+        """Record that a trial was promoted or cannot be promoted; it still counts in the rung's size."""
         self._taken.add(number)
         key = self._waiting.pop(number, None)
         if key is not None:
             bisect.insort(self._taken_keys, key)
 
     def promotable(self) -> int | None:
-        """Return the best trial among the best ``1 / factor`` of all that have ended here that was not taken."""
+        """Return the best trial that was not promoted, if it is among the best ``1 / factor`` of the rung."""
         while self._heap and self._heap[0][2] not in self._waiting:
             heapq.heappop(self._heap)
         if not self._heap:
             return None
         best = self._heap[0]
-        num_better = bisect.bisect(self._taken_keys, best)  # all that are better were taken
+        num_better = bisect.bisect(self._taken_keys, best)  # all better trials were promoted
         return best[2] if num_better < self._count // self._factor else None

@@ -1,4 +1,4 @@
-"""`MedianStop`: ends trials that do worse on the way than most trials did."""
+"""`MedianStop`: prune trials whose intermediate results are below the median of earlier trials."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from retiarii.trial import Direction, Fidelity, ObjectivesLike, Trial
 
 @dataclass(frozen=True)
 class MedianStop(Strategy):
-    """Let another strategy propose, and end those trials early that do worse than the median of earlier ones.
+    """Wraps another strategy and prunes its trials that do worse than the median of earlier ones.
 
-    A trial is judged each time it reports the first objective on its way: it is pruned if the best that it has reported
-    so far is worse than the median, over the completed trials, of the mean of what they had reported by then. NaN is
-    worse than all numbers. A trial is compared with those of the same fidelity, and if it continues another trial, with
-    those that did so, too. A trial that never reports the objective is never pruned.
+    A trial is judged at each intermediate report of the first objective. It is pruned if its best value so far is worse
+    than the median of the running means that the completed trials had at the same step. NaN is worse than all numbers.
+    A trial is compared with trials of the same fidelity; a trial that continues another one only with trials that also
+    did. A trial that never reports the objective is never pruned.
 
     ::
 
         strategy.MedianStop(strategy.RegularizedEvolution())
 
     Args:
-        strategy: Proposes the trials.
-        warmup_steps: How many of the first reports of a trial are not judged.
-        min_trials: With fewer completed trials to compare with (that reported as often), none is judged.
+        strategy: The strategy that proposes the trials.
+        warmup_steps: The number of first reports of a trial that are not judged.
+        min_trials: The number of completed trials with as many reports that are needed to judge a trial.
 
     Raises:
         ConfigError: An option is not what it should be.
@@ -58,12 +58,12 @@ class MedianStop(Strategy):
 
     @property
     def direction(self) -> Direction | None:
-        """That of the inner strategy."""
+        """The direction of the inner strategy."""
         return self.strategy.direction
 
     @property
     def fidelities(self) -> Collection[str]:
-        """Those of the inner strategy."""
+        """The fidelities of the inner strategy."""
         return self.strategy.fidelities
 
     def search(
@@ -84,7 +84,7 @@ class MedianStopSearch(SearchWrapper):
         self._means: dict[tuple[Fidelity, bool], list[list[float]]] = {}
 
     def should_prune(self, trial: Trial) -> str | None:
-        """Return why a trial is ended, if the inner search or the median says so."""
+        """Return a reason to prune the trial, from the inner search or from the median; None to continue it."""
         reason = super().should_prune(trial)
         return self._judge(trial) if reason is None else reason
 
@@ -118,14 +118,14 @@ class MedianStopSearch(SearchWrapper):
             bisect.insort(steps[index], total / (index + 1))
 
     def _losses(self, trial: Trial) -> list[float]:
-        """Return what a trial reported of the first objective, smaller being better; infinite where it is no number."""
+        """Return the reported values of the first objective as losses (smaller is better); infinity for NaN."""
         metric = self.objectives.primary.metric
         values = (report[metric] for report in trial.intermediates if metric in report)
         return [self.direction.loss(value) if math.isfinite(value) else math.inf for value in values]
 
 
 def _kind(trial: Trial) -> tuple[Fidelity, bool]:
-    """Return what trials must have in common for their reports to be comparable, step by step."""
+    """Return the key of trials whose reports are comparable step by step."""
     return trial.fidelity, trial.parent is not None
 
 

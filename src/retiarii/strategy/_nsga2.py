@@ -18,12 +18,12 @@ from retiarii.trial import Direction, ObjectivesLike, Proposal, Trial
 
 @dataclass(frozen=True)
 class NSGA2(Strategy):
-    """NSGA-II: evolution for several objectives, which ends with a Pareto front of compromises.
+    """NSGA-II: evolution for several objectives, which results in a Pareto front.
 
     The first ``population_size`` architectures are random. Each later one is a child of two parents, the winners of
-    tournaments: the one in the better front wins, within a front the one in the less crowded place. The population
-    keeps the ``population_size`` best by the same order. Trials whose metrics break constraints are worse than all
-    others.
+    tournaments: the member in the better front wins; within a front, the one with the larger crowding distance. The
+    population keeps the ``population_size`` best members by the same order. Trials whose metrics break constraints are
+    worse than all others.
 
     ::
 
@@ -34,7 +34,7 @@ class NSGA2(Strategy):
 
     Args:
         population_size: How many members the population has.
-        crossover_prob: The probability, 0 to 1, that a child has two parents; else it has one.
+        crossover_prob: The probability, 0 to 1, that a child has two parents instead of one.
         mutation_prob: The probability with which each active choice of a child changes. None changes exactly one.
         model_filter: A constraint: only architectures for which it returns True are proposed.
         dedup: Never propose the same architecture twice.
@@ -83,11 +83,11 @@ class NSGA2Search(Search):
         self._unseen = Unseen(self.space, self.seed) if options.dedup else None
         self._members: list[Trial] = []
         self._losses: list[tuple[float, ...]] = []  # of each member
-        self._order: list[tuple[int, float]] | None = None  # front and crowding of each member, where they are known
+        self._order: list[tuple[int, float]] | None = None  # front and crowding of each member, once computed
 
     @property
     def population(self) -> tuple[Trial, ...]:
-        """The members, in the order in which they entered."""
+        """The members of the population, in the order in which they entered."""
         return tuple(self._members)
 
     def _propose(self, number: int) -> Proposal:
@@ -142,8 +142,8 @@ def crowded_order(losses: Sequence[tuple[float, ...]], violations: Sequence[floa
 
     Args:
         losses: A point for each trial, smaller being better in all coordinates.
-        violations: By how much each breaks constraints; those that break any come in fronts after all others, in the
-            order of their violations.
+        violations: By how much each trial breaks constraints. Trials that break any are in later fronts than all
+            others, ordered by their violations.
 
     Returns:
         For each point the number of its front, 0 being the best, and its crowding distance within it, larger being
@@ -168,12 +168,12 @@ def crowded_order(losses: Sequence[tuple[float, ...]], violations: Sequence[floa
 
 
 def fronts(points: Iterable[tuple[float, ...]]) -> dict[tuple[float, ...], int]:
-    """Sort points by domination: those of front 0 are dominated by none, those of front 1 by some of front 0 only, ...
+    """Sort points into fronts: no point dominates those of front 0, only points of front 0 those of front 1, ...
 
     Returns:
-        The front of each different point.
+        The number of the front of each distinct point.
     """
-    import moocore  # takes a second to import, which only those who use it should wait for
+    import moocore  # importing it takes a second, and only NSGA2 needs it here
 
     different = list(dict.fromkeys(points))
     if not different:
@@ -202,5 +202,5 @@ def crowding(points: Sequence[Sequence[float]]) -> list[float]:
 
 
 def _precedes(left: tuple[int, float], right: tuple[int, float]) -> bool:
-    """Return whether one member beats another: by its front, then by more room around it."""
+    """Return whether one member beats another: by its front, then by its crowding distance."""
     return left[0] < right[0] or (left[0] == right[0] and left[1] > right[1])

@@ -26,7 +26,7 @@ def check_whole(owner: object, name: str, low: int, high: int | None = None, *, 
         name: The option, an attribute of ``owner``.
         low: The smallest value allowed.
         high: The largest value allowed; None for no limit.
-        high_is: What the message says that ``high`` is.
+        high_is: The meaning of ``high``, for the message.
 
     Raises:
         ConfigError: It is not.

@@ -1,4 +1,4 @@
-"""A pseudo-random order of 0, 1, ..., size - 1 that is computed one element at a time."""
+"""`Permutation`: a pseudo-random order of 0, 1, ..., size - 1, computed one element at a time."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ class Permutation:
 
     It is a Feistel network on pairs of numbers below ``ceil(sqrt(size))``, with addition in place of exclusive or. That
     domain is a little larger than ``size``; an image outside of ``range(size)`` is mapped again until it is inside
-    (cycle walking), which needs hardly more than one step on average. Each element is equally likely at each place;
-    of the orders of very few elements, not all are (on 9 elements, for one, all are even permutations).
+    (cycle walking), which takes little more than one step on average. Each element is equally likely at each position.
+    Not every permutation is possible for very small sizes (for 9 elements, for example, all are even).
 
     Args:
-        size: How many elements, at least 1.
-        seed: Which order.
+        size: The number of elements, at least 1.
+        seed: The seed that selects the order.
 
     Reference:
         Black and Rogaway, "Ciphers with Arbitrary Finite Domains", CT-RSA 2002, sections 4 and 5. Deviation: not for
@@ -34,7 +34,7 @@ class Permutation:
         self._keys = [f"{seed} {number} ".encode() for number in range(_ROUNDS)]
 
     def __getitem__(self, index: int) -> int:
-        """Return the element at a place of the order.
+        """Return the element at a position of the order.
 
         Raises:
             IndexError: ``index`` is not in ``range(size)``.

@@ -16,7 +16,7 @@ from retiarii.trial import Direction, ObjectivesLike, Proposal
 
 @dataclass(frozen=True)
 class Random(Strategy):
-    """Random search: every proposal is drawn from the space, whatever the results were.
+    """Random search: every proposal is drawn from the space, independently of results.
 
     Args:
         variational: Accepted for scripts written for NNI, where it allowed a space that changes while searching. It

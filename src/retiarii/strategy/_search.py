@@ -1,4 +1,4 @@
-"""`Search`: a running search, by ask and tell."""
+"""`Search`: a running search with the methods ``ask`` and ``tell``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from retiarii.trial import (
 )
 
 Fitness: TypeAlias = "tuple[float, float]"
-"""Minus the violation of constraints, and the first objective turned so that larger is better."""
+"""The negative violation of constraints, and the first objective with the sign that makes larger better."""
 
 WORST: Fitness = (-math.inf, -math.inf)
 
@@ -37,30 +37,31 @@ class Search(ABC):
     Proposals are numbered 0, 1, 2, ... in the order in which they are asked for; a `Trial` carries the number of the
     proposal that it evaluates. Any number of proposals may be pending, and trials may be told in any order.
 
-    The state follows from what was asked, in the order of the numbers, and what was told, in the order of telling. How
-    the two interleave does not matter, so `replay` restores it exactly. Not thread-safe: one loop owns a search.
+    The state follows from the proposals, in the order of their numbers, and from the told trials, in the order of
+    telling. How the two interleave does not matter, so `replay` restores it exactly. A search is not thread-safe: use
+    it from one loop.
 
-    Subclasses implement `_propose`, and `_on_ask` and `_on_tell` where they remember something. These need no checks:
-    the public methods count and validate. They must draw randomness from ``rng_for(seed, number)`` only, so that
-    asking for five proposals gives the same as asking for two and then for three.
+    Subclasses implement `_propose`, and `_on_ask` and `_on_tell` if they keep a state. These need no checks: the public
+    methods count and validate. Random numbers must come from ``rng_for(seed, number)`` only, so that asking for five
+    proposals gives the same as asking for two and then for three.
 
     Searches that end trials early set `prunes` and implement `should_prune`; those that continue trials from their
     checkpoints implement `continuable`.
 
     Args:
-        space: What to search.
+        space: The search space.
         seed: A whole number from 0 to 2**64 - 1.
-        objectives: Which metrics are improved: ``"maximize"`` or ``"minimize"`` for the default one, or what else
-            `Objectives.of` takes.
+        objectives: The metrics to improve: ``"maximize"`` or ``"minimize"`` for the default one, or another argument of
+            `Objectives.of`.
 
     Attributes:
-        space: What is searched.
-        seed: Of every random choice.
-        objectives: Which metrics are improved; all but searches for a Pareto front go by the first.
-        prunes: Whether `should_prune` may give a reason. Trials then wait for the answer when they report.
+        space: The search space.
+        seed: The seed of every random choice.
+        objectives: The metrics to improve. Searches without a Pareto front use only the first.
+        prunes: Whether `should_prune` may return a reason. Each report of a trial then waits for the answer.
 
     Raises:
-        ConfigError: ``space``, ``seed`` or ``objectives`` is not what it should be.
+        ConfigError: ``space``, ``seed`` or ``objectives`` is invalid.
     """
 
     prunes: bool = False
@@ -93,12 +94,12 @@ class Search(ABC):
 
     @property
     def num_failed(self) -> int:
-        """How many of them have no usable metric: failed, pruned, or not a finite number."""
+        """How many told trials have no usable metric: failed, pruned, or not a finite number."""
         return self._num_failed
 
     @property
     def pending(self) -> Mapping[int, Proposal]:
-        """What was proposed and not told yet, by number, oldest first (a read-only view)."""
+        """The proposals whose trials were not told yet, by number, oldest first (a read-only view)."""
         return MappingProxyType(self._pending)
 
     @property
@@ -108,42 +109,42 @@ class Search(ABC):
 
     @property
     def continuable(self) -> Collection[int]:
-        """The numbers of finished trials that later proposals may continue: their checkpoints are kept."""
+        """The numbers of finished trials that later proposals may continue; the experiment keeps their checkpoints."""
         return ()
 
     def should_prune(self, trial: Trial) -> str | None:
-        """Judge a running trial that has just reported an intermediate result; called if `prunes` is set.
+        """Decide whether to prune a running trial, after each intermediate result; called if `prunes` is set.
 
-        The answer must follow from the trial's own reports and from what was asked and told: it changes nothing, so
-        that `replay` need not know about it.
+        The answer must follow from the trial's own reports and from the proposals and results so far. This method must
+        not change the state of the search, because `replay` does not call it.
 
         Args:
-            trial: It runs; its `Trial.intermediates` end with the new result.
+            trial: The running trial; its `Trial.intermediates` end with the new result.
 
         Returns:
-            The reason to end the trial now, for people; None to let it go on.
+            The reason to prune the trial, as text for users; None to continue it.
         """
         return None
 
     def forget_checkpoint(self, number: int) -> None:  # noqa: B027 - optional, most searches continue nothing
-        """Learn that the checkpoint of a finished trial is gone, so that nothing can continue from it.
+        """Handle that the checkpoint of a finished trial was removed, so that no trial can continue from it.
 
         Args:
-            number: The trial, one of `continuable`.
+            number: The number of the trial, one of `continuable`.
         """
 
     def ask(self, count: int) -> list[Proposal]:
-        """Propose what to try next.
+        """Return the next proposals.
 
         Args:
-            count: How many at most.
+            count: The maximum number of proposals.
 
         Returns:
-            New proposals; their numbers are the next ones from `num_asked` on. Fewer than ``count`` when no more can be
-            proposed now; empty when the search has to be told results first.
+            New proposals, numbered from `num_asked` on: fewer than ``count`` if no more can be proposed now, and an
+            empty list if the search needs results first.
 
         Raises:
-            SearchExhausted: Nothing is left to propose, whatever may still be told.
+            SearchExhausted: Nothing is left to propose, whatever the pending results are.
             SpaceError: No architecture that meets the constraints was found.
             SearchError: ``count`` is not a whole number from 0 up.
         """
@@ -155,7 +156,7 @@ class Search(ABC):
                 proposal = self._propose(self._num_asked)
             except (SearchExhausted, SpaceError):
                 if proposed:
-                    break  # hand these over first; the next call meets the same end
+                    break  # return these first; the next call raises again
                 raise
             if proposal is None:
                 break
@@ -167,7 +168,7 @@ class Search(ABC):
         """Learn from one finished trial: completed, failed or pruned.
 
         Raises:
-            SearchError: The trial is not finished, has a number or a proposal that was not made, or was told before.
+            SearchError: The trial is not finished, belongs to no proposal, or was told before.
         """
         if not isinstance(trial, Trial):
             raise SearchError(
@@ -185,27 +186,27 @@ class Search(ABC):
         self._on_tell(trial)
 
     def fitness(self, trial: Trial) -> Fitness | None:
-        """Return how good a trial is by the first objective, larger being better; None for one without a result.
+        """Return the fitness of a trial by the first objective, larger being better; None for a trial without a result.
 
-        Trials whose metrics break a constraint are worse than all that break none, and the worse the more they do
+        Trials whose metrics break a constraint are worse than all others, and worse the larger their violation is
         (Deb, "An efficient constraint handling method for genetic algorithms", 2000).
         """
         rank = self.objectives.rank(trial)
         return None if rank is None else (-rank[0], -rank[1])
 
     def tell_metric(self, proposal: Proposal, metric: MetricValue | None) -> Trial:
-        """Tell the result of a proposal without making a `Trial` by hand.
+        """Tell the result of a proposal, without the need to make a `Trial`.
 
         Args:
-            proposal: What `ask` returned; among equal pending proposals, the oldest is meant.
-            metric: Its metric, or named metrics with all that are objectives. None, NaN and infinities mean a failure.
+            proposal: A proposal that `ask` returned; of equal pending proposals, the oldest is meant.
+            metric: Its metric, or named metrics that include all objectives. None, NaN and infinities mean a failure.
 
         Returns:
             The trial that was told.
 
         Raises:
             SearchError: ``proposal`` is not pending.
-            MetricError: ``metric`` is none of the above.
+            MetricError: ``metric`` has another type.
         """
         number = next((n for n, pending in self._pending.items() if pending == proposal), None)
         if number is None:
@@ -218,13 +219,13 @@ class Search(ABC):
         return trial
 
     def replay(self, asked: Sequence[Proposal], told: Sequence[Trial]) -> None:
-        """Restore the state that a search had, without computing its proposals again.
+        """Restore the state of an earlier search, without computing its proposals again.
 
         The search must be new, with the space, seed, direction and options of the one to restore.
 
         Args:
-            asked: All proposals, in the order of their numbers.
-            told: All trials that were told, in the order of telling (`Trial.finish_order`).
+            asked: All proposals of the earlier search, in the order of their numbers.
+            told: All told trials, in the order of telling (`Trial.finish_order`).
 
         Raises:
             SearchError: This search was used already, or a trial does not belong to a proposal.
@@ -234,7 +235,7 @@ class Search(ABC):
                 f"replay() on a search with {self._num_asked} proposals, expected a new one from strategy.search()."
             )
         left = iter(asked)
-        for trial in told:  # as late as can be, so that few are pending at a time, of a million too
+        for trial in told:  # proposals are recorded as late as possible, so that few are pending at a time
             for proposal in islice(left, max(0, min(trial.number + 1, len(asked)) - self._num_asked)):
                 self._record(proposal)
             self.tell(trial)
@@ -242,10 +243,10 @@ class Search(ABC):
             self._record(proposal)
 
     def __iter__(self) -> Iterator[Proposal]:
-        """Propose one thing after the other until nothing is left.
+        """Yield one proposal after the other until nothing is left.
 
         Raises:
-            SearchError: The search has to be told results before it can go on.
+            SearchError: The search needs results before it can propose more.
         """
         while True:
             try:
@@ -275,17 +276,17 @@ class Search(ABC):
 
     @abstractmethod
     def _propose(self, number: int) -> Proposal | None:
-        """Return proposal ``number``, or None to wait for results. Changes nothing that a retry would notice.
+        """Return proposal ``number``, or None to wait for results; a second call must return the same.
 
         Raises:
-            SearchExhausted: Nothing is left to propose, whatever may still be told. Once raised, always raised.
+            SearchExhausted: Nothing is left to propose, whatever the pending results are. Later calls raise it, too.
         """
 
     def _on_ask(self, proposal: Proposal) -> None:  # noqa: B027 - optional, not every search remembers
-        """Remember a proposal, whether `_propose` just made it or `replay` restores it."""
+        """Update the state with a proposal, whether `_propose` just made it or `replay` restores it."""
 
     def _on_tell(self, trial: Trial) -> None:  # noqa: B027 - optional, not every search learns
-        """Learn from a valid, finished trial."""
+        """Update the state with a valid, finished trial."""
 
     def _record(self, proposal: Proposal) -> None:
         self._pending[self._num_asked] = proposal

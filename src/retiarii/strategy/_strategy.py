@@ -1,4 +1,4 @@
-"""`Strategy`: how to search, as an immutable recipe."""
+"""`Strategy`: the immutable options of a search algorithm."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from retiarii.trial import BaseStrategy, Direction, ObjectivesLike
 
 
 class Strategy(BaseStrategy):
-    """How to search: a recipe with options and without state.
+    """The base class of multi-trial strategies: the options of a search algorithm, without state.
 
-    A strategy can be pickled, compared and used for any number of searches; what changes while searching lives in the
-    `Search` that it starts. To add an algorithm, write one class of each: a `Strategy` that holds and checks the
+    A strategy can be pickled, compared and used for any number of searches; the state of a search is in the `Search`
+    that it starts. To add an algorithm, write one class of each: a `Strategy` that holds and checks the
     options, and a `Search` that proposes and learns. `retiarii.testing.strategies.StrategyConformance` tests both.
     """
 
@@ -23,16 +23,16 @@ class Strategy(BaseStrategy):
         """Start a search.
 
         Args:
-            space: What to search.
-            seed: Same seed, same space, same results told: same proposals.
-            objectives: Which metrics are improved, see `Objectives.of`; `Strategy.direction`, where it is set, wins for
-                a single one.
+            space: The search space.
+            seed: The seed of all random choices: the same seed, space and results give the same proposals.
+            objectives: The metrics to improve, see `Objectives.of`. `Strategy.direction`, if set, takes precedence for
+                a single objective.
 
         Raises:
-            ConfigError: ``seed`` or ``objectives`` is impossible, or this strategy cannot search this space.
+            ConfigError: ``seed`` or ``objectives`` is invalid, or this strategy cannot search this space.
         """
 
     @property
     def fidelities(self) -> Collection[str]:
-        """The names of the fidelities in its proposals, such as ``"epochs"``; the evaluator has to know them."""
+        """The names of the fidelities in its proposals, such as ``"epochs"``, which the evaluator must support."""
         return ()

@@ -1,4 +1,4 @@
-"""Never the same architecture twice: what was proposed, and what is left."""
+"""`Unseen`: find architectures that were not proposed before."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from retiarii.strategy._permutation import Permutation
 ENUMERABLE = 1_000_000
 """Up to this size the rest of a space is found by enumeration, so that exhaustion is exact."""
 
-_TRIES = 20  # in vain, they show that little is left; walking then finds it in fewer steps than drawing would
+_TRIES = 20  # if all fail, little is left, and walking finds it in fewer steps than drawing
 _TRIES_WHERE_ENUMERATION_IS_IMPOSSIBLE = 10_000
 
 
 class Unseen:
-    """Remembers which architectures were proposed and finds one that was not.
+    """The set of proposed architectures, with a method that finds one that was not proposed before.
 
-    Drawing at random until something new turns up is fast until little is left. Then a space of up to
-    `ENUMERABLE` architectures is walked through in a pseudo-random order, so that the last ones are found too, each
-    with the same probability, and the end is certain. The place of that walk is no state of its own: everything before
-    it was proposed or breaks a constraint.
+    Drawing at random is fast until few architectures are left. Then a space of up to `ENUMERABLE` architectures is
+    walked through in a pseudo-random order, which finds the last ones, each with the same probability, and shows for
+    certain when none is left. The position of that walk need not be restored: every architecture before it was proposed
+    or breaks a constraint.
 
     Args:
-        space: What to search.
-        seed: Chooses the order of the walk.
+        space: The search space.
+        seed: The seed that selects the order of the walk.
     """
 
     def __init__(self, space: SearchSpace, seed: int) -> None:
@@ -35,8 +35,8 @@ class Unseen:
         self._seed = seed
         self._labels = [choice.label for choice in space]
         self._seen: set[bytes] = set()
-        self._last: tuple[Architecture | None, bytes] = (None, b"")  # what was found is added next
-        self._place = 0  # in the walk; all before it are seen or break a constraint
+        self._last: tuple[Architecture | None, bytes] = (None, b"")  # the found architecture is usually added next
+        self._place = 0  # in the walk; all architectures before it are seen or break a constraint
 
     def __len__(self) -> int:
         return len(self._seen)
@@ -45,7 +45,7 @@ class Unseen:
         return self._digest(architecture) in self._seen
 
     def add(self, architecture: Architecture) -> None:
-        """Remember that an architecture was proposed."""
+        """Add an architecture to the set."""
         self._seen.add(self._digest(architecture))
 
     def find(self, *draws: Callable[[], Architecture]) -> Architecture:
@@ -55,8 +55,8 @@ class Unseen:
             *draws: Functions that return a random architecture, the preferred one first.
 
         Raises:
-            SearchExhausted: Everything that meets the constraints was proposed; in a space too large to enumerate:
-                10,000 draws gave nothing new.
+            SearchExhausted: All architectures that meet the constraints were proposed; in a space too large to
+                enumerate, 10,000 draws gave no new one.
             ConstraintError: No architecture meets the constraints.
         """
         is_enumerable = self._space.size <= ENUMERABLE
@@ -72,7 +72,7 @@ class Unseen:
         return self._walk() if is_enumerable else self._insist(draws[-1])
 
     def _digest(self, architecture: Architecture) -> bytes:
-        """Return 16 bytes that stand for an architecture of this space.
+        """Return a 16-byte hash of an architecture of this space.
 
         `Architecture.key` would do, but takes longer than drawing the architecture, and a set of the architectures
         themselves would take ten times the memory.

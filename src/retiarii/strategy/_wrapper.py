@@ -1,4 +1,4 @@
-"""`SearchWrapper`: a search that changes one thing about another one."""
+"""`SearchWrapper`: the base of searches that change one behaviour of another search."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from retiarii.trial import Proposal, Trial
 
 
 class SearchWrapper(Search):
-    """Passes everything on to an inner search; subclasses change what they are about.
+    """Forwards every call to an inner search; subclasses override the methods that they change.
 
     Args:
-        inner: A new search, which is used by nobody else.
+        inner: A new search that is used only by this wrapper.
     """
 
     def __init__(self, inner: Search) -> None:
@@ -22,19 +22,19 @@ class SearchWrapper(Search):
 
     @property
     def continuable(self) -> Collection[int]:
-        """What the inner search may continue."""
+        """The trials that the inner search may continue."""
         return self.inner.continuable
 
     def should_prune(self, trial: Trial) -> str | None:
-        """Return what the inner search says."""
+        """Return the answer of the inner search."""
         return self.inner.should_prune(trial)
 
     def forget_checkpoint(self, number: int) -> None:
-        """Tell the inner search."""
+        """Forward to the inner search."""
         self.inner.forget_checkpoint(number)
 
     def fitness(self, trial: Trial) -> Fitness | None:
-        """Return what the inner search says."""
+        """Return the fitness by the inner search."""
         return self.inner.fitness(trial)
 
     def _propose(self, number: int) -> Proposal | None:

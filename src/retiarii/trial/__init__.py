@@ -1,12 +1,12 @@
 """Frozen records of what an experiment does: proposals, trials, their states, metrics, objectives and failures.
 
-A `Proposal` is an architecture with the `Fidelity` that it is to be given and, where it continues an earlier trial,
-its parent. `Trial` is one evaluation of a proposal. It is a value: the experiment loop makes a new one for each change
-of state and is the only one that writes them to the store; strategies are told finished ones. `Objectives` say which
-metrics a search improves and rank trials; a `Constraint` (`at_most`, `at_least`) bounds a number of an architecture or
-a metric. `pareto_front` and `hypervolume` compare trials by several objectives. `BaseStrategy` is the base of
-multi-trial and one-shot strategies. `TrialFiles` are the folders into which trials write, with the weights of the best.
-`Clock` is where an experiment reads the time. Nothing in this room imports torch.
+A `Proposal` is an architecture with its `Fidelity` (how much training its trial gets) and, where it continues an
+earlier trial, its parent. A `Trial` is one evaluation of a proposal, as an immutable record: the experiment loop makes
+a new one for each change of state, writes it to the store, and passes finished ones to the strategy. `Objectives` are
+the metrics that a search improves; they rank trials. A `Constraint` (`at_most`, `at_least`) bounds a metric or a number
+that follows from an architecture. `pareto_front` and `hypervolume` compare trials by several objectives. `BaseStrategy`
+is the base of multi-trial and one-shot strategies. `TrialFiles` are the folders of trials, with the weights of the
+best. `Clock` is the time source of an experiment. Nothing in this room imports torch.
 """
 
 from retiarii.trial._base_strategy import BaseStrategy

@@ -1,4 +1,4 @@
-"""`BaseStrategy`: what multi-trial and one-shot strategies have in common."""
+"""`BaseStrategy`: the common base of multi-trial and one-shot strategies."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from retiarii.trial._objectives import Direction
 
 
 class BaseStrategy(ABC):  # noqa: B024 - what is abstract differs: `search` takes a space or a model
-    """The base of all strategies, multi-trial and one-shot: what an experiment takes as its ``strategy``.
+    """The base class of every object that can be the ``strategy`` of an experiment.
 
     To write a strategy, derive from `retiarii.strategy.Strategy`, which proposes architectures, or from
     `retiarii.oneshot.OneShotStrategy`, which trains a supernet.
@@ -16,5 +16,5 @@ class BaseStrategy(ABC):  # noqa: B024 - what is abstract differs: `search` take
 
     @property
     def direction(self) -> Direction | None:
-        """The direction that the options fix; None where the experiment decides."""
+        """The direction set by the strategy's options; None to use the experiment's."""
         return None

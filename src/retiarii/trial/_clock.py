@@ -1,4 +1,4 @@
-"""`Clock`: where an experiment reads the time, so that a simulation can replace it."""
+"""`Clock`: the time source of an experiment, which a simulation can replace."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from abc import ABC, abstractmethod
 
 
 class Clock(ABC):
-    """The time of the trials of one experiment; an executor brings its own, see `Executor.clock`."""
+    """The time source of one experiment's trials. Each executor has one, see `Executor.clock`."""
 
     @abstractmethod
     def now(self) -> float:
-        """Return the date as Unix time, seconds: what is stored with trials."""
+        """Return the current Unix time in seconds, which is stored with trials."""
 
     @abstractmethod
     def elapsed(self) -> float:
-        """Return seconds since some moment, never going back: what durations are measured with."""
+        """Return monotonic seconds since an arbitrary start, for measuring durations."""
 
 
 class SystemClock(Clock):
-    """The clock of this machine."""
+    """The real time of this machine."""
 
     def now(self) -> float:
-        """Return the date as Unix time, seconds."""
+        """Return the current Unix time in seconds."""
         return time.time()
 
     def elapsed(self) -> float:
-        """Return seconds since some moment."""
+        """Return monotonic seconds since an arbitrary start."""
         return time.monotonic()
 
 

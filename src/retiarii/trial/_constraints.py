@@ -1,4 +1,4 @@
-"""`Constraint`: a bound that architectures, or the metrics of their trials, have to keep."""
+"""`Constraint`: a bound on architectures or on the metrics of their trials."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from retiarii.space import Architecture, Cost
 
 @dataclass(frozen=True)
 class Constraint:
-    """A bound on a number; made by `at_most` and `at_least`.
+    """A bound on a metric or on a number that follows from an architecture; made by `at_most` and `at_least`.
 
-    With a function of an architecture, or the name of a cost that the experiment knows (``"params"``, ``"flops"``), it
-    is checked while sampling: what breaks it is never proposed. With any other name it bounds a metric that trials
-    report: a trial that breaks it is stored as infeasible, and ranked after all feasible ones.
+    A function of an architecture, or the name of a cost that the experiment can compute (``"params"``, ``"flops"``), is
+    checked while sampling, so that no architecture that breaks the bound is proposed. Any other name is a metric that
+    trials report: a trial that breaks the bound is stored as infeasible and ranked after all feasible trials.
 
     Attributes:
         quantity: A function of an architecture, or the name of a cost or metric.
-        bound: The bound; a value equal to it keeps the constraint.
+        bound: The bound. A value equal to it is allowed.
         is_upper: Whether values above the bound break the constraint; else those below it do.
 
     Raises:
@@ -43,10 +43,10 @@ class Constraint:
             raise ConfigError(f"{name}({self.name!r}, {self.bound!r}): expected a finite number as the bound.")
 
     def __call__(self, architecture: Architecture) -> bool:
-        """Return whether an architecture keeps the bound; for constraints whose quantity is a function.
+        """Return whether an architecture keeps the bound. The quantity must be a function.
 
         Raises:
-            ConfigError: The quantity is a name.
+            ConfigError: ``quantity`` is a name.
         """
         if not callable(self.quantity):
             raise ConfigError(
@@ -61,7 +61,7 @@ class Constraint:
 
     @property
     def name(self) -> str:
-        """What to call the quantity."""
+        """The name of the quantity in messages."""
         return (
             self.quantity if isinstance(self.quantity, str) else getattr(self.quantity, "__name__", repr(self.quantity))
         )
@@ -83,7 +83,7 @@ class Constraint:
 
 
 def at_most(quantity: str | Cost, bound: float) -> Constraint:
-    """Return the constraint that a number is not larger than a bound; see `Constraint`.
+    """Return an upper bound on a metric or a number of an architecture, see `Constraint`.
 
     ::
 
@@ -100,7 +100,7 @@ def at_most(quantity: str | Cost, bound: float) -> Constraint:
 
 
 def at_least(quantity: str | Cost, bound: float) -> Constraint:
-    """Return the constraint that a number is not smaller than a bound; see `Constraint` and `at_most`.
+    """Return a lower bound on a metric or a number of an architecture, see `Constraint`.
 
     Args:
         quantity: A function of an architecture, or the name of a cost or metric.
@@ -118,8 +118,8 @@ def violation(metrics: Mapping[str, float] | None, constraints: Iterable[Constra
     A metric that was not reported breaks its constraint by infinity.
 
     Args:
-        metrics: What a trial reported.
-        constraints: Those whose quantity is a name count, others are checked while sampling.
+        metrics: The metrics that a trial reported.
+        constraints: The constraints. Those whose quantity is a function are skipped: they are checked while sampling.
     """
     found = metrics or {}
     return sum(

@@ -1,4 +1,4 @@
-"""`Fidelity`: how much of a full training one trial is given."""
+"""`Fidelity`: how much training one trial gets."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from retiarii.errors import ConfigError
 
 
 class Fidelity(Mapping[str, float]):
-    """An immutable mapping from the name of a resource to the amount that a trial is given: ``{"epochs": 27}``.
+    """An immutable mapping from the name of a resource to the amount that a trial gets: ``{"epochs": 27}``.
 
-    An empty one means that the evaluator decides. A trial that continues another is given the total amount: with
-    ``{"epochs": 27}`` and a parent of 9 epochs, it trains for 18 more.
+    If it is empty, the evaluator decides. For a trial that continues another one, the amount is the total: with
+    ``{"epochs": 27}`` and a parent of 9 epochs, the trial trains for 18 more.
 
     Args:
         amounts: Names and amounts; each amount is a finite number above 0.
         **more: Further amounts, by name.
 
     Raises:
-        ConfigError: A name is no text, or an amount is not a finite number above 0.
+        ConfigError: A name is not a text, or an amount is not a finite number above 0.
     """
 
     __slots__ = ("_amounts",)

@@ -1,4 +1,4 @@
-"""`TrialFiles`: the folders into which trials write, one for each, and the weights that are kept in them."""
+"""`TrialFiles`: one folder for each trial's files, such as its weights."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ CHECKPOINT = "checkpoint.pt"
 """The file in a trial's folder that holds the weights of its network: a ``state_dict``, written by ``torch.save``."""
 
 SPARE = "spare"
-"""An empty folder among those of the trials, which the next trial takes over."""
+"""The name of an empty folder beside those of the trials, which is renamed for the next trial."""
 
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,17}")
 _REMOVED = ".removed"  # at the end of the name of a folder that is being removed
-_CONTINUABLE = "continuable"  # the file with the numbers of trials that had files to continue from, one a line
+_CONTINUABLE = "continuable"  # a file with the numbers of trials whose files others could continue from, one per line
 
 
 def _size(path: Path) -> int:
@@ -31,34 +31,34 @@ def _size(path: Path) -> int:
 
 
 class TrialFiles:
-    """The folders of an experiment's trials: ``trials/0``, ``trials/1``, ... A trial without files has none.
+    """The folders of an experiment's trials: ``trials/0``, ``trials/1``, ... A trial without files has no folder.
 
     Args:
         directory: The folder of the experiment.
 
     Attributes:
-        root: The folder that holds those of the trials.
+        root: The parent folder of the trials' folders.
     """
 
     def __init__(self, directory: Path) -> None:
         self.root = directory / "trials"
-        self._root = str(self.root)  # making a path for each trial takes longer than looking whether it is there
+        self._root = str(self.root)  # making a Path for each trial takes longer than the check itself
 
     def folder(self, number: int) -> Path:
-        """Return the folder of a trial, whether it is there or not."""
+        """Return the folder of a trial, which may not exist."""
         return self.root / str(number)
 
     def kept(self, number: int) -> Path | None:
-        """Return the folder of a trial if it is there."""
+        """Return the folder of a trial; None if it does not exist."""
         return self.folder(number) if os.path.isdir(f"{self._root}/{number}") else None
 
     def checkpoint(self, number: int) -> Path | None:
-        """Return the file with the weights of a trial's network; None if there is none."""
+        """Return the file with the weights of a trial's network; None if it does not exist."""
         path = self.folder(number) / CHECKPOINT
         return path if path.is_file() else None
 
     def numbers(self) -> list[int]:
-        """Return which trials have a folder."""
+        """Return the numbers of the trials that have a folder."""
         try:
             names = [entry.name for entry in self.root.iterdir()]
         except FileNotFoundError:
@@ -66,14 +66,14 @@ class TrialFiles:
         return sorted(int(name) for name in names if _NUMBER.fullmatch(name))
 
     def size_bytes(self, number: int | None = None) -> int:
-        """Return how much room the files take, of one trial or of all; links are not followed."""
+        """Return the total size of the files of one trial, or of all trials; links are not followed."""
         folder = self.root if number is None else self.folder(number)
         return sum(_size(Path(where, name)) for where, _, names in os.walk(folder) for name in names)
 
     def remove(self, number: int) -> None:
-        """Remove the folder of a trial, if it is there; what cannot be removed is left, with a warning.
+        """Remove the folder of a trial, if it exists; log a warning for files that cannot be removed.
 
-        The folder disappears at once, so that no part of it is taken for the whole, even if this process is killed.
+        The folder is renamed first, so that a half-removed folder is never read, even if this process is killed.
         """
         folder = self.folder(number)
         try:
@@ -89,7 +89,7 @@ class TrialFiles:
             logger.warning("The files of trial %d cannot be removed (%s): %s", number, error.strerror or error, folder)
 
     def keep_only(self, numbers: Collection[int]) -> None:
-        """Remove the folders of all trials but these."""
+        """Remove the folders of all other trials."""
         for number in self.numbers():
             if number not in numbers:
                 self.remove(number)
@@ -99,7 +99,7 @@ class TrialFiles:
             (self.root / SPARE).rmdir()
 
     def note_continuable(self, number: int) -> None:
-        """Note that a finished trial has files that others may continue from, for the time after they are removed."""
+        """Record that a finished trial has files that others may continue from; the record outlasts the files."""
         try:
             flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
             file = os.open(self.root / _CONTINUABLE, flags, 0o600)
@@ -111,7 +111,7 @@ class TrialFiles:
             logger.warning("Cannot note that trial %d has files (%s): %s", number, error.strerror or error, self.root)
 
     def noted_continuable(self) -> set[int]:
-        """Return the trials that have, or had, files that others may continue from."""
+        """Return the numbers recorded by `note_continuable`."""
         try:
             lines = (self.root / _CONTINUABLE).read_text(encoding="ascii", errors="replace").split("\n")
         except OSError:  # there is none

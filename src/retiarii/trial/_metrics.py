@@ -1,4 +1,4 @@
-"""What a trial may report, and how it becomes numbers."""
+"""Metrics of trials: the types, and the conversion of reported values to named numbers."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ Metrics: TypeAlias = "dict[str, float]"
 MetricValue: TypeAlias = "float | Mapping[str, float]"
 
 DEFAULT = "default"
-"""The name of a metric that was reported as a plain number."""
+"""The name of a metric that is reported as a plain number."""
 
 
 def parse_metrics(reported: Any, *, where: str = "the reported metric") -> Metrics:
-    """Turn what an evaluator reported into named numbers.
+    """Convert a value that an evaluator reported to named numbers.
 
     A plain number ``x`` becomes ``{"default": x}``. Anything with an ``item()`` method (a one-element tensor, a NumPy
-    scalar) counts as its number. `Objectives.check` checks that what strategies compare is there, and finite.
+    scalar) counts as its number. `Objectives.check` checks that the objectives are present and finite.
 
     Args:
         reported: A number, or a mapping from names to numbers.
-        where: What the message calls the metric.
+        where: The name of the metric in messages.
 
     Returns:
         A new dict with at least one entry.
 
     Raises:
-        MetricError: ``reported`` is neither, is empty, a number does not fit a float, or reading it raises.
+        MetricError: ``reported`` is neither of these, is empty, has a number that is no float, or raises when read.
     """
     try:
         return _named_numbers(reported, where)
@@ -75,7 +75,7 @@ def _number(value: Any, where: str) -> float:
 
 
 def _item(value: Any, where: str) -> Any:
-    """Return the number in a one-element tensor or array, or in whatever has an ``item()`` method."""
+    """Return the number in a one-element tensor or array, or any object with an ``item()`` method."""
     try:
         return value.item()
     except Exception as error:  # the object is the user's: its method may raise anything

@@ -1,4 +1,4 @@
-"""`Objectives`: which metrics a search improves, and in which direction."""
+"""`Objectives`: the metrics that a search improves, with their directions."""
 
 from __future__ import annotations
 
@@ -42,18 +42,18 @@ class Objective:
 
 
 ObjectivesLike: TypeAlias = "Objectives | Direction | str | Mapping[str, Direction | str]"
-"""What `Objectives.of` takes: a direction, or a mapping from metrics to directions."""
+"""The arguments of `Objectives.of`: objectives, a direction, or a mapping from metrics to directions."""
 
 
 @dataclass(frozen=True)
 class Objectives:
-    """The metrics that a search improves, the first one being the one by which trials are ranked.
+    """The metrics that a search improves. Trials are ranked by the first one.
 
     Attributes:
         items: One objective, or several.
 
     Raises:
-        ConfigError: There is none, or two are of the same metric.
+        ConfigError: ``items`` is empty, or names a metric twice.
     """
 
     items: tuple[Objective, ...] = (Objective(),)
@@ -64,14 +64,14 @@ class Objectives:
 
     @classmethod
     def of(cls, objectives: ObjectivesLike) -> Objectives:
-        """Return objectives from how users write them.
+        """Return objectives from one of the forms in which users write them.
 
         Args:
             objectives: ``"maximize"`` or ``"minimize"``, for the default metric; or a mapping from names of metrics to
                 directions, such as ``{"accuracy": "maximize", "params": "minimize"}``.
 
         Raises:
-            ConfigError: It is neither.
+            ConfigError: ``objectives`` has none of these forms.
         """
         if isinstance(objectives, Objectives):
             return objectives
@@ -109,7 +109,7 @@ class Objectives:
         return tuple(item.metric for item in self.items)
 
     def directed(self, direction: Direction | None) -> Objectives:
-        """Return these objectives with the direction that a strategy's own options fix for its single objective.
+        """Return these objectives with the direction that a strategy's options set for a single objective.
 
         Raises:
             ConfigError: There are several objectives, each with a direction of its own.
@@ -127,7 +127,7 @@ class Objectives:
         """Check that all objectives were reported, as finite numbers.
 
         Raises:
-            MetricError: One is missing, or cannot be compared.
+            MetricError: An objective is missing or is not finite.
         """
         for name in self.names:
             if name not in metrics:
@@ -143,7 +143,7 @@ class Objectives:
                 )
 
     def losses(self, metrics: Mapping[str, float] | None) -> tuple[float, ...] | None:
-        """Return one number for each objective, smaller being better; None where one is missing or not finite."""
+        """Return one number for each objective, smaller being better; None if one is missing or not finite."""
         if metrics is None:
             return None
         try:
@@ -153,10 +153,10 @@ class Objectives:
         return losses if all(map(math.isfinite, losses)) else None
 
     def rank(self, trial: Trial) -> tuple[float, float, int] | None:
-        """Return the sort key of a trial: feasible ones first, then by the first objective, then the earlier one.
+        """Return the sort key of a trial: feasible trials first, then by the first objective, then by number.
 
         Returns:
-            The key, smaller being better; None for a trial that has no metric to compare or is not completed.
+            The key, smaller being better; None if the trial is not completed or lacks an objective.
         """
         if not trial.is_completed:
             return None
@@ -177,10 +177,10 @@ class Objectives:
 
     @classmethod
     def from_json(cls, data: Sequence[Sequence[Any]]) -> Objectives:
-        """Read what `to_json` wrote.
+        """Read the data that `to_json` returned.
 
         Raises:
-            ConfigError: It is something else.
+            ConfigError: ``data`` is something else.
         """
         try:
             return cls(tuple(Objective(str(metric), Direction(direction)) for metric, direction in data))

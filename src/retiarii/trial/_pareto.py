@@ -17,10 +17,10 @@ def comparable(trials: Iterable[Trial], objectives: Objectives) -> list[tuple[Tr
 
 
 def pareto_front(trials: Iterable[Trial], objectives: Objectives) -> list[Trial]:
-    """Return the trials that no other trial dominates: none is at least as good in all objectives and better in one.
+    """Return the trials that no other trial dominates, that is, equals or beats in all objectives and beats in one.
 
-    Only completed trials that keep the constraints on metrics take part. Of trials with equal metrics the earliest is
-    in the front.
+    Only completed trials that keep the constraints on metrics are compared. Of trials with equal metrics the earliest
+    is in the front.
 
     Args:
         trials: In the order of their numbers.
@@ -29,7 +29,7 @@ def pareto_front(trials: Iterable[Trial], objectives: Objectives) -> list[Trial]
     Returns:
         The front, best first by the first objective.
     """
-    import moocore  # takes a second to import, which only those who compare several objectives should wait for
+    import moocore  # importing it takes a second, and few experiments have several objectives
 
     pairs = comparable(trials, objectives)
     if not pairs:
@@ -44,13 +44,13 @@ def hypervolume(
     """Return the volume of the part of objective space that trials dominate, up to a reference point.
 
     Args:
-        trials: Those that are completed and keep the constraints count.
+        trials: The trials; those that are not completed or break a constraint are skipped.
         objectives: One or several.
         reference: A value for each objective, worse than all values of interest: as a list in the order of the
             objectives, or by name.
 
     Raises:
-        ConfigError: The reference is not a number for each objective.
+        ConfigError: ``reference`` is not a number for each objective.
     """
     import moocore
 

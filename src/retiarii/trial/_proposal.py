@@ -1,4 +1,4 @@
-"""`Proposal`: what a strategy wants to be tried next."""
+"""`Proposal`: an architecture that a strategy proposes, with its fidelity and parent."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from retiarii.trial._fidelity import FULL, Fidelity
 
 @dataclass(frozen=True)
 class Proposal:
-    """An architecture, together with what its trial is to be given.
+    """An architecture to evaluate, with the fidelity and the parent of its trial.
 
     Attributes:
-        architecture: What to evaluate.
-        fidelity: How much training it gets; empty where the evaluator decides.
-        parent: The number of an earlier trial from whose checkpoint this one continues; None to start anew.
+        architecture: The architecture to evaluate.
+        fidelity: How much training it gets; empty if the evaluator decides.
+        parent: The number of the trial whose checkpoint this one continues from; None to start from new weights.
     """
 
     architecture: Architecture

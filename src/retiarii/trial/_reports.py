@@ -1,4 +1,4 @@
-"""`Reports`: the metrics that a running trial has reported so far, one more at a constant cost."""
+"""`Reports`: the metrics that a running trial has reported so far; adding one takes constant time."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from retiarii.trial._metrics import Metrics
 
 
 class Reports(Sequence[Metrics]):
-    """A sequence that never changes; `then` returns a longer one, which shares all that is in this one.
+    """An immutable sequence of metrics; `then` returns a longer one that shares the memory of this one.
 
-    It equals a tuple of the same metrics, and is pickled as that tuple.
+    It equals a tuple of the same metrics and is pickled as that tuple.
 
     Args:
-        reports: The first ones.
+        reports: The initial metrics.
     """
 
     __slots__ = ("_count", "_log")
@@ -25,7 +25,7 @@ class Reports(Sequence[Metrics]):
 
     def then(self, metrics: Metrics) -> Reports:
         """Return these reports and one more."""
-        is_newest = len(self._log) == self._count  # else somebody went on from here before
+        is_newest = len(self._log) == self._count  # else another sequence has been made from this one before
         longer = Reports.__new__(Reports)
         longer._log = self._log if is_newest else self._log[: self._count]
         longer._log.append(metrics)

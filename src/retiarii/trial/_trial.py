@@ -1,4 +1,4 @@
-"""`Trial`: one evaluation of one architecture, as a value."""
+"""`Trial`: the immutable record of one evaluation of one architecture."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from retiarii.trial._reports import Reports
 
 
 class TrialState(str, Enum):
-    """The life of a trial: running, then one of three ends.
+    """The state of a trial: running, then completed, failed or pruned.
 
-    A trial that was running when its experiment stopped or was killed is `INTERRUPTED`: a resume runs it again. Stores
-    have it as running; `Trial.seen` tells the two apart.
+    A trial that was running when its experiment stopped or was killed is `INTERRUPTED`, and a resume runs it again. In
+    stores it is still marked as running; `Trial.seen` returns it as interrupted.
     """
 
     RUNNING = "running"
@@ -29,7 +29,7 @@ class TrialState(str, Enum):
 
     @property
     def is_finished(self) -> bool:
-        """Whether nothing will change any more."""
+        """Whether the trial has ended for good."""
         return self is not TrialState.RUNNING and self is not TrialState.INTERRUPTED
 
 
@@ -37,7 +37,7 @@ class FailureKind(str, Enum):
     """Why a trial failed."""
 
     RAISED = "raised"  # the user's code raised
-    VANISHED = "vanished"  # the process ended without a word: os._exit, SIGKILL, SIGSEGV, ...
+    VANISHED = "vanished"  # the process ended without reporting: os._exit, SIGKILL, SIGSEGV, ...
     TIMED_OUT = "timed_out"
     OUT_OF_MEMORY = "out_of_memory"
     BAD_METRIC = "bad_metric"  # NaN, not a number, or never reported
@@ -47,11 +47,11 @@ class FailureKind(str, Enum):
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a trial failed, for people.
+    """The reason for which a trial failed.
 
     Attributes:
-        kind: The class of fault.
-        message: One line: the exception, the signal, or the limit that was passed.
+        kind: The kind of failure.
+        message: One line: the exception, the signal, or the limit that was exceeded.
         traceback: The remote traceback, where there was an exception.
     """
 
@@ -66,10 +66,10 @@ class Failure:
 
     @classmethod
     def from_json(cls, data: Any) -> Failure:
-        """Read what `to_json` returned.
+        """Read the data that `to_json` returned.
 
         Raises:
-            RecordError: It is something else.
+            RecordError: ``data`` is something else.
         """
         readers = {"kind": plain.one_of(FailureKind), "message": plain.text, "traceback": plain.optional(plain.text)}
         return cls(**plain.read_fields("a failure", data, readers, required=("kind", "message")))
@@ -81,23 +81,23 @@ class Trial:
 
     Attributes:
         number: 0, 1, 2, ... in the order in which the strategy proposed.
-        architecture: What is evaluated.
-        state: Where it stands.
-        metrics: Final metrics of a completed trial; the last that a pruned one reported; else None.
-        intermediates: Metrics reported on the way, in order: a tuple, or while the trial runs a `Reports`.
-        told_before: How many trials the strategy had been told when it proposed this one (for exact resume).
-        finish_order: 0, 1, 2, ... in the order in which trials ended; None while running.
-        started: Unix time, seconds.
-        ended: Unix time, seconds; None while running.
-        device: Where it ran: ``"cpu"``, ``"cuda:1"``, ...
-        failure: Why it failed, if it did.
-        output: The last lines that it printed.
-        fidelity: How much training it was given; empty where the evaluator decides.
-        parent: The number of the trial from whose checkpoint it continued, if it did.
+        architecture: The evaluated architecture.
+        state: Running, completed, failed, pruned or interrupted.
+        metrics: The final metrics of a completed trial, or the last reported ones of a pruned trial; else None.
+        intermediates: The intermediate metrics, in order: a tuple, or a `Reports` while the trial runs.
+        told_before: How many results the strategy had received when it proposed this trial (for exact resume).
+        finish_order: 0, 1, 2, ... in the order in which trials ended; None while the trial runs.
+        started: The Unix time of its start, in seconds.
+        ended: The Unix time of its end, in seconds; None while the trial runs.
+        device: The device on which it ran: ``"cpu"``, ``"cuda:1"``, ...
+        failure: The reason for which it failed; None if it did not fail.
+        output: The last lines of its output.
+        fidelity: How much training it got; empty if the evaluator decided.
+        parent: The number of the trial whose checkpoint it continued from; None if it started from new weights.
         objective: The name of the metric by which the experiment ranks its trials.
-        violation: By how much its metrics break the constraints on them, 0 if they keep them; see
+        violation: By how much its metrics break the constraints on metrics, 0 if they keep all; see
             `Constraint.violation`.
-        reason: Why it was pruned.
+        reason: The reason for which it was pruned.
     """
 
     number: int
@@ -125,17 +125,17 @@ class Trial:
 
     @property
     def is_completed(self) -> bool:
-        """Whether the evaluation came to its end."""
+        """Whether the evaluation ended with a result."""
         return self.state is TrialState.COMPLETED
 
     @property
     def is_feasible(self) -> bool:
-        """Whether the metrics keep the constraints on them."""
+        """Whether the metrics keep all constraints on metrics."""
         return self.violation == 0
 
     @property
     def proposal(self) -> Proposal:
-        """What the strategy proposed."""
+        """The proposal that this trial evaluates."""
         return Proposal(self.architecture, self.fidelity, self.parent)
 
     @property
@@ -146,10 +146,10 @@ class Trial:
         return self.ended - self.started
 
     def seen(self, *, is_running: bool) -> Trial:
-        """Return the trial as it stands now: one that runs in no process is interrupted.
+        """Return the trial with its present state: a running trial that no process runs is interrupted.
 
         Args:
-            is_running: Whether a process runs its experiment.
+            is_running: Whether a process runs the trial's experiment.
         """
         is_left = self.state is TrialState.RUNNING and not is_running
         return self.evolve(state=TrialState.INTERRUPTED) if is_left else self
@@ -158,7 +158,7 @@ class Trial:
         """Return a copy with some fields changed; a search makes several for each trial.
 
         Raises:
-            TypeError: There is no such field.
+            TypeError: A field does not exist.
         """
         if not changes.keys() <= _FIELDS:
             raise TypeError(f"evolve() got {sorted(changes.keys() - _FIELDS)}, which are no fields of a trial.")
@@ -194,12 +194,12 @@ class Trial:
 
     @classmethod
     def from_json(cls, data: Any) -> Trial:
-        """Read what `to_json` returned, or a JSON object with some of its fields: number and architecture at least.
+        """Read the data that `to_json` returned; fields other than number and architecture may be missing.
 
         Every value is checked; no code is run.
 
         Raises:
-            RecordError: It is something else.
+            RecordError: ``data`` is something else.
         """
         return cls(**plain.read_fields("a trial", data, _READERS, required=("number", "architecture")))
 
