@@ -24,6 +24,7 @@ __all__ = [
     "assert_same_outputs",
     "executed",
     "loss_of",
+    "mix_with_certainty",
     "outputs_of",
     "remaining_choices",
     "shapes_of",
@@ -95,6 +96,13 @@ def executed(code: str) -> nn.Module:
     exec(compile(code, "exported.py", "exec"), namespace)
     network: nn.Module = namespace[re.findall(r"^class (\w+)", code, re.MULTILINE)[-1]]()
     return network
+
+
+def mix_with_certainty(supernet: Supernet) -> None:
+    """Turn the active path of a supernet into the mixture that gives it all the weight, and all else a weight of 0."""
+    for decision in supernet.decisions.values():
+        decision.mix(torch.eye(len(decision.values), dtype=supernet.dtype)[decision.index])
+    supernet.fill_slots()
 
 
 def assert_path_equals_subnet(supernet: Supernet, architecture: Mapping[str, Any], *inputs: Any) -> None:

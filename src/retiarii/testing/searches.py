@@ -3,17 +3,41 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TypeAlias
 
 from retiarii.errors import SearchExhausted
-from retiarii.space import Architecture
-from retiarii.strategy import Search
+from retiarii.space import Architecture, SearchSpace
+from retiarii.strategy import (
+    ASHA,
+    NSGA2,
+    GridSearch,
+    Hyperband,
+    MedianStop,
+    Random,
+    RegularizedEvolution,
+    Search,
+    Strategy,
+)
 from retiarii.trial import Failure, FailureKind, Metrics, MetricValue, Proposal, Reports, Trial, TrialState
 
 Evaluate: TypeAlias = Callable[[Architecture], "MetricValue | None"]
 """Returns the metrics of an architecture; None for a trial that fails."""
+
+MULTI_TRIAL: Mapping[str, Strategy] = MappingProxyType(
+    {
+        "Random": Random(),
+        "GridSearch": GridSearch(float_points=3),
+        "RegularizedEvolution": RegularizedEvolution(population_size=3, sample_size=2),
+        "NSGA2": NSGA2(population_size=3),
+        "ASHA": ASHA(max_fidelity=4, reduction_factor=2),
+        "Hyperband": Hyperband(max_fidelity=4, reduction_factor=2),
+        "MedianStop": MedianStop(Random()),
+    }
+)
+"""Every multi-trial strategy of the package, by name, for small searches."""
 
 NUM_REPORTS = 3
 TWO_OBJECTIVES = {"accuracy": "maximize", "params": "minimize"}
@@ -105,6 +129,14 @@ def run(search: Search, evaluate: Evaluate, count: int, *, at_once: int = 1) -> 
             return
         number, proposal = waiting.pop(0)
         search.tell(judged(search, number, proposal, evaluate(proposal.architecture)))
+
+
+def proposals_of(name: str, space: SearchSpace, count: int) -> Iterator[Proposal]:
+    """Yield what a strategy of `MULTI_TRIAL` proposes, with made-up results."""
+    strategy = MULTI_TRIAL[name]
+    if isinstance(strategy, NSGA2):
+        return run(strategy.search(space, objectives=TWO_OBJECTIVES), two_metrics, count)
+    return run(strategy.search(space), score, count)
 
 
 @dataclass
