@@ -1,18 +1,15 @@
-"""What says how good a model is.
+"""Evaluators, which train and measure models.
 
-An `Evaluator` trains a model and measures it: `FunctionalEvaluator` calls a function of the user's, those of
-`retiarii.evaluator.pytorch` drive PyTorch Lightning (an optional dependency, imported with them only). Numbers come
-back through `report_intermediate_result` and `report_final_result`, or are returned; `run_evaluation` is what a trial
-calls, and it returns the final metrics. `output_dir` is the folder of the running trial, and `save_checkpoint` saves
-the weights of its network there.
+`FunctionalEvaluator` calls a function of the user. The evaluators of `retiarii.evaluator.pytorch` train with PyTorch
+Lightning, an optional dependency that is imported only with them. `CommandEvaluator` runs a program, in any language,
+for architectures of a bare search space. Metrics are returned, or reported with `report_intermediate_result` and
+`report_final_result`; a trial calls `run_evaluation`, which returns the final metrics. `output_dir` is the folder of
+the running trial, and `save_checkpoint` saves the weights of its network there.
 
-`CommandEvaluator` runs a program of the user's, in any language, for architectures of a bare search space.
-
-Evaluators, data sets and models go to other processes through `dumps` and `loads`. What `trace` or `serialize` made
-travels as its constructor and arguments, all else by pickling. Choices among an evaluator's arguments are a
-search space of their own (`Evaluator.search_space`), and `Evaluator.fix` gives the evaluator for one architecture.
-`Evaluator.train_supernet` and `Evaluator.evaluate_subnet` are what one-shot search needs besides. This room knows
-nothing of multi-trial strategies, processes and stores.
+`dumps` and `loads` send evaluators, data sets and models to other processes: objects made by `trace` or `serialize` as
+their constructor and arguments, other objects by pickling. Choices in an evaluator's arguments form a search space
+(`Evaluator.search_space`), and `Evaluator.fix` returns the evaluator for one architecture. `Evaluator.train_supernet`
+and `Evaluator.evaluate_subnet` serve one-shot search. This room does not import strategies, execution or storage.
 """
 
 from __future__ import annotations

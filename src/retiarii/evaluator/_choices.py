@@ -1,4 +1,4 @@
-"""The choices among an evaluator's arguments: finding them, and putting values in their places."""
+"""`Choices`: find the choices in an evaluator's arguments, and replace them by values."""
 
 from __future__ import annotations
 
@@ -15,20 +15,19 @@ from retiarii.space.construction import ConstructorCall, call_of, leaves, parts_
 
 
 class Choices:
-    """The choices among the arguments of an object, from left to right.
+    """The choices in the arguments of an object, from left to right.
 
-    Choices without a label of their own are called ``param_1``, ``param_2``, ...
+    Choices without a label are labelled ``param_1``, ``param_2``, ...
 
     Args:
-        owner: The object: a traced one, or any other, whose attributes then count.
-        name: What messages call it.
-
+        owner: The object. If it is not traced, its attributes are searched instead of its arguments.
+        name: The object's name in messages.
     """
 
     def __init__(self, owner: Any, name: str) -> None:
         self._owner = owner
         self._located = list(_locate(_arguments(owner), name, set()))
-        self._public: dict[str, str] = {}  # from a choice's own label to that in architectures
+        self._public: dict[str, str] = {}  # from a choice's own label to its label in architectures
 
     @cached_property
     def space(self) -> SearchSpace:
@@ -45,10 +44,10 @@ class Choices:
         )
 
     def fix(self, architecture: Mapping[str, Any]) -> Any:
-        """Return the owner with values in the places of choices; itself where there are none.
+        """Return the owner with its choices replaced by values; the owner itself if it has none.
 
         Raises:
-            ArchitectureError: A value is missing or is none of its choice.
+            ArchitectureError: A value is missing or is not in the domain of its choice.
             LabelConflictError: One label stands for two domains.
         """
         if not self._located:
@@ -66,14 +65,14 @@ class Choices:
 
 
 class _Fixer:
-    """Puts values in the places of choices; an object that is met twice is built again once."""
+    """Replaces choices by values; an object that occurs twice is built again once."""
 
     def __init__(self, lookup: Mapping[str, Value]) -> None:
         self._lookup = lookup
         self._built: dict[int, Any] = {}
 
     def fix_owner(self, owner: Any) -> Any:
-        """Return the owner built again, or copied with other attributes if it does not remember its arguments."""
+        """Return the owner built again, or a copy with new attributes if its arguments were not recorded."""
         call = call_of(owner)
         if call is not None:
             return self._fix_call(call, owner)
@@ -82,7 +81,7 @@ class _Fixer:
         return fixed
 
     def _fix(self, value: Any) -> Any:
-        """Return a value with its choices replaced; the same object where it has none."""
+        """Return a value with its choices replaced; the same object if it has none."""
         if isinstance(value, Choice):
             value = ChoiceVariable(value)
         if isinstance(value, Expression):
@@ -106,7 +105,7 @@ class _Fixer:
 
 
 def _locate(arguments: dict[str, Any], place: str, seen: set[int]) -> Iterator[tuple[str, Variable]]:
-    """Yield the variables in arguments and in those of recorded objects, each with its place."""
+    """Yield the variables in arguments, and in the arguments of recorded objects, each with its place."""
     for name, value in arguments.items():
         for where, leaf in leaves(value, f"{place}.{name}"):
             if isinstance(leaf, Choice):
@@ -125,5 +124,5 @@ def _arguments(owner: Any) -> dict[str, Any]:
         return dict(vars(owner))
     try:
         return dict(inspect.signature(call.cls).bind(*call.args, **call.kwargs).arguments)
-    except (TypeError, ValueError):  # a signature that Python cannot see
+    except (TypeError, ValueError):  # a signature that Python cannot inspect
         return {**{f"args[{index}]": value for index, value in enumerate(call.args)}, **call.kwargs}

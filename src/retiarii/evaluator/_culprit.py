@@ -1,4 +1,4 @@
-"""Finding the part of an object that keeps the whole from being pickled."""
+"""`find_culprit`: the part of an object that prevents the whole from being pickled."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _GENERAL_FIX = (
 
 
 class Culprit(NamedTuple):
-    """The smallest part that cannot be pickled: where, what, why."""
+    """The smallest part that cannot be pickled: its path, the object and the error."""
 
     path: str
     obj: Any
@@ -35,20 +35,20 @@ class Culprit(NamedTuple):
 
 
 def find_culprit(obj: Any, path: str, cause: Exception, attempt: Callable[[Any], Exception | None]) -> Culprit:
-    """Find the first part, depth first, that cannot be pickled although all its own parts can.
+    """Find, depth first, the first part that cannot be pickled although all its own parts can.
 
     Args:
         obj: An object that cannot be pickled.
-        path: What to call it.
-        cause: The error that pickling it gave.
-        attempt: Tries to pickle an object and returns the error, or None.
+        path: The object's name in messages.
+        cause: The error that pickling it raised.
+        attempt: A function that tries to pickle an object and returns the error, or None.
     """
     whole = Culprit(path, obj, cause)
     return _search(whole, attempt, seen={id(obj)}) or whole
 
 
 def explain(culprit: Any) -> str:
-    """Say what to do about an object that cannot be pickled."""
+    """Return advice for an object that cannot be pickled."""
     if isinstance(culprit, io.IOBase):
         return "Pass the file's path, and open it inside the evaluation."
     names = {cls.__name__ for cls in type(culprit).__mro__}
@@ -56,7 +56,7 @@ def explain(culprit: Any) -> str:
 
 
 def _search(whole: Culprit, attempt: Callable[[Any], Exception | None], seen: set[int]) -> Culprit | None:
-    """Return the culprit in an object; None if it fails only because of objects that were seen on the way here."""
+    """Return the culprit in an object; None if it fails only because of objects that were visited before."""
     failing = []
     for suffix, part in _parts(whole.obj):
         cause = None if isinstance(part, _ATOMS) else attempt(part)
@@ -74,7 +74,7 @@ def _search(whole: Culprit, attempt: Callable[[Any], Exception | None], seen: se
 
 
 def _parts(obj: Any) -> Iterator[tuple[str, Any]]:
-    """Yield what pickling an object would pickle next, each with the way to it from the object."""
+    """Yield the parts that pickling an object would pickle next, each with its path from the object."""
     call = traced_call(obj)
     if call is not None:
         yield from ((f"(argument {index})", value) for index, value in enumerate(call.args))
@@ -96,10 +96,10 @@ def _parts(obj: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _function_parts(function: types.FunctionType) -> Iterator[tuple[str, Any]]:
-    """Yield what a function that travels by value takes along: free variables, globals it reads, defaults."""
+    """Yield the parts of a function that is pickled by value: free variables, used globals, defaults."""
     try:
         variables = inspect.getclosurevars(function)
-    except ValueError:  # a free variable that has no value yet
+    except ValueError:  # a free variable without a value yet
         return
     for name, value in {**variables.globals, **variables.nonlocals}.items():
         yield f", variable {name!r}", value
@@ -111,10 +111,10 @@ def _object_parts(obj: Any) -> Iterator[tuple[str, Any]]:
     """Yield the attributes and items of any other object, as its own pickling method gives them."""
     try:
         reduced = obj.__reduce_ex__(4)
-    except Exception:  # noqa: BLE001 - objects raise whatever they like; this one is the culprit itself
+    except Exception:  # noqa: BLE001 - it may raise anything; this object is then the culprit
         return
     if isinstance(reduced, str):
-        return  # it travels by name
+        return  # pickled by name
     _, args, state, items, pairs = (*reduced, None, None, None)[:5]
     yield from ((".__class__" if isinstance(arg, type) else f".__reduce__()[{i}]", arg) for i, arg in enumerate(args))
     for attributes in state if isinstance(state, tuple) else (state,):  # a pair where the class has __slots__

@@ -1,4 +1,4 @@
-"""`Evaluator`: what says how good a model is."""
+"""`Evaluator`: the base class of objects that train and measure models."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ Self = TypeVar("Self", bound="Evaluator")
 class Evaluator(ABC):
     """Trains and measures models.
 
-    A subclass implements ``evaluate(self, model)``, or ``evaluate(self, model, context)`` to be given a `TrialContext`:
-    the trial's number, seed, device, fidelity and folders. It should leave the evaluator as it was, because one object
+    A subclass implements ``evaluate(self, model)``, or ``evaluate(self, model, context)`` to get a `TrialContext` with
+    the trial's number, seed, device, fidelity and folders. It must not change the evaluator, because one object
     evaluates many models, one after another.
 
-    Choices among its arguments (a `retiarii.nn.pytorch.ValueChoice`, arithmetic on some, or, where there is no torch, a
-    choice such as `retiarii.space.Float`) are searched jointly with the architecture: those in its attributes, those in
-    lists, tuples, dicts and traced objects that its attributes hold, and those in its own arguments if its class is
-    decorated with `retiarii.trace`. A decision is shared with the model by its label.
+    Choices in its arguments (a `retiarii.nn.pytorch.ValueChoice`, an expression of some, or, without torch, a choice
+    such as `retiarii.space.Float`) are searched jointly with the architecture. They are found in its attributes, in
+    lists, tuples, dicts and traced objects in its attributes, and in its own arguments if its class is decorated with
+    `retiarii.trace`. A choice with the same label as one in the model is the same decision.
 
     Attributes:
-        direction: Which metrics are better, where the evaluator knows: larger or smaller ones.
-        fidelities: The names of the fidelities that it heeds, such as ``"epochs"``; None where it takes any.
+        direction: Whether larger or smaller metrics are better; None to use the experiment's setting.
+        fidelities: The names of the fidelities that it supports, such as ``"epochs"``; None for any.
     """
 
     direction: Direction | None = None
@@ -48,22 +48,22 @@ class Evaluator(ABC):
     def evaluate(self, model: Any, *args: Any, **kwargs: Any) -> MetricValue | None:
         """Train and measure one model.
 
-        A subclass writes ``evaluate(self, model)`` or ``evaluate(self, model, context)``. The signature here is the one
-        of which type checkers take both as overrides.
+        A subclass defines ``evaluate(self, model)`` or ``evaluate(self, model, context)``. The signature here lets type
+        checkers accept both as overrides.
 
         Args:
-            model: A plain PyTorch model without choices; the architecture where a bare search space is searched.
-            *args: Nothing is given.
-            **kwargs: ``context``, a `TrialContext`, where the subclass has a parameter of that name.
+            model: A plain PyTorch model without choices; the architecture if a bare search space is searched.
+            *args: Not used.
+            **kwargs: ``context``, a `TrialContext`, if the subclass has a parameter of that name.
 
         Returns:
             The final metric, unless `report_final_result` was called: a number, or a mapping from names to numbers
-            with those that the experiment compares, its objectives.
+            that includes the objectives of the experiment.
         """
 
     @property
     def search_space(self) -> SearchSpace:
-        """The choices among the arguments; those without a label are ``param_1``, ``param_2``, ... in order.
+        """The choices in the arguments; choices without a label are ``param_1``, ``param_2``, ... in order.
 
         Raises:
             LabelConflictError: One label stands for two domains.
@@ -71,42 +71,42 @@ class Evaluator(ABC):
         return Choices(self, "evaluator").space
 
     def fix(self: Self, architecture: Mapping[str, Any]) -> Self:
-        """Return this evaluator with its choices replaced by values; itself where it has none.
+        """Return this evaluator with its choices replaced by values; the evaluator itself if it has none.
 
-        Only what depends on a choice is built again; data sets and all else are shared with this evaluator.
+        Only objects that depend on a choice are built again; others, such as data sets, are shared.
 
         Args:
-            architecture: Has a value for each label of `search_space`; other labels are the model's.
+            architecture: A value for each label of `search_space`; other labels are ignored.
 
         Raises:
-            ArchitectureError: A value is missing or is none of its choice.
+            ArchitectureError: A value is missing or is not in the domain of its choice.
         """
         fixed: Self = Choices(self, "evaluator").fix(architecture)
         return fixed
 
     def run_on_example(self, model: Any) -> bool:
-        """Run a model once on some of this evaluator's data, without training it; the evaluator stays as it was.
+        """Run a model once on some of this evaluator's data, without training it and without changing the evaluator.
 
-        An experiment does so with a base model that has an `InputChoice` without ``n_candidates``, which learns from it
-        how many inputs it has.
+        An experiment calls it for a base model with an `InputChoice` without ``n_candidates``, to find out how many
+        inputs it has.
 
         Args:
-            model: The PyTorch model, choices included; it is in evaluation mode and without gradients.
+            model: The PyTorch model with its choices, in evaluation mode and without gradients.
 
         Returns:
-            Whether it was run: this method does nothing and returns False.
+            Whether the model was run. This method does nothing and returns False.
         """
         return False
 
     def train_supernet(self, search: OneShotSearch, training: SupernetTraining) -> None:
-        """Train a supernet, which a one-shot strategy searches meanwhile; the evaluator stays as it was.
+        """Train a supernet while a one-shot strategy searches it; must not change the evaluator.
 
         Args:
-            search: The running search; its ``supernet.module`` is what to train. How, says `OneShotSearch`.
-            training: Whom to tell, and what to continue from.
+            search: The running search; train its ``supernet.module`` as documented in `OneShotSearch`.
+            training: The listener, the seed, and the checkpoint to continue from.
 
         Raises:
-            EvaluatorError: This evaluator cannot.
+            EvaluatorError: This evaluator cannot train supernets.
         """
         raise EvaluatorError(
             f"{type(self).__name__} cannot train a supernet: it does not show its training step, which a one-shot "
@@ -119,16 +119,16 @@ class Evaluator(ABC):
         """Measure a network with the weights that it inherited from a supernet: `evaluate` without the training.
 
         Args:
-            model: A plain PyTorch model. Batch normalisation has the statistics of the supernet, which are those of
-                all paths mixed: they should be computed anew, see `retiarii.oneshot.recalibrate_batch_norm`.
+            model: A plain PyTorch model. Its batch normalisation has the statistics of the supernet, a mixture of all
+                paths, and should be recomputed, see `retiarii.oneshot.recalibrate_batch_norm`.
 
         Raises:
-            EvaluatorError: This evaluator cannot.
+            EvaluatorError: This evaluator cannot measure subnets.
         """
         raise EvaluatorError(f"{type(self).__name__} has no evaluate_subnet, so that it cannot measure subnets.")
 
     def _execute(self, model_cls: Any) -> MetricValue | None:
-        """Evaluate one model here and now, for debugging; whatever is still a choice takes its default.
+        """Evaluate one model in this process, for debugging; remaining choices take their defaults.
 
         Args:
             model_cls: The model's class, a function that builds it, or the model; or a bare search space.
@@ -139,15 +139,15 @@ class Evaluator(ABC):
 
 
 def run_evaluation(evaluator: Evaluator, model: Any, context: TrialContext) -> Metrics:
-    """Evaluate a model and return its final metrics, whether they are returned or reported.
+    """Evaluate a model and return its final metrics, which the evaluator returned or reported.
 
     Args:
-        evaluator: Without choices, see `Evaluator.fix`.
-        model: What the evaluator takes.
-        context: The trial; ``context.on_report`` is told every intermediate result, as it comes.
+        evaluator: The evaluator, without choices, see `Evaluator.fix`.
+        model: The model, or another object that the evaluator takes.
+        context: The trial; ``context.on_report`` is called with every intermediate result.
 
     Raises:
-        MetricError: There is no final result, it is no number, or two contradict each other.
+        MetricError: There is no final result, it is not a number, or two final results differ.
         TrialPruned: The search has ended the trial.
     """
     with recording(context.on_report) as recorder:
@@ -161,7 +161,7 @@ def _call(evaluator: Evaluator, model: Any, context: TrialContext) -> MetricValu
 
 
 def _default_of(source: Any) -> tuple[SearchSpace, Any]:
-    """Return the space of a model, of its class or of a bare space, and what its first architecture builds."""
+    """Return the space of a model, of its class or of a bare space, and the model of the first architecture."""
     if isinstance(source, SearchSpace):
         return source, source.default()
     model = source if is_a(source, "torch.nn:Module") else source()

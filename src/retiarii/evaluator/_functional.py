@@ -21,7 +21,7 @@ _CLASS_ANNOTATION = re.compile(r"(<class ')?([\w.]+\.)?(type|Type|Callable)\b")
 
 
 class FunctionalEvaluator(Evaluator):
-    """Evaluates a model by calling a function with it.
+    """Evaluates models with a function.
 
     ::
 
@@ -31,21 +31,21 @@ class FunctionalEvaluator(Evaluator):
 
         FunctionalEvaluator(evaluate_model, learning_rate=nn.ValueChoice([0.1, 0.01]))
 
-    The function's first argument is the model; or the architecture, where a bare search space is searched. A function
-    that wants to build the model itself says so by the name of its first parameter (``cls``, ``model_cls``,
-    ``model_class``, ``..._cls``, ``..._class``) or by its annotation (``type[...]``, ``Callable[..., ...]``): it gets a
-    callable without arguments that gives a new copy of the model on each call.
+    The function's first argument is the model, or the architecture if a bare search space is searched. A function can
+    also get a callable without arguments that returns a new copy of the model on each call: this is so if the name of
+    its first parameter is ``cls``, ``model_cls``, ``model_class``, ``..._cls`` or ``..._class``, or if the parameter is
+    annotated with ``type[...]`` or ``Callable[..., ...]``.
 
-    A function with a parameter ``context`` that is none of its arguments gets the `TrialContext`.
+    A function with a parameter ``context`` gets the `TrialContext`, unless ``context`` is one of the arguments.
 
     Args:
-        function: ``function(model, **arguments)``. It returns the final metric or reports it.
+        function: ``function(model, **arguments)``, which returns the final metric or reports it.
         arguments: Further arguments, as a mapping.
-        kwargs: Further arguments, by name. Those that are choices are searched jointly with the architecture.
+        kwargs: Further arguments, by name. Choices in them are searched jointly with the architecture.
 
     Attributes:
         function: The function.
-        arguments: Its further arguments, choices included.
+        arguments: Its further arguments, including choices.
 
     Raises:
         EvaluatorError: ``function`` cannot be called with a model and these arguments.
@@ -69,14 +69,14 @@ class FunctionalEvaluator(Evaluator):
         return f"FunctionalEvaluator({_name(self.function)}{arguments})"
 
     def evaluate(self, model: Any, context: TrialContext | None = None) -> MetricValue | None:
-        """Call the function; arguments that are still choices take their default.
+        """Call the function; choices in the arguments take their defaults.
 
         Args:
-            model: What the function gets, or copies of it if it wants a class.
-            context: What the function gets as ``context``, if it has a parameter of this name.
+            model: The model. The function gets it, or a callable that copies it if it takes a class.
+            context: The trial, for functions with a parameter of this name.
 
         Returns:
-            What the function returned.
+            The value that the function returned.
         """
         argument = _ModelClass(model) if self._wants_class else model
         told = {CONTEXT: context or TrialContext()} if self._wants_context else {}
@@ -85,7 +85,7 @@ class FunctionalEvaluator(Evaluator):
 
 
 class _ModelClass:
-    """Stands for the model's class: each call gives a new model that shares nothing with the others."""
+    """A replacement of the model's class: each call returns a new, independent copy of the model."""
 
     def __init__(self, model: Any) -> None:
         self._model = model
@@ -95,7 +95,7 @@ class _ModelClass:
 
 
 def _check_signature(function: Any, arguments: Mapping[str, Any]) -> bool:
-    """Check that the function takes a model and the arguments; return whether it wants a class for the model."""
+    """Check that the function takes a model and the arguments; return whether it takes the model's class."""
     if not callable(function):
         raise EvaluatorError(
             f"FunctionalEvaluator got {function!r} of type {type(function).__name__}, expected a function(model, ...)."

@@ -1,4 +1,4 @@
-"""One seed for every generator that user code may draw from."""
+"""`seed_everything`: seed all random generators that user code may use."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ import numpy as np
 
 
 def load_generators() -> None:
-    """Load what `seed_everything` seeds, which NumPy imports when it is first used.
+    """Import the generators that `seed_everything` seeds, which NumPy imports late.
 
-    Called in the process that trials are forked from: in each trial it would take milliseconds.
+    It is called in the process from which trials are forked, because it would take milliseconds in each trial.
     """
-    import numpy.random  # noqa: F401 - loaded for what it brings
+    import numpy.random  # noqa: F401 - imported for its generators
 
 
 def seed_everything(seed: int) -> None:
-    """Seed the generators of `random`, NumPy and torch, those of all devices included.
+    """Seed the generators of `random`, NumPy and torch (on all devices).
 
-    Where torch was not imported yet, it is seeded when it is.
+    If torch is not imported yet, it is seeded at the end of its import.
 
     Args:
         seed: 0 <= seed < 2**64.
@@ -39,27 +39,27 @@ def seed_everything(seed: int) -> None:
 
 def _seed_torch(torch: Any, seed: int) -> None:
     if not torch.accelerator.is_available():
-        # What torch.manual_seed() does here, less the calls that it queues for every back end that this build lacks:
-        # they take half a millisecond, and the queues grow without end.
+        # The same as torch.manual_seed(), without the calls that it queues for back ends that this build lacks: they
+        # take half a millisecond, and the queues grow without limit.
         torch.default_generator.manual_seed(seed)
     else:
         torch.manual_seed(seed)
 
 
 class _SeedsWhenImported(MetaPathFinder):
-    """Seeds torch at the end of its import, which only a trial that needs torch has to wait for."""
+    """An import hook that seeds torch at the end of its import, so that trials without torch need not import it."""
 
     def __init__(self) -> None:
         self._seed = 0
 
     def seed(self, seed: int) -> None:
-        """Keep the seed for the import of torch."""
+        """Store the seed for the import of torch."""
         self._seed = seed
         if self not in sys.meta_path:
             sys.meta_path.insert(0, self)
 
     def find_spec(self, name: str, path: Any, target: Any = None) -> ModuleSpec | None:
-        """Return where torch is, with a loader that seeds it."""
+        """Return the module spec of torch, with a loader that seeds it."""
         if name != "torch":
             return None
         sys.meta_path.remove(self)
@@ -69,7 +69,7 @@ class _SeedsWhenImported(MetaPathFinder):
         loader: Any = spec.loader
 
         def execute_and_seed(module: Any) -> None:
-            del loader.exec_module  # from now on it is that of the loader's class again
+            del loader.exec_module  # restores the method of the loader's class
             loader.exec_module(module)
             _seed_torch(module, self._seed)
 

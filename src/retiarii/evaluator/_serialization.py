@@ -1,4 +1,4 @@
-"""Objects on their way to another process, and what to tell the user when one cannot go."""
+"""`dumps` and `loads`: objects as bytes for other processes, with clear errors for objects that cannot be pickled."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from retiarii.evaluator._trace import build, traced_call
 
 
 def dumps(obj: Any, name: str) -> bytes:
-    """Turn an object into bytes for another process of the same experiment.
+    """Pickle an object for another process of the same experiment.
 
-    Traced objects travel as their constructor and its arguments; one that is used in several places is built once.
-    Functions and classes of ``__main__``, of notebooks and of other functions travel by value.
+    Traced objects are pickled as their constructor and arguments; one that is used in several places is built once.
+    Functions and classes of ``__main__``, of notebooks and of other functions are pickled by value.
 
     Args:
         obj: Any object.
-        name: What messages call it, for example ``"evaluator"``.
+        name: The object's name in messages, for example ``"evaluator"``.
 
     Raises:
-        SerializationError: It cannot travel; the message names the part that is the cause, and what to do.
+        SerializationError: ``obj`` cannot be pickled; the message names the part that is the cause, and the remedy.
     """
     stream = io.BytesIO()
     try:
@@ -37,16 +37,16 @@ def dumps(obj: Any, name: str) -> bytes:
 
 
 def loads(data: bytes) -> Any:
-    """Turn the bytes of `dumps` back into the object.
+    """Unpickle the object from the bytes that `dumps` returned.
 
-    This runs code that is in the bytes, so it is only for those that this user's own processes wrote, in the same
-    experiment. Architectures and metrics, which come from elsewhere too, are JSON and never go through here.
+    This runs code in the bytes, so use it only for bytes that this user's own processes wrote, in the same experiment.
+    Architectures and metrics may come from others; they are JSON and never pickled.
     """
     return pickle.loads(data)
 
 
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc] # cloudpickle has no type hints
-    """A cloudpickle that sends traced objects as constructor and arguments."""
+    """A cloudpickle pickler that writes traced objects as constructor and arguments."""
 
     def reducer_override(self, obj: Any) -> Any:
         call = traced_call(obj)
@@ -72,7 +72,7 @@ def _refuse(obj: Any, name: str, err: Exception) -> NoReturn:
 
 
 class _Nowhere(io.RawIOBase):
-    """A file that forgets what is written to it, so that looking for a culprit needs no memory."""
+    """A file that discards its content, so that the search for a culprit needs no memory."""
 
     def writable(self) -> bool:
         return True
@@ -82,7 +82,7 @@ class _Nowhere(io.RawIOBase):
 
 
 def _try(obj: Any) -> Exception | None:
-    """Return why an object cannot be pickled; None if it can."""
+    """Return the error of pickling an object; None if it can be pickled."""
     try:
         _Pickler(_Nowhere()).dump(obj)
     except Exception as err:  # noqa: BLE001 - objects raise whatever they like when they are pickled

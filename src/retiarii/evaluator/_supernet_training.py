@@ -1,4 +1,4 @@
-"""What one-shot search asks of an evaluator besides evaluating models: to train a supernet, and to be told about it."""
+"""`SupernetTraining`: how an evaluator trains a supernet; `SupernetListener`: the receiver of its progress."""
 
 from __future__ import annotations
 
@@ -14,50 +14,50 @@ if TYPE_CHECKING:
 
 
 class SupernetListener(ABC):
-    """Is told how the training of a supernet goes, and may end it."""
+    """Receives the progress of the training of a supernet, and may end it."""
 
     @abstractmethod
     def on_start(self, first_epoch: int, num_epochs: int | None) -> None:
-        """Training begins.
+        """Called when the training begins.
 
         Args:
-            first_epoch: The number of the first epoch, larger than 0 where an earlier training is continued.
-            num_epochs: How many epochs there will be in all; None where something else ends the training.
+            first_epoch: The number of the first epoch, larger than 0 if an earlier training is continued.
+            num_epochs: The total number of epochs; None if something else ends the training.
         """
 
     @abstractmethod
     def on_batch(self, epoch: int, batch: int, num_batches: int | None) -> None:
-        """A training batch begins; an exception raised here ends the training at once and reaches its caller.
+        """Called at the start of a training batch. An exception raised here ends the training and reaches its caller.
 
         Args:
-            epoch: From 0.
-            batch: From 0.
-            num_batches: In this epoch, where it is known.
+            epoch: The number of the epoch, from 0.
+            batch: The number of the batch, from 0.
+            num_batches: The number of batches in this epoch; None if it is not known.
         """
 
     @abstractmethod
     def on_epoch(self, record: SearchRecord, metrics: Metrics) -> bool:
-        """An epoch is over, and was written to the checkpoint.
+        """Called at the end of an epoch, after the checkpoint was written.
 
         Args:
-            record: What the search looks like.
-            metrics: What was measured on the supernet; empty where it was not validated in this epoch.
+            record: The state of the search.
+            metrics: The metrics of the supernet; empty if it was not validated in this epoch.
 
         Returns:
-            Whether to go on.
+            Whether to continue the training.
         """
 
 
 @dataclass(frozen=True)
 class SupernetTraining:
-    """How to train a supernet.
+    """The settings of the training of a supernet.
 
     Attributes:
-        listener: Is told how it goes.
-        seed: Of everything random in the training, 0 <= seed < 2**64.
+        listener: Receives the progress.
+        seed: The seed of all randomness in the training, 0 <= seed < 2**64.
         direction: Whether larger or smaller metrics are better.
-        checkpoint: A file that is written after each epoch; where it is there already, the training continues from it
-            to the same numbers. None for none.
+        checkpoint: A file that is written after each epoch. If it exists, the training continues from it, with the same
+            results as an uninterrupted training. None to write no checkpoint.
     """
 
     listener: SupernetListener

@@ -1,9 +1,9 @@
-"""`trace` and `serialize`: objects that remember how they were made.
+"""`trace` and `serialize`: objects with a record of their constructor and arguments.
 
-A traced object is an ordinary object of its own class with a record of its constructor and arguments. By that record
-it travels to other processes, and by it the object is made again with other values where its arguments hold choices;
-until then choices count as their defaults. The record is the one that modules of `retiarii.nn.pytorch` have, too.
-Choices of `retiarii.space` count as the variables that they decide.
+A traced object is an ordinary object of its class with a record of its constructor and arguments. The record is used to
+send the object to other processes, and to build it again with chosen values if its arguments contain choices; until
+then the choices have their default values. Modules of `retiarii.nn.pytorch` have the same kind of record. A choice of
+`retiarii.space` in an argument is treated as a variable.
 """
 
 from __future__ import annotations
@@ -35,28 +35,28 @@ _IS_HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: a class made by a class statement
 
 
 class TracedCall(ConstructorCall):
-    """A recorded call by which the object also travels to other processes."""
+    """A recorded call that is also used to send the object to other processes."""
 
 
 def traced_call(obj: Any) -> TracedCall | None:
-    """Return how a traced object was made; None for all others."""
+    """Return the recorded call of a traced object; None for other objects."""
     call = None if isinstance(obj, type) else call_of(obj)
     return call if isinstance(call, TracedCall) else None
 
 
 def as_variables(value: Any) -> Any:
-    """Return ``value`` with a variable in the place of each choice in it; without one it is returned as it is."""
+    """Return ``value`` with each choice in it replaced by a variable; ``value`` itself if it contains none."""
     return replace_leaves(value, lambda leaf: ChoiceVariable(leaf) if isinstance(leaf, Choice) else leaf)
 
 
 def build(call: ConstructorCall) -> Any:
-    """Make the object of a call, choices at their defaults, and record the call on it.
+    """Make the object of a call, with choices at their defaults, and record the call on it.
 
-    What cannot keep a record (a number, a list, an array, an argument that is handed through) is returned as it is; if
-    the arguments hold choices, the call itself is returned, as an expression.
+    An object that cannot hold a record (a number, a list, an array, one of the arguments) is returned without one. If
+    the arguments contain choices, the call is returned as an expression instead.
     """
     made = call.build()
-    is_own = all(made is not leaf for _, leaf in leaves((call.args, call.kwargs)))  # not an argument handed through
+    is_own = all(made is not leaf for _, leaf in leaves((call.args, call.kwargs)))  # not one of the arguments
     try:
         if is_own:
             vars(made)[CALL_ATTRIBUTE] = call
@@ -66,7 +66,7 @@ def build(call: ConstructorCall) -> Any:
 
 
 def _holds_choices(call: ConstructorCall) -> bool:
-    """Return whether choices are among the arguments, or among those of recorded objects in them."""
+    """Return whether there are choices in the arguments, or in the arguments of recorded objects in them."""
     return any(isinstance(leaf, Expression) or _is_choosable(leaf) for _, leaf in leaves((call.args, call.kwargs)))
 
 
@@ -76,7 +76,7 @@ def _is_choosable(leaf: Any) -> bool:
 
 
 def _expression(call: ConstructorCall) -> Expression:
-    """Return a call as an expression: it is made when the values of the choices are known."""
+    """Return a call as an expression, which is called when the values of its choices are known."""
 
     def deferred(leaf: Any) -> Any:
         inner = call_of(leaf) if _is_choosable(leaf) else None
@@ -87,7 +87,7 @@ def _expression(call: ConstructorCall) -> Expression:
 
 
 class _Made:
-    """Makes a call, given the values of its expressions in order."""
+    """A function that makes a call with given values of its expressions."""
 
     def __init__(self, call: ConstructorCall) -> None:
         self._call = call
@@ -109,7 +109,7 @@ def trace(cls_or_func: None = None, *, kw_only: bool = True) -> Callable[[T], T]
 
 
 def trace(cls_or_func: Any = None, *, kw_only: bool = True) -> Any:
-    """Make a class or function whose objects remember how they were made.
+    """Return a class or function whose objects record their constructor and arguments.
 
     ::
 
@@ -118,16 +118,16 @@ def trace(cls_or_func: Any = None, *, kw_only: bool = True) -> Any:
         @trace
         class MyDataset(Dataset): ...
 
-    Such an object travels to other processes as its constructor and its arguments, which may be traced objects
-    themselves. Changes made to it later do not travel. Arguments may hold choices (`retiarii.nn.pytorch.ValueChoice`,
-    or those of `retiarii.space`), which are searched when the object is an argument of an evaluator. What has no
-    ``__dict__`` (a list, a number) cannot remember anything and travels by value; made with choices, it is an
-    expression of them, as ``width * 2`` is.
+    Such an object is sent to other processes as its constructor and arguments, which may be traced objects themselves.
+    Later changes of the object are lost. Arguments may contain choices (`retiarii.nn.pytorch.ValueChoice`, or those of
+    `retiarii.space`), which are searched if the object is an argument of an evaluator. An object without a ``__dict__``
+    (a list, a number) cannot hold a record and is sent by value; made with choices, it is an expression, like
+    ``width * 2``.
 
     Args:
-        cls_or_func: The class or function. Used as a decorator, it changes the class itself; a class that exists
-            already is left alone, and what is returned stands for it (also in ``isinstance`` and as a base class).
-        kw_only: Accepted for scripts written for NNI; arguments are kept as they are given.
+        cls_or_func: The class or function. As a decorator, `trace` changes the class itself. A class that exists
+            already is not changed: the returned object replaces it (also in ``isinstance`` and as a base class).
+        kw_only: Accepted for scripts written for NNI, without effect.
 
     Raises:
         EvaluatorError: ``cls_or_func`` cannot be called.
@@ -146,15 +146,15 @@ def trace(cls_or_func: Any = None, *, kw_only: bool = True) -> Any:
 
 
 def serialize(cls_or_instance: Any, /, *args: Any, **kwargs: Any) -> Any:
-    """Make an object that remembers how it was made: ``serialize(cls, ...)`` is ``trace(cls)(...)``.
+    """Make an object with a record of its constructor and arguments: ``serialize(cls, ...)`` is ``trace(cls)(...)``.
 
     Args:
-        cls_or_instance: A class or function; or, without further arguments, an object, which is returned as it is.
+        cls_or_instance: A class or function. An object without further arguments is returned unchanged.
         args: Positional arguments of the class.
         kwargs: Keyword arguments of the class.
 
     Raises:
-        EvaluatorError: There are arguments, but nothing to call with them.
+        EvaluatorError: Arguments are given, but ``cls_or_instance`` cannot be called.
     """
     is_constructor = inspect.isclass(cls_or_instance) or inspect.isroutine(cls_or_instance)
     if is_constructor or isinstance(cls_or_instance, TracedFactory) or args or kwargs:
@@ -163,7 +163,7 @@ def serialize(cls_or_instance: Any, /, *args: Any, **kwargs: Any) -> Any:
 
 
 class TracedFactory:
-    """Stands for a class or function that must not be changed, and traces what it makes."""
+    """Replaces a class or function that must not be changed, and records the calls of the objects that it makes."""
 
     __wrapped__: Callable[..., Any]
 
@@ -208,11 +208,11 @@ class TracedFactory:
 
 
 def record_constructor(cls: type[T], kind: type[ConstructorCall]) -> type[T]:
-    """Change a class so that its objects, but not those of its subclasses, record how they were made.
+    """Change a class so that its objects record their constructor calls, except objects of subclasses.
 
     Args:
         cls: A class.
-        kind: What to record: a `TracedCall` is also how they travel.
+        kind: The class of the record; a `TracedCall` is also used to send the objects to other processes.
     """
     original = cls.__init__
 
@@ -231,12 +231,12 @@ def record_constructor(cls: type[T], kind: type[ConstructorCall]) -> type[T]:
 
 
 def _is_being_defined(cls: type) -> bool:
-    """Return whether a class is one's own to change: it is being decorated, or lives inside a function."""
+    """Return whether a class may be changed: it is being decorated, or is defined inside a function."""
     return bool(cls.__flags__ & _IS_HEAP_TYPE) and _published(cls) is not cls
 
 
 def _published(target: Any) -> Any:
-    """Return what bears the name of a class or function in its module; None if there is nothing."""
+    """Return the object with the name of a class or function in its module; None if there is none."""
     try:
         return operator.attrgetter(target.__qualname__)(sys.modules[target.__module__])
     except (AttributeError, KeyError):

@@ -1,4 +1,4 @@
-"""`TrialContext`: what an evaluation may know about its trial, if it asks."""
+"""`TrialContext`: the data of a trial that an evaluation can ask for."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from retiarii.space import Architecture
 from retiarii.trial import DEFAULT, FULL, Fidelity, Metrics, MetricValue, parse_metrics
 
 CONTEXT = "context"
-"""The name of the parameter by which an evaluation asks for its context."""
+"""The name of the parameter with which an evaluation asks for its context."""
 
 
 def _ignore(metrics: Metrics) -> None:
@@ -23,24 +23,23 @@ def _ignore(metrics: Metrics) -> None:
 
 @dataclass(frozen=True)
 class TrialContext:
-    """The trial that an evaluation belongs to.
+    """The number, seed, fidelity and folders of the trial that an evaluation belongs to.
 
-    An evaluator gets it as ``evaluate(self, model, context)``, a function as a parameter with the name ``context``.
+    Evaluators get it as ``evaluate(self, model, context)``, functions as a parameter named ``context``.
 
     Attributes:
         number: The trial's number in the experiment.
-        seed: From which everything random in the trial follows, 0 <= seed < 2**64.
-        architecture: What is evaluated, the choices of the evaluator's arguments included.
-        fidelity: How much training the trial is given in all, that of its parent included; empty where the evaluator
-            decides.
-        device: Where to compute, as ``torch.device`` takes it: ``"cpu"`` or ``"cuda"``.
-        folder: Where the trial may write files; what a later trial needs to continue is written here. None where no
+        seed: The seed of all randomness in the trial, 0 <= seed < 2**64.
+        architecture: The evaluated architecture, including the choices of the evaluator's arguments.
+        fidelity: How much training the trial gets in all, including that of its parent; empty if the evaluator decides.
+        device: The device to compute on, as ``torch.device`` takes it: ``"cpu"`` or ``"cuda"``.
+        folder: The folder for the trial's files, such as those that a later trial needs to continue it. None if no
             files are kept.
-        parent: The number of the trial that this one continues; None where it starts anew.
+        parent: The number of the trial that this one continues; None if it starts from new weights.
         parent_folder: The folder of that trial. A file that the parent did not write, or that was not kept, is missing
-            in it: opening it raises FileNotFoundError, and the trial fails rather than start anew.
+            in it: opening it raises FileNotFoundError, and the trial fails instead of starting from new weights.
         objectives: The names of the metrics by which trials are compared; a plain number counts as ``"default"``.
-        on_report: What `report` calls.
+        on_report: The function that `report` calls with the metrics.
     """
 
     number: int = 0
@@ -61,20 +60,20 @@ class TrialContext:
         return told
 
     def report(self, metric: MetricValue) -> None:
-        """Report metrics on the way, for example after an epoch; the same as `retiarii.report_intermediate_result`.
+        """Report intermediate metrics, for example after an epoch, like `retiarii.report_intermediate_result`.
 
         Args:
             metric: A number, or a mapping from names to numbers. NaN is allowed.
 
         Raises:
-            MetricError: ``metric`` is neither.
-            TrialPruned: The search ends this trial here. Let it pass: what was reported counts.
+            MetricError: ``metric`` is neither a number nor such a mapping.
+            TrialPruned: The search ends this trial. Do not catch it; the reported metrics count.
         """
         self.on_report(parse_metrics(metric, where="the intermediate result"))
 
 
 def asks_for_context(function: Callable[..., Any]) -> bool:
-    """Return whether a function has a parameter with the name ``context`` that can be given by name."""
+    """Return whether a function has a parameter named ``context`` that can be passed by keyword."""
     plain = getattr(function, "__func__", function)  # of a method
     return _asks(plain) if isinstance(plain, FunctionType) else _asks.__wrapped__(plain)
 
@@ -87,11 +86,11 @@ def _asks(function: Callable[..., Any]) -> bool:
         return _has_context.__wrapped__(function)
 
 
-@lru_cache(maxsize=256)  # to look takes longer than many an evaluation
+@lru_cache(maxsize=256)  # inspecting a signature takes longer than many evaluations
 def _has_context(function: Callable[..., Any]) -> bool:
     try:
         parameters = inspect.signature(function).parameters
-    except (TypeError, ValueError):  # some built-in callables have none
+    except (TypeError, ValueError):  # some built-in callables have no signature
         return False
     found = parameters.get(CONTEXT)
     return found is not None and found.kind in (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)

@@ -1,7 +1,7 @@
 """Evaluators for PyTorch models.
 
-Everything here trains with PyTorch Lightning and lives in `retiarii.evaluator.pytorch.lightning`; it is imported when
-it is first used, so that this package can be imported without Lightning.
+All of them train with PyTorch Lightning and are defined in `retiarii.evaluator.pytorch.lightning`, which is imported
+when one of its names is first used, so that this package can be imported without Lightning.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The arguments of ``Trainer``: those of PyTorch Lightning 1 in the spelling of today, and clear errors for others."""
+"""Arguments of ``Trainer``: translation from PyTorch Lightning 1 to 2, and clear errors for unknown ones."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _Changes = dict[str, Any]
 
 
 def check_names(owner: str, given: Collection[str], known: Collection[str]) -> None:
-    """Refuse arguments that neither an owner nor ``Trainer`` has, in any version of Lightning.
+    """Check that all arguments belong to an object or to ``Trainer``, in any version of Lightning.
 
     Args:
-        owner: Whose arguments they are, for the message.
-        given: The names.
-        known: The names of the owner's own arguments.
+        owner: The name of the object, for the message.
+        given: The names of the given arguments.
+        known: The names of the object's own arguments.
 
     Raises:
-        ArgumentError: A name is unknown; the message shows the nearest.
+        ArgumentError: A name is unknown; the message shows the most similar one.
     """
     allowed = {*known, *TRAINER_ARGUMENTS, *_RENAMED, *_WITHOUT_EFFECT, *_GONE}
     for name in given:
@@ -37,14 +37,14 @@ def check_names(owner: str, given: Collection[str], known: Collection[str]) -> N
 
 
 def modern_arguments(given: Mapping[str, Any], *, warn: bool = True) -> dict[str, Any]:
-    """Return arguments of ``Trainer`` with those of Lightning 1 in the spelling of Lightning 2.
+    """Return arguments of ``Trainer`` with arguments of Lightning 1 translated to Lightning 2.
 
     Args:
         given: The arguments.
-        warn: Whether to say what was changed.
+        warn: Whether to warn about translated arguments.
 
     Raises:
-        ArgumentError: An argument is unknown, or Lightning 2 has nothing in its place.
+        ArgumentError: An argument is unknown, or Lightning 2 has no replacement for it.
     """
     check_names("Trainer", given, ())
     modern = {name: value for name, value in given.items() if name in TRAINER_ARGUMENTS}
@@ -59,7 +59,7 @@ def modern_arguments(given: Mapping[str, Any], *, warn: bool = True) -> dict[str
             changes = _translated(name, value)
             notes.append(_note(name, value, changes))
             added = changes.pop("callbacks", [])
-            modern = {**changes, **modern}  # what is spelled as today wins
+            modern = {**changes, **modern}  # arguments of Lightning 2 take precedence
             if added:
                 modern["callbacks"] = [*as_list(modern.get("callbacks")), *added]
     if notes and warn:
@@ -68,7 +68,7 @@ def modern_arguments(given: Mapping[str, Any], *, warn: bool = True) -> dict[str
 
 
 def as_list(callbacks: Any) -> list[Any]:
-    """Return the argument ``callbacks`` as a list: it may be one callback, or None."""
+    """Return the argument ``callbacks``, which may be None, one callback or several, as a list."""
     if callbacks is None:
         return []
     return list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
@@ -76,7 +76,7 @@ def as_list(callbacks: Any) -> list[Any]:
 
 def _translated(name: str, value: Any) -> _Changes:
     if name in _GONE:
-        if not value:  # it asks for nothing
+        if not value:  # it changes nothing
             return {}
         raise ArgumentError(f"Trainer has no argument {name!r} any more (got {value!r}): {_GONE[name]}")
     return {} if name in _WITHOUT_EFFECT else _RENAMED[name](value)
@@ -150,7 +150,7 @@ _RENAMED: dict[str, Callable[[Any], _Changes]] = {
     "weights_summary": _summary,
 }
 
-# What could be None, as a default, and cannot any more.
+# Arguments whose default was None and that must not be None any more.
 _NONE_BEFORE = ("accelerator", "devices", "max_steps", "num_nodes", "strategy")
 
 _WITHOUT_EFFECT = (

@@ -1,4 +1,4 @@
-"""Checkpoints of Lightning trainings: written whole or not at all, and read without running code."""
+"""Checkpoints of Lightning trainings, written atomically and read without running code."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from retiarii.evaluator.pytorch._lightning_extra import pytorch_lightning
 from retiarii.evaluator.pytorch._state_file import writing_explained
 
 _LEFT_OUT = ("hyper_parameters", "datamodule_hyper_parameters", "hparams_type")
-"""What Lightning adds of the arguments of module and data module: they may be anything, and the evaluator has them."""
+"""Entries of checkpoints with the arguments of modules and data modules, which are removed: they may be any objects."""
 
 
 class _WholeFiles(pytorch_lightning.plugins.TorchCheckpointIO):
-    """Writes a checkpoint as `write_tensors` does; Lightning's own way goes through another folder."""
+    """Writes checkpoints with `write_tensors`; Lightning's own plugin writes to another folder first."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         """Write a checkpoint."""
@@ -24,14 +24,14 @@ class _WholeFiles(pytorch_lightning.plugins.TorchCheckpointIO):
 
 
 def write_checkpoint(trainer: Any, path: Path) -> None:
-    """Write all that a training needs to go on: model, optimizers, schedulers, callbacks and counters.
+    """Write the state of a training: model, optimizers, schedulers, callbacks and counters.
 
     Args:
-        trainer: In training or after it.
-        path: The file, which is replaced at once, so that a process killed at any instant leaves a whole one.
+        trainer: The trainer, during or after training.
+        path: The file, which is replaced atomically: a process killed at any instant leaves a complete file.
 
     Raises:
-        EvaluatorError: The file cannot be written; nothing of it stays.
+        EvaluatorError: The file cannot be written; no partial file stays.
     """
     before = trainer.strategy.checkpoint_io
     trainer.strategy.checkpoint_io = _WholeFiles()
@@ -44,15 +44,15 @@ def write_checkpoint(trainer: Any, path: Path) -> None:
 
 
 def read_checkpoint(path: Path, way_out: str) -> dict[str, Any]:
-    """Return what `write_checkpoint` wrote, for a look at it; tensors are read when they are used.
+    """Read a checkpoint that `write_checkpoint` wrote; tensors are read when they are used.
 
     Args:
         path: The file.
-        way_out: What the user can do about a file that cannot be read.
+        way_out: The advice in the message for a file that cannot be read.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        EvaluatorError: It is damaged, or holds something else than tensors and plain data.
+        FileNotFoundError: The file does not exist.
+        EvaluatorError: The file is damaged, or contains other objects than tensors and plain data.
     """
     try:
         content: dict[str, Any] = read_tensors(path, mmap=True)
@@ -65,6 +65,6 @@ def read_checkpoint(path: Path, way_out: str) -> dict[str, Any]:
 
 
 def continuing(path: Path) -> dict[str, Any]:
-    """Return the arguments of ``Trainer.fit`` with which a training goes on from a file that was read before."""
+    """Return the arguments of ``Trainer.fit`` that continue a training from a checkpoint that was read before."""
     accepts = inspect.signature(pytorch_lightning.Trainer.fit).parameters
     return {"ckpt_path": str(path), **({"weights_only": True} if "weights_only" in accepts else {})}

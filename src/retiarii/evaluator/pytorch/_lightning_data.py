@@ -1,4 +1,4 @@
-"""Data loaders, and copies that leave the data where they are."""
+"""Data loaders with choices in their arguments, and copies of loaders that share their data sets."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 if TYPE_CHECKING:
 
     class DataLoader(torch.utils.data.DataLoader[S]):
-        """torch's, with choices allowed in its arguments."""
+        """`torch.utils.data.DataLoader`, with choices allowed in its arguments."""
 
         def __init__(
             self,
@@ -61,10 +61,10 @@ class TrainingData:
 
 
 def fresh_loaders(loaders: Any) -> Any:
-    """Copy data loaders, so that samplers and generators start anew; data sets are shared, not copied.
+    """Copy data loaders, so that samplers and generators are in their initial state; data sets are shared.
 
     Args:
-        loaders: A loader, a data module, or lists, tuples and dicts of them. Anything else stays the same object.
+        loaders: A loader, a data module, or lists, tuples and dicts of them. Other objects are not copied.
     """
     if isinstance(loaders, (torch.utils.data.DataLoader, pytorch_lightning.LightningDataModule)):
         return fresh_copy(loaders)
@@ -76,7 +76,7 @@ def fresh_loaders(loaders: Any) -> Any:
 
 
 def fresh_copy(value: T) -> T:
-    """Copy deeply, except for the data sets that are in plain sight: in containers, loaders and modules."""
+    """Return a deep copy that shares the data sets found in containers, loaders and modules."""
     return copy.deepcopy(value, {id(dataset): dataset for dataset in _datasets(value)})
 
 

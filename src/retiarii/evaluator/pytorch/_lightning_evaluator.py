@@ -1,4 +1,4 @@
-"""`Lightning`: any Lightning module as an evaluator."""
+"""`Lightning`: an evaluator that trains with any Lightning module."""
 
 from __future__ import annotations
 
@@ -45,22 +45,22 @@ _ONE_BATCH = {
     "callbacks": [],
     "logger": False,
     "enable_checkpointing": False,
-    "inference_mode": False,  # under which layers that are not initialised yet would get tensors that cannot be trained
+    "inference_mode": False,  # or lazy layers would be initialised with tensors that cannot be trained
 }
 
 
 class Lightning(Evaluator):
-    """Trains and measures models with a Lightning module.
+    """Trains and measures models with a Lightning module and a `Trainer`.
 
-    Each evaluation gets a copy of the module, a new trainer and new loaders over the same data, so the evaluator
-    itself never changes. What the module logs in each validation becomes an intermediate result, and the last one
-    the final result, unless the module calls `report_intermediate_result` or `report_final_result` by itself. In an
-    experiment the weights at the end are saved as `retiarii.save_checkpoint` does, unless the trainer's strategy splits
-    the model among devices.
+    Each evaluation uses a copy of the module, a new trainer and new loaders over the same data, so the evaluator itself
+    never changes. The metrics that the module logs in each validation become an intermediate result, and the last ones
+    the final result, unless the module calls `report_intermediate_result` or `report_final_result` itself. In an
+    experiment the final weights are saved as by `retiarii.save_checkpoint`, unless the trainer's strategy splits the
+    model among devices.
 
-    A trial that is given the fidelity ``"epochs"`` trains for so many epochs instead of the trainer's ``max_epochs``,
-    and leaves a checkpoint. A trial with a parent goes on from the parent's checkpoint, to the same numbers as one
-    training of so many epochs: everything random in an epoch follows from its number and the seed of the first trial.
+    A trial with the fidelity ``"epochs"`` trains for that many epochs instead of the trainer's ``max_epochs``, and
+    writes a checkpoint. A trial with a parent continues from the parent's checkpoint, with the same results as one
+    training of all epochs: the randomness of an epoch follows from its number and the seed of the first trial.
 
     Args:
         lightning_module: The training logic. Its ``self.model`` is the model to evaluate.
@@ -71,18 +71,19 @@ class Lightning(Evaluator):
         train_dataloader: Another spelling of ``train_dataloaders``.
         fit_kwargs: Further arguments of ``Trainer.fit``.
         val_dataloader: Another spelling of ``val_dataloaders``.
-        monitor: The logged metric by which trials are compared. Left out, it is the one that is logged as
-            ``"default"``, or else the only metric whose name begins with "val", or else the only one of those that is
-            no loss.
+        monitor: The logged metric by which trials are compared. If it is left out, it is the one logged as
+            ``"default"``, or else the only metric whose name begins with "val", or else the only one of these that is
+            not a loss.
 
     Attributes:
         module: The training logic, as given.
-        trainer: The trainer, as given; evaluations use others like it.
+        trainer: The trainer, as given; each evaluation uses a new one with the same arguments.
         train_dataloaders: Training data.
         val_dataloaders: Validation data.
 
     Raises:
-        EvaluatorError: The module is none, the trainer does not remember its arguments, or data are given twice.
+        EvaluatorError: The module is not a LightningModule, the trainer has no record of its arguments, or data are
+            given twice.
     """
 
     fidelities = (EPOCHS,)
@@ -134,9 +135,9 @@ class Lightning(Evaluator):
             The metrics of the last validation, or None if the module reported a final result by itself.
 
         Raises:
-            EvaluatorError: There are no validation data, or no checkpoint of the parent; or a file cannot be written.
-            MetricError: The metric to compare trials by was not logged, or it is not clear which it is.
-            TrialPruned: The search has ended the trial; the weights are saved.
+            EvaluatorError: There are no validation data or no checkpoint of the parent, or a file cannot be written.
+            MetricError: The metric to compare trials by was not logged, or is ambiguous.
+            TrialPruned: The search has pruned the trial; the weights are saved.
         """
         context = context or TrialContext()
         part = TrainingPart.of(context)
@@ -155,14 +156,14 @@ class Lightning(Evaluator):
         return report.conclude(trainer)
 
     def fit(self, model: nn.Module) -> Metrics | None:
-        """Do the same as `evaluate`."""
+        """Train and measure a model, like `evaluate`."""
         return self.evaluate(model)
 
     def run_on_example(self, model: nn.Module) -> bool:
         """Validate a model on one batch, on the CPU.
 
         Args:
-            model: The model, choices included.
+            model: The model with its choices.
 
         Returns:
             Whether there are validation data.
@@ -182,16 +183,16 @@ class Lightning(Evaluator):
         return True
 
     def train_supernet(self, search: OneShotSearch, training: SupernetTraining) -> None:
-        """Train a supernet with the module, the trainer and the training data; it learns from the validation data.
+        """Train a supernet with the module, the trainer and the training data; the search uses the validation data.
 
         Args:
             search: The running search.
-            training: Whom to tell, and what to continue from.
+            training: The listener, the seed, and the checkpoint to continue from.
 
         Raises:
             EvaluatorError: There are no validation data, the trainer uses several processes, or the checkpoint cannot
                 be read.
-            MetricError: The metric to compare by was not logged, or it is not clear which it is.
+            MetricError: The metric to compare by was not logged, or is ambiguous.
         """
         from retiarii.evaluator.pytorch._lightning_supernet import train
 
@@ -207,18 +208,18 @@ class Lightning(Evaluator):
             train(data, search, training, module, lambda callback: fresh_trainer(self.trainer, callback))
 
     def evaluate_subnet(self, model: nn.Module, *, calibration_batches: int = 20) -> Metrics | None:
-        """Measure a network on the validation data, with the weights that it has.
+        """Measure a network on the validation data, without training its weights.
 
         Args:
-            model: The network; the statistics of its batch normalisations are computed anew, on training data.
-            calibration_batches: Training batches from which they are computed.
+            model: The network. The statistics of its batch normalisation are recomputed on training data.
+            calibration_batches: The number of training batches for these statistics.
 
         Returns:
             The metrics of the validation, or None if the module reported a final result by itself.
 
         Raises:
             EvaluatorError: There are no validation data.
-            MetricError: The metric to compare by was not logged, or it is not clear which it is.
+            MetricError: The metric to compare by was not logged, or is ambiguous.
         """
         from retiarii.evaluator.pytorch._lightning_supernet import Recalibration
 
@@ -235,7 +236,7 @@ class Lightning(Evaluator):
         return report.conclude(trainer)
 
     def _run(self, trainer: pytorch_lightning.Trainer, module: Any, report: ReportMetrics, part: TrainingPart) -> None:
-        """Train where there are training data, and validate at least once where there are validation data."""
+        """Train if there are training data, and validate at least once if there are validation data."""
         train, validation = fresh_loaders(self.train_dataloaders), fresh_loaders(self.val_dataloaders)
         is_trained = train is not None or _defines(module, "train_dataloader")
         if is_trained:
@@ -254,7 +255,7 @@ class Lightning(Evaluator):
         )
 
     def _check_validation(self, module: pytorch_lightning.LightningModule) -> None:
-        """Find out before the training that the metric to compare by will be missing after it."""
+        """Raise before the training if the metric to compare by cannot be measured."""
         if (self.monitor or "").startswith("val") and not self._has_validation(module):
             raise EvaluatorError(
                 f"{type(self).__name__} compares trials by {self.monitor!r}, but has no validation data. Give it "
@@ -268,7 +269,7 @@ def _save(model: nn.Module, trainer: Any) -> None:
 
 
 def _set_model(module: pytorch_lightning.LightningModule, model: nn.Module) -> None:
-    """Give the module its model, also where it is not derived from our base class."""
+    """Set the model of a module, which need not be derived from retiarii's base class."""
     if isinstance(module, LightningModule):
         module.set_model(model)
     else:

@@ -22,22 +22,22 @@ class MeanLoss(torchmetrics.Metric):
         self.add_state("num_samples", torch.tensor(0), dist_reduce_fx="sum")
 
     def update(self, loss: Tensor, num_samples: int) -> None:
-        """Count the mean loss of a batch."""
+        """Add the mean loss of a batch."""
         self.loss_sum = self.loss_sum + loss.detach() * num_samples
         self.num_samples = self.num_samples + num_samples
 
     def compute(self) -> Tensor:
-        """Return the mean over all samples counted."""
+        """Return the mean over all samples."""
         return self.loss_sum / self.num_samples
 
 
 class Accuracy(torchmetrics.Metric):
-    """The share of samples whose class is right; the number of classes need not be known.
+    """The share of correctly classified samples; the number of classes need not be given.
 
     Shapes: ``B`` batch, ``C`` classes, ``...`` positions (each counts as a sample).
 
     Args:
-        num_classes: Checked against the model's output where it is given.
+        num_classes: If given, the model's output is checked against it.
     """
 
     full_state_update = False
@@ -51,7 +51,7 @@ class Accuracy(torchmetrics.Metric):
         self.add_state("total", torch.tensor(0), dist_reduce_fx="sum")
 
     def update(self, output: Tensor, target: Tensor) -> None:
-        """Count a batch.
+        """Add a batch.
 
         Args:
             output: Logits or probabilities ``[B, C, ...]``; or, for two classes, logits ``[B]`` or ``[B, 1, ...]``.
@@ -70,7 +70,7 @@ class Accuracy(torchmetrics.Metric):
         self.total = self.total + right.numel()
 
     def compute(self) -> Tensor:
-        """Return the share of right ones among those counted."""
+        """Return the share of correct samples."""
         return self.correct / self.total
 
     def _check_classes(self, found: int, output: Tensor) -> None:

@@ -25,9 +25,9 @@ _STAGES = ("train", "val", "test")
 
 
 class LightningModule(pytorch_lightning.LightningModule):
-    """Base class for the training logic of an evaluator; the model to evaluate is ``self.model``.
+    """The base class for the training logic of an evaluator; the model to evaluate is ``self.model``.
 
-    Choices in a subclass's constructor arguments are searched. Everything else is as in
+    Choices in the constructor arguments of a subclass are searched. Otherwise it is used like a
     `pytorch_lightning.LightningModule`.
     """
 
@@ -47,16 +47,16 @@ class LightningModule(pytorch_lightning.LightningModule):
 
 
 class SupervisedLearningModule(LightningModule):
-    """Learning from pairs of inputs and targets.
+    """Supervised learning from pairs of inputs and targets.
 
-    Logs ``train_loss`` for each step, and ``val_loss``, ``test_loss`` and all metrics, with the prefixes ``train_``,
-    ``val_`` and ``test_``, for each epoch. Losses are means over samples, several validation loaders count as one.
+    It logs ``train_loss`` for each step, and ``val_loss``, ``test_loss`` and all metrics, with the prefixes ``train_``,
+    ``val_`` and ``test_``, for each epoch. Losses are means over samples; several validation loaders count as one.
 
     Args:
         criterion: The loss: a class of `torch.nn` (or its name, or a module) that takes output and target.
         metrics: Metrics by name, updated with the model's output and the target.
-        learning_rate: Of the optimizer.
-        weight_decay: Of the optimizer.
+        learning_rate: The learning rate of the optimizer.
+        weight_decay: The weight decay of the optimizer.
         optimizer: A class of `torch.optim` (or its name) that takes parameters, ``lr`` and ``weight_decay``.
         export_onnx: Write the model as ONNX when it is validated for the first time: to this path, or, if True, to
             ``model.onnx`` in the trainer's ``default_root_dir``. None and False write nothing.
@@ -102,7 +102,7 @@ class SupervisedLearningModule(LightningModule):
         self._measure("val", batch)
 
     def on_validation_epoch_end(self) -> None:
-        """Log what was measured, over all validation loaders."""
+        """Log loss and metrics over all validation loaders."""
         self._log_measured("val")
 
     def test_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
@@ -110,7 +110,7 @@ class SupervisedLearningModule(LightningModule):
         self._measure("test", batch)
 
     def on_test_epoch_end(self) -> None:
-        """Log what was measured, over all test loaders."""
+        """Log loss and metrics over all test loaders."""
         self._log_measured("test")
 
     def configure_optimizers(self) -> Any:
@@ -149,15 +149,15 @@ class SupervisedLearningModule(LightningModule):
 
 @trace
 class ClassificationModule(SupervisedLearningModule):
-    """Learning to classify; besides the losses it logs ``train_acc``, ``val_acc`` and ``test_acc``.
+    """Classification; besides the losses it logs ``train_acc``, ``val_acc`` and ``test_acc``.
 
     Args:
         criterion: As in `SupervisedLearningModule`.
-        learning_rate: Of the optimizer.
-        weight_decay: Of the optimizer.
+        learning_rate: The learning rate of the optimizer.
+        weight_decay: The weight decay of the optimizer.
         optimizer: As in `SupervisedLearningModule`.
         export_onnx: As in `SupervisedLearningModule`.
-        num_classes: Checked against the model's output where it is given; never needed.
+        num_classes: If given, the model's output is checked against it.
     """
 
     def __init__(
@@ -174,12 +174,12 @@ class ClassificationModule(SupervisedLearningModule):
 
 @trace
 class RegressionModule(SupervisedLearningModule):
-    """Learning to predict numbers; besides the losses it logs ``train_mse``, ``val_mse`` and ``test_mse``.
+    """Regression; besides the losses it logs ``train_mse``, ``val_mse`` and ``test_mse``.
 
     Args:
         criterion: As in `SupervisedLearningModule`.
-        learning_rate: Of the optimizer.
-        weight_decay: Of the optimizer.
+        learning_rate: The learning rate of the optimizer.
+        weight_decay: The weight decay of the optimizer.
         optimizer: As in `SupervisedLearningModule`.
         export_onnx: As in `SupervisedLearningModule`.
     """
@@ -205,10 +205,10 @@ def _build_criterion(criterion: CriterionSource) -> nn.Module:
 
 
 def _named(argument: str, source: Any, module: Any, base: type) -> Callable[..., Any]:
-    """Return a class that is given itself or by its name in a module of torch.
+    """Return a class that is given as a class or by its name in a module of torch.
 
     Raises:
-        EvaluatorError: It is no class or function, or there is none of that name.
+        EvaluatorError: The argument is not a class or function, or the name does not exist.
     """
     if isinstance(source, str):
         names = [name for name, cls in vars(module).items() if isinstance(cls, type) and issubclass(cls, base)]
@@ -223,5 +223,5 @@ def _named(argument: str, source: Any, module: Any, base: type) -> Callable[...,
 
 
 def _num_samples(target: Any) -> int | None:
-    """Return the size of a batch; None where Lightning must find out."""
+    """Return the size of a batch; None to let Lightning find it."""
     return len(target) if isinstance(target, Tensor) else None

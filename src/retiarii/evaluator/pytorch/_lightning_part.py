@@ -1,4 +1,4 @@
-"""`TrainingPart`: one trial's part of a training that several trials may do, one after the other."""
+"""`TrainingPart`: the epochs that one trial trains, of a training that several trials may continue."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from retiarii.evaluator.pytorch._lightning_extra import pytorch_lightning
 from retiarii.evaluator.pytorch._lightning_seeds import EpochSeeds, without_generators
 
 EPOCHS = "epochs"
-"""The fidelity that says how many epochs a model is trained in all."""
+"""The name of the fidelity that is the total number of epochs."""
 
 CHECKPOINT = "training.ckpt"
-"""The file in a trial's folder from which another trial goes on."""
+"""The checkpoint file in a trial's folder, from which another trial can continue."""
 
 _ONE_PROCESS = (pytorch_lightning.strategies.SingleDeviceStrategy,)
 
 
 @dataclass(frozen=True)
 class TrainingPart:
-    """From where to where a trial trains.
+    """The part of a training that one trial does.
 
     Attributes:
         context: The trial.
-        epochs: At the end, those of earlier trials included; None where the trainer decides.
+        epochs: The total number of epochs at its end, including those of earlier trials; None if the trainer decides.
     """
 
     context: TrialContext
@@ -39,7 +39,7 @@ class TrainingPart:
         """Return the part of a trial.
 
         Raises:
-            EvaluatorError: The fidelity is no whole number of epochs.
+            EvaluatorError: The fidelity is not a whole number of epochs.
         """
         epochs = context.fidelity.get(EPOCHS)
         if epochs is not None and epochs != int(epochs):
@@ -51,7 +51,7 @@ class TrainingPart:
 
     @property
     def is_whole(self) -> bool:
-        """Whether the trial trains from the beginning for as long as the trainer says, and nothing follows."""
+        """Whether the trial trains from new weights for the trainer's own number of epochs, without a fidelity."""
         return self.epochs is None and self.context.parent is None
 
     @property
@@ -60,17 +60,17 @@ class TrainingPart:
         return {} if self.epochs is None else {"max_epochs": self.epochs}
 
     def fit(self, trainer: Any, module: Any, train: Any, validation: Any, fit_kwargs: Mapping[str, Any]) -> None:
-        """Train, and leave a checkpoint behind where files are kept.
+        """Train, and write a checkpoint if files are kept.
 
         Args:
-            trainer: A new one, with the arguments of `changes`.
-            module: With its model.
-            train: Training data; loaders are changed.
-            validation: Validation data; loaders are changed.
+            trainer: A new trainer, with the arguments of `changes`.
+            module: The Lightning module, with its model.
+            train: The training data; its loaders are changed.
+            validation: The validation data; its loaders are changed.
             fit_kwargs: Further arguments of ``Trainer.fit``.
 
         Raises:
-            EvaluatorError: There is no checkpoint to go on from, or none can be written.
+            EvaluatorError: There is no checkpoint to continue from, or the checkpoint cannot be written.
         """
         if self.is_whole:
             trainer.fit(module, train, validation, **fit_kwargs)
@@ -83,7 +83,7 @@ class TrainingPart:
             write_checkpoint(trainer, self.context.folder / CHECKPOINT)
 
     def _start(self, parent: int) -> Path:
-        """Return the parent's checkpoint, which was read to the end."""
+        """Return the parent's checkpoint file, after reading it completely."""
         number, folder = self.context.number, self.context.parent_folder
         if folder is None:
             raise EvaluatorError(f"Trial {number} continues trial {parent}, but there are no files of trials.")

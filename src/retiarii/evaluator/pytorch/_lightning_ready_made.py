@@ -1,4 +1,4 @@
-"""`Classification` and `Regression`: Lightning evaluators with a ready-made module."""
+"""`Classification` and `Regression`: evaluators with a ready-made Lightning module."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ from retiarii.trial import Direction
 
 
 class Classification(Lightning):
-    """Trains classifiers; trials are compared by ``val_acc``, the accuracy on the validation data (maximize it).
+    """Trains classifiers and compares trials by ``val_acc``, the accuracy on the validation data (larger is better).
 
     Logged are ``train_loss``, ``train_acc``, ``val_loss`` and ``val_acc``.
 
     Args:
-        criterion: The loss: a class of `torch.nn` (its name, or a module, will do).
-        learning_rate: Of the optimizer.
-        weight_decay: Of the optimizer.
-        optimizer: A class of `torch.optim` (its name will do) that takes parameters, ``lr`` and ``weight_decay``.
+        criterion: The loss: a class of `torch.nn` (or its name, or a module).
+        learning_rate: The learning rate of the optimizer.
+        weight_decay: The weight decay of the optimizer.
+        optimizer: A class of `torch.optim` (or its name) that takes parameters, ``lr`` and ``weight_decay``.
         train_dataloaders: Training data: batches are pairs of inputs and class indices.
         val_dataloaders: Validation data; several loaders count as one.
         export_onnx: Write each model as ONNX when it is first validated: to this path, or, if True, to ``model.onnx``
             in the trainer's ``default_root_dir``.
         train_dataloader: Another spelling of ``train_dataloaders``.
-        num_classes: Checked against the model's output where it is given; never needed.
+        num_classes: If given, the model's output is checked against it.
         val_dataloader: Another spelling of ``val_dataloaders``.
         trainer_kwargs: Arguments of `Trainer`, for example ``max_epochs``.
 
     Raises:
         EvaluatorError: Data are given twice.
-        ArgumentError: There is no such argument.
+        ArgumentError: An argument is unknown.
     """
 
     direction = Direction.MAXIMIZE
@@ -75,15 +75,15 @@ class Classification(Lightning):
 
 
 class Regression(Lightning):
-    """Trains regressors; trials are compared by ``val_mse``, the mean squared error on the validation data.
+    """Trains regressors and compares trials by ``val_mse``, the mean squared error on the validation data.
 
     Smaller is better. Logged are ``train_loss``, ``train_mse``, ``val_loss`` and ``val_mse``.
 
     Args:
-        criterion: The loss: a class of `torch.nn` (its name, or a module, will do).
-        learning_rate: Of the optimizer.
-        weight_decay: Of the optimizer.
-        optimizer: A class of `torch.optim` (its name will do) that takes parameters, ``lr`` and ``weight_decay``.
+        criterion: The loss: a class of `torch.nn` (or its name, or a module).
+        learning_rate: The learning rate of the optimizer.
+        weight_decay: The weight decay of the optimizer.
+        optimizer: A class of `torch.optim` (or its name) that takes parameters, ``lr`` and ``weight_decay``.
         train_dataloaders: Training data: batches are pairs of inputs and numbers.
         val_dataloaders: Validation data; several loaders count as one.
         export_onnx: Write each model as ONNX when it is first validated: to this path, or, if True, to ``model.onnx``
@@ -94,7 +94,7 @@ class Regression(Lightning):
 
     Raises:
         EvaluatorError: Data are given twice.
-        ArgumentError: There is no such argument.
+        ArgumentError: An argument is unknown.
     """
 
     direction = Direction.MINIMIZE
@@ -126,7 +126,7 @@ class Regression(Lightning):
 
 
 def _trainer(cls: type, arguments: dict[str, Any]) -> Trainer:
-    """Return a trainer, for arguments of an evaluator that are not its own."""
+    """Return a trainer made with the arguments of an evaluator that are not its own."""
     own = [name for name, item in inspect.signature(cls).parameters.items() if item.kind is not item.VAR_KEYWORD]
     check_names(cls.__name__, arguments, own)
     return Trainer(**arguments)

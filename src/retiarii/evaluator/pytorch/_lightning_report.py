@@ -1,4 +1,4 @@
-"""From what a Lightning module logs to what a trial reports."""
+"""`ReportMetrics`: report the metrics that a Lightning module logs as results of the trial."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from retiarii.trial import DEFAULT, Metrics
 class ReportMetrics(pytorch_lightning.Callback):
     """Reports the metrics of each validation, unless the module reports by itself.
 
-    A result is held back until training goes on, so that a module that reports in any of its validation hooks is
-    noticed before the first one is sent twice.
+    A result is reported only when training continues, so that a module that reports in one of its validation hooks is
+    noticed first, and no result is reported twice.
 
     Args:
-        monitor: The name of the metric that becomes ``"default"``; None to choose as `name_default` does.
+        monitor: The name of the metric that becomes ``"default"``; None to choose it by `name_default`.
         objectives: The metrics by which trials are compared.
     """
 
@@ -29,12 +29,12 @@ class ReportMetrics(pytorch_lightning.Callback):
         self._logged: dict[str, float] | None = None
         self._is_pending = False
         recorder = current_recorder()
-        self._num_expected = 0 if recorder is None else recorder.num_intermediates  # if nobody else reports
+        self._num_expected = 0 if recorder is None else recorder.num_intermediates  # if the module does not report
 
     def on_validation_end(
         self, trainer: pytorch_lightning.Trainer, pl_module: pytorch_lightning.LightningModule
     ) -> None:
-        """Keep the metrics of a validation that counts."""
+        """Keep the metrics of a validation, except of the sanity check."""
         if trainer.sanity_checking:
             return
         self._flush()
@@ -42,18 +42,18 @@ class ReportMetrics(pytorch_lightning.Callback):
 
     @property
     def has_validated(self) -> bool:
-        """Whether there was a validation that counts."""
+        """Whether there was a validation other than the sanity check."""
         return self._logged is not None
 
     def on_train_batch_start(self, *args: Any, **kwargs: Any) -> None:
-        """Report the last validation before training goes on."""
+        """Report the last validation before training continues."""
         self._flush()
 
     def conclude(self, trainer: pytorch_lightning.Trainer) -> Metrics | None:
-        """Report what is left, and return the final metrics; None where the module reported them by itself.
+        """Report the remaining results and return the final metrics; None if the module reported them itself.
 
         Raises:
-            MetricError: The metrics to compare trials by were not logged, or it is not clear which they are.
+            MetricError: The metrics to compare trials by were not logged, or are ambiguous.
         """
         self._flush()
         recorder = current_recorder()
@@ -73,19 +73,19 @@ class ReportMetrics(pytorch_lightning.Callback):
 
 
 def name_default(logged: Mapping[str, float], monitor: str | None, objectives: Collection[str] = (DEFAULT,)) -> Metrics:
-    """Choose the metrics to report, and the one that trials are compared by.
+    """Choose the metrics to report, and the default metric among them.
 
-    Reported are the objectives and those whose names begin with "val", or all where there are none. The default is the
-    one that ``monitor`` names; without it, the one that is called ``"default"``, or else the only one, or else the only
-    one that is no loss. Where trials are not compared by the default, there need not be one.
+    The objectives and all metrics whose names begin with "val" are reported, or all metrics if there are none of these.
+    The default metric is the one that ``monitor`` names; without it, the one called ``"default"``, or else the only
+    one, or else the only one that is not a loss. If no objective is the default metric, it may be missing.
 
     Args:
-        logged: What the module has logged.
+        logged: The logged metrics.
         monitor: The evaluator's argument.
         objectives: The metrics by which trials are compared.
 
     Raises:
-        MetricError: ``monitor`` was not logged, or, without it, the choice is not clear.
+        MetricError: ``monitor`` was not logged, or, without it, the default metric is ambiguous.
     """
     if monitor is not None and monitor not in logged:
         near = difflib.get_close_matches(monitor, logged, n=1)
@@ -118,5 +118,5 @@ def _only_candidate(validation: Mapping[str, float], logged: Mapping[str, float]
 
 
 def logged_numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """Return what was logged as plain numbers."""
+    """Return logged metrics as plain numbers."""
     return {name: float(value) for name, value in metrics.items()}

@@ -1,4 +1,4 @@
-"""Lightning and supernets: the user's module trains one, and measures subnets with the weights that they inherit."""
+"""Training a supernet, and measuring subnets with inherited weights, with the user's Lightning module."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ TrainerOf: TypeAlias = Callable[[pytorch_lightning.Callback], Any]
 
 
 class SupernetWatch(pytorch_lightning.Callback):
-    """Writes the checkpoint after each epoch, and tells the listener.
+    """Writes the checkpoint after each epoch, and calls the listener.
 
     Args:
-        training: Checkpoint and listener.
+        training: The checkpoint and the listener.
         monitor: The metric by which trials are compared, as in `name_default`.
     """
 
@@ -40,23 +40,23 @@ class SupernetWatch(pytorch_lightning.Callback):
         self._record = record
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
-        """Announce the training."""
+        """Forward the start of the training to the listener."""
         is_counted = trainer.max_epochs is not None and trainer.max_epochs > 0
         self._training.listener.on_start(trainer.current_epoch, trainer.max_epochs if is_counted else None)
 
     def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
-        """Tell the listener, who may raise."""
+        """Forward to the listener, which may raise."""
         total = trainer.num_training_batches
         self._training.listener.on_batch(
             trainer.current_epoch, batch_idx, int(total) if total != float("inf") else None
         )
 
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
-        """Note that there are metrics of this epoch."""
+        """Record that this epoch has metrics."""
         self._is_validated = not trainer.sanity_checking
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
-        """Write the checkpoint, then tell the listener."""
+        """Write the checkpoint, then call the listener."""
         assert self._record is not None  # the search's own callback runs first
         metrics = {}
         if self._is_validated:
@@ -76,9 +76,9 @@ def train(
     Args:
         data: The data, the metric to compare by, and further arguments of ``Trainer.fit``.
         search: The running search.
-        training: How to train.
-        module: The copy.
-        trainer_of: Makes a trainer with one more callback.
+        training: The settings of the training.
+        module: The copy of the evaluator's module.
+        trainer_of: A function that makes a trainer with one more callback.
 
     Raises:
         EvaluatorError: There are no training or validation data, the trainer uses several processes, or the
@@ -104,11 +104,11 @@ def train(
 
 
 class Recalibration(pytorch_lightning.Callback):
-    """Computes the statistics of batch normalisation anew before a subnet is validated.
+    """Recomputes the statistics of batch normalisation before a subnet is validated.
 
     Args:
         train_dataloaders: The training data.
-        num_batches: How many of them are used.
+        num_batches: The number of training batches to use.
     """
 
     def __init__(self, train_dataloaders: Any, num_batches: int) -> None:
@@ -116,7 +116,7 @@ class Recalibration(pytorch_lightning.Callback):
         self._num_batches = num_batches
 
     def on_validation_start(self, trainer: Any, pl_module: Any) -> None:
-        """Run training batches through the network, by the module's own training step."""
+        """Run training batches through the network with the module's own training step."""
         batches = _training_batches(pl_module, fresh_loaders(self._train_dataloaders))
         if batches is None:
             return
@@ -130,7 +130,7 @@ class Recalibration(pytorch_lightning.Callback):
 
 
 def _architecture_batches(module: Any, train_data: Any, validation: Any) -> Any:
-    """Return loaders for the architecture: those for validation once more, with iterators of their own."""
+    """Return loaders for the architecture step: copies of the validation loaders, with their own iterators."""
     if validation is not None:
         loaders = fresh_loaders(validation)
         return without_generators(loaders)
@@ -162,7 +162,7 @@ def _check_processes(trainer: Any) -> None:
 
 
 def _continued(checkpoint: Path | None) -> dict[str, Any]:
-    """Return the arguments of ``Trainer.fit`` with which it goes on, where there is something to go on from."""
+    """Return the arguments of ``Trainer.fit`` that continue from a checkpoint; none if there is no checkpoint."""
     if checkpoint is None:
         return {}
     try:

@@ -1,4 +1,4 @@
-"""`Trainer`: PyTorch Lightning's, quiet, tidy, and able to be built again for every trial."""
+"""`Trainer`: PyTorch Lightning's trainer with quiet defaults, which can be built again for every trial."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ from retiarii.space.construction import call_of
 
 _LIGHTNING_LOGGERS = ("pytorch_lightning", "lightning_fabric")
 _POINTLESS_WARNINGS = (
-    r".*does not have many workers which may be a bottleneck",  # trials share the cores, so its advice is wrong
-    r".*`isinstance\(treespec, LeafSpec\)` is deprecated",  # between Lightning 2.6 and torch 2.13, not the user's
-    r".*The dirpath has changed from",  # every trial has a folder of its own, also one that continues another
+    r".*does not have many workers which may be a bottleneck",  # wrong advice: trials share the cores
+    r".*`isinstance\(treespec, LeafSpec\)` is deprecated",  # caused by Lightning 2.6 with torch 2.13, not by the user
+    r".*The dirpath has changed from",  # each trial has its own folder, also if it continues another trial
 )
 
 
 @trace
 class Trainer(pytorch_lightning.Trainer):
-    """`pytorch_lightning.Trainer` for trials: same arguments, other defaults.
+    """`pytorch_lightning.Trainer` for trials: the same arguments with other defaults.
 
-    What Lightning prints and writes is off unless asked for: ``enable_progress_bar``, ``enable_model_summary``,
-    ``enable_checkpointing`` and ``logger`` are False, its messages at level INFO are not shown, and files go to
-    ``default_root_dir``: in an experiment the trial's own folder (the environment variable ``RETIARII_OUTPUT_DIR``),
-    else a new one among the system's temporary files, never the working directory. ``devices`` is 1: a trial that
-    wants several says so. The trainer remembers its arguments, so that every evaluation gets a new one.
+    Output of Lightning is off by default: ``enable_progress_bar``, ``enable_model_summary``, ``enable_checkpointing``
+    and ``logger`` are False, and its messages at level INFO are hidden. Files are written to ``default_root_dir``: in
+    an experiment the trial's folder (the environment variable ``RETIARII_OUTPUT_DIR``), else a new temporary folder,
+    never the working directory. ``devices`` is 1 by default. The arguments are recorded, so that every evaluation gets
+    a new trainer.
 
     Arguments of Lightning 1 (``gpus``, ``progress_bar_refresh_rate``, ``weights_summary``,
     ``checkpoint_callback``, ...) are translated, with a FutureWarning that shows the new spelling.
 
     Raises:
-        ArgumentError: There is no such argument, or nothing takes the place of one of Lightning 1.
+        ArgumentError: An argument is unknown, or is one of Lightning 1 without a replacement.
     """
 
     __signature__ = inspect.signature(pytorch_lightning.Trainer)
@@ -58,7 +58,7 @@ class Trainer(pytorch_lightning.Trainer):
 
 
 def fresh_trainer(trainer: pytorch_lightning.Trainer, callback: pytorch_lightning.Callback, **changes: Any) -> Any:
-    """Build the same trainer again, with one more callback; callbacks and loggers are copies.
+    """Return a new trainer with the same arguments and one more callback; callbacks and loggers are copied.
 
     Args:
         trainer: The trainer.
@@ -74,13 +74,13 @@ def fresh_trainer(trainer: pytorch_lightning.Trainer, callback: pytorch_lightnin
 
 @contextmanager
 def quiet_lightning(*more: str) -> Iterator[None]:
-    """Hold back what Lightning says in every run; a logging level that the user set is left alone.
+    """Hide messages that Lightning shows in every run; a logging level that the user set is not changed.
 
     Args:
-        *more: Patterns of further warnings that miss the point.
+        *more: Patterns of further warnings to hide.
     """
     loggers = [logging.getLogger(name) for name in _LIGHTNING_LOGGERS]
-    hushed = [logger for logger in loggers if logger.level == logging.INFO]  # the level that Lightning itself sets
+    hushed = [logger for logger in loggers if logger.level == logging.INFO]  # the level that Lightning sets
     for logger in hushed:
         logger.setLevel(logging.WARNING)
     try:
@@ -95,7 +95,7 @@ def quiet_lightning(*more: str) -> Iterator[None]:
 
 @contextmanager
 def honest_interrupts() -> Iterator[None]:
-    """Let Ctrl-C be a KeyboardInterrupt: Lightning ends with SystemExit instead and leaves further ones ignored."""
+    """Let Ctrl-C raise KeyboardInterrupt; Lightning would raise SystemExit and ignore further Ctrl-C."""
     is_main = threading.current_thread() is threading.main_thread()
     handler = signal.getsignal(signal.SIGINT)
     try:
@@ -113,7 +113,7 @@ def check_trainer(trainer: Any) -> None:
     """Check that a trainer can be built again for each trial.
 
     Raises:
-        EvaluatorError: It is no Lightning trainer, or does not remember its arguments.
+        EvaluatorError: ``trainer`` is not a Lightning trainer, or has no record of its arguments.
     """
     if not isinstance(trainer, pytorch_lightning.Trainer) or call_of(trainer) is None:
         raise EvaluatorError(
@@ -124,7 +124,7 @@ def check_trainer(trainer: Any) -> None:
 
 
 def _defaults(kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """Return our defaults for the arguments that the user left out."""
+    """Return retiarii's defaults for arguments that the user left out."""
     callbacks = as_list(kwargs.get("callbacks"))
     defaults: dict[str, Any] = {
         "default_root_dir": _output_dir(),
@@ -140,6 +140,6 @@ def _defaults(kwargs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _output_dir() -> Path:
-    """Name the folder for files of a run; whoever writes the first file makes it."""
+    """Return the folder for the files of a run, which is made when the first file is written."""
     given = os.environ.get(OUTPUT_DIR_VARIABLE)
     return Path(given) if given else Path(tempfile.gettempdir()) / f"retiarii-{uuid.uuid4().hex}"

@@ -1,4 +1,4 @@
-"""Writing a model as ONNX."""
+"""`write_onnx`: write a model as an ONNX file."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ def write_onnx(model: nn.Module, x: Any, path: Path) -> None:
     """Write a model, in evaluation mode, to one ONNX file.
 
     Args:
-        model: On the device of ``x``; left as it was.
-        x: An input.
-        path: Where to; folders are made.
+        model: The model, on the device of ``x``; it is not changed.
+        x: An example input.
+        path: The file to write; missing folders are made.
 
     Raises:
-        MissingExtraError: The packages that torch writes ONNX with are not installed.
+        MissingExtraError: The packages that torch needs to write ONNX are not installed.
         EvaluatorError: The model cannot be written as ONNX.
     """
     path.parent.mkdir(parents=True, exist_ok=True)

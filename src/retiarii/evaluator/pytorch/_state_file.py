@@ -1,4 +1,4 @@
-"""The weights of a network as a file of tensors: written as a whole, read without running code."""
+"""Files with the weights of a network: written atomically, read without running code."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _WRAPPERS = (nn.DataParallel, nn.parallel.DistributedDataParallel)
 
 
 def write_state(model: nn.Module, path: Path) -> None:
-    """Write ``model.state_dict()``, on the CPU; the file is replaced at once.
+    """Write ``model.state_dict()``, moved to the CPU; the file is replaced atomically.
 
     Args:
-        model: The model; one that is compiled or wrapped for parallel training is taken out.
-        path: The file; its folder is made.
+        model: The model; wrappers of compilation or parallel training are removed.
+        path: The file; its folder is made if it is missing.
 
     Raises:
-        EvaluatorError: The file cannot be written; nothing of it stays.
+        EvaluatorError: The file cannot be written; no partial file stays.
     """
     state = {name: _on_cpu(value) for name, value in _unwrapped(model).state_dict().items()}
     with writing_explained("The weights of this trial", path):
@@ -33,13 +33,13 @@ def write_state(model: nn.Module, path: Path) -> None:
 
 
 def read_state(model: nn.Module, path: Path) -> None:
-    """Load what `write_state` wrote into a network of the same architecture.
+    """Load weights that `write_state` wrote into a network of the same architecture.
 
     Raises:
         EvaluatorError: The file cannot be read, or holds the weights of another network.
     """
     try:
-        model.load_state_dict(read_tensors(path, needs_seal=False))  # an evaluation may have written its own
+        model.load_state_dict(read_tensors(path, needs_seal=False))  # an evaluation may write one without a checksum
     except (TensorFileError, OSError, *UNREADABLE) as error:
         raise EvaluatorError(
             f"The weights in {path} cannot be loaded ({type(error).__name__}: {error}). The file is damaged, or holds "
@@ -49,14 +49,14 @@ def read_state(model: nn.Module, path: Path) -> None:
 
 @contextmanager
 def writing_explained(what: str, path: Path) -> Iterator[None]:
-    """Turn an OSError in the block, such as that of a full disk, into an error that names the file.
+    """Convert an OSError in the block, such as that of a full disk, to an error that names the file.
 
     Args:
-        what: What is written.
+        what: The content of the file, for the message.
         path: The file.
 
     Raises:
-        EvaluatorError: In the place of an OSError.
+        EvaluatorError: An OSError was raised in the block.
     """
     try:
         yield

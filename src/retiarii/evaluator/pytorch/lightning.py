@@ -1,8 +1,8 @@
-"""Evaluators that train with PyTorch Lightning. By custom: ``import retiarii.evaluator.pytorch.lightning as pl``.
+"""Evaluators that train with PyTorch Lightning; import them as ``retiarii.evaluator.pytorch.lightning as pl``.
 
-`Classification` and `Regression` are ready made, `Lightning` takes any Lightning module. `LightningModule`, `Trainer`
-and `DataLoader` are Lightning's and torch's own, with what a search needs: a place for the model, quiet defaults, and a
-record of their arguments, which may be choices.
+`Classification` and `Regression` are ready to use; `Lightning` takes any Lightning module. `LightningModule`, `Trainer`
+and `DataLoader` are subclasses of Lightning's and torch's classes: they hold the model, have quiet defaults, and record
+their arguments, which may be choices.
 
 Importing this module needs PyTorch Lightning: ``pip install 'retiarii[lightning]'``.
 """
