@@ -268,5 +268,5 @@ def test_double_precision_and_frozen_layers_stay_so():
 def test_an_architecture_is_part_of_the_file():
     net = nn.Sequential(nn.LayerChoice({"a": nn.Linear(2, 2), "b": nn.ReLU()}, label="op"))
     assert '"op": "b"' in export_code(net, {"op": "b"})
-    with pytest.raises(GraphError, match="a graph and an architecture"):
+    with pytest.raises(GraphError, match="a graph Model and an architecture"):
         export_code(convert_to_graph(net), {"op": "b"})

@@ -13,7 +13,7 @@ from torch.utils import _pytree as pytree
 from retiarii.errors import GraphError
 from retiarii.graph._building.module_builder import build_module
 from retiarii.graph._building.shape_check import example_arguments
-from retiarii.graph._operations.equality import is_equal
+from retiarii.graph._operations.nested_values import is_equal
 from retiarii.graph._representation.model import Model
 from retiarii.nn.pytorch import Placeholder
 from retiarii.nn.pytorch.mutation_utils import Mutable

@@ -12,7 +12,8 @@ from torch.nn.parameter import UninitializedBuffer
 
 from retiarii.errors import GraphError
 from retiarii.graph._operations.layer_reading import call_arguments
-from retiarii.graph._operations.operation import Kind, Operation, map_nested
+from retiarii.graph._operations.nested_values import map_nested
+from retiarii.graph._operations.operation import Kind, Operation
 from retiarii.graph._operations.qualified_names import check_method, resolve_class, resolve_function
 from retiarii.graph._operations.safe_names import is_name
 from retiarii.graph._operations.torch_layers import constructor_signature

@@ -15,7 +15,8 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from retiarii.errors import GraphError
-from retiarii.graph._operations.operation import Arguments, Cast, Inputs, Kind, Operation, map_nested
+from retiarii.graph._operations.nested_values import map_nested
+from retiarii.graph._operations.operation import Arguments, Cast, Inputs, Kind, Operation
 from retiarii.graph._operations.qualified_names import is_function_name, type_name
 from retiarii.graph._operations.torch_layers import constructor_signature, is_built_by, read_arguments
 from retiarii.nn.pytorch import Placeholder, is_basic_unit

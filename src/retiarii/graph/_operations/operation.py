@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from retiarii.errors import GraphError
+from retiarii.graph._operations.nested_values import map_nested
 
 
 class Kind(str, Enum):
@@ -99,25 +100,9 @@ def find_markers(value: Any) -> Iterator[Input | Inputs]:
         for item in value:
             yield from find_markers(item)
     elif isinstance(value, dict):
-        for item in value.values():
-            yield from find_markers(item)
+        yield from find_markers([*value.values()])
     elif isinstance(value, slice):
-        for item in (value.start, value.stop, value.step):
-            yield from find_markers(item)
-
-
-def map_nested(value: Any, function: Callable[[Any], Any]) -> Any:
-    """Rebuild nested lists, tuples, dicts and slices with ``function`` applied to everything else."""
-    if isinstance(value, tuple):
-        items = [map_nested(item, function) for item in value]
-        return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
-    if isinstance(value, list):
-        return [map_nested(item, function) for item in value]
-    if isinstance(value, dict):
-        return {key: map_nested(item, function) for key, item in value.items()}
-    if isinstance(value, slice):
-        return slice(*(map_nested(item, function) for item in (value.start, value.stop, value.step)))
-    return function(value)
+        yield from find_markers((value.start, value.stop, value.step))
 
 
 def _filled(value: Any, inputs: Mapping[int, Any]) -> Any:

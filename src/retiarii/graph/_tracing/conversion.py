@@ -14,9 +14,9 @@ from torch import fx, nn
 
 from retiarii.errors import GraphError
 from retiarii.graph._building.verification import verify
-from retiarii.graph._operations.equality import is_equal
 from retiarii.graph._operations.layer_reading import TAKES_LIST, LayerReader
-from retiarii.graph._operations.operation import Arguments, Input, Inputs, Kind, Operation, map_nested
+from retiarii.graph._operations.nested_values import is_equal, map_nested
+from retiarii.graph._operations.operation import Arguments, Input, Inputs, Kind, Operation
 from retiarii.graph._operations.qualified_names import type_name
 from retiarii.graph._operations.safe_names import free_name
 from retiarii.graph._representation.graph_records import INPUT_ID, OUTPUT_ID, GraphData, NodeRecord, Source

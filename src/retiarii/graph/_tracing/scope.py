@@ -7,7 +7,7 @@ import re
 import torch
 from torch import fx, nn
 
-from retiarii.graph._operations.equality import is_equal
+from retiarii.graph._operations.nested_values import is_equal
 
 
 class Scope:
