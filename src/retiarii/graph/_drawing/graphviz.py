@@ -7,8 +7,8 @@ import subprocess
 from collections.abc import Iterator
 
 from retiarii.errors import GraphError, MissingExtraError
-from retiarii.graph._drawing.scene import REMOVED, SAME, Box, Scene
-from retiarii.graph._drawing.svg import ARROW_COLOURS, COLOURS, STATUS_COLOURS, escape
+from retiarii.graph._drawing.scene import ARROW_COLOURS, REMOVED, Box, Scene
+from retiarii.graph._drawing.svg import escape
 
 _TIMEOUT_S = 60
 
@@ -74,12 +74,11 @@ def _lines(scene: Scene, prefix: str, indent: str) -> Iterator[str]:
 
 
 def _box(box: Box, name: str, indent: str) -> Iterator[str]:
-    fill, line = STATUS_COLOURS.get(box.status) or COLOURS[box.category]
+    fill, line = box.colours
     if box.inner is not None:
         yield f'{indent}subgraph "cluster_{name}" {{'
-        shade = "#f8fafc" if box.status == SAME else fill
         yield f"{indent}  label={_quoted(box.title)}; labeljust=l;"
-        yield f'{indent}  style="rounded,filled"; color="{line}"; fillcolor="{shade}";'
+        yield f'{indent}  style="rounded,filled"; color="{line}"; fillcolor="{fill}";'
         yield from _lines(box.inner, name, indent + "  ")
         yield f"{indent}}}"
         return

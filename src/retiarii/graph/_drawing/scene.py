@@ -1,4 +1,7 @@
-"""`Scene`: the content of a drawing without positions: nested boxes, and arrows between them."""
+"""`Scene`: what every drawing shows, without positions: nested boxes and arrows with their texts and colours.
+
+The built-in layout and Graphviz both draw scenes.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +30,25 @@ _CATEGORIES = {
     "pool": ("Pool", "pool", "Upsample", "interpolate", "Flatten", "flatten"),
 }  # fmt: skip
 
+_COLOURS = {
+    "io": ("#f8fafc", "#94a3b8"),
+    "conv": ("#dbeafe", "#3b82f6"),
+    "linear": ("#e0e7ff", "#6366f1"),
+    "attention": ("#fae8ff", "#c026d3"),
+    "norm": ("#ccfbf1", "#14b8a6"),
+    "activation": ("#ffedd5", "#f97316"),
+    "pool": ("#ede9fe", "#8b5cf6"),
+    "choice": ("#fef9c3", "#ca8a04"),
+    "parameter": ("#ecfccb", "#65a30d"),
+    "layer": ("#e0f2fe", "#0284c7"),
+    "function": ("#f1f5f9", "#64748b"),
+    "graph": ("#ffffff", "#cbd5e1"),
+}
+"""Category to the colours of filling and border."""
+
+_STATUS_COLOURS = {ADDED: ("#dcfce7", "#16a34a"), REMOVED: ("#fee2e2", "#dc2626"), CHANGED: ("#fef3c7", "#d97706")}
+ARROW_COLOURS = {SAME: "#64748b", ADDED: "#16a34a", REMOVED: "#dc2626"}
+
 
 @dataclass
 class Box:
@@ -49,6 +71,12 @@ class Box:
     status: str = SAME
     inner: Scene | None = None
     note: str = ""
+
+    @property
+    def colours(self) -> tuple[str, str]:
+        """The colours of filling and border."""
+        fill, border = _STATUS_COLOURS.get(self.status) or _COLOURS[self.category]
+        return "#f8fafc" if self.inner is not None and self.status == SAME else fill, border
 
 
 @dataclass

@@ -8,26 +8,8 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from retiarii.graph._drawing.layered_layout import FONT, HEADER, SMALL_FONT, Layout, Placed
-from retiarii.graph._drawing.scene import ADDED, CHANGED, REMOVED, SAME
+from retiarii.graph._drawing.scene import ARROW_COLOURS, REMOVED, SAME
 
-COLOURS = {
-    "io": ("#f8fafc", "#94a3b8"),
-    "conv": ("#dbeafe", "#3b82f6"),
-    "linear": ("#e0e7ff", "#6366f1"),
-    "attention": ("#fae8ff", "#c026d3"),
-    "norm": ("#ccfbf1", "#14b8a6"),
-    "activation": ("#ffedd5", "#f97316"),
-    "pool": ("#ede9fe", "#8b5cf6"),
-    "choice": ("#fef9c3", "#ca8a04"),
-    "parameter": ("#ecfccb", "#65a30d"),
-    "layer": ("#e0f2fe", "#0284c7"),
-    "function": ("#f1f5f9", "#64748b"),
-    "graph": ("#ffffff", "#cbd5e1"),
-}
-"""Category to the colours of filling and border."""
-
-STATUS_COLOURS = {ADDED: ("#dcfce7", "#16a34a"), REMOVED: ("#fee2e2", "#dc2626"), CHANGED: ("#fef3c7", "#d97706")}
-ARROW_COLOURS = {SAME: "#64748b", ADDED: "#16a34a", REMOVED: "#dc2626"}
 _NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _MARGIN = 16.0
 _FACE = "Inter, 'Segoe UI', Helvetica, Arial, sans-serif"
@@ -91,9 +73,7 @@ def _box(placed: Placed, left: float, top: float) -> Iterator[str]:
     x, y = placed.x + left - placed.width / 2, placed.y + top - placed.height / 2
     if placed.width <= 2:
         return
-    fill, stroke = STATUS_COLOURS.get(box.status) or COLOURS[box.category]
-    if placed.inner is not None:
-        fill = "#f8fafc" if box.status == SAME else fill
+    fill, stroke = box.colours
     dashes = ' stroke-dasharray="5 3"' if box.status == REMOVED else ""
     radius = placed.height / 2 if box.category == "io" else 7
     opacity = ' fill-opacity="0.55"' if placed.inner is not None else ""
