@@ -7,8 +7,8 @@ import torch
 from torch.nn import functional as F
 
 import retiarii.nn.pytorch as nn
-from retiarii.nn.pytorch._freezing.freezer import Frozen
 from retiarii.nn.pytorch.mutation_utils import Mutable
+from retiarii.nn.pytorch.primitives import Frozen
 from retiarii.oneshot import DARTS, ENAS, PCDARTS, DrNAS, GumbelDARTS, Proxyless, build_supernet, compile_candidates
 from retiarii.oneshot._drivers.loaders import Cycle
 from retiarii.space import Categorical

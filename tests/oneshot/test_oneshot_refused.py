@@ -6,8 +6,8 @@ import pytest
 import torch
 
 import retiarii.nn.pytorch as nn
-from retiarii.nn.pytorch._freezing.freezer import Frozen
 from retiarii.nn.pytorch.mutation_utils import Mutable
+from retiarii.nn.pytorch.primitives import Frozen
 from retiarii.oneshot import (
     DARTS,
     DEFAULT_RULES,

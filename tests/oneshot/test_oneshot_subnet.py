@@ -142,8 +142,8 @@ def test_users_extend_a_copy_of_the_rules():
 
 
 def test_a_primitive_of_a_user_can_be_sampled_and_gets_mixtures_by_a_rule():
-    from retiarii.nn.pytorch._freezing.freezer import Frozen
     from retiarii.nn.pytorch.mutation_utils import Mutable
+    from retiarii.nn.pytorch.primitives import Frozen
     from retiarii.space import Categorical
 
     class Sign(Mutable):

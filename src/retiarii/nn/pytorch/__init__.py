@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from retiarii._lazy import load
 from retiarii.nn.pytorch._freezing.attributes import ChosenValue
-from retiarii.nn.pytorch._freezing.decorators import basic_unit, is_basic_unit, model_wrapper
 from retiarii.nn.pytorch._freezing.fixed_arch import fixed_arch
 from retiarii.nn.pytorch._freezing.freeze import freeze
 from retiarii.nn.pytorch._freezing.lost_weights import WeightsLostWarning
@@ -27,6 +26,7 @@ from retiarii.nn.pytorch._primitives.model_parameter_choice import ModelParamete
 from retiarii.nn.pytorch._primitives.placeholder import Placeholder
 from retiarii.nn.pytorch._primitives.repeat import Repeat
 from retiarii.nn.pytorch._primitives.value_choice import FloatRange, IntegerRange, ValueChoice
+from retiarii.nn.pytorch._recording.decorators import basic_unit, is_basic_unit, model_wrapper
 from retiarii.nn.pytorch._recording.layer_factories import torch_name, torch_names
 from retiarii.nn.pytorch._recording.survey import extract_space
 from retiarii.nn.pytorch.mutation_utils import Mutable

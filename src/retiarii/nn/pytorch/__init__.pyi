@@ -33,9 +33,6 @@ from torch.nn import quantized as quantized
 from torch.nn import utils as utils
 
 from retiarii.nn.pytorch._freezing.attributes import ChosenValue as ChosenValue
-from retiarii.nn.pytorch._freezing.decorators import basic_unit as basic_unit
-from retiarii.nn.pytorch._freezing.decorators import is_basic_unit as is_basic_unit
-from retiarii.nn.pytorch._freezing.decorators import model_wrapper as model_wrapper
 from retiarii.nn.pytorch._freezing.fixed_arch import fixed_arch as fixed_arch
 from retiarii.nn.pytorch._freezing.freeze import freeze as freeze
 from retiarii.nn.pytorch._freezing.lost_weights import WeightsLostWarning as WeightsLostWarning
@@ -56,6 +53,9 @@ from retiarii.nn.pytorch._primitives.repeat import Repeat as Repeat
 from retiarii.nn.pytorch._primitives.value_choice import FloatRange as FloatRange
 from retiarii.nn.pytorch._primitives.value_choice import IntegerRange as IntegerRange
 from retiarii.nn.pytorch._primitives.value_choice import ValueChoice as ValueChoice
+from retiarii.nn.pytorch._recording.decorators import basic_unit as basic_unit
+from retiarii.nn.pytorch._recording.decorators import is_basic_unit as is_basic_unit
+from retiarii.nn.pytorch._recording.decorators import model_wrapper as model_wrapper
 from retiarii.nn.pytorch._recording.layer_factories import torch_name as torch_name
 from retiarii.nn.pytorch._recording.layer_factories import torch_names as torch_names
 from retiarii.nn.pytorch._recording.survey import extract_space as extract_space

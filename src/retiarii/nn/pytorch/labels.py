@@ -6,8 +6,16 @@ The labels of a model without a namespace count from the first of its choices, w
 """
 
 from retiarii.nn._labels.context_stack import ContextStack, get_current_context
-from retiarii.nn._labels.namespace import ModelNamespace, numbering_from
+from retiarii.nn._labels.namespace import ModelNamespace, Position, numbering_from
 from retiarii.nn.pytorch._labels.chosen_values import ChosenValues
 from retiarii.nn.pytorch._recording.survey import first_number
 
-__all__ = ["ChosenValues", "ContextStack", "ModelNamespace", "first_number", "get_current_context", "numbering_from"]
+__all__ = [
+    "ChosenValues",
+    "ContextStack",
+    "ModelNamespace",
+    "Position",
+    "first_number",
+    "get_current_context",
+    "numbering_from",
+]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 from torch import nn
 
 from retiarii.errors import SupernetError
-from retiarii.nn.pytorch.labels import ChosenValues
+from retiarii.nn.pytorch.construction import build_fixed
+from retiarii.nn.pytorch.labels import ChosenValues, Position
 from retiarii.nn.pytorch.primitives import Freezer, Frozen, Mutable, Survey
 from retiarii.oneshot._decisions.decision import Decision
 from retiarii.oneshot._decisions.label_lookup import Lookup
@@ -125,6 +126,9 @@ class _SharingFreezer(Freezer):
 
     def module(self, module: nn.Module) -> Frozen:
         return Frozen(module)
+
+    def build(self, make: Callable[[], nn.Module], start: Position) -> Frozen:
+        return build_fixed(make, start, self.values)
 
 
 class _OwnChoices(Survey):

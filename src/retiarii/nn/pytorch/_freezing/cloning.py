@@ -1,16 +1,21 @@
-"""Copies of single modules, without their children: the quick part of `freeze`."""
+"""Copies of single modules and of what their attributes and arguments hold."""
 
 from __future__ import annotations
 
+import copy
 from collections import OrderedDict
-from types import BuiltinFunctionType
+from collections.abc import Callable
+from types import BuiltinFunctionType, CellType, FunctionType
 from typing import Any
 
 import torch
 from torch import nn
+from torch.utils.data import DataLoader, Dataset
 
-from retiarii.nn.pytorch._freezing.origins import BASE_NAMES, SUPERNET_NAMES
-from retiarii.space.construction import CALL_ATTRIBUTE
+from retiarii.nn.pytorch._labels.origins import BASE_NAMES, SUPERNET_NAMES
+from retiarii.nn.pytorch._recording.layer_factories import LayerFactory, layer_class
+from retiarii.space import Expression
+from retiarii.space.construction import CALL_ATTRIBUTE, leaves, replace_leaves
 
 # Immutable, so that a copy may be the thing itself.
 SHARED = frozenset({
@@ -58,3 +63,87 @@ def empty_clone(module: nn.Module) -> tuple[nn.Module, list[str]]:
             state[name] = value
             unfinished.append(name)
     return new, unfinished
+
+
+class Replicator:
+    """Copies values deeply, as `copy.deepcopy` does, but fixes modules and evaluates expressions on the way.
+
+    What cannot be copied (locks, open files, generators) is shared, and so are data sets and loaders.
+
+    Args:
+        memo: From the id of an object to its copy; what is in there is not copied again.
+        fix: Returns the fixed copy of a module.
+        evaluate: Returns the value of an expression.
+    """
+
+    def __init__(
+        self,
+        memo: dict[int, Any],
+        fix: Callable[[nn.Module], nn.Module | None],
+        evaluate: Callable[[Expression], Any],
+    ) -> None:
+        self._memo = memo
+        self._fix = fix
+        self._evaluate = evaluate
+
+    def replicate(self, value: Any) -> Any:
+        """Return the copy of a value that belongs to the base model."""
+        if is_shared(value):
+            return value
+        if id(value) in self._memo:
+            return self._memo[id(value)]
+        copied = self._copy(value)
+        if not isinstance(value, Expression):
+            self._memo[id(value)] = copied
+        return copied
+
+    def _copy(self, value: Any) -> Any:
+        if isinstance(value, Expression):
+            return self._evaluate(value)
+        if isinstance(value, nn.Module):
+            return self._fix(value)
+        if isinstance(value, (Dataset, DataLoader)):
+            return value
+        if isinstance(value, FunctionType):
+            return self._rebound(value)
+        kind = type(value)
+        if kind is list:
+            return [self.replicate(part) for part in value]
+        if kind is tuple:
+            parts = tuple(map(self.replicate, value))
+            return value if all(new is old for new, old in zip(parts, value, strict=True)) else parts
+        if kind is dict or kind is OrderedDict:
+            return kind((key, self.replicate(part)) for key, part in value.items())
+        if any(isinstance(leaf, (Expression, nn.Module, LayerFactory)) for _, leaf in leaves(value)):
+            return layer_class(replace_leaves(value, self._leaf))
+        return self._deep_copy(value)
+
+    def _leaf(self, leaf: Any) -> Any:
+        return layer_class(leaf) if isinstance(leaf, LayerFactory) else self.replicate(leaf)
+
+    def _deep_copy(self, value: Any) -> Any:
+        try:
+            return copy.deepcopy(value, self._memo)
+        except (TypeError, RuntimeError, NotImplementedError, copy.Error):
+            return value
+
+    def _rebound(self, function: FunctionType) -> FunctionType:
+        """Return a function whose closure refers to the copies of modules; most functions have none."""
+        contents = [_content(cell) for cell in function.__closure__ or ()]
+        if not any(isinstance(content, nn.Module) for content in contents):
+            return function
+        cells = tuple(
+            CellType(self.replicate(content)) if isinstance(content, nn.Module) else cell
+            for cell, content in zip(function.__closure__ or (), contents, strict=True)
+        )
+        new = FunctionType(function.__code__, function.__globals__, function.__name__, function.__defaults__, cells)
+        new.__kwdefaults__ = function.__kwdefaults__
+        new.__dict__.update(function.__dict__)
+        return new
+
+
+def _content(cell: CellType) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # still empty
+        return None

@@ -3,32 +3,27 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Literal
 
 from torch import nn
 
 from retiarii.errors import FreezeError
+from retiarii.nn._labels.namespace import Position
 from retiarii.nn.pytorch._freezing.attributes import ChosenValue
-from retiarii.nn.pytorch._freezing.cloning import RESETTABLE, empty_clone
-from retiarii.nn.pytorch._freezing.freezer import Freezer, Frozen
-from retiarii.nn.pytorch._freezing.lost_weights import Losses
-from retiarii.nn.pytorch._freezing.origins import module_origins
-from retiarii.nn.pytorch._freezing.rebuilding import rebuild
-from retiarii.nn.pytorch._freezing.replicating import Replicator
-from retiarii.nn.pytorch._freezing.tensor_copies import TensorCopies, first_tensor
+from retiarii.nn.pytorch._freezing.building import build_fixed
+from retiarii.nn.pytorch._freezing.cloning import RESETTABLE, Replicator, empty_clone
+from retiarii.nn.pytorch._freezing.constructor_plan import ConstructorPlan
+from retiarii.nn.pytorch._freezing.kept_weights import TensorCopies, carry_over, first_tensor
+from retiarii.nn.pytorch._freezing.lost_weights import LostWeights
 from retiarii.nn.pytorch._labels.chosen_values import ChosenValues
-from retiarii.nn.pytorch._recording.module_call import ModuleCall, Role, forget_call, module_call
-from retiarii.nn.pytorch.mutation_utils import Mutable
+from retiarii.nn.pytorch._labels.origins import module_origins
+from retiarii.nn.pytorch._recording.module_call import ModuleCall, Role, forget_call, is_made_of_layers, module_call
+from retiarii.nn.pytorch.mutation_utils import Freezer, Frozen, Mutable
 from retiarii.space import Expression
 from retiarii.space.construction import replace_leaves
 
-
-class _ConstructorNeeded(Exception):
-    """Something depends on what a constructor computes with the architecture, so the constructor has to run again."""
-
-    def __init__(self, call: ModuleCall) -> None:
-        super().__init__()
-        self.call = call
+Weights = Literal["fresh", "keep"] | None
 
 
 class Copier(Freezer):
@@ -39,19 +34,21 @@ class Copier(Freezer):
     Args:
         values: The architecture.
         root: The base model.
+        weights: Which weights are copied: see `freeze`.
     """
 
-    def __init__(self, values: ChosenValues, root: nn.Module) -> None:
+    def __init__(self, values: ChosenValues, root: nn.Module, weights: Weights = None) -> None:
         super().__init__(values)
         self._root = root
+        self._weights = weights
         self._frozen: dict[int, Frozen] = {}
         self._memo: dict[int, Any] = {}  # from the id of a part of the base model to its copy, as for deepcopy
         self._arguments_of = Replicator(self._memo, lambda module: self.module(module).module, self.evaluate)
         self._attributes_of = Replicator(self._memo, self._referred_module, self.evaluate)
         self._unfinished: list[tuple[nn.Module, nn.Module, str]] = []
-        self._constructors: list[ModuleCall] = []
-        self._losses = Losses()
-        self._tensors = TensorCopies(self._memo, self._losses)
+        self._plan: ConstructorPlan | None = None  # of the outermost recorded constructor
+        self._lost = LostWeights()
+        self._tensors = TensorCopies(self._memo, self._lost)
 
     def model(self) -> Frozen:
         """Return the fixed model.
@@ -63,7 +60,7 @@ class Copier(Freezer):
         frozen = self.module(self._root)
         while self._unfinished:
             self._finish_attribute(*self._unfinished.pop())
-        self._losses.warn()
+        self._lost.warn()
         return frozen
 
     def module(self, module: nn.Module) -> Frozen:
@@ -75,14 +72,16 @@ class Copier(Freezer):
             self._memo[id(module)] = known.module
         return known
 
+    def build(self, make: Callable[[], nn.Module], start: Position) -> Frozen:
+        """Build a part of the model with the values of the architecture, and fix it."""
+        return build_fixed(make, start, self.values)
+
     def need_constructor(self, reason: str) -> None:
-        """Have the outermost constructor run again, because it used something that the architecture changes."""
-        if not self._constructors:
-            raise FreezeError(
-                f"{reason} at {self.place}, which depends on the architecture, so the model has to be built again. "
-                f"Decorate {type(self._root).__name__} with @model_wrapper, or build it inside 'with fixed_arch(...)'."
-            )
-        raise _ConstructorNeeded(self._constructors[0])
+        """Raise an error: where a constructor can run again, it did so before its parts were copied."""
+        raise FreezeError(
+            f"{reason} at {self.place}, which depends on the architecture, so the model has to be built again. "
+            f"Decorate {type(self._root).__name__} with @model_wrapper, or build it inside 'with fixed_arch(...)'."
+        )
 
     def _copy(self, module: nn.Module) -> nn.Module:
         call = module_call(module)
@@ -95,67 +94,100 @@ class Copier(Freezer):
     # Recorded modules.
 
     def _layer(self, layer: nn.Module, call: ModuleCall) -> nn.Module:
-        if not self._arguments_differ(call):
-            if not layer._parameters and not layer._modules:
-                return self._clone(layer, is_fresh=True)
-            is_owner = not call.changed_weights(layer)
-            if not is_owner or can_reset(layer, call) or call.changed_since(layer):
-                return self._clone(layer, is_fresh=is_owner)
-        else:
-            is_owner = self._give_up_changes(layer, call)
+        if call.differs(self.values, self.place):
+            return self._resized(layer, call)
+        if not layer._parameters and not layer._modules:
+            return self._clone(layer, is_fresh=True)
+        is_fresh = self._is_fresh(layer, call)
+        if not is_fresh or can_reset(layer, call) or call.changed_since(layer):
+            return self._clone(layer, is_fresh)
+        return self._constructed(layer, call)
+
+    def _is_fresh(self, layer: nn.Module, call: ModuleCall) -> bool:
+        """Return whether a layer with the same arguments gets a new initialisation."""
+        return not call.changed_weights(layer) if self._weights is None else self._weights == "fresh"
+
+    def _resized(self, layer: nn.Module, call: ModuleCall) -> nn.Module:
+        """Return a layer with other arguments than those in the base model."""
+        changes = call.changes(layer) if self._weights is None else None
+        if changes is not None:
+            self._lost.note(self.place, layer, changes)
+        return self._constructed(layer, call, is_owner=changes is None)
+
+    def _constructed(self, layer: nn.Module, call: ModuleCall, is_owner: bool = True) -> nn.Module:
         args, kwargs = self._arguments(call)
         new: nn.Module = call.cls(*args, **kwargs)
         if call.modules:
             for module in new.modules():
                 forget_call(module)
+        if self._weights == "keep":
+            self._carry_over(layer, new, None)
         self._tensors.adopt(layer, new, is_owner)
         return new
 
     def _unit(self, unit: nn.Module, call: ModuleCall) -> nn.Module:
-        if not self._arguments_differ(call):
-            if not call.needs_constructor or call.has_choices_inside or call.changes(unit) is not None:
-                return self._clone_or_rebuild(unit, call)
-        else:
-            self._give_up_changes(unit, call)
+        if call.differs(self.values, self.place):
+            if self._weights is None and call.changes(unit) == []:
+                self._lost.note(self.place, unit, [])
+        elif not self._runs_again(unit, call):
+            return self._clone_recorded(unit, call)
         return self._rebuilt(unit, call)
 
-    def _model(self, model: nn.Module, call: ModuleCall) -> nn.Module:
-        if not self.parameters_differ(call):
-            return self._clone_or_rebuild(model, call)
-        if self._constructors:
-            raise _ConstructorNeeded(self._constructors[0])
-        return self._rebuilt(model, call)
+    def _runs_again(self, unit: nn.Module, call: ModuleCall) -> bool:
+        """Return whether the constructor of a unit with the same arguments runs again, to initialise its weights."""
+        if not call.needs_constructor or self._weights == "keep":
+            return False
+        return self._weights == "fresh" or (not call.has_choices_inside and call.changes(unit) is None)
 
-    def _clone_or_rebuild(self, module: nn.Module, call: ModuleCall) -> nn.Module:
-        before: tuple[list[Any] | dict[Any, Any], ...] = (self._path, self._frozen, self._memo, self._unfinished)
-        lengths = [len(each) for each in before]
-        num_losses = len(self._losses)
-        self._constructors.append(call)
+    def _model(self, model: nn.Module, call: ModuleCall) -> nn.Module:
+        if call.parameters_differ(self.values, self.place) or (
+            self._weights == "fresh" and not is_made_of_layers(model)
+        ):
+            return self._rebuilt(model, call)
+        return self._clone_recorded(model, call)
+
+    def _clone_recorded(self, module: nn.Module, call: ModuleCall) -> nn.Module:
+        """Copy a unit or a model, unless something inside requires that its constructor runs again."""
+        outermost = self._plan is None
+        if outermost and call.may_run_again:
+            self._plan = ConstructorPlan(self.values, is_initialisation_repeated=self._weights is None)
+            self._plan.module(module)
         try:
-            return self._clone(module)
-        except _ConstructorNeeded as signal:
-            if signal.call is not call:
-                raise
+            is_planned = self._plan is not None and call in self._plan.calls
+            return self._rebuilt(module, call) if is_planned else self._clone(module)
         finally:
-            self._constructors.pop()
-        for each, length in zip(before, lengths, strict=True):
-            _shorten(each, length)
-        self._losses.forget_after(num_losses)
-        return self._rebuilt(module, call)
+            if outermost:
+                self._plan = None
 
     def _rebuilt(self, module: nn.Module, call: ModuleCall) -> nn.Module:
+        """Run the constructor of a unit or a model again, with its recorded arguments, inside the architecture.
+
+        Raises:
+            FreezeError: Children were added, removed or replaced since the constructor ran, which it cannot repeat.
+        """
+        snapshot = call.snapshot
+        if snapshot is not None and snapshot.changed_children(module):
+            raise FreezeError(
+                f"{self.place or 'The model'} ({type(module).__name__}) has to be built again, because its constructor "
+                "depends on the architecture, but its children were changed after construction, which would be lost. "
+                "Make these changes in the constructor, or fix the model first and change it then."
+            )
         args, kwargs = self._arguments(call)
-        new, lost = rebuild(module, call, args, kwargs, self.values, self.place)
-        if lost:
-            self._losses.note(self.place, module, lost)
+        new = build_fixed(lambda: call.cls(*args, **kwargs), call.start, self.values).module
+        new.train(module.training)
+        changed = set(snapshot.changed_tensors(module)) if snapshot is not None and self._weights is None else set()
+        lost = self._carry_over(module, new, None if self._weights == "keep" else changed)
         self._tensors.adopt_rebuilt(module, new, lost)
         for old_part, new_part in module_origins(module, new):
             self._frozen[id(old_part)] = Frozen(new_part)
             self._memo[id(old_part)] = new_part
         return new
 
-    def _arguments_differ(self, call: ModuleCall) -> bool:
-        return self.differs(call) if call.variables else call.has_choices_in_modules
+    def _carry_over(self, old: nn.Module, new: nn.Module, changed: set[str] | None) -> list[str]:
+        lost = carry_over(old, new, changed)
+        if lost:
+            self._lost.note(self.place, old, lost)
+        return lost
 
     def _arguments(self, call: ModuleCall) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return the arguments for the constructor: that of a model gets choices as they are, others get values."""
@@ -167,23 +199,6 @@ class Copier(Freezer):
 
     def _kept_choice(self, leaf: Any) -> Any:
         return leaf if isinstance(leaf, Expression) else self._arguments_of.replicate(leaf)
-
-    def _give_up_changes(self, module: nn.Module, call: ModuleCall) -> bool:
-        """Have the constructor run again that made changes to a module with another shape now, or note their loss.
-
-        Returns:
-            Whether there was nothing to give up.
-        """
-        changes = call.changes(module)
-        if changes is None:
-            return True
-        if not call.changed_since(module):
-            for constructor in self._constructors:
-                if constructor.serial == call.changed_by:
-                    raise _ConstructorNeeded(constructor)
-        if call.role is Role.LAYER or not changes:  # weights that still fit a unit are carried over
-            self._losses.note(self.place, module, changes)
-        return False
 
     # Everything else.
 
@@ -233,12 +248,3 @@ def can_reset(layer: nn.Module, call: ModuleCall) -> bool:
         return False  # it was lazy, or its weights are arguments
     tensor = first_tensor(layer)
     return tensor is None or not tensor.is_meta
-
-
-def _shorten(container: list[Any] | dict[Any, Any], length: int) -> None:
-    """Take back what was added last."""
-    if isinstance(container, list):
-        del container[length:]
-    else:
-        for key in list(container)[length:]:
-            del container[key]

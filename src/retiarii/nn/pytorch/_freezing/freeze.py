@@ -1,4 +1,4 @@
-"""`freeze`: what an architecture makes of a base model."""
+"""`freeze`: from a base model and an architecture to a plain PyTorch model."""
 
 from __future__ import annotations
 
@@ -8,62 +8,70 @@ from typing import Any
 
 from torch import nn
 
-from retiarii.errors import ArchitectureError
+from retiarii.errors import ArchitectureError, ConfigError
 from retiarii.nn._labels.context_stack import hidden
-from retiarii.nn.pytorch._freezing.copying import Copier
-from retiarii.nn.pytorch._freezing.origins import note_whole
+from retiarii.nn.pytorch._freezing.copying import Copier, Weights
 from retiarii.nn.pytorch._labels.chosen_values import FIXED_KEY, ChosenValues
+from retiarii.nn.pytorch._labels.origins import note_whole
 from retiarii.nn.pytorch._recording.survey import extract_space, first_number, require_module
 from retiarii.space import Architecture
 
 ArchitectureSource = Mapping[str, Any] | str | PathLike[str]
 
 
-def freeze(model: nn.Module, architecture: ArchitectureSource, *, strict: bool = True) -> nn.Module:
-    """Return what an architecture makes of a base model: a plain PyTorch model.
+def freeze(
+    model: nn.Module, architecture: ArchitectureSource, *, weights: Weights = None, strict: bool = True
+) -> nn.Module:
+    """Return the plain PyTorch model of an architecture.
 
-    The base model stays as it is and can be fixed again. Nothing of this package is left in the result but
-    `ChosenInputs`, `ChosenCell` and `ChosenValue`; it pickles, compiles and exports like a model without choices.
+    The base model is not changed and can be frozen again. The result pickles, compiles and exports like a model without
+    choices: of this package it contains at most `ChosenInputs`, `ChosenCell` and `ChosenValue`.
     ``with fixed_arch(architecture): Net()`` gives the same modules and parameter names.
 
-    Candidates that are not chosen are neither copied nor built. For the rest:
+    Candidates that are not chosen are neither copied nor built. Each primitive is replaced by the chosen module; if the
+    base model is a primitive, the chosen module is returned. Choices in attributes become values; where a method of the
+    class calls the attribute (``self.rate()``), a `ChosenValue` whose call returns the value.
 
-    * Primitives become what they stand for. A primitive that is the model itself becomes the returned module.
-    * A layer of this package, or a basic unit, gets a fresh initialisation from torch's random generator, as if its
-      constructor was called, if its weights are still those that the constructor gave them. If you changed them
-      (loaded pretrained weights, initialised them yourself), they are copied.
-    * If the architecture gives such a module other arguments than the base model, changed weights do not fit. If it was
-      the constructor of a ``@model_wrapper`` model or basic unit that changed them (``self.apply(init)``), it
-      runs again, so that they are initialised the same way. Otherwise a `WeightsLostWarning` names the module.
-    * Everything else is copied: modules of your own and of other libraries, with their parameters, buffers, hooks and
-      attributes; only data sets, data loaders and what cannot be copied are shared. Choices in attributes become
-      values. Where a method of the class calls the attribute (``self.rate()``), a `ChosenValue` is left, whose call
-      returns the value.
-    * If a constructor used what the architecture decides (`ModelParameterChoice`, `Cell.output_node_indices`), it runs
-      again, with its recorded arguments; weights that were changed since it ran first are carried over.
+    **Weights.** By default, weights that were changed after the constructor of their module ran (loaded, trained,
+    initialised by hand) are copied, and all others are initialised anew by torch's random generator. Where the
+    architecture gives a module other arguments, changed weights do not fit: a recorded constructor that initialised
+    them (``self.apply(init)`` in a ``@model_wrapper`` class) runs again, and otherwise a `WeightsLostWarning` names
+    the module.
 
-    Shared modules stay shared, and tied parameters stay tied. ``requires_grad``, training mode, device and data type
-    are those of the base model (a base model on the meta device gives a model on the default device).
-    Lazy layers are always new. References to candidates that are not chosen, in lists for example, become None.
+    This is about recorded modules: layers of this package, basic units and ``@model_wrapper`` models. All other modules
+    have no record of their constructor and are always copied, with parameters, buffers, hooks and attributes; only data
+    sets, data loaders and objects that cannot be copied are shared.
+
+    A constructor that computed with a choice (`ModelParameterChoice`, `Cell.output_node_indices`) runs again with its
+    recorded arguments. Shared modules stay shared, and tied parameters stay tied. ``requires_grad``, training mode,
+    device and data type are those of the base model (a base model on the meta device gives a model on the default
+    device). Lazy layers are always new. References to candidates that are not chosen, for example in lists, are None.
 
     Args:
         model: The base model.
         architecture: An `Architecture`, a mapping from labels to values, or the path of a JSON file of one. Values
             may be names, indices, lists of them, and multi-hot lists.
+        weights: Which weights of recorded modules are copied. None: those that were changed, as above. ``"fresh"``:
+            none, as if the model was built inside `fixed_arch`. ``"keep"``: all of them. With ``"keep"``, a module that
+            the architecture makes smaller takes the part that it has in a supernet: the first channels or features,
+            and the middle of kernels. A module that becomes larger is initialised anew, with a `WeightsLostWarning`.
         strict: Whether labels that the model does not have are an error. Labels of choices inside candidates that are
             not chosen never are.
 
     Raises:
         ArchitectureError: The architecture cannot be read, lacks a label, has an unknown one, or a wrong value.
-        FreezeError: A constructor would have to run again, but was not recorded, or the model was changed since in a
-            way that it cannot repeat.
+        ConfigError: ``weights`` has an unknown value.
+        FreezeError: A constructor would have to run again, but was not recorded, or children of its module were added,
+            removed or replaced since.
         LabelConflictError: Automatic labels were given twice.
-        TypeError: This is no model.
+        TypeError: ``model`` is no module.
     """
     first = first_number(require_module(model, "freeze"))
+    if weights not in (None, "fresh", "keep"):
+        raise ConfigError(f"freeze() got weights={weights!r}, expected 'fresh', 'keep' or None.")
     values = ChosenValues(read_architecture(architecture), first)
     with hidden(FIXED_KEY):
-        frozen = Copier(values, model).model()
+        frozen = Copier(values, model, weights).model()
     if strict and not values.used.issuperset(values.architecture):
         extract_space(model).architecture(values.architecture)
     note_whole(frozen.module, frozen.inner)

@@ -1,4 +1,4 @@
-"""Weights of the base model that a fixed model cannot keep."""
+"""`WeightsLostWarning`, and the weights of a base model that a fixed model cannot keep."""
 
 from __future__ import annotations
 
@@ -18,27 +18,22 @@ class WeightsLostWarning(UserWarning):
 
 
 class _Loss(NamedTuple):
+    """One module, with the names of its tensors that were lost; no names stand for attributes."""
+
     place: str
     layer: nn.Module
     tensors: list[str]
 
 
-class Losses:
-    """Notes of layers whose weights could not be kept, until it is known which weights came along with other layers."""
+class LostWeights:
+    """The weights of the base model that do not fit the fixed model; tied ones may still arrive with another layer."""
 
     def __init__(self) -> None:
         self._noted: list[_Loss] = []
         self._kept: set[int] = set()
 
-    def __len__(self) -> int:
-        return len(self._noted)
-
-    def forget_after(self, length: int) -> None:
-        """Take back the newest notes."""
-        del self._noted[length:]
-
     def keep(self, parameter: nn.Parameter) -> None:
-        """Note that a parameter of the base model has a counterpart, which is as good as the parameter itself."""
+        """Note that the fixed model has the values of a parameter of the base model."""
         self._kept.add(id(parameter))
 
     def note(self, place: str, layer: nn.Module, tensors: list[str]) -> None:
@@ -46,7 +41,7 @@ class Losses:
         self._noted.append(_Loss(place, layer, tensors))
 
     def warn(self) -> None:
-        """Warn of what is really lost: a tensor that is tied to that of another layer comes with that one."""
+        """Warn of each module with lost weights, unless they are tied to those of a module that keeps them."""
         for place, layer, tensors in self._noted:
             parameters = dict(layer.named_parameters(remove_duplicate=False))
             lost = [name for name in tensors if id(parameters.get(name)) not in self._kept]

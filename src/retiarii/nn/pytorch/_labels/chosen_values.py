@@ -2,14 +2,46 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any
+
+from torch import nn
 
 from retiarii.errors import ArchitectureError
 from retiarii.nn._labels.context_stack import stack_of
 from retiarii.space import AutomaticLabel, Choice, Expression, Value, Variable, nearest
 
 FIXED_KEY = "fixed"
+
+
+class FixingContext(ABC):
+    """A block in which models are built with the values of an architecture, as inside `fixed_arch`.
+
+    Args:
+        values: The architecture.
+    """
+
+    def __init__(self, values: ChosenValues) -> None:
+        self.values = values
+
+    @staticmethod
+    def current() -> FixingContext | None:
+        """Return the innermost block, or None outside of all."""
+        stack = stack_of(FIXED_KEY)
+        return stack[-1] if stack else None
+
+    @abstractmethod
+    def finish(self, model: nn.Module) -> nn.Module:
+        """Fix a whole model in place; return it, or its replacement if the model is a primitive.
+
+        Raises:
+            ArchitectureError: The architecture does not fit the model.
+        """
+
+    @abstractmethod
+    def claim(self, module: nn.Module) -> None:
+        """Note that a module is not a model of its own, although it is no child: only copies of it are used."""
 
 
 class ChosenValues:
@@ -36,8 +68,8 @@ class ChosenValues:
     @staticmethod
     def current() -> ChosenValues | None:
         """Return the values that are being fixed here, inside `fixed_arch`, or None."""
-        stack = stack_of(FIXED_KEY)
-        return stack[-1].values if stack else None
+        fixing = FixingContext.current()
+        return None if fixing is None else fixing.values
 
     def public(self, label: str) -> str:
         """Return the label by which architectures know a choice."""

@@ -11,10 +11,8 @@ from torch import nn
 
 from retiarii.errors import DomainError
 from retiarii.nn._labels.namespace import ModelNamespace, Position, position, sublabel
-from retiarii.nn.pytorch._freezing.finishing import Fixing, build_fixed
-from retiarii.nn.pytorch._freezing.freezer import Freezer, Frozen
-from retiarii.nn.pytorch._freezing.origins import note_supernet_names
-from retiarii.nn.pytorch._labels.chosen_values import ChosenValues
+from retiarii.nn.pytorch._labels.chosen_values import ChosenValues, FixingContext
+from retiarii.nn.pytorch._labels.origins import note_supernet_names
 from retiarii.nn.pytorch._primitives.chosen_cell import (
     CellBody,
     ChosenCell,
@@ -25,7 +23,7 @@ from retiarii.nn.pytorch._primitives.chosen_cell import (
 from retiarii.nn.pytorch._primitives.chosen_inputs import ChosenInputs
 from retiarii.nn.pytorch._primitives.input_choice import InputChoice
 from retiarii.nn.pytorch._primitives.layer_choice import LayerChoice
-from retiarii.nn.pytorch.mutation_utils import Mutable, Survey
+from retiarii.nn.pytorch.mutation_utils import Freezer, Frozen, Mutable, Survey
 
 OpFactory = Callable[[int, int, int], nn.Module]
 Op = nn.Module | OpFactory
@@ -94,6 +92,7 @@ class Cell(CellBody, Mutable):
         self._built_on: list[list[int]] = []  # for each operation the input that its factories were told
         self._starts: dict[tuple[int, int, str], Position] = {}  # for each candidate, so that it can be built again
         self._was_read = False
+        self.may_need_constructor = merge_op == "loose_end"
         for row in range(num_nodes):
             self._built_on.append([self._add(row, column) for column in range(num_ops_per_node)])
 
@@ -214,7 +213,7 @@ class Cell(CellBody, Mutable):
             name = op.chosen_name(freezer)
             if (row, column, name) in self._starts:  # made by a function, which is told of the input
                 start = self._starts[row, column, name]
-                built = build_fixed(lambda: self._make(row, column, source, name), start, freezer.values)
+                built = freezer.build(lambda: self._make(row, column, source, name), start)
                 return Frozen(built.module, (name, *built.inner))
         return freezer.child(self._grid(self.ops, row), str(column), f"ops.{row}.{column}")
 
@@ -235,7 +234,7 @@ def _edges(chosen: list[list[int]]) -> Iterator[tuple[str, str]]:
 
 
 def _claim_templates(op_candidates: list[Op] | dict[str, Op]) -> None:
-    fixing = Fixing.current()
+    fixing = FixingContext.current()
     for candidate in op_candidates.values() if isinstance(op_candidates, dict) else op_candidates:
         if fixing is not None and isinstance(candidate, nn.Module):
             fixing.claim(candidate)

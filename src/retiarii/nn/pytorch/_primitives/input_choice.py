@@ -9,10 +9,9 @@ from typing import Any
 from torch import Tensor
 
 from retiarii.errors import ArchitectureError, DomainError, UnknownInputsError
-from retiarii.nn.pytorch._freezing.freezer import Freezer, Frozen
 from retiarii.nn.pytorch._primitives.chosen_inputs import REDUCTIONS, ChosenInputs, Reduction, reduce_inputs
 from retiarii.nn.pytorch._primitives.value_choice import label_or_key, new_label
-from retiarii.nn.pytorch.mutation_utils import Mutable, Survey
+from retiarii.nn.pytorch.mutation_utils import Freezer, Frozen, Mutable, Survey
 from retiarii.space import Categorical, Choice, Subset, Value
 
 
@@ -38,6 +37,8 @@ class InputChoice(Mutable):
         >>> self.skip = nn.InputChoice(n_candidates=2, n_chosen=1, label="skip")  # in __init__
         >>> out = self.skip([x, self.conv(x)])  # in forward
     """
+
+    may_need_constructor = False
 
     def __init__(
         self,

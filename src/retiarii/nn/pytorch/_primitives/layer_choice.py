@@ -8,9 +8,8 @@ from typing import Any
 from torch import nn
 
 from retiarii.errors import DomainError
-from retiarii.nn.pytorch._freezing.freezer import Freezer, Frozen
 from retiarii.nn.pytorch._primitives.value_choice import label_or_key, new_label
-from retiarii.nn.pytorch.mutation_utils import Mutable, Survey
+from retiarii.nn.pytorch.mutation_utils import Freezer, Frozen, Mutable, Survey
 from retiarii.space import Categorical, Test
 
 Candidates = Sequence[nn.Module] | Mapping[str, nn.Module]
@@ -42,6 +41,8 @@ class LayerChoice(Mutable):
     Examples:
         >>> self.layer = nn.LayerChoice({"conv": nn.Conv2d(8, 8, 3, padding=1), "skip": nn.Identity()}, label="layer")
     """
+
+    may_need_constructor = False
 
     def __init__(
         self,

@@ -10,13 +10,11 @@ from torch import Tensor, nn
 
 from retiarii.errors import ArchitectureError, DomainError
 from retiarii.nn._labels.namespace import ModelNamespace, position, sublabel
-from retiarii.nn.pytorch._freezing.finishing import build_fixed
-from retiarii.nn.pytorch._freezing.freezer import Freezer, Frozen
-from retiarii.nn.pytorch._freezing.tensor_copies import match_placement
+from retiarii.nn.pytorch._freezing.kept_weights import match_placement
 from retiarii.nn.pytorch._primitives.chosen_graph import ChosenNasBench101Cell, vertex_features
 from retiarii.nn.pytorch._primitives.value_choice import new_label
 from retiarii.nn.pytorch._recording.module_call import has_choices
-from retiarii.nn.pytorch.mutation_utils import Mutable, Survey
+from retiarii.nn.pytorch.mutation_utils import Freezer, Frozen, Mutable, Survey
 from retiarii.space import Architecture, Categorical, Condition, Expression, Subset, when
 
 OpFactory = Callable[[int], nn.Module]
@@ -88,6 +86,8 @@ class NasBench101Cell(Mutable):
         >>> ops = [lambda n: nn.Conv2d(n, n, 3, padding=1), lambda n: nn.MaxPool2d(3, 1, 1)]
         >>> cell = nn.NasBench101Cell(ops, 16, 32, lambda i, o: nn.Conv2d(i, o, 1), label="cell")
     """
+
+    may_need_constructor = False
 
     def __init__(
         self,
@@ -184,7 +184,7 @@ class NasBench101Cell(Mutable):
         if count == 2 and sizes == [_default(self.in_features), _default(self.out_features)]:
             frozen = freezer.child(self, "default")
             return Frozen(frozen.module, ("default", *frozen.inner))
-        built = build_fixed(lambda: self._cell(sizes[0], sizes[1], ops, inputs), self._start, freezer.values)
+        built = freezer.build(lambda: self._cell(sizes[0], sizes[1], ops, inputs), self._start)
         match_placement(self, built.module)
         built.module.train(self.training)
         return built

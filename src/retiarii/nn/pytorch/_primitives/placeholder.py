@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from retiarii.nn.pytorch._freezing.decorators import basic_unit
+from retiarii.nn.pytorch._recording.decorators import basic_unit
 
 
 @basic_unit

@@ -14,9 +14,8 @@ from torch import nn
 
 from retiarii.errors import DomainError
 from retiarii.nn._labels.conditions import condition_where
-from retiarii.nn.pytorch._freezing.freezer import Freezer, Frozen
 from retiarii.nn.pytorch._primitives.value_choice import ValueChoice
-from retiarii.nn.pytorch.mutation_utils import Mutable, Survey
+from retiarii.nn.pytorch.mutation_utils import Freezer, Frozen, Mutable, Survey
 from retiarii.space import Expression, Variable
 
 BlockFactory = Callable[..., nn.Module]
@@ -46,6 +45,8 @@ class Repeat(Mutable):
     Examples:
         >>> self.blocks = nn.Repeat(lambda index: nn.Linear(8, 8), (1, 4), label="depth")
     """
+
+    may_need_constructor = False
 
     def __init__(self, blocks: Blocks, depth: int | tuple[int, int] | Expression, *, label: str | None = None) -> None:
         super().__init__()

@@ -57,6 +57,8 @@ class ModuleCall(ConstructorCall):
         needs_constructor: Whether only the constructor can give a basic unit a fresh initialisation, because it has
             parameters of its own or initialises those of its layers.
         has_choices_in_modules: Whether there are choices in the modules in the arguments.
+        may_run_again: Whether architectures may require that this constructor runs again, for something inside: see
+            `note_changes`.
     """
 
     role: Role
@@ -72,6 +74,7 @@ class ModuleCall(ConstructorCall):
     has_choices_inside: bool = False
     needs_constructor: bool = False
     has_choices_in_modules: bool = False
+    may_run_again: bool = False
 
     @classmethod
     def of(cls, made_by: Any, args: tuple[Any, ...], kwargs: dict[str, Any], role: Role) -> ModuleCall:
@@ -103,8 +106,20 @@ class ModuleCall(ConstructorCall):
         if ChosenValues.current() is None and not isinstance(module, LazyModuleMixin):
             self.snapshot = Snapshot(module)
             self.has_choices_inside = self.role is Role.UNIT and has_choices(module)
-            self.needs_constructor = self.role is Role.UNIT and not _is_made_of_layers(module)
+            self.needs_constructor = self.role is Role.UNIT and not is_made_of_layers(module)
         vars(module)[CALL_ATTRIBUTE] = self
+
+    def differs(self, values: ChosenValues, place: str) -> bool:
+        """Return whether the architecture gives other arguments than those that the module was built with."""
+        if not self.variables:
+            return self.has_choices_in_modules
+        return any(
+            _differs(values.of(variable.choice(), place), self.values[variable.label]) for variable in self.variables
+        )
+
+    def parameters_differ(self, values: ChosenValues, place: str) -> bool:
+        """Return whether a `ModelParameterChoice` in the constructor has another value in the architecture."""
+        return any(_differs(values.of(variable.choice(), place), before) for variable, before in self.parameters)
 
     def changes(self, module: nn.Module) -> list[str] | None:
         """Return which tensors of the module are not as its own constructor left them; None if nothing was changed.
@@ -136,6 +151,10 @@ class ModuleCall(ConstructorCall):
         return other
 
 
+def _differs(now: Value, before: Value) -> bool:
+    return type(now) is not type(before) or bool(now != before)
+
+
 def current_choice(variable: Variable) -> Value:
     """Return the value of a choice here: that of the architecture that is being fixed, or its default."""
     values = ChosenValues.current()
@@ -160,13 +179,16 @@ def has_choices(root: nn.Module) -> bool:
     return False
 
 
-def _is_made_of_layers(unit: nn.Module) -> bool:
-    """Return whether all parameters and buffers belong to recorded layers that are as they were built."""
+def is_made_of_layers(unit: nn.Module) -> bool:
+    """Return whether all parameters and buffers belong to recorded layers that are as they were built.
+
+    A fresh initialisation of these layers is then one of the whole module.
+    """
     for child in unit._modules.values():
         if child is None:
             continue
         call = module_call(child)
-        if call is None and not _is_made_of_layers(child):
+        if call is None and not is_made_of_layers(child):
             return False
         if call is not None and (call.changed_by is not None or call.snapshot is None or call.needs_constructor):
             return False
@@ -201,12 +223,18 @@ def note_changes(root: nn.Module, by: ModuleCall) -> None:
     """Mark the recorded modules inside ``root`` that its constructor changed after they were built.
 
     A weight that was only tied to that of another module, which has it from its own constructor, is no change.
+    Also note whether the constructor may have to run again for an architecture: it initialised a layer that has
+    choices in its arguments, or something inside depends on values that constructors compute with.
     """
     changed: list[tuple[nn.Module, ModuleCall, list[str]]] = []
     own: set[int] = set()
     for module in root.modules():
         call = module_call(module)
-        if call is None or call.snapshot is None or module is root:
+        if module is root:
+            continue
+        if _may_need_constructor(module, call):
+            by.may_run_again = True
+        if call is None or call.snapshot is None:
             continue
         names = call.snapshot.changed_tensors(module)
         if names or call.snapshot.changed_structure(module):
@@ -217,3 +245,11 @@ def note_changes(root: nn.Module, by: ModuleCall) -> None:
         if not names or any(id(parameters.get(name)) not in own for name in names):
             call.changed_by = by.serial
             call.snapshot = Snapshot(module)
+            if call.variables or call.has_choices_in_modules:
+                by.may_run_again = True
+
+
+def _may_need_constructor(module: nn.Module, call: ModuleCall | None) -> bool:
+    if call is not None:
+        return call.may_run_again or bool(call.parameters)
+    return isinstance(module, Mutable) and module.may_need_constructor

@@ -1,4 +1,4 @@
-"""Fixing a model while it is being built: `Fixing` and `Finisher`."""
+"""Models that are built with the values of an architecture: `Fixing`, and `Finisher` for the choices that are left."""
 
 from __future__ import annotations
 
@@ -10,22 +10,21 @@ from torch import nn
 from torch.nn.modules.module import register_module_module_registration_hook
 
 from retiarii.errors import ArchitectureError
-from retiarii.nn._labels.context_stack import ContextStack, stack_of
+from retiarii.nn._labels.context_stack import ContextStack
 from retiarii.nn._labels.namespace import Position, numbering_from
 from retiarii.nn.pytorch._freezing.attributes import ChosenValue
-from retiarii.nn.pytorch._freezing.freezer import Freezer, Frozen
-from retiarii.nn.pytorch._freezing.origins import note_origin, note_whole, noted_origin
-from retiarii.nn.pytorch._labels.chosen_values import FIXED_KEY, ChosenValues
+from retiarii.nn.pytorch._labels.chosen_values import FIXED_KEY, ChosenValues, FixingContext
+from retiarii.nn.pytorch._labels.origins import note_origin, note_whole, noted_origin
 from retiarii.nn.pytorch._recording.layer_factories import layer_class
 from retiarii.nn.pytorch._recording.module_call import forget_call, module_call
 from retiarii.nn.pytorch._recording.snapshot import TORCH_STATE
-from retiarii.nn.pytorch.mutation_utils import Mutable
+from retiarii.nn.pytorch.mutation_utils import Freezer, Frozen, Mutable
 from retiarii.space import Expression
 from retiarii.space.construction import replace_leaves
 
 
-class Fixing:
-    """One block in which models are built with the values of an architecture.
+class Fixing(FixingContext):
+    """A block in which models are built with the values of an architecture: a primitive is replaced when it is added.
 
     Args:
         values: The architecture.
@@ -37,24 +36,14 @@ class Fixing:
     """
 
     def __init__(self, values: ChosenValues) -> None:
-        self.values = values
+        super().__init__(values)
         self.replaced: dict[Mutable, Frozen] = {}
         self.parents: WeakSet[nn.Module] = WeakSet()
         self.children: WeakSet[nn.Module] = WeakSet()
         _install_hook()
 
-    @staticmethod
-    def current() -> Fixing | None:
-        """Return the innermost block, or None outside of all."""
-        stack = stack_of(FIXED_KEY)
-        return stack[-1] if stack else None
-
     def finish(self, model: nn.Module) -> nn.Module:
-        """Fix a whole model in place; return it, or what replaces it if it is a primitive itself.
-
-        Raises:
-            ArchitectureError: The architecture does not fit the model.
-        """
+        """Fix a whole model in place; return it, or its replacement if the model is a primitive."""
         frozen = Finisher(self).module(model)
         note_whole(frozen.module, frozen.inner)
         return frozen.module
@@ -117,6 +106,10 @@ class Finisher(Freezer):
             self._plain(module)
         return Frozen(module)
 
+    def build(self, make: Callable[[], nn.Module], start: Position) -> Frozen:
+        """Build a part of the model with the values of the architecture, and fix it."""
+        return build_fixed(make, start, self.values)
+
     def child(self, parent: nn.Module, name: str, path: str | None = None) -> Frozen:
         """Fix the child of a module; it may have been replaced already when it became a child."""
         frozen = super().child(parent, name, path)
@@ -170,8 +163,8 @@ def build_fixed(make: Callable[[], nn.Module], start: Position, values: ChosenVa
 
 
 def _fix_on_registration(parent: nn.Module, name: str, child: nn.Module | None) -> nn.Module | None:
-    fixing = Fixing.current()
-    return None if fixing is None or child is None else fixing.register(parent, name, child)
+    fixing = FixingContext.current()
+    return None if not isinstance(fixing, Fixing) or child is None else fixing.register(parent, name, child)
 
 
 _hooks: list[Any] = []

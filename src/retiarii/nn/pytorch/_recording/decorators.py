@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 from torch import nn
 
 from retiarii.nn._labels.namespace import ModelNamespace
-from retiarii.nn.pytorch._freezing.finishing import Fixing
+from retiarii.nn.pytorch._labels.chosen_values import FixingContext
 from retiarii.nn.pytorch._recording.layer_factories import PACKAGE, ForeignUnit, LayerFactory
 from retiarii.nn.pytorch._recording.misuse import explaining_misuse
 from retiarii.nn.pytorch._recording.module_call import ModuleCall, Role, note_changes
@@ -137,12 +137,12 @@ def _init_model(model: nn.Module, original: Callable[..., None], args: tuple[Any
         original(model, *args, **kwargs)
     call.parameters = tuple(namespace.parameters)
     _finish_record(model, call)
-    fixing = Fixing.current()
+    fixing = FixingContext.current()
     if fixing is not None and namespace.is_outermost:
         fixing.finish(model)
 
 
 def _finish_record(module: nn.Module, call: ModuleCall) -> None:
-    if Fixing.current() is None:
+    if FixingContext.current() is None:
         note_changes(module, call)
     call.finish(module)

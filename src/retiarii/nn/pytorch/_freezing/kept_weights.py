@@ -1,4 +1,4 @@
-"""`TensorCopies`: parameters and buffers on their way from the base model into the fixed one."""
+"""Parameters and buffers of the base model that the fixed model takes over: copied, tied, or cut to size."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from retiarii.nn.pytorch._freezing.lost_weights import Losses
-from retiarii.nn.pytorch._freezing.origins import tensor_origins
+from retiarii.nn.pytorch._freezing.lost_weights import LostWeights
+from retiarii.nn.pytorch._labels.origins import tensor_origins
 
 
 class TensorCopies:
@@ -17,16 +17,16 @@ class TensorCopies:
 
     Args:
         memo: From the id of a tensor of the base model to its counterpart.
-        losses: Is told which tensors came along.
+        lost: Is notified of each parameter that is taken over.
     """
 
-    def __init__(self, memo: dict[int, Any], losses: Losses) -> None:
+    def __init__(self, memo: dict[int, Any], lost: LostWeights) -> None:
         self._memo = memo
-        self._losses = losses
+        self._lost = lost
 
     def parameter(self, parameter: nn.Parameter, is_reset: bool) -> nn.Parameter:
         """Return the counterpart: a copy, or an empty parameter where the layer is going to initialise it."""
-        self._losses.keep(parameter)
+        self._lost.keep(parameter)
         known: nn.Parameter | None = self._memo.get(id(parameter))
         if known is not None:
             return known
@@ -78,12 +78,73 @@ class TensorCopies:
     def _tied(self, parameter: nn.Parameter, fresh: nn.Parameter, is_owner: bool) -> nn.Parameter:
         known: nn.Parameter = self._memo.setdefault(id(parameter), fresh)
         if is_owner:
-            self._losses.keep(parameter)
+            self._lost.keep(parameter)
             if known is not fresh and known.shape == fresh.shape:
                 known.data.copy_(fresh.data)
         if not parameter.requires_grad:
             known.requires_grad_(False)
         return known
+
+
+def carry_over(old: nn.Module, new: nn.Module, changed: set[str] | None) -> list[str]:
+    """Copy weights to their places in a module that was built again, and return the names of those that do not fit.
+
+    Args:
+        old: The module of the base model.
+        new: The same module, built again.
+        changed: The names of the tensors that were changed since the constructor ran. They are copied, with the other
+            tensors of their layers, if they have the same shape. With None, all are copied, and cut to size.
+    """
+    match_placement(old, new)
+    before, after = _tensors(old), _tensors(new)
+    layers = None if changed is None else {name.rpartition(".")[0] for name in changed}
+    lost = []
+    for name, origin in tensor_origins(new):
+        source, target = before.get(origin), after[name]
+        if source is None or (layers is not None and origin.rpartition(".")[0] not in layers):
+            continue
+        path, _, leaf = name.rpartition(".")
+        part = _cut(new.get_submodule(path), leaf, source, target.shape) if changed is None else source
+        if part is not None and part.shape == target.shape:
+            with torch.no_grad():
+                target.copy_(part)
+        elif changed is None or origin in changed:
+            lost.append(origin)
+    return lost
+
+
+def _tensors(module: nn.Module) -> dict[str, Tensor]:
+    tensors: dict[str, Tensor] = dict(module.named_parameters(remove_duplicate=False))
+    return {**tensors, **dict(module.named_buffers(remove_duplicate=False))}
+
+
+def _cut(layer: nn.Module, name: str, source: Tensor, shape: torch.Size) -> Tensor | None:
+    """Return the part of a tensor that a smaller layer takes, as in a supernet; None if the layer is larger.
+
+    The part begins with the first channels or features; the kernel of a convolution is cut out of the middle, and each
+    gate of a recurrent layer and each projection of an attention is cut by itself.
+    """
+    if source.dim() != len(shape) or any(new > size for new, size in zip(shape, source.shape, strict=True)):
+        return None
+    if not shape:
+        return source
+    blocks = _num_blocks(layer, name)
+    part = source.reshape(blocks, -1, *source.shape[1:])
+    is_kernel = isinstance(layer, nn.modules.conv._ConvNd) and name == "weight"
+    for dim, size in enumerate((shape[0] // blocks, *shape[1:]), 1):
+        part = part.narrow(dim, (part.shape[dim] - size) // 2 if is_kernel and dim >= _FIRST_KERNEL_DIM else 0, size)
+    return part.reshape(shape)
+
+
+_FIRST_KERNEL_DIM = 3  # of a weight in blocks: [blocks, out, in, ...kernel]
+
+
+def _num_blocks(layer: nn.Module, name: str) -> int:
+    """Return how many matrices are stacked in the first dimension of a weight."""
+    if isinstance(layer, nn.MultiheadAttention):
+        return 3 if name.startswith("in_proj") else 1
+    gates = {nn.LSTM: 4, nn.GRU: 3}.get(type(layer), 1)
+    return 1 if name.startswith("weight_hr") else gates
 
 
 def match_placement(old: nn.Module, new: nn.Module) -> None:
