@@ -121,7 +121,7 @@ class Copier(Freezer):
             for module in new.modules():
                 forget_call(module)
         if self._weights == "keep":
-            self._carry_over(layer, new, None)
+            is_owner = not self._carry_over(layer, new, None)
         self._tensors.adopt(layer, new, is_owner)
         return new
 
