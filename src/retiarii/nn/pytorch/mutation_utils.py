@@ -12,7 +12,7 @@ from torch import nn
 from retiarii.errors import NoContextError, SpaceError
 from retiarii.nn._labels.namespace import Position
 from retiarii.nn.pytorch._labels.chosen_values import ChosenValues, FixingContext
-from retiarii.nn.pytorch._labels.origins import note_origin
+from retiarii.nn.pytorch._labels.weight_origins import note_origin
 from retiarii.space import Architecture, Choice, Condition, Expression, Value
 
 __all__ = ["Freezer", "Frozen", "Mutable", "Survey"]

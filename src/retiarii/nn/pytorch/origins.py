@@ -4,6 +4,6 @@ A fixed model remembers it: `tensor_origins` gives the names of its tensors in t
 modules themselves, and `copy_origins` passes the notes on to another model with the same names.
 """
 
-from retiarii.nn.pytorch._labels.origins import copy_origins, module_origins, tensor_origins
+from retiarii.nn.pytorch._labels.weight_origins import copy_origins, module_origins, tensor_origins
 
 __all__ = ["copy_origins", "module_origins", "tensor_origins"]

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from retiarii.nn.pytorch._labels.origins import BASE_NAMES, SUPERNET_NAMES
+from retiarii.nn.pytorch._labels.weight_origins import BASE_NAMES, SUPERNET_NAMES
 from retiarii.nn.pytorch._recording.layer_factories import LayerFactory, layer_class
 from retiarii.space import Expression
 from retiarii.space.construction import CALL_ATTRIBUTE, leaves, replace_leaves

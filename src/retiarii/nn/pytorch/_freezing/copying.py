@@ -17,7 +17,7 @@ from retiarii.nn.pytorch._freezing.constructor_plan import ConstructorPlan
 from retiarii.nn.pytorch._freezing.kept_weights import TensorCopies, carry_over, first_tensor
 from retiarii.nn.pytorch._freezing.lost_weights import LostWeights
 from retiarii.nn.pytorch._labels.chosen_values import ChosenValues
-from retiarii.nn.pytorch._labels.origins import module_origins
+from retiarii.nn.pytorch._labels.weight_origins import module_origins
 from retiarii.nn.pytorch._recording.module_call import ModuleCall, Role, forget_call, is_made_of_layers, module_call
 from retiarii.nn.pytorch.mutation_utils import Freezer, Frozen, Mutable
 from retiarii.space import Expression

@@ -12,7 +12,7 @@ from retiarii.errors import ArchitectureError, ConfigError
 from retiarii.nn._labels.context_stack import hidden
 from retiarii.nn.pytorch._freezing.copying import Copier, Weights
 from retiarii.nn.pytorch._labels.chosen_values import FIXED_KEY, ChosenValues
-from retiarii.nn.pytorch._labels.origins import note_whole
+from retiarii.nn.pytorch._labels.weight_origins import note_whole
 from retiarii.nn.pytorch._recording.survey import extract_space, first_number, require_module
 from retiarii.space import Architecture
 

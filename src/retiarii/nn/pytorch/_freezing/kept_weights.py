@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from retiarii.nn.pytorch._freezing.lost_weights import LostWeights
-from retiarii.nn.pytorch._labels.origins import tensor_origins
+from retiarii.nn.pytorch._labels.weight_origins import tensor_origins
 
 
 class TensorCopies:

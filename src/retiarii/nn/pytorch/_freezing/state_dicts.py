@@ -13,7 +13,7 @@ from torch import nn
 from retiarii.errors import FreezeError
 from retiarii.nn.pytorch._freezing.freeze import ArchitectureSource, freeze
 from retiarii.nn.pytorch._freezing.lost_weights import WeightsLostWarning
-from retiarii.nn.pytorch._labels.origins import supernet_names, tensor_origins
+from retiarii.nn.pytorch._labels.weight_origins import supernet_names, tensor_origins
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from torch import nn
 from retiarii.errors import DomainError
 from retiarii.nn._labels.namespace import ModelNamespace, Position, position, sublabel
 from retiarii.nn.pytorch._labels.chosen_values import ChosenValues, FixingContext
-from retiarii.nn.pytorch._labels.origins import note_supernet_names
+from retiarii.nn.pytorch._labels.weight_origins import note_supernet_names
 from retiarii.nn.pytorch._primitives.chosen_cell import (
     CellBody,
     ChosenCell,
