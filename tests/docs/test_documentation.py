@@ -2,6 +2,7 @@
 
 import ast
 import html
+import importlib
 import os
 import re
 import subprocess
@@ -137,3 +138,16 @@ def test_the_built_site_shows_code_where_pages_include_it(site):
         "an example of a docstring is shown as a quotation: its section is called Examples"
     )
     assert "[Unreleased]" in (site / "changelog/index.html").read_text()
+
+
+@pytest.mark.timeout(180)
+def test_the_reference_has_every_public_name_and_begins_with_what_users_hold(site):
+    pages = {page.parent.name: page.read_text() for page in site.glob("reference/*/index.html")}
+    anchors = {anchor for text in pages.values() for anchor in re.findall(r'<h3 id="retiarii\.([\w.]+)"', text)}
+    shown = {anchor.rpartition(".")[2] for anchor in anchors}
+    for room in ("evaluator", "execution", "experiment", "graph", "oneshot", "space", "storage", "strategy", "trial"):
+        names = importlib.import_module(f"retiarii.{room}").__all__
+        assert not sorted(set(names) - shown), f"names of retiarii.{room} that the reference does not have"
+    order = re.findall(r'<h3 id="retiarii\.experiment\.(\w+)"', pages["experiment"])
+    assert order.index("RetiariiExperiment") < order.index("RetiariiExeConfig") < order.index("Callback")
+    assert not [name for name, text in pages.items() if "::</p>" in text], "colons before an example of a docstring"
