@@ -31,5 +31,7 @@ def on_page_content(html: str, **_: Any) -> str:
 def others(module: str, other: str | None = None) -> list[str]:
     """Return the paths of a module's public names that no page of the reference lists, sorted."""
     listed = {path for page in _REFERENCE.glob("*.md") for path in _LISTED.findall(page.read_text())}
-    known = {path.rpartition(".")[2] for path in listed} | (set(dir(importlib.import_module(other))) if other else set())
+    known = {path.rpartition(".")[2] for path in listed}
+    if other is not None:
+        known.update(dir(importlib.import_module(other)))
     return [f"{module}.{name}" for name in sorted(importlib.import_module(module).__all__) if name not in known]
