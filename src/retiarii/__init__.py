@@ -14,6 +14,7 @@ from retiarii._lazy import lazy_attributes
 from retiarii._version import __version__
 
 if TYPE_CHECKING:
+    from retiarii import classic as classic
     from retiarii import cli as cli
     from retiarii import errors as errors
     from retiarii import evaluator as evaluator
@@ -77,6 +78,7 @@ _EXPORTS = {
 }
 
 _MODULES = (
+    "classic",
     "cli",
     "errors",
     "evaluator",

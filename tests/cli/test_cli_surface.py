@@ -8,6 +8,7 @@ import retiarii
 from retiarii.cli._app import app
 
 COMMANDS = {
+    "create": ["--config/-c", "--storage"],
     "delete": ["--storage", "--yes/-y", "ID"],
     "demo": ["--storage"],
     "doctor": ["--json", "--storage", "STORE"],

@@ -14,7 +14,7 @@ from retiarii.cli._export_command import export
 from retiarii.cli._list import list_experiments
 from retiarii.cli._manage import delete, stop
 from retiarii.cli._report import report
-from retiarii.cli._run_command import demo, resume
+from retiarii.cli._run_command import create, demo, resume
 from retiarii.cli._show import show
 from retiarii.cli._store_access import StorageOption, current_settings
 from retiarii.terminal import write
@@ -57,6 +57,7 @@ def _add(name: str, command: Callable[..., None], panel: str) -> None:
     app.command(name, help=shown, rich_help_panel=panel)(command)
 
 
+_add("create", create, _EXPERIMENTS)
 _add("list", list_experiments, _EXPERIMENTS)
 _add("show", show, _EXPERIMENTS)
 _add("export", export, _EXPERIMENTS)

@@ -1,9 +1,10 @@
-"""``retiarii resume`` and ``retiarii demo``: the commands that search. Only these load torch."""
+"""``retiarii create``, ``retiarii resume`` and ``retiarii demo``: the commands that search."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -13,6 +14,32 @@ from retiarii.cli._text import console, error_console
 from retiarii.terminal import plain, visible_line
 
 EXIT_INTERRUPTED = 130
+
+
+def create(
+    config: Annotated[
+        Path, typer.Option("--config", "-c", metavar="FILE", help="The configuration file (YAML).", show_default=False)
+    ],
+    storage: StorageOption = None,
+) -> None:
+    """Run an experiment whose trials are a command of yours.
+
+    The configuration file names the command, the search space and the tuner. It may be one of NNI 1.x or 2.x.
+
+    Raises:
+        ConfigError: The file is wrong; the message has the line.
+    """
+    from retiarii.classic import read_config
+
+    read = read_config(config)
+    if read.without_effect:
+        names = visible_line(f"{config}: without effect here: {', '.join(read.without_effect)}")
+        error_console().print(plain(names, style="dim"), soft_wrap=True)
+    chosen = current_settings().storage if storage is None else storage
+    if chosen is not None:
+        read.settings.storage = chosen
+    with _interruptible("See what is there with: retiarii list"):
+        read.experiment().run(read.settings)
 
 
 def resume(

@@ -36,7 +36,7 @@ class CommandEvaluator(Evaluator):
         experiment = RetiariiExperiment(space, evaluator, strategy=TPE())
 
     ``{label}`` in the command stands for the value of a label, or for the fidelity of that name. A Python script may
-    call `retiarii.get_next_parameter` instead, which returns all values. It reports with
+    call `retiarii.get_next_parameter` instead, which returns all values and fidelities. It reports with
     `retiarii.report_intermediate_result` and `retiarii.report_final_result`, a program in another language with
     ``retiarii report 0.93``. What it prints is the output of the trial. In its environment are ``RETIARII_TRIAL``
     (where it reports), ``RETIARII_TRIAL_NUMBER``, ``RETIARII_SEED``, ``RETIARII_OUTPUT_DIR`` (the folder of the trial)
@@ -106,8 +106,9 @@ class CommandEvaluator(Evaluator):
                 "of a bare search space: RetiariiExperiment(SearchSpace([...]), CommandEvaluator(...))."
             )
         context = context or TrialContext()
-        run = _Run(dict(context.architecture or model), context)
-        arguments = self._arguments({**run.parameters, **context.fidelity})
+        architecture = context.architecture or model
+        run = _Run({**self.parameters(architecture), **context.fidelity}, context)
+        arguments = self._arguments({**architecture, **context.fidelity})
         with CommandServer(run.answer) as server:
             with _started(arguments, self.folder, self._variables(server.address, context)) as process:
                 run.wait_for(process, server)
@@ -119,6 +120,14 @@ class CommandEvaluator(Evaluator):
                 "retiarii.report_final_result(metric), or run `retiarii report METRIC`, once."
             )
         return run.final
+
+    def parameters(self, architecture: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what `retiarii.get_next_parameter` returns in the command, beside the fidelities of the trial.
+
+        Args:
+            architecture: The values of all labels.
+        """
+        return dict(architecture)
 
     def _arguments(self, values: Mapping[str, Any]) -> str | list[str]:
         """Return the command with its placeholders filled."""
@@ -146,11 +155,11 @@ class _Run:
     """One run of the command: what it may ask, and what it has reported.
 
     Args:
-        parameters: The values of the architecture.
+        parameters: What the command gets as its parameters.
         context: The trial.
 
     Attributes:
-        parameters: The values of the architecture.
+        parameters: What the command gets.
         final: The final metrics, once they are reported.
     """
 

@@ -1,0 +1,300 @@
+"""`ParameterSpace`: a search space in the JSON of NNI, and the parameters that tuners and trials exchange."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from retiarii.errors import ArchitectureError, ConfigError, SpaceError
+from retiarii.space import (
+    ALWAYS,
+    Architecture,
+    Categorical,
+    Choice,
+    Condition,
+    Float,
+    Integer,
+    SearchSpace,
+    Subset,
+    both,
+)
+from retiarii.space import when as is_chosen
+
+_MAX_GRID = 100_000  # values of a quantised range
+_NAME = "_name"
+
+Entry = Mapping[str, Any]
+"""The description of one parameter: ``{"_type": ..., "_value": ...}``."""
+
+
+class ParameterSpace:
+    """A search space as NNI writes it, and its parameters.
+
+    The types are ``choice`` (of values, or of nested parameters with ``_name``), ``randint`` (the upper end excluded),
+    ``uniform``, ``quniform``, ``loguniform``, ``qloguniform``, ``layer_choice`` and ``input_choice``. Quantised ranges
+    become a choice of their values, each as probable as in NNI: ``round(x / q) * q``, clipped to the range.
+
+    ``normal`` and its kin have no bounds, and every label of a `SearchSpace` has: use ``uniform`` or ``loguniform``.
+
+    Args:
+        description: The content of a search-space file: names of parameters to ``{"_type": ..., "_value": ...}``.
+
+    Attributes:
+        description: The same, as plain data.
+        space: The search space. Nested parameters have labels such as ``"conv/kernel_size"``.
+
+    Raises:
+        ConfigError: The description is not of this form; the message names the parameter and what is expected.
+    """
+
+    def __init__(self, description: Mapping[str, Any]) -> None:
+        if not isinstance(description, Mapping) or not description:
+            raise ConfigError(
+                f"A search space is {description!r}, expected names of parameters: "
+                '{"lr": {"_type": "uniform", "_value": [0.01, 0.1]}}.'
+            )
+        self.description: dict[str, Any] = json.loads(json.dumps(description))
+        try:
+            self.space = SearchSpace(_choices(self.description, "", ALWAYS))
+        except SpaceError as err:
+            raise ConfigError(f"The search space cannot be read: {err}") from err
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> ParameterSpace:
+        """Read a search-space file.
+
+        Raises:
+            ConfigError: It does not exist, is no JSON, or describes no search space.
+        """
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+            description = json.loads(text)
+        except (OSError, ValueError) as err:
+            raise ConfigError(f"The search space {str(path)!r} cannot be read: {err}") from err
+        try:
+            return cls(description)
+        except ConfigError as err:
+            raise ConfigError(f"{path}: {err}") from err
+
+    def parameters(self, architecture: Mapping[str, Any]) -> dict[str, Any]:
+        """Return an architecture as the parameters of a trial.
+
+        Candidates of a ``layer_choice`` become ``{"_value": name, "_idx": position}``, those of an ``input_choice``
+        the same with lists; a nested choice becomes a mapping with ``_name``.
+        """
+        return _parameters(self.description, "", architecture)
+
+    def architecture(self, parameters: Mapping[str, Any]) -> Architecture:
+        """Return the architecture that parameters stand for.
+
+        Args:
+            parameters: As `parameters` returns them, or with plain values for layers and inputs.
+
+        Raises:
+            ArchitectureError: A parameter is missing or unknown, or has a value that it cannot have.
+        """
+        if not isinstance(parameters, Mapping):
+            raise ArchitectureError(f"Parameters are {parameters!r}, expected a mapping from names to values.")
+        return self.space.architecture(dict(_values(self.description, "", parameters)))
+
+
+def _choices(description: Entry, prefix: str, condition: Condition) -> list[Choice]:
+    found: list[Choice] = []
+    for name, entry in description.items():
+        if prefix and name == _NAME:
+            continue
+        label = f"{prefix}{name}"
+        kind, value = _checked_entry(label, entry)
+        if kind == "choice" and any(isinstance(item, Mapping) for item in value):
+            found.append(Categorical(label, tuple(_names(label, value)), condition=condition))
+            for item in value:
+                inner = both(condition, is_chosen(label, item[_NAME]))
+                found += _choices(item, f"{label}/{item[_NAME]}/", inner)
+        else:
+            found.append(_READERS[kind](label, value, condition))
+    return found
+
+
+def _checked_entry(label: str, entry: Any) -> tuple[str, Any]:
+    if not isinstance(entry, Mapping) or "_type" not in entry or "_value" not in entry:
+        raise ConfigError(
+            f"The parameter {label!r} is {json.dumps(entry)[:200]}, expected an object with '_type' and '_value'."
+        )
+    kind, value = entry["_type"], entry["_value"]
+    if kind in _UNBOUNDED:
+        raise ConfigError(
+            f"The parameter {label!r} has the type {kind!r}, which has no bounds. Use {_UNBOUNDED[kind]!r} with "
+            "the range that matters."
+        )
+    if kind not in _READERS:
+        near = difflib.get_close_matches(str(kind), _READERS, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise ConfigError(
+            f"The parameter {label!r} has the type {kind!r}, expected one of {', '.join(_READERS)}.{hint}"
+        )
+    return kind, value
+
+
+def _names(label: str, value: Sequence[Any]) -> list[str]:
+    for item in value:
+        if not isinstance(item, Mapping) or not isinstance(item.get(_NAME), str):
+            raise ConfigError(
+                f"The nested choice {label!r} has the candidate {json.dumps(item)[:200]}, expected an object with "
+                "'_name' and its parameters."
+            )
+    return [item[_NAME] for item in value]
+
+
+def _numbers(label: str, value: Any, count: int) -> list[float]:
+    is_list = isinstance(value, list) and len(value) == count
+    if not is_list or any(isinstance(item, bool) or not isinstance(item, (int, float)) for item in value):
+        names = "[low, high, q]" if count == 3 else "[low, high]"
+        raise ConfigError(f"The parameter {label!r} has the value {json.dumps(value)[:200]}, expected {names}.")
+    return list(value)
+
+
+def _choice(label: str, value: Any, condition: Condition) -> Choice:
+    if not isinstance(value, list) or not value:
+        raise ConfigError(f"The choice {label!r} has the value {json.dumps(value)[:200]}, expected a list of values.")
+    return Categorical(label, tuple(value), condition=condition)
+
+
+def _randint(label: str, value: Any, condition: Condition) -> Choice:
+    low, high = _numbers(label, value, 2)
+    if int(low) != low or int(high) != high or low >= high:
+        raise ConfigError(
+            f"The parameter {label!r} has the range {value}, expected integers [low, high] with low < high: 'randint' "
+            "draws from low to high - 1."
+        )
+    return Integer(label, int(low), int(high) - 1, condition=condition)
+
+
+def _uniform(label: str, value: Any, condition: Condition) -> Choice:
+    low, high = _numbers(label, value, 2)
+    return Float(label, low, high, condition=condition)
+
+
+def _loguniform(label: str, value: Any, condition: Condition) -> Choice:
+    low, high = _numbers(label, value, 2)
+    return Float(label, low, high, log=True, condition=condition)
+
+
+def _quniform(label: str, value: Any, condition: Condition) -> Choice:
+    return _grid(label, value, condition, lambda x: x)
+
+
+def _qloguniform(label: str, value: Any, condition: Condition) -> Choice:
+    low = _numbers(label, value, 3)[0]
+    if low <= 0:
+        raise ConfigError(f"The parameter {label!r} has the range {value}, expected low > 0: log(0) is no number.")
+    return _grid(label, value, condition, math.log)
+
+
+def _grid(label: str, value: Any, condition: Condition, scale: Callable[[float], float]) -> Choice:
+    """Return the choice of the values of a quantised range, with their probabilities."""
+    low, high, step = _numbers(label, value, 3)
+    if not low < high or not step > 0 or (high - low) / step > _MAX_GRID:
+        raise ConfigError(
+            f"The parameter {label!r} has the range {value}, expected [low, high, q] with low < high, q > 0 and at "
+            f"most {_MAX_GRID:,} values."
+        )
+    first, last = round(low / step), round(high / step)
+    values, shares = [], []
+    for index in range(first, last + 1):
+        below = max(low, min(high, (index - 0.5) * step))
+        above = max(low, min(high, (index + 0.5) * step))
+        values.append(max(low, min(high, round(index * step, 12))))
+        shares.append(scale(above) - scale(below))
+    total = math.fsum(shares)
+    kept = [(number, share / total) for number, share in zip(values, shares, strict=True) if share > 0]
+    return Categorical(
+        label,
+        tuple(number for number, _ in kept),
+        prior=tuple(share for _, share in kept),
+        condition=condition,
+    )
+
+
+def _layer_choice(label: str, value: Any, condition: Condition) -> Choice:
+    if not isinstance(value, list) or not value or any(not isinstance(item, str) for item in value):
+        raise ConfigError(f"The layer choice {label!r} has the value {json.dumps(value)[:200]}, expected names.")
+    return Categorical(label, tuple(value), condition=condition, by_index=True)
+
+
+def _input_choice(label: str, value: Any, condition: Condition) -> Choice:
+    candidates = value.get("candidates") if isinstance(value, Mapping) else None
+    if not isinstance(candidates, list) or not candidates or "n_chosen" not in value:
+        raise ConfigError(
+            f"The input choice {label!r} has the value {json.dumps(value)[:200]}, expected "
+            '{"candidates": [...], "n_chosen": 1}, or null for any number.'
+        )
+    chosen = value["n_chosen"]
+    low, high = (0, len(candidates)) if chosen is None else (chosen, chosen)
+    return Subset(label, tuple(candidates), low, high, condition=condition)
+
+
+_READERS: dict[str, Callable[[str, Any, Condition], Choice]] = {
+    "choice": _choice,
+    "randint": _randint,
+    "uniform": _uniform,
+    "quniform": _quniform,
+    "loguniform": _loguniform,
+    "qloguniform": _qloguniform,
+    "layer_choice": _layer_choice,
+    "input_choice": _input_choice,
+}
+_UNBOUNDED = {"normal": "uniform", "qnormal": "quniform", "lognormal": "loguniform", "qlognormal": "qloguniform"}
+
+
+def _parameters(description: Entry, prefix: str, architecture: Mapping[str, Any]) -> dict[str, Any]:
+    told: dict[str, Any] = {}
+    for name, entry in description.items():
+        if prefix and name == _NAME:
+            continue
+        label = f"{prefix}{name}"
+        value, candidates = architecture[label], entry["_value"]
+        if entry["_type"] == "layer_choice":
+            told[name] = {"_value": value, "_idx": candidates.index(value)}
+        elif entry["_type"] == "input_choice":
+            chosen = list(value)
+            told[name] = {"_value": chosen, "_idx": [candidates["candidates"].index(item) for item in chosen]}
+        elif inner := _nested(entry, value):
+            told[name] = {_NAME: value, **_parameters(inner, f"{label}/{value}/", architecture)}
+        else:
+            told[name] = _original(candidates, value) if entry["_type"] == "choice" else value
+    return told
+
+
+def _nested(entry: Entry, name: Any) -> Entry | None:
+    """Return the candidate of a nested choice that has a name; None where the choice is not nested."""
+    if entry["_type"] != "choice":
+        return None
+    return next((item for item in entry["_value"] if isinstance(item, Mapping) and item.get(_NAME) == name), None)
+
+
+def _original(candidates: Sequence[Any], value: Any) -> Any:
+    """Return the candidate as the file has it: a list where the architecture has a tuple."""
+    plain = json.loads(json.dumps(value))
+    return next((item for item in candidates if item == plain and type(item) is type(plain)), plain)
+
+
+def _values(description: Entry, prefix: str, parameters: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    found: list[tuple[str, Any]] = []
+    for name, value in parameters.items():
+        if prefix and name == _NAME:
+            continue
+        label, entry = f"{prefix}{name}", description.get(name)
+        if entry is not None and entry["_type"] in ("layer_choice", "input_choice") and isinstance(value, Mapping):
+            value = value.get("_value", value.get("_idx"))
+        if entry is not None and isinstance(value, Mapping) and _NAME in value:
+            inner = _nested(entry, value[_NAME])
+            found.append((label, value[_NAME]))
+            if inner is not None:
+                found += _values(inner, f"{label}/{value[_NAME]}/", value)
+        else:
+            found.append((label, tuple(value) if isinstance(value, list) else value))
+    return found

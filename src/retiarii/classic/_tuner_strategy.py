@@ -1,0 +1,169 @@
+"""Tuners as strategies, and strategies as tuners."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from retiarii.classic._parameter_space import ParameterSpace
+from retiarii.classic._tuner import NoMoreTrialError, Tuner
+from retiarii.errors import ArchitectureError, ConfigError, SearchError, SearchExhausted
+from retiarii.space import SearchSpace
+from retiarii.strategy import Search, Strategy
+from retiarii.trial import DEFAULT, Direction, ObjectivesLike, Proposal, Trial, TrialState
+
+
+class TunerStrategy(Strategy):
+    """A strategy that asks a `Tuner` of the user's.
+
+    A tuner draws random numbers of its own, so that its proposals follow from the experiment's seed only if it takes
+    one. When an experiment is resumed, `Tuner.import_data` is called with what ended before.
+
+    Args:
+        tuner: The tuner. It serves one search.
+        parameters: The search space as the tuner sees it.
+
+    Raises:
+        ConfigError: ``tuner`` lacks a method of `Tuner`.
+    """
+
+    def __init__(self, tuner: Tuner, parameters: ParameterSpace | Mapping[str, Any]) -> None:
+        for name in ("update_search_space", "generate_parameters", "receive_trial_result"):
+            if not callable(getattr(tuner, name, None)):
+                raise ConfigError(f"{type(tuner).__name__} has no method {name}(), which a tuner needs.")
+        self.tuner = tuner
+        self.parameters = parameters if isinstance(parameters, ParameterSpace) else ParameterSpace(parameters)
+
+    def __repr__(self) -> str:
+        return f"TunerStrategy({type(self.tuner).__name__})"
+
+    def search(
+        self, space: SearchSpace, *, seed: int = 0, objectives: ObjectivesLike = Direction.MAXIMIZE
+    ) -> TunerSearch:
+        """Start a search; see `Strategy.search`."""
+        return TunerSearch(self, space, seed=seed, objectives=objectives)
+
+
+class TunerSearch(Search):
+    """A running search that a tuner leads."""
+
+    def __init__(
+        self,
+        options: TunerStrategy,
+        space: SearchSpace,
+        *,
+        seed: int = 0,
+        objectives: ObjectivesLike = Direction.MAXIMIZE,
+    ) -> None:
+        super().__init__(space, seed=seed, objectives=objectives)
+        self._tuner, self._parameters = options.tuner, options.parameters
+        self._asked: dict[int, dict[str, Any]] = {}
+        self._is_replaying = False
+        self._is_exhausted = False
+        self._tuner.update_search_space(self._parameters.description)
+
+    def replay(self, asked: Sequence[Proposal], told: Sequence[Trial]) -> None:
+        """Restore the state of a search; the tuner gets the results by `Tuner.import_data`."""
+        self._is_replaying = True
+        super().replay(asked, told)
+        self._is_replaying = False
+        data = [
+            {"parameter": self._parameters.parameters(trial.architecture), "value": _value(trial)}
+            for trial in told
+            if trial.state is TrialState.COMPLETED
+        ]
+        if data:
+            self._tuner.import_data(data)
+
+    def _propose(self, number: int) -> Proposal:
+        if self._is_exhausted:
+            raise SearchExhausted("The tuner has no more parameters.")
+        try:
+            parameters = self._tuner.generate_parameters(number)
+        except NoMoreTrialError as err:
+            self._is_exhausted = True
+            raise SearchExhausted(f"The tuner has no more parameters: {err}") from err
+        try:
+            architecture = self._parameters.architecture(parameters)
+        except ArchitectureError as err:
+            raise SearchError(f"{type(self._tuner).__name__} proposed {parameters!r}: {err}") from err
+        self._asked[number] = parameters
+        return Proposal(architecture)
+
+    def _on_tell(self, trial: Trial) -> None:
+        if self._is_replaying:
+            return
+        parameters = self._asked.pop(trial.number, None) or self._parameters.parameters(trial.architecture)
+        if trial.state is TrialState.COMPLETED:
+            self._tuner.receive_trial_result(trial.number, parameters, _value(trial), customized=False)
+        end = getattr(self._tuner, "trial_end", None)
+        if end is not None:
+            end(trial.number, trial.state is TrialState.COMPLETED)
+
+
+def _value(trial: Trial) -> Any:
+    """Return the final metric as it was reported."""
+    metrics = dict(trial.metrics or {})
+    return metrics[DEFAULT] if set(metrics) == {DEFAULT} else metrics
+
+
+class StrategyTuner(Tuner):
+    """Any multi-trial strategy as a `Tuner`.
+
+    Args:
+        strategy: The strategy.
+        optimize_mode: Whether larger or smaller metrics are better: ``"maximize"`` or ``"minimize"``.
+        seed: Of its random choices.
+    """
+
+    def __init__(self, strategy: Strategy, optimize_mode: str = "maximize", seed: int = 0) -> None:
+        self._strategy, self._direction, self._seed = strategy, Direction(optimize_mode), seed
+        self._parameters: ParameterSpace | None = None
+        self._search: Search | None = None
+        self._pending: dict[int, Proposal] = {}
+
+    def update_search_space(self, search_space: dict[str, Any]) -> None:
+        """Start a new search of this space."""
+        self._parameters = ParameterSpace(search_space)
+        self._search = self._strategy.search(self._parameters.space, seed=self._seed, objectives=self._direction)
+        self._pending.clear()
+
+    def generate_parameters(self, parameter_id: int, **kwargs: Any) -> dict[str, Any]:
+        """Return what the strategy proposes next.
+
+        Raises:
+            NoMoreTrialError: It has nothing left, or waits for results.
+            SearchError: `update_search_space` was not called.
+        """
+        search, parameters = self._started()
+        try:
+            proposals = search.ask(1)
+        except SearchExhausted as err:
+            raise NoMoreTrialError(str(err)) from err
+        if not proposals:
+            raise NoMoreTrialError("The strategy waits for the results of what it has proposed.")
+        self._pending[parameter_id] = proposals[0]
+        return parameters.parameters(proposals[0].architecture)
+
+    def receive_trial_result(self, parameter_id: int, parameters: dict[str, Any], value: Any, **kwargs: Any) -> None:
+        """Tell the strategy a result."""
+        search, _ = self._started()
+        search.tell_metric(self._taken(parameter_id), value)
+
+    def trial_end(self, parameter_id: int, success: bool, **kwargs: Any) -> None:
+        """Tell the strategy that a trial has failed."""
+        if not success and parameter_id in self._pending:
+            self._started()[0].tell_metric(self._taken(parameter_id), None)
+
+    def _taken(self, parameter_id: int) -> Proposal:
+        try:
+            return self._pending.pop(parameter_id)
+        except KeyError:
+            raise SearchError(
+                f"A result was received for parameters {parameter_id!r}, which were not generated or have one already."
+            ) from None
+
+    def _started(self) -> tuple[Search, ParameterSpace]:
+        if self._search is None or self._parameters is None:
+            raise SearchError("The tuner does not know the search space: call update_search_space() first.")
+        return self._search, self._parameters

@@ -1,0 +1,149 @@
+"""Tuners of the user's in experiments, and strategies as tuners."""
+
+import random
+
+import pytest
+
+from retiarii import FunctionalEvaluator, RetiariiExeConfig, RetiariiExperiment
+from retiarii.classic import NoMoreTrialError, ParameterSpace, StrategyTuner, Tuner, TunerStrategy
+from retiarii.errors import ConfigError, RetiariiError, SearchError
+from retiarii.strategy import GridSearch, RegularizedEvolution
+from retiarii.trial import TrialState
+
+DESCRIPTION = {
+    "x": {"_type": "choice", "_value": [1, 2, 3, 4]},
+    "op": {"_type": "layer_choice", "_value": ["a", "b"]},
+}
+
+
+class CountingTuner(Tuner):
+    """Proposes each value of x once, and notes what it is told."""
+
+    def __init__(self):
+        self.space = None
+        self.told, self.ended, self.imported = [], [], []
+        self.next = 1
+
+    def update_search_space(self, search_space):
+        self.space = search_space
+
+    def generate_parameters(self, parameter_id, **kwargs):
+        if self.next > 4:
+            raise NoMoreTrialError("all values of x")
+        self.next += 1
+        return {"x": self.next - 1, "op": {"_value": "b", "_idx": 1}}
+
+    def receive_trial_result(self, parameter_id, parameters, value, **kwargs):
+        self.told.append((parameter_id, parameters["x"], parameters["op"]["_idx"], value))
+
+    def trial_end(self, parameter_id, success, **kwargs):
+        self.ended.append((parameter_id, success))
+
+    def import_data(self, data):
+        self.imported += data
+        self.next = 1 + max(item["parameter"]["x"] for item in data)
+
+
+def run(tmp_path, strategy, evaluate, **settings):
+    experiment = RetiariiExperiment(ParameterSpace(DESCRIPTION).space, FunctionalEvaluator(evaluate), strategy=strategy)
+    config = RetiariiExeConfig("in_process", seed=0, progress=False, **settings)
+    config.storage = tmp_path / "store.db"
+    experiment.run(config)
+    return experiment
+
+
+def evaluate(architecture):
+    if architecture["x"] == 2:
+        raise ValueError("two")
+    return {"default": architecture["x"], "more": 1} if architecture["x"] == 3 else float(architecture["x"])
+
+
+def test_a_tuner_leads_an_experiment(tmp_path):
+    tuner = CountingTuner()
+    experiment = run(tmp_path, TunerStrategy(tuner, DESCRIPTION), evaluate)
+    assert tuner.space == DESCRIPTION
+    assert [trial.architecture["x"] for trial in experiment.trials()] == [1, 2, 3, 4]
+    assert tuner.told == [(0, 1, 1, 1.0), (2, 3, 1, {"default": 3.0, "more": 1.0}), (3, 4, 1, 4.0)]
+    assert tuner.ended == [(0, True), (1, False), (2, True), (3, True)]
+
+
+def test_a_resumed_experiment_imports_what_ended_before(tmp_path):
+    experiment = run(tmp_path, TunerStrategy(CountingTuner(), DESCRIPTION), evaluate, max_trial_number=3)
+    resumed = RetiariiExperiment.resume(
+        experiment.id, storage=str(tmp_path / "store.db"), max_trial_number=10, progress=False
+    )
+    assert [trial.architecture["x"] for trial in resumed.trials()] == [1, 2, 3, 4]
+
+
+def test_parameters_that_do_not_fit_end_the_search_with_their_text(tmp_path):
+    class Wrong(CountingTuner):
+        def generate_parameters(self, parameter_id, **kwargs):
+            return {"x": 7, "op": "a"}
+
+    with pytest.raises(SearchError, match="Wrong proposed") as caught:
+        run(tmp_path, TunerStrategy(Wrong(), DESCRIPTION), evaluate)
+    assert "7" in str(caught.value)
+
+
+def test_what_is_no_tuner_is_refused():
+    with pytest.raises(ConfigError, match="update_search_space"):
+        TunerStrategy(object(), DESCRIPTION)
+
+
+def test_several_parameters_come_at_once_until_there_are_no_more():
+    tuner = CountingTuner()
+    assert [item["x"] for item in tuner.generate_multiple_parameters([5, 6, 7])] == [1, 2, 3]
+    assert [item["x"] for item in tuner.generate_multiple_parameters([8, 9])] == [4]
+    assert tuner.generate_multiple_parameters([10]) == []
+
+
+def test_a_strategy_is_a_tuner():
+    tuner = StrategyTuner(GridSearch())
+    with pytest.raises(SearchError, match="update_search_space"):
+        tuner.generate_parameters(0)
+    tuner.update_search_space(DESCRIPTION)
+    proposed = tuner.generate_multiple_parameters(range(100))
+    assert len(proposed) == 8
+    assert {"x": 1, "op": {"_value": "a", "_idx": 0}} in proposed
+    with pytest.raises(NoMoreTrialError):
+        tuner.generate_parameters(8)
+    tuner.receive_trial_result(0, proposed[0], 1.0)
+    with pytest.raises(SearchError, match="not generated or have one already"):
+        tuner.receive_trial_result(0, proposed[0], 1.0)
+    tuner.trial_end(1, False)
+    tuner.trial_end(0, True)
+
+
+def test_a_strategy_as_tuner_learns():
+    space = {f"x{index}": {"_type": "randint", "_value": [0, 10]} for index in range(4)}
+
+    def best(learns):
+        tuner = StrategyTuner(RegularizedEvolution(population_size=10, sample_size=5, cycles=1000), seed=1)
+        tuner.update_search_space(space)
+        rng, values = random.Random(0), []
+        for number in range(200):
+            parameters = tuner.generate_parameters(number)
+            values.append(sum(parameters.values()))
+            tuner.receive_trial_result(number, parameters, values[-1] if learns else rng.random())
+        return sum(values[-50:]) / 50
+
+    assert best(learns=True) > best(learns=False) + 5
+
+
+def test_minimizing():
+    tuner = StrategyTuner(RegularizedEvolution(population_size=10, sample_size=5), "minimize")
+    tuner.update_search_space({name: {"_type": "randint", "_value": [0, 10]} for name in "abcd"})
+    values = []
+    for number in range(100):
+        parameters = tuner.generate_parameters(number)
+        values.append(sum(parameters.values()))
+        tuner.receive_trial_result(number, parameters, values[-1])
+    assert sum(values[-20:]) < sum(values[:20]) - 40
+
+
+def test_a_tuner_as_strategy_gives_the_search_of_the_strategy(tmp_path):
+    strategy = TunerStrategy(StrategyTuner(GridSearch()), DESCRIPTION)
+    experiment = run(tmp_path, strategy, lambda architecture: 1.0)
+    assert len(experiment.trials()) == 8
+    assert {trial.state for trial in experiment.trials()} == {TrialState.COMPLETED}
+    assert issubclass(SearchError, RetiariiError)
