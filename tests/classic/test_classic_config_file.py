@@ -8,7 +8,7 @@ import textwrap
 
 import pytest
 
-from retiarii.classic import TunerStrategy, read_config
+from retiarii.classic import CommandConfig, TunerStrategy, read_config
 from retiarii.errors import ConfigError
 from retiarii.storage import open_store
 from retiarii.strategy import ASHA, GridSearch, MedianStop, Random, RegularizedEvolution
@@ -85,6 +85,7 @@ def write(tmp_path):
 @pytest.mark.parametrize("text", [VERSION_1, VERSION_2])
 def test_both_formats_are_read(write, tmp_path, text):
     config = read_config(write(text))
+    assert isinstance(config, CommandConfig)
     assert config.command == f"{PYTHON} train.py"
     assert config.folder == tmp_path
     assert config.parameters.description == SPACE

@@ -158,7 +158,7 @@ def _search_space(top: Section, folder: Path) -> ParameterSpace:
 def _strategy(top: Section, folder: Path, parameters: ParameterSpace, settings: RetiariiExeConfig) -> Strategy:
     tuner = top.section("tuner")
     if tuner is None:
-        raise top.missing("tuner", "'tuner: {name: Evolution}'.")
+        raise top.missing("tuner", "a section 'tuner' with 'name: Evolution'.")
     name = tuner.value(str, "name", "builtinTunerName")
     arguments = dict(tuner.value(dict, "classArgs") or {})
     class_name = tuner.value(str, "className")
