@@ -4,15 +4,16 @@ import textwrap
 
 import pytest
 
-from retiarii.execution import TemplateExecutor, _template
+from retiarii.execution import TemplateExecutor
+from retiarii.execution._template import template_main
 from retiarii.testing._acts import job_for, perform
 from retiarii.testing.execution import ending, watch
 from retiarii.trial import TrialState
 
 SOURCE = """
     import ctypes, errno, sys
-    from retiarii.execution._huge_pages import HugePages
-    from retiarii.execution._processes import libc
+    from retiarii.execution._system.huge_pages import HugePages
+    from retiarii.execution._system.processes import libc
 
     def on_huge_pages():
         lines = open("/proc/self/smaps").read().splitlines()
@@ -37,7 +38,7 @@ def test_memory_moves_to_huge_pages_and_holds_what_it_held():
 
 
 def test_trials_before_and_after_the_template_moves_to_huge_pages_are_the_same():
-    numbers = range(_template._MANY + 5)
+    numbers = range(template_main._MANY + 5)
     with TemplateExecutor(perform, slots=2) as executor:
         for number in numbers:
             executor.submit(job_for("draw" if number % 2 else "succeed", number))

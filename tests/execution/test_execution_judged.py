@@ -11,8 +11,8 @@ import psutil
 import pytest
 
 from retiarii.execution import Limits, TemplateExecutor, TrialJob, TrialStarted
-from retiarii.execution._protocol import FrameReader, frame
-from retiarii.execution._running_trial import RunningTrial
+from retiarii.execution._system.frames import FrameReader, frame
+from retiarii.execution._template.running_trial import RunningTrial
 from retiarii.space import Architecture
 from retiarii.testing._acts import NUM_STEPS
 from retiarii.testing.execution import (

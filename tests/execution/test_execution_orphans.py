@@ -9,7 +9,8 @@ import textwrap
 import psutil
 import pytest
 
-from retiarii.execution import TemplateExecutor, _template_process
+from retiarii.execution import TemplateExecutor
+from retiarii.execution._template import template_process
 from retiarii.testing._acts import job_for, litter, perform
 from retiarii.testing.execution import PATIENCE_S, eventually, is_running, listen, pids_in, watch
 
@@ -120,7 +121,7 @@ def test_a_trial_that_ignores_its_children_leaves_nothing_behind_either():
 
 
 def test_closing_ends_a_template_that_is_stopped(monkeypatch):
-    monkeypatch.setattr(_template_process, "CLOSE_S", 0.5)
+    monkeypatch.setattr(template_process, "CLOSE_S", 0.5)
     before = {child.pid for child in psutil.Process().children()}
     with TemplateExecutor(perform) as executor:
         executor.submit(job_for("litter_and_hang"))

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retiarii.execution._pipes import PipeEnd, PumpedPipeEnd, Tail
+from retiarii.execution._system.pipes import PipeEnd, PumpedPipeEnd, Tail
 from retiarii.testing.execution import PATIENCE_S
 
 

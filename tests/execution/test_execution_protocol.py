@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from retiarii.errors import ExecutionError
 from retiarii.execution import Outcome, TrialJob
 from retiarii.execution._outcome import metrics_from_json
-from retiarii.execution._protocol import MAX_FRAME, FrameReader, frame
+from retiarii.execution._system.frames import MAX_FRAME, FrameReader, frame
 from retiarii.testing._acts import VALUES, job_for
 from retiarii.trial import Failure, FailureKind, Fidelity
 

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retiarii.execution import Limits, Outcome, TemplateExecutor, TrialJob
-from retiarii.execution._messages import check_event
-from retiarii.execution._protocol import MAX_FRAME, frame
-from retiarii.execution._running_trial import RunningTrial
+from retiarii.execution._system.frames import MAX_FRAME, frame
+from retiarii.execution._template.messages import check_event
+from retiarii.execution._template.running_trial import RunningTrial
 from retiarii.space import Architecture
 from retiarii.testing._acts import wait_for_file
 from retiarii.testing.execution import Reported, ending, watch

@@ -1,14 +1,16 @@
-"""Where trials run: each in a process of its own, or, for debugging, in this one.
+"""Executors, which run trials: each in its own process, or, for debugging, in this process.
 
-An `Executor` takes `TrialJob`s and gives events: `TrialStarted` and, once per job, `TrialEnded`. What a trial reports
-on the way goes to a function whose answer may end it. What a trial does is a `Task`, a callable; `NasTask` is the one
-that has an `Engine` build the network of an architecture and evaluates it. `run_task` calls a task and returns the
-`Outcome`, `Judgement` keeps the answers: executors of your own use both. `TemplateExecutor` keeps a *template* process
-that has loaded the task, with torch, model and data where there are such, and forks a child of it per trial: isolated,
-yet started in milliseconds, the data shared copy-on-write. The template watches its children, their time and their
-memory. A *guardian* process between this one and the template ends what is left when one of them dies.
-`InProcessExecutor` runs one trial after the other, right here. A trial that fails is an event with its reason, never an
-exception; only the machinery itself raises. Nothing here knows strategies or stores.
+An `Executor` takes `TrialJob` objects and returns events: `TrialStarted` and, once per job, `TrialEnded`. Intermediate
+results are passed to a callback, whose answer may prune the trial. A `Task` is the callable that a trial runs;
+`NasTask` builds the network of an architecture with an `Engine` and evaluates it. `run_task` calls a task and returns
+its `Outcome`, and `Judgement` records the answers to reports: use both to write an executor.
+
+`TemplateExecutor` has a *template* process that loads the task once (with torch, model and data) and forks a child for
+each trial: trials are isolated, start in milliseconds and share the data copy-on-write. The template checks the time
+and memory of its children. A *guardian* process between this process and the template kills all remaining processes
+when one of the two ends. `InProcessExecutor` runs trials one after the other in this process. A failed trial is an
+event with its reason, not an exception; an exception means that the executor itself failed. This room does not import
+strategies or storage.
 """
 
 from __future__ import annotations
@@ -27,20 +29,20 @@ from retiarii.execution._executor import (
     TrialJob,
     TrialStarted,
 )
-from retiarii.execution._import_path import import_path
 from retiarii.execution._in_process import InProcessExecutor
 from retiarii.execution._judgement import Judgement
 from retiarii.execution._outcome import Outcome
 from retiarii.execution._run_task import run_task
+from retiarii.execution._system.import_path import import_path
 
 if TYPE_CHECKING:
     from retiarii.execution._task import NasTask, context_of
-    from retiarii.execution._template_executor import TemplateExecutor
+    from retiarii.execution._template.template_executor import TemplateExecutor
 
-# Loaded when first used: the process that watches over trials needs neither them nor the libraries that they import.
+# Imported when first used: the template process needs neither these names nor the libraries that they import.
 _LAZY = {
     "NasTask": "retiarii.execution._task",
-    "TemplateExecutor": "retiarii.execution._template_executor",
+    "TemplateExecutor": "retiarii.execution._template.template_executor",
     "context_of": "retiarii.execution._task",
 }
 

@@ -1,4 +1,4 @@
-"""What the trials of one machine share out among themselves: GPUs and CPU cores."""
+"""`DevicePool`: the GPUs and CPU cores of a machine, shared among trials."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from retiarii.errors import ConfigError
 
 @dataclass(frozen=True)
 class Device:
-    """What one trial gets.
+    """The device of one trial.
 
     Attributes:
-        label: ``"cpu"``, ``"cuda:1"``, ``"cuda:0,1"``: as the user's process counts the GPUs.
-        visible: The trial's ``CUDA_VISIBLE_DEVICES``; empty where it gets no GPU.
+        label: ``"cpu"``, ``"cuda:1"``, ``"cuda:0,1"``, with GPU numbers as in the user's process.
+        visible: The trial's ``CUDA_VISIBLE_DEVICES``; empty if it gets no GPU.
     """
 
     label: str = "cpu"
@@ -29,14 +29,14 @@ class Device:
 
 
 class DevicePool:
-    """Groups of GPUs, of which every running trial has one to itself; or none at all.
+    """Leases one group of GPUs to each running trial.
 
     Args:
-        groups: GPUs by index (as this process counts them) or UUID, in groups; None where trials use the CPU only.
+        groups: Groups of GPUs, by index (as this process counts them) or UUID; None if trials use only the CPU.
         slots: How many trials run at the same time.
 
     Raises:
-        ConfigError: There are fewer groups than slots, or a GPU that ``CUDA_VISIBLE_DEVICES`` hides.
+        ConfigError: There are fewer groups than slots, or ``CUDA_VISIBLE_DEVICES`` hides a GPU.
     """
 
     def __init__(self, groups: Sequence[Sequence[int | str]] | None, slots: int) -> None:
@@ -52,20 +52,20 @@ class DevicePool:
         self._free = [_device(group, os.environ) for group in groups]
 
     def lease(self) -> Device:
-        """Return the free device whose GPUs serve the fewest trials now; the caller knows that one is free."""
+        """Return the free device whose GPUs have the fewest trials now; the caller ensures that one is free."""
         device = min(self._free, key=lambda free: max(map(self._num_trials.__getitem__, free.gpus), default=0))
         self._free.remove(device)
         self._num_trials.update(device.gpus)
         return device
 
     def give_back(self, device: Device) -> None:
-        """Make a leased device free again."""
+        """Return a leased device to the pool."""
         self._free.append(device)
         self._num_trials.subtract(device.gpus)
 
 
 def cores_for_each(slots: int) -> int:
-    """Return how many of the cores that this process may use each of ``slots`` trials gets, at least one."""
+    """Return the number of cores for each of ``slots`` trials, at least one."""
     affinity = getattr(os, "sched_getaffinity", None)
     num_cores = len(affinity(0)) if affinity is not None else os.cpu_count() or 1
     return max(1, num_cores // slots)
@@ -79,7 +79,7 @@ def _device(group: Sequence[int | str], environment: Mapping[str, str]) -> Devic
 
 
 def _visible_name(gpu: int | str, environment: Mapping[str, str]) -> str:
-    """Return what a GPU, counted as this process counts, is called in a child's ``CUDA_VISIBLE_DEVICES``."""
+    """Return the name of a GPU, given its index in this process, in a child's ``CUDA_VISIBLE_DEVICES``."""
     shown = environment.get("CUDA_VISIBLE_DEVICES")
     if shown is None or not isinstance(gpu, int):
         return str(gpu)

@@ -1,4 +1,4 @@
-"""The interface between whoever searches and whoever runs trials: jobs in, events out."""
+"""`Executor`: the interface of everything that runs trials: it takes jobs and returns events."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class TrialJob:
 
     Attributes:
         number: The trial's number, unique within an executor.
-        architecture: What to evaluate.
-        seed: Of every random choice in the trial, 0 <= seed < 2**64.
-        fidelity: How much training it is given; empty where the evaluator decides.
-        parent: The number of the trial from whose files it continues; None to start anew.
-        is_judged: Whether the trial waits, each time it reports, for the answer of whoever polls.
-        device: Where the trial computes, as ``torch.device`` takes it; the executor sets it.
+        architecture: The architecture to evaluate.
+        seed: The seed of every random choice in the trial, 0 <= seed < 2**64.
+        fidelity: How much training it gets; empty if the evaluator decides.
+        parent: The number of the trial whose files it continues from; None to start from new weights.
+        is_judged: Whether the trial waits, after each report, for the answer of the process that calls `poll`.
+        device: The device of the trial, as ``torch.device`` takes it; the executor sets it.
     """
 
     number: int
@@ -52,20 +52,20 @@ class TrialJob:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> TrialJob:
-        """Return the job that `to_json` wrote."""
+        """Read the data that `to_json` returned."""
         architecture, fidelity = Architecture.from_json(data["architecture"]), Fidelity(data["fidelity"])
         return cls(**{**data, "architecture": architecture, "fidelity": fidelity})
 
 
 @dataclass(frozen=True)
 class TrialStarted:
-    """A trial got its slot and its process.
+    """The event that a trial got a slot and a process.
 
     Attributes:
         number: The trial's number.
-        device: ``"cpu"``, or the GPUs it was given: ``"cuda:1"``, ``"cuda:0,1"``.
-        pid: Its process, and the process group of everything that it starts.
-        time: Unix time, seconds.
+        device: ``"cpu"``, or the GPUs of the trial: ``"cuda:1"``, ``"cuda:0,1"``.
+        pid: The id of its process, which is also the id of the process group of everything that it starts.
+        time: The Unix time of the start, in seconds.
     """
 
     number: int
@@ -76,16 +76,16 @@ class TrialStarted:
 
 @dataclass(frozen=True)
 class TrialEnded:
-    """A trial ended; nothing more is heard of it.
+    """The event that a trial ended, which is its last event.
 
     Attributes:
         number: The trial's number.
         state: Completed, pruned or failed.
-        metrics: Final metrics; None unless completed.
-        failure: Why it failed; None unless failed.
-        output: The last of what it printed (standard output and standard error together).
-        time: Unix time, seconds.
-        reason: Why it was pruned; empty unless pruned.
+        metrics: The final metrics; None unless completed.
+        failure: The reason for which it failed; None unless failed.
+        output: The end of its output (standard output and standard error together).
+        time: The Unix time of the end, in seconds.
+        reason: The reason for which it was pruned; empty unless pruned.
     """
 
     number: int
@@ -100,23 +100,23 @@ class TrialEnded:
 Event: TypeAlias = "TrialStarted | TrialEnded"
 
 Report: TypeAlias = Callable[[Metrics], None]
-"""Called by a task with metrics on the way; raises `TrialPruned` where the trial is to end."""
+"""The function that a task calls with intermediate metrics; it raises `TrialPruned` to end the trial."""
 
 OnReport: TypeAlias = Callable[[int, Metrics], "str | None"]
-"""Told the number of a trial and the metrics that it reported; returns the reason to end it, None to let it go on."""
+"""Called with the number of a trial and the metrics that it reported; returns a reason to prune it, or None."""
 
 Task: TypeAlias = Callable[[TrialJob, Report], Metrics]
-"""What a trial does: it returns its final metrics, or raises."""
+"""The function that a trial runs: it returns the final metrics, or raises."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one trial may use; None means any amount.
+    """The resource limits of one trial; None means no limit.
 
     Attributes:
-        timeout_s: Seconds from the start of the task to its end.
-        memory_bytes: Main memory that the trial and the processes it starts may take on top of what it shares with
-            other trials (torch, the model, the data).
+        timeout_s: The maximum time from the start of the task to its end, in seconds.
+        memory_bytes: The maximum main memory of the trial and the processes that it starts, in addition to the memory
+            that it shares with other trials (torch, the model, the data).
 
     Raises:
         ConfigError: A limit is not positive.
@@ -133,34 +133,34 @@ class Limits:
 
 
 def let_go_on(number: int, metrics: Metrics) -> None:
-    """Let every trial go on, whatever it reports."""
+    """Continue every trial: an ``on_report`` that never prunes."""
 
 
 class Executor(ABC):
-    """Runs trials and tells what becomes of them.
+    """The base class of executors, which run trials and return their events.
 
-    Every job that is submitted ends in exactly one `TrialEnded`, unless the executor is closed before or raises
-    `ExecutionError`; the events of one trial come in the order in which they happened. What a trial reports on the way
-    is given to ``on_report`` while `poll` runs: in order, after an earlier `poll` has returned the trial's start, and
+    Each submitted job ends with exactly one `TrialEnded`, unless the executor is closed before or raises
+    `ExecutionError`. The events of one trial are returned in the order in which they happened. Intermediate results are
+    passed to ``on_report`` while `poll` runs: in order, after an earlier `poll` has returned the trial's start, and
     before its end is returned.
 
-    A trial with ``is_judged`` waits for the answer to each report. Where the answer ends it, `TrialPruned` is raised in
-    the trial, right there, and whatever the trial still does, it ends as pruned, with that reason; see `Judgement`.
-    Other trials never wait, and are never ended by an answer.
+    A trial with ``is_judged`` waits for the answer to each report. If the answer is a reason to prune, `TrialPruned` is
+    raised in the trial, and the trial ends as pruned with this reason, whatever it does afterwards; see `Judgement`.
+    Other trials do not wait for answers and are not pruned by them.
 
-    An executor belongs to the thread that uses it. As a context manager it is closed at the end of the block.
+    An executor must be used from one thread. As a context manager, it is closed at the end of the block.
     """
 
     @property
     @abstractmethod
     def slots(self) -> int:
-        """How many trials run at the same time; more may be submitted, they wait for a slot."""
+        """How many trials run at the same time; further submitted trials wait for a slot."""
 
     @property
     def clock(self) -> Clock:
-        """Where the time of its trials is read: this machine's clock, unless it simulates them.
+        """The clock of its trials: that of this machine, unless the executor simulates trials.
 
-        A simulation waits in `poll` by setting its clock forward: to the next event, and by no more than the timeout.
+        A simulation waits in `poll` by advancing its clock to the next event, by at most the timeout.
         """
         return SYSTEM_CLOCK
 
@@ -177,27 +177,28 @@ class Executor(ABC):
         """Return what has happened since the last call, waiting for the first event if there is none yet.
 
         Args:
-            timeout: Wait at most so many seconds; None waits as long as a trial is under way. Reports end the wait,
-                too.
-            on_report: Called in this thread with each report. What it returns for a job with ``is_judged`` is the
-                answer that the trial waits for: a reason ends the trial at that report, as pruned. It counts for no
-                other job. What it raises leaves `poll`; the report counts as told then, and the trial goes on.
+            timeout: The maximum time to wait, in seconds; None waits as long as a trial is under way. Reports end the
+                wait, too.
+            on_report: Called in this thread with each report. For a job with ``is_judged``, its return value is the
+                answer that the trial waits for: a reason prunes the trial at that report. For other jobs, the return
+                value is ignored. An exception that it raises leaves `poll`; the trial continues, and the report is not
+                passed again.
 
         Returns:
             Events in the order in which they happened; empty if the time is up, or if no trial is under way.
 
         Raises:
-            ExecutionError: Trials cannot be run at all: the task does not load in the other process, or that process
-                dies again and again. Everything that happened before was returned by earlier calls.
+            ExecutionError: Trials cannot be run at all: the task cannot be loaded in the other process, or that process
+                dies repeatedly. All earlier events were returned by earlier calls.
         """
 
     @abstractmethod
     def cancel(self, number: int) -> None:
-        """Kill a trial; it ends as failed, with the kind ``CANCELLED``. Does nothing if it has ended already."""
+        """Kill a trial, which ends as failed with the kind ``CANCELLED``; does nothing if it has ended already."""
 
     @abstractmethod
     def close(self) -> None:
-        """Kill what still runs, wait until it is gone, and let go of everything; may be called again."""
+        """Kill running trials, wait until they have ended, and release all resources; may be called again."""
 
     def __enter__(self) -> Self:
         return self

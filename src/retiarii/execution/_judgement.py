@@ -1,4 +1,4 @@
-"""`Judgement`: the answers to what one trial reports."""
+"""`Judgement`: the answers to the reports of one trial."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from retiarii.trial import Failure, FailureKind, Metrics
 
 
 class Judgement:
-    """Asks for the answer to each report of one trial; the first that ends the trial decides how it ends.
+    """Gets the answer to each report of one trial, and records the first reason to prune it.
 
-    A trial that was told to end is pruned, whatever it still does: what it reports then is not told to anybody, and an
-    error in a ``finally`` block, or a result of code that caught `TrialPruned`, does not count.
+    A trial that was told to end is pruned, whatever it does afterwards: later reports are ignored, and so is an error
+    in a ``finally`` block or a result of code that caught `TrialPruned`.
 
-    An executor whose trials run elsewhere calls `answer` for each report that arrives, and sends the answer to the
-    trial if that is judged. One that runs the task inside `Executor.poll` gives it `reporting_to`.
+    An executor that runs trials in other processes calls `answer` for each report, and sends the answer to the trial if
+    it is judged. An executor that runs the task inside `Executor.poll` passes `reporting_to` to the task.
 
     Args:
-        job: The trial; the answers count only if it is judged.
+        job: The trial. Answers are used only if it is judged.
 
     Attributes:
-        reason: Why it is to end; None as long as it may go on.
+        reason: The reason to prune the trial; None while it may continue.
     """
 
     def __init__(self, job: TrialJob) -> None:
@@ -32,7 +32,7 @@ class Judgement:
         self.reason: str | None = None
 
     def answer(self, metrics: Metrics, on_report: OnReport) -> str | None:
-        """Tell a report and return the answer: the reason to end the trial, None to let it go on."""
+        """Pass a report on, and return the answer: a reason to prune the trial, or None."""
         if self.reason is not None:
             return self.reason
         reason = on_report(self._job.number, metrics)
@@ -41,18 +41,18 @@ class Judgement:
         return self.reason
 
     def reporting_to(self, on_report: OnReport) -> Report:
-        """Return what a task that runs in this process calls with metrics on the way.
+        """Return the report function for a task that runs in this process.
 
-        Threads of the task may call it, too; ``on_report`` is then called in them, one at a time. What ``on_report``
-        raises is kept for `raise_if_unanswered`, and the trial ends at that report, as cancelled.
+        Threads of the task may call it, too; ``on_report`` is then called in them, one at a time. An exception of
+        ``on_report`` is kept for `raise_if_unanswered`, and the trial ends at that report, as cancelled.
         """
-        lock = threading.RLock()  # who is told may run code that reports
+        lock = threading.RLock()  # on_report may run code that reports
 
         def report(metrics: Metrics) -> None:
             with lock:
                 try:
                     reason = self._unanswered or self.answer(metrics, on_report)
-                except BaseException as error:  # noqa: BLE001 - it is not the task's, which must not catch it
+                except BaseException as error:  # noqa: BLE001 - not an error of the task, which must not catch it
                     self._raised = error
                     reason = self._unanswered
             if reason is not None:
@@ -61,17 +61,17 @@ class Judgement:
         return report
 
     def settle(self, outcome: Outcome) -> Outcome:
-        """Return what became of the trial.
+        """Return the final outcome of the trial.
 
         Args:
-            outcome: What the trial itself came to.
+            outcome: The outcome of its task.
         """
         if self._unanswered is not None:
             return Outcome(failure=Failure(FailureKind.CANCELLED, self._unanswered))
         return outcome if self.reason is None else Outcome(reason=self.reason)
 
     def raise_if_unanswered(self) -> None:
-        """Raise what ``on_report`` raised in `reporting_to`; to be called once the end of the trial is noted."""
+        """Raise the exception of ``on_report``, if any; call it after the end of the trial was recorded."""
         if self._raised is not None:
             raise self._raised
 

@@ -1,4 +1,4 @@
-"""`Outcome`: what became of a trial: metrics, a failure with its reason, or why it was pruned."""
+"""`Outcome`: the result of a task: metrics, a failure, or the reason for which it was pruned."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from retiarii.trial import Failure, FailureKind, Metrics, TrialState
 MAX_MESSAGE = 2_000  # characters
 MAX_TRACEBACK = 32_000
 NO_REASON = "no reason was given"
-_SAYS_SO = 100  # characters in which a text that was cut says so
+_SAYS_SO = 100  # characters of the note in a text that was cut
 _KINDS = {kind.value for kind in FailureKind}
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a task: final metrics, a failure, or why it was pruned.
+    """The result of a task: final metrics, a failure, or the reason for which it was pruned.
 
     Attributes:
-        metrics: What it returned.
-        failure: Why it failed.
-        reason: Why it was pruned.
+        metrics: The final metrics.
+        failure: The reason for which it failed.
+        reason: The reason for which it was pruned.
     """
 
     metrics: Metrics | None = None
@@ -41,12 +41,12 @@ class Outcome:
         return TrialState.PRUNED if self.reason else TrialState.COMPLETED
 
     def ended(self, number: int, output: str = "", ended: float | None = None) -> TrialEnded:
-        """Return the event that a trial ended so.
+        """Return the event that a trial ended with this outcome.
 
         Args:
             number: The trial's number.
-            output: The last of what it printed.
-            ended: Unix time, seconds; None for now.
+            output: The end of its output.
+            ended: The Unix time of its end, in seconds; None for now.
         """
         when = time.time() if ended is None else ended
         return TrialEnded(number, self.state, self.metrics, self.failure, output, when, reason=self.reason)
@@ -59,10 +59,10 @@ class Outcome:
 
     @classmethod
     def from_json(cls, data: Any) -> Outcome:
-        """Read what `to_json` wrote; the data may come from a trial, so they are checked and long texts are cut.
+        """Read data that `to_json` returned; as they may come from a trial, they are checked, and long texts are cut.
 
         Raises:
-            ExecutionError: They are no outcome.
+            ExecutionError: ``data`` is not an outcome.
         """
         if not isinstance(data, dict):
             raise ExecutionError("Found an outcome that is no object.")
@@ -79,10 +79,10 @@ class Outcome:
 
 
 def metrics_from_json(data: Any) -> Metrics:
-    """Return metrics that travelled as plain data, and may come from a trial.
+    """Read metrics from plain data that may come from a trial.
 
     Raises:
-        ExecutionError: The data are no mapping from names to numbers, or empty.
+        ExecutionError: ``data`` is not a mapping from names to numbers, or is empty.
     """
     if not isinstance(data, dict) or not data:
         raise ExecutionError("Found metrics that are not a mapping from names to numbers.")
@@ -93,7 +93,7 @@ def metrics_from_json(data: Any) -> Metrics:
 
 
 def shorten(text: str, limit: int) -> str:
-    """Cut the middle out of a text that is longer than ``limit`` characters, and make it storable anywhere."""
+    """Cut a text that is longer than ``limit`` characters in the middle, and make it storable in every store."""
     if len(text) > limit:
         head = limit // 3
         tail = limit - head

@@ -1,6 +1,6 @@
-"""Descriptors that a new interpreter inherits, besides the standard ones.
+"""File descriptors that a new interpreter inherits in addition to the standard ones.
 
-Orders and events never go through standard input and output: whatever runs when an interpreter starts
+Orders and events do not use standard input and output, because code that runs when an interpreter starts
 (``sitecustomize``, ``.pth`` files) may print and read there.
 """
 
@@ -17,7 +17,7 @@ if sys.platform == "win32":
 
 
 def passing(descriptors: Sequence[int]) -> tuple[list[int], dict[str, Any]]:
-    """Return what `received` takes in the new process, and the arguments of `subprocess.Popen` that pass them on."""
+    """Return the numbers for `received` in the new process, and the arguments of `subprocess.Popen` that pass them."""
     if sys.platform == "win32":
         handles = [msvcrt.get_osfhandle(descriptor) for descriptor in descriptors]
         for handle in handles:
@@ -27,7 +27,7 @@ def passing(descriptors: Sequence[int]) -> tuple[list[int], dict[str, Any]]:
 
 
 def received(number: int) -> int:
-    """Return a descriptor that was passed to this process, as one that its own children do not inherit."""
+    """Return a descriptor that was passed to this process, after making it non-inheritable."""
     if sys.platform == "win32":
         return msvcrt.open_osfhandle(number, 0)
     os.set_inheritable(number, False)

@@ -1,4 +1,4 @@
-"""What a template is told when it starts, how the task travels to it, and how it is loaded there."""
+"""`TemplateSettings` and the task: how they are sent to a template or a trial, and loaded there."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, BinaryIO, TypeAlias
 
 from retiarii.execution._executor import Limits, Task
-from retiarii.execution._import_path import import_path
-from retiarii.execution._protocol import Message
+from retiarii.execution._system.frames import Message
+from retiarii.execution._system.import_path import import_path
 
-MARK = "RETIARII_TEMPLATE"  # the environment variable by which everything is found that a template has started
+MARK = "RETIARII_TEMPLATE"  # the environment variable that marks all processes that a template started
 
 Dumps: TypeAlias = Callable[[Any, str], bytes]
-"""Serialises an object; the second argument is what error messages call it."""
+"""A function that pickles an object; the second argument is the object's name in messages."""
 
-# Run by ``python -c`` with the import path of the user's process, so that whatever that can import is found here too.
+# Run by ``python -c`` with the import path of the user's process, so that the same modules can be imported.
 _BOOT = (
     "import sys, json; sys.path[:] = json.loads(sys.argv[1])\n"
     "from retiarii.execution.{module} import main; main(*map(int, sys.argv[2:]))"
@@ -30,14 +30,14 @@ _BOOT = (
 
 @dataclass(frozen=True)
 class TemplateSettings:
-    """What a template is told when it starts, apart from the task.
+    """The settings of a template process.
 
     Attributes:
-        is_forking: Whether it forks trials from itself, or starts a new interpreter for each.
-        threads_per_trial: CPU threads of torch in each trial.
-        limits: What one trial may use.
-        preloads: Libraries to import before anything else, so that every forked trial has them.
-        environment: Variables that trials get, in addition to those that this process has; None unsets one.
+        is_forking: Whether it forks trials from itself, instead of starting a new interpreter for each.
+        threads_per_trial: The number of CPU threads of torch in each trial.
+        limits: The resource limits of one trial.
+        preloads: Libraries to import before the task is loaded, so that every forked trial has them.
+        environment: Environment variables of trials, in addition to those of this process; None unsets one.
         argv: The user's ``sys.argv``.
     """
 
@@ -50,18 +50,18 @@ class TemplateSettings:
 
 
 def command(module: str, numbers: Iterable[int]) -> list[str]:
-    """Return the command that runs ``main`` of a module of this room in a new interpreter, our child.
+    """Return the command that runs the function ``main`` of a module of this room in a new interpreter.
 
     Args:
-        module: Its ``main`` gets the number of this process and ``numbers``.
-        numbers: What names the descriptors that the new process inherits.
+        module: The module; its ``main`` gets the id of this process and ``numbers``.
+        numbers: The numbers of the descriptors that the new process inherits, see `received`.
     """
     boot = _BOOT.format(module=module)
     return [sys.executable, "-c", boot, json.dumps(import_path()), *map(str, [os.getpid(), *numbers])]
 
 
 def write_start(pipe: BinaryIO, settings: TemplateSettings, task: bytes, order: Message | None = None) -> None:
-    """Write what `read_start` reads."""
+    """Write settings, task and order for `read_start`."""
     header = json.dumps({"settings": asdict(settings), "order": order, "task_bytes": len(task)})
     pipe.write(header.encode("ascii") + b"\n")
     pipe.write(task)
@@ -69,10 +69,10 @@ def write_start(pipe: BinaryIO, settings: TemplateSettings, task: bytes, order: 
 
 
 def read_start(pipe: BinaryIO) -> tuple[TemplateSettings, bytes, Message | None]:
-    """Return the settings, the task and, for a process that runs one trial, what to run.
+    """Read the settings, the pickled task and, for the process of one trial, the order.
 
     Raises:
-        EOFError: The other end closed the pipe before all was said.
+        EOFError: The other end closed the pipe too early.
     """
     line = pipe.readline()
     if not line.endswith(b"\n"):
@@ -86,10 +86,10 @@ def read_start(pipe: BinaryIO) -> tuple[TemplateSettings, bytes, Message | None]
 
 
 def load_task(data: bytes) -> Task:
-    """Unpickle a task as if it were at home here.
+    """Unpickle a task, and restore the functions and classes of its ``__main__`` module.
 
-    What the user defined in ``__main__`` (a script, a notebook) comes by value. It is put into a ``__main__`` of its
-    own, where pickle and ``torch.save`` look for it when a trial saves a model.
+    Definitions of the user's ``__main__`` (a script, a notebook) are pickled by value. They are put into a new
+    ``__main__`` module, where pickle and ``torch.save`` look for them when a trial saves a model.
     """
     main = types.ModuleType("__main__")
     sys.modules["__main__"] = main
@@ -101,7 +101,7 @@ def load_task(data: bytes) -> Task:
 
 
 def _is_of_main(thing: Any) -> bool:
-    kind = type(thing)  # not isinstance: it would wake lazy proxies up
+    kind = type(thing)  # not isinstance, which would load lazy proxies
     if kind is not types.FunctionType and not issubclass(kind, type):
         return False
     return getattr(thing, "__module__", None) == "__main__" and thing.__qualname__ == thing.__name__

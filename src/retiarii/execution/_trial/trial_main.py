@@ -11,14 +11,13 @@ import traceback
 from collections.abc import Iterable, Mapping
 from typing import NoReturn
 
-from retiarii.execution._channel import CHANNEL_LOST, Channel, ChannelLostError, SteadyEnd
-from retiarii.execution._descriptors import received
 from retiarii.execution._executor import Report, Task, TrialJob
-from retiarii.execution._frameworks import use_threads
-from retiarii.execution._judged_reports import JudgedReports
-from retiarii.execution._memory_limit import lift_limit, limit_allocations
 from retiarii.execution._outcome import Outcome
-from retiarii.execution._processes import (
+from retiarii.execution._run_task import describe, run_task
+from retiarii.execution._system.descriptors import received
+from retiarii.execution._system.frameworks import use_threads
+from retiarii.execution._system.memory_limit import lift_limit, limit_allocations
+from retiarii.execution._system.processes import (
     IS_POSIX,
     PARENT_DIED,
     adopt_orphans,
@@ -26,9 +25,10 @@ from retiarii.execution._processes import (
     show_stack_on_request,
     signal_at_parents_death,
 )
-from retiarii.execution._run_task import describe, run_task
-from retiarii.execution._standard_streams import flush, hand_over, redirect
-from retiarii.execution._template_start import TemplateSettings, load_task, read_start
+from retiarii.execution._system.standard_streams import flush, hand_over, redirect
+from retiarii.execution._trial.channel import CHANNEL_LOST, Channel, ChannelLostError, SteadyEnd
+from retiarii.execution._trial.judged_reports import JudgedReports
+from retiarii.execution._trial.template_settings import TemplateSettings, load_task, read_start
 
 CRASHED = 70  # EX_SOFTWARE: the machinery around the task failed, or the task took away its pipes
 ORPHANED = 71

@@ -1,4 +1,4 @@
-"""How the process of a trial is started: forked from this one, or as a new interpreter."""
+"""Starting the process of a trial: as a fork of this process, or as a new interpreter."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import BinaryIO, TypeAlias, cast
 
-from retiarii.execution._descriptors import passing
 from retiarii.execution._executor import Task, TrialJob
-from retiarii.execution._pipes import Readable, readable
-from retiarii.execution._processes import IS_LINUX, IS_POSIX, has_exited, kill_group, reap
-from retiarii.execution._protocol import Message
-from retiarii.execution._template_start import TemplateSettings, adapt_environment, command, write_start
-from retiarii.execution._trial_main import live_forked
+from retiarii.execution._system.descriptors import passing
+from retiarii.execution._system.frames import Message
+from retiarii.execution._system.pipes import Readable, readable
+from retiarii.execution._system.processes import IS_LINUX, IS_POSIX, has_exited, kill_group, reap
+from retiarii.execution._trial.template_settings import TemplateSettings, adapt_environment, command, write_start
+from retiarii.execution._trial.trial_main import live_forked
 
 
 @dataclass(frozen=True)
@@ -24,12 +24,12 @@ class Pipes:
     """The descriptors of the pipes between a trial and its parent.
 
     Attributes:
-        events: Where the parent reads events.
-        events_inlet: Where the trial writes them.
-        output: Where the parent reads what the trial prints.
-        output_inlet: Where the trial prints.
-        answers: Where a judged trial reads the answers to its reports; -1 for others.
-        answers_inlet: Where the parent writes them; -1 for others.
+        events: The end from which the parent reads events.
+        events_inlet: The end to which the trial writes events.
+        output: The end from which the parent reads the trial's output.
+        output_inlet: The end to which the trial prints.
+        answers: The end from which a judged trial reads the answers to its reports; -1 for other trials.
+        answers_inlet: The end to which the parent writes answers; -1 for other trials.
     """
 
     events: int
@@ -41,12 +41,12 @@ class Pipes:
 
     @property
     def of_parent(self) -> list[int]:
-        """What the trial's process must not have."""
+        """The descriptors that the trial's process must close."""
         return [number for number in (self.events, self.output, self.answers_inlet) if number >= 0]
 
     @property
     def of_both(self) -> list[int]:
-        """What the trial uses, and the parent keeps open, too."""
+        """The descriptors that the trial uses and the parent keeps open, too."""
         return [number for number in (self.events_inlet, self.answers) if number >= 0]
 
 
@@ -54,22 +54,22 @@ Start: TypeAlias = Callable[[Pipes], "subprocess.Popen[bytes] | int"]
 
 
 class TrialProcess:
-    """The process of a trial, as its parent holds it.
+    """The process of a trial, seen from its parent.
 
-    The trial's ends of the pipes, apart from that of its output, stay open here, too, so that a trial that closed them
-    can open them again (Linux). So the end of the process, not of a pipe, is the end of the trial.
+    The trial's ends of the pipes, except that of its output, stay open in the parent, so that a trial that closed them
+    can reopen them (Linux). The trial has ended when its process has ended, not when a pipe is closed.
 
     Args:
-        start: Starts it.
-        is_judged: Whether it waits for answers.
+        start: The function that starts the process.
+        is_judged: Whether the trial waits for answers.
 
     Attributes:
-        pid: The process, leader of its own session and group.
-        events: Where it tells its events.
-        output: Where it prints.
+        pid: The id of the process, the leader of its own session and group.
+        events: The pipe with its events.
+        output: The pipe with its output.
 
     Raises:
-        OSError: The system has no room for another process.
+        OSError: The system cannot start another process.
     """
 
     def __init__(self, start: Start, *, is_judged: bool = False) -> None:
@@ -95,43 +95,43 @@ class TrialProcess:
             return
         self.pid = started.pid
         if IS_POSIX:
-            started.returncode = 0  # it need not wait for the process: we do
+            started.returncode = 0  # Popen must not wait for the process: `collect` does
         else:
             self._popen = started
 
     @property
     def descriptors(self) -> list[int]:
-        """What belongs to the parent alone."""
+        """The descriptors that only the parent uses."""
         own = [self.events.fileno(), self.output.fileno(), self._answers, *self._of_both]
         return [descriptor for descriptor in own if descriptor >= 0]
 
     def has_exited(self) -> bool:
-        """Return whether it has exited; if so it stays a zombie (where there are such) until it is collected."""
+        """Return whether the process has exited; on POSIX systems it then stays a zombie until it is collected."""
         return has_exited(self.pid) if self._popen is None else self._popen.poll() is not None
 
     def answer(self, data: bytes) -> bool:
-        """Write an answer; return False if the trial leaves so many unread that there is no room for it."""
+        """Write an answer; return False if the pipe is full, because the trial does not read its answers."""
         try:
             os.write(self._answers, data)
         except BlockingIOError:
             return False
-        except BrokenPipeError:  # it closed the pipe, or is gone
+        except BrokenPipeError:  # it closed the pipe, or has ended
             pass
         return True
 
     def kill(self) -> None:
-        """Kill it and everything in its group."""
+        """Kill the process and its process group."""
         kill_group(self.pid)
         if self._popen is None and not has_exited(self.pid):
-            os.kill(self.pid, signal.SIGKILL)  # it may not lead its group yet
+            os.kill(self.pid, signal.SIGKILL)  # it may not be the leader of its group yet
 
     def ask_for_stack(self) -> None:
-        """Have it print where it is, soon, if the system has a signal for that."""
+        """Ask the process to print its stack, if the system has a signal for that."""
         if self._popen is None and not has_exited(self.pid):
             os.kill(self.pid, signal.SIGQUIT)
 
     def collect(self) -> int | None:
-        """Wait for its end and return its exit code, or minus the number of the signal that killed it."""
+        """Wait for the end of the process; return its exit code, or minus the number of the signal that killed it."""
         self.events.close()
         self.output.close()
         _close(self._of_both)
@@ -153,7 +153,7 @@ def _open_pipes(count: int) -> Pipes:
 
 
 def _close(descriptors: list[int]) -> None:
-    """Close descriptors and forget them."""
+    """Close descriptors and clear the list."""
     while descriptors:
         os.close(descriptors.pop())
 
@@ -162,13 +162,13 @@ def fork_trial(task: Task, settings: TemplateSettings, order: Message, inherited
     """Start a trial as a fork of this process, which has loaded the task.
 
     Args:
-        task: What a trial does.
-        settings: The template's.
-        order: What to run.
-        inherited: Descriptors of this process that are not for its children.
+        task: The task that the trial runs.
+        settings: The settings of the template.
+        order: The order with the job to run.
+        inherited: The descriptors of this process that its children must close.
 
     Raises:
-        OSError: The system has no room for another process.
+        OSError: The system cannot start another process.
     """
     parent, job, environment = os.getpid(), TrialJob.from_json(order["job"]), order["environment"]
 
@@ -195,12 +195,12 @@ def spawn_trial(task: bytes, settings: TemplateSettings, order: Message) -> Tria
     """Start a trial as a new interpreter, which loads the task itself.
 
     Args:
-        task: What a trial does, serialised.
-        settings: The template's.
-        order: What to run.
+        task: The pickled task that the trial runs.
+        settings: The settings of the template.
+        order: The order with the job to run.
 
     Raises:
-        OSError: The system has no room for another process, or for a copy of the task.
+        OSError: The system cannot start another process, or has no room for a copy of the task.
     """
     environment = {**os.environ, **order["environment"]}
     adapt_environment(settings, environment)
@@ -211,7 +211,7 @@ def spawn_trial(task: bytes, settings: TemplateSettings, order: Message) -> Tria
             payload.seek(0)
             numbers, arguments = passing([payload.fileno(), *pipes.of_both])
             return subprocess.Popen(
-                command("_trial_main", numbers),
+                command("_trial.trial_main", numbers),
                 stdin=subprocess.DEVNULL,
                 stdout=pipes.output_inlet,
                 stderr=pipes.output_inlet,

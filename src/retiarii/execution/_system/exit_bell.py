@@ -1,11 +1,11 @@
-"""`ExitBell`: how a loop that waits for pipes hears of children that exit (POSIX only)."""
+"""`ExitBell`: a descriptor that wakes a selector loop when a child exits (POSIX only)."""
 
 from __future__ import annotations
 
 import os
 import signal
 
-from retiarii.execution._pipes import PipeEnd
+from retiarii.execution._system.pipes import PipeEnd
 
 
 class ExitBell:
@@ -16,7 +16,7 @@ class ExitBell:
         os.set_blocking(bell, False)
         self.descriptors = (listener, bell)
         self._listener = PipeEnd(listener)
-        signal.signal(signal.SIGCHLD, lambda number, stack: None)  # the wakeup needs some handler
+        signal.signal(signal.SIGCHLD, lambda number, stack: None)  # without a handler there is no wakeup
         signal.set_wakeup_fd(bell, warn_on_full_buffer=False)
 
     def fileno(self) -> int:

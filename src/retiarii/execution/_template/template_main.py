@@ -19,13 +19,12 @@ import time
 from collections.abc import Iterable
 
 from retiarii.errors import ExecutionError
-from retiarii.execution._descriptors import received
-from retiarii.execution._frameworks import has_started_cuda, preload, use_threads
-from retiarii.execution._guardian import guard
-from retiarii.execution._huge_pages import HugePages
-from retiarii.execution._launch import TrialProcess, fork_trial, spawn_trial
-from retiarii.execution._parent_link import ParentLink
-from retiarii.execution._processes import (
+from retiarii.execution._run_task import describe
+from retiarii.execution._system.descriptors import received
+from retiarii.execution._system.frames import Message
+from retiarii.execution._system.frameworks import has_started_cuda, preload, use_threads
+from retiarii.execution._system.huge_pages import HugePages
+from retiarii.execution._system.processes import (
     IS_LINUX,
     IS_POSIX,
     PARENT_DIED,
@@ -33,11 +32,12 @@ from retiarii.execution._processes import (
     show_stack_on_request,
     signal_at_parents_death,
 )
-from retiarii.execution._protocol import Message
-from retiarii.execution._run_task import describe
-from retiarii.execution._standard_streams import flush, make_readable, redirect
-from retiarii.execution._supervisor import Launch, Supervisor
-from retiarii.execution._template_start import MARK, TemplateSettings, adapt_environment, load_task, read_start
+from retiarii.execution._system.standard_streams import flush, make_readable, redirect
+from retiarii.execution._template.guardian import guard
+from retiarii.execution._template.parent_link import ParentLink
+from retiarii.execution._template.supervisor import Launch, Supervisor
+from retiarii.execution._template.trial_launch import TrialProcess, fork_trial, spawn_trial
+from retiarii.execution._trial.template_settings import MARK, TemplateSettings, adapt_environment, load_task, read_start
 
 _MANY = 10  # trials, after which it pays to make forks cheaper
 _COLLAPSE_S = 0.02  # at most so long with each trial that starts

@@ -1,21 +1,21 @@
-"""`ParentLink`: the template's end of the two pipes to its parent."""
+"""`ParentLink`: the template's ends of the two pipes to its parent."""
 
 from __future__ import annotations
 
 import os
 
-from retiarii.execution._pipes import readable
-from retiarii.execution._processes import IS_POSIX
-from retiarii.execution._protocol import FrameReader, Message, frame
+from retiarii.execution._system.frames import FrameReader, Message, frame
+from retiarii.execution._system.pipes import readable
+from retiarii.execution._system.processes import IS_POSIX
 
 
 class ParentLink:
-    """Takes orders and sends events, never waiting for the parent: what it does not read yet is kept.
+    """Receives orders and sends events without blocking: events that the parent does not read yet are buffered.
 
     Args:
-        orders: The descriptor to read from; owned.
-        events: The descriptor to write to; owned.
-        parent: The process at the other end.
+        orders: The descriptor to read orders from; owned.
+        events: The descriptor to write events to; owned.
+        parent: The id of the process at the other end.
     """
 
     def __init__(self, orders: int, events: int, parent: int) -> None:
@@ -30,42 +30,42 @@ class ParentLink:
 
     @property
     def is_closed(self) -> bool:
-        """Whether the parent has closed the link or is dead."""
+        """Whether the parent has closed the link or has ended."""
         return self._is_closed or (IS_POSIX and os.getppid() != self._parent)
 
     @property
     def backlog(self) -> int:
-        """How many bytes the parent has not taken yet."""
+        """The number of buffered bytes that the parent has not read yet."""
         return len(self._kept)
 
     def fileno(self) -> int:
-        """Return the descriptor that orders come from."""
+        """Return the descriptor of orders."""
         return self._orders.fileno()
 
     @property
     def events_fileno(self) -> int:
-        """The descriptor that events go to."""
+        """The descriptor of events."""
         return self._events
 
     def receive(self) -> list[Message]:
-        """Return the orders that have come."""
+        """Return the orders that have arrived."""
         piece = self._orders.read()
         if piece == b"":
             self._is_closed = True
         return self._frames.feed(piece) if piece else []
 
     def send(self, message: Message) -> None:
-        """Send an event, or keep it until the parent reads on."""
+        """Send an event, or buffer it until the parent reads again."""
         self._kept += frame(message)
         self.flush()
 
     def flush(self) -> None:
-        """Send what was kept, as far as the parent reads on."""
+        """Send buffered events, as far as the parent reads them."""
         try:
             while self._kept:
                 del self._kept[: os.write(self._events, self._kept)]
         except BlockingIOError:
             pass
-        except OSError:  # the parent is gone
+        except OSError:  # the parent has ended
             self._is_closed = True
             self._kept.clear()

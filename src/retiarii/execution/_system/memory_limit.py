@@ -1,8 +1,8 @@
-"""The memory limit of a trial, inside it (an allocation fails) and from outside (the trial is killed).
+"""The memory limit of a trial, enforced inside (an allocation fails) and from outside (the trial is killed).
 
-The two complement each other. Inside, the kernel refuses what would go past the limit, so that the trial ends with a
-traceback of the line that asked for too much; but it counts address space, not memory, and one process at a time.
-Outside, what the trial and the processes that it starts really hold is measured again and again.
+The two complement each other. Inside, the kernel refuses allocations beyond the limit, so that the trial ends with a
+traceback of the line that allocated too much; but it counts address space, and only of one process. From outside, the
+memory of the trial and of the processes that it starts is measured regularly.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from retiarii.execution._processes import children, own_memory, private_memory
+from retiarii.execution._system.processes import children, own_memory, private_memory
 
 if sys.platform != "win32":
     import resource
@@ -27,18 +27,18 @@ def limit_allocations(memory_bytes: int) -> None:
 
 
 def lift_limit() -> None:
-    """Let allocations succeed again, so that the failure can be told."""
+    """Remove the limit, so that the failure can be reported."""
     if sys.platform == "linux":
         _, hard = resource.getrlimit(resource.RLIMIT_DATA)
         resource.setrlimit(resource.RLIMIT_DATA, (hard, hard))
 
 
 def memory_of_trial(pid: int, baseline: int) -> int:
-    """Return the bytes that a trial has taken since its start, together with the processes that it started.
+    """Return the bytes that a trial and the processes it started have allocated since its start.
 
     Args:
-        pid: The trial's process.
-        baseline: Its `private_memory` when it started: what it shares with the process that it was forked from.
+        pid: The id of the trial's process.
+        baseline: Its `private_memory` at the start, which it shares with the process that it was forked from.
     """
     return max(0, private_memory(pid) - baseline) + sum(own_memory(child) for child in children(pid))
 

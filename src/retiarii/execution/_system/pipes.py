@@ -1,4 +1,4 @@
-"""Pipes, read without waiting: the last of an output, and pipes that a selector can watch on every system."""
+"""Non-blocking reading ends of pipes that a selector can watch on every system, and `Tail`, the end of a stream."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Readable(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of it; may be called again."""
+        """Close it; may be called again."""
         ...
 
 
@@ -52,7 +52,7 @@ class PipeEnd:
 
 
 class PumpedPipeEnd:
-    """The reading end of a pipe where selectors watch sockets only (Windows): a thread pumps from one to the other."""
+    """The reading end of a pipe on Windows, where selectors watch only sockets: a thread copies to a socket."""
 
     def __init__(self, descriptor: int) -> None:
         self._socket, inlet = socket.socketpair()
@@ -71,7 +71,7 @@ class PumpedPipeEnd:
             return None
 
     def close(self) -> None:
-        """Close the socket; the thread ends with the next piece that it cannot deliver, or with the stream."""
+        """Close the socket; the thread ends with the stream or at its next failed write."""
         self._socket.close()
 
 
@@ -80,20 +80,20 @@ def _pump(descriptor: int, inlet: socket.socket) -> None:
         while piece := pipe.read(CHUNK):
             try:
                 inlet.sendall(piece)
-            except OSError:  # nobody listens any more
+            except OSError:  # the socket was closed
                 return
 
 
 def readable(descriptor: int) -> Readable:
-    """Return the reading end of a pipe as something that a selector can watch; it owns ``descriptor``."""
+    """Return an object for the reading end of a pipe that a selector can watch; it owns ``descriptor``."""
     return PipeEnd(descriptor) if os.name == "posix" else PumpedPipeEnd(descriptor)
 
 
 class Tail:
-    """Keeps the end of a stream of any length.
+    """Keeps the end of a stream.
 
     Args:
-        limit: How many bytes are kept at least; twice as many at most.
+        limit: The minimum number of bytes to keep; at most twice as many are kept.
     """
 
     def __init__(self, limit: int = CHUNK) -> None:
@@ -102,13 +102,13 @@ class Tail:
         self._num_dropped = 0
 
     def add(self, piece: bytes) -> None:
-        """Take in the next bytes."""
+        """Add the next bytes."""
         self._kept += piece
         if len(self._kept) > 2 * self._limit:
             self._drop()
 
     def text(self) -> str:
-        """Return the end of the stream as text; says so where the beginning is missing."""
+        """Return the end of the stream as text, with a note if the beginning was dropped."""
         self._drop()
         text = self._kept.decode("utf-8", "replace").replace("\0", "\ufffd")  # databases refuse the character 0
         return f"[... {self._num_dropped} bytes left out ...]\n{text}" if self._num_dropped else text

@@ -24,12 +24,12 @@ from retiarii.execution._executor import (
     TrialStarted,
     let_go_on,
 )
-from retiarii.execution._frameworks import imported_here
 from retiarii.execution._judgement import Judgement
 from retiarii.execution._outcome import Outcome, metrics_from_json
-from retiarii.execution._protocol import Message
-from retiarii.execution._template_process import TemplateProcess
-from retiarii.execution._template_start import Dumps, TemplateSettings
+from retiarii.execution._system.frames import Message
+from retiarii.execution._system.frameworks import imported_here
+from retiarii.execution._template.template_process import TemplateProcess
+from retiarii.execution._trial.template_settings import Dumps, TemplateSettings
 from retiarii.trial import Failure, FailureKind, Metrics
 
 logger = logging.getLogger(__name__)

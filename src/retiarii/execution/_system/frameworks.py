@@ -1,4 +1,4 @@
-"""What processes of trials have to know about PyTorch; nothing here imports it where nobody else has."""
+"""PyTorch in the processes of trials: imports, threads and CUDA. Only `preload` imports it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ _SLOW_TO_IMPORT = ("torch",)
 
 
 def imported_here() -> tuple[str, ...]:
-    """Return the libraries that take long to import, of those that this process has imported."""
+    """Return the slow-to-import libraries that this process has imported."""
     return tuple(name for name in _SLOW_TO_IMPORT if name in sys.modules)
 
 
 def preload(names: Iterable[str]) -> None:
-    """Import libraries before trials are forked, so that each has them; in one thread.
+    """Import libraries, with one thread, before trials are forked.
 
-    A child of a process with a pool of threads would wait for threads that it does not have.
+    A fork of a process with a thread pool would wait forever for threads that do not exist in it.
     """
     for name in names:
         importlib.import_module(name)
@@ -26,14 +26,14 @@ def preload(names: Iterable[str]) -> None:
 
 
 def use_threads(count: int) -> None:
-    """Let torch compute with so many threads; one that is imported later looks at the environment."""
+    """Set the number of threads of torch; if torch is imported later, it reads the number from the environment."""
     torch = _torch()
     if torch is not None:
         torch.set_num_threads(count)
 
 
 def has_started_cuda() -> bool:
-    """Return whether this process uses CUDA, which a fork of it cannot use any more."""
+    """Return whether this process has initialised CUDA, which makes CUDA unusable in its forks."""
     torch = _torch()
     return torch is not None and bool(torch.cuda.is_initialized())
 

@@ -1,10 +1,10 @@
-"""The messages between the processes, as plain data, checked.
+"""The messages between the experiment, the template and trials, and their checks.
 
 From the experiment to the template: ``{"order": "run" | "answer" | "cancel", ...}``. From the template to the
 experiment: ``{"event": "ready" | "unusable" | "started" | "reported" | "ended", ...}``. From the template to a judged
 trial: ``{"reason": ...}``, one for each of its reports. From a trial to the template: ``{"event": "running" |
-"unusable" | "reported" | "ended", ...}``; these alone come from a process that runs any code at all, so they are
-checked when they are read.
+"unusable" | "reported" | "ended", ...}``. Only the last kind comes from a process that runs the user's code, so these
+messages are checked when they are read.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import reprlib
 
 from retiarii.errors import ExecutionError
-from retiarii.execution._protocol import Message
+from retiarii.execution._system.frames import Message
 
 _MAX_BYTES = 1 << 60
 
@@ -26,7 +26,7 @@ _FIELDS: dict[str, dict[str, type | tuple[type, ...]]] = {
 
 
 def unpack_baseline(message: Message) -> int:
-    """Return the memory that a trial had when its task began.
+    """Return the memory of a trial at the start of its task.
 
     Raises:
         ExecutionError: The message is not ``{"event": "running", "baseline": ...}``.
@@ -41,7 +41,7 @@ def check_event(message: Message) -> None:
     """Check that a message is an event of a template.
 
     Raises:
-        ExecutionError: It is not.
+        ExecutionError: ``message`` is something else.
     """
     event = message.get("event")
     fields = _FIELDS.get(event) if isinstance(event, str) else None
@@ -53,10 +53,10 @@ def check_event(message: Message) -> None:
 
 
 def unpack_refusal(message: Message) -> Message:
-    """Return the event that a task cannot be loaded in the process of a trial.
+    """Return the message that a task cannot be loaded in the process of a trial, after checking it.
 
     Raises:
-        ExecutionError: It has no texts.
+        ExecutionError: The message lacks its texts.
     """
     message_text, traceback = message.get("message"), message.get("traceback")
     if not isinstance(message_text, str) or not isinstance(traceback, str):

@@ -14,12 +14,12 @@ from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from retiarii.errors import ExecutionError
-from retiarii.execution._descriptors import passing
-from retiarii.execution._messages import check_event
-from retiarii.execution._pipes import Readable, Tail, readable
-from retiarii.execution._processes import IS_POSIX, exit_in_words, kill_group, kill_marked
-from retiarii.execution._protocol import FrameReader, Message, frame
-from retiarii.execution._template_start import MARK, TemplateSettings, command, write_start
+from retiarii.execution._system.descriptors import passing
+from retiarii.execution._system.frames import FrameReader, Message, frame
+from retiarii.execution._system.pipes import Readable, Tail, readable
+from retiarii.execution._system.processes import IS_POSIX, exit_in_words, kill_group, kill_marked
+from retiarii.execution._template.messages import check_event
+from retiarii.execution._trial.template_settings import MARK, TemplateSettings, command, write_start
 
 _LISTEN_S = 0.01  # how often to read what an interpreter prints before it reads the task
 CLOSE_S = 10.0  # how long a template may take to end its trials and itself, before it is killed
@@ -179,7 +179,7 @@ def _start(environment: dict[str, str]) -> _Remains:
     numbers, arguments = passing([orders_outlet, events_inlet, farewell_inlet])
     try:
         popen = subprocess.Popen(
-            command("_template", numbers),
+            command("_template.template_main", numbers),
             stdin=subprocess.DEVNULL,
             stdout=printed_inlet,
             stderr=printed_inlet,

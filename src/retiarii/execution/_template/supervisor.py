@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
 from retiarii.execution._executor import Limits
-from retiarii.execution._exit_bell import ExitBell
-from retiarii.execution._launch import TrialProcess
 from retiarii.execution._outcome import Outcome
-from retiarii.execution._parent_link import ParentLink
-from retiarii.execution._pipes import Readable
-from retiarii.execution._processes import IS_POSIX, children, kill_and_reap
-from retiarii.execution._protocol import Message
-from retiarii.execution._running_trial import RunningTrial
+from retiarii.execution._system.exit_bell import ExitBell
+from retiarii.execution._system.frames import Message
+from retiarii.execution._system.pipes import Readable
+from retiarii.execution._system.processes import IS_POSIX, children, kill_and_reap
+from retiarii.execution._template.parent_link import ParentLink
+from retiarii.execution._template.running_trial import RunningTrial
+from retiarii.execution._template.trial_launch import TrialProcess
 from retiarii.trial import Failure, FailureKind
 
 Launch: TypeAlias = Callable[[Message, Iterable[int]], TrialProcess]

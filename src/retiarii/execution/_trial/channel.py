@@ -1,4 +1,4 @@
-"""`Channel`: the pipe in which a trial tells its events."""
+"""`Channel`: the pipe to which a trial writes its events."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ import threading
 
 from retiarii._own_process import own_process, refuse_in_fork
 from retiarii.errors import ExecutionError
-from retiarii.execution._processes import IS_LINUX
-from retiarii.execution._protocol import Message, frame
+from retiarii.execution._system.frames import Message, frame
+from retiarii.execution._system.processes import IS_LINUX
 from retiarii.trial import Metrics
 
 CHANNEL_LOST = 72  # the exit code of a trial whose channel is lost
 
 
 class ChannelLostError(ExecutionError):
-    """The trial has closed a pipe between it and the template, or the template is gone."""
+    """The trial closed a pipe between it and the template, or the template has ended."""
 
 
 class SteadyEnd:
-    """One end of a pipe, which stays usable although the trial closes descriptors that are not its own.
+    """One end of a pipe that stays usable if the trial closes descriptors that it did not open.
 
-    Files that the trial then opens get their numbers. So the pipe is recognised before each use, and opened anew where
-    the system allows that (Linux).
+    A file that the trial opens afterwards may get the number of the closed descriptor. The pipe is therefore identified
+    before each use, and reopened if the system allows it (Linux).
 
     Args:
         descriptor: The end of the pipe.
-        parent: The process that has this end open, too, under the same number.
-        flags: How to open it again: ``os.O_RDONLY`` or ``os.O_WRONLY``.
+        parent: The process id of the parent, which has this end open under the same number.
+        flags: The flags for reopening it: ``os.O_RDONLY`` or ``os.O_WRONLY``.
     """
 
     def __init__(self, descriptor: int, parent: int, flags: int) -> None:
@@ -37,7 +37,7 @@ class SteadyEnd:
         self._flags = flags
 
     def descriptor(self) -> int:
-        """Return the descriptor to use now.
+        """Return the present descriptor of the pipe.
 
         Raises:
             ChannelLostError: The pipe was closed and cannot be opened again.
@@ -54,8 +54,8 @@ class SteadyEnd:
         if _identity(descriptor) == self._pipe:
             return descriptor
         raise ChannelLostError(
-            f"The trial closed descriptor {self._descriptor}, a pipe in which it tells its results or hears the answer "
-            "to them. Close only descriptors that the trial opened."
+            f"The trial closed descriptor {self._descriptor}, a pipe for its results or for the answers to them. Close "
+            "only descriptors that the trial opened."
         )
 
 
@@ -72,7 +72,7 @@ class Channel:
         self._lock = threading.Lock()
 
     def send(self, message: Message) -> None:
-        """Write one message, waiting until the other end has room for it.
+        """Write one message; blocks until the pipe has room for it.
 
         Raises:
             EvaluatorError: This is a process that the trial has forked.
@@ -85,7 +85,7 @@ class Channel:
                 data = data[os.write(self._end.descriptor(), data) :]
 
     def report(self, metrics: Metrics) -> None:
-        """Tell metrics on the way.
+        """Write intermediate metrics.
 
         Raises:
             EvaluatorError: This is a process that the trial has forked.
@@ -95,7 +95,7 @@ class Channel:
 
 
 def _identity(descriptor: int) -> tuple[int, int] | None:
-    """Return what tells an open file from all others; None for a descriptor that is closed."""
+    """Return the identity of an open file; None for a closed descriptor."""
     try:
         status = os.fstat(descriptor)
     except OSError:

@@ -1,8 +1,8 @@
-"""The guardian: the process between the user's process and the template, which leaves nothing behind (POSIX only).
+"""The guardian: a process between the user's process and the template that kills leftover processes (POSIX only).
 
-It waits for the end of the template, or of the user's process, and then kills whatever is left below it. On Linux every
-orphan below it becomes its child, in whatever session or group it is, so that it needs to know no names. It runs none
-of the user's code and holds next to nothing: a stopped, stuck or killed template cannot keep it from its work.
+It waits until the template or the user's process ends, and then kills all remaining processes below it. On Linux every
+orphan below it becomes its child, whatever its session or group, so it finds all of them. It runs no code of the user
+and holds almost no memory: it works even if the template is stopped, stuck or killed.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ import signal
 import time
 from typing import NoReturn
 
-from retiarii.execution._exit_bell import ExitBell
-from retiarii.execution._processes import IS_LINUX, PARENT_DIED, children, kill_group, kill_marked, try_to_kill
+from retiarii.execution._system.exit_bell import ExitBell
+from retiarii.execution._system.processes import IS_LINUX, PARENT_DIED, children, kill_group, kill_marked, try_to_kill
 
-_LOOK_S = 1.0  # how often to see whether the parent still lives, should no signal tell
-_GRACE_S = 0.5  # how long a template whose parent has died may take to end by itself
-_ROUND_S = 0.05  # how often to look for what is left of those that were killed
-_GIVE_UP_S = 5.0  # how long to wait when nothing ends any more: no one can kill what belongs to another user
+_LOOK_S = 1.0  # how often to check that the parent is alive, in case no signal arrives
+_GRACE_S = 0.5  # how long a template may take to end after its parent died
+_ROUND_S = 0.05  # how often to check for killed processes that are still there
+_GIVE_UP_S = 5.0  # how long to wait for processes that do not end, such as those of another user
 
 
 def guard(template: int, parent: int, farewell: int, mark: tuple[str, str]) -> NoReturn:
-    """Wait for the end of the template or of the parent; end what is left, say so, and exit.
+    """Wait for the end of the template or of the parent, kill all remaining processes, report that, and exit.
 
     Args:
-        template: The template's process, a child of this one.
-        parent: The process that started this one.
-        farewell: Where the exit code of the template is written once nothing is left.
-        mark: The environment variable, and its value, that the template's descendants have.
+        template: The process id of the template, a child of this process.
+        parent: The id of the process that started this one.
+        farewell: The descriptor to which the template's exit code is written once nothing is left.
+        mark: The environment variable, with its value, of the template's descendants.
     """
     try:
         code = _await_end(template, parent, ExitBell())
@@ -43,12 +43,12 @@ def guard(template: int, parent: int, farewell: int, mark: tuple[str, str]) -> N
 
 
 def _await_end(template: int, parent: int, bell: ExitBell) -> int | None:
-    """Return the exit code of the template; None if somebody else collected it."""
+    """Return the exit code of the template; None if it was collected elsewhere."""
     asked: list[int] = []
-    deadline = math.inf  # for a template to end by itself, as it does when the parent has died
+    deadline = math.inf  # by which a template ends itself after its parent died
     signal.signal(signal.SIGTERM, lambda number, stack: asked.append(number))
     for number in (PARENT_DIED, signal.SIGHUP):
-        signal.signal(number, lambda number, stack: None)  # have a look
+        signal.signal(number, lambda number, stack: None)  # any signal wakes the loop
     while True:
         exits = _collect()
         if template in exits:
@@ -56,7 +56,7 @@ def _await_end(template: int, parent: int, bell: ExitBell) -> int | None:
         if not _is_child(template):
             return None
         if os.getppid() != parent and deadline == math.inf:
-            # It is not killed at once: should this process be killed now as well, the template would tidy up for it.
+            # It is not killed at once: if this process is killed as well, the template kills the trials.
             deadline = time.monotonic() + _GRACE_S
             os.kill(template, signal.SIGCONT)
         if asked or time.monotonic() >= deadline:
@@ -91,7 +91,7 @@ def _end_all_below(mark: tuple[str, str]) -> None:
 
 
 def _wait_a_moment() -> None:
-    """Wait until something that was killed is dead, which is mostly at once."""
+    """Wait briefly until a killed process is dead."""
     deadline = time.monotonic() + _ROUND_S
     while time.monotonic() < deadline and not _has_dead_child():
         time.sleep(0.001)
@@ -105,7 +105,7 @@ def _has_dead_child() -> bool:
 
 
 def _collect() -> dict[int, int]:
-    """Collect the children that have exited; return their exit codes."""
+    """Collect the children that have exited, and return their exit codes."""
     exits: dict[int, int] = {}
     while True:
         try:

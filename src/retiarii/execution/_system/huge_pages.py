@@ -1,4 +1,4 @@
-"""`HugePages`: fewer pages, so that forking this process takes less time (Linux only)."""
+"""`HugePages`: huge memory pages, which make forks of this process faster (Linux only)."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from retiarii.execution._processes import IS_LINUX, libc
+from retiarii.execution._system.processes import IS_LINUX, libc
 
 _MADV_COLLAPSE = 25  # since Linux 6.1; earlier ones refuse it, and nothing changes
 _SIZE_FILE = Path("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size")
-_LARGEST = 1 << 22  # bytes; where a huge page has 512 MB, it is too much of a good thing
+_LARGEST = 1 << 22  # bytes; systems with larger huge pages (up to 512 MB) would waste memory
 
 
 class HugePages:
-    """Puts the memory that this process holds now on huge pages, some at a time.
+    """Moves the present memory of this process to huge pages, in steps.
 
-    A fork copies the tables of all pages, and its end frees them: with torch loaded that is half of what a trial costs
-    that does nothing. Data of gigabytes are no exception, which is why the work is done in steps.
+    A fork copies the page tables, and its end frees them: with torch loaded, that is half of the time of an empty
+    trial. The work is done in steps because the data may have gigabytes.
     """
 
     def __init__(self) -> None:
         self._left = _huge_ranges()
 
     def collapse(self, budget_s: float) -> None:
-        """Go on for about this time, or until all is done."""
+        """Work for about this time, or until everything is done."""
         end = time.monotonic() + budget_s
         for start, size in self._left:
             libc().madvise(ctypes.c_void_p(start), ctypes.c_size_t(size), _MADV_COLLAPSE)

@@ -9,15 +9,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from retiarii.errors import ExecutionError
-from retiarii.execution._channel import CHANNEL_LOST
 from retiarii.execution._executor import Limits
-from retiarii.execution._launch import TrialProcess
-from retiarii.execution._memory_limit import memory_of_trial
-from retiarii.execution._messages import unpack_baseline, unpack_refusal
 from retiarii.execution._outcome import Outcome, metrics_from_json, shorten
-from retiarii.execution._pipes import Readable, Tail
-from retiarii.execution._processes import exit_in_words
-from retiarii.execution._protocol import FrameReader, Message, frame
+from retiarii.execution._system.frames import FrameReader, Message, frame
+from retiarii.execution._system.memory_limit import memory_of_trial
+from retiarii.execution._system.pipes import Readable, Tail
+from retiarii.execution._system.processes import exit_in_words
+from retiarii.execution._template.messages import unpack_baseline, unpack_refusal
+from retiarii.execution._template.trial_launch import TrialProcess
+from retiarii.execution._trial.channel import CHANNEL_LOST
 from retiarii.trial import Failure, FailureKind, Metrics
 
 LOOK_S = 0.1  # how often memory is measured

@@ -1,4 +1,4 @@
-"""`JudgedReports`: how a judged trial reports, seen from inside it: each report waits for its answer."""
+"""`JudgedReports`: the reports of a judged trial, each of which waits for its answer."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ import select
 import threading
 
 from retiarii.errors import TrialPruned
-from retiarii.execution._channel import Channel, ChannelLostError, SteadyEnd
-from retiarii.execution._pipes import CHUNK
-from retiarii.execution._protocol import FrameReader
-from retiarii.execution._standard_streams import flush
+from retiarii.execution._system.frames import FrameReader
+from retiarii.execution._system.pipes import CHUNK
+from retiarii.execution._system.standard_streams import flush
+from retiarii.execution._trial.channel import Channel, ChannelLostError, SteadyEnd
 from retiarii.trial import Metrics
 
-DEAF = 73  # the exit code of a trial that goes on although it was told to end
-_LOOK_S = 1.0  # how often to see whether a report below this one, of a signal handler, has heard the answer
+DEAF = 73  # the exit code of a trial that continues although it was pruned
+_LOOK_S = 1.0  # how often to check whether a nested report, in a signal handler, has read the answer
 
 
 class JudgedReports:
-    """Reports, each of which returns once it was answered; may be used from any thread of the trial.
+    """Sends reports and waits for the answer to each; may be used from any thread of the trial.
 
-    Answers come in the order of the reports. A wait that an exception ends (of a signal handler, say) leaves its answer
-    in the pipe; the next report passes over it, unless it ends the trial.
+    Answers arrive in the order of the reports. If an exception (for example of a signal handler) ends a wait, the
+    answer stays in the pipe; the next report skips it, unless it prunes the trial.
 
     Args:
-        channel: Where reports are told.
-        answers: Where answers come from.
+        channel: The pipe for reports.
+        answers: The pipe from which answers are read.
     """
 
     def __init__(self, channel: Channel, answers: SteadyEnd) -> None:
@@ -35,17 +35,17 @@ class JudgedReports:
         self._frames = FrameReader()
         self._num_reported = self._num_answered = 0
         self._reason: str | None = None
-        self._told: set[int] = set()  # threads that were told to end
+        self._told: set[int] = set()  # threads that were told to end the trial
 
     def report(self, metrics: Metrics) -> None:
-        """Tell metrics on the way and wait for the answer.
+        """Report intermediate metrics and wait for the answer.
 
-        A thread that was told to end and reports again has caught `TrialPruned`. The first time it is told again, for
-        this may be a ``finally`` block that reports; the second time, this process ends.
+        A thread that reports again after `TrialPruned` has caught it. The first time, `TrialPruned` is raised again,
+        because a ``finally`` block may report; the second time, this process ends.
 
         Raises:
-            TrialPruned: The trial is to end here; what is reported from now on is not told any more.
-            ChannelLostError: A pipe was closed and cannot be opened again, or the other end is gone.
+            TrialPruned: The trial is pruned; later reports are ignored.
+            ChannelLostError: A pipe was closed and cannot be reopened, or its other end was closed.
         """
         with self._lock:
             if self._reason is None:
@@ -58,7 +58,7 @@ class JudgedReports:
                 raise TrialPruned(self._reason)
 
     def _hear(self, count: int) -> None:
-        """Wait until so many reports were answered."""
+        """Wait until ``count`` reports were answered."""
         while self._num_answered < count:
             for answer in self._frames.read(self._read()):
                 self._num_answered += 1
@@ -83,7 +83,7 @@ class JudgedReports:
 
 
 def _has_something(descriptor: int) -> bool:
-    """Wait for an answer, but not forever; where pipes cannot be watched, reading waits."""
+    """Wait a limited time for an answer; on systems where pipes cannot be watched, return at once."""
     if not hasattr(select, "poll"):
         return True
     poll = select.poll()

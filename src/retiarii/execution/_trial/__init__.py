@@ -1,0 +1,1 @@
+"""Inside the process of a trial: its start, and the pipe on which it reports."""
