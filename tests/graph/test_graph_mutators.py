@@ -12,10 +12,10 @@ import torch
 
 import retiarii.nn.pytorch as nn
 from retiarii.errors import ArchitectureError, GraphError, InvalidMutation, LabelConflictError, SpaceError
-from retiarii.graph import GraphEngine, Mutator, MutatorSpace, Sampler, StationaryMutator, convert_to_graph
+from retiarii.graph import GraphEngine, Mutator, Sampler, StationaryMutator, convert_to_graph
 from retiarii.graph._mutation import graph_engine
 from retiarii.nn.pytorch import Placeholder
-from retiarii.space import SearchSpace
+from retiarii.space import Integer, SearchSpace
 from retiarii.strategy import RegularizedEvolution
 
 
@@ -86,7 +86,7 @@ def test_dry_run_lists_the_candidates():
 
 def test_stationary_mutators_span_a_plain_space_with_the_choices_in_the_model():
     engine = GraphEngine(Base(), [Kernel()], example_input=X)
-    assert type(engine.space) is SearchSpace
+    assert engine.space.has_fixed_labels
     assert engine.space.size == 6
     assert {choice.label for choice in engine.space} == {"act", "Kernel/0"}
     for architecture in engine.space.grid():
@@ -103,7 +103,7 @@ def engine():
 
 def test_dependent_choices_span_a_space_that_is_discovered(engine):
     space = engine.space
-    assert isinstance(space, MutatorSpace)
+    assert not space.has_fixed_labels
     assert space.size == 2 * (2 + 4 + 8)
     every = list(space.grid())
     assert len(set(every)) == len(every) == space.size
@@ -192,6 +192,16 @@ def test_large_spaces_are_sampled_without_being_counted():
     assert space.at(3) == next(islice(space.grid(), 3, None))
     assert len(list(islice(space.grid(), 10))) == 10
     assert len(space.sample(random.Random(0))) in (7, 22)
+
+
+def test_choices_of_an_evaluator_join_those_of_mutators(engine):
+    own = SearchSpace([Integer("epochs", 1, 2)])
+    for space in (own.merge(engine.space), engine.space.merge(own)):
+        assert not space.has_fixed_labels
+        assert space.size == 2 * engine.space.size
+        assert {"epochs", "act", "Fill/depth"} < set(space.sample(random.Random(0)))
+    with pytest.raises(SpaceError, match="cannot be merged"):
+        engine.space.merge(engine.space)
 
 
 def test_lists_of_mutators_are_applied_in_order_with_labels_of_their_own():

@@ -21,7 +21,6 @@ from retiarii.graph._exporting.python_file import export_code
 from retiarii.graph._exporting.runtimes import export_onnx, export_program
 from retiarii.graph._mutation.graph_engine import GraphEngine
 from retiarii.graph._mutation.mutator import Mutator, Sampler, StationaryMutator
-from retiarii.graph._mutation.mutator_space import MutatorSpace
 from retiarii.graph._operations.operation import Arguments, Input, Inputs, Kind, Operation
 from retiarii.graph._representation.model import Edge, Graph, Model, Node
 from retiarii.graph._tracing.conversion import convert_to_graph
@@ -39,7 +38,6 @@ __all__ = [
     "Kind",
     "Model",
     "Mutator",
-    "MutatorSpace",
     "Node",
     "Operation",
     "Sampler",

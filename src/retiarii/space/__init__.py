@@ -12,6 +12,7 @@ from models and fixes models to architectures, and `retiarii.strategy` proposes 
 """
 
 from retiarii.space._architecture import Architecture
+from retiarii.space._architecture_set import ArchitectureSet
 from retiarii.space._categorical import Categorical
 from retiarii.space._choice import Choice
 from retiarii.space._condition import ALWAYS, Condition, Test, both, either, when
@@ -29,6 +30,7 @@ __all__ = [
     "ALWAYS",
     "MAX_TRIES",
     "Architecture",
+    "ArchitectureSet",
     "AutomaticLabel",
     "Categorical",
     "Choice",

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
 from typing import Any
 
 from retiarii.errors import ArchitectureError, ConfigError, ConstraintError, SpaceError
 from retiarii.space._architecture import Architecture
-from retiarii.space._architecture_sampling import ArchitectureSampler
+from retiarii.space._architecture_set import ArchitectureSet, ChoiceArchitectures
 from retiarii.space._choice import Choice
-from retiarii.space._choice_order import ordered, reduced_conditions
-from retiarii.space._condition import Condition
-from retiarii.space._counting import Counter, estimated_size
-from retiarii.space._describe import rows_of, size_text, table
-from retiarii.space._plain_value import Value, nearest
+from retiarii.space._choice_order import reduced_conditions
+from retiarii.space._describe import rows_of, table
+from retiarii.space._plain_value import nearest
 from retiarii.space._space_json import choice_from_json, choice_to_json
 
 Constraint = Callable[[Architecture], bool]
@@ -42,16 +38,39 @@ class SearchSpace:
     """
 
     def __init__(self, choices: Iterable[Choice], constraints: Sequence[Constraint] = ()) -> None:
-        self._choices = ordered(choices)
-        self._by_label = {choice.label: choice for choice in self._choices}
+        self._set(ChoiceArchitectures(choices), constraints)
+
+    @classmethod
+    def of(cls, architectures: ArchitectureSet, constraints: Sequence[Constraint] = ()) -> SearchSpace:
+        """Return the space of a set of architectures that conditions cannot describe.
+
+        Args:
+            architectures: The architectures.
+            constraints: See the class.
+        """
+        space = cls.__new__(cls)
+        space._set(architectures, constraints)
+        return space
+
+    def _set(self, architectures: ArchitectureSet, constraints: Sequence[Constraint]) -> None:
+        self._architectures = architectures
+        self._by_label = {choice.label: choice for choice in architectures.choices}
         self._constraints = tuple(constraints)
 
     # The choices and their number.
 
     @property
     def choices(self) -> tuple[Choice, ...]:
-        """The choices, parents before the choices whose conditions name them."""
-        return self._choices
+        """The choices, parents before the choices whose conditions name them.
+
+        If `has_fixed_labels` is False, architectures may have other labels too.
+        """
+        return self._architectures.choices
+
+    @property
+    def has_fixed_labels(self) -> bool:
+        """Whether `choices` has the labels of all architectures; False if mutators add choices while sampling."""
+        return self._architectures.has_fixed_labels
 
     @property
     def constraints(self) -> tuple[Constraint, ...]:
@@ -59,10 +78,10 @@ class SearchSpace:
         return self._constraints
 
     def __len__(self) -> int:
-        return len(self._choices)
+        return len(self._by_label)
 
     def __iter__(self) -> Iterator[Choice]:
-        return iter(self._choices)
+        return iter(self._architectures.choices)
 
     def __contains__(self, label: object) -> bool:
         return label in self._by_label
@@ -76,36 +95,18 @@ class SearchSpace:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, SearchSpace):
             return NotImplemented
-        return self._by_label == other._by_label and self._constraints == other._constraints
+        is_same_kind = type(self._architectures) is type(other._architectures)
+        return is_same_kind and self._by_label == other._by_label and self._constraints == other._constraints
 
     def __hash__(self) -> int:
         return hash((frozenset(self._by_label), self._constraints))
 
     def __repr__(self) -> str:
-        return f"SearchSpace({self._summary()})"
+        return f"SearchSpace({self._with_constraints(repr(self._architectures))})"
 
-    def _summary(self) -> str:
-        labels = f"{len(self)} label" + ("s" if len(self) != 1 else "")
-        size = size_text(self.estimated_size, is_estimate=not self.is_counted)
-        if not self._constraints:
-            return f"{labels}, {size}"
+    def _with_constraints(self, text: str) -> str:
         count = len(self._constraints)
-        return f"{labels}, {size}, {count} constraint{'s' if count > 1 else ''} not counted"
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"_choices": self._choices, "_by_label": self._by_label, "_constraints": self._constraints}
-
-    @cached_property
-    def _conditions(self) -> dict[str, Condition]:
-        return reduced_conditions(self._choices)
-
-    @cached_property
-    def _sampler(self) -> ArchitectureSampler:
-        return ArchitectureSampler(self._choices, self._conditions)
-
-    @cached_property
-    def _counter(self) -> Counter:
-        return Counter(self._choices, self._conditions)
+        return f"{text}, {count} constraint{'s' if count > 1 else ''} not counted" if count else text
 
     @property
     def size(self) -> int | float:
@@ -114,25 +115,23 @@ class SearchSpace:
         ``math.inf`` if a choice is continuous, or if conditions tie so many choices to each other that counting would
         take too long; see `is_counted`.
         """
-        size = self._counter.size
-        return math.inf if size is None else size
+        return self._architectures.size
 
     @property
     def is_counted(self) -> bool:
         """Whether the architectures could be counted, so that `size` is exact."""
-        return self._counter.size is not None
+        return self._architectures.is_counted
 
-    @cached_property
+    @property
     def estimated_size(self) -> int | float:
         """The `size` if it is known, otherwise an order of magnitude estimated from a sample."""
-        size = self._counter.size
-        return estimated_size(self._choices, self._sampler.complete) if size is None else size
+        return self._architectures.estimated_size
 
     # Single architectures.
 
     def default(self) -> Architecture:
         """Return the architecture of first candidates, without checking constraints."""
-        return Architecture._of(self._sampler.complete(lambda choice: choice.default()))
+        return self._architectures.default()
 
     def at(self, index: int) -> Architecture:
         """Return the architecture number ``index``; `grid` yields them in this order.
@@ -143,12 +142,7 @@ class SearchSpace:
         Raises:
             SpaceError: The space is continuous or too entangled to count, or ``index`` is out of range.
         """
-        size = self.size
-        if size == math.inf:
-            raise self._unnumbered()
-        if not 0 <= index < size:
-            raise SpaceError(f"There is no architecture number {index}: this space has {size_text(size)}, from 0 on.")
-        return Architecture._of(self._counter.values_at(index))
+        return self._architectures.at(index)
 
     def architecture(self, raw: Mapping[str, Any]) -> Architecture:
         """Check that an architecture fits this space, and return its canonical form.
@@ -167,26 +161,7 @@ class SearchSpace:
                 f"An architecture is a mapping from labels to values, got {raw!r} of type {type(raw).__name__}.",
                 got=raw,
             )
-        for label in raw:
-            if label not in self._by_label:
-                raise ArchitectureError(
-                    f"The architecture has a value for {label!r}, but this space has no such label."
-                    f"{nearest(label, self._by_label)}",
-                    label=str(label),
-                    got=raw[label],
-                )
-
-        def value_of(choice: Choice) -> Value:
-            if choice.label in raw:
-                return choice.parse(raw[choice.label])
-            raise ArchitectureError(
-                f"The architecture has no value for {choice.label!r}{choice._place}. Add one; its domain is "
-                f"{choice.domain()}.",
-                label=choice.label,
-                expected=choice.domain(),
-            )
-
-        return Architecture._of(self._sampler.complete(value_of))
+        return self._architectures.architecture(raw)
 
     def satisfies(self, architecture: Architecture) -> bool:
         """Return whether an architecture meets all constraints.
@@ -205,8 +180,8 @@ class SearchSpace:
             ConstraintError: None of `MAX_TRIES` architectures met the constraints.
         """
         if not self._constraints:
-            return Architecture._of(self._sampler.sample(rng))
-        return self._wanted(lambda: self._sampler.sample(rng))
+            return self._architectures.sample(rng)
+        return self._allowed(lambda: self._architectures.sample(rng))
 
     def mutate(
         self, architecture: Architecture, rng: random.Random, *, probability: float | None = None
@@ -227,11 +202,9 @@ class SearchSpace:
             Regularized Evolution (Real et al., 2019), arXiv:1802.01548, section 2: a mutation changes one decision.
             Deviation: there is no identity mutation, and all decisions are equally likely.
         """
-        if probability is None:
-            return self._wanted(lambda: self._sampler.mutate_one(architecture._values, rng))
-        if not 0 <= probability <= 1:
+        if probability is not None and not 0 <= probability <= 1:
             raise SpaceError(f"The mutation probability is {probability!r}, expected a number from 0 to 1.")
-        return self._wanted(lambda: self._sampler.mutate_each(architecture._values, rng, probability))
+        return self._allowed(lambda: self._architectures.mutate(architecture, rng, probability))
 
     def crossover(self, first: Architecture, second: Architecture, rng: random.Random) -> Architecture:
         """Cross two valid architectures: each label comes from one of them, at random if both have it.
@@ -239,7 +212,7 @@ class SearchSpace:
         Raises:
             ConstraintError: None of `MAX_TRIES` children met the constraints.
         """
-        return self._wanted(lambda: self._sampler.crossover(first._values, second._values, rng))
+        return self._allowed(lambda: self._architectures.crossover(first, second, rng))
 
     def neighbours(self, architecture: Architecture) -> Iterator[Architecture]:
         """Yield, lazily, all architectures that differ in one active label; newly active choices take their defaults.
@@ -247,10 +220,7 @@ class SearchSpace:
         Raises:
             SpaceError: An active choice is continuous.
         """
-        for values in self._sampler.neighbours(architecture._values):
-            neighbour = Architecture._of(values)
-            if self.satisfies(neighbour):
-                yield neighbour
+        return filter(self.satisfies, self._architectures.neighbours(architecture))
 
     def grid(self) -> Iterator[Architecture]:
         """Yield, lazily, all architectures that meet the constraints, in the order of `at`.
@@ -258,34 +228,17 @@ class SearchSpace:
         Raises:
             SpaceError: The space is continuous, or too entangled to count.
         """
-        if self.size == math.inf:
-            raise self._unnumbered()
-        every = (Architecture._of(self._counter.values_at(index)) for index in range(int(self.size)))
-        return (architecture for architecture in every if self.satisfies(architecture))
+        return filter(self.satisfies, self._architectures.every())
 
-    def _wanted(self, propose: Callable[[], dict[str, Value]]) -> Architecture:
+    def _allowed(self, propose: Callable[[], Architecture]) -> Architecture:
         for _ in range(MAX_TRIES):
-            architecture = Architecture._of(propose())
+            architecture = propose()
             if self.satisfies(architecture):
                 return architecture
         names = ", ".join(getattr(constraint, "__name__", repr(constraint)) for constraint in self._constraints)
         raise ConstraintError(
             f"None of {MAX_TRIES:,} architectures met the constraints ({names}). Loosen them, or take away the "
             "candidates that they rule out."
-        )
-
-    def _unnumbered(self) -> SpaceError:
-        if not self.is_counted:
-            found = size_text(self.estimated_size, is_estimate=True)
-            return SpaceError(
-                f"The conditions of this space of {len(self)} labels are too entangled to count its architectures "
-                f"({found}), so they cannot be numbered. Use a strategy that samples, or make choices depend on fewer "
-                "others."
-            )
-        labels = [choice.label for choice in self._choices if choice.cardinality == math.inf]
-        return SpaceError(
-            f"This space is continuous ({', '.join(map(repr, labels))}), so its architectures cannot be numbered. "
-            "Use a strategy that samples, or give these choices lists of candidates."
         )
 
     # Numbers for predictors.
@@ -295,48 +248,59 @@ class SearchSpace:
 
         For each choice in order: 1.0 if it is active, else 0.0; then its value as one-hot (categorical), multi-hot
         (subset) or position in its range (integer, float), all 0.0 where it is inactive.
+
+        Raises:
+            SpaceError: The labels are not fixed; see `encode_all`.
         """
-        code: list[float] = []
-        for choice in self._choices:
-            if choice.label in architecture:
-                code.append(1.0)
-                code.extend(choice.encode(architecture[choice.label]))
-            else:
-                code.extend([0.0] * (1 + len(choice.feature_names)))
-        return code
+        return self._architectures.encode(architecture)
 
     @property
     def feature_names(self) -> tuple[str, ...]:
-        """The names of the numbers that `encode` returns."""
-        return tuple(name for choice in self._choices for name in (f"{choice.label} is active", *choice.feature_names))
+        """The names of the numbers that `encode` returns.
+
+        Raises:
+            SpaceError: The labels are not fixed; see `encode_all`.
+        """
+        return self._architectures.feature_names
+
+    def encode_all(self, architectures: Sequence[Architecture]) -> list[list[float]]:
+        """Return several architectures as rows of equal length, for predictors.
+
+        If the labels are fixed, each row is what `encode` returns. Otherwise the rows depend on the labels and values
+        that occur in ``architectures``: encode the architectures that a predictor learns from together with those that
+        it predicts.
+        """
+        return self._architectures.encode_all(architectures)
 
     # Other spaces.
 
     def constrained(self, *constraints: Constraint) -> SearchSpace:
         """Return this space with further constraints."""
-        return SearchSpace(self._choices, (*self._constraints, *constraints))
+        return SearchSpace.of(self._architectures, (*self._constraints, *constraints))
 
     def merge(self, other: SearchSpace) -> SearchSpace:
         """Return the space with the choices and constraints of both; shared labels are shared decisions.
 
         Raises:
             LabelConflictError: A shared label has two domains.
+            SpaceError: Both spaces have mutators.
         """
-        return SearchSpace((*self._choices, *other._choices), (*self._constraints, *other._constraints))
+        merged = self._architectures.merge(other._architectures)
+        return SearchSpace.of(merged, (*self._constraints, *other._constraints))
 
     # Text and JSON.
 
     def rows(self) -> list[tuple[str, str, str, str]]:
         """Return label, domain, condition and place of declaration of each choice, as text for a table."""
-        return rows_of(self._choices, self._conditions)
+        return rows_of(self.choices, reduced_conditions(self.choices))
 
     def describe(self) -> str:
         """Return a table of the choices, and the size, marked if it is an estimate (see `is_counted`)."""
-        return f"{table(self.rows())}\n\n{self._summary()}"
+        return f"{table(self.rows())}\n\n{self._with_constraints(self._architectures.summary())}"
 
     def to_json(self) -> dict[str, Any]:
         """Return the choices as plain JSON data. Constraints are code and are left out."""
-        return {"choices": [choice_to_json(choice) for choice in self._choices]}
+        return {"choices": [choice_to_json(choice) for choice in self.choices]}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> SearchSpace:

@@ -105,7 +105,7 @@ def _finite(space: SearchSpace, float_points: int | None) -> SearchSpace:
             "continuous choice to try, as in GridSearch(float_points=5), give the choice a list of candidates, or use "
             "Random()."
         )
-    if type(space) is not SearchSpace:
+    if not space.has_fixed_labels:
         raise ConfigError(
             f"GridSearch(float_points={float_points}) cannot make the continuous choice {continuous[0].label!r} of "
             f"{space!r} discrete: mutators add choices as the search goes on. Give it a list of candidates, or use "

@@ -108,8 +108,8 @@ def from_architecture(architecture: Mapping[str, Any]) -> Decide:
         if choice.label not in architecture:
             raise ArchitectureError(
                 f"The architecture has no value for {choice.label!r} ({choice.declared_at}), expected one of "
-                f"{choice.domain()}. Mutators whose choices depend on earlier ones need a MutatorSpace: pass "
-                "stationary=False.",
+                f"{choice.domain()}. If choices depend on earlier ones, pass "
+                "stationary=False to GraphEngine.",
                 label=choice.label,
                 expected=choice.domain(),
             )

@@ -1,4 +1,4 @@
-"""`MutatorSpace`: a search space that is discovered while it is sampled."""
+"""`mutator_space`: the search space of a model and its mutators, whose labels may depend on earlier choices."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from retiarii._counted import counted
 from retiarii.errors import ArchitectureError, SpaceError
 from retiarii.graph._mutation.mutator import Mutator
 from retiarii.graph._mutation.mutator_run import Decide, Run
-from retiarii.space import Architecture, Categorical, Constraint, SearchSpace, Value, rng_for
+from retiarii.space import Architecture, ArchitectureSet, Categorical, Choice, SearchSpace, Value, rng_for
 
 MAX_COUNTED = 2_000
 MAX_COUNTED_NETWORKS = 64
@@ -41,26 +41,27 @@ def mutator_space(engine: MutatorRunner, *, stationary: bool | None = None) -> S
 
     Args:
         engine: The model and the mutators.
-        stationary: Whether the choices are the same whatever was chosen. None finds out: the mutators run with first
+        stationary: Whether the mutators always make the same choices. None finds out: the mutators run with first
             candidates everywhere, with every single deviation from that (at most 200), and with 8 random draws. If all
-            of these runs met the same choices, the space is a plain `SearchSpace`; an architecture for which that
-            turns out wrong later fails with a message that says so. If not, it is a `MutatorSpace`.
+            of these runs make the same choices, the labels of the space are fixed; an architecture that turns out to
+            have other choices later fails with a message that says so. Otherwise, the architectures are
+            `MutatorArchitectures`.
 
     Raises:
         GraphError: The model cannot be traced.
     """
-    space = MutatorSpace(engine)
-    if stationary is False or (stationary is None and not _is_stationary(space)):
-        return space
-    return engine.inline_space.merge(SearchSpace(space.met_by_default))
+    inline = engine.inline_space
+    found = MutatorArchitectures(engine, inline)
+    if stationary is False or (stationary is None and not _is_stationary(found)):
+        return SearchSpace.of(found, inline.constraints)
+    return inline.merge(SearchSpace(found.met_by_default))
 
 
-def _is_stationary(space: MutatorSpace) -> bool:
-    expected = space.met_by_default
-    default = space.default()
+def _is_stationary(found: MutatorArchitectures) -> bool:
+    default = found.default()
     rngs = (rng_for(0, number) for number in range(_RANDOM_PROBES))
-    probes = itertools.chain(itertools.islice(space.dynamic_neighbours(default), _PROBES), map(space.sample_run, rngs))
-    return all(_agrees(run, expected) for run in probes)
+    probes = itertools.chain(itertools.islice(found.dynamic_neighbours(default), _PROBES), map(found.sample_run, rngs))
+    return all(_agrees(run, found.met_by_default) for run in probes)
 
 
 def _agrees(run: Run, expected: Sequence[Categorical]) -> bool:
@@ -70,66 +71,61 @@ def _agrees(run: Run, expected: Sequence[Categorical]) -> bool:
     return list(met) == list(wanted)
 
 
-class MutatorSpace(SearchSpace):
-    """The space of a model and mutators whose later choices depend on earlier ones.
+class MutatorArchitectures(ArchitectureSet):
+    """The architectures of a model and mutators whose later choices depend on earlier ones.
 
-    Every operation replays the mutators, which costs a few milliseconds, with decisions that are kept where their
-    labels and candidates still exist, and drawn anew where they do not. Architectures for which a mutator raises
-    `InvalidMutation` are part of the space and have the labels that were met before it did; their trials fail.
+    Every operation runs the mutators again, which costs a few milliseconds. Decisions are kept if their labels and
+    candidates still exist, and are drawn again otherwise. If a mutator raises `InvalidMutation`, the architecture has
+    the labels of the choices up to there; its trial fails.
 
-    As a `SearchSpace`, it lists the choices in the model and those that the mutators meet with first candidates
-    everywhere. Only running the mutators shows how many architectures there are, so `size` is exact where there are at
-    most 2,000 (of at most 64 architectures of the model's own choices, each of which has to be traced), and
-    ``math.inf`` beyond. There is no `encode`: not all labels are known; `encode_all` encodes architectures together.
+    `choices` has the choices in the model and those that the mutators make with first candidates everywhere. Only
+    running the mutators shows how many architectures there are, so `size` is exact if there are at most 2,000 (of at
+    most 64 architectures of the model's own choices, each of which has to be traced), and ``math.inf`` otherwise.
 
     Args:
         engine: The model and the mutators.
-        static: The choices that do not come from mutators; None for those in the model.
-        constraints: Functions that say whether an architecture is wanted.
+        static: The choices that do not come from mutators.
+
+    Attributes:
+        met_by_default: The choices that the mutators make with first candidates everywhere.
     """
 
-    def __init__(
-        self, engine: MutatorRunner, static: SearchSpace | None = None, constraints: Sequence[Constraint] = ()
-    ) -> None:
-        self.engine = engine
-        inline = engine.inline_space
-        if static is None:
-            constraints = (*inline.constraints, *constraints)
-        # Without the constraints of the model's own parts, which it cannot be built without, the mutators cannot run.
-        self.static = SearchSpace((static or inline).choices, inline.constraints)
-        default = self.static.default()
-        self.met_by_default: list[Categorical] = engine.run(default, Categorical.default).choices
-        super().__init__((*self.static.choices, *self.met_by_default), constraints)
+    has_fixed_labels = False
+
+    def __init__(self, engine: MutatorRunner, static: SearchSpace) -> None:
+        self._engine = engine
+        # The mutators need a network, and the model cannot be built if the constraints of its own parts are not met.
+        self._static = SearchSpace(static.choices, engine.inline_space.constraints)
+        self.met_by_default: list[Categorical] = engine.run(self._static.default(), Categorical.default).choices
 
     def __repr__(self) -> str:
-        labels, mutators = counted(len(self.static), "label"), counted(len(self.engine.mutators), "mutator")
-        return f"MutatorSpace({labels} in the model, {mutators})"
-
-    def _summary(self) -> str:
-        size = f"{self.size:,}" if self._counted else "too many to count"
-        labels = counted(len(self), "label")
-        return f"{labels} with first candidates, others depend on what is chosen; architectures: {size}"
+        labels, mutators = counted(len(self._static), "label"), counted(len(self._engine.mutators), "mutator")
+        return f"{labels} in the model, {mutators}"
 
     def __getstate__(self) -> dict[str, Any]:
-        own = {"engine": self.engine, "static": self.static, "met_by_default": self.met_by_default}
-        return {**super().__getstate__(), **own}
+        return {"_engine": self._engine, "_static": self._static, "met_by_default": self.met_by_default}
+
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        """The choices in the model, and those that the mutators make with first candidates everywhere."""
+        return (*self._static.choices, *self.met_by_default)
+
+    def summary(self) -> str:
+        """Return the number of labels and the size, as text."""
+        size = f"{self.size:,}" if self._counted else "too many to count"
+        labels = counted(len(self.choices), "label")
+        return f"{labels} with first candidates, others depend on what is chosen; architectures: {size}"
 
     # Single architectures.
 
     def default(self) -> Architecture:
         """Return the architecture of first candidates."""
-        return self._architecture(self.static.default(), Categorical.default)
+        return self._architecture(self._static.default(), Categorical.default)
 
     def architecture(self, raw: Mapping[str, Any]) -> Architecture:
-        """Check that an architecture fits, and return its canonical form; see `SearchSpace.architecture`.
-
-        Raises:
-            ArchitectureError: A label is unknown or missing, or a value is not in the domain of its choice.
-        """
-        if not isinstance(raw, Mapping):
-            return super().architecture(raw)
-        static = self.static.architecture({label: value for label, value in raw.items() if label in self.static})
-        labels = tuple(f"{mutator.label}/" for mutator in self.engine.mutators)
+        """Check that an architecture has known labels and valid values, and return its canonical form."""
+        static = self._static.architecture({label: value for label, value in raw.items() if label in self._static})
+        labels = tuple(f"{mutator.label}/" for mutator in self._engine.mutators)
 
         def decide(choice: Categorical) -> Value:
             if choice.label in raw:
@@ -141,7 +137,7 @@ class MutatorSpace(SearchSpace):
                 expected=choice.domain(),
             )
 
-        unknown = next((x for x in raw if x not in self.static and not str(x).startswith(labels)), None)
+        unknown = next((x for x in raw if x not in self._static and not str(x).startswith(labels)), None)
         if unknown is not None:
             raise ArchitectureError(
                 f"The architecture has a value for {unknown!r}, which is a label neither of the model nor of a mutator "
@@ -154,22 +150,19 @@ class MutatorSpace(SearchSpace):
     @cached_property
     def _counted(self) -> list[Architecture]:
         """All architectures if they can be counted; else empty."""
-        if self.static.size > MAX_COUNTED_NETWORKS:
+        if self._static.size > MAX_COUNTED_NETWORKS:
             return []
-        found = list(itertools.islice(self._every(), MAX_COUNTED + 1))
+        found = list(itertools.islice(self.every(), MAX_COUNTED + 1))
         return found if len(found) <= MAX_COUNTED else []
 
     @property
     def size(self) -> int | float:
-        """The exact number of architectures, without regard to constraints; ``math.inf`` above the limits.
-
-        The first look at it runs the mutators once for each architecture, up to the limits (see the class).
-        """
+        """The exact number of architectures; ``math.inf`` above the limits. The first call runs all of them."""
         return len(self._counted) or math.inf
 
     @property
     def is_counted(self) -> bool:
-        """Whether the limits were kept, so that `size` is exact."""
+        """Whether `size` is exact."""
         return bool(self._counted)
 
     @property
@@ -178,106 +171,82 @@ class MutatorSpace(SearchSpace):
         return self.size
 
     def at(self, index: int) -> Architecture:
-        """Return the architecture number ``index`` in the order of `grid`.
+        """Return the architecture number ``index`` in the order of `every`.
 
-        In a space that is too large to be counted, all architectures up to there are enumerated in each call.
-
-        Raises:
-            SpaceError: There is no such number.
+        Above the limits, each call enumerates all architectures up to there.
         """
-        every = iter(self._counted) if self._counted else self._every()
+        every = iter(self._counted) if self._counted else self.every()
         found = next(itertools.islice(every, index, None), None) if index >= 0 else None
         if found is None:
             raise SpaceError(f"There is no architecture number {index} in {self!r}: it has fewer architectures.")
         return found
 
-    def grid(self) -> Iterator[Architecture]:
-        """Yield, lazily, all architectures that the constraints want: the last choice changes fastest."""
-        return filter(self.satisfies, self._every())
+    def every(self) -> Iterator[Architecture]:
+        """Yield all architectures, lazily; the last choice changes fastest."""
+        for static in self._static.grid():
+            yield from self._every_run(static)
 
     # Generated architectures.
 
     def sample(self, rng: random.Random) -> Architecture:
-        """Draw each choice that is met as its prior says.
-
-        Raises:
-            ConstraintError: No architecture met the constraints.
-        """
-        return self._wanted(lambda: dict(self._sampled(rng)))
+        """Draw each choice from its prior."""
+        return self._architecture(self._static.sample(rng), lambda choice: choice.sample(rng))
 
     def sample_run(self, rng: random.Random) -> Run:
-        """Run the mutators with random decisions on a random static part."""
-        return self.engine.run(self.static.sample(rng), lambda choice: choice.sample(rng))
+        """Run the mutators with random decisions on a random network."""
+        return self._engine.run(self._static.sample(rng), lambda choice: choice.sample(rng))
 
-    def mutate(
-        self, architecture: Architecture, rng: random.Random, *, probability: float | None = None
-    ) -> Architecture:
-        """Return a changed copy; see `SearchSpace.mutate`. Decisions that no longer apply are drawn anew.
-
-        Raises:
-            SpaceError: There is nothing to change.
-            ConstraintError: No mutant met the constraints.
-        """
+    def mutate(self, architecture: Architecture, rng: random.Random, probability: float | None) -> Architecture:
+        """Change one decision, or each with a probability; decisions that no longer apply are drawn again."""
         if probability is None:
-            return self._wanted(lambda: dict(self._mutate_one(architecture, rng)))
-        return self._wanted(lambda: dict(self._mutate_each(architecture, rng, probability)))
+            return self._mutate_one(architecture, rng)
+        return self._mutate_each(architecture, rng, probability)
 
     def crossover(self, first: Architecture, second: Architecture, rng: random.Random) -> Architecture:
-        """Mix two architectures; each decision comes from one of them where it still applies.
+        """Take each decision from one of two architectures if it still applies there."""
+        one, ones = self._split(first)
+        other, others = self._split(second)
 
-        Raises:
-            ConstraintError: No child met the constraints.
-        """
-        return self._wanted(lambda: dict(self._crossed(first, second, rng)))
+        def decide(choice: Categorical) -> Value:
+            parents = [parent for parent in (ones, others) if _fits(choice, parent)]
+            if not parents:
+                return choice.sample(rng)
+            return parents[rng.random() < 0.5 if len(parents) == 2 else 0][choice.label]
+
+        return self._architecture(self._static.crossover(one, other, rng), decide)
 
     def neighbours(self, architecture: Architecture) -> Iterator[Architecture]:
-        """Yield, lazily, each architecture that differs by one decision; what becomes active takes its default."""
+        """Yield all architectures that differ in one decision, lazily; new choices take their defaults."""
         static, dynamic = self._split(architecture)
-        for other in self.static.neighbours(static):
-            neighbour = self._architecture(other, _kept(dynamic, Categorical.default))
-            if self.satisfies(neighbour):
-                yield neighbour
+        for other in self._static.neighbours(static):
+            yield self._architecture(other, _kept(dynamic, Categorical.default))
         for run in self.dynamic_neighbours(architecture):
-            neighbour = _joined(static, run.values)
-            if self.satisfies(neighbour):
-                yield neighbour
+            yield _joined(static, run.values)
 
     def dynamic_neighbours(self, architecture: Architecture) -> Iterator[Run]:
         """Yield a run for each other value of each of the mutators' decisions."""
         static, dynamic = self._split(architecture)
-        for choice in self.engine.run(static, _kept(dynamic, Categorical.default)).choices:
+        for choice in self._engine.run(static, _kept(dynamic, Categorical.default)).choices:
             for value in choice.others(dynamic[choice.label]):
-                yield self.engine.run(static, _kept({**dynamic, choice.label: value}, Categorical.default))
+                yield self._engine.run(static, _kept({**dynamic, choice.label: value}, Categorical.default))
 
-    # Other spaces.
+    # Numbers for predictors.
 
     def encode(self, architecture: Architecture) -> list[float]:
-        """Refuse: the labels are not known beforehand, so there is no encoding of fixed length; see `encode_all`.
-
-        Raises:
-            SpaceError: Always.
-        """
+        """Raise: not all labels are known, so there is no encoding of fixed length."""
         raise self._no_encoding()
 
     @property
     def feature_names(self) -> tuple[str, ...]:
-        """Refuse, as `encode` does.
-
-        Raises:
-            SpaceError: Always.
-        """
+        """Raise, as `encode` does."""
         raise self._no_encoding()
 
     def encode_all(self, architectures: Sequence[Architecture]) -> list[list[float]]:
-        """Return architectures as numbers from 0 to 1, in rows of equal length, for predictors.
+        """Encode architectures together.
 
         The choices in the model are encoded as `SearchSpace.encode` does. Then, for each label of the mutators that
-        any of the architectures has: 1.0 where an architecture has it, else 0.0, and its value as one-hot among the
-        values that the architectures have. So rows of different calls do not compare: encode what a predictor learned
-        from together with what it is to judge.
-
-        Args:
-            architectures: Of this space.
+        any of the architectures has: 1.0 if an architecture has it, else 0.0, and its value as one-hot among the values
+        of all architectures.
         """
         seen: dict[str, list[Value]] = {}
         for architecture in architectures:
@@ -286,7 +255,7 @@ class MutatorSpace(SearchSpace):
                 if not any(_same(value, other) for other in values):
                     values.append(value)
         met = [Categorical(label, values=tuple(values)) for label, values in seen.items()]
-        together = SearchSpace((*self.static.choices, *met))
+        together = SearchSpace((*self._static.choices, *met))
         return [together.encode(architecture) for architecture in architectures]
 
     def _no_encoding(self) -> SpaceError:
@@ -296,39 +265,24 @@ class MutatorSpace(SearchSpace):
             "strategy that needs no encoding."
         )
 
-    def constrained(self, *constraints: Constraint) -> SearchSpace:
-        """Return this space with further constraints."""
-        return MutatorSpace(self.engine, self.static, (*self.constraints, *constraints))
-
-    def merge(self, other: SearchSpace) -> SearchSpace:
-        """Return the space with the choices and constraints of both.
-
-        Raises:
-            LabelConflictError: A shared label has two domains.
-            SpaceError: Both are discovered while sampling.
-        """
-        if isinstance(other, MutatorSpace):
+    def merge(self, other: ArchitectureSet) -> ArchitectureSet:
+        """Return the architectures with the choices of both."""
+        if not other.has_fixed_labels:
             raise SpaceError("Two spaces of mutators cannot be merged. Give all mutators to one engine.")
-        merged = self.static.merge(other)
-        return MutatorSpace(self.engine, merged, (*self.constraints, *other.constraints))
-
-    # How.
+        return MutatorArchitectures(self._engine, self._static.merge(SearchSpace.of(other)))
 
     def _architecture(self, static: Architecture, decide: Decide) -> Architecture:
-        return _joined(static, self.engine.run(static, decide).values)
+        return _joined(static, self._engine.run(static, decide).values)
 
     def _split(self, architecture: Mapping[str, Value]) -> tuple[Architecture, dict[str, Value]]:
-        static = {label: value for label, value in architecture.items() if label in self.static}
-        dynamic = {label: value for label, value in architecture.items() if label not in self.static}
+        static = {label: value for label, value in architecture.items() if label in self._static}
+        dynamic = {label: value for label, value in architecture.items() if label not in self._static}
         return Architecture(static), dynamic
-
-    def _sampled(self, rng: random.Random) -> Architecture:
-        return self._architecture(self.static.sample(rng), lambda choice: choice.sample(rng))
 
     def _mutate_one(self, architecture: Architecture, rng: random.Random) -> Architecture:
         static, dynamic = self._split(architecture)
-        met = self.engine.run(static, _kept(dynamic, Categorical.default)).choices
-        labels = [choice.label for choice in self.static if choice.label in static and choice.is_mutable]
+        met = self._engine.run(static, _kept(dynamic, Categorical.default)).choices
+        labels = [choice.label for choice in self._static if choice.label in static and choice.is_mutable]
         labels += [choice.label for choice in met if choice.is_mutable]
         if not labels:
             raise SpaceError(
@@ -339,8 +293,8 @@ class MutatorSpace(SearchSpace):
         def draw(choice: Categorical) -> Value:
             return choice.sample(rng)
 
-        if chosen in self.static:
-            return self._architecture(self.static.mutate(static, rng), _kept(dynamic, draw))
+        if chosen in self._static:
+            return self._architecture(self._static.mutate(static, rng), _kept(dynamic, draw))
         choice = next(choice for choice in met if choice.label == chosen)
         changed = {**dynamic, chosen: choice.sample_other(dynamic[chosen], rng)}
         return self._architecture(static, _kept(changed, draw))
@@ -353,29 +307,13 @@ class MutatorSpace(SearchSpace):
             changes = choice.label in dynamic and choice.is_mutable and rng.random() < probability
             return choice.sample_other(value, rng) if changes else value
 
-        return self._architecture(self.static.mutate(static, rng, probability=probability), decide)
-
-    def _crossed(self, first: Architecture, second: Architecture, rng: random.Random) -> Architecture:
-        one, ones = self._split(first)
-        other, others = self._split(second)
-
-        def decide(choice: Categorical) -> Value:
-            parents = [parent for parent in (ones, others) if _fits(choice, parent)]
-            if not parents:
-                return choice.sample(rng)
-            return parents[rng.random() < 0.5 if len(parents) == 2 else 0][choice.label]
-
-        return self._architecture(self.static.crossover(one, other, rng), decide)
-
-    def _every(self) -> Iterator[Architecture]:
-        for static in self.static.grid():
-            yield from self._every_run(static)
+        return self._architecture(self._static.mutate(static, rng, probability=probability), decide)
 
     def _every_run(self, static: Architecture) -> Iterator[Architecture]:
         """Enumerate the decisions depth first: keep all but the last that has another candidate left."""
         path: dict[str, Value] = {}
         while True:
-            run = self.engine.run(static, _kept(path, Categorical.default))
+            run = self._engine.run(static, _kept(path, Categorical.default))
             yield _joined(static, run.values)
             path = dict(run.values)
             while run.choices:
