@@ -18,7 +18,7 @@ from retiarii.errors import GraphError
 from retiarii.graph._encoding.allowed_names import ATTRIBUTES, FUNCTIONS, METHODS
 from retiarii.graph._operations.qualified_names import resolve_any, type_name
 from retiarii.graph._operations.safe_names import is_name
-from retiarii.nn.pytorch.construction import layer_class
+from retiarii.nn.pytorch.constructor_calls import layer_class
 
 _LAYERS = {"torch.nn": nn, "retiarii.nn.pytorch": own_layers}
 

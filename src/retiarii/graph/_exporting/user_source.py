@@ -36,7 +36,7 @@ from retiarii.graph._operations.qualified_names import resolve_any, type_name
 from retiarii.graph._operations.safe_names import class_name
 from retiarii.graph._source.literals import RESERVED, Literals
 from retiarii.nn.pytorch import is_basic_unit
-from retiarii.nn.pytorch.construction import layer_class
+from retiarii.nn.pytorch.constructor_calls import layer_class
 
 _OWN = "retiarii"
 _CALLED = ("OrderedDict", "dict", "float", "frozenset", "getattr", "set", "slice", "super")  # in generated constructors

@@ -17,7 +17,7 @@ from retiarii.graph._operations.operation import Kind, Operation
 from retiarii.graph._operations.qualified_names import check_method, resolve_class, resolve_function
 from retiarii.graph._operations.safe_names import is_name
 from retiarii.graph._operations.torch_layers import constructor_signature
-from retiarii.nn.pytorch.construction import forget_call, module_call
+from retiarii.nn.pytorch.constructor_calls import forget_call, module_call
 from retiarii.space import Expression
 
 _BY_POSITION = 2

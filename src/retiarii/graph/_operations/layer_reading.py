@@ -20,7 +20,7 @@ from retiarii.graph._operations.operation import Arguments, Cast, Inputs, Kind, 
 from retiarii.graph._operations.qualified_names import is_function_name, type_name
 from retiarii.graph._operations.torch_layers import constructor_signature, is_built_by, read_arguments
 from retiarii.nn.pytorch import Placeholder, is_basic_unit
-from retiarii.nn.pytorch.construction import ModuleCall, Role, layer_class, module_call
+from retiarii.nn.pytorch.constructor_calls import ModuleCall, Role, layer_class, module_call
 from retiarii.nn.pytorch.mutation_utils import Mutable
 from retiarii.space.construction import find_expressions
 

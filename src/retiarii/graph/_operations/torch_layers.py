@@ -18,7 +18,7 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
-from retiarii.nn.pytorch.construction import TORCH_STATE
+from retiarii.nn.pytorch.constructor_calls import TORCH_STATE
 from retiarii.space.construction import CALL_ATTRIBUTE
 
 _VOLATILE = frozenset({CALL_ATTRIBUTE, "_flat_weights", "_flat_weight_refs", "_load_hook", "_initialize_hook"})

@@ -21,7 +21,7 @@ from retiarii.graph._operations.layer_reading import LayerReader, label_of
 from retiarii.graph._representation.model import Model
 from retiarii.graph._tracing.conversion import convert_with
 from retiarii.nn.pytorch import extract_space, freeze
-from retiarii.nn.pytorch.construction import ModuleCall, module_call
+from retiarii.nn.pytorch.constructor_calls import ModuleCall, module_call
 from retiarii.nn.pytorch.labels import ChosenValues, first_number
 from retiarii.nn.pytorch.origins import module_origins
 from retiarii.space.construction import replace_expressions

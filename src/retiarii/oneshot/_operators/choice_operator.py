@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 
 from retiarii.errors import SupernetError
-from retiarii.nn.pytorch.construction import build_fixed
+from retiarii.nn.pytorch.constructor_calls import build_fixed
 from retiarii.nn.pytorch.labels import ChosenValues, Position
 from retiarii.nn.pytorch.primitives import Freezer, Frozen, Mutable, Survey
 from retiarii.oneshot._decisions.decision import Decision

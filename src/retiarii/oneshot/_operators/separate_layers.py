@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from retiarii.errors import SupernetError
-from retiarii.nn.pytorch.construction import ModuleCall
+from retiarii.nn.pytorch.constructor_calls import ModuleCall
 from retiarii.nn.pytorch.labels import numbering_from
 from retiarii.oneshot._decisions.configurations import Configurations
 from retiarii.oneshot._operators.operator import Operator, active_tensor, labelled, weighted_sum

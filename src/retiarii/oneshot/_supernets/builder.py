@@ -10,7 +10,7 @@ from torch import nn
 
 from retiarii.errors import SupernetError
 from retiarii.nn.pytorch import extract_space
-from retiarii.nn.pytorch.construction import ModuleCall, Role, forget_call, module_call
+from retiarii.nn.pytorch.constructor_calls import ModuleCall, Role, forget_call, module_call
 from retiarii.nn.pytorch.labels import first_number
 from retiarii.nn.pytorch.mutation_utils import Mutable
 from retiarii.oneshot._decisions.decision import decisions_of

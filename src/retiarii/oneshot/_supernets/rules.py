@@ -10,7 +10,7 @@ from torch import nn
 
 from retiarii.errors import SupernetError
 from retiarii.nn.pytorch import Cell, InputChoice, LayerChoice, NasBench101Cell, Repeat
-from retiarii.nn.pytorch.construction import ModuleCall
+from retiarii.nn.pytorch.constructor_calls import ModuleCall
 from retiarii.oneshot._decisions.configurations import Configurations
 from retiarii.oneshot._decisions.label_lookup import Lookup
 from retiarii.oneshot._operators.cell_operator import CellOperator

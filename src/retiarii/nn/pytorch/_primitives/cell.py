@@ -177,8 +177,8 @@ class Cell(CellBody, Mutable):
         cell = ChosenCell(self.num_nodes, self.num_ops_per_node, self.num_predecessors, self.merge_op, self.concat_dim)
         cell.training = self.training
         self._freeze_processor(freezer, cell, "preprocessor")
-        cell.ops = nn.ModuleList(nn.ModuleList() for _ in range(self.num_nodes))
-        cell.inputs = nn.ModuleList(nn.ModuleList() for _ in range(self.num_nodes))
+        cell.ops = nn.ModuleList(nn.ModuleList() for _ in range(self.num_nodes)).train(self.training)
+        cell.inputs = nn.ModuleList(nn.ModuleList() for _ in range(self.num_nodes)).train(self.training)
         self._freeze_processor(freezer, cell, "postprocessor")
         chosen = [self._freeze_node(freezer, cell, row) for row in range(self.num_nodes)]
         if self._starts:  # functions make operations for each input, and a supernet has them all
@@ -214,7 +214,7 @@ class Cell(CellBody, Mutable):
             if (row, column, name) in self._starts:  # made by a function, which is told of the input
                 start = self._starts[row, column, name]
                 built = freezer.build(lambda: self._make(row, column, source, name), start)
-                return Frozen(built.module, (name, *built.inner))
+                return Frozen(built.module.train(op[name].training), (name, *built.inner))
         return freezer.child(self._grid(self.ops, row), str(column), f"ops.{row}.{column}")
 
     def forward(self, *inputs: Any) -> Any:

@@ -127,7 +127,7 @@ class InputChoice(Mutable):
         else:
             value = freezer.value(self.choice())
             chosen = value if isinstance(value, tuple) else (value,)
-        return Frozen(ChosenInputs(chosen, self.reduction, self.names))
+        return Frozen(ChosenInputs(chosen, self.reduction, self.names).train(self.training))
 
     def _trusted(self, raw: Value) -> tuple[Any, ...]:
         """Read a value without knowing how many inputs there are: the model is built by ``fixed_arch``, and never ran.
