@@ -80,6 +80,16 @@ class Picks(nn.Module):
         return x if chosen is None else chosen
 
 
+class PicksOfTwenty(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.convs = nn.ModuleList([conv(1) for _ in range(20)])
+        self.pick = nn.InputChoice(20, None, "mean", label="pick")
+
+    def forward(self, x):
+        return self.pick([layer(x) for layer in self.convs])
+
+
 class Recurrent(nn.Module):
     def __init__(self, **options):
         super().__init__()
@@ -114,6 +124,7 @@ ROWS = {
     "`LayerChoice`, candidates of different shapes": lambda: nn.LayerChoice([conv(), nn.Conv2d(4, 4, 3)], label="op"),
     "`InputChoice`, `n_chosen=1`": lambda: Picks(1),
     "`InputChoice`, several or any number, sum or mean": lambda: Picks(None, "mean"),
+    "`InputChoice`, any number of 20, sum or mean": PicksOfTwenty,
     "`InputChoice`, several, concat": lambda: nn.Sequential(Picks(2, "concat"), nn.Conv2d(8, 4, 1)),
     "`InputChoice`, any number, concat": lambda: Picks(None, "concat"),
     "`Repeat`": lambda: nn.Repeat(lambda index: conv(), (1, 3), label="depth"),
@@ -251,7 +262,7 @@ def become_certain(search, architecture):
 def mix_one_hot(supernet, architecture):
     supernet.set_architecture(architecture)
     for decision in supernet.decisions.values():
-        decision.mix(torch.eye(len(decision.values), dtype=torch.float64)[decision.index])
+        decision.be_certain(torch.device("cpu"))
     supernet.fill_slots()
 
 

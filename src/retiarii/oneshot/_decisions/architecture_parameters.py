@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from retiarii.errors import ConfigError
 from retiarii.oneshot._decisions.decision import Decision, membership
+from retiarii.space import Subset
 
 
 class ArchitectureParameters:
@@ -17,22 +18,28 @@ class ArchitectureParameters:
 
     They are not parameters of the supernet, so the optimizer of its weights never sees them. A choice of one value has
     one parameter per value, which is its logit; a subset has one per candidate, and the logit of a subset is their sum.
+    Where subsets are weighed by candidates, the logits are those of the candidates.
 
     Args:
         decisions: The decisions of the supernet.
         seed: Of the initial values.
         scale: Standard deviation of the initial values.
         dtype: Of the parameters; at least single precision, in which small steps are not lost.
+
+    Attributes:
+        by_label: The parameters.
+        by_candidate: The choices whose subsets are weighed by candidates, by label.
     """
 
     def __init__(self, decisions: Mapping[str, Decision], *, seed: int, scale: float, dtype: torch.dtype) -> None:
         generator = torch.Generator().manual_seed(seed % 2**63)
         dtype = torch.promote_types(dtype, torch.float32)
+        self.by_candidate = {label: d.by_candidate for label, d in decisions.items() if d.by_candidate is not None}
         self._members = {label: _as(membership(decision), dtype) for label, decision in decisions.items()}
         self.by_label: dict[str, nn.Parameter] = {}
         for label, decision in decisions.items():
-            members = self._members[label]
-            size = len(decision.values) if members is None else members.shape[1]
+            choice = decision.choice
+            size = len(choice.values) if isinstance(choice, Subset) else len(decision.values)
             values = torch.randn(size, generator=generator, dtype=torch.float64) * scale
             self.by_label[label] = nn.Parameter(values.to(dtype))
 
@@ -40,14 +47,18 @@ class ArchitectureParameters:
         return iter(self.by_label.values())
 
     def logits(self, label: str) -> Tensor:
-        """Return the logit of each value of a label, ``[K]``."""
+        """Return the logits of a label.
+
+        Returns:
+            One for each value, ``[K]``; for labels in `by_candidate`, one for each candidate, ``[n]``.
+        """
         alpha = self.by_label[label]
         members = self._members[label]
         return alpha if members is None else (members * alpha).sum(dim=1)  # autocast would round a product of matrices
 
     def is_plain(self, label: str) -> bool:
         """Return whether the parameters of a label are its logits."""
-        return self._members[label] is None
+        return self._members[label] is None and label not in self.by_candidate
 
     def to(self, device: torch.device) -> bool:
         """Move the parameters in place, so that optimizers keep them; return whether any was elsewhere."""

@@ -10,17 +10,19 @@ import torch
 from torch import Tensor
 
 from retiarii.errors import SupernetError
+from retiarii.oneshot._decisions.subset_distribution import SubsetMixture, WeightedSubsets
 from retiarii.space import Choice, SearchSpace, Subset, Value
 
 MAX_VALUES = 4096
-"""More values than this are sampled, never weighed against each other."""
+"""More values than this are not numbered: single values are sampled, and subsets are weighed by their candidates."""
 
 
 class Decision:
     """One label of a supernet: all operators with this label share this object, whatever the strategy.
 
     It is set either to one value, so that operators compute a single path, or to weights over all values, so that they
-    compute mixtures. Weights are for one step: they are left out when a supernet is copied or pickled.
+    compute mixtures. Weights are for one step: they are left out when a supernet is copied or pickled. A `Subset` of
+    more than `MAX_VALUES` values is weighed by its candidates, see `mix_subsets`.
 
     Args:
         choice: The choice of the search space.
@@ -28,7 +30,10 @@ class Decision:
     Attributes:
         value: The value of the path.
         index: The position of ``value`` among `values`; -1 where the values are not numbered.
-        weights: ``[K]``, one weight for each of the ``K`` values; None while one path is active.
+        values: All values; empty where there are more than `MAX_VALUES`.
+        weights: ``[K]``, one weight for each of the ``K`` values, or for each candidate of a subset that is weighed by
+            candidates; None while one path is active.
+        subsets: The mixture of subsets, where they are weighed by candidates; else None.
         support: Positions whose weight may differ from 0; None means all. Operators compute nothing else.
     """
 
@@ -37,13 +42,14 @@ class Decision:
         self.label = choice.label
         self.weights: Tensor | None = None
         self.support: tuple[int, ...] | None = None
+        self.subsets: SubsetMixture | None = None
         self.values = _numbered_values(choice)
         self._positions = _positions(self.values)
         self.choose(choice.default())
 
     def choose(self, value: Value) -> None:
         """Make the path of one value active."""
-        self.weights = None
+        self.weights = self.subsets = None
         self.value = value
         if self._positions is not None:
             self.index = self._positions[value]
@@ -60,13 +66,46 @@ class Decision:
         self.weights = weights
         self.support = support
 
+    def mix_subsets(self, subsets: SubsetMixture) -> None:
+        """Weigh the candidates of a choice with too many subsets to weigh each.
+
+        Args:
+            subsets: A distribution of subsets, or a few subsets with weights.
+        """
+        self.weights = subsets.inclusion()
+        self.support = None
+        self.subsets = subsets
+
+    def be_certain(self, device: torch.device) -> None:
+        """Mix with weight 1 for the current value and 0 for all others."""
+        if self.by_candidate is None:
+            self.mix(torch.eye(len(self.values), device=device)[self.index], support=(self.index,))
+        else:
+            members = torch.tensor([self.by_candidate.encode(self.value)], device=device)
+            self.mix_subsets(WeightedSubsets(torch.ones(1, device=device), members))
+
+    @property
+    def by_candidate(self) -> Subset | None:
+        """The choice, if it is a `Subset` that is weighed by candidates: it has more than `MAX_VALUES` values."""
+        return self.choice if isinstance(self.choice, Subset) and not self.values else None
+
+    @property
+    def state(self) -> tuple[Any, ...]:
+        """What the decision is set to, for `restore`."""
+        return self.value, self.weights, self.support, self.subsets
+
+    def restore(self, state: tuple[Any, ...]) -> None:
+        """Set the decision to what it was when `state` was read."""
+        self.choose(state[0])
+        _, self.weights, self.support, self.subsets = state
+
     @property
     def positions(self) -> Iterable[int]:
         """The positions that a mixture has to compute."""
         return range(len(self.values)) if self.support is None else self.support
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "weights": None, "support": None}
+        return {**self.__dict__, "weights": None, "support": None, "subsets": None}
 
     def __repr__(self) -> str:
         state = f"= {self.value!r}" if self.weights is None else "mixed"
@@ -82,7 +121,7 @@ def check_weighable(decisions: Mapping[str, Decision], strategy: str) -> None:
     """Check that there are decisions, and that each can be weighed.
 
     Raises:
-        SupernetError: A choice is continuous, or has more than `MAX_VALUES` values; or there is none.
+        SupernetError: A choice of one value is continuous, or has more than `MAX_VALUES` values; or there is none.
     """
     if not decisions:
         raise SupernetError(
@@ -90,7 +129,7 @@ def check_weighable(decisions: Mapping[str, Decision], strategy: str) -> None:
             "ValueChoice, or train it as it is."
         )
     for decision in decisions.values():
-        if not decision.values:
+        if not decision.values and decision.by_candidate is None:
             raise SupernetError(
                 f"{strategy} weighs all values of a choice against each other, but {decision.label!r}"
                 f"{_place(decision.choice)} has {_count(decision.choice)} values, more than {MAX_VALUES}. Give it "
@@ -99,13 +138,16 @@ def check_weighable(decisions: Mapping[str, Decision], strategy: str) -> None:
 
 
 def membership(decision: Decision) -> Tensor | None:
-    """Return which candidates each subset contains, ``[K, n]`` of 0 and 1; None for choices of one value.
+    """Return which candidates each subset contains, ``[K, n]`` of 0 and 1.
 
     A differentiable strategy has one parameter per candidate. The logit of a subset is the sum over its candidates, so
     that choosing ``k`` of ``n`` prefers the ``k`` largest parameters, and choosing any number those above 0.
+
+    Returns:
+        None for choices of one value, and for subsets that are weighed by candidates.
     """
     choice = decision.choice
-    if not isinstance(choice, Subset):
+    if not isinstance(choice, Subset) or decision.by_candidate is not None:
         return None
     rows = [[float(candidate in subset) for candidate in choice.values] for subset in decision.values]
     return torch.tensor(rows).reshape(len(decision.values), len(choice.values))

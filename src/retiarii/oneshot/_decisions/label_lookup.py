@@ -84,7 +84,7 @@ def check_combinations(decisions: Sequence[Decision], path: str) -> None:
     Raises:
         SupernetError: There are more than `MAX_COMBINATIONS`.
     """
-    count = math.prod(len(decision.values) for decision in decisions)
+    count = math.prod(len(decision.values) or decision.choice.cardinality for decision in decisions)
     if count > MAX_COMBINATIONS:
         raise SupernetError(
             f"The choices in {path!r} have {count:,} combinations of values, too many (more than {MAX_COMBINATIONS}) "

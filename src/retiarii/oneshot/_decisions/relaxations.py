@@ -9,8 +9,11 @@ import torch
 from torch import Tensor
 from torch.distributions import Dirichlet, kl_divergence
 
+from retiarii.errors import SupernetError
 from retiarii.oneshot._decisions.architecture_parameters import ArchitectureParameters
-from retiarii.oneshot._decisions.decision import Decision
+from retiarii.oneshot._decisions.decision import MAX_VALUES, Decision
+from retiarii.oneshot._decisions.subset_distribution import SubsetDistribution, WeightedSubsets
+from retiarii.space import Subset
 
 
 class Relaxation(ABC):
@@ -30,13 +33,43 @@ class Relaxation(ABC):
             learning: Whether architecture parameters are to learn from this step; else the weights are.
         """
 
+    def apply_subset(self, decision: Decision, logits: Tensor, generator: torch.Generator, *, learning: bool) -> None:
+        """Set a decision between too many subsets to weigh each, see `Decision.by_candidate`.
+
+        Args:
+            decision: What to set, by `Decision.mix_subsets` or `Decision.choose`.
+            logits: ``[n]``, of its candidates.
+            generator: As for `apply`.
+            learning: As for `apply`.
+
+        Raises:
+            SupernetError: This relaxation has no form for candidates.
+        """
+        raise SupernetError(
+            f"{type(self).__name__} weighs each value of a choice, but {decision.label!r} has "
+            f"{decision.choice.cardinality:,} subsets, more than {MAX_VALUES}. Implement apply_subset, which weighs "
+            "candidates, give the choice fewer candidates, or use another strategy."
+        )
+
+    def subset_distribution(self, choice: Subset, logits: Tensor) -> SubsetDistribution:
+        """Return the distribution of the subsets of a choice that is weighed by candidates.
+
+        Args:
+            choice: The candidates.
+            logits: ``[n]``, of the candidates.
+        """
+        return SubsetDistribution(choice, logits)
+
     def probabilities(self, logits: Tensor) -> Tensor:
         """Return the probability of each value, ``[K]``, differentiable."""
         return logits.softmax(dim=0)
 
     def settle(self, decision: Decision, logits: Tensor) -> None:
         """Set a decision for validation: without randomness."""
-        decision.mix(self.probabilities(logits))
+        if decision.by_candidate is None:
+            decision.mix(self.probabilities(logits))
+        else:
+            decision.mix_subsets(self.subset_distribution(decision.by_candidate, logits))
 
     def begin_epoch(self, epoch: int, num_epochs: int) -> None:  # noqa: B027 - most have no schedule
         """Follow a schedule over epochs ``0`` to ``num_epochs - 1``."""
@@ -72,6 +105,11 @@ class Softmax(Relaxation):
         """Set the weights to the softmax."""
         decision.mix(logits.softmax(dim=0))
 
+    def apply_subset(self, decision: Decision, logits: Tensor, generator: torch.Generator, *, learning: bool) -> None:
+        """Set the weights to the softmax over all subsets, computed from the candidates."""
+        assert decision.by_candidate is not None
+        decision.mix_subsets(SubsetDistribution(decision.by_candidate, logits))
+
 
 class GumbelSoftmax(Relaxation):
     """The weights are a sample of the concrete distribution: softmax of logits plus Gumbel noise, over a temperature.
@@ -82,7 +120,10 @@ class GumbelSoftmax(Relaxation):
 
     Reference:
         SNAS (Xie et al., 2019), arXiv:1812.09926, eq. 4. Deviation: one sample per label and step, also where several
-        operators share the label.
+        operators share the label. Subsets that are weighed by candidates have one noise per candidate, as in
+        "Gradient estimation with stochastic softmax tricks" (Paulus et al., 2020), arXiv:2006.08063, section 4: the
+        weights are the marginals of the softmax over all subsets at the perturbed logits. For any number of candidates
+        this is the binary concrete distribution (Maddison et al., 2017, arXiv:1611.00712, eq. 16) of each.
     """
 
     def __init__(self, initial: float, final: float) -> None:
@@ -92,9 +133,17 @@ class GumbelSoftmax(Relaxation):
 
     def apply(self, decision: Decision, logits: Tensor, generator: torch.Generator, *, learning: bool) -> None:
         """Set the weights to a new sample."""
-        uniform = torch.rand(logits.shape, generator=generator, dtype=torch.float64)
-        noise = -torch.log(-torch.log(uniform.clamp(min=1e-300)))
+        noise = _gumbel(logits.shape, generator)
         decision.mix(((logits + noise.to(logits)) / self._temperature).softmax(dim=0))
+
+    def apply_subset(self, decision: Decision, logits: Tensor, generator: torch.Generator, *, learning: bool) -> None:
+        """Set the weights to a new sample: with Gumbel noise for a fixed number of candidates, else logistic noise."""
+        choice = decision.by_candidate
+        assert choice is not None
+        noise = _gumbel(logits.shape, generator)
+        if choice.min_chosen < choice.max_chosen:
+            noise = noise - _gumbel(logits.shape, generator)  # of a candidate that is chosen, against one that is not
+        decision.mix_subsets(SubsetDistribution(choice, (logits + noise.to(logits)) / self._temperature))
 
     def begin_epoch(self, epoch: int, num_epochs: int) -> None:
         """Set the temperature of an epoch."""
@@ -107,12 +156,17 @@ class GumbelSoftmax(Relaxation):
         return self._temperature
 
 
+def _gumbel(shape: torch.Size, generator: torch.Generator) -> Tensor:
+    uniform = torch.rand(shape, generator=generator, dtype=torch.float64)
+    return -torch.log(-torch.log(uniform.clamp(min=1e-300)))
+
+
 class BinaryGates(Relaxation):
     """One sampled path trains the weights; two sampled paths, one with gate 1 and one with gate 0, train ``alpha``.
 
     The gates of the two are ``g = onehot(active)``, and the gradient with respect to a gate passes to the parameters as
     if it were the probability among the two. After a step the two parameters are shifted so that the probabilities of
-    all other paths stay as they were.
+    all other paths stay as they were. Subsets that are weighed by candidates are sampled without listing them.
 
     Reference:
         ProxylessNAS (Cai et al., 2019), arXiv:1812.00332, eq. 3 and 4, section 3.2.1. Deviation: subsets are not
@@ -132,16 +186,31 @@ class BinaryGates(Relaxation):
         active = int(torch.multinomial(probabilities[pair].clamp(min=1e-12), 1, generator=generator))
         self._pairs[decision.label] = pair
         pair_on_device = pair.to(logits.device)
-        among_two = logits[pair_on_device].softmax(dim=0)
-        one_hot = torch.zeros_like(among_two)
-        one_hot[active] = 1
-        gates = one_hot + among_two - among_two.detach()
+        gates = _gates(logits[pair_on_device], active)
         weights = torch.zeros_like(logits).index_put((pair_on_device,), gates)
         decision.mix(weights, support=tuple(sorted(pair.tolist())))
 
+    def apply_subset(self, decision: Decision, logits: Tensor, generator: torch.Generator, *, learning: bool) -> None:
+        """Sample one subset, or for learning two."""
+        assert decision.by_candidate is not None
+        distribution = SubsetDistribution(decision.by_candidate, logits)
+        subset = distribution.sample(generator)
+        if not learning:
+            decision.choose(subset)
+            return
+        pair = (subset, distribution.sample_other(subset, generator))
+        members = torch.stack([distribution.members(value) for value in pair])
+        pair_logits = (members * logits).sum(dim=1)
+        shares = pair_logits.detach().double().softmax(dim=0).cpu().clamp(min=1e-12)
+        active = int(torch.multinomial(shares, 1, generator=generator))
+        decision.mix_subsets(WeightedSubsets(_gates(pair_logits, active), members))
+
     def settle(self, decision: Decision, logits: Tensor) -> None:
         """Choose the most probable path."""
-        decision.choose(decision.values[int(logits.argmax())])
+        if decision.by_candidate is None:
+            decision.choose(decision.values[int(logits.argmax())])
+        else:
+            decision.choose(SubsetDistribution(decision.by_candidate, logits).most_probable())
 
     def after_step(self, parameters: ArchitectureParameters, before: Mapping[str, Tensor]) -> None:
         """Shift the two sampled parameters of each label so that their total probability stays."""
@@ -163,6 +232,14 @@ class BinaryGates(Relaxation):
             decision.mix(torch.ones_like(logits), support=(0,))
 
 
+def _gates(pair_logits: Tensor, active: int) -> Tensor:
+    """Return the gates of two paths: 1 for the active one, with the gradient of their softmax."""
+    among_two = pair_logits.softmax(dim=0)
+    one_hot = torch.zeros_like(among_two)
+    one_hot[active] = 1
+    return one_hot + among_two - among_two.detach()
+
+
 class DirichletSample(Relaxation):
     """The weights are a sample of a Dirichlet distribution whose concentration ``elu(alpha) + 1`` is learnt.
 
@@ -173,7 +250,10 @@ class DirichletSample(Relaxation):
 
     Reference:
         DrNAS (Chen et al., 2021), arXiv:2006.10355, eq. 3 and 4, with KL as the distance. Deviation: for a subset, the
-        concentration of a value comes from the sum over its candidates.
+        concentration of a value comes from the sum over its candidates. Subsets that are weighed by candidates have a
+        concentration per candidate: for a fixed number, a sample of the Dirichlet distribution of all candidates gives
+        the relative probabilities of a conditional Bernoulli distribution; else each candidate is chosen with a
+        probability from ``Beta(elu(alpha) + 1, 1)``.
     """
 
     def __init__(self, kl_weight: float) -> None:
@@ -181,10 +261,18 @@ class DirichletSample(Relaxation):
 
     def apply(self, decision: Decision, logits: Tensor, generator: torch.Generator, *, learning: bool) -> None:
         """Set the weights to a new sample."""
-        # torch samples Dirichlet distributions only from its global generator.
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(int(torch.randint(2**62, (), generator=generator)))
-            decision.mix(Dirichlet(concentration(logits.cpu())).rsample().to(logits.device))
+        decision.mix(_dirichlet_sample(concentration(logits), generator))
+
+    def apply_subset(self, decision: Decision, logits: Tensor, generator: torch.Generator, *, learning: bool) -> None:
+        """Set the weights to the marginals of the subset distribution at a new sample."""
+        choice = decision.by_candidate
+        assert choice is not None
+        sample = _dirichlet_sample(_candidate_concentrations(choice, logits), generator)
+        decision.mix_subsets(SubsetDistribution(choice, _log_odds(sample)))
+
+    def subset_distribution(self, choice: Subset, logits: Tensor) -> SubsetDistribution:
+        """Return the distribution at the mean of the samples."""
+        return SubsetDistribution(choice, _log_odds(_candidate_concentrations(choice, logits)))
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """Return the mean of the distribution."""
@@ -197,8 +285,9 @@ class DirichletSample(Relaxation):
             return None
         divergences = []
         for label in parameters.by_label:
-            beta = concentration(parameters.logits(label))
-            divergences.append(kl_divergence(Dirichlet(beta), Dirichlet(torch.ones_like(beta))))
+            logits, choice = parameters.logits(label), parameters.by_candidate.get(label)
+            beta = concentration(logits) if choice is None else _candidate_concentrations(choice, logits)
+            divergences.append(kl_divergence(Dirichlet(beta), Dirichlet(torch.ones_like(beta))).sum())
         return self._kl_weight * torch.stack(divergences).sum()
 
 
@@ -208,3 +297,24 @@ def concentration(logits: Tensor) -> Tensor:
     Written as the exponential that it is below 0: subtracting and adding 1 would leave 0 of small ones.
     """
     return torch.where(logits > 0, logits + 1, logits.clamp(max=0).exp())
+
+
+def _candidate_concentrations(choice: Subset, logits: Tensor) -> Tensor:
+    """Return the concentrations for candidates: ``[n]`` where their number is fixed, else ``[n, 2]``: chosen or not."""
+    chosen = concentration(logits)
+    if choice.min_chosen == choice.max_chosen:
+        return chosen
+    return torch.stack([chosen, torch.ones_like(chosen)], dim=-1)
+
+
+def _log_odds(shares: Tensor) -> Tensor:
+    """Return the logits of candidates with these relative shares, or shares of being chosen or not."""
+    logs = shares.clamp(min=torch.finfo(shares.dtype).tiny).log()
+    return logs if logs.dim() == 1 else logs[:, 0] - logs[:, 1]
+
+
+def _dirichlet_sample(concentrations: Tensor, generator: torch.Generator) -> Tensor:
+    # torch samples Dirichlet distributions only from its global generator.
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(int(torch.randint(2**62, (), generator=generator)))
+        return Dirichlet(concentrations.cpu()).rsample().to(concentrations.device)

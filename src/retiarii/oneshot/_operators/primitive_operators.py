@@ -10,6 +10,7 @@ from torch import Tensor
 
 from retiarii.errors import SupernetError
 from retiarii.oneshot._decisions.label_lookup import Lookup, joint_values
+from retiarii.oneshot._decisions.subset_distribution import SubsetMixture
 from retiarii.oneshot._operators.choice_operator import ChoiceOperator
 from retiarii.oneshot._operators.operator import weighted_sum
 
@@ -84,10 +85,8 @@ class InputChoiceOperator(ChoiceOperator):
             picked = [tensors[at] for at in positions]
             chosen = weighted_sum([weight_of[at] for at in positions], picked, self.path, self.decisions)
             return [chosen] if self.mutable.reduction == "none" else chosen
-        if self._shares is None:
-            self._shares = self._places(decision.values)
-        shares_by_place = [(weights @ share.to(weights)).unbind() for share in self._shares]
-        places = [weighted_sum(shares, tensors, self.path, self.decisions) for shares in shares_by_place]
+        by_place = self._by_place() if decision.subsets is None else self._by_place_of(decision.subsets)
+        places = [weighted_sum(shares.unbind(), tensors, self.path, self.decisions) for shares in by_place]
         if self.mutable.reduction == "none":
             return places
         return torch.cat(places, dim=1) if self.mutable.reduction == "concat" else places[0]
@@ -100,6 +99,31 @@ class InputChoiceOperator(ChoiceOperator):
         names: Sequence[Any] = decision.choice.values  # type: ignore[attr-defined]  # a Categorical or a Subset
         return [inputs[name] for name in names] if isinstance(names[0], str) else list(inputs.values())
 
+    def _by_place(self) -> list[Tensor]:
+        """Return, for each place in the result, the share of each input, ``[n]``."""
+        (decision,) = self.decisions
+        weights = decision.weights
+        assert weights is not None
+        if self._shares is None:
+            self._shares = self._places(decision.values)
+        return [weights @ share.to(weights) for share in self._shares]
+
+    def _by_place_of(self, subsets: SubsetMixture) -> list[Tensor]:
+        """Return the same where subsets are weighed by candidates."""
+        if self.mutable.reduction in ("sum", "mean"):
+            return [subsets.inclusion() if self.mutable.reduction == "sum" else subsets.mean_shares()]
+        if self.mutable.n_chosen is None:
+            raise self._no_mixture()
+        return list(subsets.places())
+
+    def _no_mixture(self) -> SupernetError:
+        return SupernetError(
+            f"{self.path!r} joins or lists any number of inputs, so that results of different sizes would have to be "
+            'mixed. Use reduction="sum" or "mean", a fixed n_chosen, or a strategy that samples single paths '
+            "(RandomOneShot, ENAS).",
+            path=self.path,
+        )
+
     def _places(self, subsets: Sequence[Any]) -> list[Tensor]:
         """Return, for each place in the result, the share that each input has in it for each subset, ``[K, n]``."""
         (decision,) = self.decisions
@@ -111,13 +135,7 @@ class InputChoiceOperator(ChoiceOperator):
                 share[row, chosen] = 1 / len(chosen) if chosen and self.mutable.reduction == "mean" else 1.0
             return [share]
         if self.mutable.n_chosen is None:
-            raise SupernetError(
-                f"{self.path!r} joins or lists any number of inputs, so that results of different sizes would have to "
-                "be mixed. "
-                'Use reduction="sum" or "mean", a fixed n_chosen, or a strategy that samples single paths '
-                "(RandomOneShot, ENAS).",
-                path=self.path,
-            )
+            raise self._no_mixture()
         places = torch.zeros(self.mutable.n_chosen, len(members), len(names))
         for row, chosen in enumerate(members):
             for place, at in enumerate(chosen):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
 from retiarii.oneshot._decisions.decision import Decision, membership
+from retiarii.oneshot._decisions.subset_distribution import SubsetDistribution
 from retiarii.space import Architecture, SearchSpace, Subset, Value
 
 
@@ -67,7 +68,8 @@ class Controller(nn.Module):
 
     Reference:
         ENAS (Pham et al., 2018), arXiv:1802.03268, section 2.1. Deviation: a choice of several candidates is one
-        decision between all subsets, whose logit is the sum over its candidates, and not one decision per candidate.
+        decision between all subsets, whose logit is the sum over its candidates. Where any number may be chosen this is
+        one independent decision per candidate, as in the paper, but all are made in one step of the LSTM.
     """
 
     def __init__(
@@ -105,41 +107,39 @@ class Controller(nn.Module):
         Args:
             generator: On the CPU.
         """
-        return self._walk(lambda label, shares: int(torch.multinomial(shares, 1, generator=generator)))[0]
+        return self._walk(lambda label, distribution: distribution.sample(generator))[0]
 
-    def most_probable(self) -> tuple[Architecture, dict[str, list[float]]]:
-        """Return the architecture of the most probable decisions, one after the other, and all their probabilities."""
+    def most_probable(self) -> tuple[Architecture, dict[str, LabelDistribution]]:
+        """Return the architecture of the most probable decisions, one after the other, and their distributions."""
         with torch.no_grad():
-            sample, shares = self._walk(lambda label, shares: int(shares.argmax()))
-        return sample.architecture, shares
+            sample, distributions = self._walk(lambda label, distribution: distribution.most_probable())
+        return sample.architecture, distributions
 
     def evaluate(self, architecture: Architecture) -> Sample:
         """Return an architecture as if it had been sampled."""
-        return self._walk(lambda label, shares: self._decisions[label].choice.index_of(architecture[label]))[0]
+        return self._walk(lambda label, distribution: architecture[label])[0]
 
-    def _walk(self, choose: Any) -> tuple[Sample, dict[str, list[float]]]:
-        """Make the decisions in order; ``choose`` gets a label and the probabilities on the CPU."""
+    def _walk(self, choose: Callable[[str, LabelDistribution], Value]) -> tuple[Sample, dict[str, LabelDistribution]]:
+        """Make the decisions in order; ``choose`` gets a label and its distribution, given the decisions before."""
         zero = self.start.new_zeros(1, self.start.shape[1])
         states = [(zero, zero) for _ in self.cells]
         inputs: Tensor = self.start
         log_probability, entropy, penalty = zero.sum(), zero.sum(), zero.sum()
-        shares_of: dict[str, list[float]] = {}
+        distributions: dict[str, LabelDistribution] = {}
 
         def value_of(label: str) -> Value:
             nonlocal inputs, log_probability, entropy, penalty
             hidden = self._step(inputs, states)
-            log_shares = self._logits(label, hidden).log_softmax(dim=0)
-            shares = log_shares.exp()
-            shares_of[label] = shares.detach().tolist()
-            index = choose(label, shares.detach().double().cpu())
-            log_probability = log_probability + log_shares[index]
-            entropy = entropy - (shares * log_shares).sum()
-            penalty = penalty + self._skip_penalty(label, shares)
-            inputs = self._embedded(label, index)
-            return self._decisions[label].values[index]
+            distribution = distributions[label] = self._distribution(label, hidden)
+            value = choose(label, distribution)
+            log_probability = log_probability + distribution.log_probability(value)
+            entropy = entropy + distribution.entropy()
+            penalty = penalty + self._skip_penalty(label, distribution)
+            inputs = self._embedded(label, value)
+            return value
 
         architecture = self._space.architecture(_Decisions(self._decisions, value_of))
-        return Sample(architecture, log_probability, entropy, penalty), shares_of
+        return Sample(architecture, log_probability, entropy, penalty), distributions
 
     def _step(self, inputs: Tensor, states: list[tuple[Tensor, Tensor]]) -> Tensor:
         for number, cell in enumerate(self.cells):
@@ -147,31 +147,39 @@ class Controller(nn.Module):
             inputs = states[number][0]
         return inputs
 
-    def _logits(self, label: str, hidden: Tensor) -> Tensor:
+    def _distribution(self, label: str, hidden: Tensor) -> LabelDistribution:
         logits: Tensor = self.heads[self._numbers[label]](hidden)[0]
         if self._temperature is not None:
             logits = logits / self._temperature
         if self._tanh_constant is not None:
             logits = self._tanh_constant * torch.tanh(logits)
-        members = self._members(label)
-        return logits if members is None else members @ logits
+        decision, members = self._decisions[label], self._members(label)
+        if decision.by_candidate is not None:
+            return SubsetDistribution(decision.by_candidate, logits)
+        return _ListedDistribution(decision, logits if members is None else members @ logits)
 
-    def _embedded(self, label: str, index: int) -> Tensor:
+    def _embedded(self, label: str, value: Value) -> Tensor:
         table: Any = self.embeddings[self._numbers[label]].weight
-        members = self._members(label)
-        if members is None:
+        choice = self._decisions[label].choice
+        if not isinstance(choice, Subset):
+            index = choice.index_of(value)
             rows: Tensor = table[index : index + 1]
             return rows
-        row = members[index : index + 1]
+        row = torch.tensor([choice.encode(value)]).to(table)
         mean: Tensor = row @ table / (1 + row.sum())
         return mean
 
-    def _skip_penalty(self, label: str, shares: Tensor) -> Tensor:
+    def _skip_penalty(self, label: str, distribution: LabelDistribution) -> Tensor:
         """Return the divergence of the marginal probability of each input from the target, for any number of inputs."""
         choice, members = self._decisions[label].choice, self._members(label)
-        if members is None or not isinstance(choice, Subset) or choice.min_chosen == choice.max_chosen:
-            return shares.new_zeros(())
-        chosen = (shares @ members).clamp(1e-6, 1 - 1e-6)
+        if not isinstance(choice, Subset) or choice.min_chosen == choice.max_chosen:
+            return self.start.new_zeros(())
+        if isinstance(distribution, _ListedDistribution):
+            assert members is not None  # of a Subset whose values are listed
+            inclusion = distribution.shares @ members
+        else:
+            inclusion = distribution.inclusion()
+        chosen = inclusion.clamp(1e-6, 1 - 1e-6)
         target = self._skip_target
         return (chosen * (chosen / target).log() + (1 - chosen) * ((1 - chosen) / (1 - target)).log()).sum()
 
@@ -179,6 +187,44 @@ class Controller(nn.Module):
         members = getattr(self, f"members_{self._numbers[label]}")
         assert members is None or isinstance(members, Tensor)
         return members
+
+
+class _ListedDistribution:
+    """A distribution over all values of a decision.
+
+    Args:
+        decision: Its values are numbered.
+        logits: ``[K]``, one for each value.
+    """
+
+    def __init__(self, decision: Decision, logits: Tensor) -> None:
+        self._decision = decision
+        self._log_shares = logits.log_softmax(dim=0)
+        self.shares = self._log_shares.exp()
+
+    def sample(self, generator: torch.Generator) -> Value:
+        """Draw a value."""
+        shares = self.shares.detach().double().cpu()
+        return self._decision.values[int(torch.multinomial(shares, 1, generator=generator))]
+
+    def most_probable(self) -> Value:
+        """Return the value of the largest probability."""
+        return self._decision.values[int(self.shares.argmax())]
+
+    def log_probability(self, value: Value) -> Tensor:
+        """Return the logarithm of the probability of a value, differentiable."""
+        return self._log_shares[self._decision.choice.index_of(value)]
+
+    def entropy(self) -> Tensor:
+        """Return the entropy in nats, differentiable."""
+        return -(self.shares * self._log_shares).sum()
+
+    def probabilities(self) -> dict[Value, float]:
+        """Return the probability of each value."""
+        return dict(zip(self._decision.values, self.shares.detach().tolist(), strict=True))
+
+
+LabelDistribution: TypeAlias = "_ListedDistribution | SubsetDistribution"
 
 
 def _num_logits(decision: Decision) -> int:

@@ -166,9 +166,15 @@ class ControllerSearch(OneShotSearch):
 
     def probabilities(self) -> dict[str, dict[Any, float]]:
         """Return the probability of each value, given the most probable decisions before; active labels only."""
-        _, shares = self.controller.most_probable()
+        _, distributions = self.controller.most_probable()
+        return {label: distribution.probabilities() for label, distribution in distributions.items()}
+
+    def entropies(self, probabilities: Mapping[str, Mapping[Any, float]]) -> dict[str, float]:
+        """Return the entropy of each label, those that are weighed by candidates included."""
+        _, distributions = self.controller.most_probable()
         decisions = self.supernet.decisions
-        return {label: dict(zip(decisions[label].values, values, strict=True)) for label, values in shares.items()}
+        subsets = {label: d for label, d in distributions.items() if decisions[label].by_candidate is not None}
+        return {**super().entropies(probabilities), **{label: float(d.entropy()) for label, d in subsets.items()}}
 
     def export(self) -> Architecture:
         """Return the architecture of the most probable decisions, or a sample where constraints refuse it.

@@ -15,6 +15,7 @@ from retiarii.errors import ConfigError
 from retiarii.oneshot._decisions.architecture_parameters import ArchitectureParameters
 from retiarii.oneshot._decisions.decision import check_weighable
 from retiarii.oneshot._decisions.relaxations import Relaxation
+from retiarii.oneshot._decisions.subset_distribution import SubsetDistribution
 from retiarii.oneshot._searches.distributed import average, average_number
 from retiarii.oneshot._searches.expected_cost import CostEstimator, ExpectedCost
 from retiarii.oneshot._searches.most_probable import most_probable
@@ -159,15 +160,22 @@ class DifferentiableSearch(OneShotSearch):
         return float(loss.detach())
 
     def probabilities(self) -> dict[str, dict[Any, float]]:
-        """Return the probability of each value of each label."""
-        return {
-            label: dict(zip(self.supernet.decisions[label].values, shares.tolist(), strict=True))
-            for label, shares in self._probabilities().items()
-        }
+        """Return the probability of each value of each label, or of each candidate where subsets are too many."""
+        with torch.no_grad():
+            return {label: self._named(label, shares) for label, shares in self._shares().items()}
+
+    def entropies(self, probabilities: Mapping[str, Mapping[Any, float]]) -> dict[str, float]:
+        """Return the entropy of each label, those that are weighed by candidates included."""
+        with torch.no_grad():
+            subsets = {name: s for name, s in self._shares().items() if isinstance(s, SubsetDistribution)}
+            return {**super().entropies(probabilities), **{name: float(s.entropy()) for name, s in subsets.items()}}
 
     def export(self) -> Architecture:
         """Return the architecture of the most probable values; with constraints, the most probable that meets them."""
-        return most_probable(self.supernet.space, self.probabilities())
+        with torch.no_grad():
+            shares = self._shares().items()
+            ranked = {name: s if isinstance(s, SubsetDistribution) else self._named(name, s) for name, s in shares}
+            return most_probable(self.supernet.space, ranked)
 
     def state_dict(self) -> dict[str, Any]:
         """Return parameters, optimizer, random state and epoch."""
@@ -206,23 +214,29 @@ class DifferentiableSearch(OneShotSearch):
     def _apply(self, *, learning: bool) -> None:
         self._follow()
         for label, decision in self.supernet.decisions.items():
-            self._relaxation.apply(decision, self.parameters.logits(label), self._generator, learning=learning)
+            apply = self._relaxation.apply if decision.by_candidate is None else self._relaxation.apply_subset
+            apply(decision, self.parameters.logits(label), self._generator, learning=learning)
         self.supernet.fill_slots()
 
-    def _probabilities(self) -> dict[str, Tensor]:
-        with torch.no_grad():
-            return {
-                label: self._relaxation.probabilities(self.parameters.logits(label))
-                for label in self.supernet.decisions
-            }
+    def _shares(self) -> dict[str, Tensor | SubsetDistribution]:
+        """Return the probability of each value of a label, differentiable, or the distribution of its subsets."""
+        return {
+            label: self._relaxation.probabilities(self.parameters.logits(label))
+            if decision.by_candidate is None
+            else self._relaxation.subset_distribution(decision.by_candidate, self.parameters.logits(label))
+            for label, decision in self.supernet.decisions.items()
+        }
+
+    def _named(self, label: str, shares: Tensor | SubsetDistribution) -> dict[Any, float]:
+        if isinstance(shares, SubsetDistribution):
+            return shares.probabilities()
+        return dict(zip(self.supernet.decisions[label].values, shares.tolist(), strict=True))
 
     def _with_penalties(self, alphas: Sequence[Tensor], gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
         """Add the gradients of the terms that do not depend on data."""
         penalties = [self._relaxation.penalty(self.parameters)]
         if self._cost is not None:
-            labels = self.supernet.decisions
-            shares = {label: self._relaxation.probabilities(self.parameters.logits(label)) for label in labels}
-            penalties.append(self._cost.penalty(shares, self._generator))
+            penalties.append(self._cost.penalty(self._shares(), self._generator))
         total = list(gradients)
         for penalty in penalties:
             if penalty is not None and penalty.requires_grad:

@@ -10,10 +10,12 @@ import torch
 from torch import Tensor
 
 from retiarii.errors import ConfigError
+from retiarii.oneshot._decisions.subset_distribution import SubsetDistribution
 from retiarii.oneshot._supernets.supernet import Supernet
 from retiarii.space import Architecture, SearchSpace
 
 Cost: TypeAlias = Callable[[Architecture], float]
+Shares: TypeAlias = "Tensor | SubsetDistribution"
 
 _MAX_REMEMBERED = 100_000
 
@@ -42,8 +44,9 @@ class ExpectedCost:
     """A term in the loss of differentiable strategies: ``weight * shape(expected cost / baseline - 1)``.
 
     The expectation is over the probabilities of all labels. In spaces of up to ``exact_up_to`` architectures it is
-    computed exactly, with its gradient. In larger ones it is estimated from samples, and its gradient by the score
-    function with the mean of the other samples as baseline, which is unbiased for any cost.
+    computed exactly, with its gradient. In larger ones, and with choices of more than 4096 subsets, it is estimated
+    from samples, and its gradient by the score function with the mean of the other samples as baseline, which is
+    unbiased for any cost.
 
     Args:
         cost: Any number that belongs to an architecture; called often for the same ones, and remembered.
@@ -92,14 +95,15 @@ class CostEstimator:
         self._decisions = supernet.decisions
         self._known: dict[Architecture, float] = {}
         self._table: tuple[Tensor, Tensor] | None = None
-        if supernet.space.size <= options.exact_up_to:
+        is_listed = all(decision.by_candidate is None for decision in supernet.decisions.values())
+        if is_listed and supernet.space.size <= options.exact_up_to:
             self._table = self._all_costs()
 
-    def penalty(self, shares: Mapping[str, Tensor], generator: torch.Generator) -> Tensor:
+    def penalty(self, shares: Mapping[str, Shares], generator: torch.Generator) -> Tensor:
         """Return the term of the loss, differentiable with respect to the probabilities.
 
         Args:
-            shares: The probability of each value of each label.
+            shares: For each label, the probability of each value, or the distribution of its subsets.
             generator: Of the samples, on the CPU.
         """
         excess = self.expected(shares, generator) / self._options.baseline - 1
@@ -109,7 +113,7 @@ class CostEstimator:
             excess = excess.abs()
         return self._options.weight * excess
 
-    def expected(self, shares: Mapping[str, Tensor], generator: torch.Generator) -> Tensor:
+    def expected(self, shares: Mapping[str, Shares], generator: torch.Generator) -> Tensor:
         """Return the expected cost, or its estimate with an unbiased gradient."""
         if self._table is not None:
             return self._exactly(self._table, shares)
@@ -120,12 +124,14 @@ class CostEstimator:
         score = ((costs - others).to(log_shares) * log_shares).mean()
         return costs.mean().to(score) + score - score.detach()
 
-    def _exactly(self, table: tuple[Tensor, Tensor], shares: Mapping[str, Tensor]) -> Tensor:
+    def _exactly(self, table: tuple[Tensor, Tensor], shares: Mapping[str, Shares]) -> Tensor:
         positions, costs = table
         total: Tensor | float = 1.0
         for column, label in enumerate(self._decisions):
+            share = shares[label]
+            assert isinstance(share, Tensor)  # there is no table otherwise
             # An inactive label has the position after the last, whose factor is 1.
-            factors = torch.cat([shares[label], shares[label].new_ones(1)])
+            factors = torch.cat([share, share.new_ones(1)])
             total = total * factors[positions[:, column].to(factors.device)]
         assert isinstance(total, Tensor)
         return (total * costs.to(total)).sum()
@@ -142,16 +148,26 @@ class CostEstimator:
             costs.append(float(self._options.cost(architecture)))
         return torch.tensor(rows).reshape(len(rows), len(self._decisions)), torch.tensor(costs, dtype=torch.float64)
 
-    def _sample(self, shares: Mapping[str, Tensor], generator: torch.Generator) -> Architecture:
+    def _sample(self, shares: Mapping[str, Shares], generator: torch.Generator) -> Architecture:
         values = {}
         for label, decision in self._decisions.items():
-            index = torch.multinomial(shares[label].detach().double().cpu(), 1, generator=generator)
-            values[label] = decision.values[int(index)]
+            share = shares[label]
+            if isinstance(share, SubsetDistribution):
+                values[label] = share.sample(generator)
+            else:
+                index = torch.multinomial(share.detach().double().cpu(), 1, generator=generator)
+                values[label] = decision.values[int(index)]
         return self._space.architecture(values)
 
-    def _log_probability(self, architecture: Architecture, shares: Mapping[str, Tensor]) -> Tensor:
-        chosen = [shares[label][self._decisions[label].choice.index_of(value)] for label, value in architecture.items()]
-        return torch.stack(chosen).log().sum()
+    def _log_probability(self, architecture: Architecture, shares: Mapping[str, Shares]) -> Tensor:
+        logs = []
+        for label, value in architecture.items():
+            share = shares[label]
+            if isinstance(share, SubsetDistribution):
+                logs.append(share.log_probability(value))
+            else:
+                logs.append(share[self._decisions[label].choice.index_of(value)].log())
+        return torch.stack(logs).sum()
 
     def _cost(self, architecture: Architecture) -> float:
         known = self._known.get(architecture)

@@ -6,15 +6,19 @@ import heapq
 import itertools
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from retiarii.errors import ConstraintError
+from retiarii.oneshot._decisions.subset_distribution import SubsetDistribution
 from retiarii.space import Architecture, SearchSpace
 
 MAX_TRIED = 10_000
 
 
-def most_probable(space: SearchSpace, probabilities: Mapping[str, Mapping[Any, float]]) -> Architecture:
+Probabilities: TypeAlias = "Mapping[Any, float] | SubsetDistribution"
+
+
+def most_probable(space: SearchSpace, probabilities: Mapping[str, Probabilities]) -> Architecture:
     """Return the architecture of the most probable value of each label; labels that this makes inactive are dropped.
 
     Where the space has constraints and they refuse it, the next in the order of the product of probabilities over all
@@ -22,7 +26,7 @@ def most_probable(space: SearchSpace, probabilities: Mapping[str, Mapping[Any, f
 
     Args:
         space: The search space.
-        probabilities: For each label, the probability of each value.
+        probabilities: For each label, the probability of each value, or the distribution of its subsets.
 
     Raises:
         ConstraintError: None of the `MAX_TRIED` most probable architectures meets the constraints.
@@ -37,20 +41,49 @@ def most_probable(space: SearchSpace, probabilities: Mapping[str, Mapping[Any, f
     )
 
 
-def _by_probability(probabilities: Mapping[str, Mapping[Any, float]]) -> Iterator[dict[str, Any]]:
+class _Ranking:
+    """The values of one label from the most probable on, computed as far as they are asked for.
+
+    Args:
+        probabilities: Those of the label.
+    """
+
+    def __init__(self, probabilities: Probabilities) -> None:
+        self._rest = probabilities.ranked() if isinstance(probabilities, SubsetDistribution) else _sorted(probabilities)
+        self._known: list[tuple[Any, float]] = []
+
+    def reaches(self, rank: int) -> bool:
+        """Return whether there are more than ``rank`` values."""
+        self._known += itertools.islice(self._rest, max(0, rank + 1 - len(self._known)))
+        return rank < len(self._known)
+
+    def value(self, rank: int) -> Any:
+        """Return the value of a rank that is reached."""
+        return self._known[rank][0]
+
+    def loss(self, rank: int) -> float:
+        """Return minus the logarithm of its probability."""
+        return self._known[rank][1]
+
+
+def _sorted(probabilities: Mapping[Any, float]) -> Iterator[tuple[Any, float]]:
+    for value, share in sorted(probabilities.items(), key=lambda item: -item[1]):
+        yield value, -math.log(max(share, 1e-300))
+
+
+def _by_probability(probabilities: Mapping[str, Probabilities]) -> Iterator[dict[str, Any]]:
     """Yield values for all labels, the most probable combination first."""
     labels = list(probabilities)
-    ranked = [sorted(probabilities[label].items(), key=lambda item: -item[1]) for label in labels]
-    losses = [[-math.log(max(share, 1e-300)) for _, share in values] for values in ranked]
+    ranked = [_Ranking(probabilities[label]) for label in labels]
     start = (0,) * len(labels)
-    queue = [(sum(loss[0] for loss in losses), start)]
+    queue = [(sum(ranking.loss(0) for ranking in ranked if ranking.reaches(0)), start)]
     while queue:
         total, ranks = heapq.heappop(queue)
-        yield {label: ranked[at][rank][0] for at, (label, rank) in enumerate(zip(labels, ranks, strict=True))}
+        yield {label: ranked[at].value(rank) for at, (label, rank) in enumerate(zip(labels, ranks, strict=True))}
         # Only positions from the last raised one on are raised, so that no combination comes twice.
         first = max((at for at, rank in enumerate(ranks) if rank), default=0)
         for at in range(first, len(labels)):
             rank = ranks[at] + 1
-            if rank < len(ranked[at]):
+            if ranked[at].reaches(rank):
                 following = (*ranks[:at], rank, *ranks[at + 1 :])
-                heapq.heappush(queue, (total - losses[at][rank - 1] + losses[at][rank], following))
+                heapq.heappush(queue, (total - ranked[at].loss(rank - 1) + ranked[at].loss(rank), following))

@@ -161,7 +161,25 @@ class OneShotSearch(ABC):
 
     @abstractmethod
     def probabilities(self) -> dict[str, dict[Any, float]]:
-        """Return, for each label, the probability of each value."""
+        """Return, for each label, the probability of each value.
+
+        A choice with too many subsets to list has the probability of each candidate, see `Decision.by_candidate`.
+        """
+
+    def entropies(self, probabilities: Mapping[str, Mapping[Any, float]]) -> dict[str, float]:
+        """Return, for each label, the entropy of its distribution in nats.
+
+        Args:
+            probabilities: What `probabilities` returned. A choice with too many subsets to list is taken as independent
+                decisions about its candidates; searches that know better override this.
+        """
+        decisions = self.supernet.decisions
+        return {
+            label: entropy_of(values.values())
+            if label not in decisions or decisions[label].by_candidate is None
+            else entropy_of(part for share in values.values() for part in (share, 1 - share))
+            for label, values in probabilities.items()
+        }
 
     @abstractmethod
     def export(self) -> Architecture:
@@ -198,10 +216,15 @@ class OneShotSearch(ABC):
         return SearchRecord(
             epoch=self.epoch,
             probabilities=probabilities,
-            entropy={label: entropy_of(values.values()) for label, values in probabilities.items()},
+            entropy=self.entropies(probabilities),
             temperature=self.temperature,
             sampled=tuple(self._sampled),
             is_learnt=self.names_best,
+            num_values={
+                label: int(decision.choice.cardinality)
+                for label, decision in self.supernet.decisions.items()
+                if label in probabilities and decision.by_candidate is not None
+            },
         )
 
     def warn_if_undecided(self) -> None:

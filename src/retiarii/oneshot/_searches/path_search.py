@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
+import torch
+
+from retiarii.oneshot._decisions.subset_distribution import SubsetDistribution
 from retiarii.oneshot._searches.one_shot_search import OneShotSearch
 from retiarii.oneshot._searches.search_record import MAX_SAMPLED
 from retiarii.oneshot._supernets.supernet import Supernet
@@ -65,14 +69,23 @@ class PathSearch(OneShotSearch):
         self.supernet.set_architecture(architecture, check=False)
 
     def probabilities(self) -> dict[str, dict[Any, float]]:
-        """Return the priors; continuous and very large choices are left out."""
+        """Return the priors; continuous choices and those of very many single values are left out."""
         named: dict[str, dict[Any, float]] = {}
         for decision in self.supernet.decisions.values():
             choice, values = decision.choice, decision.values
-            if isinstance(choice, (Categorical, Subset)) and values:
+            if decision.by_candidate is not None:
+                logits = torch.zeros(len(decision.by_candidate.values), dtype=torch.float64)  # all subsets alike
+                named[decision.label] = SubsetDistribution(decision.by_candidate, logits).probabilities()
+            elif isinstance(choice, (Categorical, Subset)) and values:
                 prior = choice.prior if isinstance(choice, Categorical) else None
                 named[decision.label] = dict(zip(values, prior or [1 / len(values)] * len(values), strict=True))
         return named
+
+    def entropies(self, probabilities: Mapping[str, Mapping[Any, float]]) -> dict[str, float]:
+        """Return the entropy of the priors."""
+        subsets = {label: d.by_candidate for label, d in self.supernet.decisions.items() if d.by_candidate is not None}
+        uniform = {label: math.log(choice.cardinality) for label, choice in subsets.items()}
+        return {**super().entropies(probabilities), **uniform}
 
     def export(self) -> Architecture:
         """Return a random architecture: nothing was learnt about which is best. `search_subnets` finds that out."""

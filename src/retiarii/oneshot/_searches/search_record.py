@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from retiarii.errors import CorruptStoreError, RetiariiError
@@ -26,11 +26,13 @@ class SearchRecord:
 
     Attributes:
         epoch: From 0.
-        probabilities: For each label, the probability of each value.
+        probabilities: For each label, the probability of each value; for labels in ``num_values``, the probability that
+            each candidate is among those chosen.
         entropy: For each label, the entropy of these in nats.
         temperature: Of the strategies that have one.
         sampled: The paths of the weight steps, in order, where single paths are trained; at most `MAX_SAMPLED`.
         is_learnt: Whether the probabilities were learnt; those of `RandomOneShot` are the priors of the space.
+        num_values: The number of subsets of each label that has too many to list a probability for each.
     """
 
     epoch: int
@@ -39,11 +41,13 @@ class SearchRecord:
     temperature: float | None = None
     sampled: tuple[Architecture, ...] = ()
     is_learnt: bool = True
+    num_values: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def max_entropy(self) -> dict[str, float]:
         """For each label, the entropy that it has where all its values are equally probable, in nats."""
-        return {label: math.log(len(values)) if values else 0.0 for label, values in self.probabilities.items()}
+        counts = {label: self.num_values.get(label, len(values)) for label, values in self.probabilities.items()}
+        return {label: math.log(count) if count else 0.0 for label, count in counts.items()}
 
     @property
     def undecided(self) -> tuple[str, ...]:
@@ -100,6 +104,7 @@ class SearchRecord:
             "is_learnt": self.is_learnt,
             "temperature": self.temperature,
             "sampled": [architecture.to_json() for architecture in self.sampled],
+            **({"num_values": dict(self.num_values)} if self.num_values else {}),
         }
 
     @classmethod
@@ -126,7 +131,11 @@ class SearchRecord:
         entropy = {label: float(data["entropy"][label]) for label in probabilities}
         temperature = None if data["temperature"] is None else float(data["temperature"])
         sampled = tuple(Architecture.from_json(architecture) for architecture in data["sampled"])
-        return cls(int(data["epoch"]), probabilities, entropy, temperature, sampled, bool(data.get("is_learnt", True)))
+        num_values = {label: int(count) for label, count in data.get("num_values", {}).items()}
+        if any(count < 1 for count in num_values.values()):
+            raise ValueError(f"num_values is {num_values}, expected numbers of at least 1")
+        is_learnt = bool(data.get("is_learnt", True))
+        return cls(int(data["epoch"]), probabilities, entropy, temperature, sampled, is_learnt, num_values)
 
     def scalars(self) -> dict[str, float]:
         """Return the numbers by name, for loggers such as TensorBoard."""

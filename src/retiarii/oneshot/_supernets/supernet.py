@@ -97,16 +97,13 @@ class Supernet:
         Raises:
             ArchitectureError: It does not fit the space.
         """
-        before = {label: (d.value, d.weights, d.support) for label, d in self.decisions.items()}
+        before = {label: decision.state for label, decision in self.decisions.items()}
         try:
             self.set_architecture(architecture)
             yield
         finally:
-            for label, (value, weights, support) in before.items():
-                decision = self.decisions[label]
-                decision.choose(value)
-                if weights is not None:
-                    decision.mix(weights, support)
+            for label, state in before.items():
+                self.decisions[label].restore(state)
             self.fill_slots()
 
     def fill_slots(self) -> None:

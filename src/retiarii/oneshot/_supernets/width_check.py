@@ -98,7 +98,7 @@ class WidthCheck:
         if path is None or again is None or not torch.equal(path, again):
             return None
         for decision in self._supernet.decisions.values():
-            _be_certain(decision, path.device)
+            decision.be_certain(path.device)
         self._supernet.fill_slots()
         mixture = self._output(seed=0)
         if mixture is None or mixture.shape != path.shape:
@@ -126,11 +126,6 @@ class WidthCheck:
             output = output[0]
         is_number = isinstance(output, Tensor) and output.is_floating_point() and output.numel() > 0
         return output if is_number else None
-
-
-def _be_certain(decision: Decision, device: torch.device) -> None:
-    certain = torch.eye(len(decision.values), device=device)[decision.index]
-    decision.mix(certain, support=(decision.index,))
 
 
 def _sizes(supernet: Supernet) -> dict[str, Decision]:
