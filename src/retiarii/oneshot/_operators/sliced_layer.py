@@ -203,8 +203,10 @@ class SlicedLayer(Operator):
         match_tensors(largest, original)
         state = original.state_dict()
         shapes = {name: tensor.shape for name, tensor in largest.state_dict().items()}
-        if {name: tensor.shape for name, tensor in state.items()} == shapes:
+        is_largest = {name: tensor.shape for name, tensor in state.items()} == shapes
+        if is_largest:
             largest.load_state_dict(state)
+        _take_parameters(largest, original, with_values=is_largest)
         return largest.train(original.training)
 
 
@@ -267,6 +269,25 @@ class _Mixture:
 def _build(cls: Callable[..., Any], config: Mapping[str, Any]) -> nn.Module:
     layer: nn.Module = cls(**config)
     return layer
+
+
+def _take_parameters(largest: nn.Module, original: nn.Module, *, with_values: bool) -> None:
+    """Let the parameters of the model's layer be those of the largest layer: an optimizer may have them already.
+
+    Args:
+        largest: Gets parameters of the same names.
+        original: The layer of the model.
+        with_values: Whether they keep their values; else they get those of the largest layer, and its sizes.
+    """
+    owners = dict(largest.named_modules())
+    fresh = dict(largest.named_parameters())
+    for name, parameter in original.named_parameters():
+        if name in fresh:
+            prefix, _, key = name.rpartition(".")
+            if not with_values:
+                parameter.grad = None
+                parameter.data = fresh[name].data
+            setattr(owners[prefix], key, parameter)
 
 
 def _set_later(original: nn.Module, fresh: nn.Module) -> dict[str, dict[str, Any]]:

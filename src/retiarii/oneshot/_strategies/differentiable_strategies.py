@@ -17,7 +17,6 @@ from retiarii.oneshot._searches.differentiable_search import ArchitectureLearnin
 from retiarii.oneshot._searches.expected_cost import ExpectedCost
 from retiarii.oneshot._searches.one_shot_search import DriverHints, OneShotSearch
 from retiarii.oneshot._strategies.one_shot_strategy import OneShotStrategy, check_at_least
-from retiarii.oneshot._supernets.builder import build_supernet
 from retiarii.oneshot._supernets.rules import DEFAULT_RULES, Rule, choice_rule
 from retiarii.oneshot._supernets.supernet import Supernet
 
@@ -203,12 +202,12 @@ class PCDARTS(DifferentiableStrategy):
         super().__post_init__()
         check_at_least(self, channel_share=1)
 
-    def build(self, model: nn.Module) -> Supernet:
-        """Return a supernet whose layer choices pass a part of the channels."""
+    def supernet_rules(self) -> dict[type[nn.Module], Rule]:
+        """Return rules by which layer choices pass a part of the channels."""
         if self.channel_share == 1:
-            return super().build(model)
+            return super().supernet_rules()
         partial = choice_rule(PartialChannels.of(self.channel_share))
-        return build_supernet(model, {**DEFAULT_RULES, LayerChoice: partial, **(self.rules or {})})
+        return {**DEFAULT_RULES, LayerChoice: partial, **(self.rules or {})}
 
     def relaxation(self) -> Relaxation:
         """Return the softmax."""

@@ -38,13 +38,21 @@ class OneShotStrategy(BaseStrategy):
     def start(self, supernet: Supernet, *, seed: int) -> OneShotSearch:
         """Start a search on a supernet that this strategy can use; `search` checks the seed and builds supernets."""
 
-    def build(self, model: nn.Module) -> Supernet:
+    def supernet_rules(self) -> dict[type[nn.Module], Rule]:
+        """Return the rules by which `build` makes operators: the default ones, and `rules`."""
+        return {**DEFAULT_RULES, **(self.rules or {})}
+
+    def build(self, model: nn.Module, *, in_place: bool = False) -> Supernet:
         """Return the supernet that this strategy searches.
+
+        Args:
+            model: The base model.
+            in_place: Whether the model itself becomes the supernet's module, see `build_supernet`.
 
         Raises:
             SupernetError: A part of the model cannot be part of a supernet.
         """
-        return build_supernet(model, {**DEFAULT_RULES, **(self.rules or {})})
+        return build_supernet(model, self.supernet_rules(), in_place=in_place)
 
     def search(self, model: nn.Module | Supernet, *, seed: int = 0) -> OneShotSearch:
         """Start a search.

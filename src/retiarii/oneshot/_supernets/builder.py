@@ -16,6 +16,7 @@ from retiarii.nn.pytorch.mutation_utils import Mutable
 from retiarii.oneshot._decisions.decision import decisions_of
 from retiarii.oneshot._decisions.label_lookup import Lookup
 from retiarii.oneshot._operators.operator import Operator
+from retiarii.oneshot._supernets.in_place import converted_in_place
 from retiarii.oneshot._supernets.rules import DEFAULT_RULES, PRIMITIVE_RULE, WEIGHTLESS_RULE, Rule, Site, separate_rule
 from retiarii.oneshot._supernets.slots import Slot
 from retiarii.oneshot._supernets.supernet import Supernet
@@ -28,6 +29,7 @@ def build_supernet(
     rules: Mapping[type[nn.Module], Rule] = DEFAULT_RULES,
     *,
     constraints: Sequence[Constraint] = (),
+    in_place: bool = False,
 ) -> Supernet:
     """Make a supernet of a model: every choice becomes an operator, set to the default architecture.
 
@@ -35,31 +37,52 @@ def build_supernet(
     else the largest is initialized anew, from torch's global random generator.
 
     Args:
-        model: The base model; it is copied, not changed.
+        model: The base model.
         rules: Which operator stands in for which type of module.
         constraints: Functions that say whether an architecture is wanted, for the search space.
+        in_place: Whether ``model`` itself becomes the supernet's module, until `Supernet.unbind`. Its parameters stay
+            the same objects, so that an optimizer of them trains the supernet; a layer that becomes larger gives its
+            parameters larger tensors. `Supernet.added_parameters` are those that such an optimizer does not have yet.
+            By default the model is copied and stays as it is.
 
     Raises:
-        SupernetError: A part of the model cannot be part of a supernet; the message names it.
+        SupernetError: A part of the model cannot be part of a supernet; the message names it. The model then is as it
+            was.
         LabelConflictError: One label stands for two domains.
         UnknownInputsError: An `InputChoice` does not know how many inputs it gets.
     """
+    _refuse_supernet(model)
     space = extract_space(model, constraints)
     decisions = decisions_of(space)
     builder = _Builder(rules, Lookup(decisions, first_number(model)))
     copied = copy.deepcopy(model)
-    builder.note_tensors(copied)
-    module = builder.convert(copied, "")
-    supernet = Supernet(module, model, space, decisions, builder.slots)
+    module, base = (model, copied) if in_place else (copied, model)
+    builder.note_tensors(module)
+    changes = converted_in_place(module, lambda module: builder.convert(module, "")) if in_place else None
+    if changes is None:
+        module = builder.convert(module, "")
+    supernet = Supernet(module, base, space, decisions, builder.slots, changes)
     supernet.set_architecture(space.default(), check=False)
+    if changes is not None:
+        changes.keep_differences()
     return supernet
+
+
+def _refuse_supernet(model: nn.Module) -> None:
+    path = next((path for path, module in model.named_modules() if isinstance(module, Operator)), None)
+    if path is not None:
+        raise SupernetError(
+            f"The model is a supernet already: {path!r} is an operator. Unbind that supernet first, or build the new "
+            "one of the model that it was made of.",
+            path=path,
+        )
 
 
 _TORCH_STATE = frozenset(vars(nn.Module()))  # what torch keeps in every module: no place for choices
 
 
 class _Builder:
-    """A walk over the copy of a model that replaces choices by operators."""
+    """A walk over a model that replaces choices by operators."""
 
     def __init__(self, rules: Mapping[type[nn.Module], Rule], lookup: Lookup) -> None:
         self._rules = rules

@@ -9,9 +9,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from retiarii.errors import ArchitectureError
+from retiarii.errors import ArchitectureError, SupernetError
 from retiarii.oneshot._decisions.decision import Decision
-from retiarii.oneshot._operators.operator import Operator
+from retiarii.oneshot._operators.operator import Operator, active_tensor
+from retiarii.oneshot._supernets.in_place import InPlaceChanges, UnboundModule
 from retiarii.oneshot._supernets.slots import Slot
 from retiarii.space import Architecture, SearchSpace
 
@@ -29,10 +30,11 @@ class Supernet:
         space: Its search space.
         decisions: By label; shared with the operators.
         slots: The attributes of modules that hold choices.
+        changes: What was changed in the user's model, if it is ``module``; None if ``module`` is a copy.
 
     Attributes:
-        module: What to train: of the class of the user's model.
-        base: The user's model, never changed.
+        module: The module to train: of the class of the user's model, or that model itself.
+        base: The model with its choices: the user's, or a copy of it where ``module`` is the user's.
         space: The search space.
         decisions: One decision per label.
     """
@@ -44,12 +46,14 @@ class Supernet:
         space: SearchSpace,
         decisions: Mapping[str, Decision],
         slots: Sequence[Slot] = (),
+        changes: InPlaceChanges | None = None,
     ) -> None:
         self.module = module
         self.base = base
         self.space = space
         self.decisions = dict(decisions)
         self._slots = tuple(slots)
+        self._changes = changes
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Compute what it is set to."""
@@ -128,6 +132,40 @@ class Supernet:
             mixed.update(*(slot.mixed_labels() for slot in self._slots))
             for slot in self._slots:
                 slot.check(mixed)
+
+    @property
+    def added_parameters(self) -> list[nn.Parameter]:
+        """The parameters that the user's model did not have, where it was made a supernet in place; else none.
+
+        An optimizer that was made before needs them: ``optimizer.add_param_group({"params":
+        supernet.added_parameters})``. Weights of more than one set of constructor arguments are such, and the
+        operations of a cell for further inputs.
+        """
+        return [] if self._changes is None else self._changes.added_parameters
+
+    def unbind(self) -> nn.Module:
+        """Give the user's model, of which this is the supernet in place, its choices back, with the trained weights.
+
+        Layers that had become larger get the part of the weights that belongs to their default arguments. Neither this
+        supernet nor searches on it can be used afterwards.
+
+        Returns:
+            The model.
+
+        Raises:
+            SupernetError: The supernet is not in place, or was unbound before.
+        """
+        changes = self._changes
+        if changes is None:
+            raise SupernetError(
+                "This supernet is not bound to a model in place, so that there is nothing to unbind: it was built of a "
+                "copy, or was unbound before. build_supernet(model, in_place=True) binds one."
+            )
+        for decision in self.decisions.values():
+            decision.choose(decision.choice.default())
+        values = {name: active_tensor(self.module, name).detach().clone() for name in changes.stale_tensors()}
+        self._changes, self._slots, self.module = None, (), UnboundModule()
+        return changes.undo(values)
 
     def parameters(self) -> Iterator[nn.Parameter]:
         """Return the weights."""
