@@ -262,7 +262,7 @@ def become_certain(search, architecture):
 def mix_one_hot(supernet, architecture):
     supernet.set_architecture(architecture)
     for decision in supernet.decisions.values():
-        decision.be_certain(torch.device("cpu"))
+        decision.be_certain(torch.device("cpu"), torch.float64)
     supernet.fill_slots()
 
 

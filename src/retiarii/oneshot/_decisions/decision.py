@@ -76,13 +76,13 @@ class Decision:
         self.support = None
         self.subsets = subsets
 
-    def be_certain(self, device: torch.device) -> None:
+    def be_certain(self, device: torch.device, dtype: torch.dtype = torch.float32) -> None:
         """Mix with weight 1 for the current value and 0 for all others."""
         if self.by_candidate is None:
-            self.mix(torch.eye(len(self.values), device=device)[self.index], support=(self.index,))
+            self.mix(torch.eye(len(self.values), device=device, dtype=dtype)[self.index], support=(self.index,))
         else:
             members = torch.tensor([self.by_candidate.encode(self.value)], device=device)
-            self.mix_subsets(WeightedSubsets(torch.ones(1, device=device), members))
+            self.mix_subsets(WeightedSubsets(torch.ones(1, device=device, dtype=dtype), members))
 
     @property
     def by_candidate(self) -> Subset | None:
