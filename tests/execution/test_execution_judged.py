@@ -289,7 +289,7 @@ def test_a_trial_that_reports_without_listening_fails_alone():
         executor.submit(job(0, "flood"))
         executor.submit(job(1, "flood"))
         heard = watch(executor, [0, 1])
-    assert "without listening" in failure_of(heard, 0).message
+    assert "without reading" in failure_of(heard, 0).message
     assert ending(heard, 1).state is TrialState.COMPLETED
 
 

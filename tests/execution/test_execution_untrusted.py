@@ -114,7 +114,7 @@ def test_what_is_no_event_is_a_failure_with_its_reason(forged):
     assert first == {"event": "reported", "number": NUMBER, "metrics": {"default": 1.0}}
     failure = Outcome.from_json(last).failure
     assert failure.kind.value == "vanished"
-    assert "wrote into the pipe in which it tells its events. Found" in failure.message
+    assert "wrote into the pipe of its events. Found" in failure.message
     assert len(failure.message) < 1000
 
 

@@ -1,7 +1,8 @@
-"""How the processes talk: frames of JSON in pipes.
+"""Messages between processes: frames of JSON in pipes.
 
-JSON, because a trial runs any code at all: whatever it writes into the pipe of its events can at worst be no event,
-never something that runs when it is read. Only the task itself travels as a pickle, from the user's process downwards.
+JSON is used because a trial runs the user's code: anything that it writes into the pipe of its events is at worst an
+invalid event, and never code that runs when it is read. Only the task is sent as a pickle, from the user's process
+downwards.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from retiarii.errors import ExecutionError
 
 Message: TypeAlias = "dict[str, Any]"
 
-MAX_FRAME = 1 << 20  # bytes; far more than any event of ours
+MAX_FRAME = 1 << 20  # bytes; far more than any event has
 
 _MAGIC = b"rtii"
 _HEADER = struct.Struct(">4sI")
@@ -23,16 +24,16 @@ _ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 
 def frame(message: Message) -> bytes:
-    """Return a message as bytes that `FrameReader` reads."""
+    """Return a message as bytes for `FrameReader`."""
     body = _ENCODER.encode(message).encode("ascii")
     return _HEADER.pack(_MAGIC, len(body)) + body
 
 
 class FrameReader:
-    """Puts frames together from the pieces in which a pipe delivers them.
+    """Assembles frames from the pieces that a pipe delivers.
 
     Args:
-        max_frame: The longest body that is believed, in bytes; None for any.
+        max_frame: The maximum length of a body in bytes; None for no limit.
     """
 
     def __init__(self, max_frame: int | None = MAX_FRAME) -> None:
@@ -40,18 +41,18 @@ class FrameReader:
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> list[Message]:
-        """Take in the next bytes and return the messages that they complete.
+        """Add the next bytes and return the messages that they complete.
 
         Raises:
-            ExecutionError: The bytes are no frames of ours.
+            ExecutionError: The bytes are not frames.
         """
         return list(self.read(data))
 
     def read(self, data: bytes) -> Iterator[Message]:
-        """Take in the next bytes and yield the messages that they complete, up to what is no frame.
+        """Add the next bytes and yield the messages that they complete, up to the first invalid frame.
 
         Raises:
-            ExecutionError: The bytes are no frames of ours.
+            ExecutionError: The bytes are not frames.
         """
         self._buffer += data
         while len(self._buffer) >= _HEADER.size:
@@ -69,7 +70,7 @@ class FrameReader:
 def _parse(body: bytes) -> Message:
     try:
         message = json.loads(body.decode("ascii"))
-    except (ValueError, RecursionError) as error:  # a RecursionError is for brackets in brackets in brackets
+    except (ValueError, RecursionError) as error:  # a RecursionError is raised for deep nesting
         raise ExecutionError(f"Found a frame that is not JSON of ours: {error}.") from error
     if not isinstance(message, dict):
         raise ExecutionError(f"Found a frame that holds a {type(message).__name__}, expected an object.")

@@ -1,7 +1,7 @@
-"""Processes, seen from the one that starts them: how they are bound to it, found, killed and read.
+"""Child processes: binding them to their parent, finding and killing them, and measuring their memory.
 
-Linux offers the most: a process can ask to be signalled when its parent dies, and to inherit the orphans among its
-descendants. Elsewhere process groups have to do, and on Windows the process tree.
+On Linux a process can ask for a signal when its parent dies, and can inherit the orphans among its descendants. On
+other systems process groups are used, and on Windows the process tree.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
 
-# What tells a process that its parent may have died. It wakes up a process that is stopped, unlike any other signal.
+# The signal for a process whose parent may have died. Unlike other signals, it wakes up a stopped process.
 PARENT_DIED = getattr(signal, "SIGCONT", 0)
 
 
 def signal_at_parents_death(number: int) -> None:
-    """Have the kernel send this process a signal when the *thread* that started it ends (Linux only)."""
+    """Ask the kernel to send this process a signal when the *thread* that started it ends (Linux only)."""
     if IS_LINUX:
         libc().prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
 
 
 def show_stack_on_request() -> None:
-    """Have this process, and its forks, print where they are when they get SIGQUIT (POSIX only)."""
+    """Let this process and its forks print their stacks when they get SIGQUIT (POSIX only)."""
     faulthandler.register(signal.SIGQUIT, file=2)
 
 
 def adopt_orphans() -> None:
-    """Make orphans among the descendants of this process its children, so that it can find them (Linux only)."""
+    """Let this process inherit the orphans among its descendants, so that it can find them (Linux only)."""
     if IS_LINUX:
         libc().prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
@@ -50,7 +50,7 @@ def libc() -> ctypes.CDLL:
 
 
 def children(pid: int) -> list[int]:
-    """Return the direct children of a process, zombies included; empty if it is gone."""
+    """Return the direct children of a process, including zombies; empty if it has ended."""
     if IS_LINUX:
         try:
             found: list[int] = []
@@ -59,7 +59,7 @@ def children(pid: int) -> list[int]:
                     found += map(int, file.read().split())
             return found
         except OSError:
-            pass  # the process or one of its threads is gone, or the kernel was built without these files
+            pass  # the process or one of its threads has ended, or the kernel lacks these files
     try:
         return [child.pid for child in psutil.Process(pid).children()]
     except psutil.Error:
@@ -73,7 +73,7 @@ def kill_group(pid: int) -> None:
         return
     try:
         os.killpg(pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):  # gone; macOS says so of zombies with the second
+    except (ProcessLookupError, PermissionError):  # it has ended; macOS raises the second for zombies
         pass
 
 
@@ -92,7 +92,7 @@ def _kill_tree(pid: int) -> None:
 
 def kill_marked(name: str, value: str) -> None:
     """Kill the other processes of this user in whose environment, or that of an ancestor, a variable had this value."""
-    for _ in range(3):  # they may be starting others just now
+    for _ in range(3):  # they may be starting other processes
         others = (process for process in psutil.process_iter() if process.pid != os.getpid())
         marked = [process for process in others if _has_variable(process, name, value)]
         if not marked:
@@ -100,7 +100,7 @@ def kill_marked(name: str, value: str) -> None:
         for process in marked:
             try:
                 process.kill()
-            except psutil.Error:  # gone, or another user's by now
+            except psutil.Error:  # it has ended, or belongs to another user
                 pass
         psutil.wait_procs(marked, timeout=1.0)
 
@@ -113,7 +113,7 @@ def _has_variable(process: psutil.Process, name: str, value: str) -> bool:
 
 
 def has_exited(pid: int) -> bool:
-    """Return whether a child has exited, leaving it a zombie, so that its number still stands for it (POSIX only)."""
+    """Return whether a child has exited, without collecting it, so that its id stays valid (POSIX only)."""
     try:
         return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
     except ChildProcessError:
@@ -124,8 +124,8 @@ def reap(pid: int, *, block: bool = True) -> int | None:
     """Collect a child that has exited (POSIX only).
 
     Returns:
-        Its exit code, or minus the number of the signal that killed it; None if it is no child of ours (somebody else
-        reaped it) or, with ``block=False``, has not exited.
+        Its exit code, or minus the number of the signal that killed it; None if it is not a child of this process
+        (any more) or, with ``block=False``, has not exited.
     """
     try:
         found, status = os.waitpid(pid, 0 if block else os.WNOHANG)
@@ -135,7 +135,7 @@ def reap(pid: int, *, block: bool = True) -> int | None:
 
 
 def try_to_kill(pid: int) -> bool:
-    """Kill a process; return False if it is another user's (a program that changes its user can be)."""
+    """Kill a process; return False if it belongs to another user (a program can change its user)."""
     try:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
@@ -146,7 +146,7 @@ def try_to_kill(pid: int) -> bool:
 
 
 def kill_and_reap(pid: int, *, block: bool) -> None:
-    """Kill a child and collect it, with ``block=False`` only if it is dead at once (POSIX only)."""
+    """Kill a child and collect it; with ``block=False``, only if it ends at once (POSIX only)."""
     can_end = try_to_kill(pid)
     reap(pid, block=block and can_end)
 
@@ -166,9 +166,9 @@ def exit_in_words(code: int | None) -> str:
 
 
 def private_memory(pid: int) -> int:
-    """Return the bytes of main memory that a process holds apart from files; 0 if it is gone.
+    """Return the bytes of main memory that a process uses, without mapped files; 0 if it has ended.
 
-    Pages that it shares with the process that it was forked from count too.
+    Pages that it shares with the process that it was forked from are included.
     """
     try:
         memory = psutil.Process(pid).memory_info()
@@ -178,9 +178,9 @@ def private_memory(pid: int) -> int:
 
 
 def own_memory(pid: int) -> int:
-    """Return the bytes of main memory that a process and its descendants share with nobody; 0 if it is gone."""
+    """Return the bytes of unshared main memory of a process and its descendants; 0 if it has ended."""
     total, waiting = 0, [pid]
-    while waiting:  # no recursion: the chain may be as long as whoever starts these processes likes
+    while waiting:  # no recursion: the chain of processes may be very long
         process = waiting.pop()
         waiting += children(process)
         try:

@@ -9,7 +9,7 @@ from typing import Any
 
 
 def redirect(output: int) -> None:
-    """Make ``output`` standard output and standard error, line by line, and leave nothing to read."""
+    """Redirect standard output and standard error to ``output``, line by line, and close standard input."""
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     if null:
@@ -19,7 +19,7 @@ def redirect(output: int) -> None:
 
 
 def hand_over(output: int) -> None:
-    """Make ``output`` standard output and standard error of a process whose streams were redirected before."""
+    """Redirect standard output and standard error to ``output`` in a process whose streams were redirected before."""
     os.dup2(output, 1)
     os.dup2(output, 2)
     if output > 2:
@@ -27,22 +27,22 @@ def hand_over(output: int) -> None:
 
 
 def make_readable() -> None:
-    """Have what is printed leave this process line by line, in an encoding that has every character."""
+    """Make output line-buffered, in an encoding that has every character."""
     for stream in _streams():
-        # What was printed before a crash must have left this process, and no character may make print fail.
+        # Output before a crash must not be lost in a buffer, and no character may make print fail.
         if isinstance(stream, io.TextIOWrapper) and not stream.closed:
             stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
 
 
 def flush() -> None:
-    """Write out what Python still holds of standard output and standard error."""
+    """Flush standard output and standard error."""
     for stream in _streams():
         try:
             stream.flush()
-        except Exception:  # noqa: BLE001 - the trial closed it, or put an object of its own in its place
+        except Exception:  # noqa: BLE001 - the trial closed or replaced it
             pass
 
 
 def _streams() -> list[Any]:
-    """Return the streams that the interpreter made, and what start-up code or a trial has put in their place."""
+    """Return the streams that the interpreter made, and their replacements by start-up code or a trial."""
     return [sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__]

@@ -1,4 +1,4 @@
-"""One trial while it runs, as the template sees it: what it tells, what it prints, what it takes too much of."""
+"""`RunningTrial`: the events, the output and the resource use of one running trial, collected by the template."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from retiarii.execution._trial.channel import CHANNEL_LOST
 from retiarii.trial import Failure, FailureKind, Metrics
 
 LOOK_S = 0.1  # how often memory is measured
-STACK_S = 0.3  # how long a trial that took too long has to print where it is
-EXIT_S = 2.0  # how long a trial that has told its outcome has to exit
+STACK_S = 0.3  # how long a trial that timed out has to print its stack
+EXIT_S = 2.0  # how long a trial that has sent its outcome has to exit
 _OWN_WORDS = {FailureKind.RAISED, FailureKind.OUT_OF_MEMORY, FailureKind.BAD_METRIC, FailureKind.INVALID_MODEL}
-_MAX_REASON = 300  # characters; an answer is then shorter than what a pipe takes or refuses as a whole
-_MAX_PIECES = 64  # read from a pipe after the trial has exited: a process that escaped may go on writing
+_MAX_REASON = 300  # characters; an answer is then short enough to be written to a pipe atomically
+_MAX_PIECES = 64  # read from a pipe after the trial has exited: an escaped process may still write
 
 
 class RunningTrial:
-    """Collects what a trial tells and prints and checks its limits, until its process has exited.
+    """Collects the events and the output of a trial and checks its limits, until its process has exited.
 
     Args:
         number: The trial's number.
-        process: Its process.
-        limits: What it may use.
-        is_loaded: Whether its time runs from now on; else it runs from when the trial has loaded the task.
-        is_judged: Whether it waits for an answer whenever it reports; its time stands still meanwhile.
+        process: The trial's process.
+        limits: The resource limits.
+        is_loaded: Whether its time limit starts now; else it starts when the trial has loaded the task.
+        is_judged: Whether it waits for the answer to each report; the waiting time does not count.
     """
 
     def __init__(
@@ -48,13 +48,13 @@ class RunningTrial:
         self._is_loaded = is_loaded
         self._is_judged = is_judged
         self._num_unanswered = 0
-        self._left_s = math.inf  # of its time, while it waits for an answer
+        self._left_s = math.inf  # the remaining time, while it waits for an answer
         self._frames = FrameReader()
         self._printed = Tail()
         self._stack: Tail | None = None
         self._outcome: Outcome | None = None
         self._fault: Failure | None = None
-        # None until the task begins, which a trial says unless nothing depends on it.
+        # None until the task begins, which a trial reports only if it is needed.
         self._baseline: int | None = 0 if is_loaded and limits.memory_bytes is None else None
         self._deadline = self._timeout_from_now() if is_loaded else math.inf
         self._kill_at = math.inf
@@ -62,43 +62,43 @@ class RunningTrial:
 
     @property
     def next_look(self) -> float:
-        """When `look` has something to do, in ``time.monotonic()`` seconds."""
+        """The time of the next necessary call of `look`, in ``time.monotonic()`` seconds."""
         return min(self._deadline, self._kill_at, self._measure_at)
 
     def hear(self, piece: bytes) -> list[Message]:
-        """Take in a piece of what the trial tells; return what is to be passed on.
+        """Add a piece of the trial's event stream; return the events to forward.
 
-        The trial runs any code at all and may write anything: what is no event of a trial, in its order, fails it.
+        The trial runs the user's code, which may write anything: invalid events, or events in a wrong order, fail it.
         """
         told: list[Message] = []
         if self._is_over:
-            return told  # whatever else comes
+            return told  # later events are ignored
         try:
             for message in self._frames.read(piece):
                 told += self._digest(message)
                 if self._is_over:
                     break
         except ExecutionError as error:
-            self.fail(FailureKind.VANISHED, f"The trial wrote into the pipe in which it tells its events. {error}")
+            self.fail(FailureKind.VANISHED, f"The trial wrote into the pipe of its events. {error}")
         return told
 
     def see(self, piece: bytes) -> None:
-        """Take in a piece of what the trial prints."""
+        """Add a piece of the trial's output."""
         self._printed.add(piece)
         if self._stack is not None:
             self._stack.add(piece)
 
     def answer(self, reason: str | None) -> None:
-        """Pass the answer to a report on; the trial's time goes on."""
+        """Send the answer to a report; the trial's time continues."""
         answer = {"reason": None if reason is None else shorten(reason, _MAX_REASON)}
         if not self.process.answer(frame(answer)):
-            self.fail(FailureKind.VANISHED, "The trial reports without listening to the answers.")
+            self.fail(FailureKind.VANISHED, "The trial reports without reading the answers.")
         self._num_unanswered -= 1
         if self._num_unanswered == 0 and not self._is_over:
             self._deadline = time.monotonic() + self._left_s
 
     def look(self, now: float) -> None:
-        """Kill the trial if it has taken more than it may."""
+        """Kill the trial if it exceeds a limit."""
         if now >= self._kill_at:
             self._kill_at = math.inf
             self.process.kill()
@@ -113,12 +113,12 @@ class RunningTrial:
             self._check_memory()
 
     def fail(self, kind: FailureKind, message: str) -> None:
-        """Kill the trial for a reason."""
+        """Kill the trial, which fails with this message."""
         self._set_fault(kind, message)
         self.process.kill()
 
     def end(self) -> list[Message]:
-        """Return the last of what the trial told, and how it ended; its process has exited, its group goes now."""
+        """Return the remaining events and the end of a trial whose process has exited, and kill its process group."""
         self.process.kill()  # the rest of its group
         last = [told for piece in _rest(self.process.events) for told in self.hear(piece)]
         for piece in _rest(self.process.output):
@@ -139,7 +139,7 @@ class RunningTrial:
             return self._outcome
         message = f"The trial's process {exit_in_words(code)} before it had a result."
         if code == CHANNEL_LOST:
-            message = "The trial closed the pipe in which it tells its results. Close only what the trial opened."
+            message = "The trial closed the pipe of its results. Close only descriptors that the trial opened."
         return Outcome(failure=Failure(FailureKind.VANISHED, message))
 
     def _digest(self, message: Message) -> list[Message]:
@@ -169,7 +169,7 @@ class RunningTrial:
         return {"event": "reported", "number": self.number, "metrics": metrics}
 
     def _digest_first(self, message: Message) -> list[Message]:
-        """Take in what is said before any code of a trial has run, so that no trial can say it."""
+        """Handle the first event, which is sent before any code of the user runs, so that no trial can forge it."""
         if message.get("event") == "unusable" and not self._is_loaded:
             return [unpack_refusal(message)]
         self._baseline = unpack_baseline(message)
@@ -187,7 +187,7 @@ class RunningTrial:
             )
 
     def _with_limit(self, outcome: Outcome) -> Outcome:
-        """Have a failed allocation say what it ran into."""
+        """Add the memory limit to the message of a failed allocation."""
         failure, limit = outcome.failure, self._limits.memory_bytes
         if failure is None or failure.kind is not FailureKind.OUT_OF_MEMORY or limit is None:
             return outcome

@@ -1,4 +1,4 @@
-"""`Supervisor`: the loop of the template, which starts trials as it is told and sees every one of them to its end."""
+"""`Supervisor`: the main loop of the template, which starts trials and watches each of them until its end."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from retiarii.execution._template.trial_launch import TrialProcess
 from retiarii.trial import Failure, FailureKind
 
 Launch: TypeAlias = Callable[[Message, Iterable[int]], TrialProcess]
-"""Starts the trial of an order; the second argument is the descriptors that are not for it."""
+"""A function that starts the trial of an order; the second argument is the descriptors that it must close."""
 
-MAX_BACKLOG = 1 << 20  # bytes that the parent has not read yet; beyond it, trials wait with their reports
-_IDLE_S = 1.0  # how often to see whether the parent still lives, should nothing else tell
-_NO_SIGNAL_S = 0.05  # how often to look for exits on systems where no signal tells of them
+MAX_BACKLOG = 1 << 20  # bytes that the parent has not read yet; beyond it, reports of trials wait
+_IDLE_S = 1.0  # how often to check that the parent is alive
+_NO_SIGNAL_S = 0.05  # how often to check for exits on systems without a signal for them
 _GONE_S = 5.0  # how long to wait for what was killed
 
 
 class Supervisor:
-    """Serves one parent until that closes the link or dies; single-threaded, so that forking is safe.
+    """Serves one parent until it closes the link or ends; single-threaded, so that forking is safe.
 
     Args:
-        link: Where orders come from and events go.
-        launch: Starts trials.
-        limits: What one trial may use.
-        is_loaded: Whether a trial has the task loaded when it starts.
+        link: The link to the parent, for orders and events.
+        launch: The function that starts trials.
+        limits: The resource limits of one trial.
+        is_loaded: Whether trials start with the task loaded.
     """
 
     def __init__(self, link: ParentLink, launch: Launch, limits: Limits, *, is_loaded: bool) -> None:
@@ -45,7 +45,7 @@ class Supervisor:
         self._selector = selectors.DefaultSelector()
         self._selector.register(link, selectors.EVENT_READ, self._take_orders)
         self._is_hearing = True  # whether the pipes of the trials' events are watched
-        self._is_awaiting_parent = False  # whether the parent has to read on before there is room for events
+        self._is_awaiting_parent = False  # whether the parent must read before there is room for events
         self._has_exits = False  # of children, since the last look for orphans
         self._own_children = frozenset(children(os.getpid()))  # loading the task started them
         self._exits = ExitBell() if IS_POSIX else None
@@ -54,11 +54,11 @@ class Supervisor:
 
     @property
     def has_own_children(self) -> bool:
-        """Whether loading the task started processes that must be ended in an orderly way."""
+        """Whether loading the task started child processes, which must be ended in order."""
         return bool(self._own_children)
 
     def serve(self) -> None:
-        """Run trials until the parent closes the link or dies; then kill and collect all that is left of them."""
+        """Run trials until the parent closes the link or ends; then kill and collect all remaining processes."""
         try:
             while not self._link.is_closed:
                 self._turn()
@@ -90,7 +90,7 @@ class Supervisor:
                 continue
             trial = self._trials.get(order["number"])
             if trial is None:
-                continue  # it has ended meanwhile
+                continue  # the trial has ended meanwhile
             if order["order"] == "answer":
                 trial.answer(order["reason"])
             else:
@@ -132,7 +132,7 @@ class Supervisor:
         self._selector.register(trial.process.events, selectors.EVENT_READ, lambda: self._hear(trial))
 
     def _ignore(self, pipe: Readable) -> None:
-        if pipe in self._selector.get_map():  # else it has ended, or nobody listens at present
+        if pipe in self._selector.get_map():  # else it has ended, or is not watched at present
             self._selector.unregister(pipe)
 
     def _end(self, trial: RunningTrial) -> None:
@@ -144,10 +144,10 @@ class Supervisor:
         self._has_exits = True
 
     def _end_orphans(self, *, block: bool = False) -> bool:
-        """Kill what trials that are gone have left behind; return whether there was anything.
+        """Kill the processes that ended trials left behind; return whether there were any.
 
-        A trial adopts the orphans below it, and this process those of trials that are gone, so whatever child is not a
-        trial is one of them.
+        A trial adopts the orphans below it, and this process adopts those of ended trials, so every child that is not a
+        trial is such a process.
         """
         if not IS_POSIX:
             return False
@@ -158,12 +158,12 @@ class Supervisor:
         return bool(orphans)
 
     def _note_exits(self) -> None:
-        assert self._exits is not None  # it has just rung
+        assert self._exits is not None  # its descriptor has just become readable
         self._exits.quieten()
         self._has_exits = True
 
     def _heed_backlog(self) -> None:
-        """Read on when the parent does, so that a trial that reports without end fills nobody's memory."""
+        """Pause reading events while the parent does not read, so that endless reports do not fill the memory."""
         has_backlog = self._link.backlog > 0
         if has_backlog != self._is_awaiting_parent:
             self._is_awaiting_parent = has_backlog
@@ -178,7 +178,7 @@ class Supervisor:
                 self._listen(trial) if is_hearing else self._ignore(trial.process.events)
 
     def _descriptors(self) -> list[int]:
-        """Return what belongs to this process alone."""
+        """Return the descriptors that only this process uses."""
         own = [self._link.fileno(), self._link.events_fileno]
         own += [descriptor for trial in self._trials.values() for descriptor in trial.process.descriptors]
         own += self._exits.descriptors if self._exits is not None else ()

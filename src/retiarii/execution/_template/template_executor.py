@@ -1,4 +1,4 @@
-"""`TemplateExecutor`: isolated trials, each in a process of its own, forked from one that has everything loaded."""
+"""`TemplateExecutor`: isolated trials in processes that are forked from a process with the task loaded."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ from retiarii.trial import Failure, FailureKind, Metrics
 logger = logging.getLogger(__name__)
 
 START_METHODS = ("fork", "spawn")
-MAX_RESTARTS = 3  # templates that die one after the other without any trial ending between
-_SLICE_S = 1.0  # how often to see whether the template still lives, should nothing else tell
+MAX_RESTARTS = 3  # templates that die in a row without any trial ending in between
+_SLICE_S = 1.0  # how often to check that the template is alive
 
 
 @dataclass(frozen=True)
 class _Running:
-    """A trial that the template was told to run.
+    """A trial that was sent to the template.
 
     Attributes:
-        job: What it runs.
-        device: What is leased to it.
+        job: The job.
+        device: The device leased to it.
         judgement: The answers to its reports.
     """
 
@@ -55,31 +55,31 @@ class _Running:
 
 
 class TemplateExecutor(Executor):
-    """Runs every trial in a fresh process that is forked from a *template*, which has loaded the task once.
+    """Runs every trial in a new process that is forked from a *template*, which has loaded the task once.
 
-    The template starts at once and loads while this process goes on; trials that are submitted meanwhile wait for it.
-    Each trial has its own session, its own GPUs and its share of the cores; what it prints is kept (the last 64 KiB)
-    and told with its end. A trial that raises, hangs, crashes, is killed or takes too much memory is a failed trial,
-    and nothing that it started outlives it. A template that dies takes its trials with it and is replaced.
+    The template starts immediately and loads the task in the background; trials that are submitted meanwhile wait.
+    Each trial has its own session, its own GPUs and its share of the cores; the last 64 KiB of its output are returned
+    with its end. A trial that raises, hangs, crashes, is killed or takes too much memory is a failed trial, and all
+    processes that it started are killed at its end. A template that dies is replaced, and its trials fail.
 
-    torch, and libraries that are imported in a trial, use ``threads_per_trial`` threads there; the linear algebra of a
-    NumPy that was loaded with the task stays at one thread where trials are forked.
+    torch, and libraries that are imported in a trial, use ``threads_per_trial`` threads there; if NumPy was imported
+    with the task, its linear algebra uses one thread in forked trials.
 
     Args:
-        task: What a trial does; or that, serialised, as bytes that `pickle.loads` reads.
+        task: The task that each trial runs, or its pickle as bytes.
         slots: How many trials run at the same time.
-        limits: What one trial may use.
-        devices: Groups of GPUs, one of which each running trial has to itself: indices as ``torch.cuda`` counts them
-            here, or UUIDs. None (and an empty group) hides all GPUs from trials.
-        threads_per_trial: CPU threads of each trial; None shares the cores out among the slots.
-        start_method: ``"fork"``; or ``"spawn"``, a new interpreter for each trial, which loads the task itself: slower
-            by far, but for tasks that cannot be forked. None means fork where it is safe (Linux and other Unix, not
-            macOS and Windows).
-        dumps: Serialises the task.
+        limits: The resource limits of one trial.
+        devices: Groups of GPUs, one for each running trial: indices as ``torch.cuda`` counts them in this process, or
+            UUIDs. None (and an empty group) hides all GPUs from trials.
+        threads_per_trial: The number of CPU threads of each trial; None divides the cores among the slots.
+        start_method: ``"fork"``, or ``"spawn"``: a new interpreter for each trial, which loads the task itself. This is
+            much slower, and meant for tasks that cannot be forked. None uses fork where it is safe (Linux and other
+            Unix, not macOS and Windows).
+        dumps: The function that pickles the task.
 
     Raises:
-        ConfigError: An argument has an impossible value.
-        SerializationError: The task cannot travel to another process.
+        ConfigError: An argument has an invalid value.
+        SerializationError: The task cannot be pickled.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class TemplateExecutor(Executor):
         self._task = task if isinstance(task, bytes) else dumps(task, "task")
         self._waiting: deque[TrialJob] = deque()
         self._running: dict[int, _Running] = {}
-        self._messages: deque[Message] = deque()  # received and not digested yet
+        self._messages: deque[Message] = deque()  # received and not handled yet
         self._events: list[Event] = []
         self._deaths = 0  # of templates, since a trial last ended
         self._broken: ExecutionError | None = None
@@ -135,11 +135,11 @@ class TemplateExecutor(Executor):
         """Return what has happened since the last call, waiting for the first event if there is none yet.
 
         Raises:
-            ExecutionError: The task does not load in the template (with what was raised there), or templates die one
-                after the other.
+            ExecutionError: The task cannot be loaded in the template (with the error raised there), or templates die
+                repeatedly.
         """
         deadline = math.inf if timeout is None else time.monotonic() + timeout
-        patience = 0.0  # at first, only what is there already
+        patience = 0.0  # at first, take only messages that are already there
         while not self._broken:
             self._messages += self._template.receive(patience)
             is_told = self._digest(on_report)
@@ -155,7 +155,7 @@ class TemplateExecutor(Executor):
         return events
 
     def cancel(self, number: int) -> None:
-        """Kill a trial; it ends as failed, with the kind ``CANCELLED``. Does nothing if it has ended already."""
+        """Kill a trial, which ends as failed with the kind ``CANCELLED``; does nothing if it has ended already."""
         for job in [job for job in self._waiting if job.number == number]:
             self._waiting.remove(job)
             self._fail(number, FailureKind.CANCELLED, "The trial was cancelled before it started.")
@@ -163,7 +163,7 @@ class TemplateExecutor(Executor):
             self._template.send({"order": "cancel", "number": number})
 
     def close(self) -> None:
-        """Kill what still runs, wait until it is gone, and end the template; may be called again."""
+        """Kill running trials, wait until they have ended, and end the template; may be called again."""
         self._break("This executor is closed.")
 
     def _start_what_fits(self) -> None:
@@ -177,15 +177,15 @@ class TemplateExecutor(Executor):
             )
 
     def _digest(self, on_report: OnReport) -> bool:
-        """Digest what the template says; return whether reports were among it."""
+        """Handle the messages of the template; return whether reports were among them."""
         is_told = False
         while self._messages:
             if self._events and self._messages[0]["event"] == "reported":
-                break  # events that were before it are returned before it is told
+                break  # earlier events are returned before the report is passed on
             message = self._messages.popleft()
             event = message["event"]
             if "number" in message and message["number"] not in self._running:
-                continue  # it was given up already
+                continue  # the trial has ended already
             if event == "ready":
                 _log_loading(message)
             elif event == "unusable":
@@ -206,7 +206,7 @@ class TemplateExecutor(Executor):
         return is_told
 
     def _judge(self, trial: _Running, metrics: Metrics, on_report: OnReport) -> None:
-        """Tell a report; a trial that waits for the answer gets one even if whoever is told raises."""
+        """Pass a report on; a trial that waits for the answer gets one even if ``on_report`` raises."""
         try:
             trial.judgement.answer(metrics, on_report)
         finally:
@@ -216,7 +216,7 @@ class TemplateExecutor(Executor):
 
     def _end(self, number: int, outcome: Outcome, output: str, ended: float) -> None:
         trial = self._running.pop(number, None)
-        if trial is not None:  # else it was still waiting
+        if trial is not None:  # else it was still waiting for a slot
             self._devices.give_back(trial.device)
             outcome = trial.judgement.settle(outcome)
         self._events.append(outcome.ended(number, output, ended))
@@ -225,7 +225,7 @@ class TemplateExecutor(Executor):
         self._end(number, Outcome(failure=Failure(kind, message)), "", time.time())
 
     def _replace_template(self) -> None:
-        """Go on after the death of the template, unless it dies again and again."""
+        """Start a new template after the death of the old one, unless templates die repeatedly."""
         end = self._template.epitaph()
         self._deaths += 1
         for number in list(self._running):
@@ -237,7 +237,7 @@ class TemplateExecutor(Executor):
         self._template = TemplateProcess(self._settings, self._task)
 
     def _break(self, reason: str) -> None:
-        """Let go of everything; from now on only the reason is raised."""
+        """Release all resources; later calls raise an error with this reason."""
         if self._broken is None:
             self._broken = ExecutionError(reason)
         self._waiting.clear()

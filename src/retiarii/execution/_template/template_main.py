@@ -1,9 +1,9 @@
-"""The process that trials are forked from: it loads the task once, then serves until its parent is done or dead.
+"""The main program of the template: it loads the task once, and then forks trials until its parent ends.
 
-It runs as ``python -c`` in a session of its own, below a guardian that ends it, and all that is left of its trials,
-should it not do so itself. One pipe brings the settings, the task and then orders, another takes events; what loading
-the task prints goes to standard output and error. With the start method ``spawn`` it imports no libraries, loads no
-task, and only starts and watches the interpreters that do.
+It runs as ``python -c`` in its own session, below a guardian that kills it and all remaining trial processes if it does
+not end by itself. One pipe delivers the settings, the task and then orders, another takes events; output of loading the
+task goes to standard output and error. With the start method ``spawn`` it imports no libraries and loads no task, but
+starts and watches interpreters that do.
 """
 
 from __future__ import annotations
@@ -39,18 +39,18 @@ from retiarii.execution._template.supervisor import Launch, Supervisor
 from retiarii.execution._template.trial_launch import TrialProcess, fork_trial, spawn_trial
 from retiarii.execution._trial.template_settings import MARK, TemplateSettings, adapt_environment, load_task, read_start
 
-_MANY = 10  # trials, after which it pays to make forks cheaper
-_COLLAPSE_S = 0.02  # at most so long with each trial that starts
+_MANY = 10  # trials after which it is worth making forks faster
+_COLLAPSE_S = 0.02  # the maximum time for it at each start of a trial
 
 
 def main(parent: int, orders: int, events: int, farewell: int) -> None:
-    """Serve the process that started this one; on POSIX systems in a child, which a guardian watches.
+    """Serve the process that started this one; on POSIX systems in a child that a guardian watches.
 
     Args:
-        parent: The process that started this one; it may have died since.
-        orders: Names the descriptor that the settings, the task and orders come from.
-        events: Names the descriptor that events are written to.
-        farewell: Names the descriptor that the exit code is written to once nothing is left of the template.
+        parent: The id of the process that started this one; it may have ended since.
+        orders: The number of the descriptor with the settings, the task and orders.
+        events: The number of the descriptor for events.
+        farewell: The number of the descriptor for the exit code, written once the template and its trials have ended.
     """
     started = time.perf_counter()
     pipes = [received(number) for number in (orders, events, farewell)]
@@ -61,11 +61,11 @@ def main(parent: int, orders: int, events: int, farewell: int) -> None:
     if not IS_POSIX:
         os.write(pipes[2], b"0\n")
     if not has_own_children:
-        os._exit(0)  # quick; the interpreter's own way out is for processes that loading the task has started
+        os._exit(0)  # fast; the normal exit is needed only if loading the task started processes
 
 
 def _fork_from_guardian(parent: int, orders: int, events: int, farewell: int) -> int:
-    """Go on in a fork of this process, which becomes the guardian; return the guardian's number."""
+    """Continue in a fork of this process, which becomes the guardian; return the guardian's process id."""
     _settle(parent)
     guardian = os.getpid()
     template = os.fork()
@@ -79,23 +79,23 @@ def _fork_from_guardian(parent: int, orders: int, events: int, farewell: int) ->
 
 
 def _serve(parent: int, orders: int, events: int, started: float) -> bool:
-    """Load the task and run trials until the parent closes the pipe of orders or dies.
+    """Load the task and run trials until the parent closes the pipe of orders or ends.
 
     Returns:
-        Whether loading the task has started processes that must be ended in an orderly way.
+        Whether loading the task started child processes, which must be ended in order.
     """
     try:
         with open(orders, "rb", closefd=False) as pipe:
             settings, data, _ = read_start(pipe)
     except EOFError:
         return False
-    # The parent sends orders only after it was told "ready", so none of them has been read with the task.
+    # The parent sends orders only after the event "ready", so none of them was read together with the task.
     link = ParentLink(orders, events, parent)
     redirect(1)
     sys.argv[:] = settings.argv
     try:
         launch, told = _prepare(settings, data, started)
-    except BaseException as error:  # noqa: BLE001 - user code runs in it; the parent raises what happened here
+    except BaseException as error:  # noqa: BLE001 - it runs user code; the parent raises the error
         failure = describe(error)
         link.send({"event": "unusable", "message": failure.message, "traceback": failure.traceback})
         os._exit(1)
@@ -107,26 +107,26 @@ def _serve(parent: int, orders: int, events: int, started: float) -> bool:
 
 
 def _settle(parent: int) -> None:
-    """Bind this process to the life of its parent, and the trials to this process."""
+    """End this process when its parent ends, and the trials when this process ends."""
     if not IS_POSIX:
         return
 
     def end_if_orphaned(number: int, stack: object) -> None:
-        # The kernel signals when the parent's *thread* that started us ends, which may well be before the parent does.
+        # The kernel sends the signal when the parent's *thread* that started us ends, maybe long before the parent.
         if os.getppid() != parent:
-            os.killpg(0, signal.SIGKILL)  # with what loading the task has started
+            os.killpg(0, signal.SIGKILL)  # including processes that loading the task started
 
     for number in (PARENT_DIED, signal.SIGHUP):
         signal.signal(number, end_if_orphaned)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # who ignores it is not told how a child ended
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # if it is ignored, exit codes of children are lost
     signal_at_parents_death(PARENT_DIED)
     adopt_orphans()
-    end_if_orphaned(PARENT_DIED, None)  # it may have died before the kernel knew that we want to be told
+    end_if_orphaned(PARENT_DIED, None)  # it may have ended before the request to the kernel
 
 
 def _settle_down() -> None:
-    """Leave it to the loop, which watches the parent, to end what there is to end; set up what forks inherit."""
+    """Let the main loop, which watches the parent, end everything; set up the state that forks inherit."""
     if IS_POSIX:
         for number in (PARENT_DIED, signal.SIGHUP):
             signal.signal(number, lambda number, stack: None)
@@ -137,7 +137,7 @@ def _settle_down() -> None:
 
 
 def _prepare(settings: TemplateSettings, data: bytes, started: float) -> tuple[Launch, Message]:
-    """Return how trials are started, and what the parent is told about it."""
+    """Return the function that starts trials, and the message for the parent."""
     if not settings.is_forking:
 
         def spawn(order: Message, inherited: Iterable[int]) -> TrialProcess:
@@ -148,7 +148,7 @@ def _prepare(settings: TemplateSettings, data: bytes, started: float) -> tuple[L
     preload(settings.preloads)
     imported = time.perf_counter()
     task = load_task(data)
-    use_threads(1)  # as in most trials; should the task have imported torch
+    use_threads(1)  # as in most trials, if the task has imported torch
     if has_started_cuda():
         raise ExecutionError(
             "Loading the model and the evaluator initialised CUDA, which a forked process cannot use. Move the model "
@@ -160,7 +160,7 @@ def _prepare(settings: TemplateSettings, data: bytes, started: float) -> tuple[L
     adapt_environment(settings, os.environ)
     flush()
     gc.collect()
-    gc.freeze()  # a collection in a child would touch, and so copy, every page that has objects in it
+    gc.freeze()  # a garbage collection in a child would write to, and so copy, every page with objects
     gc.disable()
 
     huge_pages, num_forks = HugePages(), itertools.count(1)

@@ -1,4 +1,4 @@
-"""`TemplateProcess`: the template, as the user's process holds it."""
+"""`TemplateProcess`: a running template, seen from the user's process."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from retiarii.execution._system.processes import IS_POSIX, exit_in_words, kill_g
 from retiarii.execution._template.messages import check_event
 from retiarii.execution._trial.template_settings import MARK, TemplateSettings, command, write_start
 
-_LISTEN_S = 0.01  # how often to read what an interpreter prints before it reads the task
-CLOSE_S = 10.0  # how long a template may take to end its trials and itself, before it is killed
+_LISTEN_S = 0.01  # how often to read the output of an interpreter that has not read the task yet
+CLOSE_S = 10.0  # how long a template may take to end its trials and itself before it is killed
 
 _THREADS = (
     "MKL_NUM_THREADS",
@@ -36,17 +36,17 @@ _HUGE_PAGES = "glibc.malloc.hugetlb=1"  # shorter page tables: with 800 MB of da
 
 @dataclass
 class _Remains:
-    """What is left to end and to close when nobody holds the template any more.
+    """The process and the pipes to close when the template is no longer used.
 
     Attributes:
-        popen: The guardian of the template; where there is no fork, the template itself.
-        orders: Where orders are written.
-        events: Where events come from.
-        printed: What the template prints.
-        farewell: Where the exit code of the template comes from, once nothing is left of it.
+        popen: The guardian of the template; on systems without fork, the template itself.
+        orders: The pipe for orders.
+        events: The pipe with events.
+        printed: The pipe with the output of the template.
+        farewell: The pipe with the exit code of the template, written once it and its trials have ended.
         selector: Watches ``events`` and ``printed``.
-        owner: The process that started the template.
-        mark: What everything has in its environment that the template started.
+        owner: The id of the process that started the template.
+        mark: The environment variable that marks all processes that the template started.
         is_ready: Whether the template has loaded the task.
         code: The exit code of the template, once it is known.
     """
@@ -64,17 +64,17 @@ class _Remains:
 
 
 class TemplateProcess:
-    """A running template. It ends when it is closed or dropped, and when this process ends, however that ends.
+    """A running template. It ends when it is closed or garbage-collected, or when this process ends in any way.
 
     Args:
-        settings: What it is told.
-        task: The task, serialised.
+        settings: The settings of the template.
+        task: The pickled task.
 
     Attributes:
-        is_alive: Whether more may be heard of it.
+        is_alive: Whether it may still send messages.
 
     Raises:
-        OSError: The system has no room for another process.
+        OSError: The system cannot start another process.
     """
 
     def __init__(self, settings: TemplateSettings, task: bytes) -> None:
@@ -86,7 +86,7 @@ class TemplateProcess:
         self._finalizer = weakref.finalize(self, _end, self._remains)
         self._frames = FrameReader(max_frame=None)
         self._printed = Tail()
-        self._fault = ""  # what it wrote that is no event
+        self._fault = ""  # a description of invalid bytes among its events
         self.is_alive = True
         self._deliver(settings, task)
 
@@ -100,18 +100,18 @@ class TemplateProcess:
         self._write(lambda pipe: pipe.write(frame(order)))
 
     def receive(self, timeout: float) -> list[Message]:
-        """Return what the template tells, waiting at most ``timeout`` seconds for it."""
+        """Return the messages of the template, waiting at most ``timeout`` seconds for the first one."""
         ready = [key.fileobj for key, _ in self._remains.selector.select(timeout)]
         if self._remains.printed in ready:
             self._hear(self._remains.printed)
         if self._remains.events in ready:
             return self._digest(self._hear(self._remains.events))
         if not ready and self._remains.popen.poll() is not None:
-            self.is_alive = False  # a process that loading the task has started keeps its pipes open
+            self.is_alive = False  # a process that loading the task started may keep the pipes open
         return []
 
     def epitaph(self) -> str:
-        """Close the process that has died, and return how it ended and the last of what it printed."""
+        """Release a process that has died, and return its exit and the end of its output as text."""
         _wait(self._remains.popen)
         while self._hear(self._remains.printed):
             pass
@@ -121,7 +121,7 @@ class TemplateProcess:
         return f"{end}. The last of what it printed:\n{printed}" if printed else f"{end}. It printed nothing."
 
     def close(self) -> None:
-        """End the process and its trials, and wait until they are gone; may be called again."""
+        """End the process and its trials, and wait until they have ended; may be called again."""
         self.is_alive = False
         self._finalizer()
 
@@ -139,7 +139,7 @@ class TemplateProcess:
         return messages
 
     def _hear(self, pipe: Readable) -> bytes:
-        """Return what is in a pipe now; notes its end."""
+        """Return the bytes that are in a pipe now, and record its end."""
         piece = pipe.read()
         if piece == b"" and pipe in self._remains.selector.get_map():
             self._remains.selector.unregister(pipe)
@@ -149,7 +149,7 @@ class TemplateProcess:
         return piece or b""
 
     def _deliver(self, settings: TemplateSettings, task: bytes) -> None:
-        """Write the payload, and meanwhile read what the new interpreter prints, or both could wait forever."""
+        """Write settings and task while reading the output of the new interpreter, or both could block forever."""
         writer = threading.Thread(
             target=self._write, args=(lambda pipe: write_start(pipe, settings, task),), name="retiarii-payload"
         )
@@ -161,7 +161,7 @@ class TemplateProcess:
                 while self._hear(self._remains.printed):
                     pass
         except BaseException:  # Ctrl-C, for example
-            self._remains.popen.kill()  # so that the writer does not wait any more
+            self._remains.popen.kill()  # so that the writer is not blocked any more
             raise
 
     def _write(self, write: Callable[[BinaryIO], object]) -> None:
@@ -169,7 +169,7 @@ class TemplateProcess:
             write(self._remains.orders)
             self._remains.orders.flush()
         except BrokenPipeError:
-            pass  # it has died, and the end of its events will say so
+            pass  # it has died, which the end of its events shows
 
 
 def _start(environment: dict[str, str]) -> _Remains:
@@ -184,7 +184,7 @@ def _start(environment: dict[str, str]) -> _Remains:
             stdout=printed_inlet,
             stderr=printed_inlet,
             env={**environment, MARK: mark},
-            start_new_session=IS_POSIX,  # Ctrl-C at the terminal is for this process, which then decides about trials
+            start_new_session=IS_POSIX,  # Ctrl-C must reach only this process, which decides about trials
             **arguments,
         )
     except BaseException:
@@ -211,21 +211,21 @@ def _start(environment: dict[str, str]) -> _Remains:
 
 def _end(remains: _Remains) -> None:
     if os.getpid() != remains.owner:
-        return  # a fork of the process that owns the template
+        return  # this is a fork of the process that owns the template
     popen = remains.popen
     try:
-        remains.orders.close()  # a template that is ready then ends its trials and itself
+        remains.orders.close()  # a template that is ready ends its trials and itself
     except BrokenPipeError:
         pass
     if remains.is_ready:
         _wait(popen)
     if popen.poll() is None:
-        popen.terminate()  # the guardian then ends the template, and all that is below it
+        popen.terminate()  # the guardian ends the template and all processes below it
         _wait(popen)
     farewell = remains.farewell.read()
     if not farewell:  # the guardian is dead or stopped
         popen.kill()
-        _await_end(remains.events)  # the template tidies up for it, even if it was stopped
+        _await_end(remains.events)  # the template kills the trials, even if it was stopped
         kill_group(popen.pid)
         kill_marked(MARK, remains.mark)
     popen.wait()
@@ -236,7 +236,7 @@ def _end(remains: _Remains) -> None:
 
 
 def _await_end(pipe: Readable) -> None:
-    """Wait until nobody can write into a pipe any more, but not forever."""
+    """Wait, for a limited time, until all writing ends of a pipe are closed."""
     deadline = time.monotonic() + CLOSE_S
     while pipe.read() != b"" and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -255,7 +255,7 @@ def _for_all() -> dict[str, str]:
 
 
 def _for_forking() -> dict[str, str]:
-    """Return what is set while a template that forks imports libraries and loads the task, but not in trials."""
+    """Return the variables that are set while a forking template loads libraries and the task, but not in trials."""
     tunables = [os.environ["GLIBC_TUNABLES"]] if os.environ.get("GLIBC_TUNABLES") else []
     return {
         **dict.fromkeys(_THREADS, "1"),

@@ -1,4 +1,4 @@
-"""What happens inside the process of a trial, whether it was forked or started afresh."""
+"""The main program of a trial's process, forked or started as a new interpreter."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from retiarii.execution._trial.channel import CHANNEL_LOST, Channel, ChannelLost
 from retiarii.execution._trial.judged_reports import JudgedReports
 from retiarii.execution._trial.template_settings import TemplateSettings, load_task, read_start
 
-CRASHED = 70  # EX_SOFTWARE: the machinery around the task failed, or the task took away its pipes
+CRASHED = 70  # EX_SOFTWARE: the code around the task failed, or the task closed its pipes
 ORPHANED = 71
 
 
@@ -46,21 +46,20 @@ def live_forked(
     output: int,
     inherited: Iterable[int],
 ) -> NoReturn:
-    """Spend the life of a forked child on one trial.
+    """Run one trial in a forked child, and exit.
 
-    Whatever it touches is copied, so it does only what the template cannot do before the fork: each step less is a
-    part of a millisecond.
+    Each memory page that it writes to is copied, so it does only work that the template cannot do before the fork.
 
     Args:
-        task: What a trial does.
-        settings: The template's.
-        job: What to run.
-        environment: Variables of this trial.
-        parent: The template's process.
-        events: Where events are written.
-        answers: Where the answers to reports come from; -1 where they are not awaited.
-        output: Where standard output and standard error go.
-        inherited: Descriptors of the template that are not for its children.
+        task: The task.
+        settings: The settings of the template.
+        job: The job to run.
+        environment: The environment variables of this trial.
+        parent: The process id of the template.
+        events: The descriptor for events.
+        answers: The descriptor with the answers to reports; -1 if the trial does not wait for answers.
+        output: The descriptor for standard output and standard error.
+        inherited: The descriptors of the template that its children must close.
     """
     code = CRASHED
     try:
@@ -76,7 +75,7 @@ def live_forked(
         channel = _channel_to(parent, events)
         if settings.threads_per_trial > 1:  # the template has one
             use_threads(settings.threads_per_trial)
-        if settings.limits.memory_bytes is not None:  # else the template expects no word of it
+        if settings.limits.memory_bytes is not None:  # else the template does not expect this event
             _begin(settings, environment, channel)
         _perform(task, settings, job, channel, _report_to(parent, channel, answers))
         code = 0
@@ -89,13 +88,13 @@ def live_forked(
 
 
 def main(parent: int, payload: int, events: int, answers: int = -1) -> None:
-    """Spend the life of a new interpreter on one trial.
+    """Run one trial in a new interpreter, and exit.
 
     Args:
-        parent: The template's process.
-        payload: Names the descriptor of a file that holds what to run.
-        events: Names the descriptor that events are written to.
-        answers: Names the descriptor that the answers to reports come from; -1 where they are not awaited.
+        parent: The process id of the template.
+        payload: The number of the descriptor of the file with settings, task and order.
+        events: The number of the descriptor for events.
+        answers: The number of the descriptor with the answers to reports; -1 if the trial does not wait for answers.
     """
     with open(received(payload), "rb") as file:
         settings, data, order = read_start(file)
@@ -108,7 +107,7 @@ def main(parent: int, payload: int, events: int, answers: int = -1) -> None:
     code = CRASHED
     try:
         task = load_task(data)
-    except BaseException as error:  # noqa: BLE001 - user code runs here; told like an exception in a template
+    except BaseException as error:  # noqa: BLE001 - user code runs here; reported like an error in a template
         failure = describe(error)
         channel.send({"event": "unusable", "message": failure.message, "traceback": failure.traceback})
         os._exit(CRASHED)
@@ -129,18 +128,18 @@ def _channel_to(parent: int, events: int) -> Channel:
 
 
 def _report_to(parent: int, channel: Channel, answers: int) -> Report:
-    """Return how the trial reports: it waits for answers where there is a pipe for them."""
+    """Return the report function of the trial, which waits for answers if there is a pipe for them."""
     if answers < 0:
         return channel.report
     return JudgedReports(channel, SteadyEnd(answers, parent, os.O_RDONLY)).report
 
 
 def _begin(settings: TemplateSettings, environment: Mapping[str, str], channel: Channel) -> None:
-    """Limit the memory, and tell that the task begins now, and what the trial had before it."""
+    """Limit the memory, and send the event that the task begins, with the memory used before it."""
     memory, baseline = settings.limits.memory_bytes, 0
     if memory is not None:
         baseline = private_memory(os.getpid())
-        if not environment.get("CUDA_VISIBLE_DEVICES"):  # CUDA reserves address space without end
+        if not environment.get("CUDA_VISIBLE_DEVICES"):  # CUDA reserves a huge address space
             limit_allocations(memory)
     channel.send({"event": "running", "baseline": baseline})
 
@@ -148,7 +147,7 @@ def _begin(settings: TemplateSettings, environment: Mapping[str, str], channel: 
 def _perform(task: Task, settings: TemplateSettings, job: TrialJob, channel: Channel, report: Report) -> None:
     try:
         outcome = run_task(task, job, report)
-    except KeyboardInterrupt as error:  # raised by the task itself: the keyboard's do not come here
+    except KeyboardInterrupt as error:  # raised by the task itself: Ctrl-C does not reach this process
         outcome = Outcome(failure=describe(error))
     if settings.limits.memory_bytes is not None:
         lift_limit()
@@ -157,9 +156,9 @@ def _perform(task: Task, settings: TemplateSettings, job: TrialJob, channel: Cha
 
 
 def _become_trial(parent: int) -> None:
-    """Set a new interpreter up as a template is, and lead what the trial starts."""
+    """Set up a new interpreter like a template, as the leader of the processes that the trial starts."""
     if IS_POSIX:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the experiment, which decides about its trials
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the experiment handles Ctrl-C and decides about its trials
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         show_stack_on_request()
         _lead(parent)
@@ -167,11 +166,11 @@ def _become_trial(parent: int) -> None:
 
 
 def _lead(parent: int) -> None:
-    """Become the leader of everything that the trial starts, bound to the life of the parent (POSIX only)."""
+    """Become the leader of the processes that the trial starts, and end when the parent ends (POSIX only)."""
     signal.set_wakeup_fd(-1)
     for number in (PARENT_DIED, signal.SIGCHLD, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     signal_at_parents_death(signal.SIGKILL)
     adopt_orphans()
-    if os.getppid() != parent:  # it died before the kernel knew that we want to be told
+    if os.getppid() != parent:  # it ended before the request to the kernel
         os._exit(ORPHANED)
