@@ -9,7 +9,6 @@ from typing import Any
 from retiarii.errors import GraphError
 from retiarii.graph._operations.layer_construction import function_of, public_name
 from retiarii.graph._operations.operation import Input, Inputs, Kind
-from retiarii.graph._operations.qualified_names import type_name
 from retiarii.graph._operations.safe_names import is_name, keyword_argument, quoted
 from retiarii.graph._representation.execution_order import check_inputs
 from retiarii.graph._representation.graph_records import INPUT_ID, OUTPUT_ID, GraphData, NodeRecord, Source, full_path
@@ -132,24 +131,13 @@ class _ForwardWriter:
 
     def _value(self, value: Any, record: NodeRecord) -> str:
         """Return the source of an argument, whose leaves may be edges."""
-        if isinstance(value, Input):
-            return self._source(record.inputs[value.slot])
-        if isinstance(value, Inputs):
+
+        def edge(marker: Input | Inputs) -> str:
+            if isinstance(marker, Input):
+                return self._source(record.inputs[marker.slot])
             return f"[{', '.join(self._source(record.inputs[slot]) for slot in sorted(record.inputs))}]"
-        if isinstance(value, tuple) and not hasattr(value, "_fields"):
-            items = [self._value(item, record) for item in value]
-            return f"({items[0]},)" if len(items) == 1 else f"({', '.join(items)})"
-        if type(value) is list:
-            return f"[{', '.join(self._value(item, record) for item in value)}]"
-        if type(value) is dict:
-            items = [f"{self._value(key, record)}: {self._value(item, record)}" for key, item in value.items()]
-            return f"{{{', '.join(items)}}}"
-        if isinstance(value, tuple):
-            name = self._literals.name(type_name(type(value)), type(value))
-            return f"{name}({', '.join(self._value(item, record) for item in value)})"
-        if isinstance(value, slice):
-            return f"slice({', '.join(self._value(p, record) for p in (value.start, value.stop, value.step))})"
-        return self._literals.value(value, full_path(self._graph, record.name))
+
+        return self._literals.value(value, full_path(self._graph, record.name), edge)
 
     def _source(self, source: Source) -> str:
         head, slot = source

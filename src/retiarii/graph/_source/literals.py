@@ -8,13 +8,14 @@ import functools
 import math
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 
 from retiarii.errors import GraphError
 from retiarii.graph._encoding.value_encoding import pack
-from retiarii.graph._operations.operation import Kind, Operation
+from retiarii.graph._operations.layer_construction import source_arguments
+from retiarii.graph._operations.operation import Input, Inputs, Kind, Operation
 from retiarii.graph._operations.qualified_names import resolve_any, type_name
 from retiarii.graph._operations.safe_names import free_name, keyword_argument, quoted
 from retiarii.space import Expression
@@ -29,6 +30,9 @@ _MODULES = {
 RESERVED = frozenset({"torch", "nn", "F", "operator", "math", "functools", "base64", "zlib", "self"})
 _DIGITS = 64
 """Tensors with more elements are written as bytes."""
+
+Write: TypeAlias = Callable[[Any], str]
+"""Returns the source for a value."""
 
 
 class Literals:
@@ -67,12 +71,13 @@ class Literals:
             return qualified
         return self._user_name(qualified, target)
 
-    def value(self, value: Any, where: str = "") -> str:
+    def value(self, value: Any, where: str = "", edge: Write | None = None) -> str:
         """Return the source for a value.
 
         Args:
             value: A plain value, a container, a class, a function, or a dtype, device or tensor of PyTorch.
             where: The path of the node, for messages.
+            edge: Returns the source for `Input` and `Inputs` among the values.
 
         Raises:
             GraphError: There is no source for this value.
@@ -83,9 +88,14 @@ class Literals:
                 "lower(model, architecture).",
                 node=where,
             )
-        writer = next((write for kinds, write in _WRITERS if isinstance(value, kinds)), None)
-        if writer is not None:
-            return writer(self, value, where)
+        if edge is not None and isinstance(value, (Input, Inputs)):
+            return edge(value)
+        for kinds, write in _LEAVES:
+            if isinstance(value, kinds):
+                return write(self, value, where)
+        for kinds, write_items in _CONTAINERS:
+            if isinstance(value, kinds):
+                return write_items(self, value, lambda item: self.value(item, where, edge))
         if isinstance(value, type) or callable(value):
             return self.name(type_name(value), value)
         raise GraphError(
@@ -110,8 +120,8 @@ class Literals:
         self.objects[name] = target
         return name
 
-    def _sequence(self, value: Any, where: str) -> str:
-        items = [self.value(item, where) for item in value]
+    def _sequence(self, value: Any, write: Write) -> str:
+        items = [write(item) for item in value]
         if isinstance(value, torch.Size):
             self.imports.add("import torch")
             return f"torch.Size([{', '.join(items)}])"
@@ -123,13 +133,11 @@ class Literals:
             return f"{{{', '.join(items)}}}" if items else "set()"
         return f"[{', '.join(items)}]"
 
-    def _dict(self, value: dict[Any, Any], where: str) -> str:
-        items = (f"{self.value(key, where)}: {self.value(item, where)}" for key, item in value.items())
-        return f"{{{', '.join(items)}}}"
+    def _dict(self, value: dict[Any, Any], write: Write) -> str:
+        return f"{{{', '.join(f'{write(key)}: {write(item)}' for key, item in value.items())}}}"
 
-    def _slice(self, value: slice, where: str) -> str:
-        parts = [self.value(part, where) for part in (value.start, value.stop, value.step)]
-        return f"slice({', '.join(parts)})"
+    def _slice(self, value: slice, write: Write) -> str:
+        return f"slice({', '.join(write(part) for part in (value.start, value.stop, value.step))})"
 
     def _torch(self, value: Any, where: str) -> str:
         self.imports.add("import torch")
@@ -152,7 +160,8 @@ class Literals:
     def _operation(self, value: Operation, where: str) -> str:
         if value.kind is not Kind.MODULE:
             raise GraphError(f"Node {where!r} has a choice among its constructor arguments.", node=where)
-        return layer_source(self, value, where)
+        args, kwargs = source_arguments(value, where)
+        return self.call(self.name(value.type, value.target), args, kwargs, where) + value.cast.source
 
     def _tensor(self, value: torch.Tensor, where: str) -> str:
         self.imports.add("import torch")
@@ -165,26 +174,16 @@ class Literals:
         return f"torch.frombuffer({content}, dtype={value.dtype}).reshape({tuple(value.shape)})"
 
 
-def layer_source(literals: Literals, operation: Operation, where: str) -> str:
-    """Return the constructor call of a layer: required arguments by position, the others by name.
-
-    Raises:
-        GraphError: A parameter does not exist, or cannot be written.
-    """
-    from retiarii.graph._operations.layer_construction import source_arguments  # it constructs what this module writes
-
-    args, kwargs = source_arguments(operation, where)
-    return literals.call(literals.name(operation.type, operation.target), args, kwargs, where) + operation.cast.source
-
-
-_WRITERS: list[tuple[Any, Callable[[Literals, Any, str], str]]] = [
+_LEAVES: list[tuple[Any, Callable[[Literals, Any, str], str]]] = [
     (enum.Enum, Literals._enum),
     ((bool, int, float, complex, str, bytes, type(None), type(Ellipsis)), Literals._plain),
-    ((list, tuple, set, frozenset), Literals._sequence),
-    (dict, Literals._dict),
-    (slice, Literals._slice),
     ((torch.dtype, torch.device, torch.memory_format, torch.layout), Literals._torch),
     (functools.partial, Literals._partial),
     (Operation, Literals._operation),
     (torch.Tensor, Literals._tensor),
+]
+_CONTAINERS: list[tuple[Any, Callable[[Literals, Any, Write], str]]] = [
+    ((list, tuple, set, frozenset), Literals._sequence),
+    (dict, Literals._dict),
+    (slice, Literals._slice),
 ]
