@@ -1,4 +1,4 @@
-"""`ArchitectureParameters`: one vector ``alpha`` per label, apart from the weights of the supernet."""
+"""`ArchitectureParameters`: one vector ``alpha`` per label, separate from the weights of the supernet."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from retiarii.space import Subset
 
 
 class ArchitectureParameters:
-    """The parameters that a differentiable strategy learns, one vector per label, however many modules share it.
+    """The parameters that a differentiable strategy learns: one vector per label, which all its modules share.
 
     They are not parameters of the supernet, so the optimizer of its weights never sees them. A choice of one value has
     one parameter per value, which is its logit; a subset has one per candidate, and the logit of a subset is their sum.
@@ -22,9 +22,9 @@ class ArchitectureParameters:
 
     Args:
         decisions: The decisions of the supernet.
-        seed: Of the initial values.
-        scale: Standard deviation of the initial values.
-        dtype: Of the parameters; at least single precision, in which small steps are not lost.
+        seed: The seed of the initial values.
+        scale: The standard deviation of the initial values.
+        dtype: The type of the parameters, at least single precision, so that small steps are not lost.
 
     Attributes:
         by_label: The parameters.
@@ -79,7 +79,7 @@ class ArchitectureParameters:
         """Set the parameters to what `state_dict` returned.
 
         Raises:
-            ConfigError: It is of another space.
+            ConfigError: The state is of another space.
         """
         ours = {label: len(alpha) for label, alpha in self.by_label.items()}
         theirs = {label: len(alpha) for label, alpha in state.items()}

@@ -1,4 +1,4 @@
-"""`Configurations`: the arguments that a layer with choices can be built with, and how likely each set of them is."""
+"""`Configurations`: the sets of arguments that a layer with choices can be built with, and their probabilities."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ Config: TypeAlias = "Mapping[str, Any]"
 
 @dataclass(frozen=True)
 class Grid:
-    """All distinct configurations, and to which of them each combination of values leads.
+    """All distinct configurations, and the configuration of each combination of values.
 
     Attributes:
         configs: The ``C`` distinct configurations.
         of_combination: ``[N]``, the configuration of each combination; the last decision changes fastest.
-        index: The same, by the positions of the values.
+        index: The configuration of each combination, by the positions of the values.
     """
 
     configs: Sequence[Config]
@@ -45,7 +45,7 @@ class Configurations:
     Args:
         call: The recorded call.
         lookup: The decisions of the supernet.
-        path: Where the layer stands, for messages.
+        path: The path of the layer, for messages.
         positional: The names of positional arguments, if the signature hides them.
     """
 
@@ -58,12 +58,12 @@ class Configurations:
 
     @property
     def key(self) -> Hashable:
-        """What the current path makes of the decisions; equal keys mean equal configurations."""
+        """A key of the values on the current path; equal keys mean equal configurations."""
         return tuple([d.index if d.index >= 0 else d.value for d in self.decisions])
 
     @property
     def is_mixed(self) -> bool:
-        """Whether the decisions are weighed rather than made."""
+        """Whether a mixture is active, not a path."""
         return self.decisions[0].weights is not None
 
     def current(self) -> Config:
@@ -77,7 +77,7 @@ class Configurations:
         return f"{self.cls.__name__}({', '.join(f'{name}={config[name]!r}' for name in varied)})"
 
     def possible(self) -> dict[str, tuple[Any, ...]]:
-        """Return the distinct values of each argument; of ranges too long to list, those at the ends.
+        """Return the distinct values of each argument; of ranges too long to list, the first and the last value.
 
         Raises:
             SupernetError: An argument has too many combinations.

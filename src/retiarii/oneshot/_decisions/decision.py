@@ -1,4 +1,4 @@
-"""`Decision`: one label of a supernet, its values, and what it is set to at the moment."""
+"""`Decision`: one label of a supernet, its values, and the value or weights that are set."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_VALUES = 4096
 
 
 class Decision:
-    """One label of a supernet: all operators with this label share this object, whatever the strategy.
+    """One label of a supernet. All operators with this label share this object, under every strategy.
 
     It is set either to one value, so that operators compute a single path, or to weights over all values, so that they
     compute mixtures. Weights are for one step: they are left out when a supernet is copied or pickled. A `Subset` of
@@ -91,11 +91,11 @@ class Decision:
 
     @property
     def state(self) -> tuple[Any, ...]:
-        """What the decision is set to, for `restore`."""
+        """The value or weights that are set, for `restore`."""
         return self.value, self.weights, self.support, self.subsets
 
     def restore(self, state: tuple[Any, ...]) -> None:
-        """Set the decision to what it was when `state` was read."""
+        """Set the value or weights from a `state` again."""
         self.choose(state[0])
         _, self.weights, self.support, self.subsets = state
 

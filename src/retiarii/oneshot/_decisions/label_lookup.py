@@ -1,4 +1,4 @@
-"""`Lookup`: from the labels of declarations to the decisions of a supernet, and joint distributions of several."""
+"""`Lookup`: finds the decisions of a supernet by label; and joint distributions of several decisions."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ class Lookup:
         return tuple({id(self[label]): self[label] for label in labels}.values())
 
     def values(self, decisions: Sequence[Decision], chosen: Sequence[Any] | None = None) -> Mapping[str, Any]:
-        """Return what expressions are evaluated with: labels of declarations to values, the current ones by default."""
+        """Return the values for evaluating expressions, by the labels of declarations; the current ones by default."""
         values = [decision.value for decision in decisions] if chosen is None else chosen
         return _ByDeclaredLabel(self, {d.label: value for d, value in zip(decisions, values, strict=True)})
 
 
 class _ByDeclaredLabel(Mapping[str, Any]):
-    """Values by final label, asked for by the labels of declarations."""
+    """Values by final label, which can be read by the labels of declarations."""
 
     def __init__(self, lookup: Lookup, values: Mapping[str, Any]) -> None:
         self._lookup = lookup

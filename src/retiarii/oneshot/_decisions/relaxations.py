@@ -27,18 +27,18 @@ class Relaxation(ABC):
         """Set a decision for the next step.
 
         Args:
-            decision: What to set.
-            logits: ``[K]``, of its values.
-            generator: Where randomness comes from, on the CPU so that all devices and processes draw the same.
-            learning: Whether architecture parameters are to learn from this step; else the weights are.
+            decision: The decision that is set.
+            logits: ``[K]``, one for each of its values.
+            generator: Draws random numbers, on the CPU, so that all devices and processes draw the same.
+            learning: Whether architecture parameters learn from this step, not the weights.
         """
 
     def apply_subset(self, decision: Decision, logits: Tensor, generator: torch.Generator, *, learning: bool) -> None:
         """Set a decision between too many subsets to weigh each, see `Decision.by_candidate`.
 
         Args:
-            decision: What to set, by `Decision.mix_subsets` or `Decision.choose`.
-            logits: ``[n]``, of its candidates.
+            decision: The decision that is set, by `Decision.mix_subsets` or `Decision.choose`.
+            logits: ``[n]``, one for each of its candidates.
             generator: As for `apply`.
             learning: As for `apply`.
 
@@ -65,7 +65,7 @@ class Relaxation(ABC):
         return logits.softmax(dim=0)
 
     def settle(self, decision: Decision, logits: Tensor) -> None:
-        """Set a decision for validation: without randomness."""
+        """Set a decision for validation, without randomness."""
         if decision.by_candidate is None:
             decision.mix(self.probabilities(logits))
         else:
@@ -76,11 +76,11 @@ class Relaxation(ABC):
 
     @property
     def temperature(self) -> float | None:
-        """The temperature at the moment; None where there is none."""
+        """The current temperature; None if the relaxation has none."""
         return None
 
     def penalty(self, parameters: ArchitectureParameters) -> Tensor | None:
-        """Return what is added to the loss of architecture parameters."""
+        """Return a term for the loss of architecture parameters; None for none."""
         return None
 
     def after_step(  # noqa: B027 - most correct nothing
@@ -89,7 +89,7 @@ class Relaxation(ABC):
         """Correct the parameters after their optimizer has stepped.
 
         Args:
-            parameters: To be changed in place.
+            parameters: The parameters; changed in place.
             before: The parameters before the step.
         """
 
@@ -152,7 +152,7 @@ class GumbelSoftmax(Relaxation):
 
     @property
     def temperature(self) -> float:
-        """The temperature at the moment."""
+        """The current temperature."""
         return self._temperature
 
 
@@ -246,7 +246,7 @@ class DirichletSample(Relaxation):
     Samples are differentiable with respect to the concentration by implicit reparameterisation.
 
     Args:
-        kl_weight: Of the divergence from the symmetric distribution with concentration 1, added to the loss.
+        kl_weight: The factor of the divergence from the distribution with all concentrations 1, in the loss.
 
     Reference:
         DrNAS (Chen et al., 2021), arXiv:2006.10355, eq. 3 and 4, with KL as the distance. Deviation: for a subset, the

@@ -32,7 +32,7 @@ class SearchCallback(pytorch_lightning.Callback):
     The module's training step trains the weights: Lightning calls it as always, so that optimizers, schedulers,
     callbacks, precision, accumulation and clipping are those of the module and the trainer. Before each step the
     callback lets the architecture learn from a validation batch, through the same training step; where the search
-    learns from rewards, after each epoch, through the validation step. What the module logs then is not logged.
+    learns from rewards, after each epoch, through the validation step. Logging is off in these steps.
     Validation runs as always, on what `OneShotSearch.reset_for_validation` chooses, where batch normalisation uses the
     statistics of the batch if that is a single path.
 
@@ -42,7 +42,7 @@ class SearchCallback(pytorch_lightning.Callback):
         search: The running search, whose ``supernet.module`` is the model of the Lightning module.
         arch_dataloaders: Batches for the architecture, repeated as often as needed; a loader or a list of loaders. Not
             needed by searches whose phase is "none".
-        on_record: Is called after each epoch, in the main process.
+        on_record: Called after each epoch, in the main process.
         reward_metric_name: The metric that is the reward, if the strategy does not name it.
         smaller_is_better: Whether the reward is the negative of that metric.
 
@@ -81,8 +81,8 @@ class SearchCallback(pytorch_lightning.Callback):
         """Check the trainer.
 
         Raises:
-            ConfigError: Several processes are to train single paths, and do not expect unused weights; or the module
-                optimizes by itself, and the search needs its loss.
+            ConfigError: Several processes train single paths, and the trainer's strategy does not allow unused weights;
+                or the module uses manual optimization, and the search needs its loss.
         """
         if self.search.phase == "step" and not pl_module.automatic_optimization:
             raise ConfigError(
@@ -108,11 +108,11 @@ class SearchCallback(pytorch_lightning.Callback):
             self._batches = Cycle(_Chain(self._loaders), start=self._start)
 
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
-        """Let schedules follow."""
+        """Enter the epoch of the search."""
         self.search.begin_epoch(trainer.current_epoch, max(trainer.max_epochs or 0, 0))
 
     def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
-        """Let the architecture learn, and set the supernet for the weights."""
+        """Let the architecture learn, and set the supernet for the weight step."""
         if self.search.phase == "step" and self.search.is_learning and self._batches is not None:
             val_batch = _moved(next(self._batches), trainer, pl_module)
             with collected_logs(pl_module), trainer.precision_plugin.train_step_context():
@@ -125,7 +125,7 @@ class SearchCallback(pytorch_lightning.Callback):
         self.search.reset()
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
-        """Let a controller learn, and take the record."""
+        """Let a controller learn, and record the epoch."""
         if self.search.phase == "epoch" and self.search.is_learning:
             self._learn_from_rewards(trainer, pl_module)
         record = self.search.record()
@@ -160,7 +160,7 @@ class SearchCallback(pytorch_lightning.Callback):
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on with the state of a checkpoint."""
+        """Continue from the state of a checkpoint."""
         self.search.load_state_dict(state_dict["search"])
         self.history = [SearchRecord.from_json(record) for record in state_dict["history"]]
         self._start = state_dict["batches"] or 0
@@ -251,7 +251,7 @@ def fit_supernet(
         train_dataloaders: Batches for the weights.
         val_dataloaders: Batches for validation, and for the architecture if there are no others.
         arch_dataloaders: Batches for the architecture.
-        on_record: Is called after each epoch, in the main process.
+        on_record: Called after each epoch, in the main process.
         reward_metric_name: The metric that is the reward, if the strategy does not name it.
         smaller_is_better: Whether the reward is the negative of that metric.
         **fit_kwargs: Further arguments of ``Trainer.fit``, for example ``ckpt_path``.

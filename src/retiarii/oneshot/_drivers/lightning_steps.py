@@ -24,7 +24,7 @@ def collected_logs(module: Any) -> Iterator[dict[str, Any]]:
         module: The module.
 
     Yields:
-        What is logged, by name.
+        The logged values, by name.
     """
     logged: dict[str, Any] = {}
 
@@ -60,10 +60,10 @@ def _copied(value: Any) -> Any:
 
 
 def loss_of(output: Any) -> Tensor:
-    """Return the loss among what a training step returned.
+    """Return the loss from the output of a training step.
 
     Raises:
-        ConfigError: There is none.
+        ConfigError: The output has no loss.
     """
     loss = output.get("loss") if isinstance(output, Mapping) else output
     if not isinstance(loss, Tensor):
@@ -78,11 +78,11 @@ def reward_of(logged: Mapping[str, Any], name: str | None) -> float:
     """Return the metric that is the reward.
 
     Args:
-        logged: What a validation step logged.
+        logged: The values that a validation step logged, by name.
         name: The metric; None takes the one that is called "default", or the only one, or the only one that is no loss.
 
     Raises:
-        ConfigError: It was not logged, or it is not clear which it is.
+        ConfigError: It was not logged, or several metrics could be it.
     """
     if name is None:
         losses = [key for key in logged if "loss" in key]
@@ -100,16 +100,15 @@ def reward_of(logged: Mapping[str, Any], name: str | None) -> float:
 
 
 def loss_scale(trainer: Any) -> float:
-    """Return by what a trainer in half precision multiplies losses; 1 in other precisions."""
+    """Return the factor by which a trainer in half precision multiplies losses; 1 in other precisions."""
     scaler = getattr(trainer.precision_plugin, "scaler", None)
     return 1.0 if scaler is None else float(scaler.get_scale())
 
 
 class BatchStatistics:
-    """Has batch normalisation use the statistics of the batch for a while, and forget them afterwards.
+    """Makes batch normalisation use the statistics of the batch, until `end` restores the running statistics.
 
-    The running statistics of a supernet mix those of all paths, so that a single path evaluated with them is worth
-    nothing.
+    The running statistics of a supernet mix those of all paths, so that they are wrong for a single path.
 
     Args:
         module: The supernet's module.

@@ -1,4 +1,4 @@
-"""Training data for weights and for the architecture."""
+"""Loaders of training data for the weights and for the architecture."""
 
 from __future__ import annotations
 
@@ -19,10 +19,9 @@ def split_loader(
     """Split the data of one loader into a part for the weights and one for the architecture.
 
     Args:
-        loader: Of a data set with a length. Batch size, workers and collation are kept; both parts are shuffled if it
-            is.
+        loader: A loader of a data set with a length. Both parts have its batch size, workers, collation and shuffling.
         fraction: The share of the samples that is for the weights.
-        seed: Of the split.
+        seed: The seed of the split.
 
     Returns:
         The loaders for the weights and for the architecture.
@@ -51,10 +50,10 @@ def split_loader(
 
 
 def shared_out(loader: Any) -> Any:
-    """Return a loader of which each process gets its share; the loader itself without several processes.
+    """Return a loader that gives each process its share of the batches; in a single process, the loader itself.
 
-    Lightning does this for the loaders that it iterates over; this is for those that a search iterates over. Loaders
-    that are no plain `DataLoader`, or have a sampler for several processes, are left alone.
+    Lightning does this for its own loaders; this function does it for those of a search. A loader that is not a plain
+    `DataLoader`, or already has a sampler for several processes, is returned unchanged.
     """
     if not is_distributed() or type(loader) is not DataLoader or isinstance(loader.sampler, DistributedSampler):
         return loader
@@ -69,14 +68,14 @@ class Cycle:
 
     Args:
         batches: A loader.
-        start: Where to begin: how many batches to leave out, or the state of another cycle of the same loader. Only a
-            state says in which order the loader shuffled the pass that the other one was in.
+        start: The number of batches to skip, or the state of another cycle of the same loader. Only a state restores
+            the order in which the loader shuffled the current pass.
 
     Attributes:
-        num_batches: How many batches were yielded, those left out included.
+        num_batches: The number of batches yielded or skipped.
 
     Raises:
-        ConfigError: It is empty.
+        ConfigError: The loader is empty.
     """
 
     def __init__(self, batches: Iterable[Any], start: int | Mapping[str, Any] = 0) -> None:
@@ -93,7 +92,7 @@ class Cycle:
                 self._skip(start["num_batches"])
 
     def state_dict(self) -> dict[str, Any]:
-        """Return where this cycle is, as ``start`` of another: tensors and plain data."""
+        """Return the position of this cycle, as ``start`` of another: tensors and plain data."""
         return {"num_batches": self.num_batches, "generator": self._generator_before_pass}
 
     def __iter__(self) -> Cycle:
@@ -125,7 +124,7 @@ class Cycle:
             ) from None
 
     def _skip(self, count: int) -> None:
-        """Leave out batches; whole passes are not run, where the loader knows its length."""
+        """Skip batches. Whole passes are not run if the loader knows its length."""
         length = length_of(self._batches)
         if length:
             self._num_passes = count // length

@@ -18,12 +18,12 @@ BatchReward: TypeAlias = Callable[[nn.Module, Any], float]
 
 
 class SearchLoop:
-    """Trains a supernet and searches it: what drivers do, in its shortest form.
+    """Trains a supernet and searches it, in a plain loop.
 
     Args:
         search: The running search.
         loss: Computes the loss of a module on a batch.
-        optimizer: Of the weights, ``search.supernet.parameters()``.
+        optimizer: The optimizer of the weights, ``search.supernet.parameters()``.
         reward: Computes the reward of a module on a validation batch, where the search learns from rewards; by default
             the negative loss.
 
@@ -43,11 +43,11 @@ class SearchLoop:
         self._reward = _negative(loss) if reward is None else reward
 
     def step(self, train_batch: Any, val_batch: Any = None) -> Tensor:
-        """Train the weights on one batch; before that, where it is time to, the architecture on another.
+        """Train the weights on one batch; before that, after the warm-up, the architecture on another batch.
 
         Args:
-            train_batch: For the weights.
-            val_batch: For the architecture; None leaves it alone.
+            train_batch: The batch for the weights.
+            val_batch: The batch for the architecture; with None, the architecture does not learn.
 
         Returns:
             The loss of the training batch.
@@ -83,9 +83,9 @@ class SearchLoop:
         Args:
             train: Batches for the weights.
             validation: Batches for the architecture, repeated as often as needed.
-            num_epochs: The number of the last epoch, plus 1.
-            first_epoch: Where to begin, after ``search.load_state_dict``.
-            on_record: Is called after each epoch.
+            num_epochs: The number of epochs in all.
+            first_epoch: The number of the first epoch, after ``search.load_state_dict``.
+            on_record: Called after each epoch.
 
         Returns:
             The records of these epochs.
@@ -110,7 +110,7 @@ class SearchLoop:
         return records
 
     def _num_rewarded(self, first_epoch: int) -> int:
-        """Return how many batches the steps after the epochs before have used, where they are counted."""
+        """Return the number of validation batches that architecture steps of earlier epochs have used."""
         epochs = sum(self.search.is_learning_in(epoch) for epoch in range(first_epoch))
         return epochs * (self.search.hints.steps_per_epoch or 0)
 

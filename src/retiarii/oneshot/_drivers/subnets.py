@@ -29,8 +29,8 @@ _BatchNorm = nn.modules.batchnorm._BatchNorm
 def subnet(supernet: Supernet | OneShotSearch, architecture: Mapping[str, Any]) -> nn.Module:
     """Return the plain network of an architecture with the weights that it has in the supernet.
 
-    It is what `freeze` makes of the base model, on the device and in the mode of the supernet, and shares no memory
-    with it. The supernet keeps the path or mixture that it is set to.
+    The network is that of `freeze`, on the device and in the mode of the supernet. It shares no memory with the
+    supernet, which stays set to its path or mixture.
 
     Args:
         supernet: The supernet, or a search on it.
@@ -64,12 +64,12 @@ def recalibrate_batch_norm(
 ) -> None:
     """Compute the running statistics of all batch normalisations anew, as the plain mean over some batches.
 
-    In a supernet they mix the statistics of all paths, so that a subnet computes wrong outputs in evaluation mode.
+    The running statistics of a supernet mix those of all paths, so that a subnet's output in evaluation mode is wrong.
 
     Args:
         model: A subnet; parameters and modes stay as they are. Only running statistics change.
         batches: Training data.
-        num_batches: How many to use; None uses all.
+        num_batches: The number of batches to use; None uses all.
         forward: Runs the model on a batch. By default the batch is the input, or its first element is, and is brought
             to the device of the model.
 
@@ -104,7 +104,7 @@ def _first_element(model: nn.Module, batch: Any) -> Any:
 
 @contextmanager
 def _averaging(model: nn.Module, norms: list[Any]) -> Iterator[None]:
-    """Have batch normalisations alone in training mode, with cumulative averages, inside the block."""
+    """Set only batch normalisations to training mode, with cumulative averages, inside the block."""
     modes = {module: module.training for module in model.modules()}
     momenta = [norm.momentum for norm in norms]
     model.eval()
@@ -133,7 +133,7 @@ class SubnetEvaluator(Generic[Measured]):
         evaluate: Measures a network in evaluation mode.
         calibration: Training batches with which batch normalisation is recalibrated, for each architecture anew; a
             loader or a list, no iterator. With None, the running statistics are those of the supernet.
-        num_batches: How many of them are used.
+        num_batches: The number of batches that are used; None uses all.
         forward: Runs a network on a calibration batch; by default the batch, or its first element, is the input.
     """
 

@@ -23,14 +23,14 @@ from retiarii.oneshot._operators.tensor_traits import match_tensors
 class CellOperator(ChoiceOperator):
     """Runs a cell with operators for its operations and inputs.
 
-    Operations that functions make are built once for each input they may have, as the edges of DARTS, and a mixture is
-    the weighted sum over the edges. Modules as candidates are shared by all inputs; the inputs are then mixed before
-    them. With ``merge_op="loose_end"`` a mixture joins all nodes, each times the probability that no later operation
-    takes it: the expectation of the output of a path, with zeros for nodes that are taken. (NNI joins all nodes as they
-    are, on paths too, so that what it trains is not what it exports.)
+    Candidates that are functions or classes are built once for each possible input, as the edges of DARTS, and a
+    mixture is the weighted sum over the edges. Candidates that are modules are shared by all inputs; a mixture then
+    mixes the inputs and runs them once. With ``merge_op="loose_end"`` a mixture joins all nodes, each times the
+    probability that no later operation takes it: the expectation of the output of a path, with zeros for nodes that are
+    taken. (NNI joins all nodes unchanged, on paths too, so that the exported network is not the trained one.)
 
     Args:
-        path: Where it stands in the model.
+        path: Its path in the model, for messages.
         cell: The primitive, its children converted.
         lookup: The decisions of the supernet.
         convert: Makes operators of the choices inside a module; given the module and its path.
@@ -54,7 +54,7 @@ class CellOperator(ChoiceOperator):
         self.edges.train(cell.training)
 
     def _add_edges(self, row: int, column: int, convert: Callable[[nn.Module, str], nn.Module]) -> None:
-        """Build the operations of one place for all inputs but the one that they were built for."""
+        """Build the operations of one place for all inputs except the one for which the cell has built them."""
         cell, operator = self.mutable, self.mutable.ops[row][column]
         if not any(place[:2] == (row, column) for place in cell._starts):
             return
@@ -87,7 +87,7 @@ class CellOperator(ChoiceOperator):
         return output if cell.postprocessor is None else cell.postprocessor(output, given)
 
     def active_tensor(self, name: str) -> Tensor:
-        """Return a tensor of the active path: with edges, that of the operation on the chosen input."""
+        """Return a tensor of the active path; where there are edges, of the operation on the chosen input."""
         kind, *rest = name.split(".", 3)
         if kind == "ops":
             edge = self._edge(int(rest[0]), int(rest[1]), self._pick(int(rest[0]), int(rest[1])).value)
@@ -115,7 +115,7 @@ class CellOperator(ChoiceOperator):
         return op
 
     def _joined(self, nodes: list[Tensor]) -> list[Tensor]:
-        """Return the nodes that make up the output; in a mixture all, by the probability that they are part of it."""
+        """Return the nodes that are joined; in a mixture all nodes, times the probability that they are joined."""
         cell = self.mutable
         picks = [[self._pick(row, column) for column in range(cell.num_ops_per_node)] for row in range(cell.num_nodes)]
         if cell.merge_op == "loose_end" and picks[0][0].weights is not None:
@@ -124,7 +124,7 @@ class CellOperator(ChoiceOperator):
         return [nodes[index] for index in cell._joined(chosen)]
 
     def _loose(self, picks: list[list[Decision]]) -> Iterator[tuple[int, Tensor | None]]:
-        """Yield each node with the probability that no later operation takes it; None for the last, which none can."""
+        """Yield each node with the probability that no later operation takes it; None stands for 1 (the last node)."""
         first = self.mutable.num_predecessors
         for row in range(len(picks)):
             share: Tensor | None = None

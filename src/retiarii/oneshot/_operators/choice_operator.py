@@ -20,20 +20,20 @@ _MAX_FORMS = 1024
 
 
 class ChoiceOperator(Operator):
-    """Stands in for a primitive: a path is what `freeze` would make of it, around the supernet's own modules.
+    """The operator of a primitive. A path runs what `freeze` makes of the primitive with the supernet's own modules.
 
-    So every primitive, also one of the user's, can be sampled. Subclasses say what a mixture is.
+    So every primitive, including a user's own, can be sampled. Subclasses implement mixtures.
 
     The children are those of the primitive, under the same names.
 
     Args:
-        path: Where it stands in the model.
+        path: Its path in the model, for messages.
         mutable: The primitive, its children already converted.
         lookup: The decisions of the supernet.
 
     Attributes:
         mutable: The primitive.
-        decisions: Those of the primitive itself, not those of its children.
+        decisions: The decisions of the primitive itself, without those of its children.
     """
 
     mutable: Any
@@ -51,7 +51,7 @@ class ChoiceOperator(Operator):
 
     @property
     def is_mixed(self) -> bool:
-        """Whether the decisions are weighed rather than made."""
+        """Whether a mixture is active, not a path."""
         return bool(self.decisions) and self.decisions[0].weights is not None
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
@@ -64,7 +64,7 @@ class ChoiceOperator(Operator):
         """Compute the mixture.
 
         Raises:
-            SupernetError: This primitive has none.
+            SupernetError: No mixture of this primitive is known.
         """
         raise SupernetError(
             f"{self.path!r} is a {type(self.mutable).__name__}, of which no mixture is known. Use a strategy that "
@@ -73,10 +73,10 @@ class ChoiceOperator(Operator):
         )
 
     def form(self) -> nn.Module:
-        """Return what the active path makes of the primitive.
+        """Return the module that replaces the primitive on the active path.
 
         Raises:
-            SupernetError: It has weights that are not those of the supernet.
+            SupernetError: It has weights that are not in the supernet.
         """
         key = tuple([d.index if d.index >= 0 else d.value for d in self.decisions])
         form = self._forms.get(key)
@@ -104,7 +104,7 @@ class ChoiceOperator(Operator):
             )
 
     def form_of(self, values: dict[str, Any]) -> nn.Module:
-        """Return what an architecture makes of the primitive, sharing the modules of the supernet."""
+        """Return the module that replaces the primitive in an architecture, made of modules of the supernet."""
         freezer = _SharingFreezer(ChosenValues(values, self._lookup.first))
         form: nn.Module = self.mutable.freeze_by(freezer).module
         return form
@@ -122,7 +122,7 @@ class ChoiceOperator(Operator):
 
 
 class _SharingFreezer(Freezer):
-    """A freezer that leaves the modules inside a primitive as they are: operators of the supernet."""
+    """A freezer that keeps the modules inside a primitive: they are operators of the supernet."""
 
     def module(self, module: nn.Module) -> Frozen:
         return Frozen(module)

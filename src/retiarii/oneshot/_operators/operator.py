@@ -1,4 +1,4 @@
-"""`Operator`: the base of what stands in for choices in a supernet, and the sums that mixtures are made of."""
+"""`Operator`: the base class of the modules that replace choices in a supernet; and weighted sums for mixtures."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class Operator(nn.Module):
     """A module of a supernet whose behaviour follows from decisions.
 
     Args:
-        path: Where it stands in the model, for messages.
+        path: Its path in the model, for messages.
 
     Attributes:
-        decisions: Those that set this operator; not those of operators inside it.
+        decisions: The decisions that set this operator, without those of operators inside it.
     """
 
     decisions: Sequence[Decision] = ()
@@ -30,10 +30,10 @@ class Operator(nn.Module):
         self.path = path
 
     def active_tensor(self, name: str) -> Tensor:
-        """Return what a tensor of the base model is on the active path.
+        """Return the tensor of the supernet that a tensor of the base model has on the active path.
 
         Args:
-            name: Its name within the module that this operator stands in for.
+            name: The name of the tensor within the module that this operator replaces.
         """
         head, _, rest = name.partition(".")
         return active_tensor(self._modules[head], rest)  # type: ignore[arg-type]  # the base model has a tensor inside
@@ -42,12 +42,12 @@ class Operator(nn.Module):
         """Check that every combination of values can be computed.
 
         Raises:
-            SupernetError: One cannot.
+            SupernetError: A combination cannot.
         """
 
 
 def active_tensor(module: nn.Module, name: str) -> Tensor:
-    """Return what a tensor of the base model is in the supernet, on the active path.
+    """Return the tensor of a supernet that a tensor of the base model has on the active path.
 
     Args:
         module: The supernet, or a part of it.
@@ -75,9 +75,9 @@ def weighted_sum(
     Args:
         weights: One number for each output.
         outputs: Tensors, or tuples, lists or dicts of tensors, all of one form; None where it is None everywhere.
-        path: Where they come from, for messages.
-        decisions: Between what, for messages.
-        to_make_equal: What the user can do about different shapes, for messages.
+        path: The path of the operator, for messages.
+        decisions: The decisions of the operator, for messages.
+        to_make_equal: Advice against different shapes, for messages.
 
     Raises:
         SupernetError: The outputs have different forms or shapes.

@@ -18,14 +18,14 @@ _POOLS = {1: F.adaptive_max_pool1d, 2: F.adaptive_max_pool2d, 3: F.adaptive_max_
 
 
 class PartialChannels(LayerChoiceOperator):
-    """Passes the first ``1 / share`` of the channels through the candidates, and the others by.
+    """Passes the first ``1 / share`` of the channels through the candidates; the other channels bypass them.
 
     The two parts are joined and shuffled, so that the next choice gets other channels. Where candidates reduce the
-    size, the others are pooled. Choices that change the number of channels, and numbers that cannot be divided, are
-    mixed as in DARTS. Single paths use all channels.
+    spatial size, the bypass is pooled. If a choice changes the number of channels, or ``share`` does not divide it, all
+    channels are mixed as in DARTS. Single paths use all channels.
 
     Args:
-        path: Where it stands in the model.
+        path: Its path in the model, for messages.
         mutable: The primitive.
         lookup: The decisions of the supernet.
         share: ``K`` of the paper.
@@ -43,7 +43,7 @@ class PartialChannels(LayerChoiceOperator):
 
     @classmethod
     def of(cls, share: int) -> Callable[[str, Any, Lookup], PartialChannels]:
-        """Return what makes such operators for one ``K``."""
+        """Return a function that makes such operators for one ``K``."""
 
         def make(path: str, mutable: Any, lookup: Lookup) -> PartialChannels:
             return cls(path, mutable, lookup, share)
@@ -54,7 +54,7 @@ class PartialChannels(LayerChoiceOperator):
         """Return the joined and shuffled channels.
 
         Raises:
-            SupernetError: A candidate contains layers of which no part can be used.
+            SupernetError: A candidate contains layers that cannot run on a part of the channels.
         """
         (x,) = args if len(args) == 1 and isinstance(args[0], Tensor) and not kwargs else (None,)
         if x is None or x.dim() < 3 or x.shape[1] % self._share or not self._keeps_channels:
@@ -95,15 +95,15 @@ _PER_CHANNEL_NORMS = (nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
 
 
 def narrowed(module: nn.Module, share: int, path: str) -> nn.Module:
-    """Return a module that computes with a part of the channels of another, and the leading part of its weights.
+    """Return a module that runs another on a part of the channels, with the leading part of its weights.
 
     Everything but the sizes is shared; the result has no parameters of its own.
 
     Args:
-        module: Convolutions, normalisations per channel, what has no weights or single numbers, and modules made of
-            these.
-        share: Divides the numbers of channels.
-        path: Where the module stands.
+        module: A convolution, a normalisation per channel, a layer without weights or with single numbers as weights,
+            or a module made of these.
+        share: The number by which channels are divided.
+        path: The path of the module.
 
     Raises:
         SupernetError: A part is of another type, or its channels cannot be divided.
@@ -137,7 +137,7 @@ _ORIGINAL = "_narrowed_from"
 
 
 def refresh(module: nn.Module) -> None:
-    """Let narrow modules take over what has changed in the originals: modes, and attributes that users schedule."""
+    """Copy to narrow modules what has changed in the originals: modes, and attributes that users schedule."""
     for part in module.modules():
         if _ORIGINAL in part.__dict__:
             _follow(part, part.__dict__[_ORIGINAL])

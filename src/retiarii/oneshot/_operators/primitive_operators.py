@@ -19,7 +19,7 @@ class LayerChoiceOperator(ChoiceOperator):
     """Runs the chosen candidate, or the weighted sum of all.
 
     Args:
-        path: Where it stands in the model.
+        path: Its path in the model, for messages.
         mutable: The primitive.
         lookup: The decisions of the supernet.
 
@@ -33,7 +33,7 @@ class LayerChoiceOperator(ChoiceOperator):
         self._names: list[str] = mutable.names
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the chosen candidate, without a detour over its frozen form: this is where small networks spend time."""
+        """Run the chosen candidate directly, without its frozen form, which would cost small networks much time."""
         decision = self._decision
         if decision.weights is None:
             return self._modules[self._names[decision.index]](*args, **kwargs)  # type: ignore[misc]  # never None
@@ -56,11 +56,11 @@ class LayerChoiceOperator(ChoiceOperator):
 class InputChoiceOperator(ChoiceOperator):
     """Reduces the chosen inputs, or computes the expectation of the reduction.
 
-    The expectation of a sum or mean over the chosen inputs is a weighted sum of all inputs, whatever the distribution
-    of the subsets is; with ``concat`` and ``none``, so is each place in the result.
+    The expectation of a sum or mean over the chosen inputs is a weighted sum of all inputs, for every distribution of
+    the subsets. With ``concat`` and ``none``, each place in the result is such a weighted sum.
 
     Args:
-        path: Where it stands in the model.
+        path: Its path in the model, for messages.
         mutable: The primitive.
         lookup: The decisions of the supernet.
     """
@@ -109,7 +109,7 @@ class InputChoiceOperator(ChoiceOperator):
         return [weights @ share.to(weights) for share in self._shares]
 
     def _by_place_of(self, subsets: SubsetMixture) -> list[Tensor]:
-        """Return the same where subsets are weighed by candidates."""
+        """Return the shares of `_by_place` where subsets are weighed by candidates."""
         if self.mutable.reduction in ("sum", "mean"):
             return [subsets.inclusion() if self.mutable.reduction == "sum" else subsets.mean_shares()]
         if self.mutable.n_chosen is None:
@@ -125,7 +125,7 @@ class InputChoiceOperator(ChoiceOperator):
         )
 
     def _places(self, subsets: Sequence[Any]) -> list[Tensor]:
-        """Return, for each place in the result, the share that each input has in it for each subset, ``[K, n]``."""
+        """Return, for each place in the result, the share of each input for each subset, ``[K, n]``."""
         (decision,) = self.decisions
         names: Sequence[Any] = decision.choice.values  # type: ignore[attr-defined]  # several inputs are a Subset
         members = [[names.index(name) for name in subset] for subset in subsets]
@@ -150,7 +150,7 @@ class RepeatOperator(ChoiceOperator):
     """
 
     def mix(self, x: Any) -> Any:
-        """Return the sum over depths of the output after so many blocks, weighted by the probability of the depth.
+        """Return the sum over all depths of the output after so many blocks, weighted by the depth's probability.
 
         Raises:
             SupernetError: The outputs after different numbers of blocks have different shapes.

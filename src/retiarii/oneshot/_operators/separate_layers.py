@@ -25,13 +25,13 @@ _SHARED_SIZES = (
 
 
 class SeparateLayers(Operator):
-    """Stands in for a module of which nothing is known but its constructor: a `LayerChoice` over its configurations.
+    """The operator of a module without a rule: a choice between copies, one for each set of constructor arguments.
 
     Args:
-        path: Where it stands in the model.
-        configurations: The constructor call.
-        call: The same, recorded.
-        original: The module of the base model; it becomes the copy of its configuration.
+        path: Its path in the model, for messages.
+        configurations: The sets of constructor arguments.
+        call: The recorded constructor call.
+        original: The module of the base model; it is the copy for its own arguments.
         convert: Makes operators of the choices inside a copy.
 
     Raises:
@@ -73,7 +73,7 @@ class SeparateLayers(Operator):
         """Run one copy for a mixture, where inputs have the full width of the layers before.
 
         Raises:
-            SupernetError: It does not take them.
+            SupernetError: The copy cannot compute with them.
         """
         try:
             return self.copies[number](*args, **kwargs)

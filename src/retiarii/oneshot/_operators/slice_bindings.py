@@ -1,4 +1,4 @@
-"""`Binding`: which part of the largest layer's weights a tensor of a smaller layer is."""
+"""`Binding`: the part of the largest layer's weights that a tensor of a smaller layer uses."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class Piece:
     """A part of one tensor of the largest layer.
 
     Attributes:
-        source: What holds the full tensor (``_parameters`` or ``_buffers``).
-        key: The full tensor's name there.
+        source: The dict with the full tensor (``_parameters`` or ``_buffers`` of its module).
+        key: The full tensor's name in that dict.
         blocks: How many blocks the full tensor stacks along its first dimension.
         region: The part of each block; with more than one block, of the tensor of shape ``[blocks, ...]``.
         block: The only block that is used; None for all.
@@ -43,14 +43,14 @@ class Piece:
 
 @dataclass(frozen=True)
 class Binding:
-    """One tensor of a smaller layer, and what it is made of.
+    """One tensor of a smaller layer, and the parts of the largest layer's tensors that it consists of.
 
     Attributes:
         name: The tensor's name in the layer, with dots for layers within.
-        target: What is to hold the part.
-        key: The tensor's name there.
+        target: The dict that the part is written into.
+        key: The tensor's name in that dict.
         pieces: One, or several that are stacked along the first dimension.
-        is_buffer: Whether it is no parameter.
+        is_buffer: Whether it is a buffer, not a parameter.
     """
 
     name: str
@@ -67,11 +67,11 @@ class Binding:
 
 
 def pieces_of(name: str, shape: Sequence[int], source: MutableMapping[str, Any], rule: SliceRule) -> tuple[Piece, ...]:
-    """Return what a tensor of a smaller layer is made of; nothing where the largest layer does not contain it.
+    """Return the pieces of a tensor of a smaller layer; none if the largest layer does not contain it.
 
     Args:
-        name: Of the tensor in the layer, with dots for layers within.
-        shape: Of the tensor.
+        name: The name of the tensor in the layer, with dots for layers within.
+        shape: The shape of the tensor.
         source: The tensors of the same module within the largest layer.
         rule: How sizes share weights.
     """
@@ -95,7 +95,7 @@ def pieces_of(name: str, shape: Sequence[int], source: MutableMapping[str, Any],
 def _whole(
     name: str, shape: Sequence[int], source: MutableMapping[str, Any], key: str, rule: SliceRule
 ) -> tuple[Piece, ...]:
-    """Return the one piece that a tensor is of the tensor with the same role, if it is contained in it."""
+    """Return the piece of the tensor with the same role, or nothing if that does not contain the tensor."""
     full = source[key].shape
     if not _contains(full, shape):
         return ()

@@ -81,10 +81,10 @@ class RegionMask:
 
 
 def elementwise_largest(possible: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
-    """Return arguments at least as large as each that is possible: numbers and tuples of numbers by their maximum.
+    """Return the largest value of each argument: the maximum of numbers, and of tuples of numbers by position.
 
     Args:
-        possible: The distinct values of each argument of the constructor. Of other types the first is taken.
+        possible: The distinct values of each argument of the constructor. Of other types the first is returned.
     """
     return {name: _largest(values) for name, values in possible.items()}
 
@@ -95,7 +95,7 @@ def leading_region(name: str, full: Sequence[int], part: Sequence[int]) -> Regio
 
 
 def never(configs: Sequence[Config], full: Config) -> bool:
-    """Say that mixtures of this layer are computed from the outputs."""
+    """Return False: mixtures of this layer are computed from the outputs."""
     return False
 
 
@@ -113,13 +113,13 @@ class SliceRule:
             of their zero-padded weights; given all configurations and the full one. True is a promise about mathematics
             that makes mixtures as cheap as one layer.
         inputs: The argument that holds the size of the input's feature dimension(s), if there is one.
-        outputs: Likewise of the output.
+        outputs: The argument that holds the size of the output's feature dimension(s), if there is one.
         feature_dim: The first feature dimension of input and output; None means the last ones.
         features: The names of the arguments of ``forward`` that have the feature dimension, in the order of its
             signature; others, such as masks and initial states, are passed as they are. Empty means all. As a mapping,
             to the arguments of the constructor that hold their sizes; where that is None, ``inputs`` does.
         positional: The names of the constructor's positional arguments, where its signature hides them.
-        any_width: A value of ``inputs`` and ``outputs`` with which a layer takes any width, and returns it.
+        any_width: A value of ``inputs`` and ``outputs`` with which a layer takes any width and returns the same width.
     """
 
     region: Callable[[str, Sequence[int], Sequence[int]], Region] = leading_region
@@ -153,7 +153,7 @@ class SliceRule:
             value: The input; anything but a tensor is passed as it is.
             config: The configuration.
             full: That of the largest layer.
-            name: Of the argument of ``forward``, where inputs differ in width.
+            name: The name of the argument of ``forward``, where inputs differ in width.
         """
         sizes = self._width(config, name), self._width(full, name)
         if sizes[0] is None or sizes[0] == self.any_width or not isinstance(value, Tensor):

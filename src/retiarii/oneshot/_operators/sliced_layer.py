@@ -35,7 +35,7 @@ class _View:
     bindings: tuple[Binding, ...]
 
     def bind(self, training: bool) -> nn.Module:
-        """Give the layer its parts of the full weights and return it."""
+        """Set the layer's tensors to their parts of the full weights, and return the layer."""
         for binding in self.bindings:
             binding.target[binding.key] = binding.part()
         if self.layer.training != training:
@@ -44,7 +44,7 @@ class _View:
         return self.layer
 
     def detach_buffers(self) -> list[tuple[Tensor, Tensor]]:
-        """Give the layer, once it is bound, copies of its buffers; return the parts of the full ones, and the copies.
+        """Replace the buffers of the bound layer by copies; return pairs of the full buffer's part and the copy.
 
         A layer changes its buffers in place, and a backward pass needs them as they were.
         """
@@ -55,18 +55,18 @@ class _View:
 
 
 class SlicedLayer(Operator):
-    """Stands in for a layer of torch with choices in its arguments.
+    """The operator of a layer of torch with choices in its arguments.
 
-    The largest layer owns the weights. On a path, an otherwise empty layer of the chosen configuration computes with
-    views of them, so that what it does is what the standalone layer does, by construction. A mixture is the sum over
+    The largest layer owns the weights. On a path, a layer of the chosen configuration without weights of its own
+    computes with views of them, so that it is the standalone layer with these weights. A mixture is the sum over
     all configurations of their outputs, padded with zeros to the full width and weighted by the exact joint probability
     of the configuration (DARTS, eq. 2); inputs of the full width are cut to what a configuration expects. Where the
     layer is linear in its weights, this equals one layer with the mixture of the zero-padded weights (the masks of
     FBNetV2, arXiv:2004.05565, eq. 4, for channels), and that is what is computed.
 
     Args:
-        path: Where it stands in the model.
-        configurations: The constructor call.
+        path: Its path in the model, for messages.
+        configurations: The sets of constructor arguments.
         rule: How sizes share weights.
         original: The layer of the base model; its weights are kept if it is the largest.
 
@@ -119,10 +119,10 @@ class SlicedLayer(Operator):
         return next(binding.part() for binding in self._current().bindings if binding.name == name)
 
     def view(self, config: Config) -> _View:
-        """Return a layer of a configuration that has room for views of the weights.
+        """Return a layer of a configuration whose tensors can be set to views of the weights.
 
         Raises:
-            SupernetError: It has a tensor that the largest layer has not, or a larger one.
+            SupernetError: It has a tensor that is missing in the largest layer, or smaller there.
         """
         layer = self._empty(config)
         for path, attributes in self._set_later.items():
@@ -164,7 +164,7 @@ class SlicedLayer(Operator):
         """Build every configuration once, without weights.
 
         Raises:
-            SupernetError: One cannot be built: its arguments do not go together.
+            SupernetError: A configuration cannot be built: its arguments do not fit each other.
         """
         decisions = self.configurations.decisions
         if math.prod(len(decision.values) for decision in decisions) in range(1, _MAX_VIEWS + 1):
@@ -175,7 +175,7 @@ class SlicedLayer(Operator):
         """Return a layer of a configuration on the meta device.
 
         Raises:
-            SupernetError: Its arguments do not go together.
+            SupernetError: Its arguments do not fit each other.
         """
         try:
             with torch.device("meta"):
@@ -305,6 +305,6 @@ def _set_later(original: nn.Module, fresh: nn.Module) -> dict[str, dict[str, Any
 
 
 def _refresh(layer: nn.Module) -> None:
-    """Tell a recurrent layer about its new weights: it keeps a second list of them."""
+    """Update the second list of weights that recurrent layers keep."""
     if isinstance(layer, nn.RNNBase):
         layer._flat_weights = [getattr(layer, name) for name in layer._flat_weights_names]

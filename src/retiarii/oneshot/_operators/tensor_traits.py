@@ -8,12 +8,12 @@ from torch import nn
 def match_tensors(module: nn.Module, original: nn.Module, around: nn.Module | None = None) -> None:
     """Give the parameters and buffers of a module the device, type and trainability of those of another, by name.
 
-    Tensors that the other has not are like its first of their kind: floating-point ones like floating-point ones.
+    A tensor that the other module lacks gets these from its first floating-point tensor, if it is floating-point too.
 
     Args:
-        module: What was built anew; changed in place.
-        original: What it was built in the place of.
-        around: Something larger, whose first floating-point tensor counts where the original has none.
+        module: The new module; changed in place.
+        original: The module that it replaces.
+        around: A larger module, whose first floating-point tensor is used if the original has none.
     """
     parameters, buffers = dict(original.named_parameters()), dict(original.named_buffers())
     floating = [tensor for tensor in (*parameters.values(), *buffers.values()) if tensor.is_floating_point()]

@@ -42,7 +42,7 @@ def _is_depthwise(possible: Mapping[str, Sequence[Any]]) -> bool:
 
 
 def _largest_divided(possible: Mapping[str, Sequence[Any]], *, part: str, whole: str) -> dict[str, Any]:
-    """Return the largest arguments of a layer one of which has to divide another, and shapes no weights."""
+    """Return the largest arguments of a layer in which one argument divides another and does not shape weights."""
     largest = elementwise_largest(possible)
     if largest[whole] % largest[part]:
         largest[part] = 1
@@ -59,7 +59,7 @@ def _largest_attention(possible: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
 
 
 def _convolution_merges(configs: Sequence[Config], full: Config) -> bool:
-    """Return whether convolutions differ in what one convolution with padded kernels can do.
+    """Return whether one convolution with zero-padded kernels can compute a mixture of these.
 
     Kernels differ in size around the same centre: each padding makes up for the smaller kernel, so that all outputs
     have the same size and see the same positions. Channels differ without groups, or in depthwise convolutions.
@@ -104,7 +104,7 @@ def _linear_merges(configs: Sequence[Config], full: Config) -> bool:
 
 
 def _norm_merges(configs: Sequence[Config], full: Config) -> bool:
-    """Channels are normalised one by one, but only scale and shift can mask those that a configuration has not."""
+    """Channels are normalised one by one; scale and shift mask the channels that a configuration lacks."""
     return bool(full["affine"]) and same_but(("num_features", "device"), configs, full)
 
 

@@ -19,10 +19,11 @@ class Sample:
     """One architecture of the controller.
 
     Attributes:
-        architecture: What was sampled.
-        log_probability: Of the architecture, differentiable.
+        architecture: The sampled architecture.
+        log_probability: The logarithm of its probability, differentiable.
         entropy: The sum of the entropies of the decisions made, differentiable.
-        skip_penalty: The divergence of the chosen inputs from their target, differentiable; 0 without such choices.
+        skip_penalty: The divergence of the probabilities of inputs from their target, differentiable; 0 if no choice
+            takes any number of inputs.
     """
 
     architecture: Architecture
@@ -32,7 +33,7 @@ class Sample:
 
 
 class _Decisions(Mapping[str, Value]):
-    """A mapping that decides a value when it is asked for it: a space asks for active labels only, parents first."""
+    """A mapping that computes each value at its first access: a space reads active labels only, parents first."""
 
     def __init__(self, labels: Iterable[str], value_of: Callable[[str], Value]) -> None:
         self._labels = tuple(labels)
@@ -52,19 +53,19 @@ class _Decisions(Mapping[str, Value]):
 
 
 class Controller(nn.Module):
-    """An LSTM that makes one decision after the other, and sees the decisions made before.
+    """An LSTM that makes one decision per step and gets the decision of the step before as input.
 
-    Labels that the decisions so far make inactive are passed over.
+    It skips labels that the decisions so far make inactive.
 
     Args:
-        space: What to sample.
-        decisions: The values of its labels.
-        seed: Of the initial weights.
-        lstm_size: Size of the hidden state.
-        lstm_num_layers: Layers of the LSTM.
-        tanh_constant: Logits become ``tanh_constant * tanh(logits)``; None leaves them.
-        temperature: By which logits are divided; None leaves them.
-        skip_target: The share of candidates that choices of any number of inputs are to choose.
+        space: The search space that is sampled.
+        decisions: The decisions by label, with their values.
+        seed: The seed of the initial weights.
+        lstm_size: The size of the hidden state.
+        lstm_num_layers: The number of layers of the LSTM.
+        tanh_constant: Logits become ``tanh_constant * tanh(logits)``; None switches this off.
+        temperature: A number that divides the logits; None switches this off.
+        skip_target: The target for the probability of each input, where any number of inputs may be chosen.
 
     Reference:
         ENAS (Pham et al., 2018), arXiv:1802.03268, section 2.1. Deviation: a choice of several candidates is one
@@ -116,7 +117,7 @@ class Controller(nn.Module):
         return sample.architecture, distributions
 
     def evaluate(self, architecture: Architecture) -> Sample:
-        """Return an architecture as if it had been sampled."""
+        """Return the sample that has a given architecture."""
         return self._walk(lambda label, distribution: architecture[label])[0]
 
     def _walk(self, choose: Callable[[str, LabelDistribution], Value]) -> tuple[Sample, dict[str, LabelDistribution]]:

@@ -27,13 +27,13 @@ class ControllerLearning:
     """How a controller learns.
 
     Attributes:
-        learning_rate: Of its optimizer, Adam.
-        entropy_weight: Of the entropy that is added to the reward.
-        skip_weight: Of the divergence of the number of chosen inputs from its target.
-        baseline_decay: Of the moving average of rewards that is the baseline.
-        steps_aggregate: Samples per update.
-        gradient_clip_val: Largest norm of the gradient; 0 does not clip.
-        warmup_epochs: Epochs at the beginning in which only weights learn.
+        learning_rate: The learning rate of its optimizer, Adam.
+        entropy_weight: The factor of the entropy that is added to the reward.
+        skip_weight: The factor of the divergence of the number of chosen inputs from its target.
+        baseline_decay: The decay of the baseline, a moving average of rewards.
+        steps_aggregate: The number of samples per update.
+        gradient_clip_val: The largest norm of the gradient; 0 does not clip.
+        warmup_epochs: The number of epochs at the beginning in which only weights learn.
     """
 
     learning_rate: float
@@ -49,12 +49,12 @@ class ControllerSearch(OneShotSearch):
     """Trains the weights on paths of the controller, and after each epoch the controller on rewards.
 
     Args:
-        supernet: What to search.
-        controller: Samples architectures.
+        supernet: The supernet that is searched.
+        controller: The network that samples architectures.
         learning: How the controller learns.
         constraints: Samples that one of them refuses are drawn again.
-        seed: Of all samples.
-        hints: What the options ask of drivers.
+        seed: The seed of all samples.
+        hints: Settings for drivers.
         keep_sampled: Whether records list the sampled paths.
 
     Attributes:
@@ -129,7 +129,7 @@ class ControllerSearch(OneShotSearch):
         """Sample a path and learn from its reward; the controller changes after ``steps_aggregate`` of them.
 
         Raises:
-            ConfigError: The reward is not a finite number: it would stay in the baseline for ever.
+            ConfigError: The reward is not a finite number: it would never leave the baseline.
             ConstraintError: The controller finds no architecture that meets the constraints.
         """
         sample = self._sample(self._generator)
@@ -150,7 +150,7 @@ class ControllerSearch(OneShotSearch):
         return reward
 
     def policy_loss(self, sample: Sample, reward: float) -> torch.Tensor:
-        """Return what to descend for one sample, and move the baseline.
+        """Return the loss of the controller for one sample, and update the baseline.
 
         Reference:
             ENAS (Pham et al., 2018), arXiv:1802.03268, section 2.2: REINFORCE (Williams, 1992) with a moving-average
@@ -203,7 +203,7 @@ class ControllerSearch(OneShotSearch):
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where `state_dict` was called."""
+        """Continue from a state of `state_dict`."""
         self._load_epoch_state(state)
         self.controller.load_state_dict(state["controller"])
         for parameter, gradient in zip(self.controller.parameters(), state["gradients"], strict=True):

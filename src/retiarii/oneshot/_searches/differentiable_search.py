@@ -1,4 +1,4 @@
-"""`DifferentiableSearch`: architecture parameters learn by gradients; what they mean is up to a `Relaxation`."""
+"""`DifferentiableSearch`: architecture parameters learn by gradients; a `Relaxation` turns them into decisions."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ class ArchitectureLearning:
 
     Attributes:
         optimizer: Makes the optimizer of the parameters.
-        warmup_epochs: Epochs at the beginning in which only weights learn.
-        gradient_clip_val: Largest norm of the gradient of all parameters together; None or 0 does not clip.
-        unrolled: Whether the gradient sees one step of the weights ahead.
-        penalty: An expected cost to be added to the loss.
-        initial_scale: Standard deviation of the initial parameters.
-        hints: What the options ask of drivers.
+        warmup_epochs: The number of epochs at the beginning in which only weights learn.
+        gradient_clip_val: The largest norm of the gradient of all parameters together; None or 0 does not clip.
+        unrolled: Whether the gradient looks one step of the weights ahead (second order).
+        penalty: An expected cost that is added to the loss.
+        initial_scale: The standard deviation of the initial parameters.
+        hints: Settings for drivers.
     """
 
     optimizer: Callable[[Sequence[torch.nn.Parameter]], optim.Optimizer]
@@ -56,10 +56,10 @@ class DifferentiableSearch(OneShotSearch):
     """Learns one vector ``alpha`` per label by descending the loss on validation batches.
 
     Args:
-        supernet: What to search.
-        relaxation: How ``alpha`` sets the supernet; belongs to this search alone.
+        supernet: The supernet that is searched.
+        relaxation: How ``alpha`` sets the supernet; not shared with another search.
         learning: How ``alpha`` learns.
-        seed: Of the initial parameters and all samples.
+        seed: The seed of the initial parameters and of all samples.
 
     Attributes:
         parameters: The architecture parameters.
@@ -86,7 +86,7 @@ class DifferentiableSearch(OneShotSearch):
 
     @property
     def phase(self) -> Phase:
-        """Architecture steps belong before weight steps (DARTS, algorithm 1)."""
+        """Architecture steps come before weight steps (DARTS, algorithm 1)."""
         return "step"
 
     @property
@@ -187,7 +187,7 @@ class DifferentiableSearch(OneShotSearch):
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where `state_dict` was called.
+        """Continue from a state of `state_dict`.
 
         Raises:
             ConfigError: The state is of another space.
@@ -198,7 +198,7 @@ class DifferentiableSearch(OneShotSearch):
         self._generator.set_state(state["generator"].cpu())
 
     def _freshly(self, loss: Loss) -> Loss:
-        """Return a loss that sets the supernet first: a graph from ``alpha`` on serves one differentiation."""
+        """Return a loss that sets the supernet first: the graph from ``alpha`` on can be differentiated only once."""
 
         def compute() -> Tensor:
             self._apply(learning=True)

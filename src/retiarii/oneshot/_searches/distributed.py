@@ -1,4 +1,4 @@
-"""Several processes that search together: what they learn is averaged, what they decide is the same."""
+"""Several processes that search together: gradients and rewards are averaged, so that all learn the same."""
 
 from __future__ import annotations
 

@@ -22,10 +22,10 @@ _MAX_REMEMBERED = 100_000
 
 @dataclass(frozen=True)
 class CostLimit:
-    """Wants architectures whose cost is within bounds: a hard filter for strategies that sample, and a constraint.
+    """A limit on the cost of architectures: a filter for strategies that sample, and a constraint of a space.
 
     Args:
-        cost: Parameters, FLOPs, latency, ...: any number that belongs to an architecture.
+        cost: Computes a number for an architecture: parameters, FLOPs, latency, ...
         at_most: The largest cost.
         at_least: The smallest cost.
     """
@@ -49,12 +49,12 @@ class ExpectedCost:
     unbiased for any cost.
 
     Args:
-        cost: Any number that belongs to an architecture; called often for the same ones, and remembered.
-        baseline: The cost that is aimed at, above 0.
-        weight: Of the term.
+        cost: Computes a number for an architecture; results are cached.
+        baseline: The target cost, above 0.
+        weight: The factor of the term.
         shape: "positive" is 0 below the baseline; "linear" also rewards lower costs; "absolute" aims at the baseline.
-        num_samples: Samples per step in large spaces, at least 2.
-        exact_up_to: Number of architectures.
+        num_samples: The number of samples per step in large spaces, at least 2.
+        exact_up_to: The largest number of architectures for which the expectation is computed exactly.
 
     Raises:
         ConfigError: A number is impossible.
@@ -85,8 +85,8 @@ class CostEstimator:
     """Computes an expected cost in one search.
 
     Args:
-        options: What to compute.
-        supernet: Whose decisions are weighed.
+        options: The cost and how it enters the loss.
+        supernet: The supernet whose decisions are weighed.
     """
 
     def __init__(self, options: ExpectedCost, supernet: Supernet) -> None:
@@ -104,7 +104,7 @@ class CostEstimator:
 
         Args:
             shares: For each label, the probability of each value, or the distribution of its subsets.
-            generator: Of the samples, on the CPU.
+            generator: Draws the samples, on the CPU.
         """
         excess = self.expected(shares, generator) / self._options.baseline - 1
         if self._options.shape == "positive":

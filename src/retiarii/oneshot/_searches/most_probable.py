@@ -1,4 +1,4 @@
-"""From probabilities to one architecture."""
+"""`most_probable`: the most probable architecture that the constraints allow."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class OneShotSearch(ABC):
         for batch in train_batches:
             if search.phase == "step" and search.is_learning:
                 search.architecture_step(...)      # on a validation batch
-            search.reset()                         # decides what the next weight step computes
+            search.reset()                         # sets the supernet for the next weight step
             loss(search.supernet(batch)).backward(), optimizer.step()
         # if search.phase == "epoch" and search.is_learning: architecture_step for validation batches
         record = search.record()
@@ -56,15 +56,15 @@ class OneShotSearch(ABC):
     the CPU, so that processes with equal seeds set their supernets to the same at every step.
 
     Args:
-        supernet: What to search; the search sets its decisions.
-        warmup_epochs: Epochs at the beginning in which only weights learn.
-        hints: What it asks of drivers.
+        supernet: The supernet that is searched; the search sets its decisions.
+        warmup_epochs: The number of epochs at the beginning in which only weights learn.
+        hints: Settings for drivers.
 
     Attributes:
         supernet: The supernet.
-        hints: What it asks of drivers.
+        hints: Settings for drivers.
         epoch: The current epoch, from 0.
-        num_epochs: How many there will be; 0 before the first.
+        num_epochs: The number of epochs in all; 0 before the first.
     """
 
     def __init__(self, supernet: Supernet, *, warmup_epochs: int = 0, hints: DriverHints = DriverHints()) -> None:
@@ -78,12 +78,12 @@ class OneShotSearch(ABC):
 
     @property
     def phase(self) -> Phase:
-        """When architecture steps belong: before each weight step, after each epoch, or never."""
+        """When drivers call `architecture_step`: before each weight step, after each epoch, or never."""
         return "none"
 
     @property
     def learns_from(self) -> Literal["loss", "reward"]:
-        """What `architecture_step` is given: a loss to minimize or a reward to maximize."""
+        """Whether the ``objective`` of `architecture_step` is a loss to minimize or a reward to maximize."""
         return "loss"
 
     @property
@@ -101,14 +101,14 @@ class OneShotSearch(ABC):
         return None
 
     def begin_epoch(self, epoch: int, num_epochs: int) -> None:
-        """Enter an epoch: schedules follow.
+        """Enter an epoch and set what depends on it, such as a temperature.
 
         Args:
-            epoch: From 0.
-            num_epochs: How many there will be.
+            epoch: Its number, from 0.
+            num_epochs: The number of epochs in all.
 
         Raises:
-            ConfigError: All of them are warm-up, so that nothing would ever be learnt.
+            ConfigError: All epochs are warm-up, so that nothing would be learnt.
         """
         if 0 < num_epochs <= self._warmup_epochs:
             raise ConfigError(
@@ -121,20 +121,20 @@ class OneShotSearch(ABC):
 
     @abstractmethod
     def reset(self) -> None:
-        """Decide what the supernet computes in the next weight step."""
+        """Set the supernet to the path or mixture of the next weight step."""
 
     @abstractmethod
     def reset_for_validation(self) -> None:
-        """Decide what the supernet computes for the next validation batch."""
+        """Set the supernet to the path or mixture for the next validation batch."""
 
     @property
     def names_best(self) -> bool:
-        """Whether `export` is what was learnt; if not, a second search among the subnets has to find out."""
+        """Whether `export` returns a learnt architecture; if not, a second search among the subnets finds the best."""
         return True
 
     @property
     def space(self) -> SearchSpace:
-        """The architectures that come into question: the space of the supernet, perhaps with constraints."""
+        """The space that is searched: the supernet's, perhaps with further constraints."""
         return self.supernet.space
 
     def architecture_step(
@@ -150,12 +150,12 @@ class OneShotSearch(ABC):
         Args:
             objective: Computes the loss of the validation batch with the supernet as it is set by then, or the reward,
                 see `learns_from`. It may be called several times.
-            train_loss: Likewise the loss of a training batch; second-order strategies need it.
+            train_loss: Computes the loss of a training batch in the same way; second-order strategies need it.
             optimizer: The optimizer of the weights; second-order strategies imitate its next step.
             scale: Factor by which losses are multiplied before differentiation, for half precision.
 
         Returns:
-            The loss or reward; None if there is nothing to learn.
+            The loss or reward; None if the strategy learns nothing.
         """
         return None
 
@@ -187,19 +187,19 @@ class OneShotSearch(ABC):
 
     @abstractmethod
     def state_dict(self) -> dict[str, Any]:
-        """Return everything that the search needs to go on with the same numbers; weights of the supernet excluded."""
+        """Return the state from which a search continues with the same numbers, without the weights of the supernet."""
 
     @abstractmethod
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where `state_dict` was called. The search must be of the same strategy and space."""
+        """Continue from a state of `state_dict`, of the same strategy and space."""
 
     def _epoch_state(self) -> dict[str, Any]:
-        """Return what every search has to know to go on in the middle of an epoch."""
+        """Return the part of the state that all searches share: epoch and sampled paths."""
         sampled = [architecture.to_json() for architecture in self._sampled]
         return {"epoch": self.epoch, "num_epochs": self.num_epochs, "sampled": sampled}
 
     def _load_epoch_state(self, state: Mapping[str, Any]) -> None:
-        """Enter the epoch that a state was taken in.
+        """Enter the epoch of a state.
 
         Raises:
             ConfigError: An epoch in it is not a whole number.

@@ -18,12 +18,12 @@ _TRAINING, _VALIDATION, _EXPORT = 0, 1, 2
 
 
 class PathSearch(OneShotSearch):
-    """Trains the weights of one path per step, drawn as the priors of the space say.
+    """Trains the weights of one path per step, drawn from the priors of the space.
 
     Args:
-        supernet: What to train.
-        seed: Of the paths.
-        space: What to draw from: the supernet's space, perhaps with constraints.
+        supernet: The supernet that is trained.
+        seed: The seed of the paths.
+        space: The space that paths are drawn from: the supernet's, perhaps with further constraints.
         keep_sampled: Whether records list the sampled paths.
     """
 
@@ -42,7 +42,7 @@ class PathSearch(OneShotSearch):
 
     @property
     def space(self) -> SearchSpace:
-        """What paths are drawn from."""
+        """The space that paths are drawn from."""
         return self._space
 
     def begin_epoch(self, epoch: int, num_epochs: int) -> None:
@@ -88,7 +88,7 @@ class PathSearch(OneShotSearch):
         return {**super().entropies(probabilities), **uniform}
 
     def export(self) -> Architecture:
-        """Return a random architecture: nothing was learnt about which is best. `search_subnets` finds that out."""
+        """Return a random architecture: this search does not compare any. `search_subnets` finds a good one."""
         return self._space.sample(rng_for(self._seed, _EXPORT))
 
     def state_dict(self) -> dict[str, Any]:
@@ -100,7 +100,7 @@ class PathSearch(OneShotSearch):
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on with the path after the last."""
+        """Continue with the path after the last one."""
         self._load_epoch_state(state)
         self._num_steps = state["num_steps"]
         self._num_validations = state["num_validations"]

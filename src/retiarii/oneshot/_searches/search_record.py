@@ -1,4 +1,4 @@
-"""`SearchRecord`: what a search looked like in one epoch, as plain data."""
+"""`SearchRecord`: the state of a search in one epoch, as plain data."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class SearchRecord:
     """One epoch of a one-shot search.
 
     Attributes:
-        epoch: From 0.
+        epoch: The number of the epoch, from 0.
         probabilities: For each label, the probability of each value; for labels in ``num_values``, the probability that
             each candidate is among those chosen.
-        entropy: For each label, the entropy of these in nats.
-        temperature: Of the strategies that have one.
+        entropy: For each label, the entropy of its distribution in nats.
+        temperature: The temperature, for strategies that have one.
         sampled: The paths of the weight steps, in order, where single paths are trained; at most `MAX_SAMPLED`.
         is_learnt: Whether the probabilities were learnt; those of `RandomOneShot` are the priors of the space.
         num_values: The number of subsets of each label that has too many to list a probability for each.
@@ -82,7 +82,7 @@ class SearchRecord:
 
     @property
     def mean_max_entropy(self) -> float:
-        """The mean of `max_entropy` over labels: what `mean_entropy` is before anything is learnt."""
+        """The mean of `max_entropy` over labels: the value of `mean_entropy` before anything is learnt."""
         return math.fsum(self.max_entropy.values()) / len(self.probabilities) if self.probabilities else 0.0
 
     @property
@@ -112,7 +112,7 @@ class SearchRecord:
         """Read what `to_json` returned.
 
         Raises:
-            CorruptStoreError: It is something else.
+            CorruptStoreError: The data are not a record of this version.
         """
         try:
             return cls._read(data)

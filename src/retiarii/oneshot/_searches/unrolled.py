@@ -33,8 +33,8 @@ def unrolled_gradients(
         train_loss: Computes the loss of a training batch.
         weights: The weights ``w``.
         alphas: The architecture parameters.
-        optimizer: Of the weights; learning rate, momentum and weight decay of its next step are imitated.
-        module: What holds the weights and buffers.
+        optimizer: The optimizer of the weights; learning rate, momentum and weight decay of its next step are imitated.
+        module: The module with the weights and buffers.
 
     Returns:
         The validation loss after the step, and the gradients.
@@ -71,8 +71,8 @@ class _Rule:
 
     Attributes:
         rate: How much the gradient counts; 0 for weights that the optimizer does not have.
-        weight_decay: Of the weight.
-        inertia: What momentum adds; None for nothing.
+        weight_decay: The weight decay of the weight.
+        inertia: The term that momentum adds; None without momentum.
     """
 
     rate: float = 0.0
@@ -140,11 +140,11 @@ def _mixed_derivative(
 
 
 class _SameDraws:
-    """A loss whose every evaluation draws the random numbers of the first; else differences of two would be noise.
+    """A loss that draws the same random numbers at every evaluation: differences of two would be noise otherwise.
 
     Args:
         loss: The loss.
-        weights: Say on which devices it draws.
+        weights: Their devices are those whose random generators are restored.
     """
 
     def __init__(self, loss: Loss, weights: Sequence[Tensor]) -> None:

@@ -1,4 +1,4 @@
-"""The strategies that learn by gradients: options, and which relaxation they search with."""
+"""The strategies that learn by gradients: `DARTS`, `GumbelDARTS`, `Proxyless`, `DrNAS` and `PCDARTS`."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class DifferentiableStrategy(OneShotStrategy):
     """Learns ``alpha``, one vector per label, by gradients from validation batches.
 
     Args:
-        arc_learning_rate: Of ``alpha``.
-        gradient_clip_val: Largest norm of the gradient of the weights; 0 does not clip, None leaves it to the trainer.
-        warmup_epochs: Epochs at the beginning in which only weights learn.
-        arc_gradient_clip_val: Largest norm of the gradient of ``alpha``; None or 0 does not clip.
+        arc_learning_rate: The learning rate of ``alpha``.
+        gradient_clip_val: The largest norm of the gradient of the weights; 0 does not clip, None uses the trainer's.
+        warmup_epochs: The number of epochs at the beginning in which only weights learn.
+        arc_gradient_clip_val: The largest norm of the gradient of ``alpha``; None or 0 does not clip.
         arc_optimizer: Makes another optimizer of ``alpha`` from the parameters; ``arc_learning_rate`` is then not used.
         penalty: An expected cost in the loss of ``alpha``.
         rules: Rules for your own modules, by class, in addition to `DEFAULT_RULES`.
@@ -106,9 +106,9 @@ class GumbelDARTS(DifferentiableStrategy):
     """Weighs all candidates by samples of a Gumbel-softmax. Further options: `DifferentiableStrategy`.
 
     Args:
-        gumbel_temperature: Of the first epoch.
+        gumbel_temperature: The temperature of the first epoch.
         use_temp_anneal: Whether the temperature falls, linearly over the epochs.
-        min_temp: Of the last epoch, if it falls.
+        min_temp: The temperature of the last epoch, if it falls.
 
     Reference:
         SNAS (Xie et al., 2019), arXiv:1812.09926, eq. 4, and the bilevel training of DARTS.
@@ -148,7 +148,7 @@ class Proxyless(DifferentiableStrategy):
     """
 
     def make_optimizer(self, parameters: Sequence[nn.Parameter]) -> optim.Optimizer:
-        """Return an Adam without momentum: paths that were not sampled must not move."""
+        """Return an Adam without momentum, so that only sampled paths change."""
         return optim.Adam(parameters, lr=self.arc_learning_rate, betas=(0.0, 0.999), weight_decay=0.0)
 
     def relaxation(self) -> Relaxation:
@@ -161,8 +161,8 @@ class DrNAS(DifferentiableStrategy):
     """Weighs all candidates by samples of a Dirichlet distribution. Further options: `DifferentiableStrategy`.
 
     Args:
-        kl_weight: Of the divergence from the symmetric distribution, in the loss of ``alpha``. The weight decay of its
-            optimizer pulls to the same point.
+        kl_weight: The factor of the divergence from the uniform distribution, in the loss of ``alpha``. The weight
+            decay of its optimizer pulls to the same point.
 
     Reference:
         DrNAS (Chen et al., 2021), arXiv:2006.10355, eq. 3 and 4; without the progressive growing of section 4.
@@ -182,7 +182,7 @@ class DrNAS(DifferentiableStrategy):
 
 @dataclass(frozen=True)
 class PCDARTS(DifferentiableStrategy):
-    """DARTS in which ``1 / channel_share`` of the channels pass the candidates. More options: `DifferentiableStrategy`.
+    """DARTS with ``1 / channel_share`` of the channels in the candidates. More options: `DifferentiableStrategy`.
 
     The paper's edge normalisation is what choices between inputs have in all of these strategies: an ``alpha`` of their
     own, shared by the steps. Weights of a subnet are only as good as the part of the channels that was trained.

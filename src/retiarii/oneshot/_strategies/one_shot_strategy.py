@@ -1,4 +1,4 @@
-"""`OneShotStrategy`: how to search with a supernet, as an immutable recipe."""
+"""`OneShotStrategy`: the base class of one-shot strategies."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from retiarii.trial import BaseStrategy
 
 
 class OneShotStrategy(BaseStrategy):
-    """How to search with a supernet: options without state, reusable; what changes is in the `OneShotSearch`.
+    """The options of a search with a supernet. The state of a running search is in the `OneShotSearch` that it starts.
 
-    It is of the same family as `retiarii.strategy.Strategy` for users, but has no ``ask``: it owns a supernet and
-    drives the training step of an evaluator. To add an algorithm, write `start`; differentiable ones need only a
+    An experiment takes it like a `retiarii.strategy.Strategy`, but it has no ``ask``: it builds a supernet and drives
+    the training step of an evaluator. To add an algorithm, implement `start`; a differentiable algorithm needs only a
     `Relaxation`.
     """
 
     @property
     def second_phase(self) -> Strategy | None:
-        """The multi-trial strategy that is to search the trained supernet, if one is named."""
+        """The multi-trial strategy that searches the trained supernet, if the user gave one."""
         return None
 
     @property
     def rules(self) -> Mapping[type[nn.Module], Rule] | None:
-        """Rules for modules that `DEFAULT_RULES` has none for, or another one; None if there are none."""
+        """Further rules for types of modules, in addition to `DEFAULT_RULES` or in their place; None for none."""
         return None
 
     @abstractmethod
@@ -63,7 +63,7 @@ class OneShotStrategy(BaseStrategy):
                 global generator all the same.
 
         Raises:
-            ConfigError: The seed is no whole number from 0 to 2**64 - 1.
+            ConfigError: The seed is not a whole number from 0 to 2**64 - 1.
             SupernetError: A part of the model cannot be part of a supernet, or this strategy cannot search it.
         """
         if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**64:
@@ -75,7 +75,7 @@ def check_at_least(strategy: OneShotStrategy, **smallest: float) -> None:
     """Check the numbers among the options of a strategy; None stands for an option that is not used.
 
     Raises:
-        ConfigError: One is no number, or too small.
+        ConfigError: An option is not a number, or too small.
     """
     for name, least in smallest.items():
         got = getattr(strategy, name)

@@ -1,4 +1,4 @@
-"""The strategies that sample paths: options, and which search they start."""
+"""The strategies that sample paths, `RandomOneShot` and `ENAS`."""
 
 from __future__ import annotations
 
@@ -24,17 +24,16 @@ from retiarii.strategy import Strategy
 
 @dataclass(frozen=True)
 class RandomOneShot(OneShotStrategy):
-    """Trains the supernet on one random path per step; which architecture is best is for a second search to find.
+    """Trains the supernet on one random path per step. A second search then finds the best architecture.
 
-    In an experiment that follows by itself: ``second_phase`` searches the trained supernet, and every subnet that it
-    evaluates is a trial. In a loop of your own, `search_subnets` does that; ``export`` of the search returns a random
-    architecture.
+    An experiment runs the second search: ``second_phase`` searches the trained supernet, and each evaluated subnet is a
+    trial. In your own loop, call `search_subnets`; ``export`` of the first search returns a random architecture.
 
     Args:
-        filter: Says whether an architecture may be sampled, for example a `CostLimit`; the second phase keeps to it.
+        filter: Returns whether an architecture may be sampled, for example a `CostLimit`; also in the second phase.
         keep_sampled: Whether the history lists the sampled paths.
-        second_phase: Any multi-trial strategy; None stands for `RegularizedEvolution` in experiments, or for
-            `GridSearch` where there are no more architectures than trials.
+        second_phase: A multi-trial strategy. None is `RegularizedEvolution`, or `GridSearch` if there are no more
+            architectures than trials.
         rules: Rules for your own modules, by class, in addition to `DEFAULT_RULES`.
 
     Reference:
@@ -62,16 +61,16 @@ class ENAS(OneShotStrategy):
     Args:
         ctrl_kwargs: Arguments of `Controller`: ``lstm_size``, ``lstm_num_layers``, ``tanh_constant``, ``temperature``,
             ``skip_target``.
-        entropy_weight: Of the entropy, which is part of the reward.
-        skip_weight: Of the divergence of the number of chosen inputs from ``skip_target``.
-        baseline_decay: Of the moving average that is the baseline.
-        ctrl_steps_aggregate: Samples per update of the controller.
-        ctrl_grad_clip: Largest norm of its gradient; 0 does not clip.
+        entropy_weight: The factor of the entropy in the reward.
+        skip_weight: The factor of the divergence of the number of chosen inputs from ``skip_target``.
+        baseline_decay: The decay of the baseline, a moving average of rewards.
+        ctrl_steps_aggregate: The number of samples per update of the controller.
+        ctrl_grad_clip: The largest norm of its gradient; 0 does not clip.
         reward_metric_name: The logged validation metric that is the reward; by default the only one, or "default".
-        arc_learning_rate: Of the controller.
-        arc_steps: Samples per epoch from which it learns; None takes one per validation batch.
-        warmup_epochs: Epochs at the beginning in which only weights learn.
-        filter: Says whether an architecture may be sampled, for example a `CostLimit`.
+        arc_learning_rate: The learning rate of the controller.
+        arc_steps: The number of samples per epoch from which it learns; None is one per validation batch.
+        warmup_epochs: The number of epochs at the beginning in which only weights learn.
+        filter: Returns whether an architecture may be sampled, for example a `CostLimit`.
         keep_sampled: Whether the history lists the sampled paths.
         rules: Rules for your own modules, by class, in addition to `DEFAULT_RULES`.
 

@@ -1,4 +1,4 @@
-"""`build_supernet`: from a model with choices to a supernet."""
+"""`build_supernet`: makes a supernet of a model with choices."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def build_supernet(
 ) -> Supernet:
     """Make a supernet of a model: every choice becomes an operator, set to the default architecture.
 
-    Candidates keep their weights. A layer with choices in its arguments keeps them where its default is the largest;
-    else the largest is initialized anew, from torch's global random generator.
+    Candidates keep their weights. So does a layer with choices in its arguments whose default is the largest; otherwise
+    the weights of the largest layer are new, drawn from torch's global random generator.
 
     Args:
         model: The base model.
-        rules: Which operator stands in for which type of module.
-        constraints: Functions that say whether an architecture is wanted, for the search space.
+        rules: For each type of module, the rule that makes its operator.
+        constraints: Functions that return whether an architecture is allowed, for the search space.
         in_place: Whether ``model`` itself becomes the supernet's module, until `Supernet.unbind`. Its parameters stay
             the same objects, so that an optimizer of them trains the supernet; a layer that becomes larger gives its
             parameters larger tensors. `Supernet.added_parameters` are those that such an optimizer does not have yet.
@@ -97,7 +97,7 @@ class _Builder:
         self._owners.update(id(p) for module in root.modules() for p in module._parameters.values() if p is not None)
 
     def convert(self, module: nn.Module, path: str) -> nn.Module:
-        """Return what stands for a module in the supernet: itself, changed inside, or an operator."""
+        """Return the module's replacement in the supernet: the module itself, with new children, or an operator."""
         if isinstance(module, Operator):
             return module
         known = self._converted.get(id(module))
@@ -133,7 +133,7 @@ class _Builder:
         return module
 
     def _refuse_ties(self, module: nn.Module, path: str) -> None:
-        """Refuse parameters that a layer with choices shares with other modules: the supernet's are others."""
+        """Refuse parameters that a layer with choices shares with other modules: the supernet would not share them."""
         for name, parameter in module.named_parameters():
             if self._owners[id(parameter)] > 1:
                 raise SupernetError(

@@ -1,4 +1,4 @@
-"""Compiling the candidates of a supernet, so that sampling paths never compiles anything anew."""
+"""`compile_candidates`: compiles the candidates of a supernet, so that no path has to be compiled."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from retiarii.oneshot._supernets.supernet import Supernet
 def compile_candidates(supernet: Supernet, **options: Any) -> int:
     """Compile every candidate of every `LayerChoice` by itself, in place.
 
-    Compiling a supernet as a whole would specialise it to the active path and compile anew for the next one. So the
-    choices stay in Python, and what is between them is compiled: as many graphs as there are candidates, whatever is
-    sampled. Candidates that contain choices are not compiled; theirs are.
+    `torch.compile` of the whole supernet would compile again for each path. Here choices stay in Python and each
+    candidate is compiled once, so that there are as many graphs as candidates. Of a candidate that contains choices,
+    the candidates inside are compiled instead.
 
     Args:
         supernet: The supernet; its parameters and their names stay as they are.
-        **options: Of `torch.compile`.
+        **options: Options of `torch.compile`.
 
     Returns:
-        How many candidates were compiled.
+        The number of compiled candidates.
     """
     count = 0
     for operator in supernet.module.modules():

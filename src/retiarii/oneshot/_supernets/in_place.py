@@ -1,4 +1,4 @@
-"""`InPlaceChanges`: what becoming a supernet changed in a user's own model, and how it is undone."""
+"""`InPlaceChanges`: the changes that made a user's own model a supernet, and how they are undone."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ class InPlaceChanges:
         return [name for name, tensor in self._tensors.items() if id(tensor) not in live or name in self._data]
 
     def undo(self, values: Mapping[str, Tensor] | None = None) -> nn.Module:
-        """Give the model back what it was made of, and return it.
+        """Undo the changes and return the model.
 
         Args:
-            values: For `stale_tensors`, what they shall be; None gives tensors back what they were.
+            values: New values of `stale_tensors`; None restores the values from before.
         """
         live = {id(module) for module in self.model.modules()}
         for module, before in self._attributes:

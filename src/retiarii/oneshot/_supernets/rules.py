@@ -1,4 +1,4 @@
-"""The rule table: which operator of a supernet stands in for which type of module."""
+"""The rule table: for each type of module, the rule that makes its operator in a supernet."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def slice_rule(sizes: SliceRule) -> Rule:
     """Return the rule by which layers of one type and of different sizes share weights.
 
     Args:
-        sizes: How they share them.
+        sizes: How the layers share weights.
     """
 
     def rule(module: Any, site: Site) -> nn.Module:
@@ -107,7 +107,7 @@ def slice_rule(sizes: SliceRule) -> Rule:
 
 
 def _refuse_changed(module: nn.Module, site: Site) -> None:
-    """Refuse a layer that is no longer what its constructor made: parametrised, with hooks, or other attributes."""
+    """Refuse a layer that was changed after its construction: parametrised, given hooks or other attributes."""
     assert site.call is not None  # only recorded modules have choices in their arguments
     if type(module) is not site.call.cls or module._forward_hooks or module._forward_pre_hooks:
         raise SupernetError(
@@ -124,7 +124,7 @@ def _refuse_changed(module: nn.Module, site: Site) -> None:
 
 
 def separate_rule(module: Any, site: Site) -> nn.Module:
-    """Give each configuration of a module its own weights: the rule for types of which nothing is known."""
+    """Give each configuration of a module its own weights: the rule for types without a rule of their own."""
     assert site.call is not None  # only recorded modules have choices in their arguments
     return SeparateLayers(site.path, site.configurations(), site.call, module, site.convert)
 

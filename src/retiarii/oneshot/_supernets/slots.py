@@ -26,9 +26,9 @@ class Slot:
     Args:
         owner: The module.
         name: The attribute.
-        value: What the base model has there.
+        value: The attribute's value in the base model.
         lookup: The decisions.
-        path: Where the module stands.
+        path: The path of the module.
     """
 
     def __init__(self, owner: nn.Module, name: str, value: Any, lookup: Lookup, path: str) -> None:
@@ -48,7 +48,7 @@ class Slot:
         vars(self._owner)[self._name] = filled
 
     def mixed_labels(self) -> set[str]:
-        """Return the labels that a mixture of the value depends on: those of other values than whole numbers."""
+        """Return the labels on which a mixture of the value depends: whole numbers do not depend on any."""
         return {
             decision.label
             for expression in find_expressions(self._value)
@@ -57,7 +57,7 @@ class Slot:
         }
 
     def check(self, mixed: Collection[str]) -> None:
-        """Check that mixtures depend on the labels of whole numbers, by layers that have the same label.
+        """Check that each label of a whole number has a layer, or another value, that depends on it in mixtures.
 
         Args:
             mixed: The labels that some mixture depends on.
@@ -93,11 +93,11 @@ class Slot:
 
 
 class MixedValue:
-    """Stands for a value that no mixture can compute with; every use of it raises.
+    """The value of an attribute in a mixture that cannot be computed; every use of it raises.
 
     Args:
         place: The attribute, for the message.
-        values: What it is a mixture of.
+        values: The values of the choice.
     """
 
     def __init__(self, place: str, values: Sequence[Any]) -> None:

@@ -20,9 +20,9 @@ from retiarii.space import Architecture, SearchSpace
 class Supernet:
     """All architectures of a model space in one module, sharing weights.
 
-    `build_supernet` makes it. The module computes one path, after `set_architecture`, or a mixture of all, after a
-    search has weighed the decisions. Its parameters are the weights and nothing else; architecture parameters belong to
-    searches. It pickles and copies as a whole, weights of a mixture left out.
+    `build_supernet` makes it. After `set_architecture` the module computes one path; after a search has weighed the
+    decisions, a mixture of all. Its parameters are the weights; architecture parameters belong to searches. A supernet
+    can be pickled and copied; the weights of a mixture are left out.
 
     Args:
         module: The model with operators in the places of its choices.
@@ -56,7 +56,7 @@ class Supernet:
         self._changes = changes
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Compute what it is set to."""
+        """Compute the active path or mixture."""
         return self.module(*args, **kwargs)
 
     def set_architecture(self, architecture: Mapping[str, Any], *, check: bool = True) -> None:
@@ -64,10 +64,10 @@ class Supernet:
 
         Args:
             architecture: Label to value.
-            check: Whether to check it; without, it must be canonical, as those that the space generates are.
+            check: Whether to check the architecture. Without a check it must be one that the space has made.
 
         Raises:
-            ArchitectureError: It does not fit the space.
+            ArchitectureError: The architecture does not fit the space.
         """
         if check:
             architecture = self.space.architecture(architecture)
@@ -96,10 +96,10 @@ class Supernet:
 
     @contextmanager
     def temporarily(self, architecture: Mapping[str, Any]) -> Iterator[None]:
-        """Make a path active inside the block, and what was set before, path or mixture, after it.
+        """Make a path active inside the block; afterwards the path or mixture from before is active again.
 
         Raises:
-            ArchitectureError: It does not fit the space.
+            ArchitectureError: The architecture does not fit the space.
         """
         before = {label: decision.state for label, decision in self.decisions.items()}
         try:
@@ -116,13 +116,13 @@ class Supernet:
             slot.fill()
 
     def check(self, *, for_mixtures: bool = False) -> None:
-        """Check that every combination of the values in one layer can be computed.
+        """Check that every layer can be built with every combination of the values of its choices.
 
         Args:
-            for_mixtures: Whether to check, too, that mixtures depend on each label.
+            for_mixtures: Whether to check as well that mixtures depend on each label.
 
         Raises:
-            SupernetError: One cannot; the message names the layer and its labels.
+            SupernetError: A layer cannot; the message names it and its labels.
         """
         operators = [module for module in self.module.modules() if isinstance(module, Operator)]
         for operator in operators:
@@ -193,7 +193,7 @@ class Supernet:
         return self
 
     def _leave_mixtures(self) -> None:
-        """Set decisions that are inactive in the architecture to paths too: nothing may compute a mixture."""
+        """Set decisions that are inactive in the architecture to paths, too, so that no operator computes a mixture."""
         for decision in self.decisions.values():
             if decision.weights is not None:
                 decision.choose(decision.value)

@@ -25,8 +25,8 @@ class WidthCheck:
     """Compares, once, the supernet's output as a path and as a mixture that is certain of the same architecture.
 
     In a mixture, layers of chosen size return their full width, with zeros where a smaller layer has no features.
-    Functions that join, split, reshape or average features see those zeros, so that the mixture is not that of the
-    networks. What the functions in a model's ``forward`` do is not known, hence the comparison on a real batch.
+    Functions that join, split, reshape or average features see those zeros, so that the mixture differs from the
+    networks. The check compares outputs on a real batch, because the functions in ``forward`` are not known.
 
     Args:
         supernet: The supernet.
@@ -81,14 +81,14 @@ class WidthCheck:
         )
 
     def _named(self) -> list[str]:
-        """Return the labels to look at one by one: not so many that it takes long."""
+        """Return the labels that are checked one by one: at most ``_MAX_NAMED``, to limit the time."""
         return list(self._smallest)[:_MAX_NAMED]
 
     def _difference(self, values: Mapping[str, Any]) -> float | None:
         """Return how far mixture and path are apart, relative to the path; None where they cannot be compared.
 
         Args:
-            values: Of some labels with sizes; the others have their largest.
+            values: The values of some labels with sizes; other such labels have their largest value.
         """
         self._choose({label: values.get(label, largest) for label, largest in _largest_values(self._supernet).items()})
         try:
