@@ -181,22 +181,16 @@ class _Hooks:
         return call
 
     def _creating(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(function)
-        def create(*args: Any, **kwargs: Any) -> Any:
-            if self.is_active() and is_user_file(sys._getframe(1).f_code.co_filename):
-                return self.tracer.create_proxy("call_function", function, args, kwargs)
-            return function(*args, **kwargs)
+        def record(*args: Any, **kwargs: Any) -> Any:
+            return self.tracer.create_proxy("call_function", function, args, kwargs)
 
-        return create
+        return self._for_user(function, record)
 
     def _query(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(function)
-        def query(*args: Any, **kwargs: Any) -> Any:
-            if self.is_active() and is_user_file(sys._getframe(1).f_code.co_filename):
-                self.tracer.refuse(f"forward asks for {name}(), which may differ in the calls of the model.")
-            return function(*args, **kwargs)
+        def refuse(*args: Any, **kwargs: Any) -> None:
+            self.tracer.refuse(f"forward asks for {name}(), which may differ in the calls of the model.")
 
-        return query
+        return self._for_user(function, refuse)
 
     def training(self, training_of: Callable[[nn.Module, bool], Any]) -> property:
         """Return a property that reads ``training`` as an operation of the graph."""
