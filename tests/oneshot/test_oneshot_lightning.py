@@ -26,6 +26,7 @@ from retiarii.oneshot import (  # noqa: E402 - Lightning is optional
     SearchCallback,
     fit_supernet,
 )
+from retiarii.oneshot.lightning import collected_logs, join_search  # noqa: E402 - Lightning is optional
 
 STRATEGIES = {
     "RandomOneShot": RandomOneShot(),
@@ -289,3 +290,29 @@ def test_gradient_clipping_of_the_strategy_reaches_the_trainer(tmp_path):
     used = trainer(tmp_path)
     fit(DARTS(gradient_clip_val=0.5).search(Net()), Own(), used, loader(0), loader(1))
     assert used.gradient_clip_val == 0.5
+
+
+def test_join_search_puts_the_supernet_into_a_module_and_the_search_before_other_callbacks():
+    class Module(pl.LightningModule):
+        pass
+
+    search, module, trainer = DARTS().search(Net(), seed=0), Module(), Trainer(max_epochs=1, logger=False)
+    others = list(trainer.callbacks)
+    callback = join_search(search, module, trainer, loader(1))
+    assert module.model is search.supernet.module
+    assert isinstance(callback, SearchCallback)
+    assert trainer.callbacks == [callback, *others]
+
+
+def test_logs_inside_the_block_are_collected_and_not_logged():
+    class Module(pl.LightningModule):
+        def step(self):
+            self.log("loss", 0.5, prog_bar=True)
+            self.log_dict({"acc": 0.25})
+
+    module = Module()
+    with collected_logs(module) as logged:
+        module.step()
+    assert logged == {"loss": 0.5, "acc": 0.25}
+    with pytest.warns(UserWarning, match="self.log"):
+        module.step()  # Lightning's own again, which misses a trainer

@@ -117,6 +117,16 @@ class PrimitiveConformance:
                 freeze(base, {**architecture, label: "no such value"})
             assert caught.value.label == label
 
+    def test_labels_that_it_does_not_have_are_refused(
+        self, make: MakePrimitive, base: nn.Module, space: SearchSpace
+    ) -> None:
+        """`freeze` and `fixed_arch` know all labels of the primitive, and no others."""
+        unknown = {**space.default(), "no such label": 0}
+        with pytest.raises(ArchitectureError, match="no such label"):
+            freeze(base, unknown)
+        with pytest.raises(ArchitectureError, match="no such label"), fixed_arch(unknown, verbose=False):
+            self.host(make())
+
     # Fixed models
 
     def test_the_model_computes_its_default_architecture(

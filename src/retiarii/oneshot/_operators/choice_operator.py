@@ -33,6 +33,7 @@ class ChoiceOperator(Operator):
 
     Attributes:
         mutable: The primitive.
+        lookup: The decisions of the supernet by the labels of declarations, for expressions; see `joint_values`.
         decisions: The decisions of the primitive itself, without those of its children.
     """
 
@@ -44,7 +45,7 @@ class ChoiceOperator(Operator):
         object.__setattr__(self, "mutable", mutable)  # not as a child: its children are ours
         self._modules = mutable._modules
         self.training = mutable.training
-        self._lookup = lookup
+        self.lookup = lookup
         self.decisions = _own_decisions(mutable, lookup)
         self._forms: dict[Hashable, nn.Module] = {}
         self._made: dict[nn.Module, list[nn.Module]] = {}  # of each form, the modules that are not the supernet's
@@ -105,7 +106,7 @@ class ChoiceOperator(Operator):
 
     def form_of(self, values: dict[str, Any]) -> nn.Module:
         """Return the module that replaces the primitive in an architecture, made of modules of the supernet."""
-        freezer = _SharingFreezer(ChosenValues(values, self._lookup.first))
+        freezer = _SharingFreezer(ChosenValues(values, self.lookup.first))
         form: nn.Module = self.mutable.freeze_by(freezer).module
         return form
 

@@ -155,7 +155,7 @@ class RepeatOperator(ChoiceOperator):
         Raises:
             SupernetError: The outputs after different numbers of blocks have different shapes.
         """
-        depths, probabilities = joint_values(self.mutable.depth_choice, self._lookup, self.path)
+        depths, probabilities = joint_values(self.mutable.depth_choice, self.lookup, self.path)
         share_of = dict(zip(depths, probabilities.unbind(), strict=True))
         supported = self._supported(depths)
         weights, outputs = [], []
@@ -173,6 +173,4 @@ class RepeatOperator(ChoiceOperator):
             return set(depths)
         (decision,) = self.decisions
         expression = self.mutable.depth_choice
-        return {
-            expression.evaluate(self._lookup.values([decision], [decision.values[at]])) for at in decision.positions
-        }
+        return {expression.evaluate(self.lookup.values([decision], [decision.values[at]])) for at in decision.positions}

@@ -18,9 +18,9 @@ from retiarii.nn.pytorch._labels.weight_origins import note_origin, note_whole, 
 from retiarii.nn.pytorch._recording.layer_factories import layer_class
 from retiarii.nn.pytorch._recording.module_call import forget_call, module_call
 from retiarii.nn.pytorch._recording.snapshot import TORCH_STATE
-from retiarii.nn.pytorch.mutation_utils import Freezer, Frozen, Mutable
-from retiarii.space import Expression
-from retiarii.space.construction import replace_leaves
+from retiarii.nn.pytorch.mutation_utils import Freezer, Frozen, Mutable, Survey
+from retiarii.space import Choice, Expression
+from retiarii.space.construction import find_expressions, replace_leaves, variables_in
 
 
 class Fixing(FixingContext):
@@ -64,6 +64,14 @@ class Fixing(FixingContext):
         children = [child for child in root.children() if child in self.children]
         return [root] if len(children) == len(list(root.children())) else children
 
+    def declare_labels(self) -> None:
+        """Note the labels of all primitives that were built in the block, also in candidates that are not chosen."""
+        labels = _LabelSurvey(self.values)
+        for primitive in self.replaced:
+            for module in primitive.modules():
+                if isinstance(module, Mutable):
+                    module.declare_choices(labels)
+
     def register(self, parent: nn.Module, name: str, child: nn.Module) -> nn.Module | None:
         """Return what is to become the child instead, when a primitive becomes the child of a module."""
         self.parents.add(parent)
@@ -80,6 +88,23 @@ class Fixing(FixingContext):
         note_origin(parent, name, frozen.inner)
         self.children.add(frozen.module)
         return frozen.module
+
+
+class _LabelSurvey(Survey):
+    """Notes the labels of one primitive."""
+
+    def __init__(self, values: ChosenValues) -> None:
+        self._values = values
+
+    def choice(self, choice: Choice, argument: str = "") -> None:
+        self._values.declare(choice.label)
+
+    def expression(self, value: Any, argument: str) -> None:
+        for variable in variables_in(find_expressions(value)):
+            self._values.declare(variable.label)
+
+    def child(self, parent: nn.Module, name: str) -> None:
+        pass
 
 
 class Finisher(Freezer):

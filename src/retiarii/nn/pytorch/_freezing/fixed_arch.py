@@ -91,6 +91,8 @@ def _complete(fixing: Fixing, strict: bool) -> None:
                 "is in your variable. Use freeze(module, architecture), which returns what it becomes."
             )
     values = fixing.values
+    if strict and not values.declared.issuperset(values.architecture):
+        fixing.declare_labels()
     unknown = [label for label in values.architecture if label not in values.declared]
     if strict and unknown:
         raise ArchitectureError(
