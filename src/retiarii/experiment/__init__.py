@@ -1,7 +1,7 @@
 """Experiments: the loop that joins a strategy, an executor and the store.
 
 `RetiariiExperiment` is what users hold. Its ``run`` makes an `ExperimentRun` (locks the experiment, starts the
-executor, keeps the state in the store), which hands over to `SearchLoop`, the main flow: ask the strategy, write the
+executor, keeps the state in the store), which hands over to `TrialLoop`, the main flow: ask the strategy, write the
 trial, submit it, poll, write its end, tell the strategy. `RetiariiExeConfig` says how to run, `Callback` is told what
 happens, and `ProgressDisplay` is one. Importing this package imports nothing until a name is used.
 """

@@ -41,7 +41,7 @@ class Budget:
     max_failures: int | None = None
 
 
-class SearchLoop:
+class TrialLoop:
     """One run of an experiment, from its first proposal, or from where it was interrupted, to its end."""
 
     def __init__(

@@ -13,7 +13,7 @@ from retiarii.experiment._config import RetiariiExeConfig
 from retiarii.experiment._display import Display
 from retiarii.experiment._experiment_clock import ExperimentClock
 from retiarii.experiment._kept_files import KeptFiles
-from retiarii.experiment._loop import Budget, SearchLoop
+from retiarii.experiment._loop import Budget, TrialLoop
 from retiarii.experiment._progress import ProgressDisplay
 from retiarii.experiment._stop import Ending, StopSignal
 from retiarii.storage import ExperimentLog, ExperimentRecord, Store
@@ -72,7 +72,7 @@ class Session:
         executor = CheckedExecutor(executor)
         with executor:
             self.clock.read_from(executor.clock)
-            loop = SearchLoop(
+            loop = TrialLoop(
                 search,
                 executor,
                 self.store,

@@ -41,9 +41,9 @@ if TYPE_CHECKING:
     from retiarii.strategy._median_stop import MedianStop, MedianStopSearch
     from retiarii.strategy._nsga2 import NSGA2, NSGA2Search
     from retiarii.strategy._random import Random, RandomSearch
-    from retiarii.strategy._search import Search
-    from retiarii.strategy._strategy import Strategy
     from retiarii.strategy._wrapper import SearchWrapper
+    from retiarii.strategy.multi_trial import Strategy
+    from retiarii.strategy.search import Search
     from retiarii.trial import BaseStrategy
 
 __all__ = [
@@ -103,9 +103,9 @@ _EXPORTS = {
     "RandomOneShot": "retiarii.oneshot",
     "RandomSearch": "retiarii.strategy._random",
     "RegularizedEvolution": "retiarii.strategy._evolution",
-    "Search": "retiarii.strategy._search",
+    "Search": "retiarii.strategy.search",
     "SearchWrapper": "retiarii.strategy._wrapper",
-    "Strategy": "retiarii.strategy._strategy",
+    "Strategy": "retiarii.strategy.multi_trial",
 }
 
 __getattr__, __dir__ = lazy_attributes(__name__, _EXPORTS)

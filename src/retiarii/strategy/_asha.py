@@ -10,9 +10,9 @@ from retiarii.errors import SearchExhausted
 from retiarii.space import Architecture, SearchSpace, rng_for
 from retiarii.strategy._ladder import Rung, levels
 from retiarii.strategy._options import check_amounts, check_filter, check_flag, check_name, check_one_of, check_whole
-from retiarii.strategy._search import Search
-from retiarii.strategy._strategy import Strategy
 from retiarii.strategy._unseen import Unseen
+from retiarii.strategy.multi_trial import Strategy
+from retiarii.strategy.search import Search
 from retiarii.trial import Direction, Fidelity, Objectives, ObjectivesLike, Proposal, Trial, TrialState
 
 

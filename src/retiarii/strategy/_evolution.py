@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from retiarii.errors import SearchExhausted, SpaceError
 from retiarii.space import Architecture, SearchSpace, rng_for
 from retiarii.strategy._options import check_filter, check_flag, check_one_of, check_probability, check_whole
-from retiarii.strategy._search import WORST, Fitness, Search
-from retiarii.strategy._strategy import Strategy
 from retiarii.strategy._unseen import Unseen
+from retiarii.strategy.multi_trial import Strategy
+from retiarii.strategy.search import WORST, Fitness, Search
 from retiarii.trial import Direction, FailureKind, Objectives, ObjectivesLike, Proposal, Trial
 
 

@@ -9,8 +9,8 @@ from typing import Any
 from retiarii._counted import counted
 from retiarii.errors import ConfigError, ConstraintError, SearchExhausted
 from retiarii.space import Architecture, SearchSpace
-from retiarii.strategy._search import Search
-from retiarii.strategy._strategy import Strategy
+from retiarii.strategy.multi_trial import Strategy
+from retiarii.strategy.search import Search
 from retiarii.trial import Direction, ObjectivesLike, Proposal
 
 

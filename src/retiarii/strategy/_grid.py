@@ -10,8 +10,8 @@ from retiarii.errors import ConfigError, ConstraintError, SearchExhausted
 from retiarii.space import Categorical, Choice, Float, SearchSpace
 from retiarii.strategy._options import check_flag, check_whole
 from retiarii.strategy._permutation import Permutation
-from retiarii.strategy._search import Search
-from retiarii.strategy._strategy import Strategy
+from retiarii.strategy.multi_trial import Strategy
+from retiarii.strategy.search import Search
 from retiarii.trial import Direction, ObjectivesLike, Proposal
 
 

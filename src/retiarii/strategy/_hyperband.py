@@ -14,8 +14,8 @@ from retiarii.errors import SearchExhausted
 from retiarii.space import Architecture, SearchSpace, rng_for
 from retiarii.strategy._ladder import Key, key_of, levels
 from retiarii.strategy._options import check_amounts, check_filter, check_name, check_one_of, check_whole
-from retiarii.strategy._search import Fitness, Search
-from retiarii.strategy._strategy import Strategy
+from retiarii.strategy.multi_trial import Strategy
+from retiarii.strategy.search import Fitness, Search
 from retiarii.trial import Direction, Fidelity, Objectives, ObjectivesLike, Proposal, Trial
 
 BracketPlan: TypeAlias = "tuple[tuple[int, float], ...]"

@@ -6,7 +6,7 @@ import bisect
 import heapq
 from typing import TypeAlias
 
-from retiarii.strategy._search import Fitness
+from retiarii.strategy.search import Fitness
 
 Key: TypeAlias = "tuple[float, float, int]"
 """The sort key of trials in a rung, best first; equal trials are sorted by number."""

@@ -12,9 +12,9 @@ from retiarii._counted import counted
 from retiarii.errors import ConfigError
 from retiarii.space import SearchSpace
 from retiarii.strategy._options import check_whole
-from retiarii.strategy._search import Search
-from retiarii.strategy._strategy import Strategy
 from retiarii.strategy._wrapper import SearchWrapper
+from retiarii.strategy.multi_trial import Strategy
+from retiarii.strategy.search import Search
 from retiarii.trial import Direction, Fidelity, ObjectivesLike, Trial
 
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from retiarii.space import Architecture, SearchSpace, rng_for
 from retiarii.strategy._options import check_filter, check_flag
-from retiarii.strategy._search import Search
-from retiarii.strategy._strategy import Strategy
 from retiarii.strategy._unseen import Unseen
+from retiarii.strategy.multi_trial import Strategy
+from retiarii.strategy.search import Search
 from retiarii.trial import Direction, ObjectivesLike, Proposal
 
 

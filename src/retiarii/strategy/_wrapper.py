@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from retiarii.strategy._search import Fitness, Search
+from retiarii.strategy.search import Fitness, Search
 from retiarii.trial import Proposal, Trial
 
 

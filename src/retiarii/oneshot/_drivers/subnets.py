@@ -18,7 +18,7 @@ from retiarii.oneshot._operators.operator import active_tensor
 from retiarii.oneshot._searches.one_shot_search import OneShotSearch
 from retiarii.oneshot._supernets.supernet import Supernet
 from retiarii.space import Architecture
-from retiarii.strategy import Search
+from retiarii.strategy.search import Search
 from retiarii.trial import MetricValue
 
 Measured = TypeVar("Measured")

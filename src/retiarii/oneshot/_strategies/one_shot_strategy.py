@@ -12,7 +12,7 @@ from retiarii.oneshot._searches.one_shot_search import OneShotSearch
 from retiarii.oneshot._supernets.builder import build_supernet
 from retiarii.oneshot._supernets.rules import DEFAULT_RULES, Rule
 from retiarii.oneshot._supernets.supernet import Supernet
-from retiarii.strategy import Strategy
+from retiarii.strategy.multi_trial import Strategy
 from retiarii.trial import BaseStrategy
 
 

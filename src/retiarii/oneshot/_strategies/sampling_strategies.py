@@ -19,7 +19,7 @@ from retiarii.oneshot._strategies.one_shot_strategy import OneShotStrategy, chec
 from retiarii.oneshot._supernets.rules import Rule
 from retiarii.oneshot._supernets.supernet import Supernet
 from retiarii.space import Constraint
-from retiarii.strategy import Strategy
+from retiarii.strategy.multi_trial import Strategy
 
 
 @dataclass(frozen=True)

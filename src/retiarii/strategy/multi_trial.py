@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Collection
 
 from retiarii.space import SearchSpace
-from retiarii.strategy._search import Search
+from retiarii.strategy.search import Search
 from retiarii.trial import BaseStrategy, Direction, ObjectivesLike
 
 
