@@ -101,7 +101,10 @@ def executed(code: str) -> nn.Module:
 def mix_with_certainty(supernet: Supernet) -> None:
     """Turn the active path of a supernet into the mixture that gives it all the weight, and all else a weight of 0."""
     for decision in supernet.decisions.values():
-        decision.mix(torch.eye(len(decision.values), dtype=supernet.dtype)[decision.index])
+        if decision.values:
+            decision.mix(torch.eye(len(decision.values), dtype=supernet.dtype)[decision.index])
+        else:
+            decision.be_certain(supernet.device, supernet.dtype)
     supernet.fill_slots()
 
 

@@ -49,12 +49,8 @@ class BranchesOperator(ChoiceOperator):
 
     def mix(self, x):
         (decision,) = self.decisions
-        weights = decision.weights.unbind()
-        shares, outputs = [], []
-        for name, branch in self.mutable.branches.items():
-            shares.append(sum(weight for weight, names in zip(weights, decision.values, strict=True) if name in names))
-            outputs.append(branch(x))
-        return weighted_sum(shares, outputs, self.path, self.decisions)
+        outputs = [branch(x) for branch in self.branches.values()]
+        return weighted_sum(decision.inclusion().unbind(), outputs, self.path, self.decisions)
 
 
 RULES = {Branches: choice_rule(BranchesOperator)}

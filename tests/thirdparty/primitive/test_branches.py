@@ -84,6 +84,16 @@ def test_a_search_learns_which_branch_is_good():
     assert torch.equal(subnet(search, search.export())(x), x)
 
 
+def many_branches():
+    return Branches({f"branch{number}": nn.Linear(4, 4) for number in range(14)}, label="branches")
+
+
+class TestMoreSubsetsThanCanBeListed(TestBranches):
+    @pytest.fixture
+    def make(self):
+        return many_branches
+
+
 def test_a_strategy_without_the_rule_says_what_to_do():
     search = DARTS().search(nn.Sequential(branches()), seed=0)
     search.reset()

@@ -44,6 +44,7 @@ class Decision:
         self.support: tuple[int, ...] | None = None
         self.subsets: SubsetMixture | None = None
         self.values = _numbered_values(choice)
+        self._members: Tensor | None = None
         self._positions = _positions(self.values)
         self.choose(choice.default())
 
@@ -83,6 +84,22 @@ class Decision:
         else:
             members = torch.tensor([self.by_candidate.encode(self.value)], device=device)
             self.mix_subsets(WeightedSubsets(torch.ones(1, device=device, dtype=dtype), members))
+
+    def inclusion(self) -> Tensor:
+        """Return the weight of each candidate of a `Subset`, ``[n]``: that of all values which contain it.
+
+        Raises:
+            SupernetError: One path is active, or the choice is no `Subset`.
+        """
+        if self.subsets is not None:
+            return self.subsets.inclusion()
+        if self.weights is None or not isinstance(self.choice, Subset):
+            kind = type(self.choice).__name__
+            raise SupernetError(f"{self!r} is a {kind}, expected a Subset that is set to a mixture.")
+        if self._members is None:
+            self._members = membership(self)
+        assert self._members is not None  # the subsets are numbered
+        return self.weights @ self._members.to(self.weights)
 
     @property
     def by_candidate(self) -> Subset | None:
