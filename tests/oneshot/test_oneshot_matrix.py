@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,20 +17,24 @@ from torch.nn import functional as F
 
 import retiarii.nn.pytorch as nn
 from retiarii.nn.pytorch import extract_space
+from retiarii.nn.pytorch.primitives import Frozen, Mutable
 from retiarii.oneshot import (
     DARTS,
     ENAS,
     PCDARTS,
+    ChoiceOperator,
     DrNAS,
     GumbelDARTS,
     Proxyless,
     RandomOneShot,
     SearchLoop,
     SupernetError,
+    choice_rule,
     subnet,
+    weighted_sum,
 )
 from retiarii.oneshot._searches.differentiable_search import DifferentiableSearch
-from retiarii.space import Subset
+from retiarii.space import Categorical, Subset
 from retiarii.testing.networks import assert_path_equals_subnet
 
 STRATEGIES = {
@@ -88,6 +93,35 @@ class PicksOfTwenty(nn.Module):
 
     def forward(self, x):
         return self.pick([layer(x) for layer in self.convs])
+
+
+class Turns(Mutable):
+    """A primitive that nobody knows: which of two layers is first."""
+
+    def __init__(self):
+        super().__init__()
+        self.choice = Categorical("turns", ("ab", "ba"))
+        self.a, self.b = conv(), nn.Sequential(conv(), nn.Tanh())
+
+    def declare_choices(self, survey):
+        survey.choice(self.choice)
+        for name in "ab":
+            survey.child(self, name)
+
+    def freeze_by(self, freezer):
+        layers = nn.Sequential()
+        for name in freezer.value(self.choice):
+            freezer.attach(layers, name, freezer.child(self, name))
+        return Frozen(layers)
+
+    def forward(self, x):
+        return self.b(self.a(x))
+
+
+class TurnsOperator(ChoiceOperator):
+    def mix(self, x):
+        (decision,) = self.decisions
+        return weighted_sum(decision.weights, [self.b(self.a(x)), self.a(self.b(x))], self.path, self.decisions)
 
 
 class Recurrent(nn.Module):
@@ -157,7 +191,10 @@ ROWS = {
     "strings and the like read in `forward`": lambda: Reads(["a", "bb"]),
     "`FloatRange`": lambda: nn.Sequential(conv(), nn.Dropout(nn.FloatRange(0.1, 0.5, label="p"))),
     "`ModelParameterChoice`": Rebuilt,
+    "a primitive of your own, without a rule": lambda: Turns(),
+    "a primitive of your own, with a rule": lambda: Turns(),
 }
+RULES = {"a primitive of your own, with a rule": {Turns: choice_rule(TurnsOperator)}}
 
 
 def cell(row, name):
@@ -165,7 +202,8 @@ def cell(row, name):
     torch.manual_seed(0)
     batches = [torch.randn(4, 4, 4, 4, dtype=torch.float64) for _ in range(2)]
     try:
-        search = STRATEGIES[name].search(nn.Sequential(conv(), ROWS[row]()).double(), seed=0)
+        strategy = replace(STRATEGIES[name], rules=RULES.get(row))
+        search = strategy.search(nn.Sequential(conv(), ROWS[row]()).double(), seed=0)
         rate = 0.0 if row == "`AutoActivation`" else 0.01  # it divides by numbers near 0: weights would explode
         optimizer = torch.optim.SGD(search.supernet.parameters(), lr=rate)
         SearchLoop(search, lambda network, batch: network(batch).square().mean(), optimizer).run(batches, batches, 1)
@@ -331,7 +369,8 @@ def test_what_a_search_computes_with_is_where_the_supernet_is(row):
     """The meta device stands in for a GPU: it refuses to compute with tensors of the CPU."""
     for name in ("DARTS", "GumbelDARTS", "PCDARTS"):
         try:
-            search = STRATEGIES[name].search(nn.Sequential(conv(), ROWS[row]()), seed=0)
+            strategy = replace(STRATEGIES[name], rules=RULES.get(row))
+            search = strategy.search(nn.Sequential(conv(), ROWS[row]()), seed=0)
             on_meta(search)
             for learning in (False, True):
                 search._apply(learning=learning)

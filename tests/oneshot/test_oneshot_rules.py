@@ -20,7 +20,7 @@ from retiarii.oneshot import (
     slice_rule,
     subnet,
 )
-from retiarii.space import Categorical
+from retiarii.space import Categorical, Subset
 
 
 def lookup(**domains):
@@ -45,6 +45,20 @@ def test_values_of_an_expression_have_exact_probabilities():
     values, probabilities = joint_values(total, found)
     assert values == [2, 3, 4]
     torch.testing.assert_close(probabilities, torch.tensor([0.125, 0.5, 0.375]))
+
+
+@pytest.mark.parametrize("number", [3, 14])
+def test_a_candidate_has_the_weight_of_all_subsets_with_it(number):
+    names = tuple(f"c{index}" for index in range(number))
+    decision = Decision(Subset("s", names, min_chosen=0, max_chosen=number))
+    decision.choose(("c0", "c2"))
+    with pytest.raises(SupernetError, match="expected a Subset that is set to a mixture"):
+        decision.inclusion()
+    decision.be_certain(torch.device("cpu"))
+    assert decision.inclusion().tolist() == [float(index in (0, 2)) for index in range(number)]
+    if number == 3:
+        decision.mix(torch.full((8,), 1 / 8))
+        torch.testing.assert_close(decision.inclusion(), torch.full((3,), 0.5))
 
 
 def test_a_site_of_a_primitive_has_no_constructor_arguments():
