@@ -62,6 +62,20 @@ class Net(nn.Module):
         return self.head(self.op(torch.relu(self.norm(self.stem(x)))).mean((2, 3)))
 
 
+class Many(nn.Module):
+    """Any number of 20 inputs, which has a million subsets."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(1, 20, 3, padding=1)
+        self.pick = nn.InputChoice(20, None, "mean", label="pick")
+        self.head = nn.Linear(36, 2)
+
+    def forward(self, x):
+        picked = self.pick(list(self.stem(x).flatten(2).unbind(1)))
+        return self.head(torch.zeros(len(x), 36) if picked is None else picked)
+
+
 def images(seed, size=24):
     """Return noise with or without a bright row."""
     generator = torch.Generator().manual_seed(seed)
@@ -131,6 +145,21 @@ def test_every_strategy_runs_with_an_unmodified_evaluator_and_exports_an_archite
         assert [trial.architecture.to_json() for trial in trials] == [best]
         last = history[-1].probabilities["op"]
         assert name == "ENAS" or best["op"] == max(last, key=last.get)
+
+
+@pytest.mark.parametrize("name", ["RandomOneShot", "ENAS", "DARTS"])
+def test_choices_of_any_number_of_20_inputs_are_searched_stored_and_exported(name):
+    torch.manual_seed(0)
+    experiment = RetiariiExperiment(Many(), evaluator(), [], STRATEGIES[name])
+    experiment.run(config(max_trial_number=2))
+    assert experiment.state is ExperimentState.DONE
+    record = experiment.search_history()[-1]
+    assert list(record.probabilities["pick"]) == list(range(20))
+    assert record.num_values == {"pick": 2**20}
+    assert 0 < record.entropy["pick"] <= record.max_entropy["pick"] * (1 + 1e-6)
+    best = experiment.export_top_models()[0]
+    with fixed_arch(best):
+        assert Many()(torch.zeros(1, 1, 6, 6)).shape == (1, 2)
 
 
 def test_the_metric_is_that_of_the_subnet_with_recalibrated_statistics():

@@ -165,7 +165,7 @@ def test_modules_that_optimize_by_themselves_have_no_loss_for_the_architecture(n
     torch.manual_seed(0)
     search = STRATEGIES[name].search(Net())
     before = copy.deepcopy(search.supernet.module.state_dict())
-    with pytest.raises(ConfigError, match=r"Manual optimizes by itself \(automatic_optim.*RandomOneShot"):
+    with pytest.raises(ConfigError, match=r"Manual uses manual optimization \(automatic_optim.*RandomOneShot"):
         fit(search, Manual(), trainer(tmp_path), loader(0), loader(1))
     assert all(torch.equal(tensor, before[key]) for key, tensor in search.supernet.module.state_dict().items())
 

@@ -314,7 +314,7 @@ def test_loaders_are_split_in_two_parts_without_overlap():
     seen = [sorted(x.item() for batch in part for x in batch[0]) for part in (first, second)]
     assert [len(part) for part in seen] == [12, 8]
     assert sorted(seen[0] + seen[1]) == list(range(20))
-    with pytest.raises(ConfigError, match="leaves a part without any"):
+    with pytest.raises(ConfigError, match="leaves one part empty"):
         split_loader(loader, 1.0)
 
 

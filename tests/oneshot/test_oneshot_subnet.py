@@ -165,7 +165,7 @@ def test_a_primitive_of_a_user_can_be_sampled_and_gets_mixtures_by_a_rule():
     supernet.set_architecture({"sign": -1.0})
     assert torch.equal(supernet(x), x.tanh())
     supernet.decisions["sign"].mix(torch.tensor([0.25, 0.75]))
-    with pytest.raises(SupernetError, match=r"'0' is a Sign, of which no mixture is known"):
+    with pytest.raises(SupernetError, match=r"'0' is a Sign, which has no mixture"):
         supernet(x)
     supernet = build_supernet(nn.Sequential(Sign()), {**DEFAULT_RULES, Sign: choice_rule(SignOperator)})
     supernet.decisions["sign"].mix(torch.tensor([0.25, 0.75]))

@@ -138,7 +138,7 @@ def test_many_open_labels_are_counted_not_all_listed(caplog):
 def test_records_that_are_damaged_are_called_so(name):
     data = searched(DARTS())[1].to_json()
     for value in ("text", [1], {"op": 1}, {"op": {"{": 0.5}}):
-        with pytest.raises(CorruptStoreError, match="record of an epoch of a one-shot search is not what was written"):
+        with pytest.raises(CorruptStoreError, match="record of an epoch of a one-shot search cannot be read"):
             SearchRecord.from_json({**data, name: value})
     with pytest.raises(CorruptStoreError):
         SearchRecord.from_json({key: value for key, value in data.items() if key != name})

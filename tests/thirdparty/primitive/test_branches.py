@@ -97,7 +97,7 @@ class TestMoreSubsetsThanCanBeListed(TestBranches):
 def test_a_strategy_without_the_rule_says_what_to_do():
     search = DARTS().search(nn.Sequential(branches()), seed=0)
     search.reset()
-    with pytest.raises(SupernetError, match=r"Branches, of which no mixture is known.*give build_supernet a rule"):
+    with pytest.raises(SupernetError, match=r"Branches, which has no mixture.*give build_supernet a rule"):
         search.supernet(torch.randn(8, 4))
 
 

@@ -86,8 +86,8 @@ class SearchCallback(pytorch_lightning.Callback):
         """
         if self.search.phase == "step" and not pl_module.automatic_optimization:
             raise ConfigError(
-                f"{type(pl_module).__name__} optimizes by itself (automatic_optimization=False), but this strategy "
-                "learns from the loss that training_step returns, before any backward pass or step of an optimizer. "
+                f"{type(pl_module).__name__} uses manual optimization (automatic_optimization=False), but this "
+                "strategy learns from the loss that training_step returns, before any backward pass or optimizer step. "
                 "Use automatic optimization, a strategy that needs no such loss (RandomOneShot, ENAS), or a loop of "
                 "your own around architecture_step of the search."
             )

@@ -68,8 +68,8 @@ def loss_of(output: Any) -> Tensor:
     loss = output.get("loss") if isinstance(output, Mapping) else output
     if not isinstance(loss, Tensor):
         raise ConfigError(
-            f"The training step returned {type(output).__name__} without a loss, but the architecture is to learn "
-            "from it. Return the loss, or a dict with the key 'loss'."
+            f"The training step returned {type(output).__name__} without a loss, from which the architecture "
+            "learns. Return the loss, or a dict with the key 'loss'."
         )
     return loss
 

@@ -43,7 +43,7 @@ def split_loader(
     first = int(size * fraction)
     if not 0 < first < size:
         raise ConfigError(
-            f"fraction={fraction!r} of {size} samples leaves a part without any. Use a number between 0 and 1."
+            f"fraction={fraction!r} of {size} samples leaves one part empty. Use a number between 0 and 1."
         )
     order = torch.randperm(size, generator=torch.Generator().manual_seed(seed)).tolist()
     return _like(loader, Subset(dataset, order[:first])), _like(loader, Subset(dataset, order[first:]))

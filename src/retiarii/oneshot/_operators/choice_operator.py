@@ -68,7 +68,7 @@ class ChoiceOperator(Operator):
             SupernetError: No mixture of this primitive is known.
         """
         raise SupernetError(
-            f"{self.path!r} is a {type(self.mutable).__name__}, of which no mixture is known. Use a strategy that "
+            f"{self.path!r} is a {type(self.mutable).__name__}, which has no mixture. Use a strategy that "
             "samples single paths (RandomOneShot, ENAS), or give build_supernet a rule for this type.",
             path=self.path,
         )
@@ -99,7 +99,7 @@ class ChoiceOperator(Operator):
         if any(id(weight) not in ours for weight in form.parameters()):
             raise SupernetError(
                 f"{self.path!r}{labelled(self.decisions)} is a {type(self.mutable).__name__}, which builds modules "
-                "with new weights for each architecture, so that a supernet has none to share and to train. Use a "
+                "with new weights for each architecture, so that a supernet has no weights to share. Use a "
                 "multi-trial strategy, or give build_supernet a rule for this type.",
                 path=self.path,
             )

@@ -153,9 +153,9 @@ class SlicedLayer(Operator):
             full = source.get(name.rpartition(".")[2])
             raise SupernetError(
                 f"{self.path!r}{labelled(self.configurations.decisions)} ({type(self.layer).__name__}) has a tensor "
-                f"{name!r} of shape {tuple(part.shape)} in one configuration that is no part of the largest layer's "
-                f"({None if full is None else tuple(full.shape)}). Use a LayerChoice between the layers instead of "
-                "choices in their arguments.",
+                f"{name!r} of shape {tuple(part.shape)} in one configuration, which is not contained in that of "
+                f"the largest layer ({None if full is None else tuple(full.shape)}). Use a LayerChoice between the "
+                "layers instead of choices in their arguments.",
                 path=self.path,
             )
         return pieces
@@ -185,8 +185,8 @@ class SlicedLayer(Operator):
             ways_out = "leave out the candidates that do not fit" if len(decisions) == 1 else _DERIVE
             raise SupernetError(
                 f"{self.path!r}{labelled(decisions)} cannot be built with every combination of its choices: "
-                f"{self.configurations.shown(config)} fails with: {err}. In a supernet every "
-                f"combination may be asked for, so {ways_out}.",
+                f"{self.configurations.shown(config)} fails with: {err}. A supernet needs every "
+                f"combination, so {ways_out}.",
                 path=self.path,
             ) from err
 
@@ -197,7 +197,7 @@ class SlicedLayer(Operator):
             raise SupernetError(
                 f"The largest layer of {self.path!r}{labelled(self.configurations.decisions)}, "
                 f"{self.configurations.shown(self.full_config)}, "
-                f"which is to hold the weights of all others, cannot be built: {err}",
+                f"which holds the weights of all other sizes, cannot be built: {err}",
                 path=self.path,
             ) from err
         match_tensors(largest, original)

@@ -221,8 +221,8 @@ class ControllerSearch(OneShotSearch):
             if self._is_wanted(sample.architecture):
                 return sample
         raise ConstraintError(
-            f"None of {MAX_TRIES:,} samples of the controller met the constraints. Loosen them, or train it with a "
-            "reward that falls with what they limit."
+            f"None of {MAX_TRIES:,} samples of the controller met the constraints. Loosen them, or give "
+            "architectures that break them a lower reward."
         )
 
     def _follow(self) -> None:

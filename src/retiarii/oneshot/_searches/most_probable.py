@@ -37,7 +37,7 @@ def most_probable(space: SearchSpace, probabilities: Mapping[str, Probabilities]
             return architecture
     raise ConstraintError(
         f"None of the {MAX_TRIED:,} most probable architectures meets the constraints of the space. Loosen them, or "
-        "search with a penalty for what they limit, so that probable architectures come near."
+        "search with a penalty (ExpectedCost), so that the most probable architectures meet them."
     )
 
 

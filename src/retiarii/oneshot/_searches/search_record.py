@@ -118,7 +118,7 @@ class SearchRecord:
             return cls._read(data)
         except (AttributeError, LookupError, RecursionError, RetiariiError, TypeError, ValueError) as error:
             raise CorruptStoreError(
-                "The record of an epoch of a one-shot search is not what was written "
+                "The record of an epoch of a one-shot search cannot be read "
                 f"({type(error).__name__}: {error}): it is damaged or of another version."
             ) from error
 

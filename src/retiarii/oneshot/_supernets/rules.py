@@ -118,7 +118,7 @@ def _refuse_changed(module: nn.Module, site: Site) -> None:
     if site.call.snapshot is not None and site.call.snapshot.changed_structure(module):
         raise SupernetError(
             f"{site.path!r} has choices in its arguments, but attributes of it were set after its construction, which "
-            "the layers of the supernet, built anew, would not have. Give them to the constructor.",
+            "the supernet's layers, built from the arguments, would lack. Give them to the constructor.",
             path=site.path,
         )
 

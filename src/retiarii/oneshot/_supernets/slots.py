@@ -70,9 +70,9 @@ class Slot:
                 if decision.label not in mixed:
                     raise SupernetError(
                         f"The attribute {self._place!r} (label {decision.label!r}) is a choice between whole numbers "
-                        "that no layer has. A mixture computes with the largest of them, so that gradients say nothing "
-                        "about this label. Use a strategy that samples single paths (RandomOneShot, ENAS), or numbers "
-                        "with a fraction (1.0, 2.0) where the value is a factor.",
+                        "that no layer has. A mixture computes with the largest of them, so that no gradient "
+                        "reaches this label. Use a strategy that samples single paths (RandomOneShot, ENAS), or "
+                        "numbers with a fraction (1.0, 2.0) where the value is a factor.",
                         path=self._place,
                     )
 
