@@ -2,7 +2,7 @@ import pytest
 
 from retiarii.errors import ConfigError
 from retiarii.experiment import RetiariiExeConfig, TrainingServiceConfig
-from retiarii.experiment._duration import parse_duration, parse_size
+from retiarii.experiment._settings.duration import parse_duration, parse_size
 
 
 def test_the_fields_of_the_specification_are_there():

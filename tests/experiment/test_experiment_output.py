@@ -27,7 +27,7 @@ SCRIPT = """
     import retiarii.nn.pytorch as nn
     from retiarii import FunctionalEvaluator
     from retiarii.experiment import Callback, RetiariiExeConfig, RetiariiExperiment
-    from retiarii.experiment import _display
+    from retiarii.experiment._displays import display
     from retiarii.strategy import GridSearch
 
     def evaluate(model):
@@ -42,7 +42,7 @@ SCRIPT = """
             print("a line of the user's", trial.number, flush=True)
 
     if __name__ == "__main__":
-        _display.LINE_EVERY_S = 0.0
+        display.LINE_EVERY_S = 0.0
         model = nn.Linear(2, nn.ValueChoice([1, 2, 3, 4, 5, 6], label="width"))
         config = RetiariiExeConfig(sys.argv[1], trial_concurrency=1)
         config.storage = "store.db"

@@ -6,8 +6,8 @@ import pytest
 
 from retiarii.errors import ConfigError
 from retiarii.experiment import RetiariiExeConfig
-from retiarii.experiment._gpus import as_torch_counts, count_gpus
-from retiarii.experiment._resources import Resources, allocate
+from retiarii.experiment._running.gpus import as_torch_counts, count_gpus
+from retiarii.experiment._running.resources import Resources, allocate
 
 
 def config(concurrency=1, gpus=None, **service):
@@ -71,7 +71,7 @@ def test_a_tool_that_does_not_answer_leaves_all_gpus(script, tmp_path, monkeypat
     (tmp_path / "nvidia-smi").write_text(f"#!/bin/sh\n{script}\n")
     (tmp_path / "nvidia-smi").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    monkeypatch.setattr("retiarii.experiment._gpus._SMI_S", 0.2)
+    monkeypatch.setattr("retiarii.experiment._running.gpus._SMI_S", 0.2)
     assert allocate(config(2, use_active_gpu=False), num_gpus=2).devices == ((0,), (1,))
     assert "is not known" in caplog.text
 

@@ -9,8 +9,8 @@ import textwrap
 import pytest
 
 from retiarii.errors import ExperimentError
-from retiarii.experiment._script_environment import ScriptEnvironment
-from retiarii.experiment._signed_payload import Payload, pack, read_payload, save_payload
+from retiarii.experiment._stored_objects.script_environment import ScriptEnvironment
+from retiarii.experiment._stored_objects.signed_payload import Payload, pack, read_payload, save_payload
 
 MODELS = """
 import retiarii.nn.pytorch as nn

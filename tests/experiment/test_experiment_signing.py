@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from retiarii.errors import ExperimentError, StorageError, StoreFullError
-from retiarii.experiment._private_file import write_whole
-from retiarii.experiment._signed_payload import read_payload, save_payload
-from retiarii.experiment._signing import config_home, is_signed, sign
+from retiarii.experiment._stored_objects.private_file import write_whole
+from retiarii.experiment._stored_objects.signed_payload import read_payload, save_payload
+from retiarii.experiment._stored_objects.signing import config_home, is_signed, sign
 
 
 @pytest.fixture

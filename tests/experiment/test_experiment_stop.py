@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from retiarii.experiment._stop import StopSignal
+from retiarii.experiment._control.stop_signal import StopSignal
 
 
 def test_one_request_stops_softly_two_at_once():

@@ -1,4 +1,4 @@
-"""The checks of what users give to `RetiariiExperiment`."""
+"""Checks of the arguments of `RetiariiExperiment`."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 from retiarii._lazy import is_a
 from retiarii.errors import ConfigError
 from retiarii.evaluator import Evaluator, FunctionalEvaluator
-from retiarii.experiment._callbacks import Callback
-from retiarii.experiment._config import RetiariiExeConfig
+from retiarii.experiment._control.callbacks import Callback
+from retiarii.experiment._settings.config import RetiariiExeConfig
 from retiarii.space import SearchSpace
 from retiarii.strategy import Random, Strategy
 from retiarii.trial import BaseStrategy
@@ -21,15 +21,15 @@ _CALL = "RetiariiExperiment(base_model, evaluator, applied_mutators, strategy)"
 
 
 def is_module(value: object) -> bool:
-    """Return whether a value is a PyTorch module; nobody has one without having imported torch."""
+    """Return whether a value is a PyTorch module, without importing torch."""
     return is_a(value, "torch.nn:Module")
 
 
 def check_model(model: Any) -> Any:
-    """Return the base model, or a bare search space.
+    """Return the base model or the bare search space, after checking it.
 
     Raises:
-        ConfigError: It is something else.
+        ConfigError: ``model`` is neither.
     """
     if model is None or isinstance(model, SearchSpace) or is_module(model):
         return model
@@ -41,10 +41,10 @@ def check_model(model: Any) -> Any:
 
 
 def check_evaluator(evaluator: Any, trainer: Any = None) -> Evaluator | None:
-    """Return the evaluator, made of a function where one was given.
+    """Return the evaluator; a function becomes a `FunctionalEvaluator`.
 
     Raises:
-        ConfigError: It is something else, or it was given twice.
+        ConfigError: ``evaluator`` is neither, or both arguments are given.
     """
     if evaluator is not None and trainer is not None:
         raise ConfigError("evaluator and trainer are two spellings of one argument, but both are given. Give one.")
@@ -60,10 +60,10 @@ def check_evaluator(evaluator: Any, trainer: Any = None) -> Evaluator | None:
 
 
 def check_mutators(mutators: Any) -> tuple[Any, ...]:
-    """Return the mutators.
+    """Return the mutators, after checking them.
 
     Raises:
-        ConfigError: They are no sequence, or one of them is no mutator.
+        ConfigError: ``mutators`` is not a sequence of mutators.
     """
     if mutators is None:
         return ()
@@ -87,10 +87,10 @@ def check_mutators(mutators: Any) -> tuple[Any, ...]:
 
 
 def check_strategy(strategy: Any) -> BaseStrategy:
-    """Return the strategy, a random one where none was given.
+    """Return the strategy, `Random` if none is given.
 
     Raises:
-        ConfigError: It is no instance of a strategy.
+        ConfigError: ``strategy`` is not an instance of a strategy.
     """
     if strategy is None:
         return Random()
@@ -109,10 +109,10 @@ def check_strategy(strategy: Any) -> BaseStrategy:
 
 
 def check_callbacks(callbacks: Any) -> tuple[Callback, ...]:
-    """Return the callbacks.
+    """Return the callbacks, after checking them.
 
     Raises:
-        ConfigError: They are no sequence, or one of them is no callback.
+        ConfigError: ``callbacks`` is not a sequence of callbacks.
     """
     if isinstance(callbacks, Callback) or not isinstance(callbacks, Iterable):
         raise ConfigError(f"callbacks is {_kind(callbacks)}, expected a list: callbacks=[...] (or [] for none).")
@@ -127,10 +127,10 @@ def check_callbacks(callbacks: Any) -> tuple[Callback, ...]:
 
 
 def check_port(port: Any) -> None:
-    """Check what may be another argument in the wrong place.
+    """Check the port, which may be another argument in the wrong position.
 
     Raises:
-        ConfigError: It is no number.
+        ConfigError: ``port`` is not a number.
     """
     if type(port) is not int:
         raise ConfigError(
@@ -140,10 +140,10 @@ def check_port(port: Any) -> None:
 
 
 def check_config(config: Any) -> RetiariiExeConfig:
-    """Return the settings, the default ones where none were given.
+    """Return the settings, the default ones if none are given, after checking them.
 
     Raises:
-        ConfigError: They are something else, or one of them is impossible.
+        ConfigError: ``config`` is not a `RetiariiExeConfig`, or a setting has an invalid value.
     """
     if config is None:
         config = RetiariiExeConfig("local")
@@ -158,7 +158,7 @@ def check_config(config: Any) -> RetiariiExeConfig:
 
 
 def _kind(value: Any) -> str:
-    """Return what a value is, for a message: a class is often given in the place of an instance."""
+    """Return a description of a value for messages; classes, often given instead of instances, are named as such."""
     if isinstance(value, type):
         return f"the class {value.__name__}"
     if isinstance(value, FunctionType):
@@ -168,7 +168,7 @@ def _kind(value: Any) -> str:
 
 
 def _order(value: Any) -> str:
-    """Return a hint for arguments in the wrong places."""
+    """Return a hint for arguments in the wrong positions."""
     is_argument = (
         isinstance(value, (Evaluator, FunctionType, BaseStrategy, RetiariiExeConfig))
         or is_module(value)

@@ -1,4 +1,4 @@
-"""`Background`: a search in a thread of its own."""
+"""`Background`: a thread in which a search runs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 
 class Background:
-    """Runs one function at a time in a thread, and raises where the user waits what it raised there."""
+    """Runs one function at a time in a thread; `wait` raises the function's exception."""
 
     def __init__(self) -> None:
         self._thread: threading.Thread | None = None
@@ -15,34 +15,34 @@ class Background:
 
     @property
     def is_running(self) -> bool:
-        """Whether the function has not ended yet."""
+        """Whether the function is still running."""
         return self._thread is not None and self._thread.is_alive()
 
     @property
     def is_here(self) -> bool:
-        """Whether the calling thread is the one that the function runs in."""
+        """Whether the caller is in the thread of the function."""
         return self._thread is threading.current_thread()
 
     @property
     def is_elsewhere(self) -> bool:
-        """Whether a function was started, has not been waited for, and runs in another thread than the caller's."""
+        """Whether a function was started and not waited for, and its thread is not the caller's."""
         return self._thread is not None and not self.is_here
 
     def start(self, function: Callable[[], None], name: str) -> None:
-        """Begin to run a function; the thread does not keep the process alive."""
+        """Start a function in a daemon thread."""
         self._error = None
 
         def work() -> None:
             try:
                 function()
-            except BaseException as error:  # noqa: BLE001 - kept for wait(), which raises it where the user is
+            except BaseException as error:  # noqa: BLE001 - wait() raises it in the user's thread
                 self._error = error
 
         self._thread = threading.Thread(target=work, name=name, daemon=True)
         self._thread.start()
 
     def wait(self, timeout_s: float | None = None) -> bool:
-        """Wait for the end of the function; return whether it has ended, or raise what it raised."""
+        """Wait for the end of the function, raise its exception if there was one, and return whether it has ended."""
         if self._thread is None:
             return True
         self._thread.join(timeout_s)

@@ -1,4 +1,4 @@
-"""`debug_mutated_model`: one architecture, in this process, so that a breakpoint works."""
+"""`debug_mutated_model`: evaluate one architecture in this process, where breakpoints work."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from retiarii.errors import ConfigError
 from retiarii.evaluator import Evaluator
 from retiarii.execution import NasTask, TrialJob
 from retiarii.experiment._arguments import check_evaluator, check_model, check_mutators
-from retiarii.experiment._config import RetiariiExeConfig
-from retiarii.experiment._make_engine import joint_space, make_engine
+from retiarii.experiment._running.make_engine import joint_space, make_engine
+from retiarii.experiment._settings.config import RetiariiExeConfig
 from retiarii.trial import Metrics
 
 logger = logging.getLogger(__name__)
@@ -25,14 +25,14 @@ def debug_mutated_model(
     architecture: Mapping[str, Any] | None = None,
     seed: int = 0,
 ) -> Metrics:
-    """Evaluate one architecture in this process: no experiment, no other process, nothing stored or caught.
+    """Evaluate one architecture in this process, without an experiment; nothing is stored, and errors are raised.
 
     Args:
         base_model: The model with choices in it, or a bare search space.
         trainer: The evaluator, or a function that trains and measures a model.
         applied_mutators: Mutators on the model's graph.
-        architecture: Which one; the first candidate of every choice if left out.
-        seed: Of the random choices that training makes.
+        architecture: The architecture; the first candidate of every choice if left out.
+        seed: The seed of the random choices of training.
 
     Returns:
         The final metrics.

@@ -1,4 +1,4 @@
-"""`RetiariiExperiment`: from a model with choices in it to the best architectures."""
+"""`RetiariiExperiment`: a search, from a model with choices to the best architectures."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from retiarii.errors import ConfigError, ExperimentError
 from retiarii.evaluator import Evaluator
 from retiarii.experiment import _arguments as arguments
 from retiarii.experiment._background import Background
-from retiarii.experiment._callbacks import Callback
-from retiarii.experiment._config import RetiariiExeConfig
+from retiarii.experiment._control.callbacks import Callback
+from retiarii.experiment._control.stop_signal import StopSignal
 from retiarii.experiment._export_architectures import best_trials, check_format, model_part, nothing_to_export
-from retiarii.experiment._make_engine import joint_space, make_engine
-from retiarii.experiment._stop import StopSignal
+from retiarii.experiment._running.make_engine import joint_space, make_engine
+from retiarii.experiment._settings.config import RetiariiExeConfig
 from retiarii.space import Engine, SearchSpace
 from retiarii.trial import BaseStrategy, Trial, TrialState, hypervolume, pareto_front
 
@@ -24,13 +24,16 @@ if TYPE_CHECKING:
     from torch import nn
 
     from retiarii import storage as stores
-    from retiarii.experiment import _run as runs
-    from retiarii.experiment import _signed_payload as payloads
+    from retiarii.experiment._running import run as runs
+    from retiarii.experiment._stored_objects import signed_payload as payloads
     from retiarii.graph import Mutator
     from retiarii.oneshot import SearchRecord, Supernet
     from retiarii.storage import ExperimentRecord, ExperimentState, Store
-else:  # what is not needed before an experiment is made
-    payloads, runs = LazyModule("retiarii.experiment._signed_payload"), LazyModule("retiarii.experiment._run")
+else:  # imported late: not needed before an experiment is made
+    payloads, runs = (
+        LazyModule("retiarii.experiment._stored_objects.signed_payload"),
+        LazyModule("retiarii.experiment._running.run"),
+    )
     stores = LazyModule("retiarii.storage")
 
 _ONE_SHOT = "retiarii.oneshot:OneShotStrategy"
@@ -38,7 +41,7 @@ _EXPORT = "retiarii.experiment.pytorch._export_networks"
 
 
 class RetiariiExperiment:
-    """One search: a model space, an evaluator, a strategy, and where the results are kept.
+    """One search: a model with choices, an evaluator, a strategy, and the stored results.
 
     ::
 
@@ -51,20 +54,20 @@ class RetiariiExperiment:
             model = Net()
 
     Args:
-        base_model: An instance of the model with choices in it; or a bare `SearchSpace`, which needs no torch. What is
-            evaluated are then the architectures themselves: with tables, commands, other frameworks, or as a search for
+        base_model: An instance of the model with choices; or a bare `SearchSpace`, which needs no torch. The
+            architectures themselves are then evaluated: with tables, commands, other frameworks, or as a search for
             hyper-parameters.
-        evaluator: Trains and measures a model; a plain function becomes a `FunctionalEvaluator`. For a bare space, it
-            measures an architecture.
+        evaluator: The evaluator of models, or, for a bare space, of architectures. A plain function becomes a
+            `FunctionalEvaluator`.
         applied_mutators: Mutators on the model's graph, applied in this order; they work together with choices in
             the model's code.
         strategy: Proposes architectures, `strategy.Random()` if left out; or a one-shot strategy such as
             `strategy.DARTS()`, which trains all architectures at once, as a supernet, in this process.
         trainer: The older name of ``evaluator``.
-        callbacks: Told what happens while the search runs.
+        callbacks: The callbacks to call while the search runs.
 
     Attributes:
-        id: The experiment's id, known before it runs. Run once more, it is another experiment with a new id.
+        id: The experiment's id, known before it runs. Each further run is a new experiment with a new id.
         config: The settings of the last run.
 
     Raises:
@@ -95,9 +98,9 @@ class RetiariiExperiment:
     def run(self, config: RetiariiExeConfig | None = None, port: int = 8080, debug: bool = False) -> None:
         """Search until the budget, the strategy or the user ends it.
 
-        After one ``Ctrl-C`` the running trials finish, and `run` returns as if the budget were spent: `state` is
-        ``stopped``, and what follows in the script works on the trials that there are. A second one stops at once with
-        a KeyboardInterrupt. Either way the experiment can be resumed, and the last line printed says by which command.
+        After one ``Ctrl-C`` the running trials finish, and `run` returns as at the end of the budget, with the `state`
+        ``stopped``; the rest of the script works with the trials so far. A second ``Ctrl-C`` stops at once with a
+        KeyboardInterrupt. In both cases the experiment can be resumed, by the command in the last printed line.
 
         Args:
             config: How to run; ``RetiariiExeConfig("local")`` if left out.
@@ -106,18 +109,18 @@ class RetiariiExperiment:
 
         Raises:
             ExperimentFailedError: Every trial failed; the message shows the most frequent reason.
-            SerializationError: The model or the evaluator cannot travel to another process.
-            ConfigError: A setting is impossible.
+            SerializationError: The model or the evaluator cannot be sent to another process.
+            ConfigError: A setting has an invalid value.
             KeyboardInterrupt: The user asked twice to stop.
         """
         arguments.check_port(port)
         self._prepare(config, debug).execute()
 
     def start(self, config: RetiariiExeConfig | None = None, port: int = 8080, debug: bool = False) -> None:
-        """Do what `run` does in the background; `wait` waits for the end, and `stop` brings it about.
+        """Run the search in the background; `wait` waits for its end, and `stop` ends it.
 
         Raises:
-            ConfigError: A setting is impossible.
+            ConfigError: A setting has an invalid value.
         """
         arguments.check_port(port)
         self._background.start(self._prepare(config, debug).execute, name=f"retiarii-{self.id}")
@@ -126,12 +129,12 @@ class RetiariiExperiment:
         """Wait for a search that `start` began; return whether it has ended.
 
         Raises:
-            RetiariiError: What the search ended with, as `run` would have raised it.
+            RetiariiError: The error of the search, as `run` would have raised it.
         """
         return self._background.wait(timeout_s)
 
     def stop(self) -> None:
-        """End the search: from a callback after the running trials, from elsewhere at once; it can be resumed."""
+        """End the search, which can be resumed: in a callback, after the running trials; elsewhere, at once."""
         if self._stop is None:
             return
         is_elsewhere = self._background.is_elsewhere
@@ -154,28 +157,28 @@ class RetiariiExperiment:
         callbacks: Sequence[Callback] = (),
         **changes: Any,
     ) -> RetiariiExperiment:
-        """Go on with an experiment that was stopped, killed, or whose budget was spent; blocks until it ends.
+        """Continue an experiment that was stopped, was killed, or has spent its budget; blocks until it ends.
 
-        No finished trial is run again; those that were interrupted are. The strategy goes on exactly where it was.
-        Stored objects import their modules from where the script did, and run in the folder in which it was started.
+        Finished trials are not run again, interrupted ones are. The strategy continues exactly where it was. Stored
+        objects use the import path of the script, and run in the folder in which the script was started.
 
         Args:
             experiment_id: Its id, the beginning of one, or its name.
             port: For the web page, which this version does not have yet.
             debug: Log at debug level.
             storage: Where it is kept; None as in `RetiariiExeConfig`.
-            base_model: The model, evaluator and strategy, where those that were stored are not to be used or not there.
+            base_model: The model, to use instead of the stored one; needed if it was not stored.
             evaluator: See ``base_model``.
             strategy: See ``base_model``.
             applied_mutators: See ``base_model``.
-            callbacks: Told what happens while the search runs.
+            callbacks: The callbacks to call while the search runs.
             **changes: Settings of `RetiariiExeConfig` to change, for example ``max_trial_number=200``.
 
         Raises:
             NotFoundError: No such experiment, or several of this name.
             ConfigError: ``experiment_id`` is no text.
-            ExperimentBusyError: Another process is running it.
-            ExperimentError: Nothing to resume with, or the model's space is not the experiment's.
+            ExperimentBusyError: Another process is running the experiment.
+            ExperimentError: The model, evaluator or strategy is missing, or the model has another search space.
         """
         arguments.check_port(port)
         store = stores.open_store(storage, create=False)
@@ -209,7 +212,7 @@ class RetiariiExperiment:
         *,
         storage: str | Path | Store | None = None,
     ) -> RetiariiExperiment:
-        """Open an experiment for reading, running or not: its trials and architectures, without running any code.
+        """Open an experiment for reading its trials and architectures, even while it runs; no stored code is run.
 
         Args:
             experiment_id: Its id, the beginning of one, or its name.
@@ -231,8 +234,8 @@ class RetiariiExperiment:
     def load(cls, experiment_id: str, *, storage: str | Path | Store | None = None) -> RetiariiExperiment:
         """Open an experiment that this user ran on this machine, with its model, evaluator and strategy.
 
-        Like `view`, but networks and code can be exported. Loading the objects runs code, so it is done only for
-        what carries this user's signature.
+        Unlike `view`, networks and code can be exported. Loading the objects runs code, so it is done only if the
+        stored objects have this user's signature.
 
         Args:
             experiment_id: Its id, the beginning of one, or its name.
@@ -241,7 +244,7 @@ class RetiariiExperiment:
         Raises:
             NotFoundError: No such experiment, or several of this name.
             ConfigError: ``experiment_id`` is no text.
-            ExperimentError: Its objects were not stored, or not by this user.
+            ExperimentError: The objects were not stored, or not by this user.
         """
         store = stores.open_store(storage, create=False)
         record = store.find_experiment(experiment_id)
@@ -284,7 +287,7 @@ class RetiariiExperiment:
         """The choices of the model and of the evaluator's arguments.
 
         Raises:
-            ConfigError: The experiment has no model or no evaluator, and was not opened by its id either.
+            ConfigError: The experiment has no model or no evaluator, and was not opened by its id.
         """
         if self._store is None:
             self._require_objects()
@@ -305,14 +308,14 @@ class RetiariiExperiment:
         return [trial.seen(is_running=is_running) for trial in store.list_trials(record.id)]
 
     def top_trials(self, top_k: int = 1, optimize_mode: str | None = None, *, by: str | None = None) -> list[Trial]:
-        """Return the best completed trials, best first; of equal ones the earlier.
+        """Return the best completed trials, best first; of equal trials, the earlier first.
 
-        Trials that keep the constraints on metrics come before all that break one.
+        Trials that keep the constraints on metrics come before trials that break one.
 
         Args:
-            top_k: How many at most.
+            top_k: The maximum number of trials.
             optimize_mode: ``"maximize"`` or ``"minimize"``; None for the experiment's own.
-            by: The metric to rank by; None for the first objective. `pareto_front` goes by all of them.
+            by: The metric to rank by; None for the first objective. `pareto_front` compares by all objectives.
 
         Raises:
             ExperimentError: The experiment has not run.
@@ -324,7 +327,7 @@ class RetiariiExperiment:
     def pareto_front(self) -> list[Trial]:
         """Return the trials that no other trial dominates, best first by the first objective.
 
-        Only completed trials that keep all constraints take part. With one objective it is the best trial.
+        Only completed trials that keep all constraints are compared. With one objective, it is the best trial.
 
         Raises:
             ExperimentError: The experiment has not run.
@@ -334,7 +337,7 @@ class RetiariiExperiment:
         return pareto_front(completed, record.objectives)
 
     def hypervolume(self, reference: Sequence[float] | Mapping[str, float]) -> float:
-        """Return the volume of the part of objective space that the trials dominate, up to a reference point.
+        """Return the hypervolume of the objective space that the trials dominate, up to a reference point.
 
         Args:
             reference: A value for each objective, worse than all values of interest: a list in the order of the
@@ -349,7 +352,7 @@ class RetiariiExperiment:
         return hypervolume(completed, record.objectives, reference)
 
     def top_hyperparameters(self, top_k: int | None = 1, optimize_mode: str | None = None) -> list[dict[str, Any]]:
-        """Return what is chosen for the evaluator's arguments, for each model of `export_top_models` in its order.
+        """Return the chosen values of the evaluator's arguments, for each model of `export_top_models` in its order.
 
         ``evaluator.fix(hyperparameters)`` gives the evaluator with these arguments.
 
@@ -366,7 +369,7 @@ class RetiariiExperiment:
         return [trial.architecture.restricted(of_evaluator).to_json() for trial in trials]
 
     def _completed(self, top_k: int | None, optimize_mode: str | None) -> list[Trial]:
-        """Return the best trials, or the Pareto front for None, once a search that `start` began has ended."""
+        """Return the best trials, or the Pareto front for None, after waiting for a search that `start` began."""
         if not self._background.is_here:  # a callback of the search would wait for itself
             self.wait()
         trials = self.pareto_front() if top_k is None else self.top_trials(top_k, optimize_mode)
@@ -384,29 +387,29 @@ class RetiariiExperiment:
         *,
         weights: bool = False,
     ) -> list[Any]:
-        """Export the best architectures; waits for the end of a search that `start` began.
+        """Export the best architectures, after waiting for the end of a search that `start` began.
 
         Args:
-            top_k: How many; fewer are returned where fewer trials completed. None for those of the Pareto front.
+            top_k: The number of architectures; fewer are returned if fewer trials completed. None for the Pareto front.
             optimize_mode: ``"maximize"`` or ``"minimize"``; None for the experiment's own.
-            formatter: ``"dict"`` for the model's choices as plain data, which `fixed_arch`, `freeze` and JSON files
-                take (`top_hyperparameters` has what is chosen for the evaluator); ``"instance"`` for networks, with
-                new weights unless ``weights`` is given; ``"code"`` for Python files that need PyTorch and nothing
-                else; ``"graph"`` for `retiarii.graph.Model` objects, to draw or export further.
-            weights: Whether networks have the weights with which their trials ended. They are kept for the best
-                ``config.keep_checkpoints`` trials, by Lightning evaluators, and by functions that call
+            formatter: ``"dict"`` for the model's choices as plain data, for `fixed_arch`, `freeze` and JSON files
+                (`top_hyperparameters` returns the evaluator's choices); ``"instance"`` for networks, with new weights
+                unless ``weights`` is given; ``"code"`` for Python files that need only PyTorch; ``"graph"`` for
+                `retiarii.graph.Model` objects, to draw or export further.
+            weights: Whether networks get the final weights of their trials. These are kept for the best
+                ``config.keep_checkpoints`` trials, if the evaluator is a Lightning evaluator or calls
                 `retiarii.save_checkpoint`.
 
         Raises:
-            ExperimentError: The experiment has not run, no trial of it completed, or weights were asked for that were
-                not saved or not kept.
-            RetiariiError: What a search that `start` began ended with.
-            ConfigError: An argument is impossible.
+            ExperimentError: The experiment has not run, no trial of it completed, or requested weights were not saved
+                or not kept.
+            RetiariiError: The error of a search that `start` began.
+            ConfigError: An argument is invalid.
         """
         check_format(formatter, weights=weights)
         trials = self._completed(top_k, optimize_mode)
         store, record = self._opened()
-        if self._stop is None and store.list_epochs(record.id):  # else it was said at the end of the search, if at all
+        if self._stop is None and store.list_epochs(record.id):  # else the end of the search has logged it
             load(f"{_EXPORT}:warn_if_undecided")(store, record, trials[0])
         if formatter == "dict":
             return [model_part(record, trial.architecture).to_json() for trial in trials]
@@ -426,7 +429,7 @@ class RetiariiExperiment:
         """Return the file with the weights of a trial, a ``state_dict``, for ``torch.load(path, weights_only=True)``.
 
         Args:
-            trial_number: Its number; `top_trials` gives the best.
+            trial_number: The number of the trial; `top_trials` returns the best trials.
 
         Returns:
             The file; None if the weights were not saved or not kept.
@@ -441,7 +444,7 @@ class RetiariiExperiment:
         return make_engine(model, self.applied_mutators, self.config or RetiariiExeConfig(), self.evaluator)
 
     def search_history(self) -> list[SearchRecord]:
-        """Return what a one-shot search looked like after each epoch so far; nothing for other strategies.
+        """Return the records of a one-shot search after each epoch so far; an empty list for other strategies.
 
         Raises:
             ExperimentError: The experiment has not run.
@@ -464,7 +467,7 @@ class RetiariiExperiment:
 
     @property
     def state(self) -> ExperimentState:
-        """Whether the search is running, stopped (and can be resumed), done, or failed, as the store has it.
+        """The state of the search in the store: running, stopped (it can be resumed), done or failed.
 
         Raises:
             ExperimentError: The experiment has not run.

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from retiarii._lazy import lazy_attributes
 
 if TYPE_CHECKING:
-    from retiarii.experiment._callbacks import Callback
-    from retiarii.experiment._config import RetiariiExeConfig
+    from retiarii.experiment._control.callbacks import Callback
     from retiarii.experiment._debug import debug_mutated_model
     from retiarii.experiment._experiment import RetiariiExperiment
+    from retiarii.experiment._settings.config import RetiariiExeConfig
 
 __all__ = ["Callback", "RetiariiExeConfig", "RetiariiExperiment", "debug_mutated_model"]
 

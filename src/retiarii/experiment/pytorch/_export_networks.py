@@ -1,4 +1,4 @@
-"""What an experiment exports of PyTorch models: networks with weights, graphs, code, and the trained supernet."""
+"""Export of PyTorch models: networks with weights, graphs, code, and the trained supernet."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 def warn_if_undecided(store: Store, record: ExperimentRecord, trial: Trial) -> None:
-    """Log that a one-shot search has not decided on what it found."""
+    """Log a warning if a one-shot search has not converged on the architecture that it found."""
     for epoch in store.list_epochs(record.id)[-1:]:
         message = SearchRecord.from_json(epoch.record).warning_about(trial.architecture)
         if message is not None:
@@ -33,7 +33,7 @@ def warn_if_undecided(store: Store, record: ExperimentRecord, trial: Trial) -> N
 def exported(
     formatter: str, engine: Engine, model: nn.Module, trials: Sequence[Trial], record: ExperimentRecord
 ) -> list[Any]:
-    """Return what ``export_top_models`` gives for trials, by its formatters ``"graph"`` and ``"code"``."""
+    """Return the graphs or the code of trials, for the formatters ``"graph"`` and ``"code"``."""
     by_graph = with_graphs(model, engine)
     if formatter == "graph":
         return list(graphs(by_graph, trials, record))
@@ -43,7 +43,7 @@ def exported(
 def networks(
     engine: Engine, trials: Sequence[Trial], store: Store, record: ExperimentRecord, *, with_weights: bool
 ) -> list[nn.Module]:
-    """Return the networks of trials, with the weights that were kept of them or with new ones.
+    """Return the networks of trials, with their saved weights or with new ones.
 
     Raises:
         ExperimentError: Weights were not saved or not kept.

@@ -1,4 +1,4 @@
-"""The engines of PyTorch models, under the names that ``config.execution_engine`` takes."""
+"""The execution engines of PyTorch models, registered for ``config.execution_engine``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import nn
 
 from retiarii.errors import UnknownInputsError
 from retiarii.evaluator import Evaluator
-from retiarii.experiment._config import RetiariiExeConfig
+from retiarii.experiment._settings.config import RetiariiExeConfig
 from retiarii.graph import GraphEngine, Mutator
 from retiarii.nn.pytorch import extract_space
 from retiarii.nn.pytorch.engine import PythonEngine
@@ -37,7 +37,7 @@ def python_engine(
 def graph_engine(
     model: nn.Module, mutators: Sequence[Mutator], config: RetiariiExeConfig, evaluator: Evaluator | None
 ) -> GraphEngine:
-    """Return the engine that goes by graphs.
+    """Return the engine that uses graphs.
 
     Args:
         model: The base model.
@@ -54,15 +54,15 @@ def graph_engine(
 
 
 def with_graphs(model: nn.Module, engine: Engine) -> GraphEngine:
-    """Return an engine that has graphs: the given one if it does, else a new one for the model."""
+    """Return the given engine if it is a `GraphEngine`, else a new one for the model."""
     return engine if isinstance(engine, GraphEngine) else GraphEngine(model)
 
 
 def _learn_inputs(model: nn.Module, shape: Sequence[int] | None, evaluator: Evaluator | None) -> None:
-    """Let an `InputChoice` that does not know how many inputs it has learn it from an example.
+    """Run the model once, so that each `InputChoice` without ``n_candidates`` counts its inputs.
 
     Raises:
-        UnknownInputsError: There is neither a ``dummy_input`` nor an evaluator that shows its data.
+        UnknownInputsError: There is neither a ``dummy_input`` nor an evaluator that can run the model.
     """
     try:
         extract_space(model)
@@ -76,7 +76,7 @@ def _learn_inputs(model: nn.Module, shape: Sequence[int] | None, evaluator: Eval
 
 
 def _run_once(model: nn.Module, shape: Sequence[int] | None, evaluator: Evaluator | None) -> bool:
-    """Run a model once, if something is known to run it on, and leave it in the mode in which it was."""
+    """Run a model once, if there is an example input, and restore its mode; return whether it was run."""
     modes = {module: module.training for module in model.modules()}
     model.eval()
     try:

@@ -15,14 +15,14 @@ from contextlib import nullcontext
 from retiarii.errors import ConfigError
 from retiarii.evaluator import SupernetTraining, output_to, seed_everything
 from retiarii.execution import InProcessExecutor
-from retiarii.experiment._callbacks import CallbackList
-from retiarii.experiment._config import RetiariiExeConfig
-from retiarii.experiment._make_engine import joint_space, make_engine
-from retiarii.experiment._plan import Plan
-from retiarii.experiment._session import Session
-from retiarii.experiment._signed_payload import Payload
-from retiarii.experiment._stop import Ending
-from retiarii.experiment._supernet_display import SupernetDisplay
+from retiarii.experiment._control.callbacks import CallbackList
+from retiarii.experiment._control.stop_signal import Ending
+from retiarii.experiment._displays.supernet_display import SupernetDisplay
+from retiarii.experiment._running.make_engine import joint_space, make_engine
+from retiarii.experiment._running.plan import Plan
+from retiarii.experiment._running.session import Session
+from retiarii.experiment._settings.config import RetiariiExeConfig
+from retiarii.experiment._stored_objects.signed_payload import Payload
 from retiarii.experiment.pytorch._subnet_task import SubnetTask
 from retiarii.experiment.pytorch._supernet_file import CHECKPOINT, SUPERNET_FOLDER, load_supernet, save_supernet
 from retiarii.experiment.pytorch._supernet_progress import StoppedAtOnceError, SupernetProgress
@@ -41,7 +41,7 @@ _WITHOUT_EFFECT = {
 
 
 class OneShotPlan(Plan):
-    """A one-shot strategy, which searches while the user's evaluator trains a supernet.
+    """The plan of a one-shot strategy, which searches while the user's evaluator trains a supernet.
 
     Args:
         payload: The user's objects.
@@ -61,7 +61,7 @@ class OneShotPlan(Plan):
         self.space = joint_space(engine, payload.evaluator)
 
     def search(self, session: Session) -> Ending:
-        """Train the supernet, then measure what was found, or search for it among the subnets."""
+        """Train the supernet, then measure the found architecture, or search among the subnets."""
         record = session.record
         seed_everything(record.seed)  # of the weights
         search = self._strategy.search(self._payload.base_model, seed=record.seed)
@@ -86,7 +86,7 @@ class OneShotPlan(Plan):
         return session.run_trials(second, executor, total=search.space.size, max_trials=max_trials)
 
     def _measuring(self, search: OneShotSearch, session: Session) -> Search:
-        """Return the search that has what was found measured, unless that was the last to be measured.
+        """Return the search that measures the found architecture, unless it was the last one measured.
 
         More training after a resume may have found another architecture.
         """
@@ -96,7 +96,7 @@ class OneShotPlan(Plan):
         return Given(given).search(self.space, objectives=session.record.objectives)
 
     def _train(self, search: OneShotSearch, session: Session) -> Ending | None:
-        """Train the supernet, or what is left to train; return why it ended early, if it did."""
+        """Train the supernet, or continue its training; return the reason of an early end, or None."""
         folder = session.folder / SUPERNET_FOLDER
         folder.mkdir(exist_ok=True)
         is_complete = load_supernet(folder, search)

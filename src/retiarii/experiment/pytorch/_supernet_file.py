@@ -15,12 +15,12 @@ _FILE = "supernet.pt"
 
 
 def save_supernet(folder: Path, search: OneShotSearch, *, is_complete: bool) -> None:
-    """Write the weights of a supernet and the state of the search; the file is replaced at once.
+    """Write the weights of a supernet and the state of the search; the file is replaced atomically.
 
     Args:
-        folder: Of the supernet.
-        search: After the training.
-        is_complete: Whether the training came to its end.
+        folder: The folder of the supernet.
+        search: The search, after the training.
+        is_complete: Whether the training was completed.
 
     Raises:
         StorageError: The file cannot be written.
@@ -38,13 +38,13 @@ def save_supernet(folder: Path, search: OneShotSearch, *, is_complete: bool) -> 
 
 
 def load_supernet(folder: Path, search: OneShotSearch) -> bool | None:
-    """Bring a search to where `save_supernet` was called.
+    """Restore the state of a search that `save_supernet` wrote.
 
     Returns:
-        Whether the training came to its end; None if there is no file.
+        Whether the training was completed; None if there is no file.
 
     Raises:
-        ExperimentError: The file is damaged, was not written by an experiment, or is of another model or strategy.
+        ExperimentError: The file is damaged, was not written by an experiment, or belongs to another model or strategy.
     """
     path = folder / _FILE
     try:

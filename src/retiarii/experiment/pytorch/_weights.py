@@ -11,16 +11,16 @@ from retiarii.trial import Trial, TrialFiles
 
 
 def load_weights(network: nn.Module, trial: Trial, files: TrialFiles, record: ExperimentRecord) -> None:
-    """Load the weights with which a trial ended.
+    """Load the final weights of a trial.
 
     Args:
-        network: Of the trial's architecture.
+        network: A network of the trial's architecture.
         trial: The trial.
         files: The files of the experiment's trials.
         record: The experiment.
 
     Raises:
-        ExperimentError: The weights were not saved or not kept, or they are not this network's.
+        ExperimentError: The weights were not saved or not kept, or do not fit the network.
     """
     path = files.checkpoint(trial.number)
     if path is None:

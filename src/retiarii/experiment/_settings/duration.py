@@ -1,4 +1,4 @@
-"""Durations and sizes as people write them: ``"1h30m"``, ``"90s"``, ``"4GB"``."""
+"""Durations and sizes as text: ``"1h30m"``, ``"90s"``, ``"4GB"``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One run of an experiment: prepare, search, conclude."""
+"""`ExperimentRun`: one run of an experiment: prepare, search, conclude."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from retiarii._lasting_output import lasting_output
 from retiarii.errors import ExperimentError, ExperimentFailedError, SerializationError, StorageError
 from retiarii.evaluator import Evaluator
 from retiarii.execution import Executor
-from retiarii.experiment._callbacks import Callback
-from retiarii.experiment._config import RetiariiExeConfig
-from retiarii.experiment._duration import parse_duration
-from retiarii.experiment._experiment_clock import ExperimentClock
-from retiarii.experiment._plan import make_plan
-from retiarii.experiment._session import Session
-from retiarii.experiment._signed_payload import Payload, pack, save_payload
-from retiarii.experiment._stop import Ending, StopSignal
+from retiarii.experiment._control.callbacks import Callback
+from retiarii.experiment._control.experiment_clock import ExperimentClock
+from retiarii.experiment._control.stop_signal import Ending, StopSignal
+from retiarii.experiment._running.plan import make_plan
+from retiarii.experiment._running.session import Session
+from retiarii.experiment._settings.config import RetiariiExeConfig
+from retiarii.experiment._settings.duration import parse_duration
+from retiarii.experiment._stored_objects.signed_payload import Payload, pack, save_payload
 from retiarii.space import SearchSpace
 from retiarii.storage import ExperimentRecord, ExperimentState, Store, new_experiment_id
 from retiarii.trial import Direction, Objectives, TrialState
@@ -29,11 +29,11 @@ _LEVELS = {"trace": logging.DEBUG, "fatal": logging.CRITICAL}
 
 
 class ExperimentRun:
-    """One run of an experiment: its constructor prepares, `execute` searches and concludes.
+    """One run of an experiment. The constructor prepares it, `execute` searches and stores the final state.
 
     Attributes:
         record: The experiment in the store.
-        stop: Asks the run to end.
+        stop: The stop signal.
     """
 
     def __init__(
@@ -46,20 +46,20 @@ class ExperimentRun:
         record: ExperimentRecord | None = None,
         callbacks: Sequence[Callback] = (),
     ) -> None:
-        """Check that everything fits, and enter a new experiment into the store.
+        """Check settings and objects, and write a new experiment to the store.
 
         Args:
             payload: The user's objects.
             config: The settings.
-            store: Where the experiment is kept.
+            store: The store of the experiment.
             new_id: The id of a new experiment.
-            record: The experiment to resume, if it is not a new one.
-            callbacks: Told what happens.
+            record: The experiment to resume; None for a new one.
+            callbacks: The user's callbacks.
 
         Raises:
-            SerializationError: The model or the evaluator cannot travel to another process.
+            SerializationError: The model or the evaluator cannot be sent to another process.
             ExperimentError: The experiment to resume has another search space or other objectives.
-            ConfigError: Settings do not go with the strategy.
+            ConfigError: Settings do not fit the strategy.
         """
         self._payload, self._config, self._store = payload, config, store
         self._plan = make_plan(payload, config)
@@ -82,7 +82,7 @@ class ExperimentRun:
         )
 
     def execute(self) -> None:
-        """Search, and leave the experiment in the state in which it ended, whoever still watches.
+        """Search, and store the final state of the experiment, even if the terminal is closed meanwhile.
 
         Raises:
             ExperimentFailedError: Every trial failed.
@@ -118,24 +118,24 @@ class ExperimentRun:
             try:
                 save_payload(self._store.directory(record.id), data)
             except StorageError:
-                with suppress(StorageError):  # nothing has run yet, and it could not be resumed
+                with suppress(StorageError):  # nothing has run yet
                     self._store.delete_experiment(record.id)
                 raise
         return record
 
     def _packed(self) -> bytes | None:
-        """Return the payload for a resume; None if it cannot be pickled and need not be."""
+        """Return the pickled payload for a resume; None if it cannot be pickled and trials do not need it."""
         try:
             return pack(self._payload)
         except SerializationError as error:
             if not self._plan.is_in_process and not isinstance(self._config.executor, Executor):
-                raise  # what makes an executor gets a task, which has to reach the trials
+                raise  # the executor must send the task to the trials
             logger.info("This experiment can be resumed from its script only: %s", error)
             return None
 
     @contextmanager
     def _state_kept(self) -> Iterator[None]:
-        """Say in the store that the experiment is running, and how it ended if something is raised."""
+        """Set the stored state to running in the block, and to stopped if an exception is raised."""
         clock = self._session.clock
         self._store.update_experiment(self.record.id, state=ExperimentState.RUNNING, message="")
         clock.start({**self.record.config, "settings": self._config.to_json()})
@@ -152,9 +152,9 @@ class ExperimentRun:
         try:
             yield
         except ExperimentFailedError:
-            raise  # the state is set already
+            raise  # the state is already stored
         except BaseException as error:
-            with suppress(StorageError):  # a full disk must not hide why the search stopped
+            with suppress(StorageError):  # a full disk must not hide the reason of the stop
                 self._finish(ExperimentState.STOPPED, f"{type(error).__name__}: {error}")
             raise
         finally:

@@ -1,4 +1,4 @@
-"""The names in settings that stand for objects; other packages add to them by entry points."""
+"""The names of engines and executors in settings; other packages add names by entry points."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ ENGINES = Registry(
 EXECUTORS = Registry(
     "executor",
     {
-        "local": "retiarii.experiment._executors:local",
-        "in_process": "retiarii.experiment._executors:in_process",
+        "local": "retiarii.experiment._running.executors:local",
+        "in_process": "retiarii.experiment._running.executors:in_process",
     },
     "retiarii.executors",
 )

@@ -1,8 +1,8 @@
-"""The key that signs payloads: in the user's configuration folder, for this user alone, never beside a store.
+"""The key that signs payloads: a private file in the user's configuration folder, never beside a store.
 
-Whoever has the key can write payloads whose code runs at a resume. So the key is only used while nobody else can have
-read or made it: a regular file of 32 bytes, owned by this user, closed to others, in a folder that only this user may
-write.
+A program that has the key can write payloads whose code runs at a resume. The key is therefore used only if no other
+user can have read or written it: it must be a regular file of 32 bytes, owned by this user and not readable by others,
+in a folder that only this user can write to.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from retiarii.errors import ExperimentError
-from retiarii.experiment._private_file import NotPrivateError, read_regular
+from retiarii.experiment._stored_objects.private_file import NotPrivateError, read_regular
 
 MAC_BYTES = hashlib.sha256().digest_size
 _KEY_BYTES = 32
@@ -25,7 +25,7 @@ _FILE = "signing.key"
 def config_home() -> Path:
     """Return the configuration folder: ``$RETIARII_CONFIG_HOME``, or ``retiarii`` in ``$XDG_CONFIG_HOME``.
 
-    Where neither is set, it is ``~/.config/retiarii``.
+    If neither is set, it is ``~/.config/retiarii``.
     """
     chosen = os.environ.get("RETIARII_CONFIG_HOME")
     if chosen:
@@ -35,10 +35,10 @@ def config_home() -> Path:
 
 
 def sign(data: bytes) -> bytes:
-    """Return the signature of this user for some data; the first time, a key is made.
+    """Return this user's signature for some data; the first call creates the key.
 
     Raises:
-        ExperimentError: The key is not private, damaged, or cannot be read or made.
+        ExperimentError: The key is not private, is damaged, or cannot be read or created.
     """
     return hmac.new(_key(), data, hashlib.sha256).digest()
 
@@ -86,7 +86,7 @@ def _read_or_make(path: Path) -> bytes:
             file.write(secrets.token_bytes(_KEY_BYTES))
             file.flush()
             os.fsync(file.fileno())
-        with suppress(FileExistsError):  # another process made one meanwhile: then that one counts
+        with suppress(FileExistsError):  # another process created one meanwhile, which is used
             os.link(temporary, path)
     finally:
         temporary.unlink()

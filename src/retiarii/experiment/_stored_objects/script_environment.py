@@ -1,4 +1,4 @@
-"""`ScriptEnvironment`: where a script imports its modules from and opens its files, for a process that resumes it."""
+"""`ScriptEnvironment`: the import path and the current folder of a script, for a process that resumes it."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _ZIPPED_LIBRARY = re.compile(r"python\d+t?\.zip")
 class ScriptEnvironment:
     """The import path and the current folder of the process that ran a script.
 
-    The folders of the Python installation are left out: a process that takes these script_environment over has its own.
+    The folders of the Python installation are left out: the resuming process has its own.
 
     Attributes:
-        before: Folders that stood before the standard library, such as the script's own.
-        after: Folders that stood after it.
-        directory: The current folder; empty where it was deleted.
+        before: The folders before the standard library, such as the script's own.
+        after: The folders after the standard library.
+        directory: The current folder; empty if it was deleted.
     """
 
     before: tuple[str, ...] = ()
@@ -37,7 +37,7 @@ class ScriptEnvironment:
 
     @classmethod
     def here(cls) -> ScriptEnvironment:
-        """Return those of this process."""
+        """Return the environment of this process."""
         from retiarii.execution import import_path  # needed where an experiment runs, not where it is set up
 
         path = import_path()
@@ -48,10 +48,10 @@ class ScriptEnvironment:
 
     @classmethod
     def from_json(cls, data: Any) -> ScriptEnvironment:
-        """Return what `to_json` wrote.
+        """Read the data that `to_json` returned.
 
         Raises:
-            ValueError: It is something else.
+            ValueError: ``data`` is something else.
         """
         try:
             before, after, directory = data["before"], data["after"], data["directory"]
@@ -67,15 +67,15 @@ class ScriptEnvironment:
 
     @property
     def missing(self) -> list[str]:
-        """The folders that are not there any more."""
+        """The folders that do not exist any more."""
         return [entry for entry in (*self.before, *self.after) if not os.path.exists(entry)]
 
     @contextmanager
     def entered(self) -> Iterator[None]:
-        """Import modules and open files as the script did, inside the block.
+        """Use the import path and the current folder of the script in this block.
 
-        Afterwards the script's folders stay at the end of `sys.path`, where they shadow nothing: functions that were
-        loaded may import more of the script's modules when they are called.
+        Afterwards the script's folders stay at the end of `sys.path`, where they shadow no other modules: loaded
+        functions may import further modules of the script when they are called.
         """
         from retiarii.execution import import_path
 
@@ -118,7 +118,7 @@ def _current_folder() -> str:
 
 
 def _is_installed(entry: str) -> bool:
-    """Return whether a folder of an import path belongs to the Python installation."""
+    """Return whether an entry of an import path belongs to the Python installation."""
     if _ZIPPED_LIBRARY.fullmatch(os.path.basename(entry)):
         return True
     installed = {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), *site.getsitepackages()}

@@ -1,4 +1,4 @@
-"""`SupernetDisplay`: what a person sees while a supernet is trained."""
+"""`SupernetDisplay`: the progress display of the training of a supernet."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from rich.console import Console, Group
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from retiarii._counted import counted
-from retiarii.experiment._display import Display
+from retiarii.experiment._displays.display import Display
 from retiarii.storage import EpochRecord
 from retiarii.terminal import Text, plain
 
 
 class SupernetDisplay(Display):
-    """Shows epochs, batches, and what was measured on the supernet.
+    """Shows the epochs, the batches and the metrics of the supernet.
 
     Args:
         title: The experiment's name and id.
-        console: Where to write.
+        console: The console to write to.
     """
 
     def __init__(self, title: str, console: Console | None = None) -> None:
@@ -38,7 +38,7 @@ class SupernetDisplay(Display):
         self._batches = self._bar.add_task("batches of this epoch", total=None)
 
     def on_supernet_start(self, first_epoch: int, num_epochs: int | None) -> None:
-        """Start the display; epochs of an experiment that is resumed count."""
+        """Start the display, with the epochs before a resume."""
         self._num_epochs = num_epochs
         self._bar.update(self._epochs, total=num_epochs, completed=first_epoch)
         of = "" if num_epochs is None else f" for {counted(num_epochs, 'epoch')}"
@@ -46,13 +46,13 @@ class SupernetDisplay(Display):
         self._start(f"training the supernet{of}{before}")
 
     def on_batch(self, batch: int, num_batches: int | None) -> None:
-        """Move on within the epoch."""
+        """Show the progress within the epoch."""
         self._bar.update(self._batches, total=num_batches, completed=batch)
         if self._is_time_for_a_line:
             self._say(self._line(f"batch {batch}" if num_batches is None else f"batch {batch}/{num_batches}"))
 
     def on_supernet_epoch(self, epoch: EpochRecord) -> None:
-        """Show what was measured."""
+        """Show the metrics of the epoch."""
         self._last = epoch
         self._bar.update(self._epochs, completed=epoch.number + 1)
         if self._is_time_for_a_line or epoch.number + 1 == self._num_epochs:

@@ -1,4 +1,4 @@
-"""`StopSignal`: the request to end a running search (``Ctrl-C``, a method, another process); `Ending`: why it ended."""
+"""`StopSignal`: the request to end a search (``Ctrl-C``, a method, another process); `Ending`: why it ended."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ class Ending(str, Enum):
 
 
 class StopSignal:
-    """Asked once, the search ends after the trials that are running; asked twice, at once.
+    """The request to end a search: the first one after the running trials, the second one at once.
 
     Attributes:
-        interrupted: Whether the user insisted (second ``Ctrl-C``, or SIGTERM), so that the caller of ``run`` gets a
+        interrupted: Whether the user asked twice (second ``Ctrl-C``, or SIGTERM), so that ``run`` raises
             KeyboardInterrupt.
-        on_request: Called with the number of requests so far, at each one.
+        on_request: The function that is called at each request, with the number of requests so far.
     """
 
     def __init__(self, *, asked_elsewhere: Callable[[], bool] = lambda: False, raises: bool = False) -> None:
         """Create the signal.
 
         Args:
-            asked_elsewhere: Looked at twice a second: whether another process asked to stop.
-            raises: Whether a user who insists gets the KeyboardInterrupt right inside the code that is running, the
-                only way out of a trial that runs in this process.
+            asked_elsewhere: A function, called twice a second, that returns whether another process asked to stop.
+            raises: Whether the second request raises KeyboardInterrupt in the running code, which is the only way to
+                end a trial that runs in this process.
         """
         self._requests = 0
         self._asked_elsewhere = asked_elsewhere
@@ -50,7 +50,7 @@ class StopSignal:
 
     @property
     def is_set(self) -> bool:
-        """Whether nothing new is to be started."""
+        """Whether a stop was requested: nothing new is started."""
         if self._requests == 0 and time.monotonic() >= self._next_look:
             self._next_look = time.monotonic() + LOOK_S
             if self._asked_elsewhere():
@@ -59,18 +59,18 @@ class StopSignal:
 
     @property
     def is_immediate(self) -> bool:
-        """Whether what is running is to be abandoned as well."""
+        """Whether an immediate stop was requested: running trials are killed."""
         return self._requests > 1
 
     def request(self, *, immediate: bool = False) -> None:
-        """Ask to stop; ``immediate`` abandons the trials that are running."""
+        """Request to stop; ``immediate`` kills the running trials."""
         # No lock: a signal handler may run in the middle of this, in the same thread; at worst one request is lost.
         self._requests = max(self._requests + 1, 2 if immediate else 1)
         self.on_request(self._requests)
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Take ``Ctrl-C`` (and SIGTERM, at once) as requests while in the block; does nothing off the main thread."""
+        """Handle ``Ctrl-C`` and SIGTERM as requests in this block; does nothing outside of the main thread."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return

@@ -1,4 +1,4 @@
-"""`KeptFiles`: of all trials, only the best keep their files, and those that later trials may continue."""
+"""`KeptFiles`: remove the files of trials, except of the best and of those that later trials may continue."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import math
 from collections.abc import Iterator, Sequence
 from heapq import nsmallest
 
-from retiarii.experiment._callbacks import Callback
-from retiarii.experiment._config import RetiariiExeConfig
-from retiarii.experiment._duration import parse_size
+from retiarii.experiment._control.callbacks import Callback
+from retiarii.experiment._settings.config import RetiariiExeConfig
+from retiarii.experiment._settings.duration import parse_size
 from retiarii.strategy import Search
 from retiarii.trial import Trial, TrialFiles
 
@@ -19,17 +19,17 @@ _LAST = (math.inf, math.inf, 0)  # the rank of a trial that has no metric to com
 
 
 class KeptFiles(Callback):
-    """Removes the folder of each trial that is not, or no longer, needed.
+    """A callback that removes the folder of each trial that is not needed any more.
 
-    Needed are those of the best trials, those that the search may continue, and those that running trials continue.
-    Where the files that the search may continue take more room than they may, those of the worst trials go, and the
-    search is told. It is told of trials after they are stored, so that a process that is killed at any instant leaves
-    at most a few folders too many, which the next run removes. Which trials had files to continue from is noted beside
-    their folders: a run that resumes the search tells it which of them are gone.
+    The folders of the best trials, of trials that the search may continue, and of trials that running trials continue
+    are needed. If the files of continuable trials exceed the limit, those of the worst trials are removed, and the
+    search is informed by `Search.forget_checkpoint`. Folders are removed after a trial is stored: a process that is
+    killed leaves at most a few unneeded folders, which the next run removes. The numbers of trials that had files to
+    continue from are recorded, so that a resumed search is informed about removed ones.
 
     Args:
-        files: The folders.
-        config: ``keep_checkpoints``, of how many trials, and ``checkpoint_limit``, of what size.
+        files: The folders of the trials.
+        config: The settings ``keep_checkpoints`` (the number of trials) and ``checkpoint_limit`` (the size).
         search: The running search.
     """
 
@@ -37,11 +37,11 @@ class KeptFiles(Callback):
         self._files, self._count, self._search = files, config.keep_checkpoints, search
         self._limit = parse_size(config.checkpoint_limit, name="checkpoint_limit")
         self._best: list[tuple[float, float, int]] = []  # best first, as in Store.best_trials
-        self._ranks: dict[int, tuple[float, float, int]] = {}  # of finished trials whose folders are there
+        self._ranks: dict[int, tuple[float, float, int]] = {}  # of finished trials that have a folder
         self._sizes: dict[int, int] = {}
 
     def on_experiment_start(self, trials: Sequence[Trial]) -> None:
-        """Begin with what earlier runs left: files of trials that were interrupted go, for they start anew."""
+        """Sweep the folders that earlier runs left; interrupted trials start anew, so theirs are removed."""
         found, ranks = set(self._files.numbers()), {}
         had_files = self._files.noted_continuable()
 
@@ -55,7 +55,7 @@ class KeptFiles(Callback):
 
         self._best = nsmallest(self._count, comparable())
         for number in (had_files - found).intersection(self._search.continuable):
-            self._search.forget_checkpoint(number)  # its files were removed to make room, or by somebody
+            self._search.forget_checkpoint(number)  # its files were removed to save space, or by the user
         self.sweep()
         for number in self._files.numbers():
             self._note(number, ranks.get(number), is_noted=number in had_files)
@@ -90,7 +90,7 @@ class KeptFiles(Callback):
         return self._protected() | set(self._search.continuable)
 
     def _protected(self) -> set[int]:
-        """Return the trials whose files stay, however much room they take."""
+        """Return the trials whose files are always kept."""
         parents = (proposal.parent for proposal in self._search.pending.values())
         return {number for _, _, number in self._best} | {number for number in parents if number is not None}
 
@@ -106,7 +106,7 @@ class KeptFiles(Callback):
         del self._ranks[number], self._sizes[number]
 
     def _make_room(self) -> None:
-        """Remove what the search may continue, the worst first, until all files take no more room than they may."""
+        """Remove files of continuable trials, the worst first, until the limit is kept."""
         if self._limit is None or sum(self._sizes.values()) <= self._limit:
             return
         protected = self._protected()

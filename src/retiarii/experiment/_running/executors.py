@@ -1,4 +1,4 @@
-"""Which executor runs the trials: one by name, one of the user's, or what a function of the user's returns."""
+"""`make_executor`: the executor that the settings name, the user's executor, or the result of the user's function."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from dataclasses import dataclass, field
 
 from retiarii.errors import ConfigError
 from retiarii.execution import Executor, InProcessExecutor, Limits, Task, TemplateExecutor
-from retiarii.experiment._config import RetiariiExeConfig
-from retiarii.experiment._duration import parse_duration, parse_size
-from retiarii.experiment._names import EXECUTORS
-from retiarii.experiment._resources import Resources, allocate
+from retiarii.experiment._running.resources import Resources, allocate
+from retiarii.experiment._settings.config import RetiariiExeConfig
+from retiarii.experiment._settings.duration import parse_duration, parse_size
+from retiarii.experiment._settings.registries import EXECUTORS
 
 IN_PROCESS = "in_process"
 
 
 @dataclass(frozen=True)
 class ExecutorSettings:
-    """What an executor that is named in the settings has to know.
+    """The settings for an executor.
 
     Attributes:
-        platform: Its name.
-        custom: The executor that the user gave instead, or a function from a task to one.
-        resources: How many trials run at the same time, and their GPUs.
-        limits: What one trial may use.
+        platform: The name of the executor.
+        custom: The user's executor, or a function from a task to an executor; None to use ``platform``.
+        resources: The number of trials that run at the same time, and their GPUs.
+        limits: The resource limits of one trial.
     """
 
     platform: str = "local"
@@ -33,10 +33,10 @@ class ExecutorSettings:
 
     @classmethod
     def of(cls, config: RetiariiExeConfig) -> ExecutorSettings:
-        """Return those of an experiment.
+        """Return the executor settings of an experiment.
 
         Raises:
-            ConfigError: There are not as many GPUs as trials ask for.
+            ConfigError: There are fewer GPUs than trials ask for.
         """
         platform = config.training_service.platform
         if config.executor is not None:
@@ -54,10 +54,10 @@ class ExecutorSettings:
 
 
 def make_executor(task: Task, settings: ExecutorSettings) -> Executor:
-    """Return a new executor, or the user's own.
+    """Return a new executor, or the user's executor.
 
     Raises:
-        ConfigError: What the user's function returned is no executor.
+        ConfigError: The user's function returned something else than an executor.
     """
     custom = settings.custom
     if isinstance(custom, Executor):
@@ -73,7 +73,7 @@ def make_executor(task: Task, settings: ExecutorSettings) -> Executor:
 
 
 def local(task: Task, settings: ExecutorSettings) -> Executor:
-    """Return the executor that runs each trial in a process of its own."""
+    """Return the executor that runs each trial in its own process."""
     resources = settings.resources
     return TemplateExecutor(task, slots=resources.slots, limits=settings.limits, devices=resources.devices)
 

@@ -1,4 +1,4 @@
-"""Which devices trials get, decided once at the start of an experiment."""
+"""`allocate`: the devices of trials, decided once at the start of an experiment."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from retiarii.errors import ConfigError
-from retiarii.experiment._config import RetiariiExeConfig
-from retiarii.experiment._gpus import busy_gpus, count_gpus
+from retiarii.experiment._running.gpus import busy_gpus, count_gpus
+from retiarii.experiment._settings.config import RetiariiExeConfig
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Resources:
-    """What trials may use.
+    """The resources of trials.
 
     Attributes:
         slots: How many trials run at the same time.
-        devices: Groups of GPU indices, one leased to each running trial; None where trials use no GPU.
+        devices: Groups of GPU indices, one leased to each running trial; None if trials use no GPU.
     """
 
     slots: int
@@ -27,15 +27,15 @@ class Resources:
 
 
 def allocate(config: RetiariiExeConfig, *, num_gpus: int | None = None, busy: Sequence[int] | None = None) -> Resources:
-    """Share the machine's GPUs out among trials.
+    """Divide the machine's GPUs among trials.
 
     Args:
         config: The experiment's settings.
-        num_gpus: GPUs of this machine; None counts them (without touching them, so that trials can be forked).
-        busy: GPUs on which other programs compute; None asks ``nvidia-smi``.
+        num_gpus: The number of GPUs of this machine; None counts them, without initialising CUDA.
+        busy: The GPUs on which other programs compute; None asks ``nvidia-smi``.
 
     Raises:
-        ConfigError: A trial asks for more GPUs than there are to use.
+        ConfigError: A trial asks for more GPUs than can be used.
     """
     service = config.training_service
     if config.trial_gpu_number == 0:

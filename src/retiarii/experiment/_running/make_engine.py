@@ -1,4 +1,4 @@
-"""Which engine builds what an architecture stands for: networks of a model, or nothing at all for a bare space."""
+"""`make_engine`: the execution engine that the settings name; `SpaceEngine`: the engine of a bare space."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any
 
 from retiarii.errors import ConfigError
 from retiarii.evaluator import Evaluator
-from retiarii.experiment._config import RetiariiExeConfig
-from retiarii.experiment._names import ENGINES
+from retiarii.experiment._settings.config import RetiariiExeConfig
+from retiarii.experiment._settings.registries import ENGINES
 from retiarii.space import Architecture, Cost, Engine, SearchSpace
 
 
 class SpaceEngine(Engine):
-    """The engine of a bare search space: what an architecture builds is the architecture itself.
+    """The engine of a bare search space, which builds nothing: its network is the architecture itself.
 
     Args:
         space: The space.
@@ -28,27 +28,27 @@ class SpaceEngine(Engine):
         return self._space
 
     def build(self, architecture: Architecture) -> Architecture:
-        """Return the architecture, without labels of others."""
+        """Return the architecture, without labels outside of the space."""
         return architecture.restricted([choice.label for choice in self._space])
 
     @property
     def costs(self) -> Mapping[str, Cost]:
-        """Nothing is known of an architecture alone."""
+        """No costs."""
         return {}
 
 
 def make_engine(model: Any, mutators: Sequence[Any], config: RetiariiExeConfig, evaluator: Evaluator | None) -> Engine:
-    """Return the engine that the settings name, or the one that they are; a bare space needs none of ours.
+    """Return the engine that the settings name or contain; for a bare space, a `SpaceEngine`.
 
     Args:
         model: The base model, or a search space.
-        mutators: Applied in this order; they need graphs, so they bring the graph engine with them.
-        config: ``execution_engine``, and ``dummy_input``, with which networks are checked before they are trained.
-        evaluator: Mutators find it at ``model.evaluator``.
+        mutators: The mutators, applied in this order; with mutators, the graph engine is used.
+        config: The settings ``execution_engine`` and ``dummy_input``.
+        evaluator: The evaluator, which mutators find at ``model.evaluator``.
 
     Raises:
-        ConfigError: There is no such engine, or mutators are given for a bare space.
-        UnknownInputsError: An `InputChoice` cannot learn how many inputs it has.
+        ConfigError: The engine is unknown, or mutators are given for a bare space.
+        UnknownInputsError: The number of inputs of an `InputChoice` cannot be determined.
     """
     if isinstance(config.execution_engine, Engine):
         return config.execution_engine
@@ -70,6 +70,6 @@ def joint_space(engine: Engine, evaluator: Evaluator) -> SearchSpace:
     """Return the choices of a model and of its evaluator's arguments as one space.
 
     Raises:
-        LabelConflictError: The same label stands for different domains in the two.
+        LabelConflictError: A label has different domains in the two.
     """
     return engine.space.merge(evaluator.search_space)

@@ -1,4 +1,4 @@
-"""`ProgressDisplay`: what a person sees while a search runs."""
+"""`ProgressDisplay`: the progress display of a search."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from retiarii._counted import counted
-from retiarii.experiment._display import Display
-from retiarii.experiment._stop import Ending
+from retiarii.experiment._control.stop_signal import Ending
+from retiarii.experiment._displays.display import Display
 from retiarii.terminal import Text, joined, plain, shortened, visible_line
 from retiarii.trial import Metrics, Objectives, Trial, TrialState
 
@@ -19,15 +19,15 @@ MAX_REASON_SHOWN = 160  # letters
 
 
 class ProgressDisplay(Display):
-    """Shows how many trials are done, the best, those that run, and why the last one failed.
+    """Shows the number of finished trials, the best trial, the running ones, and the last failure.
 
     Args:
         title: The experiment's name and id.
-        total: The number of trials to come to, where it is known.
-        at_most: What replaces ``total`` when there are more trials, because the strategy repeats architectures.
-        objectives: By which trials are ranked.
-        console: Where to write.
-        way_on: How to go on with the experiment when it was stopped.
+        total: The expected number of trials, if it is known.
+        at_most: The limit that replaces ``total`` if there are more trials, because the strategy repeats architectures.
+        objectives: The objectives by which trials are ranked.
+        console: The console to write to.
+        way_on: The advice for continuing a stopped experiment.
     """
 
     def __init__(
@@ -59,14 +59,14 @@ class ProgressDisplay(Display):
         self._task = self._bar.add_task("trials", total=total)
 
     def on_experiment_start(self, trials: Sequence[Trial]) -> None:
-        """Start the display; finished trials of a resumed experiment count."""
+        """Start the display, with the finished trials of a resumed experiment."""
         for trial in trials:
             self._count(trial)
         before = f", {counted(len(trials), 'trial')} finished before" if trials else ""
         self._start(f"started{before}")
 
     def on_trial_start(self, trial: Trial) -> None:
-        """Show it as running."""
+        """Show the trial as running."""
         self._running[trial.number] = trial
 
     def on_intermediate(self, trial: Trial, metrics: Metrics) -> None:
@@ -74,14 +74,14 @@ class ProgressDisplay(Display):
         self._running[trial.number] = trial
 
     def on_trial_end(self, trial: Trial) -> None:
-        """Count it."""
+        """Count the trial."""
         self._running.pop(trial.number, None)
         self._count(trial)
         if self._is_time_for_a_line:
             self._say(self._line())
 
     def on_experiment_end(self, ending: Ending) -> None:
-        """Close the display and leave a line that sums up."""
+        """Close the display and write a summary line."""
         self.close()
         self._say(f"{self._line()} - ended: {ending.value}")
         if ending is Ending.STOPPED and self._way_on:

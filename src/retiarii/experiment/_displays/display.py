@@ -1,4 +1,4 @@
-"""`Display`: what displays of progress have in common, on terminals, in notebooks, and where there are only lines."""
+"""`Display`: the base of progress displays, which work on terminals, in notebooks, and as plain lines."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING
 from rich.console import Console, RenderableType
 from rich.live import Live
 
-from retiarii.experiment._callbacks import Callback
+from retiarii.experiment._control.callbacks import Callback
 from retiarii.terminal import SafeConsole, plain, visible_line
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-LINE_EVERY_S = 5.0  # where there is nothing to redraw
+LINE_EVERY_S = 5.0  # where no live display is possible
 
 
 class Display(Callback):
-    """Shows a live display on a terminal or in a notebook, and a line now and then elsewhere (stderr).
+    """Shows a live display on a terminal or in a notebook, and regular lines on stderr elsewhere.
 
     Args:
         title: The experiment's name and id.
@@ -32,7 +32,7 @@ class Display(Callback):
         self._console = console or SafeConsole(stderr=True)
         self._title = visible_line(title)
         self._notice = ""
-        # In notebooks Rich redraws by ipywidgets only, and warns where they are missing.
+        # In notebooks Rich needs ipywidgets to redraw, and warns if they are missing.
         can_redraw_notebooks = self._console.is_jupyter and importlib.util.find_spec("ipywidgets") is not None
         self._is_live = can_redraw_notebooks or (self._console.is_terminal and not self._console.is_jupyter)
         self._last_line = time.monotonic()
@@ -51,17 +51,17 @@ class Display(Callback):
             self._say(text)
 
     def close(self) -> None:
-        """Give the terminal back, whatever happened."""
+        """Stop the live display."""
         if self._live is not None:
             self._live.stop()
             self._live = None
 
     @abstractmethod
     def _render(self) -> RenderableType:
-        """Return what the live display shows."""
+        """Return the content of the live display."""
 
     def _start(self, line: str) -> None:
-        """Start the live display, or say the line."""
+        """Start the live display, or write the line."""
         if self._is_live:
             self._live = Live(console=self._console, get_renderable=self._render, refresh_per_second=4, transient=True)
             self._live.start()
@@ -69,7 +69,7 @@ class Display(Callback):
             self._say(f"{self._title}: {line}")
 
     def _say(self, text: str) -> None:
-        """Write a line of its own."""
+        """Write a line above the display."""
         self._last_line = time.monotonic()
         self._console.print(plain(text), soft_wrap=True)
 

@@ -1,4 +1,4 @@
-"""`RetiariiExeConfig`: how an experiment is run, as opposed to what is searched."""
+"""`RetiariiExeConfig`: the settings of an experiment."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from retiarii._lazy import is_a
 from retiarii.errors import ConfigError
-from retiarii.experiment._duration import parse_duration, parse_size
-from retiarii.experiment._names import ENGINES, EXECUTORS
+from retiarii.experiment._settings.duration import parse_duration, parse_size
+from retiarii.experiment._settings.registries import ENGINES, EXECUTORS
 from retiarii.space import Engine
 from retiarii.trial import Constraint, Direction, Objectives
 
@@ -27,15 +27,15 @@ T = TypeVar("T")
 
 _EXECUTOR = "retiarii.execution:Executor"
 _STORE = "retiarii.storage:Store"
-_OBJECTS = ("constraints", "executor", "execution_engine")  # settings that may hold what is not plain data
+_OBJECTS = ("constraints", "executor", "execution_engine")  # settings whose values need not be plain data
 
 LOG_LEVELS = ("trace", "debug", "info", "warning", "error", "fatal")
 
 
 class _Checked:
-    """Refuses settings that do not exist, so that a slip of the keyboard is not a silent default."""
+    """Raises an error for unknown settings, so that a misspelt name is noticed."""
 
-    if not TYPE_CHECKING:  # type checkers would take it for leave to set anything
+    if not TYPE_CHECKING:  # or type checkers would allow any attribute
 
         def __setattr__(self, name: str, value: Any) -> None:
             self._assign(name, value)
@@ -48,7 +48,7 @@ class _Checked:
 
 
 def _checked_keywords(cls: type[T]) -> type[T]:
-    """Let the constructor that `dataclass` wrote refuse unknown keywords as ``__setattr__`` does."""
+    """Let the constructor of a dataclass refuse unknown keywords, like ``__setattr__``."""
     make = cls.__init__
     known = [name for name in inspect.signature(make).parameters if name != "self"]
 
@@ -75,10 +75,10 @@ class TrainingServiceConfig(_Checked):
     """Where trials run.
 
     Attributes:
-        platform: ``"local"`` (every trial in its own process), ``"in_process"`` (in this one: for debugging and for
-            evaluations that take less than a millisecond; no isolation, no limits), or the name of an executor that
-            another package gives (entry points of the group ``retiarii.executors``).
-        use_active_gpu: Whether GPUs on which another program computes are used too. None uses them and says so.
+        platform: ``"local"`` (every trial in its own process), ``"in_process"`` (in this process, for debugging and for
+            evaluations that take less than a millisecond; no isolation, no limits), or the name of an executor of
+            another package (entry points of the group ``retiarii.executors``).
+        use_active_gpu: Whether to use GPUs on which other programs compute. None uses them and logs that.
         max_trial_number_per_gpu: How many trials share one GPU.
         gpu_indices: The GPUs to use; None for all that are visible.
     """
@@ -92,58 +92,58 @@ class TrainingServiceConfig(_Checked):
 @_checked_keywords
 @dataclass
 class RetiariiExeConfig(_Checked):
-    """How an experiment is run.
+    """The settings of an experiment.
 
     ``RetiariiExeConfig("local")`` runs every trial in an isolated process, ``RetiariiExeConfig("in_process")`` runs
-    them one after the other in this one. Settings may be given as keywords or set afterwards; one that does not exist
+    them one after the other in this one. Settings may be given as keywords or set afterwards; an unknown setting
     is an error.
 
     Args:
-        training_service_platform: Where trials run: ``training_service.platform``.
+        training_service_platform: The value of ``training_service.platform``.
 
     Attributes:
-        experiment_name: For people; any text.
+        experiment_name: A name for display; any text.
         trial_concurrency: How many trials run at the same time.
-        max_trial_number: How many trials at most; None until the strategy ends or the time is up. After `RandomOneShot`
+        max_trial_number: The maximum number of trials; None until the strategy ends or the time is up. After
+            `RandomOneShot`
             has trained its supernet, trials are evaluations of subnets, and None means 100.
         max_experiment_duration: How long the search may run, in seconds or as ``"1h30m"``. All runs of an experiment
-            count together; the time between them does not. When it is up, running trials are abandoned, and a resume
-            with more time runs them again; a trial that runs in this process ends first, and so does an epoch of a
-            supernet.
-        max_trial_duration: How long one trial may take; a longer one fails as timed out.
-        trial_memory_limit: How much memory one trial may take beyond the data it shares, in bytes or as ``"4GB"``.
-        trial_gpu_number: GPUs for each trial; None means one if there are any, else none.
-        max_failures: Give up when this many trials failed and none succeeded; None never gives up early.
-        keep_checkpoints: Of how many trials files are kept, those with the best metrics: the weights, and all else that
-            they wrote into their folder (``retiarii.output_dir()``). Files of other trials are removed at their end.
-        checkpoint_limit: How much room the files of finished trials may take, in bytes or as ``"4GB"``; None for any
-            amount. Those of the best trials and of the parents of running ones stay all the same. Beyond it, strategies
-            that continue trials (`ASHA`, `Hyperband`) lose the checkpoints of the worst.
-        optimize_mode: ``"maximize"`` or ``"minimize"`` the default metric; a strategy's own ``optimize_mode`` wins.
-            None takes what the evaluator knows (`Regression` minimizes), else ``"maximize"``.
+            count together; the time between them does not. At the limit, running trials are killed, and a resume with
+            more time runs them again; a trial in this process, or an epoch of a supernet, is completed first.
+        max_trial_duration: The time limit of one trial; a longer trial fails as timed out.
+        trial_memory_limit: The memory limit of one trial beyond shared data, in bytes or as ``"4GB"``.
+        trial_gpu_number: The number of GPUs for each trial; None means one if there are any, else none.
+        max_failures: Stop when this many trials failed and none succeeded; None never stops for failures.
+        keep_checkpoints: The number of best trials whose files are kept: the weights, and other files in their folders
+            (``retiarii.output_dir()``). Files of other trials are removed when the trials end.
+        checkpoint_limit: The maximum size of the files of finished trials, in bytes or as ``"4GB"``; None for no limit.
+            Files of the best trials and of the parents of running trials are always kept. Beyond the limit, strategies
+            that continue trials (`ASHA`, `Hyperband`) lose the checkpoints of the worst trials.
+        optimize_mode: ``"maximize"`` or ``"minimize"`` the default metric; a strategy's own ``optimize_mode`` takes
+            precedence. None uses the evaluator's direction (`Regression` minimizes), else ``"maximize"``.
         objectives: The metrics to improve, with their directions: ``{"accuracy": "maximize", "params": "minimize"}``.
-            Trials are ranked by the first; `RetiariiExperiment.pareto_front` has the best compromises. None stands for
-            the default metric, with ``optimize_mode``. ``"params"`` and ``"flops"`` are measured on the network where
-            the evaluator does not report them.
-        constraints: Bounds, made by `at_most` and `at_least`: on architectures, which are checked while sampling, and
-            on metrics, see `Constraint`.
-        seed: Of every random choice in the experiment: 0 <= seed < 2**64. None draws one and stores it.
-        storage: Where results are kept: a path, ``sqlite:///...``, ``postgresql://...``, a URL of a store that another
-            package gives (entry points of the group ``retiarii.stores``), or a `retiarii.storage.Store`; None for
+            Trials are ranked by the first; `RetiariiExperiment.pareto_front` returns the Pareto front. None means the
+            default metric with ``optimize_mode``. ``"params"`` and ``"flops"`` are measured on the network if the
+            evaluator does not report them.
+        constraints: Bounds on architectures, checked while sampling, and on metrics, made by `at_most` and `at_least`;
+            see `Constraint`.
+        seed: The seed of every random choice in the experiment: 0 <= seed < 2**64. None draws one and stores it.
+        storage: The store for results: a path, ``sqlite:///...``, ``postgresql://...``, the URL of a store of another
+            package (entry points of the group ``retiarii.stores``), or a `retiarii.storage.Store`; None for
             ``$RETIARII_STORAGE`` or a file in ``~/retiarii-experiments``.
         progress: Whether progress is shown; None shows a live display on a terminal, and lines elsewhere.
-        execution_engine: How a model becomes the network of an architecture: ``"py"`` freezes the choices in its code,
-            ``"base"`` goes by its graph. Mutators always use graphs. One-shot strategies have an engine of their own,
-            ``"oneshot"``, which need not be named. Or an `Engine` of yours, or the name of one that another package
-            gives (entry points of the group ``retiarii.engines``).
-        executor: An `Executor` that runs the trials, or a function that returns one for a task, instead of the one that
-            ``training_service.platform`` names. Settings about processes, GPUs and limits are then its own affair.
-        dummy_input: The shape of a batch of input. With it, a network that does not take such an input fails before it
-            is trained, as an invalid model: the default engine runs each once on zeros, the graph engine checks its
-            shapes, and compares each graph that it traces with its model. An `InputChoice` learns from it how many
-            inputs it has. For models with one input of numbers.
-        training_service: Where trials run.
-        log_level: Of the ``retiarii`` logger.
+        execution_engine: The engine that builds the network of an architecture: ``"py"`` freezes the choices in the
+            model's code, ``"base"`` uses its graph, which mutators need. One-shot strategies have their own engine,
+            ``"oneshot"``, which need not be named. It may also be an `Engine`, or the name of an engine of another
+            package (entry points of the group ``retiarii.engines``).
+        executor: An `Executor` that runs the trials, or a function that returns one for a task, instead of the one
+            named by ``training_service.platform``. Settings of processes, GPUs and limits are then not used.
+        dummy_input: The shape of a batch of input, for models with one input of numbers. A network that does not accept
+            such an input then fails before it is trained, as an invalid model: the default engine runs each network
+            once on zeros; the graph engine checks its shapes, and compares each traced graph with its model. It also
+            shows how many inputs an `InputChoice` has.
+        training_service: The settings of trial processes and GPUs.
+        log_level: The level of the ``retiarii`` logger.
         debug: Shorthand for ``log_level="debug"``.
     """
 
@@ -195,7 +195,7 @@ class RetiariiExeConfig(_Checked):
         """Check every setting.
 
         Raises:
-            ConfigError: A setting has an impossible value; the message names it and what is expected.
+            ConfigError: A setting has an invalid value; the message names the setting and the expected values.
         """
         _at_least(self, "trial_concurrency", 1)
         _at_least(self, "max_trial_number", 1, optional=True)
@@ -277,16 +277,16 @@ class RetiariiExeConfig(_Checked):
         return {**settings, "constraints": [str(constraint) for constraint in self.constraints]}
 
     def objects(self) -> dict[str, Any]:
-        """Return the settings that are objects and travel beside `to_json`, by name."""
+        """Return the settings that are objects, which `to_json` leaves out, by name."""
         kept = {name: getattr(self, name) for name in _OBJECTS}
         return {name: value for name, value in kept.items() if value and not isinstance(value, str)}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> RetiariiExeConfig:
-        """Return the config that `to_json` wrote, without its `objects`; settings of a newer version are an error.
+        """Read the data that `to_json` returned, without `objects`; settings of a newer version are an error.
 
         Raises:
-            ConfigError: ``data`` has a setting that this version does not know.
+            ConfigError: ``data`` has a setting that is unknown in this version.
         """
         left_out = (*cls._IGNORED, "training_service", "constraints")
         given = {name: value for name, value in data.items() if name not in left_out}
@@ -297,7 +297,7 @@ class RetiariiExeConfig(_Checked):
 
 
 def _plain(value: Any) -> Any:
-    """Return a setting as plain data; a store is what opens it again, without a password."""
+    """Return a setting as plain data; a store becomes its URL, without a password."""
     if is_a(value, _STORE):
         return value.where
     return dict(value) if isinstance(value, Mapping) else str(value) if isinstance(value, Path) else value

@@ -1,4 +1,4 @@
-"""`Session`: what a plan needs of the experiment that it searches for: its store, clock, budget and displays."""
+"""`Session`: the store, clock, callbacks and displays of a running experiment, used by its plan."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from retiarii.execution import Executor
-from retiarii.experiment._callbacks import Callback, CallbackList
-from retiarii.experiment._checked_executor import CheckedExecutor
-from retiarii.experiment._config import RetiariiExeConfig
-from retiarii.experiment._display import Display
-from retiarii.experiment._experiment_clock import ExperimentClock
-from retiarii.experiment._kept_files import KeptFiles
-from retiarii.experiment._loop import Budget, TrialLoop
-from retiarii.experiment._progress import ProgressDisplay
-from retiarii.experiment._stop import Ending, StopSignal
+from retiarii.experiment._control.callbacks import Callback, CallbackList
+from retiarii.experiment._control.experiment_clock import ExperimentClock
+from retiarii.experiment._control.stop_signal import Ending, StopSignal
+from retiarii.experiment._displays.display import Display
+from retiarii.experiment._displays.progress import ProgressDisplay
+from retiarii.experiment._running.checked_executor import CheckedExecutor
+from retiarii.experiment._running.kept_files import KeptFiles
+from retiarii.experiment._running.trial_loop import Budget, TrialLoop
+from retiarii.experiment._settings.config import RetiariiExeConfig
 from retiarii.storage import ExperimentLog, ExperimentRecord, Store
 from retiarii.strategy import Search
 from retiarii.trial import TrialFiles
@@ -25,17 +25,17 @@ _MANY = 10**6  # trials: the display does not say how many are left of more
 
 @dataclass
 class Session:
-    """One run of an experiment, while it holds the experiment's lock.
+    """The state of one run of an experiment while it holds the experiment's lock.
 
     Attributes:
         record: The experiment in the store.
-        config: Its settings.
-        store: Where it is kept.
-        clock: How long it has been running.
-        stop: Asks it to end.
-        callbacks: The user's.
-        is_resumed: Whether an earlier run has left something.
-        displays: Those that were opened, to be closed at the end.
+        config: The settings.
+        store: The store of the experiment.
+        clock: The clock of its running time.
+        stop: The stop signal.
+        callbacks: The user's callbacks.
+        is_resumed: Whether there was an earlier run.
+        displays: The open displays, which `close` closes.
     """
 
     record: ExperimentRecord
@@ -61,11 +61,11 @@ class Session:
 
         Args:
             search: A new search.
-            executor: Runs them; closed in the end.
-            total: How many there can be, where that is known.
-            max_trials: At most so many, those before a resume included.
+            executor: The executor that runs them; closed at the end.
+            total: The number of possible trials, if it is known.
+            max_trials: The maximum number of trials, including those before a resume.
             is_timed: Whether ``max_experiment_duration`` ends them.
-            when_exhausted: What to call it that the search has nothing left to propose.
+            when_exhausted: The ending to return when the search has nothing left to propose.
         """
         kept = KeptFiles(self.trial_files, self.config, search)
         budget = Budget(max_trials=max_trials, is_timed=is_timed, max_failures=self.config.max_failures)
@@ -92,7 +92,7 @@ class Session:
         return ending
 
     def log(self, search: Search) -> ExperimentLog:
-        """Return what earlier runs asked and told, as far as a search needs it."""
+        """Return the proposals and results of earlier runs that a search needs."""
         return self.store.load_log(self.record.id, with_reports=search.prunes)
 
     @property
@@ -102,36 +102,36 @@ class Session:
 
     @property
     def folder(self) -> Path:
-        """The folder of the experiment's files."""
+        """The folder for the files of the experiment."""
         return self.store.directory(self.record.id)
 
     @property
     def title(self) -> str:
-        """What displays call the experiment."""
+        """The name of the experiment in displays."""
         return f"{self.record.name} ({self.record.id})"
 
     @property
     def way_on(self) -> str:
-        """How to go on with the experiment when it was stopped."""
+        """The advice for continuing a stopped experiment."""
         return f"Go on with: {self.store.command(f'resume {self.record.id}')}"
 
     def answer(self, count: int) -> str:
-        """Return what to say to somebody who asks to stop for the first or second time."""
+        """Return the message for the first or second request to stop."""
         if count == 1:
             return "Stopping after the trials that are running; Ctrl-C again stops at once."
         return f"Stopping now. {self.way_on}"
 
     def close(self) -> None:
-        """Close what was opened to show progress."""
+        """Close the displays."""
         for display in self.displays:
             display.close()
 
     def _told(self, limits: tuple[int | None, float | None], kept: KeptFiles) -> CallbackList:
-        """Return everything that the loop tells what happens.
+        """Return all callbacks of the loop.
 
         Args:
-            limits: How many trials are allowed, and how many architectures there are; None where that is not known.
-            kept: Told last, so that the user's callbacks still find the files of a trial.
+            limits: The maximum number of trials, and the number of architectures; None if unknown.
+            kept: The last callback, so that the user's callbacks still find the files of a trial.
         """
         if self.config.progress is False:
             return CallbackList([*self.callbacks, kept])

@@ -15,25 +15,25 @@ from dataclasses import dataclass
 
 from retiarii.errors import ExperimentError, MetricError, SearchExhausted, StoreFullError
 from retiarii.execution import Event, Executor, TrialEnded, TrialJob, TrialStarted
-from retiarii.experiment._callbacks import CallbackList
-from retiarii.experiment._experiment_clock import ExperimentClock
-from retiarii.experiment._stop import Ending, StopSignal
+from retiarii.experiment._control.callbacks import CallbackList
+from retiarii.experiment._control.experiment_clock import ExperimentClock
+from retiarii.experiment._control.stop_signal import Ending, StopSignal
 from retiarii.space import rng_for
 from retiarii.storage import ExperimentLog, Intermediate, Store
 from retiarii.strategy import Search
 from retiarii.trial import Constraint, Failure, FailureKind, Metrics, Proposal, Reports, Trial, TrialState, violation
 
-POLL_S = 0.2  # how often the clock and the stop signal are looked at while trials run
+POLL_S = 0.2  # how often the clock and the stop signal are checked while trials run
 
 
 @dataclass(frozen=True)
 class Budget:
-    """When to stop proposing.
+    """The limits at which the loop stops to propose.
 
     Attributes:
-        max_trials: Trials in all, those before a resume included.
-        is_timed: Whether trials, those that are running included, are abandoned when the time is up.
-        max_failures: Give up when so many failed and none succeeded.
+        max_trials: The maximum number of trials, including those before a resume.
+        is_timed: Whether running trials are killed when the time is up.
+        max_failures: The number of failed trials after which the search stops if none succeeded.
     """
 
     max_trials: int | None = None
@@ -42,7 +42,7 @@ class Budget:
 
 
 class TrialLoop:
-    """One run of an experiment, from its first proposal, or from where it was interrupted, to its end."""
+    """The loop of one run of an experiment, from its first proposal or from a resume to its end."""
 
     def __init__(
         self,
@@ -61,23 +61,23 @@ class TrialLoop:
         log: ExperimentLog | None = None,
         when_exhausted: Ending = Ending.EXHAUSTED,
     ) -> None:
-        """Bring the search to where the log ends.
+        """Restore the state of the search from the log.
 
         Args:
             search: A new search.
-            executor: Runs the trials.
-            store: Where they are written; this experiment must be locked.
-            experiment_id: Which experiment.
-            seed: From which the seeds of trials are derived.
-            budget: When to end.
-            clock: Tells when the time is up.
-            callback: Told what happens.
-            stop: Asks the loop to end.
-            constraints: On the metrics of trials.
-            free: Called with trials that ended where the disk is full; removes what is not needed of their files, and
-                returns whether there was any.
-            log: What was asked and told before, where the experiment is resumed.
-            when_exhausted: What to call it that the search has nothing left to propose.
+            executor: The executor that runs the trials.
+            store: The store for trials; this experiment must be locked.
+            experiment_id: The id of the experiment.
+            seed: The seed from which the seeds of trials are derived.
+            budget: The limits of the search.
+            clock: The clock with the time limit.
+            callback: The callbacks.
+            stop: The stop signal.
+            constraints: The constraints on metrics.
+            free: Called with ended trials when the disk is full; removes files that are not needed, and returns whether
+                there were any.
+            log: The earlier proposals and results of a resumed experiment.
+            when_exhausted: The ending to return when the search has nothing left to propose.
         """
         self._search, self._executor, self._store, self._id = search, executor, store, experiment_id
         self._seed, self._budget, self._clock, self._callback, self._stop = seed, budget, clock, callback, stop
@@ -89,7 +89,7 @@ class TrialLoop:
         self._num_succeeded = search.num_told - search.num_failed
         self._interrupted = list(log.pending)
         self._running: dict[int, Trial] = {}
-        self._reported: list[Intermediate] = []  # and not written yet
+        self._reported: list[Intermediate] = []  # reports that are not written yet
         self._ending: Ending | None = None
         callback.on_experiment_start(log.told)
 
@@ -108,7 +108,7 @@ class TrialLoop:
             self._write(finished, started, reported)
             for trial in finished:
                 self._callback.on_trial_end(trial)
-            if not self._stop.is_set:  # a callback may just have asked; what is proposed is run on a resume
+            if not self._stop.is_set:  # a callback may have asked to stop; a resume runs the proposals
                 for trial in started:
                     self._submit(trial)
             if not self._running or self._stop.is_immediate or self._is_late():
@@ -126,13 +126,13 @@ class TrialLoop:
             return
         try:
             self._store.write(self._id, trials=trials, intermediates=reported)
-        except StoreFullError:  # perhaps of what a trial wrote until it failed for lack of space
+        except StoreFullError:  # perhaps because of files of a trial that failed for lack of space
             if not self._free(finished):
                 raise
             self._store.write(self._id, trials=trials, intermediates=reported)
 
     def _on_report(self, number: int, metrics: Metrics) -> str | None:
-        """Take in what a running trial reports; return the reason to end it, if there is one."""
+        """Handle a report of a running trial; return the reason to prune it, if there is one."""
         trial = self._running[number]
         trial = trial.evolve(intermediates=_reports_of(trial).then(metrics))
         self._running[number] = trial
@@ -144,7 +144,7 @@ class TrialLoop:
         return self._callback.should_prune(trial) if reason is None else reason
 
     def _digest(self, events: Sequence[Event]) -> list[Trial]:
-        """Take in what the executor tells; return the trials that ended."""
+        """Handle the events of the executor; return the trials that ended."""
         finished = []
         for event in events:
             trial = self._running[event.number]
@@ -174,7 +174,7 @@ class TrialLoop:
         return trial
 
     def _checked(self, trial: Trial) -> Trial:
-        """Return a trial that ended with what its metrics say: whether they compare, and keep the constraints."""
+        """Return an ended trial after checking its metrics: failed if they are unusable, and with its violation."""
         if trial.state is TrialState.PRUNED:
             metrics = trial.intermediates[-1] if trial.intermediates else None
             return trial.evolve(metrics=metrics)
@@ -188,7 +188,7 @@ class TrialLoop:
         return trial.evolve(violation=violation(trial.metrics, self._constraints)) if self._constraints else trial
 
     def _propose(self) -> list[Trial]:
-        """Return the trials to start now: interrupted ones first, then what the strategy proposes."""
+        """Return the trials to start now: interrupted ones first, then new proposals."""
         if self._is_over():
             return []
         free = self._executor.slots - len(self._running)
@@ -242,7 +242,7 @@ class TrialLoop:
         self._callback.on_trial_start(trial)
 
     def _is_over(self) -> bool:
-        """Whether nothing more is to be started; remembers the reason."""
+        """Whether no more trials are started; the first time, store the reason."""
         budget = self._budget
         reached = budget.max_trials is not None and self._search.num_asked >= budget.max_trials
         if self._stop.is_set:
@@ -262,7 +262,7 @@ class TrialLoop:
         return late
 
     def _abandon(self) -> None:
-        """Kill what still runs; it stays in the store as running, and a resume runs it again."""
+        """Kill running trials, which stay in the store as running, so that a resume runs them again."""
         for number in self._running:
             self._executor.cancel(number)
         self._running.clear()

@@ -1,8 +1,8 @@
-"""What ``resume`` needs besides the store: the model, evaluator and strategy, as this user's own signed file.
+"""`Payload`: the model, evaluator and strategy of an experiment, in a file that is signed by this user, for a resume.
 
-Unpickling runs code, so a payload is only read if it carries the signature of a key that lives in this user's
-configuration folder, is readable by this user alone, and never leaves the machine. A store that came from elsewhere can
-be listed, viewed and exported; resuming it needs the objects themselves.
+Unpickling runs code, so a payload is read only if it has the signature of a key that is kept in this user's
+configuration folder, readable only by this user. A store from another user or machine can be listed, viewed and
+exported; resuming it needs the objects themselves.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Any
 
 from retiarii.errors import ExperimentError
 from retiarii.evaluator import Evaluator, dumps, loads
-from retiarii.experiment._private_file import NotPrivateError, read_regular, write_whole
-from retiarii.experiment._script_environment import ScriptEnvironment
-from retiarii.experiment._signing import MAC_BYTES, is_signed, sign
+from retiarii.experiment._stored_objects.private_file import NotPrivateError, read_regular, write_whole
+from retiarii.experiment._stored_objects.script_environment import ScriptEnvironment
+from retiarii.experiment._stored_objects.signing import MAC_BYTES, is_signed, sign
 from retiarii.trial import BaseStrategy
 
 _FILE = "experiment.pickle"
@@ -29,12 +29,12 @@ _WAY_OUT = (
 
 @dataclass(frozen=True)
 class Payload:
-    """The objects of an experiment that are not plain data.
+    """The objects of an experiment, which are not plain data.
 
     Attributes:
-        base_model: The model with choices in it, or a bare search space.
-        evaluator: What measures an architecture.
-        strategy: What proposes architectures.
+        base_model: The model with choices, or a bare search space.
+        evaluator: The evaluator.
+        strategy: The strategy.
         mutators: Mutators on the model's graph.
         settings: Settings of `RetiariiExeConfig` that are objects, by name.
     """
@@ -48,12 +48,12 @@ class Payload:
 
 @dataclass(frozen=True)
 class StoredPayload:
-    """A payload as bytes whose signature was checked.
+    """A pickled payload whose signature was checked.
 
     Attributes:
         script_environment: Where the script that made the objects imports its modules from and opens its files.
         pickled: The objects.
-        name: What messages call the file.
+        name: The name of the file in messages.
     """
 
     script_environment: ScriptEnvironment
@@ -64,7 +64,7 @@ class StoredPayload:
         """Return the objects; this runs their code, and has to be called inside their script_environment.
 
         Raises:
-            ExperimentError: What they need is not there any more, or changed.
+            ExperimentError: The objects cannot be loaded, for example because their modules are missing or changed.
         """
         try:
             payload = loads(self.pickled)
@@ -76,11 +76,11 @@ class StoredPayload:
 
 
 def pack(payload: Payload) -> bytes:
-    """Return the payload, and where this process imports its modules from, as signed bytes.
+    """Return the payload, with the import path of this process, as signed bytes.
 
     Raises:
-        SerializationError: Something in it cannot be pickled; the message names it.
-        ExperimentError: There is no key to sign with that can be trusted.
+        SerializationError: A part of it cannot be pickled; the message names it.
+        ExperimentError: The key for signatures is missing or not trustworthy.
     """
     header = json.dumps(ScriptEnvironment.here().to_json()).encode("ascii")
     data = header + b"\n" + dumps(payload, "experiment")
@@ -88,10 +88,10 @@ def pack(payload: Payload) -> bytes:
 
 
 def save_payload(directory: Path, packed: bytes) -> None:
-    """Write what `pack` returned into an experiment's folder.
+    """Write the bytes that `pack` returned to an experiment's folder.
 
     Raises:
-        StoreFullError: There is no space left; nothing of it stays.
+        StoreFullError: There is no space left; no partial file stays.
         StorageError: The folder cannot be written.
     """
     write_whole(directory / _FILE, packed)
@@ -101,7 +101,7 @@ def read_payload(directory: Path) -> StoredPayload:
     """Read a payload that this user wrote on this machine.
 
     Raises:
-        ExperimentError: There is none, or its signature is not this user's.
+        ExperimentError: There is no payload, or its signature is not this user's.
     """
     try:
         content = read_regular(directory / _FILE, is_private=False)
@@ -127,7 +127,7 @@ def read_payload(directory: Path) -> StoredPayload:
 
 
 def _why_not(error: Exception, script_environment: ScriptEnvironment) -> str:
-    """Return why the objects of an experiment cannot be loaded, and what can be done about it."""
+    """Return the reason for which the objects of an experiment cannot be loaded, and the remedy."""
     what = "The model, evaluator and strategy of this experiment cannot be loaded"
     if not isinstance(error, ModuleNotFoundError):
         return f"{what}: {type(error).__name__}: {error}. Undo what was changed in their modules."

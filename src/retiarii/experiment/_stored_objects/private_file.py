@@ -1,4 +1,4 @@
-"""Files of this user alone: read without following links, written completely or not at all."""
+"""Private files of this user: read without following links, written atomically."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pathlib import Path
 
 from retiarii.errors import StorageError, StoreFullError
 
-# What Windows lacks counts as nothing. O_NONBLOCK: opening a pipe must not wait for somebody to write.
+# Flags that Windows lacks are 0. O_NONBLOCK: opening a pipe must not block.
 _READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
 class NotPrivateError(Exception):
-    """The file is no regular file, or others could have written it; the message is a clause."""
+    """The file is not a regular file, or other users could have written it; the message is a clause."""
 
 
 def read_regular(path: Path, *, is_private: bool) -> bytes:
@@ -26,12 +26,12 @@ def read_regular(path: Path, *, is_private: bool) -> bytes:
 
     Args:
         path: The file; a symbolic link is not followed.
-        is_private: Whether the file must be this user's, and its folder not writable for others.
+        is_private: Whether the file must belong to this user, in a folder that others cannot write to.
 
     Raises:
-        FileNotFoundError: There is none.
-        NotPrivateError: It is something else, or not private.
-        OSError: It cannot be read.
+        FileNotFoundError: The file does not exist.
+        NotPrivateError: The file is not a regular file, or is not private.
+        OSError: The file cannot be read.
     """
     if path.is_symlink():
         raise NotPrivateError("is a symbolic link")
@@ -48,7 +48,7 @@ def read_regular(path: Path, *, is_private: bool) -> bytes:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a file for this user alone; afterwards there is the whole file or, after an error, the old one.
+    """Write a file that only this user can read; an error leaves the old file unchanged.
 
     Raises:
         StoreFullError: There is no space left.

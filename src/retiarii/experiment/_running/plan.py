@@ -1,22 +1,22 @@
-"""`Plan`: how a strategy's kind of search is done, from the user's objects to the end of the search."""
+"""`Plan`: how an experiment is searched, for each kind of strategy."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
 from retiarii._lazy import load
-from retiarii.experiment._config import RetiariiExeConfig
-from retiarii.experiment._session import Session
-from retiarii.experiment._signed_payload import Payload
-from retiarii.experiment._stop import Ending
+from retiarii.experiment._control.stop_signal import Ending
+from retiarii.experiment._running.session import Session
+from retiarii.experiment._settings.config import RetiariiExeConfig
+from retiarii.experiment._stored_objects.signed_payload import Payload
 from retiarii.space import SearchSpace
 from retiarii.strategy import Strategy
 
 
 class Plan(ABC):
-    """What is searched and how; made before anything is stored, so that impossible settings leave no trace.
+    """The search of an experiment. It is made before anything is stored, so that invalid settings leave no trace.
 
-    `MultiTrialPlan` lets a strategy propose trials. The plan of one-shot strategies trains a supernet first.
+    `MultiTrialPlan` is for multi-trial strategies; the plan of one-shot strategies trains a supernet first.
 
     Attributes:
         space: The choices of the model and of the evaluator's arguments.
@@ -35,10 +35,10 @@ def make_plan(payload: Payload, config: RetiariiExeConfig) -> Plan:
     """Return the plan for a strategy.
 
     Raises:
-        ConfigError: Settings or objects do not go with the strategy.
+        ConfigError: Settings or objects do not fit the strategy.
     """
     is_multi_trial = isinstance(payload.strategy, Strategy)
-    path = "retiarii.experiment._multi_trial:MultiTrialPlan"
+    path = "retiarii.experiment._running.multi_trial:MultiTrialPlan"
     kind = load(path if is_multi_trial else "retiarii.experiment.pytorch._one_shot:OneShotPlan")
     plan: Plan = kind(payload, config)
     return plan

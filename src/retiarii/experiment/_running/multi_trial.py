@@ -1,30 +1,30 @@
-"""`MultiTrialPlan`: a strategy proposes architectures, and each is trained and measured by itself."""
+"""`MultiTrialPlan`: the plan of multi-trial strategies, which evaluate each architecture by itself."""
 
 from __future__ import annotations
 
 from retiarii.errors import ConfigError
 from retiarii.execution import Executor, NasTask
-from retiarii.experiment._config import RetiariiExeConfig
-from retiarii.experiment._executors import ExecutorSettings, make_executor
-from retiarii.experiment._make_engine import joint_space, make_engine
-from retiarii.experiment._plan import Plan
-from retiarii.experiment._session import Session
-from retiarii.experiment._signed_payload import Payload
-from retiarii.experiment._stop import Ending
+from retiarii.experiment._control.stop_signal import Ending
+from retiarii.experiment._running.executors import ExecutorSettings, make_executor
+from retiarii.experiment._running.make_engine import joint_space, make_engine
+from retiarii.experiment._running.plan import Plan
+from retiarii.experiment._running.session import Session
+from retiarii.experiment._settings.config import RetiariiExeConfig
+from retiarii.experiment._stored_objects.signed_payload import Payload
 from retiarii.space import Engine, SearchSpace
 from retiarii.strategy import Strategy
 from retiarii.trial import Constraint
 
 
 class MultiTrialPlan(Plan):
-    """A multi-trial strategy, the engine that builds its architectures, and the executor that runs their trials.
+    """The plan of a multi-trial strategy, with the engine that builds its architectures and the executor.
 
     Args:
         payload: The user's objects.
         config: The settings.
 
     Raises:
-        ConfigError: Settings do not go with the strategy, or the evaluator does not know its fidelities.
+        ConfigError: Settings do not fit the strategy, or the evaluator does not support its fidelities.
         LabelConflictError: The model and the evaluator have a label with different domains.
     """
 
@@ -52,7 +52,7 @@ class MultiTrialPlan(Plan):
         )
 
     def _constrained(self) -> SearchSpace:
-        """Return the space with the constraints that can be checked on an architecture alone."""
+        """Return the space with the constraints that are checked on architectures."""
         costs = self._engine.costs
         resolved = [constraint.resolved(costs) for constraint in self._config.constraints]
         on_architecture: list[Constraint] = [item for item in resolved if callable(item.quantity)]

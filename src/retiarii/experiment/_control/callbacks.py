@@ -1,4 +1,4 @@
-"""`Callback`: what happens in an experiment, told to whoever wants to know."""
+"""`Callback`: the hooks that an experiment calls while it runs."""
 
 from __future__ import annotations
 
@@ -8,59 +8,59 @@ from typing import TYPE_CHECKING
 from retiarii.trial import Metrics, Trial
 
 if TYPE_CHECKING:
-    from retiarii.experiment._stop import Ending
+    from retiarii.experiment._control.stop_signal import Ending
     from retiarii.storage import EpochRecord
 
 
 class Callback:
-    """Hooks that the experiment loop calls, in the process and thread that runs it; override the ones you need.
+    """The base class of callbacks: hooks that the experiment loop calls, in its process and thread.
 
-    A hook that raises stops the experiment (it stays resumable) and its exception reaches the caller of ``run``.
-    Calling ``experiment.stop()`` in a hook ends the search after the trials that are running.
+    Override the hooks that you need. An exception in a hook stops the experiment, which can be resumed, and reaches the
+    caller of ``run``. Calling ``experiment.stop()`` in a hook ends the search after the running trials.
     """
 
     def on_experiment_start(self, trials: Sequence[Trial]) -> None:
-        """Trials begin; ``trials`` are the finished ones of an experiment that is resumed, else none."""
+        """Called before the first trial; ``trials`` are the finished trials of a resumed experiment."""
 
     def on_trial_start(self, trial: Trial) -> None:
-        """A trial has been handed to the executor."""
+        """Called when a trial has been submitted to the executor."""
 
     def on_intermediate(self, trial: Trial, metrics: Metrics) -> None:
-        """A running trial reported an intermediate result, the last one of ``trial.intermediates``."""
+        """Called when a running trial reported an intermediate result, the last of ``trial.intermediates``."""
 
     def should_prune(self, trial: Trial) -> str | None:
-        """Judge a running trial that has just reported an intermediate result.
+        """Decide whether to prune a running trial, after each intermediate result.
 
-        Trials wait for the answer where a callback overrides this.
+        If a callback overrides this method, trials wait for the answer.
 
         Args:
-            trial: It runs; ``trial.intermediates`` end with the new result.
+            trial: The running trial; ``trial.intermediates`` end with the new result.
 
         Returns:
-            The reason to end it now, as pruned; None to let it go on.
+            The reason to prune the trial; None to continue it.
         """
         return None
 
     def on_trial_end(self, trial: Trial) -> None:
-        """A trial is finished and stored, and the strategy has been told."""
+        """Called when a trial has ended, is stored, and was told to the strategy."""
 
     def on_experiment_end(self, ending: Ending) -> None:
-        """No trial is running any more."""
+        """Called at the end, when no trial is running any more."""
 
     def on_supernet_start(self, first_epoch: int, num_epochs: int | None) -> None:
-        """The supernet of a one-shot strategy is about to be trained, before any trial.
+        """Called before the supernet of a one-shot strategy is trained, and before any trial.
 
         Args:
-            first_epoch: Larger than 0 in an experiment that is resumed.
-            num_epochs: In all; None where something else ends the training.
+            first_epoch: The number of the first epoch, larger than 0 in a resumed experiment.
+            num_epochs: The total number of epochs; None if something else ends the training.
         """
 
     def on_supernet_epoch(self, epoch: EpochRecord) -> None:
-        """The supernet was trained for one more epoch, and its record is stored."""
+        """Called after each epoch of the supernet, when its record is stored."""
 
 
 class CallbackList(Callback):
-    """Several callbacks as one, called in order."""
+    """A callback that forwards to several callbacks, in order."""
 
     def __init__(self, callbacks: Sequence[Callback]) -> None:
         self._callbacks = tuple(callbacks)
@@ -68,11 +68,11 @@ class CallbackList(Callback):
 
     @property
     def prunes(self) -> bool:
-        """Whether any of them judges running trials."""
+        """Whether any callback overrides `should_prune`."""
         return bool(self._judges)
 
     def should_prune(self, trial: Trial) -> str | None:
-        """Return the first reason that one of them gives."""
+        """Return the first reason that a callback returns."""
         return next((reason for judge in self._judges if (reason := judge.should_prune(trial)) is not None), None)
 
     def on_experiment_start(self, trials: Sequence[Trial]) -> None:

@@ -1,4 +1,4 @@
-"""`ExperimentClock`: how long an experiment has been running, over all its runs, and whether its time is up."""
+"""`ExperimentClock`: the running time of an experiment over all its runs, and its time limit."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ import time
 from retiarii.storage import SPENT, ExperimentRecord, Store
 from retiarii.trial import SYSTEM_CLOCK, Clock
 
-_ROUNDING_S = 1e-6  # in a simulation, time jumps to the very moment at which the limit is reached
+_ROUNDING_S = 1e-6  # in a simulation, time jumps exactly to the limit
 
 NOTE_S = 2.0
-"""How often the time is stored: this much of a run that is killed does not count."""
+"""How often the time is stored; at most this much is lost when a run is killed."""
 
 
 class ExperimentClock:
-    """Measures the time during which an experiment runs, and stores it; the time between two runs does not count.
+    """Measures and stores the running time of an experiment; the time between two runs does not count.
 
     Args:
-        store: Where the time is stored.
-        record: The experiment; has the time of earlier runs.
-        limit_s: When the time is up; None for never.
+        store: The store in which the time is written.
+        record: The experiment, with the time of earlier runs.
+        limit_s: The time limit in seconds; None for no limit.
     """
 
     def __init__(self, store: Store, record: ExperimentRecord, limit_s: float | None) -> None:
@@ -34,45 +34,45 @@ class ExperimentClock:
 
     @property
     def spent_s(self) -> float:
-        """Seconds so far, those of earlier runs included."""
+        """The running time so far in seconds, including earlier runs."""
         return self._before_s + self._clock.elapsed() - self._started
 
     def now(self) -> float:
-        """Return the date as Unix time, seconds."""
+        """Return the current Unix time in seconds."""
         return self._clock.now()
 
     @property
     def is_up(self) -> bool:
-        """Whether the limit is reached."""
+        """Whether the time limit is reached."""
         return self.spent_s >= self._limit_s - _ROUNDING_S
 
     def start(self, config: dict[str, object]) -> None:
-        """Begin to measure.
+        """Start to measure.
 
         Args:
-            config: What `ExperimentRecord.config` holds from now on, besides the time.
+            config: The new `ExperimentRecord.config`, to which the time is added.
         """
         self._config = dict(config)
         self._started = self._clock.elapsed()
 
     def read_from(self, clock: Clock) -> None:
-        """Read the time from another clock from now on: only its seconds count in this run."""
+        """Use another clock from now on, and restart the time of this run."""
         if clock is not self._clock:
             self._clock, self._started = clock, clock.elapsed()
 
     def patience_s(self, look_s: float) -> float | None:
-        """Return how long to wait for the next event of a trial; None for any time.
+        """Return how long to wait for the next event of a trial; None for no limit.
 
         Args:
-            look_s: How often to look at what else may end the search. Where time is simulated, waiting takes none, so
-                that only the limit matters.
+            look_s: How often to check for other reasons to end the search. With a simulated clock, waiting takes no
+                time, and only the limit matters.
         """
         if self._clock is SYSTEM_CLOCK:
             return look_s
         return None if self._limit_s == math.inf else max(self._limit_s - self.spent_s, 0.0)
 
     def tick(self) -> None:
-        """Store the time if that was not done lately; called all the time while the experiment runs."""
+        """Store the time if the last write is long ago; called frequently."""
         if time.monotonic() - self._noted >= NOTE_S:
             self.note()
 

@@ -1,4 +1,4 @@
-"""`CheckedExecutor`: checks that an executor of a user's own keeps the rules of the interface."""
+"""`CheckedExecutor`: a wrapper that checks that a user's executor keeps the rules of the interface."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ _CONTRACT = "See the docstring of retiarii.execution.Executor; retiarii.testing.
 
 
 def _go_on(number: int, metrics: Metrics) -> None:
-    """Let every trial go on."""
+    """Continue every trial: an ``on_report`` that never prunes."""
 
 
 class CheckedExecutor(Executor):
-    """Passes everything on to an executor and back, and checks what comes back.
+    """Forwards every call to an executor, and checks its answers.
 
-    An executor that breaks the rules of the interface ends the search with an `ExecutionError` that says which, after
-    the events before it were told; trials that were running are run again on a resume.
+    If the executor breaks a rule of the interface, the search ends with an `ExecutionError` that names the rule, after
+    all earlier events; a resume runs the running trials again.
 
     Args:
-        inner: The executor.
+        inner: The user's executor.
     """
 
     def __init__(self, inner: Executor) -> None:
         self._inner = inner
         self._under_way: set[int] = set()
-        self._fault: ExecutionError | None = None  # found behind events that were in order
-        self._raised: BaseException | None = None  # by whoever was told a report
+        self._fault: ExecutionError | None = None  # found after valid events
+        self._raised: BaseException | None = None  # by on_report
 
     @property
     def slots(self) -> int:
         """How many trials run at the same time.
 
         Raises:
-            ExecutionError: That is not a whole number from 1 up.
+            ExecutionError: ``slots`` is not a whole number, 1 or more.
         """
         try:
             slots = self._inner.slots
@@ -50,10 +50,10 @@ class CheckedExecutor(Executor):
 
     @property
     def clock(self) -> Clock:
-        """Where the time of its trials is read.
+        """The clock of its trials.
 
         Raises:
-            ExecutionError: It is no `Clock`.
+            ExecutionError: ``clock`` is not a `Clock`.
         """
         try:
             clock = self._inner.clock
@@ -67,7 +67,7 @@ class CheckedExecutor(Executor):
         """Run a trial as soon as a slot is free.
 
         Raises:
-            ExecutionError: The executor cannot.
+            ExecutionError: The executor raised an error.
         """
         try:
             self._inner.submit(job)
@@ -79,7 +79,7 @@ class CheckedExecutor(Executor):
         """Return what has happened since the last call.
 
         Raises:
-            ExecutionError: Trials cannot be run at all, or the executor told what cannot be.
+            ExecutionError: Trials cannot be run at all, or the executor broke a rule of the interface.
         """
         if self._fault is not None:
             raise self._fault
@@ -109,14 +109,14 @@ class CheckedExecutor(Executor):
             self._fail(error, "cancel()")
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Close the executor."""
         try:
             self._inner.close()
         except Exception as error:  # noqa: BLE001 - of the user's own; raised again with its name
             self._fail(error, "close()")
 
     def _in_order(self, events: list[Event]) -> list[Event]:
-        """Return the events before the first that cannot be, which is raised at once or by the next call."""
+        """Return the events before the first invalid one, which is raised now or by the next call."""
         for place, event in enumerate(events):
             fault = self._fault_of(event)
             if fault is not None:
@@ -162,7 +162,7 @@ class CheckedExecutor(Executor):
             raise error
 
     def _fail(self, error: Exception, where: str) -> NoReturn:
-        """Raise an error of the executor with its name; those of retiarii, and of whoever was told, say so already."""
+        """Raise an error of the executor with its name; raise errors of retiarii and of ``on_report`` unchanged."""
         self._raise_what_was_raised()
         if isinstance(error, RetiariiError):
             raise error

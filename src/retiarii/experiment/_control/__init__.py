@@ -1,0 +1,1 @@
+"""Callbacks, the stop signal and the clock of a running experiment."""

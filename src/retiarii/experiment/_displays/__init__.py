@@ -1,0 +1,1 @@
+"""Displays of the progress of a search, on terminals, in notebooks and as lines."""

@@ -1,0 +1,1 @@
+"""One run of an experiment: the plan, the loop over trials, executors, devices and kept files."""

@@ -1,0 +1,1 @@
+"""Settings of an experiment: `RetiariiExeConfig`, durations and sizes, and the names of engines and executors."""

@@ -1,0 +1,1 @@
+"""The model, evaluator and strategy of an experiment as a signed file, with which it is resumed."""
