@@ -2,8 +2,8 @@
 
 Users create a `RetiariiExperiment`. Its ``run`` makes an `ExperimentRun`, which locks the experiment, starts the
 executor, keeps the state in the store and runs the `TrialLoop`, the main flow: ask the strategy, write the trial,
-submit it, poll, write its end, tell the strategy. `RetiariiExeConfig` holds the settings. A `Callback` receives the events;
-`ProgressDisplay` is one. Importing this package imports nothing until a name is used.
+submit it, poll, write its end, tell the strategy. `RetiariiExeConfig` holds the settings. A `Callback` receives the
+events; `ProgressDisplay` is one. Importing this package imports nothing until a name is used.
 """
 
 from __future__ import annotations
