@@ -38,7 +38,7 @@ def make_plan(payload: Payload, config: RetiariiExeConfig) -> Plan:
         ConfigError: Settings or objects do not fit the strategy.
     """
     is_multi_trial = isinstance(payload.strategy, Strategy)
-    path = "retiarii.experiment._running.multi_trial:MultiTrialPlan"
+    path = "retiarii.experiment._running.multi_trial_plan:MultiTrialPlan"
     kind = load(path if is_multi_trial else "retiarii.experiment.pytorch._one_shot:OneShotPlan")
     plan: Plan = kind(payload, config)
     return plan
