@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import inspect
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -51,6 +52,20 @@ class ConstructorCall:
     def expressions(self) -> tuple[Expression, ...]:
         """The expressions in the arguments."""
         return find_expressions((self.args, self.kwargs))
+
+    def named_arguments(self) -> Iterator[tuple[str, Any]]:
+        """Yield the arguments by name, as far as Python can see the signature."""
+        target: Any = self.cls
+        args = self.args
+        if isinstance(self.cls, type):  # some classes have a __new__ that takes anything
+            target, args = target.__init__, (None, *args)
+        try:
+            bound = inspect.signature(target).bind(*args, **self.kwargs).arguments
+        except (TypeError, ValueError):
+            yield from ((f"argument {number}", value) for number, value in enumerate(self.args))
+            yield from self.kwargs.items()
+            return
+        yield from list(bound.items())[len(args) - len(self.args) :]
 
     def build(self, lookup: Mapping[str, Any] | None = None) -> Any:
         """Build the object again; the new object has no recorded call.

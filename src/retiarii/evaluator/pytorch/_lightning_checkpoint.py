@@ -8,8 +8,8 @@ from typing import Any
 
 from retiarii._tensor_file import TensorFileError, read_tensors, write_tensors
 from retiarii.errors import EvaluatorError
+from retiarii.evaluator._written_files import writing_explained
 from retiarii.evaluator.pytorch._lightning_extra import pytorch_lightning
-from retiarii.evaluator.pytorch._state_file import writing_explained
 
 _LEFT_OUT = ("hyper_parameters", "datamodule_hyper_parameters", "hparams_type")
 """Entries of checkpoints with the arguments of modules and data modules, which are removed: they may be any objects."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 
 from retiarii.errors import EvaluatorError, TrialPruned
+from retiarii.evaluator._epoch_fidelity import EPOCHS
 from retiarii.evaluator._evaluator import Evaluator
 from retiarii.evaluator._output import save_checkpoint
 from retiarii.evaluator._supernet_training import SupernetTraining
@@ -18,7 +19,7 @@ from retiarii.evaluator.pytorch._lightning_module import (
     LightningModule,
     SupervisedLearningModule,
 )
-from retiarii.evaluator.pytorch._lightning_part import EPOCHS, TrainingPart
+from retiarii.evaluator.pytorch._lightning_part import TrainingPart
 from retiarii.evaluator.pytorch._lightning_report import ReportMetrics
 from retiarii.evaluator.pytorch._lightning_trainer import (
     check_trainer,

@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from retiarii.errors import EvaluatorError
+from retiarii.evaluator._epoch_fidelity import EPOCHS, whole_epochs
 from retiarii.evaluator._trial_context import TrialContext
 from retiarii.evaluator.pytorch._lightning_checkpoint import continuing, read_checkpoint, write_checkpoint
 from retiarii.evaluator.pytorch._lightning_extra import pytorch_lightning
 from retiarii.evaluator.pytorch._lightning_seeds import EpochSeeds, without_generators
-
-EPOCHS = "epochs"
-"""The name of the fidelity that is the total number of epochs."""
 
 CHECKPOINT = "training.ckpt"
 """The checkpoint file in a trial's folder, from which another trial can continue."""
@@ -41,13 +39,7 @@ class TrainingPart:
         Raises:
             EvaluatorError: The fidelity is not a whole number of epochs.
         """
-        epochs = context.fidelity.get(EPOCHS)
-        if epochs is not None and epochs != int(epochs):
-            raise EvaluatorError(
-                f"Trial {context.number} has the fidelity {EPOCHS}={epochs!r}, expected a whole number. Choose the "
-                "strategy's smallest fidelity and factor so that all are whole, for example 1 and 3."
-            )
-        return cls(context, None if epochs is None else int(epochs))
+        return cls(context, whole_epochs(context))
 
     @property
     def is_whole(self) -> bool:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from retiarii.errors import MetricError
+from retiarii.evaluator._default_metric import MetricSource, name_default
 from retiarii.evaluator._reporting import current_recorder, report_intermediate_result
 from retiarii.evaluator.pytorch._lightning_extra import pytorch_lightning
 from retiarii.trial import DEFAULT, Metrics
+
+_SOURCE = MetricSource(
+    "The Lightning module logged",
+    "log it with self.log({!r}, ...) in validation_step",
+    "Lightning(..., monitor='val_acc'); or report it: retiarii.report_final_result(value)",
+    ("_step", "_epoch"),  # Lightning adds these
+)
 
 
 class ReportMetrics(pytorch_lightning.Callback):
@@ -60,7 +66,7 @@ class ReportMetrics(pytorch_lightning.Callback):
         if recorder is not None and recorder.final is not None:
             return None
         logged = logged_numbers(trainer.callback_metrics) if self._logged is None else self._logged
-        return name_default(logged, self._monitor, self._objectives)
+        return named_default(logged, self._monitor, self._objectives)
 
     def _flush(self) -> None:
         is_pending, self._is_pending = self._is_pending, False
@@ -69,52 +75,18 @@ class ReportMetrics(pytorch_lightning.Callback):
         recorder = current_recorder()
         if recorder is None or recorder.num_intermediates == self._num_expected:
             self._num_expected += 1
-            report_intermediate_result(name_default(self._logged, self._monitor, self._objectives))
+            report_intermediate_result(named_default(self._logged, self._monitor, self._objectives))
 
 
-def name_default(logged: Mapping[str, float], monitor: str | None, objectives: Collection[str] = (DEFAULT,)) -> Metrics:
-    """Choose the metrics to report, and the default metric among them.
-
-    The objectives and all metrics whose names begin with "val" are reported, or all metrics if there are none of these.
-    The default metric is the one that ``monitor`` names; without it, the one called ``"default"``, or else the only
-    one, or else the only one that is not a loss. If no objective is the default metric, it may be missing.
-
-    Args:
-        logged: The logged metrics.
-        monitor: The evaluator's argument.
-        objectives: The metrics by which trials are compared.
+def named_default(
+    logged: Mapping[str, float], monitor: str | None, objectives: Collection[str] = (DEFAULT,)
+) -> Metrics:
+    """Choose the metrics to report of those that a Lightning module has logged; see `name_default`.
 
     Raises:
-        MetricError: ``monitor`` was not logged, or, without it, the default metric is ambiguous.
+        MetricError: ``monitor`` was not logged, or, without it, the choice is not clear.
     """
-    if monitor is not None and monitor not in logged:
-        near = difflib.get_close_matches(monitor, logged, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise MetricError(
-            f"Trials are compared by {monitor!r}, but the Lightning module logged {sorted(logged) or 'nothing'} "
-            f"(log it with self.log({monitor!r}, ...) in validation_step).{hint}"
-        )
-    validation = {name: value for name, value in logged.items() if name.startswith("val")} or dict(logged)
-    wanted = {name: logged[name] for name in objectives if name in logged}
-    name = monitor or _only_candidate(validation, logged)
-    if name is not None:
-        return {**validation, **wanted, name: logged[name], DEFAULT: logged[name]}
-    if DEFAULT not in objectives and validation:
-        return {**validation, **wanted}
-    raise MetricError(
-        f"The Lightning module logged {sorted(logged) or 'nothing'}, and it is not clear by which metric to compare "
-        "trials. Name it: Lightning(..., monitor='val_acc'); or report it: retiarii.report_final_result(value)."
-    )
-
-
-def _only_candidate(validation: Mapping[str, float], logged: Mapping[str, float]) -> str | None:
-    if DEFAULT in logged:
-        return DEFAULT
-    variants = {f"{name}{suffix}" for name in validation for suffix in ("_step", "_epoch")}  # Lightning adds these
-    names = [name for name in validation if name not in variants]
-    if len(names) > 1:
-        names = [name for name in names if "loss" not in name]
-    return names[0] if len(names) == 1 else None
+    return name_default(logged, monitor, objectives, _SOURCE)
 
 
 def logged_numbers(metrics: Mapping[str, Any]) -> dict[str, float]:

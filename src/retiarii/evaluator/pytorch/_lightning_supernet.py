@@ -13,7 +13,7 @@ from retiarii.evaluator._supernet_training import SupernetTraining
 from retiarii.evaluator.pytorch._lightning_checkpoint import continuing, read_checkpoint, write_checkpoint
 from retiarii.evaluator.pytorch._lightning_data import TrainingData, fresh_loaders
 from retiarii.evaluator.pytorch._lightning_extra import pytorch_lightning
-from retiarii.evaluator.pytorch._lightning_report import logged_numbers, name_default
+from retiarii.evaluator.pytorch._lightning_report import logged_numbers, named_default
 from retiarii.evaluator.pytorch._lightning_seeds import EpochSeeds, without_generators
 from retiarii.oneshot import OneShotSearch, SearchRecord, recalibrate_batch_norm
 from retiarii.oneshot.lightning import collected_logs, join_search
@@ -26,7 +26,7 @@ class SupernetWatch(pytorch_lightning.Callback):
 
     Args:
         training: The checkpoint and the listener.
-        monitor: The metric by which trials are compared, as in `name_default`.
+        monitor: The metric by which trials are compared, as in `named_default`.
     """
 
     def __init__(self, training: SupernetTraining, monitor: str | None) -> None:
@@ -60,7 +60,7 @@ class SupernetWatch(pytorch_lightning.Callback):
         assert self._record is not None  # the search's own callback runs first
         metrics = {}
         if self._is_validated:
-            metrics = name_default(logged_numbers(trainer.callback_metrics), self._monitor)
+            metrics = named_default(logged_numbers(trainer.callback_metrics), self._monitor)
         self._is_validated = False
         if self._training.checkpoint is not None:
             write_checkpoint(trainer, self._training.checkpoint)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +10,7 @@ from torch import nn
 
 from retiarii._tensor_file import UNREADABLE, TensorFileError, read_tensors, write_tensors
 from retiarii.errors import EvaluatorError
+from retiarii.evaluator._written_files import writing_explained
 
 _WRAPPERS = (nn.DataParallel, nn.parallel.DistributedDataParallel)
 
@@ -44,26 +43,6 @@ def read_state(model: nn.Module, path: Path) -> None:
         raise EvaluatorError(
             f"The weights in {path} cannot be loaded ({type(error).__name__}: {error}). The file is damaged, or holds "
             "something else than the state_dict of the model that the evaluation was given."
-        ) from error
-
-
-@contextmanager
-def writing_explained(what: str, path: Path) -> Iterator[None]:
-    """Convert an OSError in the block, such as that of a full disk, to an error that names the file.
-
-    Args:
-        what: The content of the file, for the message.
-        path: The file.
-
-    Raises:
-        EvaluatorError: An OSError was raised in the block.
-    """
-    try:
-        yield
-    except OSError as error:
-        raise EvaluatorError(
-            f"{what} cannot be written to {path}: {error.strerror or error}. Make room on the disk, or keep the files "
-            "of fewer trials (config.keep_checkpoints, config.checkpoint_limit)."
         ) from error
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from retiarii._lazy import load
+from retiarii.nn._values.value_choice import FloatRange, IntegerRange, ValueChoice
 from retiarii.nn.pytorch._freezing.attributes import ChosenValue
 from retiarii.nn.pytorch._freezing.fixed_arch import fixed_arch
 from retiarii.nn.pytorch._freezing.freeze import freeze
@@ -25,7 +26,6 @@ from retiarii.nn.pytorch._primitives.layer_choice import LayerChoice
 from retiarii.nn.pytorch._primitives.model_parameter_choice import ModelParameterChoice
 from retiarii.nn.pytorch._primitives.placeholder import Placeholder
 from retiarii.nn.pytorch._primitives.repeat import Repeat
-from retiarii.nn.pytorch._primitives.value_choice import FloatRange, IntegerRange, ValueChoice
 from retiarii.nn.pytorch._recording.decorators import basic_unit, is_basic_unit, model_wrapper
 from retiarii.nn.pytorch._recording.layer_factories import torch_name, torch_names
 from retiarii.nn.pytorch._recording.survey import extract_space

@@ -32,6 +32,9 @@ from torch.nn import quantizable as quantizable
 from torch.nn import quantized as quantized
 from torch.nn import utils as utils
 
+from retiarii.nn._values.value_choice import FloatRange as FloatRange
+from retiarii.nn._values.value_choice import IntegerRange as IntegerRange
+from retiarii.nn._values.value_choice import ValueChoice as ValueChoice
 from retiarii.nn.pytorch._freezing.attributes import ChosenValue as ChosenValue
 from retiarii.nn.pytorch._freezing.fixed_arch import fixed_arch as fixed_arch
 from retiarii.nn.pytorch._freezing.freeze import freeze as freeze
@@ -50,9 +53,6 @@ from retiarii.nn.pytorch._primitives.nas_bench_101 import NasBench101Cell as Nas
 from retiarii.nn.pytorch._primitives.nas_bench_201 import NasBench201Cell as NasBench201Cell
 from retiarii.nn.pytorch._primitives.placeholder import Placeholder as Placeholder
 from retiarii.nn.pytorch._primitives.repeat import Repeat as Repeat
-from retiarii.nn.pytorch._primitives.value_choice import FloatRange as FloatRange
-from retiarii.nn.pytorch._primitives.value_choice import IntegerRange as IntegerRange
-from retiarii.nn.pytorch._primitives.value_choice import ValueChoice as ValueChoice
 from retiarii.nn.pytorch._recording.decorators import basic_unit as basic_unit
 from retiarii.nn.pytorch._recording.decorators import is_basic_unit as is_basic_unit
 from retiarii.nn.pytorch._recording.decorators import model_wrapper as model_wrapper

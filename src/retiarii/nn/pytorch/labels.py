@@ -5,9 +5,9 @@ The labels of a model without a namespace count from the first of its choices, w
 `ChosenValues` finds the value of a choice under either kind of label.
 """
 
+from retiarii.nn._labels.chosen_values import ChosenValues
 from retiarii.nn._labels.context_stack import ContextStack, get_current_context
 from retiarii.nn._labels.namespace import ModelNamespace, Position, numbering_from
-from retiarii.nn.pytorch._labels.chosen_values import ChosenValues
 from retiarii.nn.pytorch._recording.survey import first_number
 
 __all__ = [

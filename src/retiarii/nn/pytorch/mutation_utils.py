@@ -10,8 +10,8 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar
 from torch import nn
 
 from retiarii.errors import NoContextError, SpaceError
+from retiarii.nn._labels.chosen_values import ChosenValues, FixingContext
 from retiarii.nn._labels.namespace import Position
-from retiarii.nn.pytorch._labels.chosen_values import ChosenValues, FixingContext
 from retiarii.nn.pytorch._labels.weight_origins import note_origin
 from retiarii.space import Architecture, Choice, Condition, Expression, Value
 

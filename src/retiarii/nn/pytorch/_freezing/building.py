@@ -10,10 +10,10 @@ from torch import nn
 from torch.nn.modules.module import register_module_module_registration_hook
 
 from retiarii.errors import ArchitectureError
+from retiarii.nn._labels.chosen_values import FIXED_KEY, ChosenValues, FixingContext
 from retiarii.nn._labels.context_stack import ContextStack
 from retiarii.nn._labels.namespace import Position, numbering_from
 from retiarii.nn.pytorch._freezing.attributes import ChosenValue
-from retiarii.nn.pytorch._labels.chosen_values import FIXED_KEY, ChosenValues, FixingContext
 from retiarii.nn.pytorch._labels.weight_origins import note_origin, note_whole, noted_origin
 from retiarii.nn.pytorch._recording.layer_factories import layer_class
 from retiarii.nn.pytorch._recording.module_call import forget_call, module_call

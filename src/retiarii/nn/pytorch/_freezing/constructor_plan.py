@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from torch import nn
 
+from retiarii.nn._labels.chosen_values import ChosenValues
 from retiarii.nn._labels.namespace import Position
-from retiarii.nn.pytorch._labels.chosen_values import ChosenValues
 from retiarii.nn.pytorch._recording.module_call import ModuleCall, Role, module_call
 from retiarii.nn.pytorch.mutation_utils import Freezer, Frozen, Mutable
 

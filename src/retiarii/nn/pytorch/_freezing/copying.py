@@ -9,6 +9,7 @@ from typing import Any, Literal
 from torch import nn
 
 from retiarii.errors import FreezeError
+from retiarii.nn._labels.chosen_values import ChosenValues
 from retiarii.nn._labels.namespace import Position
 from retiarii.nn.pytorch._freezing.attributes import ChosenValue
 from retiarii.nn.pytorch._freezing.building import build_fixed
@@ -16,7 +17,6 @@ from retiarii.nn.pytorch._freezing.cloning import RESETTABLE, Replicator, empty_
 from retiarii.nn.pytorch._freezing.constructor_plan import ConstructorPlan
 from retiarii.nn.pytorch._freezing.kept_weights import TensorCopies, carry_over, first_tensor
 from retiarii.nn.pytorch._freezing.lost_weights import LostWeights
-from retiarii.nn.pytorch._labels.chosen_values import ChosenValues
 from retiarii.nn.pytorch._labels.weight_origins import module_origins
 from retiarii.nn.pytorch._recording.module_call import ModuleCall, Role, forget_call, is_made_of_layers, module_call
 from retiarii.nn.pytorch.mutation_utils import Freezer, Frozen, Mutable

@@ -7,11 +7,11 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 
 from retiarii.errors import ArchitectureError, FreezeError
+from retiarii.nn._labels.architecture_source import ArchitectureSource, read_architecture
+from retiarii.nn._labels.chosen_values import FIXED_KEY, ChosenValues
 from retiarii.nn._labels.context_stack import ContextStack
 from retiarii.nn._labels.namespace import numbering_from
 from retiarii.nn.pytorch._freezing.building import Fixing
-from retiarii.nn.pytorch._freezing.freeze import ArchitectureSource, read_architecture
-from retiarii.nn.pytorch._labels.chosen_values import FIXED_KEY, ChosenValues
 from retiarii.nn.pytorch.mutation_utils import Mutable
 from retiarii.space import Architecture, nearest
 

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from os import PathLike
-from typing import Any
-
 from torch import nn
 
-from retiarii.errors import ArchitectureError, ConfigError
+from retiarii.errors import ConfigError
+from retiarii.nn._labels.architecture_source import ArchitectureSource, read_architecture
+from retiarii.nn._labels.chosen_values import FIXED_KEY, ChosenValues
 from retiarii.nn._labels.context_stack import hidden
 from retiarii.nn.pytorch._freezing.copying import Copier, Weights
-from retiarii.nn.pytorch._labels.chosen_values import FIXED_KEY, ChosenValues
 from retiarii.nn.pytorch._labels.weight_origins import note_whole
 from retiarii.nn.pytorch._recording.survey import extract_space, first_number, require_module
-from retiarii.space import Architecture
-
-ArchitectureSource = Mapping[str, Any] | str | PathLike[str]
 
 
 def freeze(
@@ -76,20 +70,3 @@ def freeze(
         extract_space(model).architecture(values.architecture)
     note_whole(frozen.module, frozen.inner)
     return frozen.module
-
-
-def read_architecture(source: ArchitectureSource) -> Architecture:
-    """Return the architecture that is given as a mapping or as the path of a JSON file.
-
-    Raises:
-        ArchitectureError: It is no mapping from labels to plain values.
-        OSError: The file cannot be read.
-    """
-    if isinstance(source, Architecture):
-        return source
-    if not isinstance(source, (Mapping, str, PathLike)):
-        raise ArchitectureError(
-            f"The architecture is {source!r} of type {type(source).__name__}, expected a mapping from labels to values "
-            "(an item of export_top_models()), or the path of a JSON file with one."
-        )
-    return Architecture(source) if isinstance(source, Mapping) else Architecture.load(source)

@@ -11,7 +11,8 @@ import torch
 from torch import nn
 
 from retiarii.errors import FreezeError
-from retiarii.nn.pytorch._freezing.freeze import ArchitectureSource, freeze
+from retiarii.nn._labels.architecture_source import ArchitectureSource
+from retiarii.nn.pytorch._freezing.freeze import freeze
 from retiarii.nn.pytorch._freezing.lost_weights import WeightsLostWarning
 from retiarii.nn.pytorch._labels.weight_origins import supernet_names, tensor_origins
 

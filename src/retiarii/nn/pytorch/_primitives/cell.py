@@ -10,8 +10,8 @@ from typing import Any, Literal
 from torch import nn
 
 from retiarii.errors import DomainError
+from retiarii.nn._labels.chosen_values import ChosenValues, FixingContext
 from retiarii.nn._labels.namespace import ModelNamespace, Position, position, sublabel
-from retiarii.nn.pytorch._labels.chosen_values import ChosenValues, FixingContext
 from retiarii.nn.pytorch._labels.weight_origins import note_supernet_names
 from retiarii.nn.pytorch._primitives.chosen_cell import (
     CellBody,

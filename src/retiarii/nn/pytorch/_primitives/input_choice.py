@@ -9,8 +9,8 @@ from typing import Any
 from torch import Tensor
 
 from retiarii.errors import ArchitectureError, DomainError, UnknownInputsError
+from retiarii.nn._values.value_choice import label_or_key, new_label
 from retiarii.nn.pytorch._primitives.chosen_inputs import REDUCTIONS, ChosenInputs, Reduction, reduce_inputs
-from retiarii.nn.pytorch._primitives.value_choice import label_or_key, new_label
 from retiarii.nn.pytorch.mutation_utils import Freezer, Frozen, Mutable, Survey
 from retiarii.space import Categorical, Choice, Subset, Value
 

@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 
 from retiarii.errors import DomainError
-from retiarii.nn.pytorch._primitives.value_choice import label_or_key, new_label
+from retiarii.nn._values.value_choice import label_or_key, new_label
 from retiarii.nn.pytorch.mutation_utils import Freezer, Frozen, Mutable, Survey
 from retiarii.space import Categorical, Test
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from retiarii.errors import DomainError, NoContextError
+from retiarii.nn._labels.chosen_values import ChosenValues
 from retiarii.nn._labels.namespace import ModelNamespace
-from retiarii.nn.pytorch._labels.chosen_values import ChosenValues
-from retiarii.nn.pytorch._primitives.value_choice import ValueChoice
+from retiarii.nn._values.value_choice import ValueChoice
 from retiarii.nn.pytorch._recording.module_call import current_choice
 from retiarii.space import identity
 

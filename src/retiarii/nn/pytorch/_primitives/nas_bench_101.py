@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from retiarii.errors import ArchitectureError, DomainError
 from retiarii.nn._labels.namespace import ModelNamespace, position, sublabel
+from retiarii.nn._values.value_choice import new_label
 from retiarii.nn.pytorch._freezing.kept_weights import match_placement
 from retiarii.nn.pytorch._primitives.chosen_graph import ChosenNasBench101Cell, vertex_features
-from retiarii.nn.pytorch._primitives.value_choice import new_label
 from retiarii.nn.pytorch._recording.module_call import has_choices
 from retiarii.nn.pytorch.mutation_utils import Freezer, Frozen, Mutable, Survey
 from retiarii.space import Architecture, Categorical, Condition, Expression, Subset, when

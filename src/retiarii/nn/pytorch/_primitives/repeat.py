@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import copy
-import inspect
 import operator
-import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -14,7 +12,7 @@ from torch import nn
 
 from retiarii.errors import DomainError
 from retiarii.nn._labels.conditions import condition_where
-from retiarii.nn.pytorch._primitives.value_choice import ValueChoice
+from retiarii.nn._values.block_depth import block_depth, depth_extremes, needs_index
 from retiarii.nn.pytorch.mutation_utils import Freezer, Frozen, Mutable, Survey
 from retiarii.space import Expression, Variable
 
@@ -50,8 +48,8 @@ class Repeat(Mutable):
 
     def __init__(self, blocks: Blocks, depth: int | tuple[int, int] | Expression, *, label: str | None = None) -> None:
         super().__init__()
-        self.depth_choice = _as_depth(depth, label)
-        self.min_depth, self.max_depth = _extremes(self.depth_choice)
+        self.depth_choice = block_depth(depth, label)
+        self.min_depth, self.max_depth = depth_extremes(self.depth_choice)
         self.blocks = nn.ModuleList(_make_blocks(blocks, self.max_depth))
 
     @property
@@ -96,30 +94,6 @@ class Repeat(Mutable):
         return f"depth={self.depth_choice!r}"
 
 
-def _as_depth(depth: Any, label: str | None) -> int | Expression:
-    if isinstance(depth, tuple) and len(depth) == 2 and all(type(end) is int for end in depth):
-        low, high = depth
-        if low > high:
-            raise DomainError(f"Repeat has the depth {depth}, expected (min, max) with min <= max.")
-        return ValueChoice(range(low, high + 1), label=label)
-    if type(depth) is not int and not isinstance(depth, Expression):
-        raise DomainError(f"Repeat has the depth {depth!r}, expected an integer, (min, max), or a choice of integers.")
-    if label is not None:
-        warnings.warn(f"Repeat ignores label={label!r}: only a depth of (min, max) has one.", stacklevel=3)
-    return depth
-
-
-def _extremes(depth: int | Expression) -> tuple[int, int]:
-    depths = depth.possible_values() if isinstance(depth, Expression) else (depth,)
-    wrong = [value for value in depths if type(value) is not int or value < 0]
-    if wrong or not max(depths):
-        raise DomainError(
-            f"Repeat has the depth {depth!r}, which may be {wrong[0] if wrong else 'nothing but 0'!r}. Expected "
-            "integers of at least 0, and one above 0."
-        )
-    return min(depths), max(depths)
-
-
 def _make_blocks(blocks: Any, number: int) -> list[nn.Module]:
     if isinstance(blocks, (list, tuple, nn.ModuleList)):
         if len(blocks) < number:
@@ -132,20 +106,7 @@ def _make_blocks(blocks: Any, number: int) -> list[nn.Module]:
 
 def _make_block(block: Any, index: int) -> nn.Module:
     if not isinstance(block, nn.Module) and callable(block):
-        block = block(index) if _needs_index(block) else block()
+        block = block(index) if needs_index(block) else block()
     if not isinstance(block, nn.Module):
         raise DomainError(f"Block {index} of Repeat is {block!r}, expected a module or a function that returns one.")
     return block
-
-
-def _needs_index(factory: Callable[..., Any]) -> bool:
-    try:
-        parameters = inspect.signature(factory).parameters.values()
-    except (TypeError, ValueError):  # a signature that Python cannot see
-        return True
-    positional = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
-    return any(
-        parameter.kind is inspect.Parameter.VAR_POSITIONAL
-        or (parameter.kind in positional and parameter.default is inspect.Parameter.empty)
-        for parameter in parameters
-    )

@@ -10,8 +10,8 @@ from typing import Any, TypeVar, cast
 
 from torch import nn
 
+from retiarii.nn._labels.chosen_values import FixingContext
 from retiarii.nn._labels.namespace import ModelNamespace
-from retiarii.nn.pytorch._labels.chosen_values import FixingContext
 from retiarii.nn.pytorch._recording.layer_factories import PACKAGE, ForeignUnit, LayerFactory
 from retiarii.nn.pytorch._recording.misuse import explaining_misuse
 from retiarii.nn.pytorch._recording.module_call import ModuleCall, Role, note_changes

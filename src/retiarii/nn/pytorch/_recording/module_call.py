@@ -12,8 +12,8 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn.modules.lazy import LazyModuleMixin
 
+from retiarii.nn._labels.chosen_values import ChosenValues
 from retiarii.nn._labels.namespace import Position, position
-from retiarii.nn.pytorch._labels.chosen_values import ChosenValues
 from retiarii.nn.pytorch._recording.misuse import explaining_division, explaining_misuse, explaining_values
 from retiarii.nn.pytorch._recording.snapshot import TORCH_STATE, Snapshot
 from retiarii.nn.pytorch.mutation_utils import Mutable

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,18 +10,18 @@ from weakref import WeakKeyDictionary
 
 from torch import nn
 
-from retiarii.errors import LabelConflictError, SpaceError
+from retiarii.errors import SpaceError
+from retiarii.nn._labels.final_labels import check_numbering, final_label, first_number_of, with_final_labels
+from retiarii.nn._values.candidates import ContentsCheck
 from retiarii.nn.pytorch._recording.module_call import ModuleCall, Role, module_call
 from retiarii.nn.pytorch._recording.snapshot import TORCH_STATE
 from retiarii.nn.pytorch.mutation_utils import Constraint, MakeConstraint, Mutable, Survey
 from retiarii.space import (
     ALWAYS,
-    AutomaticLabel,
     Choice,
     Condition,
     Expression,
     SearchSpace,
-    Variable,
     both,
 )
 from retiarii.space.construction import CALL_ATTRIBUTE, leaves
@@ -83,7 +82,7 @@ class ModelSurvey(Survey):
         self._condition: Condition = ALWAYS
         self._found: list[Choice] = []
         self._constraints: list[MakeConstraint] = []
-        self._contents: dict[str, tuple[Any, str]] = {}
+        self._contents = ContentsCheck()
         self._unknown: list[tuple[str, SpaceError]] = []
         self._registered = {id(module) for module in root.modules()}
         self.module(root)
@@ -112,21 +111,9 @@ class ModelSurvey(Survey):
             if isinstance(leaf, Expression):
                 for variable in leaf.variables():
                     self.choice(variable.choice(), where)
-                    self._check_contents(variable)
+                    self._contents.check(variable, self._found[-1].declared_at)
             elif isinstance(leaf, nn.Module) and id(leaf) not in self._registered:
                 self.module(leaf, where)  # the others are visited where they are registered, with their conditions
-
-    def _check_contents(self, variable: Variable) -> None:
-        """Check that candidates are the same objects where architectures call them the same."""
-        contents, place = getattr(variable, "contents", None), self._found[-1].declared_at
-        known, first = self._contents.setdefault(variable.label, (contents, place))
-        if known != contents:
-            raise LabelConflictError(
-                f"The label {variable.label!r} stands for {known} at {first} and for {contents} at {place}. Give the "
-                "two choices the same candidates in the same order, or different labels.",
-                label=variable.label,
-                places=(first, place),
-            )
 
     def child(self, parent: nn.Module, name: str) -> None:
         """Visit a child of the module that is being visited."""
@@ -173,7 +160,7 @@ class ModelSurvey(Survey):
 
     def _arguments(self, call: ModuleCall) -> None:
         if call.variables or call.modules:
-            for name, value in _named_arguments(call):
+            for name, value in call.named_arguments():
                 self.expression(value, name)
 
     def _inside(self, module: nn.Module) -> None:
@@ -193,12 +180,12 @@ class ModelSurvey(Survey):
         if self._unknown:
             raise self._unknown[0][1]
         first = self.first_number()
-        return [_with_final_labels(choice, first) for choice in self._found]
+        return [with_final_labels(choice, first) for choice in self._found]
 
     def constraints(self) -> tuple[Constraint, ...]:
         """Return the constraints that modules reported, each once."""
         first = self.first_number()
-        return tuple(dict.fromkeys(make(lambda label: _final_label(label, first)) for make in self._constraints))
+        return tuple(dict.fromkeys(make(lambda label: final_label(label, first)) for make in self._constraints))
 
     def first_number(self) -> int:
         """Return the creation number of the first choice that was numbered outside of a namespace.
@@ -207,49 +194,11 @@ class ModelSurvey(Survey):
             LabelConflictError: Two numberings gave the same automatic label.
         """
         labels = [choice.label for choice in self._found] + [label for label, _ in self._unknown]
-        numbers = [label.number for label in labels if isinstance(label, AutomaticLabel)]
-        first = min((number for number in numbers if number is not None), default=1)
-        self._check_numbering(first)
+        first = first_number_of(labels)
+        advice = (
+            f"Decorate {type(self._root).__name__} with @model_wrapper, so that one numbering covers all of it, or "
+            "give these choices labels."
+        )
+        check_numbering(self._found, first, advice)
         _first_numbers[self._root] = first
         return first
-
-    def _check_numbering(self, first: int) -> None:
-        numbered: dict[str, tuple[int, str]] = {}
-        for choice in self._found:
-            origin = choice.label.origin if isinstance(choice.label, AutomaticLabel) else 0
-            label = _final_label(choice.label, first)
-            known, place = numbered.setdefault(label, (origin, choice.declared_at))
-            if known != origin:
-                raise _numbered_twice(label, (place, choice.declared_at), self._root)
-
-
-def _named_arguments(call: ModuleCall) -> Iterator[tuple[str, Any]]:
-    try:
-        bound = inspect.signature(call.cls).bind(*call.args, **call.kwargs)
-    except (TypeError, ValueError):  # a signature that Python cannot see
-        yield from ((f"argument {number}", value) for number, value in enumerate(call.args))
-        yield from call.kwargs.items()
-        return
-    yield from bound.arguments.items()
-
-
-def _final_label(label: str, first: int) -> str:
-    return label.relative_to(first) if isinstance(label, AutomaticLabel) else label
-
-
-def _with_final_labels(choice: Choice, first: int) -> Choice:
-    condition = frozenset(
-        frozenset(replace(test, label=_final_label(test.label, first)) for test in conjunction)
-        for conjunction in choice.condition
-    )
-    return replace(choice, label=_final_label(choice.label, first), condition=condition)
-
-
-def _numbered_twice(label: str, places: tuple[str, str], root: nn.Module) -> LabelConflictError:
-    return LabelConflictError(
-        f"The automatic label {label!r} was given twice, at {places[0]} and at {places[1]}, because these parts were "
-        f"numbered without knowing of each other. Decorate {type(root).__name__} with @model_wrapper, so that one "
-        "numbering covers all of it, or give these choices labels.",
-        label=label,
-        places=places,
-    )

@@ -6,8 +6,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from torch import nn
-
 from retiarii.errors import ArchitectureError
 from retiarii.nn._labels.context_stack import stack_of
 from retiarii.space import AutomaticLabel, Choice, Expression, Value, Variable, nearest
@@ -32,7 +30,7 @@ class FixingContext(ABC):
         return stack[-1] if stack else None
 
     @abstractmethod
-    def finish(self, model: nn.Module) -> nn.Module:
+    def finish(self, model: Any) -> Any:
         """Fix a whole model in place; return it, or its replacement if the model is a primitive.
 
         Raises:
@@ -40,7 +38,7 @@ class FixingContext(ABC):
         """
 
     @abstractmethod
-    def claim(self, module: nn.Module) -> None:
+    def claim(self, module: Any) -> None:
         """Note that a module is not a model of its own, although it is no child: only copies of it are used."""
 
 

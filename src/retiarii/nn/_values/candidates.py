@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
-from torch import nn
-
-from retiarii.errors import DomainError
-from retiarii.nn.pytorch._recording.layer_factories import layer_class
-from retiarii.space import Value, identity, plain_value
+from retiarii._lazy import is_a
+from retiarii.errors import DomainError, LabelConflictError
+from retiarii.nn._stand_in import stood_for
+from retiarii.space import Value, Variable, identity, plain_value
 
 _NAMED = (type, FunctionType, BuiltinFunctionType)
+_MODULES = ("torch.nn:Module", "keras:Layer", "retiarii.nn.keras:Blueprint")
 _MUTABLE = (dict, list, set)
 _NO_NAME = object()
 
@@ -31,7 +31,7 @@ def plain_candidates(candidates: Sequence[Any], label: str) -> tuple[Value, ...]
         DomainError: A candidate is a module.
     """
     for position, candidate in enumerate(candidates):
-        if isinstance(candidate, nn.Module):
+        if any(is_a(candidate, kind) for kind in _MODULES):
             raise DomainError(
                 f"Candidate {position} of ValueChoice {label!r} is a module, {type(candidate).__name__}. Use "
                 "LayerChoice for modules, or give their classes."
@@ -46,7 +46,7 @@ def plain_candidates(candidates: Sequence[Any], label: str) -> tuple[Value, ...]
 
 def own_copy(candidate: Any) -> Any:
     """Return what a model gets of a candidate: a copy of a list or dict, so that two models share none."""
-    return copy.deepcopy(candidate) if isinstance(candidate, _MUTABLE) else layer_class(candidate)
+    return copy.deepcopy(candidate) if isinstance(candidate, _MUTABLE) else stood_for(candidate)
 
 
 def content(candidate: Any) -> Any:
@@ -56,6 +56,33 @@ def content(candidate: Any) -> Any:
     if isinstance(candidate, (list, tuple)):
         return [content(part) for part in candidate]
     return _name(candidate) if _name(candidate) is not _NO_NAME else type(candidate)
+
+
+class ContentsCheck:
+    """Checks that candidates are the same objects where architectures call them the same."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[Any, str]] = {}
+
+    def check(self, variable: Variable, place: str) -> None:
+        """Compare a variable with those of its label that were seen before.
+
+        Args:
+            variable: The variable.
+            place: Where it is declared.
+
+        Raises:
+            LabelConflictError: Another one has other objects as candidates.
+        """
+        contents = getattr(variable, "contents", None)
+        known, first = self._known.setdefault(variable.label, (contents, place))
+        if known != contents:
+            raise LabelConflictError(
+                f"The label {variable.label!r} stands for {known} at {first} and for {contents} at {place}. Give the "
+                "two choices the same candidates in the same order, or different labels.",
+                label=variable.label,
+                places=(first, place),
+            )
 
 
 def _is_plain(candidate: Any) -> bool:
@@ -68,7 +95,7 @@ def _is_plain(candidate: Any) -> bool:
 
 
 def _name(candidate: Any) -> Any:
-    candidate = layer_class(candidate)
+    candidate = stood_for(candidate)
     if candidate is None or isinstance(candidate, (bool, int, float, str)):
         return candidate
     if not isinstance(candidate, _NAMED) or "<lambda>" in candidate.__qualname__:

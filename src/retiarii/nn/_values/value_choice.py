@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from retiarii.errors import DomainError
+from retiarii.nn._labels.chosen_values import ChosenValues
 from retiarii.nn._labels.namespace import ModelNamespace
-from retiarii.nn.pytorch._labels.chosen_values import ChosenValues
-from retiarii.nn.pytorch._primitives.candidates import content, own_copy, plain_candidates
-from retiarii.nn.pytorch._recording.misuse import refuse_in_constructor
+from retiarii.nn._values.candidates import content, own_copy, plain_candidates
+from retiarii.nn._values.early_calls import refuse_in_constructor
 from retiarii.space import Categorical, ChoiceVariable, Float, Integer, Value
 
 

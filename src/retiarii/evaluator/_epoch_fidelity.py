@@ -1,0 +1,26 @@
+"""The fidelity ``"epochs"``, which evaluators that train heed."""
+
+from __future__ import annotations
+
+from retiarii.errors import EvaluatorError
+from retiarii.evaluator._trial_context import TrialContext
+
+EPOCHS = "epochs"
+"""The name of the fidelity that is the total number of epochs."""
+
+
+def whole_epochs(context: TrialContext) -> int | None:
+    """Return for how many epochs a trial trains, those of its parents included; None where the evaluator decides.
+
+    Raises:
+        EvaluatorError: The fidelity is no whole number of epochs.
+    """
+    epochs = context.fidelity.get(EPOCHS)
+    if epochs is None:
+        return None
+    if epochs != int(epochs):
+        raise EvaluatorError(
+            f"Trial {context.number} has the fidelity {EPOCHS}={epochs!r}, expected a whole number. Choose the "
+            "strategy's smallest fidelity and factor so that all are whole, for example 1 and 3."
+        )
+    return int(epochs)

@@ -1,0 +1,1 @@
+"""Values that are chosen, in models of any framework."""
