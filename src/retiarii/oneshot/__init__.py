@@ -2,14 +2,14 @@
 
 `build_supernet` turns a model with choices into a `Supernet`: every choice becomes an operator, looked up in a table of
 rules by type. Operators of one label share one decision, which is either a value (a path) or weights over all values (a
-mixture). A `OneShotStrategy` (`RandomOneShot`, `ENAS`, `DARTS`, `GumbelDARTS`, `Proxyless`, `DrNAS`, `PCDARTS`) is a
-recipe; its `search` starts a `OneShotSearch`, which sets the decisions at every step and learns from validation
-batches. A driver trains the weights: `SearchLoop`, a plain loop, or `SearchCallback` inside Lightning, with
-`fit_supernet` around both the user's module and trainer. `OneShotSearch.export` names the best architecture, and
-`subnet` is the plain network with the supernet's weights.
+mixture). A `OneShotStrategy` (`RandomOneShot`, `ENAS`, `DARTS`, `GumbelDARTS`, `Proxyless`, `DrNAS`, `PCDARTS`) holds
+the options; its `search` starts a `OneShotSearch`, which sets the decisions at every step and learns from validation
+batches. A driver trains the weights: `SearchLoop` is a plain loop, and `fit_supernet` uses Lightning.
+`OneShotSearch.export` returns the best architecture, `subnet` its network with the weights of the supernet, and
+`search_subnets` lets a multi-trial strategy search the subnets.
 
-This room knows neither evaluators nor multi-trial strategies nor the store: modules, loaders, trainers and searches
-come as arguments.
+The floors, from the lowest: `_decisions`, `_operators`, `_supernets`, `_searches`, `_strategies` beside `_drivers`.
+Evaluators and the store are not used here: modules, loaders and trainers come as arguments.
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ class Site:
 
 
 Rule: TypeAlias = Callable[[Any, Site], nn.Module]
-"""Returns the operator for a module of a copy of the model, which it may change, at a `Site`.
+"""Returns the operator for a module at a `Site`. It may change the module, which is part of the later supernet.
 
 It raises `SupernetError` with the path if the module cannot be part of a supernet.
 """
