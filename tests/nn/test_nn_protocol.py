@@ -155,3 +155,35 @@ def test_notes_of_origins_go_to_a_model_with_the_same_names():
     assert dict(tensor_origins(other))["op.weight"] == "op.weight"
     copy_origins(frozen, other)
     assert dict(tensor_origins(other))["op.weight"] == "op.conv.weight"
+
+
+@nn.basic_unit
+class Scaled(nn.Module):
+    def __init__(self, block, factor):
+        super().__init__()
+        self.block = block
+        self.factor = factor
+
+    def forward(self, x):
+        return self.block(x) * self.factor
+
+
+def scaled():
+    block = nn.LayerChoice([nn.Linear(2, 2), nn.Sequential(nn.Linear(2, 2), nn.Tanh())], label="op")
+    return nn.Sequential(Scaled(block, nn.ValueChoice([1, 3], label="factor")))
+
+
+@pytest.mark.parametrize("factor", [1, 3])
+@pytest.mark.parametrize(("op", "names"), [(0, ["", "0."]), (1, ["0.", "1.0."])])
+def test_a_primitive_in_the_arguments_of_a_unit_has_its_own_weights_whether_the_unit_is_built_again_or_not(
+    factor, op, names
+):
+    base, architecture = scaled(), {"op": op, "factor": factor}
+    expected = {f"0.block.{names[0]}{tensor}": f"0.block.{names[1]}{tensor}" for tensor in ("weight", "bias")}
+    with nn.fixed_arch(architecture):
+        built = scaled()
+    for fixed in (nn.freeze(base, architecture), built):
+        assert dict(tensor_origins(fixed)) == expected
+    extracted = nn.extract_state_dict(base.state_dict(), base, architecture)
+    for name, origin in expected.items():
+        assert torch.equal(extracted[name], base.state_dict()[origin])

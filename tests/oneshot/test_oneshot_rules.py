@@ -105,7 +105,7 @@ def twice_rule(module, site):
 
 def test_an_operator_keeps_modules_with_choices_inside():
     block = nn.LayerChoice([nn.Linear(2, 2), nn.Sequential(nn.Linear(2, 2), nn.Tanh())], label="op")
-    model = nn.Sequential(Twice(nn.Sequential(block), nn.ValueChoice([1, 3], label="factor")))
+    model = nn.Sequential(Twice(block, nn.ValueChoice([1, 3], label="factor")))
     x = torch.randn(4, 2)
     search = DARTS(rules={Twice: twice_rule}).search(model, seed=0)
     search.reset()

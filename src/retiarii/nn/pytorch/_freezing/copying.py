@@ -17,7 +17,7 @@ from retiarii.nn.pytorch._freezing.cloning import RESETTABLE, Replicator, empty_
 from retiarii.nn.pytorch._freezing.constructor_plan import ConstructorPlan
 from retiarii.nn.pytorch._freezing.kept_weights import TensorCopies, carry_over, first_tensor
 from retiarii.nn.pytorch._freezing.lost_weights import LostWeights
-from retiarii.nn.pytorch._labels.weight_origins import module_origins
+from retiarii.nn.pytorch._labels.weight_origins import module_origins, note_origin
 from retiarii.nn.pytorch._recording.module_call import ModuleCall, Role, forget_call, is_made_of_layers, module_call
 from retiarii.nn.pytorch.mutation_utils import Freezer, Frozen, Mutable
 from retiarii.space import Expression
@@ -120,6 +120,7 @@ class Copier(Freezer):
         if call.modules:
             for module in new.modules():
                 forget_call(module)
+            self._note_arguments(call, new)
         if self._weights == "keep":
             is_owner = not self._carry_over(layer, new, None)
         self._tensors.adopt(layer, new, is_owner)
@@ -175,6 +176,7 @@ class Copier(Freezer):
         args, kwargs = self._arguments(call)
         new = build_fixed(lambda: call.cls(*args, **kwargs), call.start, self.values).module
         new.train(module.training)
+        self._note_arguments(call, new)
         changed = set(snapshot.changed_tensors(module)) if snapshot is not None and self._weights is None else set()
         lost = self._carry_over(module, new, None if self._weights == "keep" else changed)
         self._tensors.adopt_rebuilt(module, new, lost)
@@ -196,6 +198,15 @@ class Copier(Freezer):
             return args, kwargs
         replicate = self._arguments_of.replicate
         return tuple(map(replicate, call.args)), {name: replicate(value) for name, value in call.kwargs.items()}
+
+    def _note_arguments(self, call: ModuleCall, new: nn.Module) -> None:
+        """Note where children of a constructed module come from that replace primitives in its arguments."""
+        frozen = [self._frozen[id(module)] for module in call.modules if id(module) in self._frozen]
+        inner = {id(argument.module): argument.inner for argument in frozen if argument.inner}
+        for parent in new.modules() if inner else ():
+            for name, child in parent._modules.items():
+                if id(child) in inner:
+                    note_origin(parent, name, inner[id(child)])
 
     def _kept_choice(self, leaf: Any) -> Any:
         return leaf if isinstance(leaf, Expression) else self._arguments_of.replicate(leaf)
