@@ -11,6 +11,8 @@ from retiarii.nn._labels.context_stack import stack_of
 from retiarii.space import AutomaticLabel, Choice, Expression, Value, Variable, nearest
 
 FIXED_KEY = "fixed"
+UNKNOWN = object()
+_PLAIN = frozenset({bool, int, float, str, type(None)})
 
 
 class FixingContext(ABC):
@@ -61,6 +63,7 @@ class ChosenValues:
         self.declared: set[str] = set()
         self.used: set[str] = set()
         self.missing: set[str] = set()
+        self._numbers: dict[int, tuple[Expression, Any]] = {}  # by id: many layers have the same expression
         self._parsed: dict[int, tuple[Choice, Value]] = {}  # by id: a model asks for few choices, many times
 
     @staticmethod
@@ -127,6 +130,20 @@ class ChosenValues:
         return expression.evaluate(
             {variable.label: self.of(variable.choice(), place) for variable in expression.variables()}
         )
+
+    def quick(self, value: Any) -> Any:
+        """Return a plain argument as it is, and a whole number for an expression; `UNKNOWN` for anything else."""
+        if type(value) in _PLAIN:
+            return value
+        if not isinstance(value, Expression):
+            is_plain = type(value) is tuple and _PLAIN.issuperset(map(type, value))
+            return value if is_plain else UNKNOWN
+        known = self._numbers.get(id(value))
+        if known is None:
+            is_given = all(variable.label in self for variable in value.variables())
+            number = self.evaluate(value) if is_given else UNKNOWN
+            known = self._numbers[id(value)] = (value, number if type(number) in (int, bool) else UNKNOWN)
+        return known[1]
 
     def evaluate_or_default(self, expression: Expression) -> Any:
         """Return the value of an expression, or its default where the architecture lacks one of its choices.

@@ -14,6 +14,7 @@ from retiarii.nn._labels.chosen_values import FIXED_KEY, ChosenValues, FixingCon
 from retiarii.nn._labels.context_stack import ContextStack
 from retiarii.nn._labels.namespace import Position, numbering_from
 from retiarii.nn.pytorch._freezing.attributes import ChosenValue
+from retiarii.nn.pytorch._freezing.cloning import is_shared
 from retiarii.nn.pytorch._labels.weight_origins import note_origin, note_whole, noted_origin
 from retiarii.nn.pytorch._recording.layer_factories import layer_class
 from retiarii.nn.pytorch._recording.module_call import forget_call, module_call
@@ -156,7 +157,7 @@ class Finisher(Freezer):
                 self.attach(module, name, self.child(module, name))
         state = vars(module)
         for name, value in list(state.items()):
-            if name not in TORCH_STATE:
+            if name not in TORCH_STATE and not is_shared(value):
                 state[name] = self._attribute(type(module), name, value)
 
     def _attribute(self, owner: type, name: str, value: Any) -> Any:

@@ -22,6 +22,8 @@ SUPERNET_NAMES = "_supernet_names"
 
 def note_origin(parent: nn.Module, name: str, inner: tuple[str, ...]) -> None:
     """Note that the child ``name`` of a module that is fixed was further inside in the base model."""
+    if not inner and BASE_NAMES not in vars(parent):
+        return
     names = vars(parent).setdefault(BASE_NAMES, {})
     if inner:
         names[name] = inner

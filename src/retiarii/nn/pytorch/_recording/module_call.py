@@ -12,8 +12,9 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn.modules.lazy import LazyModuleMixin
 
-from retiarii.nn._labels.chosen_values import ChosenValues
+from retiarii.nn._labels.chosen_values import UNKNOWN, ChosenValues
 from retiarii.nn._labels.namespace import Position, position
+from retiarii.nn.pytorch._recording.deferred_layers import deferred_layer
 from retiarii.nn.pytorch._recording.misuse import explaining_division, explaining_misuse, explaining_values
 from retiarii.nn.pytorch._recording.snapshot import TORCH_STATE, Snapshot
 from retiarii.nn.pytorch.mutation_utils import Mutable
@@ -209,6 +210,10 @@ def build_layer(
         ChoiceMisuseError: A choice is hidden where it cannot be replaced.
         DomainError: A layer of torch.nn takes none of these values, or not together.
     """
+    values = ChosenValues.current()
+    deferred = _deferred(cls, args, kwargs, values) if values is not None and role is Role.LAYER else None
+    if deferred is not None:
+        return deferred
     call = ModuleCall.of(cls, args, kwargs, role)
     plain_args, plain_kwargs = call.plain_arguments()
     explained = call.values if role is Role.LAYER else {}
@@ -217,6 +222,17 @@ def build_layer(
         module = cls(*plain_args, **plain_kwargs)
     call.finish(module)
     return module
+
+
+def _deferred(
+    cls: type[nn.Module], args: tuple[Any, ...], kwargs: dict[str, Any], values: ChosenValues
+) -> nn.Module | None:
+    """Return a layer with the values of an architecture that is constructed when it is used, if it can be deferred."""
+    plain_args = [values.quick(arg) for arg in args]
+    plain_kwargs = {name: values.quick(value) for name, value in kwargs.items()}
+    if UNKNOWN in plain_args or UNKNOWN in plain_kwargs.values():
+        return None
+    return deferred_layer(cls, tuple(plain_args), plain_kwargs)
 
 
 def note_changes(root: nn.Module, by: ModuleCall) -> None:
