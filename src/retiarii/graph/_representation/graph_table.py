@@ -1,7 +1,6 @@
-"""`GraphTable`: the nodes of one graph of one model, and the rules for changing them.
+"""`GraphTable`: the rules for changing the nodes of a graph.
 
-`Graph`, `Node` and `Edge` are handles for users; each change that they make is a call of this class. A table shares its
-records with the forks of the model, and copies them before the first change.
+`Graph`, `Node` and `Edge` are handles for users; each change that they make is a call of this class.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ import keyword
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 from retiarii.errors import InvalidMutation
 from retiarii.graph._operations.layer_reading import default_arguments, make_operation
@@ -21,17 +20,30 @@ from retiarii.graph._representation.execution_order import execution_order, need
 from retiarii.graph._representation.graph_records import INPUT_ID, OUTPUT_ID, GraphData, NodeRecord, Source, full_path
 
 
-class GraphTable:
-    """The nodes of one graph, by id.
+class TableOwner(Protocol):
+    """A `Graph`: it has a name and records."""
 
-    Attributes:
-        name: The name of the graph.
-        data: The records.
+    name: str
+    _data: GraphData
+
+
+class GraphTable:
+    """Reads and changes the nodes of one graph, by id.
+
+    Args:
+        owner: The graph. It gets a copy of its records before the first change if forks share them.
     """
 
-    def __init__(self, name: str, data: GraphData) -> None:
-        self.name = name
-        self.data = data
+    __slots__ = ("_owner", "name")
+
+    def __init__(self, owner: TableOwner) -> None:
+        self._owner = owner
+        self.name = owner.name
+
+    @property
+    def data(self) -> GraphData:
+        """The records of the graph."""
+        return self._owner._data
 
     def record(self, node: int) -> NodeRecord:
         """Return the record of a node.
@@ -40,7 +52,7 @@ class GraphTable:
             InvalidMutation: The node was removed.
         """
         try:
-            return self.data.records[node]
+            return self._owner._data.records[node]
         except KeyError:
             raise InvalidMutation(
                 f"Node {node} of graph {self.name!r} was removed and cannot be used any more."
@@ -61,11 +73,6 @@ class GraphTable:
         if "order" not in cache:
             cache["order"] = execution_order(self.data.records, self.name)
         return list(cache["order"])
-
-    def share(self) -> GraphData:
-        """Return the records for a second table; from now on, both tables copy them before a change."""
-        self.data.frozen = True
-        return self.data
 
     def write(self, record: NodeRecord) -> None:
         """Add or replace the record of a node."""
@@ -197,10 +204,10 @@ class GraphTable:
             )
 
     def _writable(self) -> GraphData:
-        if self.data.frozen:
-            self.data = self.data.thaw()
-        self.data.cache.clear()
-        return self.data
+        if self._owner._data.frozen:
+            self._owner._data = self._owner._data.thaw()
+        self._owner._data.cache.clear()
+        return self._owner._data
 
     def _own_member(self, record: NodeRecord, operation: Operation) -> str | None:
         """Return the submodule path for a node whose operation changes: a shared submodule stays with the others."""

@@ -53,7 +53,7 @@ class Node:
 
     @property
     def _record(self) -> NodeRecord:
-        return self.graph._table.record(self.id)
+        return self.graph._data.records.get(self.id) or self.graph._table.record(self.id)
 
     @property
     def name(self) -> str:
@@ -250,7 +250,7 @@ class Graph:
     def __init__(self, model: Model, name: str, data: GraphData) -> None:
         self.model = model
         self.name = name
-        self._table = GraphTable(name, data)
+        self._data = data
 
     def __repr__(self) -> str:
         return f"Graph({self.name!r}, {self.module.type}, {counted(len(self._data.records) - 2, 'node')})"
@@ -259,8 +259,8 @@ class Graph:
         return None if Graph._draw_in_notebook is None else Graph._draw_in_notebook(self)
 
     @property
-    def _data(self) -> GraphData:
-        return self._table.data
+    def _table(self) -> GraphTable:
+        return GraphTable(self)
 
     @property
     def is_root(self) -> bool:
@@ -446,7 +446,9 @@ class Model:
 
     def fork(self) -> Model:
         """Return a model with the same graphs, names and ids; changing one does not change the other."""
-        copy = Model({name: graph._table.share() for name, graph in self.graphs.items()}, self.root_name)
+        for graph in self.graphs.values():
+            graph._data.frozen = True
+        copy = Model({name: graph._data for name, graph in self.graphs.items()}, self.root_name)
         copy.evaluator = self.evaluator
         copy.history = (*self.history, self)
         return copy
@@ -495,7 +497,8 @@ class Model:
         while f"{graph.name}_{number}" in self.graphs:
             number += 1
         name = f"{graph.name}_{number}"
-        self.graphs[name] = Graph(self, name, graph._table.share())
+        graph._data.frozen = True
+        self.graphs[name] = Graph(self, name, graph._data)
         return self.graphs[name]
 
 
