@@ -10,7 +10,7 @@ import pytest
 from retiarii.cli import _store_access
 from retiarii.space import Categorical, SearchSpace
 from retiarii.storage import EpochRecord, ExperimentRecord, ExperimentState, Intermediate, open_store
-from retiarii.storage._checksum import checksums
+from retiarii.storage._rows.checksum import checksums
 from retiarii.trial import Failure, FailureKind, Trial, TrialState
 
 SPACE = SearchSpace([Categorical("op", values=("conv", "pool", "skip")), Categorical("width", values=(8, 16, 32))])

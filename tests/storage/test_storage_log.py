@@ -9,7 +9,7 @@ import pytest
 from retiarii.errors import CorruptStoreError
 from retiarii.space import Categorical, SearchSpace
 from retiarii.storage import ExperimentRecord, Intermediate, open_store
-from retiarii.storage._checksum import checksums
+from retiarii.storage._rows.checksum import checksums
 from retiarii.strategy import Random, RegularizedEvolution
 from retiarii.testing.records import completed, running
 from retiarii.trial import Fidelity, TrialState

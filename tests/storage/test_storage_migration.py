@@ -14,7 +14,7 @@ from sqlalchemy import Engine, event
 from retiarii.errors import CorruptStoreError, StorageError, StoreFullError
 from retiarii.space import SearchSpace
 from retiarii.storage import Intermediate, open_store
-from retiarii.storage._schema import VERSION
+from retiarii.storage._rows.schema import VERSION
 from retiarii.strategy import RegularizedEvolution
 from retiarii.testing._shared_store import child
 from retiarii.testing.records import EPOCH, RECORD, running, zoo

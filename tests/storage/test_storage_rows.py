@@ -9,10 +9,15 @@ from retiarii._plain_data import clean_text
 from retiarii.errors import CorruptStoreError
 from retiarii.space import Architecture
 from retiarii.storage import ExperimentRecord, ExperimentState, Intermediate, open_store
-from retiarii.storage._checksum import experiment_checksum
-from retiarii.storage._row_encoding import decode_metrics, encode_metrics
-from retiarii.storage._rows import experiment_from_row, experiment_row, intermediate_from_row, intermediate_row
-from retiarii.storage._trial_rows import trial_from_row, trial_row
+from retiarii.storage._rows.checksum import experiment_checksum
+from retiarii.storage._rows.record_rows import (
+    experiment_from_row,
+    experiment_row,
+    intermediate_from_row,
+    intermediate_row,
+)
+from retiarii.storage._rows.row_encoding import decode_metrics, encode_metrics
+from retiarii.storage._rows.trial_rows import trial_from_row, trial_row
 from retiarii.testing.records import RECORD, zoo
 from retiarii.trial import Direction, Failure, FailureKind, Fidelity, Objective, Objectives, Trial, TrialState
 

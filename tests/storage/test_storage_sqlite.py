@@ -15,7 +15,7 @@ from sqlalchemy import Engine, event
 
 from retiarii.errors import CorruptStoreError, NotFoundError, StorageError, StoreFullError
 from retiarii.storage import ExperimentRecord, Intermediate, open_store
-from retiarii.storage import _sqlite as sqlite_backend
+from retiarii.storage._database import sqlite as sqlite_backend
 from retiarii.testing._shared_store import child
 from retiarii.testing.records import completed, running
 from retiarii.trial import TrialState

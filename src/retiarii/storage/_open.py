@@ -33,7 +33,7 @@ def open_store(storage: str | Path | Store | None = None, *, create: bool = True
         return storage
     url = other_url(storage)
     if url is None:
-        from retiarii.storage._sql_store import open_database  # SQLAlchemy takes long to import
+        from retiarii.storage._database.sql_store import open_database  # SQLAlchemy takes long to import
 
         return open_database(locate(storage), create=create)
     opened = STORES.get(scheme_of(url))(url, create=create)

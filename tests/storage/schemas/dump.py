@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from retiarii.storage import Intermediate, open_store
-from retiarii.storage._schema import VERSION
+from retiarii.storage._rows.schema import VERSION
 from retiarii.testing.records import EPOCH, RECORD, zoo
 
 # Lines of pg_dump that are no statements, or that would change how our own connection behaves.

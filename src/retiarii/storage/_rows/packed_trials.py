@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache, partial
 from typing import Generic, TypeVar, overload
 
-from retiarii.storage._checksum import FORMAT
-from retiarii.storage._damage import Row
+from retiarii.storage._rows.checksum import FORMAT
+from retiarii.storage._rows.damage import Row
 from retiarii.trial import Trial
 
 T = TypeVar("T")

@@ -1,4 +1,4 @@
-"""Between records and rows of the database; `retiarii.storage._trial_rows` has those of trials."""
+"""Between records and rows of the database; `retiarii.storage._rows.trial_rows` has those of trials."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from typing import Any
 from retiarii._plain_data import clean_text, encode_json
 from retiarii.errors import CorruptStoreError
 from retiarii.storage._artefacts import ID_RULE, is_id
-from retiarii.storage._checksum import as_stored, checksum, experiment_checksum
-from retiarii.storage._damage import CHANGED, FAULTS, Row, check_kinds, damaged, damaged_experiment
 from retiarii.storage._experiment_records import (
     EpochRecord,
     ExperimentRecord,
@@ -17,7 +15,9 @@ from retiarii.storage._experiment_records import (
     FailureReason,
     Intermediate,
 )
-from retiarii.storage._row_encoding import (
+from retiarii.storage._rows.checksum import as_stored, checksum, experiment_checksum
+from retiarii.storage._rows.damage import CHANGED, FAULTS, Row, check_kinds, damaged, damaged_experiment
+from retiarii.storage._rows.row_encoding import (
     decode_metrics,
     decode_objectives,
     encode_metrics,

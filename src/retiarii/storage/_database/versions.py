@@ -9,8 +9,8 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from retiarii.storage._checksum import NO_TEXTS, checksum, checksums
-from retiarii.storage._schema import VERSION
+from retiarii.storage._rows.checksum import NO_TEXTS, checksum, checksums
+from retiarii.storage._rows.schema import VERSION
 
 Columns: TypeAlias = "dict[str, Any]"
 

@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from retiarii.errors import CorruptStoreError, NotFoundError
-from retiarii.storage import _epochs, _examination, _experiments, _log, _trials
 from retiarii.storage._artefacts import folder_of, make_folder, refuse_links, remove_folder
-from retiarii.storage._backend import Backend
+from retiarii.storage._database import damage_search, epoch_queries, experiment_queries, log_queries, trial_queries
+from retiarii.storage._database.backend import Backend
+from retiarii.storage._database.postgresql import PostgreSQLBackend
+from retiarii.storage._database.sqlite import SQLiteBackend
+from retiarii.storage._database.writer import Writer
 from retiarii.storage._experiment_records import (
     EpochRecord,
     ExperimentLog,
@@ -20,10 +23,7 @@ from retiarii.storage._experiment_records import (
     Intermediate,
 )
 from retiarii.storage._location import Location, locate, other_url
-from retiarii.storage._postgresql import PostgreSQLBackend
-from retiarii.storage._sqlite import SQLiteBackend
 from retiarii.storage._store import Store
-from retiarii.storage._writer import Writer
 from retiarii.trial import Direction, Trial, TrialFiles, TrialState
 
 _CHUNK = 500
@@ -86,19 +86,19 @@ class SQLStore(Store):
     def create_experiment(self, record: ExperimentRecord) -> None:
         """See `Store.create_experiment`."""
         with self._backend.writing() as connection:
-            _experiments.create(connection, record, self._where)
+            experiment_queries.create(connection, record, self._where)
 
     def get_experiment(self, experiment_id: str) -> ExperimentRecord:
         """See `Store.get_experiment`."""
-        return self._read(_experiments.get, experiment_id, self._where)
+        return self._read(experiment_queries.get, experiment_id, self._where)
 
     def find_experiment(self, text: str) -> ExperimentRecord:
         """See `Store.find_experiment`."""
-        return self._read(_experiments.find, text, self._where)
+        return self._read(experiment_queries.find, text, self._where)
 
     def scan_experiments(self) -> list[ExperimentRecord | CorruptStoreError]:
         """See `Store.scan_experiments`."""
-        return self._read(_experiments.all_of)
+        return self._read(experiment_queries.all_of)
 
     def find_damage(self, *, max_bytes: int | None = None) -> list[CorruptStoreError]:
         """See `Store.find_damage`."""
@@ -108,18 +108,18 @@ class SQLStore(Store):
                 self._backend.check(in_full=True)
             return []
         self._backend.check(in_full=True)
-        return self._read(lambda connection: list(_examination.damage(connection)))
+        return self._read(lambda connection: list(damage_search.damage(connection)))
 
     def update_experiment(self, experiment_id: str, **changes: Any) -> None:
         """See `Store.update_experiment`."""
         with self._backend.writing() as connection:
-            _experiments.change(connection, experiment_id, changes, self._where)
+            experiment_queries.change(connection, experiment_id, changes, self._where)
 
     def delete_experiment(self, experiment_id: str) -> None:
         """See `Store.delete_experiment`."""
         folder_of(self._backend.location.files, experiment_id)  # before anything is deleted
         with self.exclusive(experiment_id), self._backend.writing() as connection:
-            _experiments.remove(connection, experiment_id, self._where)
+            experiment_queries.remove(connection, experiment_id, self._where)
         remove_folder(self._backend.location.files, experiment_id)
 
     # Trials -----------------------------------------------------------------------------------------------------------
@@ -132,7 +132,7 @@ class SQLStore(Store):
 
     def get_trial(self, experiment_id: str, number: int) -> Trial:
         """See `Store.get_trial`."""
-        trial = self._read(_trials.get, self.get_experiment(experiment_id), number)
+        trial = self._read(trial_queries.get, self.get_experiment(experiment_id), number)
         if trial is None:
             raise NotFoundError(f"Experiment {experiment_id!r} has no trial {number} in the store {self._where}.")
         return trial
@@ -156,7 +156,7 @@ class SQLStore(Store):
 
     def count_trials(self, experiment_id: str) -> dict[TrialState, int]:
         """See `Store.count_trials`."""
-        counts = self._read(_trials.count_by_state, experiment_id)
+        counts = self._read(trial_queries.count_by_state, experiment_id)
         if not any(counts.values()):
             self.get_experiment(experiment_id)
         return counts
@@ -164,16 +164,16 @@ class SQLStore(Store):
     def best_trials(self, experiment_id: str, k: int, direction: Direction | None = None) -> list[Trial]:
         """See `Store.best_trials`."""
         record = self.get_experiment(experiment_id)
-        return self._read(_trials.best, record, k, record.direction if direction is None else direction)
+        return self._read(trial_queries.best, record, k, record.direction if direction is None else direction)
 
     def failure_reasons(self, experiment_id: str) -> list[FailureReason]:
         """See `Store.failure_reasons`."""
         self.get_experiment(experiment_id)
-        return self._read(_trials.failure_reasons, experiment_id)
+        return self._read(trial_queries.failure_reasons, experiment_id)
 
     def intermediates(self, experiment_id: str, number: int) -> tuple[Intermediate, ...]:
         """See `Store.intermediates`."""
-        found = self._read(_trials.intermediates, experiment_id, number)
+        found = self._read(trial_queries.intermediates, experiment_id, number)
         if not found:
             self.get_trial(experiment_id, number)
         return found
@@ -181,19 +181,19 @@ class SQLStore(Store):
     def load_log(self, experiment_id: str, *, with_reports: bool = False) -> ExperimentLog:
         """See `Store.load_log`."""
         with self._backend.reading() as connection:
-            record = _experiments.get(connection, experiment_id, self._where)
-            return _log.log(connection, record, with_reports=with_reports)
+            record = experiment_queries.get(connection, experiment_id, self._where)
+            return log_queries.log(connection, record, with_reports=with_reports)
 
     # One-shot searches ------------------------------------------------------------------------------------------------
 
     def write_epoch(self, experiment_id: str, epoch: EpochRecord) -> None:
         """See `Store.write_epoch`."""
         with self._backend.writing() as connection:
-            _epochs.put(connection, experiment_id, epoch, self._where)
+            epoch_queries.put(connection, experiment_id, epoch, self._where)
 
     def list_epochs(self, experiment_id: str, *, after: int = -1) -> list[EpochRecord]:
         """See `Store.list_epochs`."""
-        found = self._read(_epochs.all_of, experiment_id, after)
+        found = self._read(epoch_queries.all_of, experiment_id, after)
         if not found:
             self.get_experiment(experiment_id)
         return found
@@ -202,7 +202,7 @@ class SQLStore(Store):
 
     def stop_requested(self, experiment_id: str) -> bool:
         """See `Store.stop_requested`."""
-        return self._read(_experiments.stop_requested, experiment_id, self._where)
+        return self._read(experiment_queries.stop_requested, experiment_id, self._where)
 
     def acquire(self, experiment_id: str) -> Callable[[], None] | None:
         """See `Store.acquire`."""
@@ -241,6 +241,6 @@ class SQLStore(Store):
         self, record: ExperimentRecord, states: Collection[TrialState] | None, last: int, size: int = _CHUNK
     ) -> Iterator[Trial]:
         size = min(size, _CHUNK)
-        while chunk := self._read(_trials.chunk, record, last, states, size):
+        while chunk := self._read(trial_queries.chunk, record, last, states, size):
             yield from chunk
             last = chunk[-1].number

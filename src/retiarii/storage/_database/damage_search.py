@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from sqlalchemy import Connection, select
 
 from retiarii.errors import CorruptStoreError
-from retiarii.storage import _epochs, _experiments, _trials
+from retiarii.storage._database import epoch_queries, experiment_queries, trial_queries
 from retiarii.storage._experiment_records import ExperimentRecord
-from retiarii.storage._rows import intermediate_from_row
-from retiarii.storage._schema import INTERMEDIATES, TRIALS
+from retiarii.storage._rows.record_rows import intermediate_from_row
+from retiarii.storage._rows.schema import INTERMEDIATES, TRIALS
 
 _CHUNK = 500
 
@@ -20,7 +20,7 @@ def damage(connection: Connection) -> Iterator[CorruptStoreError]:
 
     Rows without their experiment are not looked for: databases check foreign keys themselves.
     """
-    for found in _experiments.all_of(connection):
+    for found in experiment_queries.all_of(connection):
         if isinstance(found, ExperimentRecord):
             try:
                 _read_all(connection, found)
@@ -32,13 +32,13 @@ def damage(connection: Connection) -> Iterator[CorruptStoreError]:
 
 def _read_all(connection: Connection, record: ExperimentRecord) -> None:
     experiment_id, last = record.id, -1
-    while chunk := _trials.chunk(connection, record, last, None, _CHUNK, is_exact=True):
+    while chunk := trial_queries.chunk(connection, record, last, None, _CHUNK, is_exact=True):
         last = chunk[-1].number
     query = select(*list(INTERMEDIATES.c)[1:]).where(INTERMEDIATES.c.experiment_id == experiment_id)
     for rows in connection.execute(query).partitions(_CHUNK):
         for row in rows:
             intermediate_from_row(experiment_id, *row)
-    _epochs.all_of(connection, experiment_id, -1)
+    epoch_queries.all_of(connection, experiment_id, -1)
     numbers = list(
         connection.execute(
             select(TRIALS.c.number).where(TRIALS.c.experiment_id == experiment_id).order_by(TRIALS.c.number)

@@ -11,9 +11,9 @@ from marshal import dumps
 from zlib import crc32
 
 from retiarii._plain_data import clean_text
-from retiarii.storage._checksum import FORMAT, NO_TEXTS, as_stored, checksum
-from retiarii.storage._damage import CHANGED, FAULTS, LARGEST, Row, damaged
-from retiarii.storage._row_encoding import (
+from retiarii.storage._rows.checksum import FORMAT, NO_TEXTS, as_stored, checksum
+from retiarii.storage._rows.damage import CHANGED, FAULTS, LARGEST, Row, damaged
+from retiarii.storage._rows.row_encoding import (
     decode_architecture,
     decode_fidelity,
     decode_metrics,

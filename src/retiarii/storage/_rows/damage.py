@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from retiarii.errors import CorruptStoreError
-from retiarii.storage._row_encoding import shortened
+from retiarii.storage._rows.row_encoding import shortened
 
 Row: TypeAlias = "Sequence[Any]"
 """The values of some columns, in the order of the table."""

@@ -15,9 +15,10 @@ from typing import Any
 from sqlalchemy import Engine, create_engine, event, text
 
 from retiarii.errors import MissingExtraError, StorageError, StoreFullError
-from retiarii.storage import _fork, _migration
-from retiarii.storage._backend import Backend
-from retiarii.storage._schema import TABLES_OF_ROWS
+from retiarii.storage import _fork
+from retiarii.storage._database import migration
+from retiarii.storage._database.backend import Backend
+from retiarii.storage._rows.schema import TABLES_OF_ROWS
 
 _DISK_FULL = "53100"
 _HELD = text(
@@ -40,7 +41,7 @@ class PostgreSQLBackend(Backend):
         """See `Backend.prepare`."""
         with self.writing() as connection:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _lock_key("schema")})
-            _migration.prepare(connection, str(self.location), create=create, is_held=self.is_held)
+            migration.prepare(connection, str(self.location), create=create, is_held=self.is_held)
 
     def verify(self) -> None:
         """See `Backend.verify`; a server does not lose its tables without an error."""

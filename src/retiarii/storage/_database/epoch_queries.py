@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, delete, insert, select
 
+from retiarii.storage._database.experiment_queries import change
 from retiarii.storage._experiment_records import EpochRecord
-from retiarii.storage._experiments import change
-from retiarii.storage._rows import epoch_from_row, epoch_row
-from retiarii.storage._schema import EPOCHS
+from retiarii.storage._rows.record_rows import epoch_from_row, epoch_row
+from retiarii.storage._rows.schema import EPOCHS
 
 
 def put(connection: Connection, experiment_id: str, epoch: EpochRecord, where: str) -> None:

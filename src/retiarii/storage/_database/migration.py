@@ -1,9 +1,9 @@
-"""The tables of a store: made where there are none, and brought from earlier versions to the one of today.
+"""Creation of the tables of a store, and migration from earlier versions.
 
-An upgrade is one transaction. It puts the old tables aside, makes new ones, copies row by row, and drops the old ones;
-whatever ends it before, ``kill -9`` included, leaves the store as it was. (`retiarii.storage._versions` has what
-changes in the rows.) Adding columns in place would put them behind the long texts, and every row has to be written
-anyway, for its checksum covers the new columns.
+A migration is one transaction: it renames the old tables, makes new ones, copies row by row, and drops the old ones. If
+it is interrupted, even by ``kill -9``, the store is unchanged. `retiarii.storage._database.versions` defines the
+changes of rows. Adding columns in place would put them behind the long texts, and every row must be rewritten anyway,
+because its checksum covers the new columns.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from sqlalchemy import Connection, column, insert, inspect, select, table, text,
 
 from retiarii.errors import StorageError
 from retiarii.storage._artefacts import is_id
-from retiarii.storage._schema import (
+from retiarii.storage._database.versions import upgraded
+from retiarii.storage._rows.schema import (
     METADATA,
     SCHEMA_VERSION,
     TABLES_OF_ROWS,
@@ -27,7 +28,6 @@ from retiarii.storage._schema import (
     is_older,
     no_store,
 )
-from retiarii.storage._versions import upgraded
 
 if TYPE_CHECKING:
     from alembic.operations import Operations

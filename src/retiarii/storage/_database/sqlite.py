@@ -17,12 +17,14 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event
 
 from retiarii.errors import CorruptStoreError, StorageError, StoreFullError
-from retiarii.storage import _fork, _migration, _schema
+from retiarii.storage import _fork
 from retiarii.storage._artefacts import folder_of
-from retiarii.storage._backend import WRITES, Backend
+from retiarii.storage._database import migration
+from retiarii.storage._database.backend import WRITES, Backend
+from retiarii.storage._database.sqlite_file import SQLiteFile
 from retiarii.storage._filelock import FileLock
 from retiarii.storage._location import Location
-from retiarii.storage._sqlite_file import SQLiteFile
+from retiarii.storage._rows import schema
 
 _TIMEOUT_S = 30.0
 _WAL_KEPT_BYTES = 16 * 2**20
@@ -55,7 +57,7 @@ class SQLiteBackend(Backend):
             status = self.path.stat()
         except FileNotFoundError:
             if not create:
-                raise _schema.no_store(str(self.path)) from None
+                raise schema.no_store(str(self.path)) from None
             self._make()
         except OSError as err:
             raise self._unusable(err) from err
@@ -74,7 +76,7 @@ class SQLiteBackend(Backend):
                 return
         self._file.remember()
         with self.writing() as connection:
-            _migration.prepare(connection, str(self.path), create=create, is_held=self.is_held)
+            migration.prepare(connection, str(self.path), create=create, is_held=self.is_held)
 
     def check(self, *, in_full: bool = False) -> None:
         """See `Backend.check`: 1 ms per MB, in full 3 ms, so it is not done whenever somebody only reads."""
@@ -202,17 +204,17 @@ class SQLiteBackend(Backend):
         """
         where = str(self.path)
         with self.faults(), closing(self._file.connect_to_look()) as connection:
-            if not _schema.check_tables({name for (name,) in connection.execute(_TABLES)}, where, shared=False):
+            if not schema.check_tables({name for (name,) in connection.execute(_TABLES)}, where, shared=False):
                 return False
             versions = [version for (version,) in connection.execute("SELECT version FROM schema_version")]
-        if _schema.is_older(versions):
+        if schema.is_older(versions):
             if self._file.is_writable:
                 return False
             raise StorageError(
                 f"The store {where} was written by an earlier version of retiarii, and cannot be brought to this one "
                 "where it is: neither the file nor its folder can be written. Copy it to a folder of your own."
             )
-        _schema.check_version(versions, where)
+        schema.check_version(versions, where)
         return True
 
     def _lock(self, experiment_id: str) -> FileLock:

@@ -10,14 +10,14 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, select
 
-from retiarii.storage._damage import Row
 from retiarii.storage._experiment_records import ExperimentLog, ExperimentRecord
 from retiarii.storage._log_order import LogOrder
-from retiarii.storage._packed import PackedTrials, PackedView
-from retiarii.storage._row_encoding import decode_metrics
-from retiarii.storage._rows import reported_text
-from retiarii.storage._schema import INTERMEDIATES, TRIALS
-from retiarii.storage._trial_rows import check_light, is_running, trial_from_light
+from retiarii.storage._rows.damage import Row
+from retiarii.storage._rows.packed_trials import PackedTrials, PackedView
+from retiarii.storage._rows.record_rows import reported_text
+from retiarii.storage._rows.row_encoding import decode_metrics
+from retiarii.storage._rows.schema import INTERMEDIATES, TRIALS
+from retiarii.storage._rows.trial_rows import check_light, is_running, trial_from_light
 from retiarii.trial import Trial
 
 _LIGHT_COLUMNS = tuple(TRIALS.c)[1:-3]  # without the long texts

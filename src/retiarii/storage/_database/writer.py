@@ -18,13 +18,13 @@ from sqlalchemy.engine import Dialect
 
 from retiarii.errors import NotFoundError, StorageError
 from retiarii.storage import _fork
-from retiarii.storage._backend import Backend
-from retiarii.storage._checksum import experiment_checksum
-from retiarii.storage._damage import Row, damaged_experiment
+from retiarii.storage._database.backend import Backend
 from retiarii.storage._experiment_records import Intermediate
-from retiarii.storage._rows import check_experiment, intermediate_row
-from retiarii.storage._schema import EXPERIMENTS, INTERMEDIATES, TRIALS
-from retiarii.storage._trial_rows import trial_row
+from retiarii.storage._rows.checksum import experiment_checksum
+from retiarii.storage._rows.damage import Row, damaged_experiment
+from retiarii.storage._rows.record_rows import check_experiment, intermediate_row
+from retiarii.storage._rows.schema import EXPERIMENTS, INTERMEDIATES, TRIALS
+from retiarii.storage._rows.trial_rows import trial_row
 from retiarii.trial import Trial
 
 _TOUCH_EVERY_S = 1.0

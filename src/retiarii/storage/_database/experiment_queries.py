@@ -11,11 +11,11 @@ from sqlalchemy.exc import IntegrityError
 
 from retiarii._plain_data import clean_text
 from retiarii.errors import CorruptStoreError, DuplicateError, NotFoundError
-from retiarii.storage._checksum import experiment_checksum
 from retiarii.storage._experiment_records import ExperimentRecord
 from retiarii.storage._finding import check_text, chosen, no_experiment
-from retiarii.storage._rows import experiment_from_row, experiment_row
-from retiarii.storage._schema import EPOCHS, EXPERIMENTS, INTERMEDIATES, TRIALS
+from retiarii.storage._rows.checksum import experiment_checksum
+from retiarii.storage._rows.record_rows import experiment_from_row, experiment_row
+from retiarii.storage._rows.schema import EPOCHS, EXPERIMENTS, INTERMEDIATES, TRIALS
 
 _FIELDS = tuple(field.name for field in fields(ExperimentRecord))
 

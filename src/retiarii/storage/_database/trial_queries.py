@@ -10,9 +10,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, func, select
 
 from retiarii.storage._experiment_records import ExperimentRecord, FailureReason, Intermediate
-from retiarii.storage._rows import failure_reason_from_row, intermediate_from_row
-from retiarii.storage._schema import INTERMEDIATES, TRIALS
-from retiarii.storage._trial_rows import check_hash, trial_from_row
+from retiarii.storage._rows.record_rows import failure_reason_from_row, intermediate_from_row
+from retiarii.storage._rows.schema import INTERMEDIATES, TRIALS
+from retiarii.storage._rows.trial_rows import check_hash, trial_from_row
 from retiarii.trial import Direction, Metrics, Trial, TrialState
 
 _COLUMNS = tuple(TRIALS.c)[1:]

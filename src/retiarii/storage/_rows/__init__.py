@@ -1,0 +1,1 @@
+"""Tables, and the conversion between records and rows, with checksums."""
