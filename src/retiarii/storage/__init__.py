@@ -1,13 +1,13 @@
-"""Experiments and their trials, durable: SQLite by default, PostgreSQL or a store of another package by URL.
+"""Stores of experiments and trials: SQLite by default, PostgreSQL or a store of another package by URL.
 
-`open_store` finds a `Store`. An experiment is one `ExperimentRecord`; its loop alone, under `Store.lock`, writes trials
-and `Intermediate` results with `Store.write`, one transaction each, so that a process killed at any instant has lost no
-finished trial. Others read at the same time: `Store.iter_trials`, `Store.best_trials`, `Store.failure_reasons`.
-`Store.list_epochs` is the history of a one-shot search.
-`Store.load_log` gives the `ExperimentLog` from which a search is resumed exactly, and `Store.request_stop` asks the
-process that runs an experiment to end it. Architectures and metrics are stored as canonical JSON, never as pickles.
+`open_store` returns a `Store`. An experiment is one `ExperimentRecord`. Only its loop, under `Store.lock`, writes
+trials and `Intermediate` results with `Store.write`, in one transaction each: a process that is killed at any instant
+loses no finished trial. Other processes can read at the same time, with `Store.iter_trials`, `Store.best_trials` and
+`Store.failure_reasons`. `Store.list_epochs` returns the history of a one-shot search. `Store.load_log` returns the
+`ExperimentLog` from which a search is resumed exactly, and `Store.request_stop` asks the process that runs an
+experiment to end it. Architectures and metrics are stored as canonical JSON, never as pickles.
 
-This room knows nothing of models, strategies and executors, and never imports torch.
+This room does not import models, strategies, executors or torch.
 """
 
 from retiarii.storage._experiment_records import (

@@ -1,4 +1,4 @@
-"""The folders of experiments. Ids come from stores that others may have written, and no id leads out of the folder."""
+"""The folders of experiments. Ids may come from stores of other users, so an id must not lead out of the folder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ID_RULE = "1 to 64 letters, digits, '_', '-' or '.', beginning with a letter or 
 
 
 def is_id(text: object) -> bool:
-    """Return whether a text can be the id of an experiment, and with it the name of a folder."""
+    """Return whether a text can be the id of an experiment, which is also the name of its folder."""
     return isinstance(text, str) and _ID.fullmatch(text) is not None
 
 
@@ -23,7 +23,7 @@ def folder_of(files: Path, experiment_id: str) -> Path:
 
     Args:
         files: The folder that holds one folder per experiment.
-        experiment_id: Its name.
+        experiment_id: The id of the experiment.
 
     Raises:
         CorruptStoreError: The id is none.
@@ -41,7 +41,7 @@ def folder_of(files: Path, experiment_id: str) -> Path:
 
 
 def make_folder(files: Path, experiment_id: str) -> Path:
-    """Make the folder of an experiment where it is missing, for this user alone.
+    """Make the folder of an experiment if it is missing, accessible only for this user.
 
     Raises:
         CorruptStoreError: The id is none.
@@ -61,7 +61,7 @@ def make_folder(files: Path, experiment_id: str) -> Path:
 
 
 def refuse_links(folder: Path) -> None:
-    """Check that nothing in the folder of an experiment leads elsewhere: its trials and its supernet are written there.
+    """Check that the folder of an experiment, into which its trials and its supernet are written, contains no links.
 
     Raises:
         StorageError: A file or folder in it is a symbolic link, or it cannot be read.
@@ -69,7 +69,7 @@ def refuse_links(folder: Path) -> None:
     try:
         with os.scandir(folder) as entries:
             link = next((entry.path for entry in entries if entry.is_symlink()), None)
-    except (FileNotFoundError, NotADirectoryError):  # whoever makes it says what is wrong
+    except (FileNotFoundError, NotADirectoryError):  # an error is raised when it is made
         return
     except OSError as err:
         raise StorageError(

@@ -1,4 +1,4 @@
-"""The frozen records that a store gives and takes, besides `retiarii.trial.Trial`."""
+"""The records of a store other than trials: experiments, intermediate results, epochs, failure reasons, logs."""
 
 from __future__ import annotations
 
@@ -19,19 +19,18 @@ from retiarii.trial import Direction, FailureKind, Metrics, Objectives, Proposal
 SPENT = "spent_s"
 """The entry of `ExperimentRecord.config` from which `ExperimentRecord.spent_s` is read."""
 
-_ID_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's: no i, l, o, u, so ids survive being read aloud
+_ID_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's: without i, l, o and u, which are easily confused
 
 
 def new_experiment_id() -> str:
-    """Return a fresh id of eight letters and digits (40 random bits), good as a folder name."""
+    """Return a new id of eight letters and digits (40 random bits), which is also a folder name."""
     return "".join(secrets.choice(_ID_ALPHABET) for _ in range(8))
 
 
 class ExperimentState(str, Enum):
-    """Where an experiment stands, as its own process wrote it.
+    """The state of an experiment, as its own process wrote it.
 
-    A process that is killed cannot write any more, so its experiment stays `RUNNING`; `Store.is_running` tells
-    whether somebody really runs it.
+    The experiment of a killed process stays `RUNNING`; `Store.is_running` returns whether a process really runs it.
     """
 
     RUNNING = "running"
@@ -42,24 +41,24 @@ class ExperimentState(str, Enum):
 
 @dataclass(frozen=True)
 class ExperimentRecord:
-    """What a store knows about one experiment, its trials left out.
+    """The stored data of one experiment, without its trials.
 
     Attributes:
         id: At most 64 letters, digits, ``_``, ``-`` and ``.``, beginning with a letter or digit; unique in the store.
-        name: What the user calls it; need not be unique.
-        state: Where it stands.
-        objectives: Which metrics are improved; trials are ranked by the first.
+        name: The name that the user gave it; it need not be unique.
+        state: Its state.
+        objectives: The metrics to improve; trials are ranked by the first.
         seed: The seed of its strategy.
         strategy: A readable description of the strategy.
-        config: Its settings, plain JSON data.
-        space: Its search space, as `SearchSpace.to_json` gives it.
-        created: Unix time, seconds.
-        updated: Unix time of the last change, trials included (to about a second).
+        config: Its settings, as plain JSON data.
+        space: Its search space, as `SearchSpace.to_json` returns it.
+        created: The Unix time of its creation, in seconds.
+        updated: The Unix time of the last change, including its trials (accurate to about a second).
         pid: The process that holds its lock, or held it when it was killed; None after an orderly end.
         host: The machine of that process.
         version: The version of retiarii that created it.
-        message: Why it failed or stopped, for people.
-        stop_requested: Whether somebody asked the running process to stop.
+        message: The reason for which it failed or stopped.
+        stop_requested: Whether the running process was asked to stop.
     """
 
     id: str
@@ -85,16 +84,16 @@ class ExperimentRecord:
 
     @property
     def spent_s(self) -> float:
-        """For how many seconds the experiment ran, all its runs together; stored every few seconds while it runs."""
+        """The running time of all its runs together in seconds; stored every few seconds while it runs."""
         found = self.config.get(SPENT, 0.0)
         is_time = isinstance(found, (int, float)) and not isinstance(found, bool) and math.isfinite(found) and found > 0
         return float(found) if is_time else 0.0
 
     def changed(self, **changes: Any) -> ExperimentRecord:
-        """Return the record with other values in some fields, changed now unless ``updated`` is among them.
+        """Return the record with changed fields; ``updated`` becomes the current time unless it is given.
 
         Raises:
-            ConfigError: There is no such field, or it cannot change: the id, and the metric that ranks the trials.
+            ConfigError: A field does not exist or cannot change: the id, and the metric that ranks the trials.
         """
         known = [field.name for field in fields(self) if field.name != "id"]
         unknown = sorted(set(changes) - set(known))
@@ -149,12 +148,12 @@ class ExperimentRecord:
 
     @classmethod
     def from_json(cls, data: Any) -> ExperimentRecord:
-        """Read what `to_json` returned, or a JSON object with some of its fields: the id at least.
+        """Read the data that `to_json` returned, or a JSON object with some of its fields: the id at least.
 
         Every value is checked; no code is run. The record shares nothing with the data.
 
         Raises:
-            RecordError: It is something else.
+            RecordError: ``data`` is something else.
         """
         return cls(**plain.read_fields("an experiment", data, _EXPERIMENT_READERS, required=("id",)))
 
@@ -191,7 +190,7 @@ class Intermediate:
     Attributes:
         number: The trial's number.
         step: 0, 1, 2, ... in the order of reporting: the position in `Trial.intermediates`.
-        metrics: What was reported; NaN and infinities are allowed here.
+        metrics: The reported metrics, which may be NaN or infinite.
         time: Unix time of the report, seconds.
     """
 
@@ -207,10 +206,10 @@ class Intermediate:
 
     @classmethod
     def from_json(cls, data: Any) -> Intermediate:
-        """Read what `to_json` returned.
+        """Read the data that `to_json` returned.
 
         Raises:
-            RecordError: It is something else.
+            RecordError: ``data`` is something else.
         """
         readers = {"number": plain.count, "step": plain.count, "metrics": plain.metrics, "time": plain.moment}
         return cls(**plain.read_fields("an intermediate result", data, readers, required=tuple(readers)))
@@ -221,9 +220,9 @@ class EpochRecord:
     """One epoch in the training of a supernet.
 
     Attributes:
-        number: From 0.
-        record: What the search looked like at its end, plain JSON data: `retiarii.oneshot.SearchRecord.to_json`.
-        metrics: What was measured on the supernet; NaN and infinities are allowed here.
+        number: The number of the epoch, from 0.
+        record: The state of the search at its end, as `retiarii.oneshot.SearchRecord.to_json` returns it.
+        metrics: The metrics of the supernet, which may be NaN or infinite.
         time: Unix time of its end, seconds.
     """
 
@@ -236,17 +235,17 @@ class EpochRecord:
         """Return the epoch as plain JSON data, a copy.
 
         Raises:
-            ConfigError: Its record is not plain JSON data.
+            ConfigError: The record is not plain JSON data.
         """
         record, metrics = plain.plain_copy("record of an epoch", self.record), plain.metrics_to_json(self.metrics)
         return {"number": self.number, "record": record, "metrics": metrics, "time": self.time}
 
     @classmethod
     def from_json(cls, data: Any) -> EpochRecord:
-        """Read what `to_json` returned. The epoch shares nothing with the data.
+        """Read the data that `to_json` returned. The epoch shares nothing with the data.
 
         Raises:
-            RecordError: It is something else.
+            RecordError: ``data`` is something else.
         """
         readers = {"number": plain.count, "record": plain.plain_object, "metrics": plain.metrics, "time": plain.moment}
         return cls(**plain.read_fields("an epoch", data, readers, required=tuple(readers)))
@@ -254,13 +253,13 @@ class EpochRecord:
 
 @dataclass(frozen=True)
 class FailureReason:
-    """How often trials failed in the same way.
+    """A reason for which trials failed, with the number of these trials.
 
     Attributes:
-        kind: The class of fault.
-        message: The message that they share.
-        count: How many trials failed so.
-        example: The number of the first of them.
+        kind: The kind of failure.
+        message: The message of these failures.
+        count: The number of trials.
+        example: The number of the first of these trials.
     """
 
     kind: FailureKind
@@ -271,14 +270,14 @@ class FailureReason:
 
 @dataclass(frozen=True)
 class ExperimentLog:
-    """What an exact resume needs: who was asked, and who was told, in order.
+    """The log of a search for an exact resume: its proposals and results, in order.
 
-    The trials are light: without printed output and tracebacks. Those of a store are packed, so that a million take
-    100 MB, and are made anew whenever they are read: iterate rather than copy.
+    The trials lack printed output and tracebacks. Trials of a database are packed, so that a million take 100 MB, and
+    are made anew at each access: iterate instead of copying.
 
     Attributes:
-        asked: What the strategy proposed, by trial number: 0, 1, 2, ...
-        told: The trials that ended, in the order in which they did.
+        asked: The proposals of the strategy, by trial number: 0, 1, 2, ...
+        told: The ended trials, in the order in which they ended.
         pending: The trials that had not ended, by number.
     """
 

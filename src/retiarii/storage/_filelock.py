@@ -1,8 +1,9 @@
-"""`FileLock`: an exclusive lock that the operating system releases when its process dies, however it dies.
+"""`FileLock`: an exclusive lock that the operating system releases when its process ends in any way.
 
-On a disk that several machines may share, the lock of the operating system may hold on one of them only. There the lock
-file names its owner's machine, and while the lock is held its time of change is moved on; a file of another machine
-that was changed a moment ago counts as held. The file is closed to other users, who could take the lock otherwise.
+On a disk that several machines share, the lock of the operating system may be valid on one of them only. There the lock
+file contains the name of its owner's machine, and its modification time is updated while the lock is held; a file of
+another machine that was modified recently counts as held. Other users cannot open the file, or they could take the
+lock.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ from retiarii.storage import _fork
 
 _OPTIONS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 _NAME_BYTES = 256
-# File systems of one machine: its own locks are all there are.
+# File systems that only one machine uses, so that its own locks suffice.
 _LOCAL = frozenset("apfs bcachefs btrfs ext2 ext3 ext4 f2fs hfs jfs ntfs overlay ramfs reiserfs tmpfs xfs zfs".split())
 HEARTBEAT_S = 10.0
-SILENT_S = 60.0  # a machine that was silent for so long does not hold a lock any more
+SILENT_S = 60.0  # a machine that has not updated its file for so long has lost its lock
 
 if sys.platform == "win32":
     import msvcrt
@@ -49,7 +50,7 @@ else:
 
 @cache
 def this_machine() -> str:
-    """Return a name of this machine since its start; containers that share its kernel, and so its locks, share it."""
+    """Return an id of this machine and its boot; containers on the same kernel, which share its locks, share the id."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
@@ -57,7 +58,7 @@ def this_machine() -> str:
 
 
 def is_shared_disk(path: Path) -> bool:
-    """Return whether other machines may use the disk of a file: yes where it is not known to be of this one alone."""
+    """Return whether other machines may use the disk of a file; True if that is unknown."""
     device = path.stat().st_dev
     number = f"{os.major(device)}:{os.minor(device)}" if hasattr(os, "major") else ""
     try:
@@ -69,9 +70,10 @@ def is_shared_disk(path: Path) -> bool:
 
 
 class FileLock:
-    """A lock on a file, held from a successful `acquire` to `release` or the death of the process.
+    """A lock on a file, held from a successful `acquire` to `release` or the end of the process.
 
-    Children do not inherit it: an executed program lacks the descriptor, and a forked child closes it. It excludes
+    Children do not inherit it: an executed program does not get the descriptor, and a forked child closes it. It
+    excludes
     other threads of the same process too.
 
     Args:
@@ -85,7 +87,7 @@ class FileLock:
         _fork.register(self)
 
     def acquire(self) -> bool:
-        """Take the lock; return False when it is held.
+        """Take the lock; return False if it is held.
 
         Raises:
             OSError: The file cannot be made, or its file system has no locks.
@@ -95,7 +97,7 @@ class FileLock:
         try:
             locked = _try_lock(descriptor) and not self._is_held_elsewhere(descriptor)
             if locked:
-                with suppress(OSError, AttributeError):  # a file of an older version, or of a user who is not us
+                with suppress(OSError, AttributeError):  # a file of an older version, or of another user
                     os.fchmod(descriptor, 0o600)
                 _rewrite(descriptor, this_machine())
         except OSError:
@@ -111,7 +113,7 @@ class FileLock:
         return True
 
     def is_held(self) -> bool:
-        """Return whether somebody has the lock; to find out, it is taken for a moment.
+        """Return whether the lock is held; to find out, it is taken for a moment.
 
         Raises:
             PermissionError: It is the lock of another user.
@@ -131,11 +133,11 @@ class FileLock:
             os.close(descriptor)
 
     def release(self) -> None:
-        """Give the lock back; does nothing without one."""
+        """Release the lock; does nothing if it is not held."""
         if self._descriptor is not None:
             with suppress(OSError):  # a full disk; in the worst case another machine waits a minute
                 if _owner(self._descriptor) in (b"", this_machine().encode()):
-                    _rewrite(self._descriptor, "")  # else this machine was silent, and another one took the lock
+                    _rewrite(self._descriptor, "")  # else another machine took the lock meanwhile
             self._close()
 
     def after_fork_in_child(self) -> None:
@@ -151,7 +153,7 @@ class FileLock:
 
     def _beat(self, end: threading.Event) -> None:
         while not end.wait(HEARTBEAT_S):
-            with suppress(OSError):  # the store notices by itself that its files are gone
+            with suppress(OSError):  # the store itself detects that its files were removed
                 os.utime(self._path)
 
     def _is_held_elsewhere(self, descriptor: int) -> bool:
@@ -160,7 +162,7 @@ class FileLock:
         return _owner(descriptor) not in (b"", this_machine().encode()) and self._age_s(os.fstat(descriptor)) < SILENT_S
 
     def _age_s(self, status: os.stat_result) -> float:
-        """Return how long ago the file was changed, by the clock that set its time of change."""
+        """Return how long ago the file was modified, by the clock of its file system."""
         try:
             with tempfile.TemporaryFile(dir=self._path.parent) as probe:
                 now = os.fstat(probe.fileno()).st_mtime
@@ -170,7 +172,7 @@ class FileLock:
 
 
 def _owner(descriptor: int) -> bytes:
-    """Return the name of the machine that took the lock last; empty once it was given back, and on Windows."""
+    """Return the name of the machine that took the lock last; empty after a release, and on Windows."""
     return os.pread(descriptor, _NAME_BYTES, 0) if hasattr(os, "pread") else b""
 
 

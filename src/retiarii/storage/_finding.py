@@ -1,4 +1,4 @@
-"""Which experiment is meant by an id, the beginning of one, or a name; and the error when there is none."""
+"""Finding an experiment by its id, the beginning of its id, or its name; and the errors if that fails."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from collections.abc import Iterable, Sequence
 from retiarii.errors import ConfigError, CorruptStoreError, NotFoundError
 from retiarii.storage._experiment_records import ExperimentRecord
 
-_MANY = 8  # as many experiments does a message name
+_MANY = 8  # the number of experiments in a message
 _NEWEST = 5
 
 
 def chosen(text: str, found: Iterable[ExperimentRecord | CorruptStoreError], where: str) -> ExperimentRecord:
-    """Return the experiment whose id is a text, else the only one whose name it is or whose id begins with it.
+    """Return the experiment with this id, or else the only one with this name or with an id that begins with the text.
 
     Args:
-        text: What the user wrote.
-        found: Experiments, oldest first, at least all that may be meant.
-        where: What messages call the store.
+        text: The text that the user gave.
+        found: Experiments, oldest first, including all that may match.
+        where: The name of the store in messages.
 
     Raises:
-        NotFoundError: There is none, or there are several.
-        CorruptStoreError: The one with this id is damaged, or the only one whose id begins so.
-        ConfigError: ``text`` is no text.
+        NotFoundError: No experiment matches, or several do.
+        CorruptStoreError: The matching experiment is damaged.
+        ConfigError: ``text`` is not a text.
     """
     check_text(text)
     records, damaged = [], []
@@ -46,22 +46,22 @@ def chosen(text: str, found: Iterable[ExperimentRecord | CorruptStoreError], whe
 
 
 def check_text(text: object) -> None:
-    """Check what a user gave as the id of an experiment.
+    """Check the type of an id that a user gave.
 
     Raises:
-        ConfigError: It is no text.
+        ConfigError: ``text`` is not a text.
     """
     if not isinstance(text, str):
         raise ConfigError(f"The id of an experiment is {text!r}, expected a text (experiment.id, or its name).")
 
 
 def no_experiment(experiment_id: str, newest: Sequence[str], where: str) -> NotFoundError:
-    """Return the error for an experiment that is not there.
+    """Return the error for an experiment that does not exist.
 
     Args:
-        experiment_id: What was looked for.
-        newest: The ids that are there, or some of them, newest first.
-        where: What the message calls the store.
+        experiment_id: The id that was not found.
+        newest: The existing ids, or some of them, newest first.
+        where: The name of the store in the message.
     """
     there = (
         f"The newest are {', '.join(newest[:_NEWEST])}; `retiarii list` shows all." if newest else "It has none yet."

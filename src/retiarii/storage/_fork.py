@@ -1,7 +1,7 @@
-"""What a forked child does with the connections and locks that it inherits: it lets go of them, unused.
+"""Inherited connections and locks in forked children, which must drop them without using them.
 
-A child that used, or only closed, a connection of its parent would disturb the parent, and a lock that it kept open
-would outlive a parent that was killed. So everything that must not be shared registers here, and is told in the child.
+A child that used, or even closed, a connection of its parent would disturb the parent, and a lock that it kept open
+would outlive a parent that was killed. Objects that hold such resources register here, and are called in the child.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import Protocol
 
 
 class ForkSensitive(Protocol):
-    """Holds what must not be shared between processes."""
+    """An object that holds resources that must not be shared between processes."""
 
     def after_fork_in_child(self) -> None:
-        """Let go of everything inherited, without disturbing the parent."""
+        """Drop all inherited resources without disturbing the parent."""
         ...
 
 
@@ -24,17 +24,17 @@ _INHERITED: list[object] = []
 
 
 def register(holder: ForkSensitive) -> None:
-    """Tell ``holder`` in every forked child, for as long as it lives."""
+    """Call ``holder.after_fork_in_child`` in every forked child, as long as ``holder`` exists."""
     _HOLDERS.add(holder)
 
 
 def keep_unused(inherited: object) -> None:
-    """Keep an inherited connection for the rest of the process: its destructor would speak to the other end."""
+    """Keep an inherited connection until the end of the process, because its destructor would send to the other end."""
     _INHERITED.append(inherited)
 
 
 def mute(descriptor: int) -> None:
-    """Make an inherited socket harmless: the other end sees the parent's end only, and we write into nothing."""
+    """Replace an inherited socket by the null device, so that writing to it does not reach the other end."""
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, descriptor)
     os.close(null)

@@ -1,4 +1,4 @@
-"""Where a store is: from what a user wrote to a file, a database, or a store that another package opens."""
+"""`Location`: the file or database that a path or URL of a store names."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def experiments_home() -> Path:
 
 @dataclass(frozen=True)
 class Location:
-    """Where a store is.
+    """The location of a store.
 
     Attributes:
-        url: What SQLAlchemy connects to.
+        url: The URL for SQLAlchemy.
         path: The database file of an SQLite store; None for a server.
-        files: The folder that holds one folder of artefacts per experiment.
+        files: The folder with one folder of artefacts per experiment.
     """
 
     url: URL
@@ -50,12 +50,12 @@ class Location:
         return self.spelled(hide_password=True) if self.path is None else str(self.path)
 
     def spelled(self, *, hide_password: bool) -> str:
-        """Return the URL as other programs know it too, without the name of the driver."""
+        """Return the URL without the name of the driver, as other programs write it."""
         return self.url.set(drivername=self.url.get_backend_name()).render_as_string(hide_password=hide_password)
 
 
 def other_url(storage: str | Path | None) -> str | None:
-    """Return the URL of a store that another package opens; None for a path, and for URLs of ours or of nobody.
+    """Return the URL of a store of another package; None for paths, built-in URLs and unknown URLs.
 
     Args:
         storage: As for `locate`.
@@ -75,7 +75,7 @@ def scheme_of(url: str) -> str:
 
 
 def described(storage: str | Path | None) -> str:
-    """Return what to call a store that need not exist, for people: a path, or a URL without its password.
+    """Return the name of a store, which need not exist, in messages: a path, or a URL without its password.
 
     Raises:
         ConfigError: The URL is malformed or of a kind that is not supported.
@@ -85,7 +85,7 @@ def described(storage: str | Path | None) -> str:
 
 
 def locate(storage: str | Path | None) -> Location:
-    """Find out which file or database is meant.
+    """Return the location of a store from a path, a URL or the environment.
 
     Args:
         storage: A path or URL; None for ``$RETIARII_STORAGE`` or else the SQLite file in `experiments_home`.
@@ -120,7 +120,7 @@ def locate(storage: str | Path | None) -> Location:
 
 
 def _chosen(storage: str | Path | None) -> str | Path:
-    """Return what the user wrote, here or in the environment, or the default."""
+    """Return the given path or URL, that of the environment, or the default."""
     chosen = os.environ.get("RETIARII_STORAGE") if storage is None else storage
     if "\0" in str(chosen):
         raise ConfigError(
@@ -132,5 +132,5 @@ def _chosen(storage: str | Path | None) -> str | Path:
 def _file(path: Path) -> Location:
     from sqlalchemy.engine import URL
 
-    path = path.expanduser().absolute()  # the store must stay where it is when the process changes its folder
+    path = path.expanduser().absolute()  # the process may change its current folder later
     return Location(URL.create("sqlite", database=str(path)), path, path.with_name(f"{path.name}.files"))

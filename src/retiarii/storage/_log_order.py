@@ -1,4 +1,4 @@
-"""The order of a log: trials by number without gaps, and those that ended in the order of their ends."""
+"""`LogOrder`: the trials of a log by number, without gaps, and the ended ones in the order of their ends."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _NEVER = 2**62
 
 
 class LogOrder:
-    """Which trials an experiment has, and the order in which they ended.
+    """The trials of an experiment, and the order in which they ended.
 
     Args:
-        experiment_id: Which experiment.
+        experiment_id: The id of the experiment.
     """
 
     def __init__(self, experiment_id: str) -> None:
@@ -28,10 +28,10 @@ class LogOrder:
         self._ended, self._places = array("q"), array("q")
 
     def append(self, number: int, *, has_ended: bool, finish_order: int | None) -> None:
-        """Take in the next trial; those whose end has no number come last.
+        """Add the next trial; ended trials without a finish order come last.
 
         Raises:
-            CorruptStoreError: A trial number is left out, so the order cannot be known.
+            CorruptStoreError: A trial number is missing, so the order is unknown.
         """
         if number != self._count:
             raise CorruptStoreError(
@@ -53,9 +53,9 @@ def log_of(experiment_id: str, trials: Iterable[Trial], *, with_reports: bool) -
     """Return the log of an experiment.
 
     Args:
-        experiment_id: Which experiment.
+        experiment_id: The id of the experiment.
         trials: Its trials, by number.
-        with_reports: Whether the trials that ended carry what they reported on the way.
+        with_reports: Whether ended trials include their intermediate results.
 
     Raises:
         CorruptStoreError: A trial number is left out.

@@ -1,4 +1,4 @@
-"""`open_store`: from what a user wrote, or passed, to an open store."""
+"""`open_store`: open a store from a path or a URL."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from retiarii.storage._store import Store
 
 
 def open_store(storage: str | Path | Store | None = None, *, create: bool = True) -> Store:
-    """Open a store, and make it where there is none.
+    """Open a store, and create it if it does not exist.
 
     Args:
-        storage: A path, ``"sqlite:///path.db"``, ``"postgresql://user:password@host/database"``, or a URL of which
-            another package says, by an entry point of the group ``retiarii.stores``, how to open it. None takes
-            ``$RETIARII_STORAGE``, or else the file ``retiarii.db`` in `experiments_home`. A store is returned as it is.
-        create: Whether a store that does not exist is made.
+        storage: A path, ``"sqlite:///path.db"``, ``"postgresql://user:password@host/database"``, or the URL of a store
+            of another package (entry points of the group ``retiarii.stores``). None means ``$RETIARII_STORAGE``, or
+            else the file ``retiarii.db`` in `experiments_home`. A `Store` is returned unchanged.
+        create: Whether to create a store that does not exist.
 
     Returns:
         The store; close it, or use it in a ``with`` statement.
@@ -24,7 +24,7 @@ def open_store(storage: str | Path | Store | None = None, *, create: bool = True
     Raises:
         ConfigError: The URL is malformed or of a kind that is not supported.
         NotFoundError: There is no store, and ``create`` is false.
-        CorruptStoreError: What is there is damaged, of a newer schema, or not a store; it is left as it is.
+        CorruptStoreError: The store is damaged, has a newer schema, or is not a store; it is not changed.
         StoreFullError: There is no space for a new store.
         StorageError: The place cannot be read or written, or the server cannot be reached.
         MissingExtraError: The URL names PostgreSQL and psycopg is not installed.

@@ -1,4 +1,4 @@
-"""`Store`: experiments and their trials, durable, for one writer and many readers at once."""
+"""`Store`: the interface of stores of experiments and trials, for one writer and many readers at once."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ from retiarii.trial import Direction, FailureKind, Objective, Objectives, Trial,
 
 
 class Store(ABC):
-    """Experiments, their trials and what these reported. Opened by `open_store`.
+    """A store of experiments, their trials and intermediate results; opened by `open_store`.
 
-    Every method is one transaction: it happens completely or not at all, and nobody sees it half done. What is
-    returned are frozen records and copies. One process at a time writes the trials of an experiment, the one that
-    holds its `lock`; any number of processes and threads may read meanwhile, and write other experiments. A store may
-    be used by several threads. A forked child may go on using it.
+    Every method is one transaction: it happens completely or not at all, and is never seen half done. Methods return
+    frozen records and copies. Only the process that holds the `lock` of an experiment writes its trials; any number of
+    processes and threads may read at the same time, and write other experiments. A store may be used by several
+    threads, and by forked children.
 
-    Besides the errors that a method names, each raises `StoreFullError` when the disk is full, `CorruptStoreError`
-    when what it reads is damaged, `StoreLostError` when the store was deleted or replaced since it was opened, and
-    `StorageError` when it cannot be reached.
+    In addition to the errors that a method names, each raises `StoreFullError` if the disk is full, `CorruptStoreError`
+    if data that it reads are damaged, `StoreLostError` if the store was deleted or replaced since it was opened, and
+    `StorageError` if the store cannot be reached.
 
-    A store of another kind defines the abstract methods. The other methods are made of these; override those that it
-    can answer faster. `retiarii.testing.storage` has the tests that it must pass.
+    To write a store of another kind, define the abstract methods. The other methods call these; override those that
+    the store can answer faster. `retiarii.testing.storage` has the conformance tests.
     """
 
     def __enter__(self) -> Store:
@@ -56,12 +56,12 @@ class Store(ABC):
     @property
     @abstractmethod
     def url(self) -> str:
-        """What `open_store` needs to open this store again, password included."""
+        """The URL with which `open_store` opens this store again, including the password."""
 
     @property
     @abstractmethod
     def where(self) -> str:
-        """What to call the store when speaking to people: the path, or the URL without the password."""
+        """The name of the store in messages: its path, or its URL without the password."""
 
     @abstractmethod
     def close(self) -> None:
@@ -78,7 +78,7 @@ class Store(ABC):
         return f"retiarii {words}" if self._is_default() else f"retiarii {words} --storage {shlex.quote(self.where)}"
 
     def _is_default(self) -> bool:
-        """Return whether commands use this store when they are told nothing."""
+        """Return whether commands use this store by default."""
         return os.environ.get("RETIARII_STORAGE") == self.url
 
     # Experiments ------------------------------------------------------------------------------------------------------
@@ -88,7 +88,7 @@ class Store(ABC):
         """Add an experiment.
 
         Raises:
-            DuplicateError: Its id is taken.
+            DuplicateError: The id exists already.
             ConfigError: Its id cannot name a folder, or its configuration or space is not plain JSON data;
                 `ExperimentRecord.to_json` raises it.
         """
@@ -98,19 +98,19 @@ class Store(ABC):
         """Return an experiment.
 
         Raises:
-            NotFoundError: There is none of this id.
+            NotFoundError: The experiment does not exist.
         """
 
     @abstractmethod
     def scan_experiments(self) -> list[ExperimentRecord | CorruptStoreError]:
-        """Return all experiments, oldest first, and in the place of each damaged one the error that describes it."""
+        """Return all experiments, oldest first; for each damaged one, the error that describes it."""
 
     def find_experiment(self, text: str) -> ExperimentRecord:
-        """Return the experiment whose id is ``text``, else the one whose name it is or whose id begins with it.
+        """Return the experiment with this id, or else the one with this name or an id that begins with ``text``.
 
         Raises:
-            NotFoundError: There is none, or there are several; the message lists them.
-            ConfigError: ``text`` is no text.
+            NotFoundError: No experiment matches, or several do; the message lists them.
+            ConfigError: ``text`` is not a text.
         """
         return chosen(text, self.scan_experiments(), self.where)
 
@@ -128,15 +128,15 @@ class Store(ABC):
 
     @abstractmethod
     def update_experiment(self, experiment_id: str, **changes: Any) -> None:
-        """Change fields of an experiment; its time of update changes by itself. `ExperimentRecord.changed` does both.
+        """Change fields of an experiment, and its time of update; `ExperimentRecord.changed` implements both.
 
         Args:
-            experiment_id: Which one.
+            experiment_id: The id of the experiment.
             **changes: Fields of `ExperimentRecord` except ``id``.
 
         Raises:
-            NotFoundError: There is no such experiment.
-            ConfigError: There is no such field, it cannot change, or its value is not plain JSON data.
+            NotFoundError: The experiment does not exist.
+            ConfigError: A field does not exist or cannot change, or its value is not plain JSON data.
         """
 
     @abstractmethod
@@ -144,17 +144,18 @@ class Store(ABC):
         """Delete an experiment, its trials and its artefacts, under its lock (see `exclusive`).
 
         Raises:
-            NotFoundError: There is no such experiment.
+            NotFoundError: The experiment does not exist.
             ExperimentBusyError: A process is running it.
-            StorageError: The folder of its artefacts cannot be removed; it is gone from the store all the same.
+            StorageError: The folder of its artefacts cannot be removed; the experiment is deleted from the store
+                anyway.
         """
 
     def find_damage(self, *, max_bytes: int | None = None) -> list[CorruptStoreError]:
-        """Read everything, and compare it with the checksums that were stored with it. Finds nothing by default.
+        """Read everything, and compare it with the stored checksums. The default implementation finds nothing.
 
         Args:
-            max_bytes: Do so only if the store is not larger than this; ``retiarii list`` and ``show`` look at small
-                stores whenever they open them.
+            max_bytes: Check only stores up to this size; ``retiarii list`` and ``show`` check small stores whenever
+                they open them.
 
         Returns:
             One error for each damaged experiment; `CorruptStoreError.experiment_id` names it.
@@ -172,14 +173,14 @@ class Store(ABC):
     ) -> None:
         """Write trials and intermediate results, new and changed ones alike, in one transaction.
 
-        Afterwards the store holds each trial just as given, `Trial.intermediates` included: more of them that were
-        stored before are removed; of the others the stored times stay. Then ``intermediates`` are added, or replaced
-        where trial and step are the same. What is written is on the disk when the method returns, and `updated` of the
-        experiment follows within about a second. Metrics may be NaN or infinite. NUL characters and lone surrogates in
-        printed output are replaced, as `Trial.to_json` does.
+        Afterwards the store contains each trial exactly as given, including `Trial.intermediates`: further stored
+        results of it are removed, and the stored times of the others are kept. Then ``intermediates`` are added, or
+        replace stored ones of the same trial and step. The data are on the disk when the method returns, and `updated`
+        of the experiment follows within about a second. Metrics may be NaN or infinite. NUL characters and lone
+        surrogates in printed output are replaced, as in `Trial.to_json`.
 
         Raises:
-            NotFoundError: There is no such experiment, or not the trial of an intermediate result.
+            NotFoundError: The experiment, or the trial of an intermediate result, does not exist.
         """
 
     @abstractmethod
@@ -187,7 +188,7 @@ class Store(ABC):
         """Return a trial.
 
         Raises:
-            NotFoundError: There is no such experiment or trial.
+            NotFoundError: The experiment or the trial does not exist.
         """
 
     @abstractmethod
@@ -196,16 +197,16 @@ class Store(ABC):
     ) -> Iterator[Trial]:
         """Yield trials by number, a few hundred in memory at a time.
 
-        No transaction stays open between two trials, so a slow reader holds nobody up; it may see changes made
+        No transaction stays open between two trials, so a slow reader does not block others; it may see changes made
         meanwhile.
 
         Args:
-            experiment_id: Of which experiment.
+            experiment_id: The id of the experiment.
             states: Only trials in these states; None for all.
             after: Only trials with larger numbers.
 
         Raises:
-            NotFoundError: There is no such experiment; raised by the call, before the first trial is asked for.
+            NotFoundError: The experiment does not exist; raised by the call itself.
         """
 
     def list_trials(
@@ -219,38 +220,38 @@ class Store(ABC):
         """Return trials by number, all or one page of them.
 
         Args:
-            experiment_id: Of which experiment.
+            experiment_id: The id of the experiment.
             states: Only trials in these states; None for all.
-            after: Only trials with larger numbers: that of the last trial of the page before.
-            limit: How many at most; None for all. `iter_trials` goes through many without holding them.
+            after: Only trials with larger numbers, for example than that of the last trial of the previous page.
+            limit: The maximum number of trials; None for all. `iter_trials` yields many without keeping them in memory.
 
         Raises:
-            NotFoundError: There is no such experiment.
+            NotFoundError: The experiment does not exist.
         """
         return list(islice(self.iter_trials(experiment_id, states=states, after=after), limit))
 
     def count_trials(self, experiment_id: str) -> dict[TrialState, int]:
-        """Return how many trials are in each state, zeros included.
+        """Return the number of trials in each state, including zeros.
 
         Raises:
-            NotFoundError: There is no such experiment.
+            NotFoundError: The experiment does not exist.
         """
         counts = Counter(trial.state for trial in self.iter_trials(experiment_id))
         return {state: counts[state] for state in TrialState if state is not TrialState.INTERRUPTED}
 
     def best_trials(self, experiment_id: str, k: int, direction: Direction | None = None) -> list[Trial]:
-        """Return the ``k`` best completed trials, as `Objectives.rank` orders them.
+        """Return the ``k`` best completed trials, in the order of `Objectives.rank`.
 
-        Trials that keep the constraints come before those that break them, then the value of the first objective
-        counts, then the number.
+        Trials that keep the constraints come before those that break them; they are then ordered by the first
+        objective, and then by number.
 
         Args:
-            experiment_id: Of which experiment.
-            k: How many at most.
-            direction: Which values of that objective are better; None for the experiment's own direction.
+            experiment_id: The id of the experiment.
+            k: The maximum number of trials.
+            direction: Whether larger or smaller values of the objective are better; None for the experiment's own.
 
         Raises:
-            NotFoundError: There is no such experiment.
+            NotFoundError: The experiment does not exist.
         """
         first = self.get_experiment(experiment_id).objectives.primary
         objectives = Objectives((Objective(first.metric, direction or first.direction),))
@@ -259,10 +260,10 @@ class Store(ABC):
         return [trial for _, trial in nsmallest(k, keyed, key=lambda pair: pair[0])]
 
     def failure_reasons(self, experiment_id: str) -> list[FailureReason]:
-        """Return why trials failed, the most frequent reason first.
+        """Return the reasons for which trials failed, most frequent first.
 
         Raises:
-            NotFoundError: There is no such experiment.
+            NotFoundError: The experiment does not exist.
         """
         counts: Counter[tuple[FailureKind, str]] = Counter()
         examples: dict[tuple[FailureKind, str], int] = {}
@@ -275,22 +276,22 @@ class Store(ABC):
 
     @abstractmethod
     def intermediates(self, experiment_id: str, number: int) -> tuple[Intermediate, ...]:
-        """Return what a trial reported on the way, in order, with the times.
+        """Return the intermediate results of a trial, in order, with their times.
 
         Raises:
-            NotFoundError: There is no such experiment or trial.
+            NotFoundError: The experiment or the trial does not exist.
         """
 
     def load_log(self, experiment_id: str, *, with_reports: bool = False) -> ExperimentLog:
-        """Return what an exact resume of the search needs: proposals by number, ended trials by their end.
+        """Return the log for an exact resume of the search: proposals by number, ended trials by their end.
 
         Args:
-            experiment_id: Of which experiment.
-            with_reports: Whether the trials that ended carry what they reported on the way.
+            experiment_id: The id of the experiment.
+            with_reports: Whether ended trials include their intermediate results.
 
         Raises:
-            NotFoundError: There is no such experiment.
-            CorruptStoreError: A trial number is left out, so the order cannot be known.
+            NotFoundError: The experiment does not exist.
+            CorruptStoreError: A trial number is missing, so the order is unknown.
         """
         return log_of(experiment_id, self.iter_trials(experiment_id), with_reports=with_reports)
 
@@ -298,23 +299,23 @@ class Store(ABC):
 
     @abstractmethod
     def write_epoch(self, experiment_id: str, epoch: EpochRecord) -> None:
-        """Write one epoch of a supernet's training, new or in the place of the one that was stored.
+        """Write one epoch of a supernet's training, replacing a stored one with the same number.
 
         Raises:
-            NotFoundError: There is no such experiment.
-            ConfigError: Its record is not plain JSON data; `EpochRecord.to_json` raises it.
+            NotFoundError: The experiment does not exist.
+            ConfigError: The record is not plain JSON data; `EpochRecord.to_json` raises it.
         """
 
     @abstractmethod
     def list_epochs(self, experiment_id: str, *, after: int = -1) -> list[EpochRecord]:
-        """Return the epochs of a supernet's training in order; none where the experiment is not one-shot.
+        """Return the epochs of a supernet's training in order; an empty list if the experiment is not one-shot.
 
         Args:
-            experiment_id: Of which experiment.
+            experiment_id: The id of the experiment.
             after: Only epochs with larger numbers.
 
         Raises:
-            NotFoundError: There is no such experiment.
+            NotFoundError: The experiment does not exist.
         """
 
     # Between processes ------------------------------------------------------------------------------------------------
@@ -323,27 +324,28 @@ class Store(ABC):
         """Ask the process that runs an experiment to stop it.
 
         Raises:
-            NotFoundError: There is no such experiment.
+            NotFoundError: The experiment does not exist.
         """
         self.update_experiment(experiment_id, stop_requested=True)
 
     def stop_requested(self, experiment_id: str) -> bool:
-        """Return whether somebody asked the process that runs an experiment to stop it; asked again and again.
+        """Return whether the process that runs an experiment was asked to stop; polled by that process.
 
         Raises:
-            NotFoundError: There is no such experiment.
+            NotFoundError: The experiment does not exist.
         """
         return self.get_experiment(experiment_id).stop_requested
 
     @abstractmethod
     def acquire(self, experiment_id: str) -> Callable[[], None] | None:
-        """Take the lock of an experiment, or return None when another process, or another user in this one, has it.
+        """Take the lock of an experiment; return None if it is held, by another process or in this one.
 
-        When its process dies, even by ``kill -9``, the lock is free again, also while children of the process live:
-        they do not have it. `FileLock` is such a lock. Experiments use `lock`.
+        When the process dies, even by ``kill -9``, the lock is released, also if children of the process are alive:
+        they
+        do not hold it. `FileLock` is such a lock. Experiments use `lock`.
 
         Returns:
-            The function that releases it.
+            The function that releases the lock.
 
         Raises:
             StorageError: Locks do not work here.
@@ -357,8 +359,8 @@ class Store(ABC):
             StorageError: Locks do not work here.
         """
 
-    def check(self) -> None:  # noqa: B027 - a store that has nothing to look at need not define it
-        """Look for damage as far as that takes no time; called by `lock`, before anything is written.
+    def check(self) -> None:  # noqa: B027 - optional: not every store can check
+        """Do a quick check for damage; called by `lock`, before anything is written.
 
         Raises:
             CorruptStoreError: The store is damaged.
@@ -366,15 +368,15 @@ class Store(ABC):
 
     @contextmanager
     def lock(self, experiment_id: str) -> Iterator[None]:
-        """Be the only one who runs an experiment.
+        """Hold the lock of an experiment in this block, as the only process that runs it.
 
-        Inside, its record names this process, and an earlier request to stop is forgotten. When the process dies, even
-        by ``kill -9``, the lock is free again. Children of this process do not have it. The store is checked for
-        damage first, so that nothing is written into a damaged one.
+        In the block, its record names this process, and an earlier request to stop is cleared. When the process dies,
+        even by ``kill -9``, the lock is released. Children of this process do not hold it. The store is checked for
+        damage first, so that nothing is written to a damaged one.
 
         Raises:
-            NotFoundError: There is no such experiment.
-            ExperimentBusyError: It is being run already; the message names process and host.
+            NotFoundError: The experiment does not exist.
+            ExperimentBusyError: The experiment is being run already; the message names process and host.
             CorruptStoreError: The store is damaged.
         """
         with self.exclusive(experiment_id):
@@ -383,20 +385,20 @@ class Store(ABC):
             try:
                 yield
             finally:
-                with suppress(StorageError):  # it is for people only, and must not hide why the block ended
+                with suppress(StorageError):  # informative only; it must not hide the error of the block
                     self.update_experiment(experiment_id, pid=None, host=None)
 
     @contextmanager
     def exclusive(self, experiment_id: str) -> Iterator[None]:
-        """Hold the lock of an experiment, damaged or not, without a note in its record: to delete it, for example.
+        """Hold the lock of an experiment, even a damaged one, without changing its record, for example to delete it.
 
         Raises:
-            NotFoundError: There is no such experiment.
-            ExperimentBusyError: It is being run already; the message names process and host.
+            NotFoundError: The experiment does not exist.
+            ExperimentBusyError: The experiment is being run already; the message names process and host.
         """
         try:
             record: ExperimentRecord | None = self.get_experiment(experiment_id)
-        except CorruptStoreError:  # it can be deleted all the same
+        except CorruptStoreError:  # a damaged experiment can be deleted, too
             record = None
         release = self.acquire(experiment_id)
         if release is None:
@@ -416,10 +418,10 @@ class Store(ABC):
 
     @abstractmethod
     def directory(self, experiment_id: str) -> Path:
-        """Return the folder for artefacts of an experiment (made if missing), on a disk of this machine.
+        """Return the folder for artefacts of an experiment, on a disk of this machine; it is made if missing.
 
         Raises:
-            NotFoundError: There is no such experiment.
+            NotFoundError: The experiment does not exist.
             StorageError: The folder cannot be made, or it or something in it is a symbolic link.
         """
 
@@ -427,7 +429,7 @@ class Store(ABC):
         """Return the folders into which the trials of an experiment write.
 
         Raises:
-            NotFoundError: There is no such experiment.
+            NotFoundError: The experiment does not exist.
             StorageError: The folder of the experiment cannot be used, as for `directory`.
         """
         return TrialFiles(self.directory(experiment_id))

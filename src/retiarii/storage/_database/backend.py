@@ -1,4 +1,4 @@
-"""`Backend`: what differs between databases, behind one small interface."""
+"""`Backend`: the interface of what differs between databases."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from retiarii.errors import StorageError
 from retiarii.storage import _fork
 from retiarii.storage._location import Location
 
-WRITES = "retiarii_writes"  # the execution option of a connection that is going to write
+WRITES = "retiarii_writes"  # the execution option of a writing connection
 
 
 class Backend(ABC):
-    """Connections, locks and the meaning of errors of one database.
+    """Connections, locks and error messages of one database.
 
     Args:
-        location: Where the store is.
+        location: The location of the store.
     """
 
     patience_s: float
-    """For how long a lock may seem to be held that no longer is."""
+    """The time during which a released lock may still seem to be held."""
 
     def __init__(self, location: Location) -> None:
         self.location = location
@@ -36,31 +36,31 @@ class Backend(ABC):
     @property
     @abstractmethod
     def begin_write(self) -> str | None:
-        """The statement that begins a writing transaction on a bare driver connection; None where none is needed."""
+        """The statement that begins a writing transaction on a bare driver connection; None if none is needed."""
 
     @abstractmethod
     def prepare(self, *, create: bool) -> None:
-        """Make the store where there is none, or check that what is there is one.
+        """Create the store if it does not exist, or check that it is a store.
 
         Raises:
-            NotFoundError: There is none and ``create`` is false.
-            CorruptStoreError: What is there is damaged, of another schema, or not ours; it was not touched.
+            NotFoundError: There is no store and ``create`` is false.
+            CorruptStoreError: The store is damaged, has another schema, or is not a store; it was not changed.
             StoreFullError: There is no space for a new store.
-            StorageError: The place cannot be read or written.
+            StorageError: The location cannot be read or written.
         """
 
     @abstractmethod
     def verify(self) -> None:
-        """Look whether the store is still the one that was opened; called before and after each transaction.
+        """Check that the store is still the one that was opened; called before and after each transaction.
 
         Raises:
-            StoreLostError: It was deleted, moved or replaced.
+            StoreLostError: The store was deleted, moved or replaced.
         """
 
     @property
     @abstractmethod
     def size_bytes(self) -> int:
-        """How large the store is, about.
+        """Return the approximate size of the store.
 
         Raises:
             StorageError: It cannot be reached.
@@ -68,7 +68,7 @@ class Backend(ABC):
 
     @abstractmethod
     def check(self, *, in_full: bool = False) -> None:
-        """Look for damage that `prepare` cannot see.
+        """Check for damage that `prepare` does not detect.
 
         Args:
             in_full: Whether to compare indexes with their tables too.
@@ -79,7 +79,7 @@ class Backend(ABC):
 
     @abstractmethod
     def tidy(self, connection: Any) -> None:
-        """Do what must be done from time to time; called after each commit of the writer.
+        """Do regular maintenance; called after each commit of the writer.
 
         Args:
             connection: The writer's connection, outside of a transaction.
@@ -87,10 +87,10 @@ class Backend(ABC):
 
     @abstractmethod
     def acquire(self, experiment_id: str) -> Callable[[], None] | None:
-        """Take the lock of an experiment, or return None when another process (or this one) has it.
+        """Take the lock of an experiment; return None if another process, or this one, holds it.
 
         Returns:
-            The function that releases it. Should the process die first, the operating system or the server does.
+            The function that releases the lock. If the process dies, the operating system or the server releases it.
 
         Raises:
             StorageError: Locks do not work here.
@@ -98,7 +98,7 @@ class Backend(ABC):
 
     @abstractmethod
     def is_held(self, experiment_id: str) -> bool:
-        """Return whether somebody has the lock of an experiment.
+        """Return whether a process holds the lock of an experiment.
 
         Raises:
             StorageError: Locks do not work here.
@@ -106,22 +106,22 @@ class Backend(ABC):
 
     @abstractmethod
     def explain(self, err: Exception) -> StorageError:
-        """Return the deliberate error for an error of the driver."""
+        """Return the `StorageError` for an error of the driver."""
 
     @abstractmethod
     def after_fork_in_child(self) -> None:
-        """Leave the parent's connections alone and begin with new ones."""
+        """Drop the parent's connections without closing them, and use new ones."""
 
     @abstractmethod
     def _create_engine(self) -> Engine:
-        """Return an engine; nothing connects before its first use."""
+        """Return an SQLAlchemy engine, which connects at its first use."""
 
     @contextmanager
     def faults(self) -> Iterator[None]:
-        """Turn errors of the driver and of SQLAlchemy into deliberate ones.
+        """Convert errors of the driver and of SQLAlchemy in this block to `StorageError`.
 
         Raises:
-            StorageError: Whatever went wrong, as the subclass that `explain` chose.
+            StorageError: An error, as the subclass that `explain` returned.
         """
         try:
             yield
@@ -134,21 +134,21 @@ class Backend(ABC):
 
     @contextmanager
     def watched(self, *, before: bool = True) -> Iterator[None]:
-        """Do what `faults` does, and look whether the store is there before and after the block.
+        """Convert errors as `faults` does, and check before and after the block that the store still exists.
 
         Args:
-            before: Whether to look before too. Without, what the block writes is saved with the rest of a lost store.
+            before: Whether to check before the block, too. If not, the writes of the block are saved with a lost store.
 
         Raises:
             StoreLostError: The store was deleted, moved or replaced.
-            StorageError: As `faults` says.
+            StorageError: As in `faults`.
         """
         if before:
             self.verify()
         try:
             yield
         except (SQLAlchemyError, self.driver_error, UnicodeError, StorageError) as err:
-            self.verify()  # this may be why
+            self.verify()  # a lost store may be the cause
             if isinstance(err, StorageError):
                 raise
             raise self._explained(err) from err
@@ -156,20 +156,20 @@ class Backend(ABC):
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """Give a connection with one consistent view of the store.
+        """Yield a connection with one consistent view of the store.
 
         Raises:
-            StorageError: As `watched` says.
+            StorageError: As in `watched`.
         """
         with self.watched(), self.engine.begin() as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """Give a connection in a transaction that is committed at the end, or undone by an exception.
+        """Yield a connection in a transaction, which is committed at the end or rolled back after an exception.
 
         Raises:
-            StorageError: As `watched` says.
+            StorageError: As in `watched`.
         """
         with self.watched(), self.engine.execution_options(**{WRITES: True}).begin() as connection:
             yield connection

@@ -1,4 +1,4 @@
-"""What is damaged in a store: every row against its checksum and its meaning."""
+"""Search for damage in a store: check every row against its checksum and its valid values."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _CHUNK = 500
 
 
 def damage(connection: Connection) -> Iterator[CorruptStoreError]:
-    """Yield, for each experiment that has damaged rows, one of the errors.
+    """Yield one error for each experiment with damaged rows.
 
-    Rows without their experiment are not looked for: databases check foreign keys themselves.
+    Rows without an experiment are not searched: databases check foreign keys themselves.
     """
     for found in experiment_queries.all_of(connection):
         if isinstance(found, ExperimentRecord):

@@ -11,11 +11,11 @@ from retiarii.storage._rows.schema import EPOCHS
 
 
 def put(connection: Connection, experiment_id: str, epoch: EpochRecord, where: str) -> None:
-    """Write an epoch in the place of the one of the same number.
+    """Write an epoch, replacing a stored one with the same number.
 
     Raises:
-        NotFoundError: There is no such experiment.
-        ConfigError: Its record is not plain JSON data.
+        NotFoundError: The experiment does not exist.
+        ConfigError: The record is not plain JSON data.
     """
     row = epoch_row(experiment_id, epoch)
     change(connection, experiment_id, {}, where)

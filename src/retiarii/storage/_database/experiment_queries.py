@@ -1,4 +1,4 @@
-"""Statements about experiments; each function runs inside the transaction of its caller."""
+"""Queries about experiments; each function runs inside the transaction of its caller."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def get(connection: Connection, experiment_id: str, where: str) -> ExperimentRec
     """Return one experiment.
 
     Raises:
-        NotFoundError: There is none of this id.
+        NotFoundError: The experiment does not exist.
     """
     wanted = clean_text(experiment_id)
     row = connection.execute(select(EXPERIMENTS).where(EXPERIMENTS.c.id == wanted)).mappings().first()
@@ -53,11 +53,11 @@ def get(connection: Connection, experiment_id: str, where: str) -> ExperimentRec
 
 
 def find(connection: Connection, text: str, where: str) -> ExperimentRecord:
-    """Return the experiment whose id is a text, else the only one whose name it is or whose id begins with it.
+    """Return the experiment with this id, or else the only one with this name or with an id that begins with the text.
 
     Raises:
-        NotFoundError: There is none, or there are several.
-        ConfigError: ``text`` is no text.
+        NotFoundError: No experiment matches, or several do.
+        ConfigError: ``text`` is not a text.
     """
     check_text(text)
     text = clean_text(text)
@@ -71,7 +71,7 @@ def find(connection: Connection, text: str, where: str) -> ExperimentRecord:
 
 
 def all_of(connection: Connection) -> list[ExperimentRecord | CorruptStoreError]:
-    """Return all experiments, oldest first; for a damaged one, the error that says so."""
+    """Return all experiments, oldest first; for a damaged one, the error that describes it."""
     rows = connection.execute(select(EXPERIMENTS).order_by(EXPERIMENTS.c.created, EXPERIMENTS.c.id)).mappings()
     return [_record_or_error(dict(row)) for row in rows]
 
@@ -84,18 +84,18 @@ def _record_or_error(row: Mapping[str, Any]) -> ExperimentRecord | CorruptStoreE
 
 
 def change(connection: Connection, experiment_id: str, changes: dict[str, Any], where: str) -> None:
-    """Change fields of an experiment, and note the time.
+    """Change fields of an experiment, and its time of update.
 
     Raises:
-        ConfigError: There is no such field, it cannot change, or the value cannot be stored.
-        NotFoundError: There is no such experiment.
+        ConfigError: A field does not exist or cannot change, or the value cannot be stored.
+        NotFoundError: The experiment does not exist.
     """
     is_this = EXPERIMENTS.c.id == experiment_id
     query = select(EXPERIMENTS).where(is_this).with_for_update(key_share=True)
     found = connection.execute(query).mappings().first()
     if found is None:
         raise missing(connection, experiment_id, where)
-    record = experiment_from_row(dict(found))  # a damaged row must not get a checksum that fits
+    record = experiment_from_row(dict(found))  # a damaged row must not get a matching checksum
     changed = record.changed(**changes)
     row = experiment_row({name: getattr(changed, name) for name in {*changes, "updated"}})
     row["checksum"] = experiment_checksum({**found, **row})
@@ -103,10 +103,10 @@ def change(connection: Connection, experiment_id: str, changes: dict[str, Any], 
 
 
 def stop_requested(connection: Connection, experiment_id: str, where: str) -> bool:
-    """Return whether an experiment is asked to stop (the loop polls this: one column, not the whole record).
+    """Return whether an experiment is asked to stop; reads one column only, because the loop polls it.
 
     Raises:
-        NotFoundError: There is no such experiment.
+        NotFoundError: The experiment does not exist.
     """
     asked = connection.execute(select(EXPERIMENTS.c.stop_requested).where(EXPERIMENTS.c.id == experiment_id)).scalar()
     if asked is None:
@@ -118,7 +118,7 @@ def remove(connection: Connection, experiment_id: str, where: str) -> None:
     """Delete an experiment with its trials.
 
     Raises:
-        NotFoundError: There is no such experiment.
+        NotFoundError: The experiment does not exist.
     """
     connection.execute(delete(EPOCHS).where(EPOCHS.c.experiment_id == experiment_id))
     connection.execute(delete(INTERMEDIATES).where(INTERMEDIATES.c.experiment_id == experiment_id))
@@ -128,6 +128,6 @@ def remove(connection: Connection, experiment_id: str, where: str) -> None:
 
 
 def missing(connection: Connection, experiment_id: str, where: str) -> NotFoundError:
-    """Return the error for an experiment that is not there, naming some that are."""
+    """Return the error for an experiment that does not exist, with some ids that do."""
     newest = select(EXPERIMENTS.c.id).order_by(EXPERIMENTS.c.created.desc()).limit(5)
     return no_experiment(experiment_id, list(connection.execute(newest).scalars()), where)

@@ -1,4 +1,4 @@
-"""The log of an experiment: what an exact resume of its search needs, read once from the start to the end."""
+"""The log of an experiment, for an exact resume of its search, read in one pass."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _CHUNK = 1000
 
 
 def log(connection: Connection, record: ExperimentRecord, *, with_reports: bool) -> ExperimentLog:
-    """Return the order of asks and tells.
+    """Return the log of an experiment.
 
     Raises:
-        CorruptStoreError: A trial number is left out, so the order cannot be known.
+        CorruptStoreError: A trial number is missing, so the order is unknown.
     """
     query = select(*_LIGHT_COLUMNS).where(TRIALS.c.experiment_id == record.id).order_by(TRIALS.c.number)
     with ExitStack() as stack:
@@ -62,7 +62,7 @@ def _packed(record: ExperimentRecord, rows: Iterable[Any], reports: _Reports | N
 
 @contextmanager
 def _streamed(connection: Connection, query: Select[Any]) -> Iterator[Iterator[Any]]:
-    """Give the rows of a query, of which few are in memory at a time."""
+    """Yield the rows of a query, few of which are in memory at a time."""
     with connection.execute(query, execution_options={"stream_results": True}) as found:
         yield chain.from_iterable(found.partitions(_CHUNK))
 
@@ -73,7 +73,7 @@ def _reports_of(experiment_id: str) -> Select[Any]:
 
 
 def _without_hash(row: Row) -> Row:
-    """Return a checked row without what no trial is made from, and what no compression makes smaller."""
+    """Return a checked row without its hash, which is not needed for the trial and does not compress."""
     return (*row[:_KEY], None, None, *row[_KEY + 2 :])
 
 
@@ -82,7 +82,7 @@ def _itself(trial: Trial) -> Trial:
 
 
 class _Reports:
-    """The intermediate results of an experiment, read once, for a caller that asks by ascending numbers of trials."""
+    """The intermediate results of an experiment, read in one pass, for calls with ascending trial numbers."""
 
     def __init__(self, experiment_id: str, rows: Iterable[Any]) -> None:
         self._groups = groupby((tuple(row) for row in rows), itemgetter(0))
@@ -91,7 +91,7 @@ class _Reports:
         self._advance()
 
     def of(self, number: int) -> tuple[str, ...]:
-        """Return the texts of what a trial reported, in order."""
+        """Return the stored texts of a trial's intermediate results, in order."""
         while self._next is not None and self._next[0] < number:
             self._advance()
         return self._next[1] if self._next is not None and self._next[0] == number else ()

@@ -39,17 +39,17 @@ _ASIDE = "old_"
 
 
 def prepare(connection: Connection, where: str, *, create: bool, is_held: Callable[[str], bool]) -> None:
-    """Make the tables in an empty database, or bring those that are there to this version.
+    """Make the tables in an empty database, or migrate existing ones to this version.
 
     Args:
         connection: In a transaction that no other process can interleave with.
-        where: What messages call the store.
+        where: The name of the store in messages.
         create: Whether to make the tables where there are none.
-        is_held: Tells whether a process is running an experiment.
+        is_held: A function that returns whether a process is running an experiment.
 
     Raises:
         NotFoundError: There are no tables and ``create`` is false.
-        CorruptStoreError: The tables found are of a later version, incomplete, or not ours.
+        CorruptStoreError: The tables have a later version, are incomplete, or belong to another program.
         StorageError: The store is of an earlier version, and an experiment in it is being run.
     """
     found = set(inspect(connection).get_table_names())
@@ -82,7 +82,7 @@ def _upgrade(connection: Connection, version: int, where: str) -> None:
 
 
 def _operations(connection: Connection) -> Operations:
-    from alembic.migration import MigrationContext  # a tenth of a second that only stores of earlier versions need
+    from alembic.migration import MigrationContext  # slow to import, and only migrations need it
     from alembic.operations import Operations
 
     return Operations(MigrationContext.configure(connection))
@@ -98,7 +98,7 @@ def _copy(connection: Connection, version: int, name: str) -> None:
 
 
 def _check_idle(connection: Connection, where: str, is_held: Callable[[str], bool]) -> None:
-    """Refuse to change the tables beneath a process that runs the earlier version."""
+    """Refuse to migrate while a process of the earlier version uses the tables."""
     for experiment_id, pid, host in connection.execute(text("SELECT id, pid, host FROM experiments")):
         if is_id(experiment_id) and _is_run(experiment_id, is_held):
             raise StorageError(

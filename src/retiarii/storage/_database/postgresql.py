@@ -1,4 +1,4 @@
-"""The PostgreSQL backend: one store for several machines, through psycopg.
+"""The PostgreSQL backend, with psycopg: one store for several machines.
 
 The lock of an experiment is a session-level advisory lock on a connection of its own: when the process dies, the server
 sees the connection end and releases it. (A restart of the server ends the connection too, and with it the lock.)
@@ -27,7 +27,7 @@ _HELD = text(
     "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
 )
 _SIZE = text("SELECT " + " + ".join(f"pg_table_size('{table.name}')" for table in TABLES_OF_ROWS))
-# The server notices within a minute that the machine of a lock's owner is gone.
+# The server detects within a minute that the machine of a lock's owner is unreachable.
 _KEEPALIVE = ("tcp_keepalives_idle = 30", "tcp_keepalives_interval = 10", "tcp_keepalives_count = 3")
 
 
@@ -123,7 +123,7 @@ class PostgreSQLBackend(Backend):
         return engine
 
     def _connect_alone(self) -> Any:
-        """Return a bare connection that the pool lends to nobody else, outside of any transaction."""
+        """Return a bare connection, detached from the pool and outside of any transaction."""
         pooled = self.engine.raw_connection()
         connection: Any = pooled.driver_connection
         pooled.detach()
@@ -138,6 +138,6 @@ class PostgreSQLBackend(Backend):
 
 
 def _lock_key(name: str) -> int:
-    """Return the signed 64-bit number that stands for a name among the advisory locks of a database."""
+    """Return the 64-bit number of the advisory lock with this name."""
     digest = hashlib.blake2b(f"retiarii:{name}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big", signed=True)

@@ -28,7 +28,7 @@ from retiarii.trial import Direction, Trial, TrialFiles, TrialState
 
 _CHUNK = 500
 _PAUSE_S = 0.02
-_INDEXES_FACTOR = 8  # so much faster is looking at indexes than at every row
+_INDEXES_FACTOR = 8  # checking indexes is this many times faster than checking every row
 
 T = TypeVar("T")
 
@@ -43,14 +43,14 @@ def open_database(location: Location, *, create: bool) -> Store:
     backend: Backend = SQLiteBackend(location) if location.path is not None else PostgreSQLBackend(location)
     try:
         backend.prepare(create=create)
-    except BaseException:  # whatever happened, no connection may stay open
+    except BaseException:  # no connection may stay open
         backend.close()
         raise
     return SQLStore(backend)
 
 
 class SQLStore(Store):
-    """A store in a database.
+    """A store in an SQLite file or a PostgreSQL database.
 
     Every method is one transaction. A forked child gets connections of its own.
 

@@ -1,7 +1,8 @@
-"""The SQLite backend: one file in WAL mode, so that readers and the writer do not wait for each other.
+"""The SQLite backend: one file in WAL mode, in which readers and the writer do not wait for each other.
 
-`synchronous=NORMAL`: a commit survives the death of the process at once, and a power cut once the system has written
-it out (a power cut may cost the last moments, never the consistency of the file). The file must be on a local disk.
+With `synchronous=NORMAL`, a commit survives the end of the process immediately, and a power cut once the system has
+written it to the disk: a power cut may lose the last moments, but never the consistency of the file. The file must be
+on a local disk.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class SQLiteBackend(Backend):
     """A store in one file, with lock files and artefacts in a folder beside it."""
 
     begin_write = "BEGIN IMMEDIATE"
-    patience_s = 0.1  # who only looks whether a lock is held has it for a moment
+    patience_s = 0.1  # checking whether a lock is held takes it for a moment
 
     def __init__(self, location: Location) -> None:
         assert location.path is not None
@@ -67,7 +68,7 @@ class SQLiteBackend(Backend):
                     f"The store {self.path} cannot be used: it is a folder or a device, expected a file. Name one with "
                     "`storage=` (`--storage`)."
                 )
-            if 0 < status.st_size < _SMALLEST_BYTES:  # SQLite takes a file of one byte for an empty one
+            if 0 < status.st_size < _SMALLEST_BYTES:  # SQLite treats a file of one byte as an empty one
                 raise self._damaged(f"it has {status.st_size} bytes")
             with self.faults():
                 self._file.choose_mode()
@@ -79,7 +80,7 @@ class SQLiteBackend(Backend):
             migration.prepare(connection, str(self.path), create=create, is_held=self.is_held)
 
     def check(self, *, in_full: bool = False) -> None:
-        """See `Backend.check`: 1 ms per MB, in full 3 ms, so it is not done whenever somebody only reads."""
+        """See `Backend.check`; it takes 1 ms per MB, or 3 ms in full, so it is not done for reading."""
         with self.reading() as connection:
             (found,) = connection.exec_driver_sql(f"PRAGMA {'integrity' if in_full else 'quick'}_check(1)").one()
             orphan = connection.exec_driver_sql("PRAGMA foreign_key_check").first() if in_full else None
@@ -94,11 +95,11 @@ class SQLiteBackend(Backend):
         return sum(file.stat().st_size for file in (self.path, self._file.wal) if file.exists())
 
     def tidy(self, connection: Any) -> None:
-        """See `Backend.tidy`: empty the write-ahead log when readers have kept SQLite from doing so.
+        """See `Backend.tidy`: empties the write-ahead log if readers have kept SQLite from doing so.
 
-        SQLite begins the log anew only at a moment when nobody reads from it. With several readers that moment may
-        never come, so when the log is long we wait for one; should a reader stay in it even then, we try again when
-        the log has grown as much once more.
+        SQLite restarts the log only while no process reads from it. With several readers that may never happen, so for
+        a long log this method waits for such a moment; if a reader stays even then, it tries again when the log has
+        grown by the same length.
         """
         self._num_commits += 1
         if self._num_commits % _LOOK_AT_LOG_EVERY:
@@ -133,7 +134,7 @@ class SQLiteBackend(Backend):
         return release
 
     def verify(self) -> None:
-        """See `Backend.verify`; what a lost store of a running experiment holds is saved."""
+        """See `Backend.verify`; the content of a lost store is saved if it has a running experiment."""
         self._file.verify()
 
     def close(self) -> None:
@@ -145,7 +146,7 @@ class SQLiteBackend(Backend):
         """See `Backend.is_held`."""
         try:
             return self._lock(experiment_id).is_held()
-        except PermissionError:  # of another user: all that can be seen is whether somebody has the store open
+        except PermissionError:  # of another user: it can only be checked whether a process has the store open
             return self._file.wal.exists()
         except OSError as err:
             raise self._unlockable(err) from err
@@ -183,7 +184,7 @@ class SQLiteBackend(Backend):
         return engine
 
     def _configure(self, connection: Any, _record: object) -> None:
-        """Set up a new connection: we begin transactions ourselves, the driver would do so too late."""
+        """Set up a new connection, without the driver's transactions, which would begin too late."""
         connection.isolation_level = None
         if self._file.is_writable:
             _use_wal(connection)
@@ -248,7 +249,7 @@ class SQLiteBackend(Backend):
 
 
 def _use_wal(connection: Any) -> None:
-    """Switch to WAL mode; while another process does so too, SQLite refuses without waiting, so we wait."""
+    """Switch to WAL mode; retry while another process does the same, because SQLite does not wait."""
     deadline = time.monotonic() + _TIMEOUT_S
     while True:
         try:

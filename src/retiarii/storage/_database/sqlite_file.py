@@ -1,8 +1,8 @@
-"""`SQLiteFile`: the file of a store: made for this user alone, connected to, watched, and rescued when it goes away.
+"""`SQLiteFile`: the database file of a store: creation, connections, and the rescue of its content if it is deleted.
 
-A process that has a database open goes on with it after somebody deleted or replaced the file: everything it writes
-would be lost at its end, without a word. So each connection and each transaction looks whether the path still leads to
-the file that was opened first.
+A process that has a database open can continue to use it after the file was deleted or replaced, and everything that it
+writes would be lost silently at its end. Each connection and each transaction therefore checks that the path still
+leads to the file that was opened first.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ class SQLiteFile:
     """One database file, as this process has opened it.
 
     Args:
-        path: Where it is, or is to be.
-        timeout_s: For how long to wait for locks of other processes.
+        path: The path of the file.
+        timeout_s: How long to wait for locks of other processes, in seconds.
 
     Attributes:
-        is_worth_saving: Whether to save what a lost file holds: this process is running an experiment in it.
+        is_worth_saving: Whether to save the content of a lost file, because this process runs an experiment in it.
     """
 
     def __init__(self, path: Path, timeout_s: float) -> None:
         self.path = path
         self.wal = path.with_name(f"{path.name}-wal")
-        self._name = str(path)  # a Path costs a microsecond at each look
+        self._name = str(path)  # a Path would cost a microsecond at each check
         self._name_of_wal = str(self.wal)
         self._timeout_s = timeout_s
         self._mode = "mode=rw"
@@ -54,20 +54,20 @@ class SQLiteFile:
         return self._mode == "mode=rw"
 
     def make(self) -> None:
-        """Make an empty file for this user alone, and its folder, where there is none.
+        """Make an empty file, readable only for this user, and its folder, if they do not exist.
 
         Raises:
             OSError: They cannot be made.
         """
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with suppress(FileExistsError):  # a file that is there may be open, and must not be closed by us
+        with suppress(FileExistsError):  # an existing file may be open, and closing it here would drop its locks
             os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
     def choose_mode(self) -> None:
-        """Find out how the file can be opened: for writing, for reading, or as one that nobody can change.
+        """Find out how the file can be opened: for writing, for reading, or as immutable.
 
         Raises:
-            StorageError: Its last changes are in a log that cannot be read where it is.
+            StorageError: The last changes are in a write-ahead log that cannot be read in a read-only folder.
         """
         if os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK):
             return
@@ -83,13 +83,13 @@ class SQLiteFile:
                     f"The store {self.path} cannot be read where it is: its last changes are in {self.wal.name}, and "
                     "reading them needs a folder that can be written. Copy both files to such a folder."
                 ) from err
-            self._mode = "immutable=1"  # without this, SQLite wants to make files beside it
+            self._mode = "immutable=1"  # otherwise SQLite would make files beside it
 
     def connect(self) -> sqlite3.Connection:
-        """Open a connection to this file, never to another one, and never make one.
+        """Open a connection to this file; never to another file, and without creating one.
 
         Raises:
-            StoreLostError: The file is not there any more.
+            StoreLostError: The file does not exist any more.
             sqlite3.Error: It cannot be opened.
         """
         self.verify()
@@ -118,7 +118,7 @@ class SQLiteFile:
         return sqlite3.connect(f"{self.path.as_uri()}?{mode}", uri=True, timeout=self._timeout_s)
 
     def remember(self) -> None:
-        """Note which file this is; from now on it has to stay."""
+        """Record the identity of the file, which must not change from now on."""
         self._identity = _identity(self.path)
 
     def forget_wal(self) -> None:
@@ -126,7 +126,7 @@ class SQLiteFile:
         self._identity_of_wal = None
 
     def verify(self) -> None:
-        """Look whether the path leads to the file that was opened first.
+        """Check that the path leads to the file that was opened first.
 
         Raises:
             StoreLostError: It does not.
@@ -145,7 +145,7 @@ class SQLiteFile:
         raise self._loss
 
     def verify_wal(self) -> int:
-        """Look whether the write-ahead log is still the one that was written to before.
+        """Check that the write-ahead log is still the one that was written to before.
 
         Returns:
             Its size in bytes.
@@ -167,7 +167,7 @@ class SQLiteFile:
         return status.st_size
 
     def _rescued(self, loss: StoreLostError) -> StoreLostError:
-        """Copy what a lost file holds to a new one, through a connection that is still open; the error says where."""
+        """Copy the content of a lost file to a new one, through an open connection; return the error with its path."""
         folder = self.path.parent if self.path.parent.is_dir() else Path(tempfile.mkdtemp(prefix="retiarii-rescued-"))
         target = folder / f"{self.path.name}.rescued-{secrets.token_hex(4)}"
         if self._is_copied_to(target):
@@ -188,7 +188,7 @@ class SQLiteFile:
         except OSError:
             return False
         for source in list(self._connections):
-            # One that is closed, or was opened after the loss, fails; one in a transaction would copy half of it.
+            # A closed connection, or one opened after the loss, fails; one in a transaction would copy half of it.
             with suppress(sqlite3.Error), closing(sqlite3.connect(target)) as copy:
                 if not source.in_transaction:
                     source.backup(copy)
@@ -201,7 +201,7 @@ class SQLiteFile:
     def _lost(self, path: Path, found: tuple[int, int] | None) -> StoreLostError:
         what = "deleted or moved away" if found is None else "replaced by another file"
         loss = StoreLostError(f"{path} was {what} while the store {self.path} was in use.")
-        self._loss = loss  # the copy below must not look for it once more
+        self._loss = loss  # the copy below must not check for it again
         self._loss = self._rescued(loss) if self.is_worth_saving else loss
         return self._loss
 

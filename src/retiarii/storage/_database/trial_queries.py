@@ -18,7 +18,7 @@ from retiarii.trial import Direction, Metrics, Trial, TrialState
 _COLUMNS = tuple(TRIALS.c)[1:]
 _REPORT_COLUMNS = tuple(INTERMEDIATES.c)[1:]
 _KEY = _COLUMNS.index(TRIALS.c.key)
-_NUMBERS_PER_QUERY = 1000  # databases bound the number of parameters
+_NUMBERS_PER_QUERY = 1000  # databases limit the number of parameters
 
 
 def get(connection: Connection, record: ExperimentRecord, number: int) -> Trial | None:
@@ -67,7 +67,7 @@ def count_by_state(connection: Connection, experiment_id: str) -> dict[TrialStat
 
 
 def failure_reasons(connection: Connection, experiment_id: str) -> list[FailureReason]:
-    """Return why trials failed, the most frequent reason first."""
+    """Return the reasons for which trials failed, most frequent first."""
     count, example = func.count(), func.min(TRIALS.c.number)
     query = (
         select(TRIALS.c.failure_kind, TRIALS.c.failure_message, count, example)
@@ -79,7 +79,7 @@ def failure_reasons(connection: Connection, experiment_id: str) -> list[FailureR
 
 
 def intermediates(connection: Connection, experiment_id: str, number: int) -> tuple[Intermediate, ...]:
-    """Return what a trial reported on the way, in order."""
+    """Return the intermediate results of a trial, in order."""
     query = (
         select(*_REPORT_COLUMNS)
         .where(INTERMEDIATES.c.experiment_id == experiment_id, INTERMEDIATES.c.number == number)

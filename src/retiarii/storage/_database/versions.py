@@ -1,6 +1,6 @@
-"""Earlier schemas: which columns their checksums covered, and what their rows became in the version after.
+"""Earlier schemas: the columns that their checksums covered, and the conversion of their rows to the next version.
 
-Nothing here follows the code of today, so that a store of any age can be read when the tables change again.
+This file is independent of the current schema, so that old stores can still be migrated when the tables change again.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Checksums of rows: a value that changed on the disk is an error, never a result.
+"""Checksums of rows, by which values that changed on the disk are detected.
 
-Each row carries the CRC-32 of its other columns, which finds every change of up to 32 neighbouring bits. (It is no
-signature: whoever may write the store may write a fitting one.)
+Each row contains the CRC-32 of its other columns, which detects every change of up to 32 neighbouring bits. It is not a
+signature: a user who can write to the store can write a matching checksum.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _EPOCH = ("experiment_id", "number", "time", "metrics", "record")
 NO_TEXTS = (None, "")
 """Traceback and output of most trials, which need no checksum."""
 
-# The format of marshal that has not changed since Python 2.5: values one after the other, without references.
+# The marshal format that has not changed since Python 2.5: a sequence of values, without references.
 FORMAT = 2
 
 
 def checksum(*values: Any) -> int:
-    """Return the checksum of the values of a row, as databases give them back.
+    """Return the checksum of the values of a row, as a database returns them.
 
     Raises:
         ValueError: A value is of a kind that no column has.
@@ -45,7 +45,7 @@ def experiment_checksum(row: Mapping[str, Any]) -> int:
 
 
 def as_stored(number: float | None) -> float | None:
-    """Return a number as databases give it back: ``float``, and zero without a sign."""
+    """Return a number as a database returns it: a ``float``, with zero unsigned."""
     return None if number is None else number + 0.0
 
 

@@ -1,4 +1,4 @@
-"""Errors for rows that changed since they were written, or that make no sense."""
+"""Errors for damaged rows, which changed since they were written or have invalid values."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ Row: TypeAlias = "Sequence[Any]"
 """The values of some columns, in the order of the table."""
 
 FAULTS = (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError)
-"""What reading a damaged row may raise."""
+"""The exceptions that reading a damaged row may raise."""
 
 CHANGED = "its checksum shows that it was changed since it was written"
-LARGEST = 253_402_300_800.0  # the year 10000: no time is later
+LARGEST = 253_402_300_800.0  # the year 10000: an upper limit of times
 
 
 def damaged(what: str, err: Exception, experiment_id: Any = None) -> CorruptStoreError:
     """Return the error for a damaged row.
 
     Args:
-        what: What it is the row of.
-        err: What is wrong with it.
-        experiment_id: The experiment to which it belongs.
+        what: The content of the row, for the message.
+        err: The error of reading it.
+        experiment_id: The id of its experiment.
     """
     return CorruptStoreError(
         f"The store's row of {what} is damaged ({type(err).__name__}: {err}). Restore the store from a copy, or delete "
@@ -39,7 +39,7 @@ def damaged_experiment(experiment_id: str, err: Exception) -> CorruptStoreError:
 
 
 def check_kinds(kinds: Sequence[tuple[type, ...]], values: Sequence[Any]) -> None:
-    """Check the types of columns: SQLite stores a text in a column of numbers, if asked to.
+    """Check the types of columns, because SQLite accepts texts in columns of numbers.
 
     Raises:
         ValueError: One is of another type.

@@ -20,12 +20,12 @@ _UNPACKED_BLOCKS = 8  # trials end nearly in the order of their numbers, so few 
 
 
 class PackedTrials:
-    """The rows of trials by number, from 0 without gaps; trials are made from them whenever they are read.
+    """The compressed rows of trials by number, from 0 without gaps; reading makes a new trial each time.
 
     A row takes some 30 to 100 bytes, where a `Trial` takes 2,500.
 
     Args:
-        make: Makes a trial from a row and the texts of what it reported.
+        make: A function that makes a trial from a row and the stored texts of its intermediate results.
     """
 
     def __init__(self, make: Callable[[Row, tuple[str, ...]], Trial]) -> None:
@@ -54,12 +54,12 @@ def _unpack(blocks: list[bytes], make: Callable[[Row, tuple[str, ...]], Trial], 
 
 
 class PackedView(Sequence[T], Generic[T]):
-    """What was read from packed trials, in an order of its own; equals a list of the same.
+    """A read-only sequence of values made from packed trials; equals a list of the same values.
 
     Args:
-        trials: Where they are.
-        numbers: Which, in order.
-        of: Makes an element from a trial.
+        trials: The packed trials.
+        numbers: The numbers of the trials, in the order of the sequence.
+        of: A function that makes an element from a trial.
     """
 
     def __init__(self, trials: PackedTrials, numbers: Sequence[int], of: Callable[[Trial], T]) -> None:

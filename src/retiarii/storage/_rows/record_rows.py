@@ -76,7 +76,7 @@ def epoch_row(experiment_id: str, epoch: EpochRecord) -> dict[str, Any]:
     """Return the columns of an epoch.
 
     Raises:
-        ConfigError: Its record is not plain JSON data.
+        ConfigError: The record is not plain JSON data.
     """
     row = {
         "experiment_id": experiment_id,
@@ -109,7 +109,7 @@ def failure_reason_from_row(kind: str, message: str, count: int, example: int) -
     """Return one group of failed trials.
 
     Raises:
-        CorruptStoreError: There is no such kind of failure.
+        CorruptStoreError: The kind of failure is unknown.
     """
     try:
         check_kinds(_REASON_KINDS, (message, example))

@@ -1,4 +1,4 @@
-"""JSON in columns, compact and ASCII. `retiarii._plain_data` says how metrics hold NaN and infinities."""
+"""JSON in columns, compact and ASCII, with NaN and infinities in metrics as in `retiarii._plain_data`."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def encode_metrics(metrics: Mapping[str, float]) -> str:
         if type(value) is not float or not math.isfinite(value):
             return _ENCODE(metrics_to_json(metrics))
         parts.append(f"{encode_basestring_ascii(name)}:{value!r}")
-    return f"{{{','.join(parts)}}}"  # the same as of the encoder, which takes three times as long
+    return f"{{{','.join(parts)}}}"  # the same text as json's encoder returns in three times the time
 
 
 def decode_metrics(text: str) -> Metrics:
-    """Read what `encode_metrics` wrote.
+    """Read metrics from the JSON text of `encode_metrics`.
 
     Raises:
         ValueError: The text is something else.
@@ -45,13 +45,13 @@ def decode_metrics(text: str) -> Metrics:
 
 
 def encode_fidelity(fidelity: Fidelity) -> str | None:
-    """Return a fidelity as JSON, None where it is empty."""
+    """Return a fidelity as JSON; None if it is empty."""
     return _ENCODE(dict(fidelity)) if fidelity else None
 
 
-@lru_cache(maxsize=256)  # of a million trials, many have the same
+@lru_cache(maxsize=256)  # many trials have the same fidelity
 def decode_fidelity(text: str) -> Fidelity:
-    """Read what `encode_fidelity` wrote.
+    """Read a fidelity from the JSON text of `encode_fidelity`.
 
     Raises:
         ValueError: The text is something else.
@@ -60,14 +60,14 @@ def decode_fidelity(text: str) -> Fidelity:
 
 
 def decode_architecture(text: str) -> Architecture:
-    """Read a canonical form.
+    """Read an architecture from its canonical JSON.
 
-    A store made by others may hold anything, so what an `Architecture` would not have written is refused. Where
-    100,000 of them are read to resume an experiment, this has to be fast: the rare texts in which a string looks like a
-    nested object take the slow way.
+    A store of another user may contain any text, so texts that `Architecture` would not have written are refused. The
+    fast path matters when 100,000 architectures are read to resume an experiment; rare texts with strings that look
+    like nested objects take the slow path.
 
     Raises:
-        ValueError: The text is not that of an architecture.
+        ValueError: The text is not an architecture in canonical form.
     """
     values = parse_object(text, _DECODE_FINITE)
     if text.find("{", 1) > 0 or "\\ud" in text or "\\uD" in text:
@@ -95,12 +95,12 @@ def decode_objectives(text: str) -> Objectives:
 
 
 def shortened(text: str) -> str:
-    """Return the beginning of a text, as much as a message may show."""
+    """Return a text cut to a length for messages."""
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def parse_object(text: str, decode: Callable[[str], tuple[Any, int]] | None = None) -> dict[str, Any]:
-    """Parse what one of our encoders wrote, in half the time of `json.loads`."""
+    """Parse a JSON object of one of these encoders, in half the time of `json.loads`."""
     parsed, end = (decode or _DECODE)(text)
     if end != len(text) or not isinstance(parsed, dict):
         raise ValueError(f"expected a JSON object, found {shortened(text)}")

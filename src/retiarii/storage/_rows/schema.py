@@ -1,4 +1,4 @@
-"""The tables of a store, and the check that the ones found are ours.
+"""The tables of a store, and the check that existing tables are those of a store.
 
 `VERSION` changes with the tables. A change brings a migration from every earlier version, and a dump of a store of
 the earlier version among the tests.
@@ -54,7 +54,7 @@ EXPERIMENTS = Table(
     Column("checksum", BigInteger),  # of all other columns, as in the tables below
 )
 
-# The long texts stand last: SQLite keeps them on pages of their own, which a query for the other columns never reads.
+# The long texts come last: SQLite stores them on separate pages, which a query for the other columns does not read.
 TRIALS = Table(
     "trials",
     METADATA,
@@ -96,7 +96,7 @@ INTERMEDIATES = Table(
     sqlite_with_rowid=False,  # small rows that are only read in the order of the key
 )
 
-# What a one-shot search looked like after each epoch of its supernet.
+# The state of a one-shot search after each epoch of its supernet.
 EPOCHS = Table(
     "epochs",
     METADATA,
@@ -113,7 +113,7 @@ TABLES_OF_ROWS = (EXPERIMENTS, TRIALS, INTERMEDIATES, EPOCHS)  # those with chec
 
 
 def no_store(where: str) -> NotFoundError:
-    """Return the error for a place where nothing has been stored yet."""
+    """Return the error for a location without a store."""
     return NotFoundError(
         f"There is no store at {where}: no experiment has been run there yet. Check `storage=` (`--storage`) and the "
         "environment variables RETIARII_STORAGE and RETIARII_HOME."
@@ -121,15 +121,15 @@ def no_store(where: str) -> NotFoundError:
 
 
 def check_tables(found: set[str], where: str, *, shared: bool) -> bool:
-    """Return whether the tables of a store are there.
+    """Return whether the tables of a store exist.
 
     Args:
         found: The names of all tables of the database.
-        where: What messages call the store.
-        shared: Whether tables of other programs may stand beside ours.
+        where: The name of the store in messages.
+        shared: Whether the database may have tables of other programs, too.
 
     Raises:
-        CorruptStoreError: Only some of ours are there, or only those of another program in a file.
+        CorruptStoreError: Only some of the tables exist, or a file has only tables of another program.
     """
     ours = set(METADATA.tables)
     if ours <= found:
@@ -143,7 +143,7 @@ def check_tables(found: set[str], where: str, *, shared: bool) -> bool:
 
 
 def is_older(versions: list[int]) -> bool:
-    """Return whether a store has an earlier version, which `prepare` brings to this one."""
+    """Return whether a store has an earlier version, which `prepare` migrates."""
     return len(versions) == 1 and isinstance(versions[0], int) and 1 <= versions[0] < VERSION
 
 
@@ -151,7 +151,7 @@ def check_version(versions: list[int], where: str) -> None:
     """Check the content of the table of versions.
 
     Raises:
-        CorruptStoreError: It is not exactly the version that this code reads.
+        CorruptStoreError: The version is not the one that this code reads.
     """
     if versions == [VERSION]:
         return
