@@ -1,14 +1,18 @@
-"""Models as graphs: reading them, mutating them, and writing them out.
+"""Models as graphs: tracing, mutating, building, exporting and drawing them.
 
-`convert_to_graph` traces a model with ``torch.fx`` into a `Model`: a `Graph` of `Node` objects and edges for every
-module whose ``forward`` was looked into, and one node for each layer, basic unit and choice. `lower` does the same for
-a model that an architecture fixes. A `Mutator` changes a fork of a model, asking ``self.choice(...)`` where there is
-something to decide; `GraphEngine` joins the choices in the model and those of mutators to one search space, and makes
-networks from its architectures. `check` finds misfits of shapes without computing anything; `structural_hash` says
-which models are the same. A model becomes a module again (`build_module`), a Python file that needs PyTorch only
-(`export_code`), an ONNX file, a ``torch.export`` program, or a drawing (`draw`).
+`convert_to_graph` traces a model with ``torch.fx`` into a `Model`: one `Graph` of `Node` and `Edge` objects for every
+module whose ``forward`` is traced, and one node for each layer, basic unit and choice. `lower` does the same for a
+model that an architecture fixes. A `Mutator` changes a fork of a model, and calls ``self.choice(...)`` for each
+decision. `GraphEngine` joins the choices in the model and those of mutators to one search space, and builds the network
+of an architecture. `check` finds wrong shapes without computing anything; `structural_hash` is equal for equal models.
+A model becomes a module (`build_module`), a Python file that needs PyTorch only (`export_code`), an ONNX file, a
+``torch.export`` program, JSON (`model_to_json`), or a drawing (`draw`).
 
-This room evaluates nothing and knows neither strategies nor experiments.
+Inside, from the bottom: what nodes compute (``_operations``), graphs (``_representation``), JSON and hashes
+(``_encoding``), source text (``_source``), modules (``_building``), tracing (``_tracing``), files (``_exporting``) and
+pictures (``_drawing``), and mutators (``_mutation``).
+
+This package evaluates nothing and knows neither strategies nor experiments.
 """
 
 from retiarii.errors import GraphError, InvalidMutation

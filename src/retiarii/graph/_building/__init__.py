@@ -1,1 +1,1 @@
-"""From a graph to a PyTorch module, and the checks that run one."""
+"""Modules from graphs, and checks that run a graph."""

@@ -1,1 +1,1 @@
-"""Graphs as pictures."""
+"""Graphs as SVG."""

@@ -1,1 +1,1 @@
-"""A model as graphs of nodes and edges."""
+"""Models, graphs, nodes and edges."""

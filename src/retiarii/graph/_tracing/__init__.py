@@ -1,1 +1,1 @@
-"""From a PyTorch module to a graph."""
+"""Graphs from PyTorch modules."""
