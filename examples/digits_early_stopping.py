@@ -1,10 +1,10 @@
 """Early stopping against random search with as many networks, on the handwritten digits of scikit-learn.
 
 Random search trains 27 networks for 27 epochs each. MedianStop ends those that fall behind. ASHA trains each for 3
-epochs, goes on with the best third up to 9, and with the best third of those up to 27, from where they stopped.
-Hyperband does so in three rounds, which begin with 3, 9 and 27 epochs, and takes 17 networks.
+epochs, continues the best third up to 9, and the best third of those up to 27. Hyperband does so in three rounds, which
+start with 3, 9 and 27 epochs, and takes 17 networks.
 
-``python examples/digits_early_stopping.py`` takes two minutes on two cores;
+``python examples/digits_early_stopping.py`` takes three minutes on two cores;
 ``python examples/digits_early_stopping.py 10 random ASHA`` compares ten searches of each of these two.
 """
 

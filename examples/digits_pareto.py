@@ -1,4 +1,4 @@
-"""Accuracy against size: NSGA2 looks for the Pareto front of networks for the handwritten digits of scikit-learn.
+"""Accuracy against size: NSGA2 searches for the Pareto front of networks for the handwritten digits of scikit-learn.
 
 Run it with ``python examples/digits_pareto.py``; it takes about half a minute on two cores.
 """

@@ -1,7 +1,9 @@
-"""Search with shared weights: DARTS on the handwritten digits of scikit-learn, then the found network, two ways.
+"""Search with shared weights: DARTS on the handwritten digits of scikit-learn.
+
+The network that it finds is tested with its weights from the supernet, and after a training from scratch.
 
 Needs ``pip install "retiarii[lightning,demo]"``. The supernet is trained in this process; Ctrl-C stops after the epoch,
-and ``retiarii resume ID`` goes on.
+and ``retiarii resume ID`` continues.
 """
 
 import os

@@ -1,7 +1,7 @@
 """Search with seven one-shot strategies on one budget, and compare what they find with random architectures.
 
-Every strategy trains a supernet for the same number of epochs. The architecture that it names, and five random ones,
-are then trained from scratch by one recipe, with several seeds. The table says what comes out, whatever that is.
+Every strategy trains a supernet for the same number of epochs. The architecture that it finds, and five random ones,
+are then trained from scratch by one recipe, with several seeds. The table shows their accuracies.
 
 Images are MNIST through torchvision where it is installed, else the small digits of scikit-learn; or those of the file
 in the environment variable ``IMAGES_NPZ`` (arrays ``x_train``, ``y_train``, ``x_test`` and ``y_test`` of any images,
