@@ -1,8 +1,8 @@
-"""The ``retiarii`` command: look at experiments, stop, resume, export and delete them, and check the installation.
+"""The ``retiarii`` command: list, show, stop, resume, export and delete experiments, and check the installation.
 
-`main` is what the console script calls. Each command is a module that reads a `retiarii.storage.Store` and prints
-tables, or JSON where a program asks for it. Nothing here imports torch, except when ``resume``, ``demo`` and ``doctor``
-need it. Deliberate errors end in one line and exit code 1, wrong usage in exit code 2.
+The console script calls `main`. Each command is a module that reads a `retiarii.storage.Store` and prints tables, or
+JSON with ``--json``. torch is imported only by commands that need it, such as ``resume``, ``demo`` and ``doctor``.
+Errors of retiarii are printed as one line with exit code 1; wrong usage has exit code 2.
 """
 
 from retiarii.cli._main import main

@@ -21,7 +21,7 @@ from retiarii.terminal import write
 
 app = typer.Typer(
     name="retiarii",
-    help="Neural architecture search for PyTorch: look at experiments, resume them, export what they found.",
+    help="Neural architecture search for PyTorch: look at experiments, resume them, export the best architectures.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -52,7 +52,7 @@ _EXPERIMENTS, _TRIALS, _SET_UP = "Experiments", "Inside of trials", "Set-up"
 
 
 def _add(name: str, command: Callable[..., None], panel: str) -> None:
-    """Add a command, with its docstring as help, without what is for programmers."""
+    """Add a command, with the part of its docstring before ``Raises:`` as help."""
     shown, _, _ = inspect.cleandoc(command.__doc__ or "").partition("\n\nRaises:")
     app.command(name, help=shown, rich_help_panel=panel)(command)
 

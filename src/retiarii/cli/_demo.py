@@ -82,7 +82,7 @@ def load_digits() -> dict[str, tuple[Tensor, Tensor]]:
             "The demo uses the digits of scikit-learn, which is not installed: pip install 'retiarii[demo]'"
         ) from error
     digits = load()
-    # The file is ordered by writer; a fixed shuffle gives all three parts the same ones.
+    # The file is ordered by writer; a fixed shuffle puts every writer into all three parts.
     order = torch.randperm(len(digits.target), generator=torch.Generator().manual_seed(0))
     images = torch.tensor(digits.images, dtype=torch.float32).unsqueeze(1)[order] / 16
     labels = torch.tensor(digits.target)[order]
@@ -108,19 +108,19 @@ def train(model: torch.nn.Module, data: dict[str, tuple[Tensor, Tensor]], epochs
 
 @torch.no_grad()
 def accuracy(model: torch.nn.Module, part: tuple[Tensor, Tensor]) -> float:
-    """Return the share of images that the model gets right."""
+    """Return the share of correctly classified images."""
     model.eval()
     images, labels = part
     return float((model(images).argmax(1) == labels).double().mean())
 
 
 def run_demo(storage: str | Path | None = None, max_trials: int = 30, console: Console | None = None) -> float | None:
-    """Search, show the best architectures, retrain the best one from its JSON.
+    """Run a search, show the best architectures, and retrain the best one from its JSON.
 
     Args:
-        storage: Where the experiment is kept; None for the default.
-        max_trials: How many architectures to try.
-        console: Where to print.
+        storage: The store of the experiment; None for the default.
+        max_trials: The number of architectures to evaluate.
+        console: The console to print to.
 
     Returns:
         The accuracy of the retrained network on the test images; None if the search was stopped.
@@ -145,7 +145,7 @@ def run_demo(storage: str | Path | None = None, max_trials: int = 30, console: C
     experiment.run(config)
 
     if experiment.state is ExperimentState.STOPPED:
-        return None  # the display has said how to go on
+        return None  # the display has shown how to continue
 
     console.print(_table(experiment.top_trials(TOP_K)))
     folder = experiment.directory

@@ -1,4 +1,4 @@
-"""``retiarii doctor``: what is installed, which devices there are, where experiments are kept, what is missing."""
+"""``retiarii doctor``: check the installation, the devices and the store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ``doctor`` finds out, as plain data."""
+"""The findings of ``retiarii doctor``, as plain data."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _REQUIREMENT = re.compile(r"\s*([A-Za-z0-9._-]+).*?;.*extra\s*==\s*['\"]([^'\"]+
 
 
 def examine(storage: str | None) -> dict[str, Any]:
-    """Look at the installation, the machine and the store.
+    """Examine the installation, the machine and the store.
 
     Args:
-        storage: The store to look at; None for the default.
+        storage: The store to examine; None for the default.
 
     Returns:
-        JSON data; under ``"problems"`` one sentence for everything that keeps searches from running.
+        JSON data, with one sentence under ``"problems"`` for each problem that prevents searches.
     """
     problems: list[str] = []
     packages = {name: installed_version(name) for name in _NEEDED}
@@ -69,7 +69,7 @@ def _system() -> dict[str, Any]:
 
 
 def _devices(problems: list[str]) -> list[str]:
-    """Return the devices that torch sees, the processor first."""
+    """Return the devices that torch finds, the CPU first."""
     try:
         torch = importlib.import_module("torch")
     except ImportError as err:
@@ -85,7 +85,7 @@ def _devices(problems: list[str]) -> list[str]:
 
 
 def _extras() -> dict[str, Any]:
-    """Return each extra for users with what is installed of it and what is missing."""
+    """Return the installed and missing packages of each extra."""
     wanted: dict[str, list[str]] = {}
     for requirement in metadata.requires("retiarii") or ():
         match = _REQUIREMENT.match(requirement)
@@ -103,9 +103,9 @@ def _extras() -> dict[str, Any]:
 
 
 def _store(storage: str | None, problems: list[str]) -> dict[str, Any]:
-    """Return where the store is and what is in it; a store that does not exist yet is no problem.
+    """Return the location and the content of the store; a store that does not exist yet is not a problem.
 
-    ``exists`` is None where the store cannot be read.
+    ``exists`` is None if the store cannot be read.
     """
     from retiarii.storage import described, open_store
 
@@ -118,6 +118,6 @@ def _store(storage: str | None, problems: list[str]) -> dict[str, Any]:
     except NotFoundError:
         pass
     except RetiariiError as err:
-        found["exists"] = None  # there may be something, but nobody can tell what
+        found["exists"] = None  # it may exist, but cannot be read
         problems.append(str(err))
     return found

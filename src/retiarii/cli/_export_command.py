@@ -1,4 +1,4 @@
-"""``retiarii export``: the best architectures, as JSON that ``fixed_arch`` reads."""
+"""``retiarii export``: write the best architectures as JSON for ``fixed_arch``, or the best network as code."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from retiarii.trial import Direction, Trial
 
 
 class OptimizeMode(str, Enum):
-    """The spellings of ``--optimize-mode``."""
+    """The values of ``--optimize-mode``."""
 
     MAXIMIZE = "maximize"
     MINIMIZE = "minimize"
 
 
 class Format(str, Enum):
-    """The spellings of ``--format``."""
+    """The values of ``--format``."""
 
     JSON = "json"
     CODE = "code"
@@ -72,7 +72,7 @@ def export(
 ) -> None:
     """Export the best architectures as JSON, ready for [bold]fixed_arch[/].
 
-    Choices in the evaluator's arguments are no part of the model; [bold]--json[/] shows them too.
+    Choices in the evaluator's arguments are not part of the model; [bold]--json[/] shows them, too.
 
     Raises:
         ExperimentError: No trial has completed, or the file cannot be written.
@@ -85,7 +85,7 @@ def export(
     if not best:
         raise ExperimentError(
             f"Experiment {record.id!r} has no completed trial, so there is nothing to export. "
-            f"`{show}` says how it stands and why trials failed."
+            f"`{show}` shows its state and why trials failed."
         )
     _warn_about(undecided, record.id)
     if format_name is Format.JSON:
@@ -108,7 +108,7 @@ def export(
 
 
 def _warn_about(undecided: list[str], experiment_id: str) -> None:
-    """Say that a one-shot search has not decided on some labels."""
+    """Print a warning if a one-shot search has not decided on some labels."""
     if undecided:
         labels = shortened(visible_line(", ".join(undecided)))
         error_console().print(

@@ -1,4 +1,4 @@
-"""``retiarii export --format code|onnx|pt2|svg``: the best network itself. Loads torch and the stored objects."""
+"""``retiarii export --format code|onnx|pt2|svg``: export the best network, with torch and the stored objects."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ def network_text(
     """Export the best network of an experiment.
 
     Args:
-        experiment_id: Its id.
+        experiment_id: The id of the experiment.
         storage: The URL of its store.
         format_name: ``"code"``, ``"onnx"``, ``"pt2"`` or ``"svg"``.
         shape: The shape of a batch of input, as ``"1,3,32,32"``; None takes ``dummy_input`` of the experiment.
-        direction: Which metrics are better; None as in the search.
-        path: The file to write; it is written here for binary formats only.
+        direction: Whether larger or smaller metrics are better; None as in the search.
+        path: The file to write; this function writes only binary formats.
 
     Returns:
-        The text of the formats that are text.
+        The text, for text formats; None for binary formats.
 
     Raises:
         ExperimentError: The experiment's objects are not this user's, or no trial of it completed.
-        ConfigError: The format needs a shape or a file, and there is none.
+        ConfigError: The format needs a shape or a file, and none is given.
     """
     from retiarii.experiment.pytorch import RetiariiExperiment
     from retiarii.graph import draw, export_code, export_onnx, export_program

@@ -1,4 +1,4 @@
-"""What programs read: the JSON of experiments and trials, in one place."""
+"""The JSON output of experiments and trials, for programs."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def print_json(data: Any) -> None:
 
 
 def shown_state(store: Store, record: ExperimentRecord) -> str:
-    """Return where an experiment stands; one whose process was killed counts as stopped."""
+    """Return the state of an experiment; one whose process was killed is shown as stopped."""
     if record.state.value == "running" and not store.is_running(record.id):
         return "stopped"
     return record.state.value
 
 
 def seen_counts(store: Store, record: ExperimentRecord) -> dict[TrialState, int]:
-    """Return how many trials are in each state; those that run in no process are interrupted."""
+    """Return the number of trials in each state; running trials without a process are interrupted."""
     from retiarii.trial import TrialState
 
     counts = {**store.count_trials(record.id), TrialState.INTERRUPTED: 0}
@@ -36,7 +36,7 @@ def seen_counts(store: Store, record: ExperimentRecord) -> dict[TrialState, int]
 
 
 def experiment_json(store: Store, record: ExperimentRecord) -> dict[str, Any]:
-    """Return what ``list`` tells about an experiment."""
+    """Return the data of an experiment for ``retiarii list``."""
     best = store.best_trials(record.id, 1)
     return {
         "id": record.id,
@@ -57,12 +57,12 @@ def experiment_json(store: Store, record: ExperimentRecord) -> dict[str, Any]:
 
 
 def trial_json(trial: Trial, *, in_full: bool = False, files: TrialFiles | None = None) -> dict[str, Any]:
-    """Return a trial.
+    """Return the data of a trial.
 
     Args:
         trial: The trial.
-        in_full: With what it reported on the way, its traceback and output.
-        files: With the file of its weights, null if they were not kept.
+        in_full: Whether to include its intermediate results, traceback and output.
+        files: The folders of trials, to include the file of its weights (null if they were not kept); None without.
     """
     data: dict[str, Any] = {
         "number": trial.number,
@@ -93,10 +93,10 @@ def trial_json(trial: Trial, *, in_full: bool = False, files: TrialFiles | None 
 
 
 def reason_json(reason: FailureReason) -> dict[str, Any]:
-    """Return one group of failures."""
+    """Return the data of a failure reason."""
     return {"kind": reason.kind.value, "message": reason.message, "count": reason.count, "example": reason.example}
 
 
 def finite(metrics: Metrics) -> dict[str, float | None]:
-    """Return metrics with None for what JSON has no numbers for."""
+    """Return metrics with None for NaN and infinities, which JSON lacks."""
     return {name: value if math.isfinite(value) else None for name, value in metrics.items()}

@@ -1,4 +1,4 @@
-"""``retiarii list``."""
+"""``retiarii list``: list the experiments of a store."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EXIT_DAMAGED = 1
 def list_experiments(storage: StorageOption = None, as_json: JsonOption = False) -> None:
     """List experiments, the newest first.
 
-    Exit code 1 if one of them is damaged; the others are listed all the same.
+    The exit code is 1 if an experiment is damaged; the others are listed anyway.
     """
     damage: dict[str | None, CorruptStoreError] = {}
     try:
@@ -32,7 +32,7 @@ def list_experiments(storage: StorageOption = None, as_json: JsonOption = False)
     except NotFoundError:
         if names_a_store(storage):
             raise
-        rows, where = [], default_place()  # nobody has run anything yet
+        rows, where = [], default_place()  # there is no store yet
     if as_json:
         print_json(rows)
     else:
@@ -44,7 +44,7 @@ def list_experiments(storage: StorageOption = None, as_json: JsonOption = False)
 
 
 def _rows(store: Store, damage: dict[str | None, CorruptStoreError]) -> Iterator[dict[str, Any]]:
-    """Yield the experiments that can be read, and note the others."""
+    """Yield the readable experiments, and record the damage of the others."""
     for record in reversed(store.scan_experiments()):
         if isinstance(record, CorruptStoreError):
             damage.setdefault(record.experiment_id, record)

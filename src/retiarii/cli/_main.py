@@ -1,4 +1,4 @@
-"""`main`: run a command; a deliberate error becomes one line and an exit code."""
+"""`main`: run a command, and print errors of retiarii as one line with an exit code."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _run(words: list[str] | None) -> NoReturn:
 
 
 def _print_usage(err: Any) -> None:
-    """Say what is wrong with the command line; its words may hold anything."""
+    """Print the error of a wrong command line, whose words may contain any characters."""
     if type(err).__name__ == "NoArgsIsHelpError":  # the help has been printed
         return
     console = error_console()
@@ -64,5 +64,5 @@ def _print_usage(err: Any) -> None:
 
 
 def _without_prefix(message: str) -> str:
-    """Leave out what the library that checks the options puts before a message."""
+    """Remove the prefix that the option parser puts before a message."""
     return message.replace(": Value error, ", ": ")

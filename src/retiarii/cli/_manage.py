@@ -1,4 +1,4 @@
-"""``retiarii stop`` and ``retiarii delete``."""
+"""``retiarii stop`` and ``retiarii delete``: stop and delete experiments."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def delete(
     with opened(storage) as store:
         try:
             record = store.find_experiment(experiment_id)
-        except CorruptStoreError:  # its id is all that is needed; the store checks it
+        except CorruptStoreError:  # only the id is needed, which the store checks
             whole_id, name = experiment_id, "damaged"
         else:
             whole_id, name = record.id, record.name or "no name"

@@ -64,7 +64,7 @@ def resume(
     Give it more trials with [bold]--max-trial-number[/], more time with [bold]--max-experiment-duration[/]. Runs the
     model, evaluator and strategy that were stored.
     """
-    with found(storage, experiment_id) as (store, record):  # a wrong id should not have to wait for torch
+    with found(storage, experiment_id) as (store, record):  # reports a wrong id before torch is imported
         url, resume, show = store.url, store.command(f"resume {record.id}"), store.command(f"show {record.id}")
     settings: dict[str, Any] = {
         "max_trial_number": max_trial_number,
@@ -77,7 +77,7 @@ def resume(
     with _interruptible(f"Go on with: {visible_line(resume)}"):
         RetiariiExperiment.resume(record.id, storage=url, **changes)
     with found(storage, record.id) as (_, record):
-        if record.state is ExperimentState.STOPPED:  # the last line is that of the search: how to go on
+        if record.state is ExperimentState.STOPPED:  # the search has printed how to continue
             return
     console().print(plain(f"Look at it with: {visible_line(show)}"), soft_wrap=True)
 

@@ -1,4 +1,4 @@
-"""``retiarii show``: one experiment, or one trial of it."""
+"""``retiarii show``: show one experiment, or one trial of it."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def show(
     storage: StorageOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show an experiment: its space, how far its supernet is, best trials, what runs, and why trials failed.
+    """Show an experiment: its space, supernet, best trials, running trials, and the reasons of failures.
 
     Works while the experiment runs.
     """
@@ -177,7 +177,7 @@ def _message(record: ExperimentRecord, state: str, resume: str) -> str:
 
 
 def _first_paragraph(message: str) -> str:
-    """Return a message without the traceback that may follow it: the section of failures says where that is."""
+    """Return a message without the traceback that may follow it; the section of failures shows where to find it."""
     return message.partition("\n\n")[0]
 
 
@@ -188,7 +188,7 @@ def _print_space(record: ExperimentRecord, out: Console) -> None:
 
 
 def _ranked(title: str, trials: list[Trial], record: ExperimentRecord) -> RenderableType:
-    """Return a table of finished trials with all objectives, and with fidelities where there are any."""
+    """Return a table of finished trials with all objectives, and with fidelities if there are any."""
     names = record.objectives.names
     shown = ("metric",) if names == (DEFAULT,) else tuple(visible_line(name) for name in names)
     given = ("given",) if any(trial.fidelity for trial in trials) else ()

@@ -1,4 +1,4 @@
-"""How far a one-shot search is, for ``retiarii show``."""
+"""The section of ``retiarii show`` about the supernet of a one-shot search."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def undecided_labels(epochs: list[EpochRecord], labels: Collection[str] | None =
     """Return the labels that a one-shot search has not decided on by its last epoch.
 
     Args:
-        epochs: Of the supernet; none for other searches.
-        labels: Those that count; None for all.
+        epochs: The epochs of the supernet; empty for other searches.
+        labels: The labels to check; None for all.
     """
     undecided = epochs[-1].record.get("undecided") if epochs else None
     named = [label for label in undecided if isinstance(label, str)] if isinstance(undecided, list) else []
@@ -38,11 +38,11 @@ def undecided_labels(epochs: list[EpochRecord], labels: Collection[str] | None =
 
 
 def supernet_section(epochs: list[EpochRecord], architecture: Collection[str] | None = None) -> RenderableType:
-    """Show what was measured, and the probabilities after the last epoch, the most probable values first.
+    """Return the metrics and the probabilities after the last epoch, the most probable values first.
 
     Args:
-        epochs: At least one.
-        architecture: The labels of the architecture that was found, if one was.
+        epochs: The epochs, at least one.
+        architecture: The labels of the found architecture; None if there is none yet.
     """
     last = epochs[-1]
     entropy, largest = _numbers(last.record.get("entropy")), _numbers(last.record.get("max_entropy"))
@@ -71,7 +71,7 @@ def _undecided_text(labels: list[str]) -> str:
 
 
 def _numbers(value: object) -> dict[str, float]:
-    """Return the numbers in what a store has in the place of a dict of them."""
+    """Return the numbers of a stored dict, without values of other types."""
     items = value.items() if isinstance(value, dict) else ()
     return {name: number for name, number in items if isinstance(number, (int, float))}
 

@@ -1,4 +1,4 @@
-"""One trial in full, for people: above all, why it failed."""
+"""The full view of one trial for ``retiarii show --trial``, with the reason of its failure."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from retiarii.terminal import coloured, joined, plain, visible_line
 if TYPE_CHECKING:
     from retiarii.trial import Metrics, Trial
 
-_FIRST_STEPS, _LAST_STEPS = 20, 80  # of those that a trial reported; a table of a million takes minutes
+_FIRST_STEPS, _LAST_STEPS = 20, 80  # of the intermediate results; a table of a million takes minutes
 _STATE_STYLES = {"running": "green", "completed": "blue", "failed": "red", "pruned": "yellow", "interrupted": "yellow"}
 
 
 def print_trial(trial: Trial, out: Console, folder: Path | None = None) -> None:
-    """Print everything that is known about a trial.
+    """Print all data of a trial.
 
     Args:
         trial: The trial, with intermediate results and output.
-        out: Where to print.
+        out: The console to print to.
         folder: The folder of its files, if they were kept.
     """
     state = (trial.state.value, _STATE_STYLES[trial.state.value])

@@ -1,4 +1,4 @@
-"""What the options before the command say, and how commands get at a store and an experiment."""
+"""Global options, and the opening of stores and experiments for commands."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 @dataclass
 class GlobalOptions:
-    """What holds for every command of one call.
+    """The options before the command.
 
     Attributes:
-        storage: Where experiments are kept; None for the default.
+        storage: The store of experiments; None for the default.
         debug: Whether errors show their traceback.
     """
 
@@ -48,7 +48,7 @@ IdArgument: TypeAlias = Annotated[
 
 
 def at_least(low: int) -> Callable[[str | int], int]:
-    """Return a parser for options that are whole numbers; its message shows what was given and what is expected."""
+    """Return a parser for options that are whole numbers, with a message that shows the given value."""
 
     def parse(text: str | int) -> int:
         try:
@@ -63,17 +63,17 @@ def at_least(low: int) -> Callable[[str | int], int]:
 
 
 def current_settings() -> GlobalOptions:
-    """Return the settings of this call; the options before the command change them."""
+    """Return the global options, which the options before the command set."""
     return _SETTINGS
 
 
 def names_a_store(storage: str | None) -> bool:
-    """Return whether the user said where the store is, in whatever way."""
+    """Return whether the user named a store, by an option or in the environment."""
     return bool(storage or _SETTINGS.storage or os.environ.get("RETIARII_STORAGE"))
 
 
 def default_place() -> str:
-    """Return where the store is when nobody says otherwise."""
+    """Return the name of the default store."""
     from retiarii.storage import described
 
     return described(None)
@@ -81,26 +81,26 @@ def default_place() -> str:
 
 @contextmanager
 def opened(storage: str | None) -> Iterator[Store]:
-    """Open the store that is meant, without making one.
+    """Open the store that the options name, without creating one.
 
     Args:
-        storage: What the command's own option says; None for the option before the command, or the default.
+        storage: The command's own option; None for the option before the command, or the default.
 
     Raises:
         NotFoundError: There is no store.
         StorageError: It cannot be read.
     """
-    from retiarii.storage import open_store  # SQLAlchemy takes a third of a second, which --help need not wait for
+    from retiarii.storage import open_store  # slow to import (SQLAlchemy), and --help does not need it
 
     with open_store(_SETTINGS.storage if storage is None else storage, create=False) as store:
         yield store
 
 
 def damage_in(store: Store) -> dict[str | None, CorruptStoreError]:
-    """Look for damage where that takes no time: in a small store. ``retiarii doctor STORE`` looks in any.
+    """Check a small store for damage; ``retiarii doctor STORE`` checks stores of any size.
 
     Returns:
-        What is damaged, by experiment; under None what belongs to no experiment.
+        The damage by experiment id; under None, damage that belongs to no experiment.
 
     Raises:
         CorruptStoreError: The file itself is damaged.
@@ -110,10 +110,10 @@ def damage_in(store: Store) -> dict[str | None, CorruptStoreError]:
 
 @contextmanager
 def found(storage: str | None, experiment_id: str) -> Iterator[tuple[Store, ExperimentRecord]]:
-    """Open the store that is meant and find an experiment in it.
+    """Open the store that the options name, and find an experiment in it.
 
     Raises:
-        NotFoundError: There is no store, or not exactly one experiment that is meant.
+        NotFoundError: There is no store, or not exactly one experiment matches.
         CorruptStoreError: The experiment is damaged.
         StorageError: The store cannot be read.
     """

@@ -1,4 +1,4 @@
-"""How things look in the terminal: consoles, colours, numbers, ages, architectures."""
+"""Text for the terminal: consoles, tables, numbers, durations, architectures."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from retiarii.terminal import SafeConsole, Text, joined, plain, shortened, visib
 if TYPE_CHECKING:
     from retiarii.trial import FailureKind
 
-_WIDE = 160  # where no terminal says how wide it is, nothing should be cut that fits a long line
+_WIDE = 160  # the width without a terminal, so that long lines are not cut
 
 STATE_STYLES = {"running": "green", "done": "blue", "stopped": "yellow", "failed": "red"}
 LABEL_STYLE = "dim"
 
 
 def console() -> SafeConsole:
-    """Return a console on the standard output of this moment."""
+    """Return a console on the present standard output."""
     is_measured = sys.stdout.isatty() or "COLUMNS" in os.environ
     return SafeConsole(width=None if is_measured else _WIDE)
 
 
 def error_console() -> SafeConsole:
-    """Return a console on the standard error of this moment."""
+    """Return a console on the present standard error."""
     return SafeConsole(stderr=True)
 
 
@@ -51,7 +51,7 @@ def heading(text: str) -> Text:
 
 
 def number_text(value: float | None) -> str:
-    """Return a metric with enough digits to compare it; four decimals where these say enough."""
+    """Return a metric with enough digits to compare it: four decimals if these suffice."""
     if value is None:
         return "-"
     return f"{value:.4f}" if value == 0 or 0.01 <= abs(value) < 1000 else f"{value:.6g}"
@@ -95,13 +95,13 @@ def moment_text(moment: float) -> str:
 
 
 def architecture_text(architecture: Mapping[str, Any]) -> str:
-    """Return an architecture on one line, the end left out of a long one."""
+    """Return an architecture on one line, cut at the end if it is too long."""
     text = ", ".join(f"{label}={_value_text(value)}" for label, value in architecture.items())
     return visible_line(shortened(text)) or "(no choices)"
 
 
 def failure_text(kind: FailureKind, message: str) -> Text:
-    """Return why a trial failed, on one line."""
+    """Return the reason of a failure on one line."""
     return joined((kind.value.replace("_", " "), "red"), ": ", message)
 
 

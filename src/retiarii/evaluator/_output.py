@@ -1,6 +1,6 @@
-"""Where an evaluation writes files: the folder in the environment variable ``RETIARII_OUTPUT_DIR``.
+"""The folder for files of an evaluation, in the environment variable ``RETIARII_OUTPUT_DIR``.
 
-A variable rather than an argument, so that programs that an evaluation starts know it too.
+It is a variable instead of an argument, so that programs that an evaluation starts can use it, too.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _KEEPS_FILES: ContextVar[bool] = ContextVar("retiarii_keeps_files", default=True
 
 
 def output_to(folder: Path, *, keeps_files: bool = True) -> AbstractContextManager[None]:
-    """Let the evaluation in this block write into a folder, which is made, and removed again if it stays empty.
+    """Make a folder for the files of the evaluation in this block, and remove it at the end if it is empty.
 
     Args:
         folder: The folder.
-        keeps_files: Whether anything in it may be needed later. If not, `save_checkpoint` writes nothing.
+        keeps_files: Whether files in it may be needed later. If not, `save_checkpoint` writes nothing.
     """
     return _Output(folder, keeps_files)
 
@@ -54,15 +54,15 @@ class _Output(AbstractContextManager[None]):
             os.environ.pop(OUTPUT_DIR_VARIABLE, None)
         else:
             os.environ[OUTPUT_DIR_VARIABLE] = self._before
-        if self._is_new and self._own.is_this():  # a fork may leave this block, too, while the evaluation goes on
+        if self._is_new and self._own.is_this():  # a fork may leave this block, too, while the evaluation continues
             _put_by(self._name)
 
 
 def output_dir() -> Path | None:
     """Return the folder of the running trial, for files of any kind; None outside a trial.
 
-    It is also in the environment variable ``RETIARII_OUTPUT_DIR``. An experiment keeps the folders of its best trials,
-    ``keep_checkpoints`` of them, and removes those of all others.
+    It is also in the environment variable ``RETIARII_OUTPUT_DIR``. An experiment keeps the folders of its best
+    ``keep_checkpoints`` trials, and removes those of the others.
     """
     given = os.environ.get(OUTPUT_DIR_VARIABLE)
     return Path(given) if given else None
@@ -76,14 +76,14 @@ def save_checkpoint(model: Any) -> Path | None:
     trial and in experiments that keep no files. Lightning evaluators do this by themselves.
 
     Args:
-        model: The PyTorch model that the evaluation was given, trained: itself or a copy, compiled or wrapped for
-            parallel training.
+        model: The trained PyTorch model of the evaluation, or a copy; it may be compiled or wrapped for parallel
+            training.
 
     Returns:
-        The file; None where nothing is written.
+        The file; None if nothing is written.
 
     Raises:
-        ArgumentError: It was given something else, such as a state dict.
+        ArgumentError: ``model`` is something else, such as a state dict.
         EvaluatorError: The file cannot be written, for example because the disk is full.
     """
     if not is_a(model, "torch.nn:Module"):
@@ -99,7 +99,7 @@ def save_checkpoint(model: Any) -> Path | None:
 
 
 def _make(folder: str) -> bool:
-    """Make a folder, and return whether it was not there. An evaluation that writes nothing needs none."""
+    """Make a folder, and return whether it is new; an error is only logged, as few evaluations write files."""
     if _take_over(folder):
         return True
     try:
@@ -116,7 +116,7 @@ def _make(folder: str) -> bool:
 
 
 def _take_over(folder: str) -> bool:
-    """Let the folder that an earlier trial left empty become this one; return False where there is none."""
+    """Rename the spare folder of an earlier trial to this one; return False if there is none."""
     try:
         os.rename(_spare_of(folder), folder)
         if stat.S_ISDIR(os.lstat(folder).st_mode):
@@ -128,7 +128,7 @@ def _take_over(folder: str) -> bool:
 
 
 def _put_by(folder: str) -> None:
-    """Put a folder that stayed empty by for the next trial: to remove it takes some file systems milliseconds."""
+    """Keep an empty folder as a spare for the next trial, because removing it takes some file systems milliseconds."""
     with suppress(OSError):
         if not os.path.islink(folder) and not os.listdir(folder):
             os.rename(folder, _spare_of(folder))

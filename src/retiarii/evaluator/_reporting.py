@@ -1,7 +1,7 @@
-"""How an evaluation tells its numbers: `report_intermediate_result` and `report_final_result`.
+"""`report_intermediate_result` and `report_final_result`: the functions by which an evaluation reports metrics.
 
-The recorder of the running trial is a `ContextVar`, so evaluations in different threads do not mix. Without a
-recorder, that is, in a script that runs on its own, the two functions log what they are given and return.
+The recorder of the running trial is a `ContextVar`, so evaluations in different threads do not mix. Without a recorder,
+that is, in a script that runs outside of an experiment, the two functions only log the metrics.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ _logger = logging.getLogger(__name__)
 
 
 class Recorder:
-    """Collects what one evaluation reports, in the process that made the recorder.
+    """Collects the reported metrics of one evaluation, in the process that made the recorder.
 
     Args:
-        on_intermediate: Told every intermediate result, as it comes.
+        on_intermediate: Called with every intermediate result.
 
     Attributes:
-        num_intermediates: How many intermediate results were reported so far.
+        num_intermediates: The number of intermediate results so far.
         final: The final result, None until it is reported.
     """
 
@@ -39,7 +39,7 @@ class Recorder:
         self.final: Metrics | None = None
 
     def record_intermediate(self, metrics: Metrics) -> None:
-        """Pass one intermediate result on.
+        """Pass on one intermediate result.
 
         Raises:
             EvaluatorError: This is a process that the trial has forked.
@@ -52,7 +52,7 @@ class Recorder:
         """Keep the final result.
 
         Raises:
-            MetricError: There is one already.
+            MetricError: A final result was reported before.
             EvaluatorError: This is a process that the trial has forked.
         """
         refuse_in_fork(self._own_process, "report_final_result")
@@ -67,12 +67,12 @@ class Recorder:
         """Return the final metrics of an evaluation that has ended.
 
         Args:
-            returned: What the evaluator returned. Where a final result was reported, a returned object that is no
-                metric (a model, a tuple, ...) is nobody's business, as in scripts written for NNI.
+            returned: The value that the evaluator returned. If a final result was reported, a returned object that is
+                not a metric (a model, a tuple, ...) is ignored, as in scripts written for NNI.
             evaluator: The evaluator, for messages.
 
         Raises:
-            MetricError: There is no final result, it is no number, or what was returned contradicts what was reported.
+            MetricError: There is no final result, it is not a number, or the returned and the reported one differ.
         """
         if self.final is None:
             return self._parse_returned(returned, evaluator)
@@ -107,13 +107,13 @@ _RECORDER: ContextVar[Recorder | None] = ContextVar("retiarii_recorder", default
 
 
 def current_recorder() -> Recorder | None:
-    """Return the recorder of the running trial; None outside one."""
+    """Return the recorder of the running trial; None outside of a trial."""
     return _RECORDER.get()
 
 
 @contextmanager
 def recording(on_intermediate: Callable[[Metrics], None]) -> Iterator[Recorder]:
-    """Collect what is reported inside the block."""
+    """Collect the metrics that are reported in this block."""
     recorder = Recorder(on_intermediate)
     token = _RECORDER.set(recorder)
     try:
@@ -123,13 +123,13 @@ def recording(on_intermediate: Callable[[Metrics], None]) -> Iterator[Recorder]:
 
 
 def report_intermediate_result(metric: MetricValue) -> None:
-    """Report a metric on the way, for example the validation accuracy after an epoch.
+    """Report an intermediate metric, for example the validation accuracy after an epoch.
 
     Outside a trial it is logged at level INFO, so that a script that reports also runs on its own.
 
     Args:
         metric: A number (a one-element tensor or NumPy scalar counts as one), or a mapping from names to numbers
-            with the key ``"default"``. NaN is allowed on the way.
+            with the key ``"default"``. NaN is allowed for intermediate results.
 
     Raises:
         MetricError: ``metric`` is neither.

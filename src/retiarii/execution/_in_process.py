@@ -1,4 +1,4 @@
-"""`InProcessExecutor`: trials in this process, one after the other."""
+"""`InProcessExecutor`: runs trials in this process, one after the other."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from retiarii.trial import Failure, FailureKind
 class InProcessExecutor(Executor):
     """Runs every trial in this process, inside `poll`: breakpoints work, and nothing is copied or forked.
 
-    For debugging, and for evaluations that take less than a process: tables, proxies. There is no isolation: a trial
-    that hangs or crashes takes this process with it, and what it prints is not kept. A trial that raises is a failed
-    trial with its traceback, as everywhere; ``Ctrl-C`` passes through.
+    It is for debugging, and for evaluations that are faster than the start of a process, such as tables and proxies.
+    There is no isolation: a trial that hangs or crashes stops this process, too, and output is not kept. A trial that
+    raises is a failed trial with its traceback, as with every executor; ``Ctrl-C`` is not caught.
 
     Args:
-        task: What a trial does.
+        task: The task that each trial runs.
     """
 
     def __init__(self, task: Task) -> None:
         self._task = task
         self._waiting: deque[TrialJob] = deque()
-        self._is_started = False  # the first of those that wait
+        self._is_started = False  # whether the first waiting trial was announced as started
         self._events: list[Event] = []
         self._is_closed = False
 
@@ -50,10 +50,10 @@ class InProcessExecutor(Executor):
         self._waiting.append(job)
 
     def poll(self, timeout: float | None = None, on_report: OnReport = let_go_on) -> list[Event]:
-        """Start the next trial, or, in the call after that, run it to its end, however long it takes.
+        """Start the next trial; the following call runs it to its end, however long that takes.
 
-        Reports of threads that the trial has started are told in these threads, one at a time. What ``on_report``
-        raises ends the trial, as cancelled, before it leaves `poll`.
+        For reports of threads that the trial started, ``on_report`` is called in these threads, one at a time. An
+        exception of ``on_report`` ends the trial as cancelled, and then leaves `poll`.
 
         Raises:
             ExecutionError: The executor is closed.
@@ -82,7 +82,7 @@ class InProcessExecutor(Executor):
                 return
 
     def close(self) -> None:
-        """Forget what is still waiting."""
+        """Drop waiting trials."""
         self._is_closed = True
         self._waiting.clear()
         self._events.clear()

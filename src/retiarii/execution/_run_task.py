@@ -1,4 +1,4 @@
-"""How calling a task becomes the outcome of a trial: metrics, or a failure with its reason."""
+"""`run_task`: call a task and return its outcome: metrics, or a failure with its reason."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _TORCH_CLASSES = ("RuntimeError", "AcceleratorError")
 
 
 def run_task(task: Task, job: TrialJob, report: Report) -> Outcome:
-    """Run one trial, here and now; whatever it raises becomes a failure.
+    """Run one trial in this process and return its outcome; an exception becomes a failure.
 
-    A process that the task forks, and that comes back from the task, ends there with its own exit code.
+    A process that the task forked and that returns from the task is ended, with its own exit code.
 
     Raises:
-        KeyboardInterrupt: The user pressed ``Ctrl-C``, which is about more than this trial.
+        KeyboardInterrupt: The user pressed ``Ctrl-C``, which is not a failure of the trial.
     """
     own = own_process()
     reporter = _Reporter(report)
@@ -53,24 +53,24 @@ def run_task(task: Task, job: TrialJob, report: Report) -> Outcome:
 
 
 class _Reporter:
-    """Passes on what a trial reports, until its task has ended: a thread of it may go on.
+    """Passes on the reports of a trial until its task has ended, because threads of the trial may continue.
 
     Args:
-        report: Told the metrics.
+        report: The function to call with the metrics.
     """
 
     def __init__(self, report: Report) -> None:
         self._report = report
         self._own = own_process()
-        self._lock = threading.RLock()  # one that a signal handler which reports can take once more
+        self._lock = threading.RLock()  # reentrant, because a signal handler may report, too
         self._is_closed = False
 
     def __call__(self, metrics: Metrics) -> None:
-        """Report metrics on the way.
+        """Report intermediate metrics.
 
         Raises:
             EvaluatorError: This is a process that the trial has forked, or the trial has ended.
-            MetricError: They are none, or too large.
+            MetricError: ``metrics`` is not a metric, or is too large.
         """
         refuse_in_fork(self._own, "report")
         parsed = _of_bearable_size(parse_metrics(metrics, where="the intermediate result"))
@@ -83,16 +83,16 @@ class _Reporter:
             self._report(parsed)
 
     def close(self) -> None:
-        """Let nothing more through."""
+        """Refuse further reports."""
         with self._lock:
             self._is_closed = True
 
 
 def _of_bearable_size(metrics: Metrics) -> Metrics:
-    """Return metrics that fit into a message and into a row of a store.
+    """Return the metrics after checking that they fit into a message and a row of a store.
 
     Raises:
-        MetricError: These do not.
+        MetricError: They are too large.
     """
     length = len("".join(metrics)) + _LENGTH_OF_NUMBER * len(metrics)
     if length > _SURELY_SHORT and len(json.dumps(metrics)) > MAX_METRICS:
@@ -104,7 +104,7 @@ def _of_bearable_size(metrics: Metrics) -> Metrics:
 
 
 def describe(error: BaseException) -> Failure:
-    """Return the failure that an exception in a trial is; texts of any length are cut."""
+    """Return the failure for an exception in a trial, with long texts cut."""
     try:
         return _described(error)
     except Exception as broken:  # noqa: BLE001 - an exception runs code of its own when it is read

@@ -1,4 +1,4 @@
-"""`NasTask`: what a trial of an architecture search does."""
+"""`NasTask`: the task of trials in an architecture search: build a network and evaluate it."""
 
 from __future__ import annotations
 
@@ -14,18 +14,17 @@ from retiarii.trial import DEFAULT, Metrics, TrialFiles
 
 
 class NasTask:
-    """Builds the network of a job's architecture, and evaluates it.
+    """A task that builds the network of a job's architecture, and evaluates it.
 
-    Everything that draws from the generators of `random`, NumPy or torch, the initial weights included, follows from
-    the job's seed.
+    All randomness of `random`, NumPy and torch, including the initial weights, follows from the job's seed.
 
     Attributes:
-        engine: Builds the networks.
-        evaluator: What measures them; its arguments may have choices, too.
-        files: The folders that trials write into; None for none.
-        keeps_files: Whether what a trial writes may be kept after its end.
+        engine: The engine that builds the networks.
+        evaluator: The evaluator; its arguments may have choices, too.
+        files: The folders for files of trials; None for none.
+        keeps_files: Whether files of a trial may be kept after its end.
         objectives: The names of the metrics by which trials are compared. Those that the evaluator does not report are
-            read off the network, if the engine knows how: ``"params"``, ``"flops"``.
+            measured on the network, if the engine can: ``"params"``, ``"flops"``.
     """
 
     def __init__(
@@ -45,7 +44,7 @@ class NasTask:
         self._has_choices = len(evaluator.search_space) > 0
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Arrive in the process that trials are forked from."""
+        """Restore the task in the process from which trials are forked, and prepare the engine."""
         vars(self).update(state)
         load_generators()
         self.engine.prepare(self.objectives)
@@ -54,7 +53,7 @@ class NasTask:
         """Run one trial.
 
         Raises:
-            FreezeError: The architecture does not build; raised from what the model's code raised.
+            FreezeError: The network of the architecture cannot be built; raised from the error of the model's code.
             MetricError: The evaluator reported no usable metric.
         """
         seed_everything(job.seed)
@@ -83,13 +82,13 @@ def context_of(
     keeps_files: bool = True,
     objectives: tuple[str, ...] = (DEFAULT,),
 ) -> TrialContext:
-    """Return what an evaluation may know about its trial.
+    """Return the context of a trial for its evaluation.
 
     Args:
         job: The trial.
-        report: Told what it reports.
-        files: The folders of trials; None where there are none.
-        keeps_files: Whether what the trial writes may be kept after its end.
+        report: The function to call with intermediate metrics.
+        files: The folders for files of trials; None for none.
+        keeps_files: Whether files of the trial may be kept after its end.
         objectives: The names of the metrics by which trials are compared.
     """
     return TrialContext(

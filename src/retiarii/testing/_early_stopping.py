@@ -1,4 +1,4 @@
-"""What every executor must do with trials that may be ended early, as tests."""
+"""Conformance tests of executors for judged trials, which may be pruned."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`Planned`: a strategy that does what a test says."""
+"""`Planned`: a strategy whose proposals a test defines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How tests watch an executor: polling, keeping what it tells, and answering reports."""
+"""Watching an executor in tests: polling, recording its events, and answering reports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every evaluator must do, as a test class to inherit from.
+"""`EvaluatorConformance`: conformance tests of evaluators, as a test class to inherit from.
 
 ::
 

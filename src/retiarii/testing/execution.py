@@ -1,4 +1,4 @@
-"""What every executor must do, as tests: subclass one of these classes and say how your executor is made.
+"""Conformance tests of executors: subclass one of these classes and define how your executor is made.
 
 ::
 
@@ -72,7 +72,7 @@ def _play(executor: Executor, acts: Iterable[str]) -> Played:
 
 
 class ExecutorConformance(EarlyStoppingConformance):
-    """What every executor must do."""
+    """Conformance tests of every executor."""
 
     acts = tuple(ACTS)
 
@@ -220,7 +220,7 @@ class ExecutorConformance(EarlyStoppingConformance):
 
 
 class IsolatedExecutorConformance(ExecutorConformance):
-    """What executors must do that run trials in processes of their own.
+    """Conformance tests of executors that run trials in their own processes.
 
     They are made with ``slots=2`` and ``limits``.
     """

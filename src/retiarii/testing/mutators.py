@@ -1,4 +1,4 @@
-"""What every mutator must do, as a test class to inherit from.
+"""Conformance tests of every mutator, as a test class to inherit from.
 
 ::
 

@@ -1,4 +1,4 @@
-"""What every rule of a supernet must do, as a test class to inherit from.
+"""Conformance tests of every rule of a supernet, as a test class to inherit from.
 
 ::
 

@@ -1,4 +1,4 @@
-"""What every primitive must do, as a test class to inherit from.
+"""Conformance tests of every primitive, as a test class to inherit from.
 
 ::
 

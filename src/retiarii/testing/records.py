@@ -1,4 +1,4 @@
-"""Sample experiments and trials for tests of what stores and shows them."""
+"""Sample experiments and trials for tests of stores and displays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`StorageConformance`: what every store must do, as a test class to inherit from.
+"""`StorageConformance`: conformance tests of stores, as a test class to inherit from.
 
 A store keeps the contract when this class passes::
 

@@ -1,4 +1,4 @@
-"""What every strategy must do, as test classes to inherit from.
+"""Conformance tests of strategies, as test classes to inherit from.
 
 `StrategyConformance` is for all strategies; `ExhaustionConformance` and `LearningConformance` are for those that claim
 more. A test class inherits from what fits and supplies the fixture ``strategy``. `retiarii.testing.searches` has what

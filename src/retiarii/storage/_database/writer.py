@@ -1,7 +1,7 @@
-"""`Writer`: the hot path of a search, trials and intermediate results in one short transaction.
+"""`Writer`: writes trials and intermediate results in one short transaction, the hot path of a search.
 
-The loop writes twice per trial, so here alone the statements go to the driver directly: SQLAlchemy compiles them once,
-and executing them through it took 250 microseconds per transaction where this takes 70.
+The loop writes twice per trial, so this file alone passes statements to the driver directly: SQLAlchemy compiles them
+once, and executing them through it would take 250 microseconds per transaction instead of 70.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ _TOUCH_EVERY_S = 1.0
 
 
 class Writer:
-    """Writes trials through one connection of its own; calls from several threads take turns.
+    """Writes trials through its own connection; calls from several threads are serialised.
 
     Args:
-        backend: Where to write.
+        backend: The database to write to.
     """
 
     def __init__(self, backend: Backend) -> None:
@@ -44,7 +44,7 @@ class Writer:
         _fork.register(self)
 
     def write(self, experiment_id: str, trials: Sequence[Trial], intermediates: Sequence[Intermediate]) -> None:
-        """Make the store hold these trials and intermediate results; all of them, or after an error none.
+        """Write trials and intermediate results: all of them, or, after an error, none.
 
         Raises:
             NotFoundError: There is no such experiment, or no trial that an intermediate result is of.
@@ -107,7 +107,7 @@ class Writer:
                 self._touched, self._touched_id = now, experiment_id
 
     def _add_missing(self, cursor: Any, experiment_id: str, trial: Trial) -> None:
-        """Write those reports of a trial that are not in the store; a search has written them as they came."""
+        """Write the intermediate results of a trial that are not stored yet; usually the search has written them."""
         if not trial.intermediates:
             return
         cursor.execute(self._statements.count_intermediates, (experiment_id, trial.number))
@@ -210,7 +210,7 @@ class _Statements:
 
 
 def _reports(trial: Trial) -> Iterator[Intermediate]:
-    """Yield what a trial reported, as of its end (or start) where the moment is not known."""
+    """Yield the intermediate results of a trial, with its end (or start) as their time if that is not known."""
     moment = trial.ended or trial.started or time.time()
     for step, metrics in enumerate(trial.intermediates):
         yield Intermediate(trial.number, step, metrics, moment)
