@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import FunctionType
 from typing import Any
 
@@ -76,14 +76,12 @@ def check_mutators(mutators: Any) -> tuple[Any, ...]:
         )
     if not isinstance(mutators, Iterable):
         raise ConfigError(f"applied_mutators is {_kind(mutators)}, expected a list of mutators (or [] for none).")
-    checked = tuple(mutators)
-    for mutator in checked:
-        if not is_a(mutator, _MUTATOR):
-            raise ConfigError(
-                f"applied_mutators contains {_kind(mutator)}, expected instances of retiarii.graph.Mutator (or [] for "
-                "none)."
-            )
-    return checked
+    return _checked_items(
+        "applied_mutators",
+        mutators,
+        lambda mutator: is_a(mutator, _MUTATOR),
+        "instances of retiarii.graph.Mutator (or [] for none)",
+    )
 
 
 def check_strategy(strategy: Any) -> BaseStrategy:
@@ -116,14 +114,12 @@ def check_callbacks(callbacks: Any) -> tuple[Callback, ...]:
     """
     if isinstance(callbacks, Callback) or not isinstance(callbacks, Iterable):
         raise ConfigError(f"callbacks is {_kind(callbacks)}, expected a list: callbacks=[...] (or [] for none).")
-    checked = tuple(callbacks)
-    for callback in checked:
-        if not isinstance(callback, Callback):
-            raise ConfigError(
-                f"callbacks contains {_kind(callback)}, expected instances of a subclass of "
-                "retiarii.experiment.Callback with methods such as on_trial_end."
-            )
-    return checked
+    return _checked_items(
+        "callbacks",
+        callbacks,
+        lambda callback: isinstance(callback, Callback),
+        "instances of a subclass of retiarii.experiment.Callback with methods such as on_trial_end",
+    )
 
 
 def check_port(port: Any) -> None:
@@ -155,6 +151,14 @@ def check_config(config: Any) -> RetiariiExeConfig:
         raise ConfigError(f"config is {_kind(config)}, expected an instance of RetiariiExeConfig: {example}.")
     config.validate()
     return config
+
+
+def _checked_items(name: str, values: Iterable[Any], fits: Callable[[Any], bool], expected: str) -> tuple[Any, ...]:
+    checked = tuple(values)
+    for value in checked:
+        if not fits(value):
+            raise ConfigError(f"{name} contains {_kind(value)}, expected {expected}.")
+    return checked
 
 
 def _kind(value: Any) -> str:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from retiarii._counted import counted
 from retiarii.errors import SearchExhausted
 from retiarii.space import Architecture, SearchSpace, rng_for
-from retiarii.strategy._ladder import Rung, levels
-from retiarii.strategy._options import check_amounts, check_filter, check_flag, check_name, check_one_of, check_whole
+from retiarii.strategy._ladder import FidelityLadder, Rung
+from retiarii.strategy._options import check_flag, check_whole
 from retiarii.strategy._unseen import Unseen
-from retiarii.strategy.multi_trial import Strategy
 from retiarii.strategy.search import Search
 from retiarii.trial import Direction, Fidelity, Objectives, ObjectivesLike, Proposal, Trial, TrialState
 
 
 @dataclass(frozen=True)
-class ASHA(Strategy):
+class ASHA(FidelityLadder):
     """Asynchronous successive halving (ASHA): many architectures get little training, and the best of them get more.
 
     Every architecture starts with ``min_fidelity``. Whenever a trial is among the best ``1 / reduction_factor`` of
@@ -49,39 +48,14 @@ class ASHA(Strategy):
         the paper.
     """
 
-    fidelity: str = "epochs"
-    min_fidelity: float = 1
-    max_fidelity: float = 27
-    reduction_factor: int = 3
     max_architectures: int | None = field(default=None, kw_only=True)
-    optimize_mode: str | None = field(default=None, kw_only=True)
-    model_filter: Callable[[Architecture], bool] | None = field(default=None, kw_only=True)
     dedup: bool = field(default=True, kw_only=True)
 
     def __post_init__(self) -> None:
-        check_name(self, "fidelity")
-        check_amounts(self, "min_fidelity", "max_fidelity")
-        check_whole(self, "reduction_factor", 2)
+        super().__post_init__()
         if self.max_architectures is not None:
             check_whole(self, "max_architectures", 1)
-        check_one_of(self, "optimize_mode", [None, "maximize", "minimize"])
-        check_filter(self, "model_filter")
         check_flag(self, "dedup")
-
-    @property
-    def direction(self) -> Direction | None:
-        """The direction that ``optimize_mode`` fixes."""
-        return None if self.optimize_mode is None else Direction(self.optimize_mode)
-
-    @property
-    def fidelities(self) -> Collection[str]:
-        """The name of the fidelity that the trials get."""
-        return (self.fidelity,)
-
-    @property
-    def levels(self) -> tuple[float, ...]:
-        """The fidelities at which trials are compared, the lowest first."""
-        return levels(self.min_fidelity, self.max_fidelity, self.reduction_factor)
 
     def search(
         self, space: SearchSpace, *, seed: int = 0, objectives: ObjectivesLike = Direction.MAXIMIZE

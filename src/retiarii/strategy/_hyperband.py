@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from itertools import pairwise
 from operator import itemgetter
@@ -12,9 +12,8 @@ from typing import TypeAlias
 from retiarii._counted import counted
 from retiarii.errors import SearchExhausted
 from retiarii.space import Architecture, SearchSpace, rng_for
-from retiarii.strategy._ladder import Key, key_of, levels
-from retiarii.strategy._options import check_amounts, check_filter, check_name, check_one_of, check_whole
-from retiarii.strategy.multi_trial import Strategy
+from retiarii.strategy._ladder import FidelityLadder, Key, key_of
+from retiarii.strategy._options import check_whole
 from retiarii.strategy.search import Fitness, Search
 from retiarii.trial import Direction, Fidelity, Objectives, ObjectivesLike, Proposal, Trial
 
@@ -23,7 +22,7 @@ BracketPlan: TypeAlias = "tuple[tuple[int, float], ...]"
 
 
 @dataclass(frozen=True)
-class Hyperband(Strategy):
+class Hyperband(FidelityLadder):
     """Hyperband: rounds of successive halving that start from different fidelities.
 
     A *bracket* trains ``n`` random architectures with a fidelity ``r``, promotes the best ``1 / reduction_factor`` of
@@ -56,37 +55,17 @@ class Hyperband(Strategy):
         removed to make room (see ``checkpoint_limit``) is not promoted, but keeps its place among the best.
     """
 
-    fidelity: str = "epochs"
-    min_fidelity: float = 1
-    max_fidelity: float = 27
-    reduction_factor: int = 3
     cycles: int | None = field(default=None, kw_only=True)
-    optimize_mode: str | None = field(default=None, kw_only=True)
-    model_filter: Callable[[Architecture], bool] | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
-        check_name(self, "fidelity")
-        check_amounts(self, "min_fidelity", "max_fidelity")
-        check_whole(self, "reduction_factor", 2)
+        super().__post_init__()
         if self.cycles is not None:
             check_whole(self, "cycles", 1)
-        check_one_of(self, "optimize_mode", [None, "maximize", "minimize"])
-        check_filter(self, "model_filter")
-
-    @property
-    def direction(self) -> Direction | None:
-        """The direction that ``optimize_mode`` fixes."""
-        return None if self.optimize_mode is None else Direction(self.optimize_mode)
-
-    @property
-    def fidelities(self) -> Collection[str]:
-        """The name of the fidelity that the trials get."""
-        return (self.fidelity,)
 
     @property
     def brackets(self) -> tuple[BracketPlan, ...]:
         """For each bracket of a cycle, how many trials each of its rungs has, and the fidelity of each trial."""
-        given, factor = levels(self.min_fidelity, self.max_fidelity, self.reduction_factor), self.reduction_factor
+        given, factor = self.levels, self.reduction_factor
         s_max = len(given) - 1
         return tuple(
             tuple((_first(s_max, s, factor) // factor**rung, given[s_max - s + rung]) for rung in range(s + 1))

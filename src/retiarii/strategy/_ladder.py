@@ -1,12 +1,18 @@
-"""Rungs: the levels of fidelity at which ASHA and Hyperband compare trials."""
+"""`FidelityLadder` and `Rung`: the levels of fidelity at which ASHA and Hyperband compare trials."""
 
 from __future__ import annotations
 
 import bisect
 import heapq
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from retiarii.space import Architecture
+from retiarii.strategy._options import check_amounts, check_filter, check_name, check_one_of, check_whole
+from retiarii.strategy.multi_trial import Strategy
 from retiarii.strategy.search import Fitness
+from retiarii.trial import Direction
 
 Key: TypeAlias = "tuple[float, float, int]"
 """The sort key of trials in a rung, best first; equal trials are sorted by number."""
@@ -23,6 +29,40 @@ def levels(low: float, high: float, factor: int) -> tuple[float, ...]:
 def key_of(number: int, fitness: Fitness) -> Key:
     """Return the sort key of a trial."""
     return -fitness[0], -fitness[1], number
+
+
+@dataclass(frozen=True)
+class FidelityLadder(Strategy):
+    """The base of strategies that give the best trials of each level of fidelity more of it; its options are theirs."""
+
+    fidelity: str = "epochs"
+    min_fidelity: float = 1
+    max_fidelity: float = 27
+    reduction_factor: int = 3
+    optimize_mode: str | None = field(default=None, kw_only=True)
+    model_filter: Callable[[Architecture], bool] | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        check_name(self, "fidelity")
+        check_amounts(self, "min_fidelity", "max_fidelity")
+        check_whole(self, "reduction_factor", 2)
+        check_one_of(self, "optimize_mode", [None, "maximize", "minimize"])
+        check_filter(self, "model_filter")
+
+    @property
+    def direction(self) -> Direction | None:
+        """The direction that ``optimize_mode`` fixes."""
+        return None if self.optimize_mode is None else Direction(self.optimize_mode)
+
+    @property
+    def fidelities(self) -> Collection[str]:
+        """The name of the fidelity that the trials get."""
+        return (self.fidelity,)
+
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """The fidelities at which trials are compared, the lowest first."""
+        return levels(self.min_fidelity, self.max_fidelity, self.reduction_factor)
 
 
 class Rung:
