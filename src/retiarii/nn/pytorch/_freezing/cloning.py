@@ -65,6 +65,19 @@ def empty_clone(module: nn.Module) -> tuple[nn.Module, list[str]]:
     return new, unfinished
 
 
+def reset_copy(layer: nn.Module) -> nn.Module:
+    """Return a layer like another one of the types in `RESETTABLE`, with a new initialisation and the default flags."""
+    new, unfinished = empty_clone(layer)
+    for name in unfinished:
+        vars(new)[name] = copy.copy(vars(layer)[name])
+    for name, parameter in layer._parameters.items():
+        new._parameters[name] = None if parameter is None else nn.Parameter(torch.empty_like(parameter))
+    for name, buffer in layer._buffers.items():
+        new._buffers[name] = None if buffer is None else torch.empty_like(buffer)
+    new.reset_parameters()  # type: ignore[operator]  # all resettable layers have it
+    return new
+
+
 class Replicator:
     """Copies values deeply, as `copy.deepcopy` does, but fixes modules and evaluates expressions on the way.
 

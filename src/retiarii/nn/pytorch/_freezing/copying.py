@@ -6,14 +6,14 @@ import copy
 from collections.abc import Callable
 from typing import Any, Literal
 
-from torch import nn
+from torch import Tensor, nn
 
 from retiarii.errors import FreezeError
 from retiarii.nn._labels.chosen_values import ChosenValues
 from retiarii.nn._labels.namespace import Position
 from retiarii.nn.pytorch._freezing.attributes import ChosenValue
 from retiarii.nn.pytorch._freezing.building import build_fixed
-from retiarii.nn.pytorch._freezing.cloning import RESETTABLE, Replicator, empty_clone
+from retiarii.nn.pytorch._freezing.cloning import RESETTABLE, Replicator, empty_clone, is_shared, reset_copy
 from retiarii.nn.pytorch._freezing.constructor_plan import ConstructorPlan
 from retiarii.nn.pytorch._freezing.kept_weights import TensorCopies, carry_over, first_tensor
 from retiarii.nn.pytorch._freezing.lost_weights import LostWeights
@@ -47,6 +47,7 @@ class Copier(Freezer):
         self._attributes_of = Replicator(self._memo, self._referred_module, self.evaluate)
         self._unfinished: list[tuple[nn.Module, nn.Module, str]] = []
         self._plan: ConstructorPlan | None = None  # of the outermost recorded constructor
+        self._layers: dict[tuple[Any, ...], nn.Module] = {}  # one that was constructed, for each set of arguments
         self._lost = LostWeights()
         self._tensors = TensorCopies(self._memo, self._lost)
 
@@ -116,7 +117,7 @@ class Copier(Freezer):
 
     def _constructed(self, layer: nn.Module, call: ModuleCall, is_owner: bool = True) -> nn.Module:
         args, kwargs = self._arguments(call)
-        new: nn.Module = call.cls(*args, **kwargs)
+        new = self._new_layer(call.cls, args, kwargs, first_tensor(layer))
         if call.modules:
             for module in new.modules():
                 forget_call(module)
@@ -124,6 +125,30 @@ class Copier(Freezer):
         if self._weights == "keep":
             is_owner = not self._carry_over(layer, new, None)
         self._tensors.adopt(layer, new, is_owner)
+        return new
+
+    def _new_layer(
+        self, cls: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], like: Tensor | None
+    ) -> nn.Module:
+        """Construct a layer, or copy and reset one with the same arguments, which takes half the time.
+
+        Args:
+            cls: The class of the layer.
+            args: Positional arguments.
+            kwargs: Keyword arguments.
+            like: A tensor of the layer in the base model.
+        """
+        if cls not in RESETTABLE or not all(map(is_shared, (*args, *kwargs.values()))):
+            new: nn.Module = cls(*args, **kwargs)
+            return new
+        key = (cls, *map(repr, args), *map(repr, kwargs.items()))
+        known = self._layers.get(key)
+        if known is not None:
+            return reset_copy(known)
+        new = cls(*args, **kwargs)
+        first = first_tensor(new)
+        if first is not None and like is not None and (first.device, first.dtype) == (like.device, like.dtype):
+            self._layers[key] = new  # it is not going to be moved
         return new
 
     def _unit(self, unit: nn.Module, call: ModuleCall) -> nn.Module:
