@@ -104,6 +104,14 @@ class Decisions:
         return nn.ValueChoice(candidates, label=label)
 
 
+class Functions(Decisions):
+    """The choices again, with functions that make the operations."""
+
+    def operation(self, label: str, builders: dict[str, Callable[[], torch.nn.Module]]) -> torch.nn.Module:
+        """Return one of several operations."""
+        return nn.LayerChoice(builders, label=label)
+
+
 class Pick(torch.nn.Module):
     """One of several inputs, as a person would write it."""
 
@@ -229,16 +237,20 @@ def model_times(base: torch.nn.Module, architecture: Architecture, repeats: int)
     frozen, by_hand = nn.freeze(base, architecture), Network(HandWritten(architecture))
     assert shapes(frozen) == shapes(by_hand)
     assert frozen(torch.zeros(2, 3, 32, 32)).shape == (2, 10)
-    times: dict[str, list[float]] = {"freeze_ms": [], "by_hand_ms": [], "fixed_arch_ms": []}
+    names = ("freeze_ms", "by_hand_ms", "fixed_arch_ms", "fixed_arch_of_functions_ms")
+    times: dict[str, list[float]] = {name: [] for name in names}
     for _ in range(repeats):
         times["freeze_ms"].append(milliseconds(lambda: nn.freeze(base, architecture)))
         times["by_hand_ms"].append(milliseconds(lambda: Network(HandWritten(architecture))))
         with nn.fixed_arch(architecture, verbose=False):
             times["fixed_arch_ms"].append(milliseconds(lambda: Network(Decisions())))
+            times["fixed_arch_of_functions_ms"].append(milliseconds(lambda: Network(Functions())))
     result = {name: statistics.median(values) for name, values in times.items()}
     return result | {
         "freeze_per_second": 1e3 / result["freeze_ms"],
         "freeze_to_by_hand": result["freeze_ms"] / result["by_hand_ms"],
+        "fixed_arch_to_by_hand": result["fixed_arch_ms"] / result["by_hand_ms"],
+        "fixed_arch_of_functions_to_by_hand": result["fixed_arch_of_functions_ms"] / result["by_hand_ms"],
         "million_parameters": sum(parameter.numel() for parameter in frozen.parameters()) / 1e6,
     }
 

@@ -73,7 +73,7 @@ def _own_imports() -> list[ast.ImportFrom]:
     """Return the statements by which the package imports its own names, at once or when they are used."""
     source = ast.parse(Path(str(retiarii.nn.pytorch.__file__)).with_suffix(".py").read_text())
     found = [statement for statement in ast.walk(source) if isinstance(statement, ast.ImportFrom)]
-    own = [statement for statement in found if (statement.module or "").startswith(retiarii.nn.pytorch.__name__)]
+    own = [statement for statement in found if (statement.module or "").startswith("retiarii.nn.")]
     return sorted(own, key=lambda statement: str(statement.module))
 
 

@@ -91,7 +91,7 @@ def test_delete_candidates():
     [
         ([], "no candidates"),
         ({}, "no candidates"),
-        ([torch_nn.ReLU], "expected a module"),
+        ([lambda: torch_nn.ReLU], "expected a module"),
         ([None], "expected a module"),
         ({"a.b": torch_nn.ReLU()}, "'a.b'"),
         ({"": torch_nn.ReLU()}, "''"),
@@ -176,3 +176,78 @@ def test_shared_labels_choose_the_same():
     model = nn.Sequential(three(), nn.ReLU(), three())
     assert len(nn.extract_space(model)) == 1
     assert [type(layer).__name__ for layer in nn.freeze(model, {"op": "c"})] == ["Tanh", "ReLU", "Tanh"]
+
+
+# Candidates that are classes or functions.
+
+
+def test_classes_and_functions_as_candidates():
+    candidates = {"relu": nn.ReLU, "tanh": torch.nn.Tanh, "wide": lambda: nn.Linear(2, 3), "module": nn.Identity()}
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.op = nn.LayerChoice(candidates, label="op")
+
+    base = Net()
+    assert [type(module) for module in base.op] == [torch.nn.ReLU, torch.nn.Tanh, torch.nn.Linear, torch.nn.Identity]
+    assert base.op(torch.tensor(-1.0)) == 0
+    for name, kind in zip(candidates, (torch.nn.ReLU, torch.nn.Tanh, torch.nn.Linear, torch.nn.Identity), strict=True):
+        with nn.fixed_arch({"op": name}):
+            assert type(Net().op) is kind
+        assert type(nn.freeze(base, {"op": name}).op) is kind
+
+
+def test_only_the_function_of_the_chosen_candidate_is_called_inside_fixed_arch():
+    called = []
+
+    def maker(size):
+        return lambda: called.append(size) or nn.Linear(1, size)
+
+    def net():
+        return torch.nn.Sequential(nn.LayerChoice([maker(2), maker(3), maker(4)], label="op"))
+
+    torch.manual_seed(0)
+    with nn.fixed_arch({"op": 1}):
+        fixed = net()
+    assert called == [3]
+    torch.manual_seed(0)
+    assert torch.equal(fixed[0].weight, torch.nn.Linear(1, 3).weight)  # as if written by hand
+
+
+def test_automatic_labels_do_not_depend_on_functions_that_are_not_called():
+    @nn.model_wrapper
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first = nn.LayerChoice(
+                [lambda: nn.Linear(1, nn.ValueChoice([1, 2])), lambda: nn.LayerChoice([nn.ReLU, nn.Tanh])]
+            )
+            self.second = nn.Linear(1, nn.ValueChoice([1, 2]))
+
+    base = Net()
+    space = nn.extract_space(base)
+    assert space.size == 8
+    for architecture in space.grid():
+        with nn.fixed_arch(architecture):
+            built = Net()
+        assert repr(built) == repr(nn.freeze(base, architecture))
+
+
+def test_a_parameter_of_the_model_inside_a_function():
+    @nn.model_wrapper
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.op = nn.LayerChoice(
+                [lambda: nn.Linear(1, nn.ModelParameterChoice([1, 2], label="size")), nn.Identity], label="op"
+            )
+
+    assert nn.freeze(Net(), {"op": 0, "size": 2}).op.out_features == 2
+    with nn.fixed_arch({"op": 0, "size": 2}):
+        assert Net().op.out_features == 2
+
+
+def test_a_function_that_makes_no_module():
+    with pytest.raises(DomainError, match="a class or function without arguments that makes one"):
+        nn.LayerChoice([nn.ReLU, lambda: 3])

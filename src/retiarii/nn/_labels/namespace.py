@@ -169,6 +169,23 @@ def numbering_from(start: Position | None) -> Iterator[None]:
         _outside.set(outside)
 
 
+@contextmanager
+def candidate_numbering() -> Iterator[None]:
+    """Number automatic labels inside the block by themselves, so that later labels do not depend on what is in it.
+
+    The block takes one number of the namespace around it. Outside of namespaces, several such blocks with automatic
+    labels in them are told apart by nothing, which `extract_space` refuses.
+    """
+    outer = _innermost(DEFAULT_KEY)
+    if outer is None:
+        with numbering_from(None):
+            yield
+        return
+    with ModelNamespace() as namespace:
+        yield
+    outer.parameters.extend(namespace.parameters)
+
+
 def _innermost(key: str) -> ModelNamespace | None:
     stack = stack_of(key)
     return stack[-1] if stack and isinstance(stack[-1], ModelNamespace) else None

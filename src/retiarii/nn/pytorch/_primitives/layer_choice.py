@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from torch import nn
 
 from retiarii.errors import DomainError
+from retiarii.nn._labels.chosen_values import ChosenValues
+from retiarii.nn._labels.namespace import candidate_numbering
 from retiarii.nn._values.value_choice import label_or_key, new_label
 from retiarii.nn.pytorch.mutation_utils import Freezer, Frozen, Mutable, Survey
 from retiarii.space import Categorical, Test
 
-Candidates = Sequence[nn.Module] | Mapping[str, nn.Module]
+Candidate = nn.Module | Callable[[], nn.Module]
+Candidates = Sequence[Candidate] | Mapping[str, Candidate]
 
 
 class LayerChoice(Mutable):
@@ -26,8 +29,9 @@ class LayerChoice(Mutable):
     deletion of candidates work.
 
     Args:
-        candidates: Modules in a list, or by name in a dict. Architectures know the candidates by name, or by index in
-            a list.
+        candidates: Candidates in a list, or by name in a dict. Architectures use the name, or the index in a list. A
+            candidate is a module, or a class or function without arguments that returns one. `fixed_arch` calls only
+            the function of the chosen candidate, so the others cost nothing.
         prior: The probability of each candidate in random sampling; uniform if None.
         label: The name of the decision. Choices of one label choose the same.
         key: The old name of ``label``.
@@ -57,8 +61,11 @@ class LayerChoice(Mutable):
         self.prior = None if prior is None else list(prior)
         self._is_named = isinstance(candidates, (Mapping, nn.ModuleDict))
         self.names: list[str] = []
-        for name, candidate in self._named(candidates):
-            self._add(name, candidate)
+        named = self._named(candidates)
+        self.names = [name for name, _ in named]
+        dropped = self._dropped()
+        for name, candidate in named:
+            self._add(name, candidate, is_dropped=name in dropped)
         self.choice()  # checks the domain
 
     def _named(self, candidates: Any) -> list[tuple[str, Any]]:
@@ -71,10 +78,26 @@ class LayerChoice(Mutable):
             "dict of modules."
         )
 
-    def _add(self, name: Any, candidate: Any) -> None:
+    def _dropped(self) -> frozenset[str]:
+        """Return the names of the candidates that the architecture of a `fixed_arch` block does not choose."""
+        values = ChosenValues.current()
+        if values is None or self._label not in values or not self.names:
+            return frozenset()
+        choice = self.choice()
+        return frozenset(self.names) - {self.names[choice.index_of(values.of(choice))]}
+
+    def _add(self, name: Any, candidate: Any, is_dropped: bool) -> None:
         where = f"LayerChoice {self._label!r}"
+        if not isinstance(candidate, nn.Module) and callable(candidate):
+            with candidate_numbering():
+                if is_dropped:
+                    return
+                candidate = candidate()
         if not isinstance(candidate, nn.Module):
-            raise DomainError(f"{where} has the candidate {name!r}: {candidate!r}, expected a module.")
+            raise DomainError(
+                f"{where} has the candidate {name!r}: {candidate!r}, expected a module, or a class or function without "
+                "arguments that makes one."
+            )
         for other, known in self._modules.items():
             if known is candidate:
                 raise DomainError(f"{where} has one module as two candidates, {other!r} and {name!r}. Build it twice.")
@@ -82,7 +105,6 @@ class LayerChoice(Mutable):
             self.add_module(name, candidate)
         except (KeyError, TypeError) as err:  # it has a dot, is no string, or is an attribute of every module
             raise DomainError(f"{where} cannot have a candidate named {name!r}: {err}. Choose another name.") from err
-        self.names.append(name)
 
     @property
     def label(self) -> str:

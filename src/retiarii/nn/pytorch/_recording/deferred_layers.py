@@ -11,7 +11,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Hashable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, cast
 
 import torch
@@ -32,11 +32,9 @@ def deferred_layer(cls: type[nn.Module], args: tuple[Any, ...], kwargs: dict[str
         args: Positional arguments, without choices.
         kwargs: Keyword arguments, without choices.
     """
-    count_draws = _DRAWS.get(cls)
-    if count_draws is None or _CONSTRUCTORS[cls] != _constructor(cls) or not _has_usual_defaults():
+    if cls not in _DRAWS or _CONSTRUCTORS[cls] != _constructor(cls) or not _has_usual_defaults():
         return None
-    given = _named(cls, args, kwargs)
-    draws = None if given is None else count_draws(given)
+    draws = _num_draws(cast(Hashable, cls), *args, **kwargs)
     if draws is None:
         return None
     layer: nn.Module = object.__new__(_deferred_class(cast(Hashable, cls)))
@@ -117,14 +115,15 @@ def _signature(cls: Any) -> tuple[tuple[str, ...], frozenset[str]]:
     return tuple(parameter.name for parameter in named), required
 
 
-def _named(cls: type[nn.Module], args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Arguments | None:
-    """Return all arguments by name; None if they do not fit the constructor, which then explains it better."""
-    names, required = _signature(cast(Hashable, cls))
+@lru_cache(maxsize=4096, typed=True)
+def _num_draws(cls: Any, *args: Any, **kwargs: Any) -> int | None:
+    """Return how many random numbers a constructor draws; None if that is unknown or the arguments do not fit."""
+    names, required = _signature(cls)
     given = dict(zip(names, args, strict=False))
     if len(args) > len(names) or any(name not in names or name in given for name in kwargs):
         return None
     given.update(kwargs)
-    return given if required <= given.keys() else None
+    return _DRAWS[cls](given) if required <= given.keys() else None
 
 
 def _is_count(value: Any) -> bool:
