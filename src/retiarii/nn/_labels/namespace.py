@@ -186,6 +186,13 @@ def candidate_numbering() -> Iterator[None]:
     outer.parameters.extend(namespace.parameters)
 
 
+def skip_candidate_numbering() -> None:
+    """Take the number that a block of `candidate_numbering` would take, for a candidate that is not made."""
+    outer = _innermost(DEFAULT_KEY)
+    if outer is not None:
+        outer._next()
+
+
 def _innermost(key: str) -> ModelNamespace | None:
     stack = stack_of(key)
     return stack[-1] if stack and isinstance(stack[-1], ModelNamespace) else None

@@ -9,7 +9,7 @@ from torch import nn
 
 from retiarii.errors import DomainError
 from retiarii.nn._labels.chosen_values import ChosenValues
-from retiarii.nn._labels.namespace import candidate_numbering
+from retiarii.nn._labels.namespace import candidate_numbering, skip_candidate_numbering
 from retiarii.nn._values.value_choice import label_or_key, new_label
 from retiarii.nn.pytorch.mutation_utils import Freezer, Frozen, Mutable, Survey
 from retiarii.space import Categorical, Test
@@ -89,9 +89,10 @@ class LayerChoice(Mutable):
     def _add(self, name: Any, candidate: Any, is_dropped: bool) -> None:
         where = f"LayerChoice {self._label!r}"
         if not isinstance(candidate, nn.Module) and callable(candidate):
+            if is_dropped:
+                skip_candidate_numbering()
+                return
             with candidate_numbering():
-                if is_dropped:
-                    return
                 candidate = candidate()
         if not isinstance(candidate, nn.Module):
             raise DomainError(
