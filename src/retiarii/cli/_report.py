@@ -24,7 +24,7 @@ def report(
     Outside a trial, the metric is checked and nothing else happens.
 
     Raises:
-        MetricError: It is neither a number nor an object, or there is a final result already.
+        MetricError: ``metric`` is neither a number nor an object, or a final result was reported before.
         EvaluatorError: The trial has ended.
     """
     try:

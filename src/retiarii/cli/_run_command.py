@@ -59,7 +59,7 @@ def resume(
     ] = None,
     storage: StorageOption = None,
 ) -> None:
-    """Go on with an experiment that was stopped or killed, from where it was.
+    """Continue an experiment that was stopped or killed.
 
     Give it more trials with [bold]--max-trial-number[/], more time with [bold]--max-experiment-duration[/]. Runs the
     model, evaluator and strategy that were stored.

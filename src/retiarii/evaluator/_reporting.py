@@ -42,7 +42,7 @@ class Recorder:
         """Pass on one intermediate result.
 
         Raises:
-            EvaluatorError: This is a process that the trial has forked.
+            EvaluatorError: The calling process was forked by the trial.
         """
         refuse_in_fork(self._own_process, "report_intermediate_result")
         self.num_intermediates += 1
@@ -53,7 +53,7 @@ class Recorder:
 
         Raises:
             MetricError: A final result was reported before.
-            EvaluatorError: This is a process that the trial has forked.
+            EvaluatorError: The calling process was forked by the trial.
         """
         refuse_in_fork(self._own_process, "report_final_result")
         if self.final is not None:
@@ -133,7 +133,7 @@ def report_intermediate_result(metric: MetricValue) -> None:
 
     Raises:
         MetricError: ``metric`` is neither.
-        EvaluatorError: It was called in a process that the trial has forked, whose results nobody would see.
+        EvaluatorError: The calling process was forked by the trial, so the result would be lost.
     """
     metrics = parse_metrics(metric, where="the intermediate result")
     recorder = current_recorder()
@@ -156,7 +156,7 @@ def report_final_result(metric: MetricValue) -> None:
 
     Raises:
         MetricError: ``metric`` is neither, its default is not finite, or a final result was reported before.
-        EvaluatorError: It was called in a process that the trial has forked, whose results nobody would see.
+        EvaluatorError: The calling process was forked by the trial, so the result would be lost.
     """
     metrics = parse_metrics(metric, where="the final result")
     recorder = current_recorder()

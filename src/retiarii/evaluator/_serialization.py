@@ -31,7 +31,7 @@ def dumps(obj: Any, name: str) -> bytes:
         _Pickler(stream).dump(obj)
     except SerializationError as err:
         _refuse(obj, name, err)
-    except Exception as err:  # noqa: BLE001 - objects raise whatever they like when they are pickled
+    except Exception as err:  # noqa: BLE001 - pickling an object may raise any exception
         _refuse(obj, name, err)
     return stream.getvalue()
 
@@ -85,6 +85,6 @@ def _try(obj: Any) -> Exception | None:
     """Return the error of pickling an object; None if it can be pickled."""
     try:
         _Pickler(_Nowhere()).dump(obj)
-    except Exception as err:  # noqa: BLE001 - objects raise whatever they like when they are pickled
+    except Exception as err:  # noqa: BLE001 - pickling an object may raise any exception
         return err
     return None

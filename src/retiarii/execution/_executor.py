@@ -174,7 +174,7 @@ class Executor(ABC):
 
     @abstractmethod
     def poll(self, timeout: float | None = None, on_report: OnReport = let_go_on) -> list[Event]:
-        """Return what has happened since the last call, waiting for the first event if there is none yet.
+        """Return the events since the last call, waiting for the first one if there is none yet.
 
         Args:
             timeout: The maximum time to wait, in seconds; None waits as long as a trial is under way. Reports end the

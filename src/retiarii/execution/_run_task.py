@@ -69,7 +69,7 @@ class _Reporter:
         """Report intermediate metrics.
 
         Raises:
-            EvaluatorError: This is a process that the trial has forked, or the trial has ended.
+            EvaluatorError: The calling process was forked by the trial, or the trial has ended.
             MetricError: ``metrics`` is not a metric, or is too large.
         """
         refuse_in_fork(self._own, "report")

@@ -486,7 +486,7 @@ class RetiariiExperiment:
 
     @property
     def where(self) -> str:
-        """The store that holds the results, for people: a path, or a URL without its password.
+        """The name of the store with the results: a path, or a URL without its password.
 
         Raises:
             ExperimentError: The experiment has not run.

@@ -1,4 +1,4 @@
-"""What an experiment exports: its best trials, and what becomes of their architectures."""
+"""The best trials of an experiment, for `RetiariiExperiment.export_top_models`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def check_format(formatter: Any, *, weights: bool) -> None:
     """Check the arguments of ``export_top_models``.
 
     Raises:
-        ConfigError: One is impossible.
+        ConfigError: An argument is invalid.
     """
     if formatter not in FORMATTERS:
         raise ConfigError(f"formatter is {formatter!r}, expected one of {list(FORMATTERS)}.")
@@ -33,17 +33,17 @@ def check_format(formatter: Any, *, weights: bool) -> None:
 def best_trials(
     store: Store, record: ExperimentRecord, top_k: Any, optimize_mode: Any, by: str | None = None
 ) -> list[Trial]:
-    """Return the best completed trials, feasible ones first, then by one metric, then the earlier.
+    """Return the best completed trials: feasible trials first, then by a metric, then by number.
 
     Args:
-        store: Where the experiment is kept.
+        store: The store of the experiment.
         record: The experiment.
-        top_k: How many at most.
-        optimize_mode: Which metrics are better; None as in the search.
+        top_k: The maximum number of trials.
+        optimize_mode: ``"maximize"`` or ``"minimize"``; None as in the search.
         by: The metric; None for the first objective.
 
     Raises:
-        ConfigError: ``top_k``, ``optimize_mode`` or ``by`` is impossible.
+        ConfigError: ``top_k``, ``optimize_mode`` or ``by`` is invalid.
     """
     if isinstance(top_k, bool) or not isinstance(top_k, int) or top_k < 1:
         raise ConfigError(f"top_k is {top_k!r}, expected a whole number, 1 or more.")
@@ -70,7 +70,7 @@ def _direction_of(metric: str, objectives: Objectives) -> Direction:
 
 
 def nothing_to_export(store: Store, record: ExperimentRecord, *, is_one_shot: bool) -> str:
-    """Return the message for an experiment of which no trial completed."""
+    """Return the message for an experiment without completed trials."""
     if is_one_shot and not any(store.count_trials(record.id).values()):
         return (
             f"The supernet of experiment {record.id} is not trained to the end yet, so there is nothing to export. "
@@ -83,5 +83,5 @@ def nothing_to_export(store: Store, record: ExperimentRecord, *, is_one_shot: bo
 
 
 def model_part(record: ExperimentRecord, architecture: Architecture) -> Architecture:
-    """Leave out the choices of the evaluator's arguments."""
+    """Return an architecture without the choices of the evaluator's arguments."""
     return architecture.restricted(set(architecture).difference(record.config["evaluator_labels"]))

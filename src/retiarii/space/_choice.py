@@ -60,7 +60,7 @@ class Choice(ABC):
         return hash((self.label, self._domain_key))
 
     def __getstate__(self) -> dict[str, Any]:
-        return {field.name: getattr(self, field.name) for field in fields(self)}  # without what can be computed again
+        return {field.name: getattr(self, field.name) for field in fields(self)}  # without cached properties
 
     def same_domain(self, other: Choice) -> bool:
         """Return whether both choices have the same class, the same values and the same prior."""

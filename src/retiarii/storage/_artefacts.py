@@ -26,7 +26,7 @@ def folder_of(files: Path, experiment_id: str) -> Path:
         experiment_id: The id of the experiment.
 
     Raises:
-        CorruptStoreError: The id is none.
+        CorruptStoreError: The id is invalid.
         StorageError: The folder, or the one that holds it, is a symbolic link, which could lead anywhere.
     """
     if not is_id(experiment_id):
@@ -44,8 +44,8 @@ def make_folder(files: Path, experiment_id: str) -> Path:
     """Make the folder of an experiment if it is missing, accessible only for this user.
 
     Raises:
-        CorruptStoreError: The id is none.
-        StorageError: It cannot be made, or is a symbolic link.
+        CorruptStoreError: The id is invalid.
+        StorageError: The folder cannot be made, or is a symbolic link.
     """
     folder = folder_of(files, experiment_id)
     refuse_links(folder)
@@ -86,8 +86,8 @@ def remove_folder(files: Path, experiment_id: str) -> None:
     """Remove the folder of a deleted experiment, if there is one; links in it are removed, not followed.
 
     Raises:
-        CorruptStoreError: The id is none.
-        StorageError: It cannot be removed, or is a symbolic link.
+        CorruptStoreError: The id is invalid.
+        StorageError: The folder cannot be removed, or is a symbolic link.
     """
     folder = folder_of(files, experiment_id)
     try:

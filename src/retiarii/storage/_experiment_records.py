@@ -112,7 +112,7 @@ class ExperimentRecord:
         """Check that the id can name a folder.
 
         Raises:
-            ConfigError: It cannot.
+            ConfigError: The id cannot name a folder.
         """
         if not is_id(self.id):
             raise ConfigError(

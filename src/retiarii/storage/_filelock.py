@@ -116,7 +116,7 @@ class FileLock:
         """Return whether the lock is held; to find out, it is taken for a moment.
 
         Raises:
-            PermissionError: It is the lock of another user.
+            PermissionError: The lock belongs to another user.
             OSError: The file system has no locks.
         """
         try:

@@ -61,7 +61,7 @@ def other_url(storage: str | Path | None) -> str | None:
         storage: As for `locate`.
 
     Raises:
-        ConfigError: There is a NUL character in it.
+        ConfigError: The URL contains a NUL character.
     """
     chosen = _chosen(storage)
     if isinstance(chosen, Path) or (scheme := scheme_of(chosen)) in ("", "sqlite", *_POSTGRESQL_SCHEMES):

@@ -89,7 +89,7 @@ class Store(ABC):
 
         Raises:
             DuplicateError: The id exists already.
-            ConfigError: Its id cannot name a folder, or its configuration or space is not plain JSON data;
+            ConfigError: The id cannot name a folder, or the configuration or space is not plain JSON data;
                 `ExperimentRecord.to_json` raises it.
         """
 
@@ -118,7 +118,7 @@ class Store(ABC):
         """Return all experiments, oldest first.
 
         Raises:
-            CorruptStoreError: One of them is damaged; `scan_experiments` returns the others.
+            CorruptStoreError: An experiment is damaged; `scan_experiments` returns the others.
         """
         found = self.scan_experiments()
         for record in found:

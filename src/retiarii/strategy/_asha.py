@@ -38,7 +38,7 @@ class ASHA(FidelityLadder):
         dedup: Never start the same architecture twice.
 
     Raises:
-        ConfigError: An option is not what it should be.
+        ConfigError: An option has an invalid value.
 
     Reference:
         Li et al., "A System for Massively Parallel Hyperparameter Tuning", MLSys 2020, arXiv:1810.05934, Algorithm 2

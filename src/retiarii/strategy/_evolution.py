@@ -40,7 +40,7 @@ class RegularizedEvolution(Strategy):
             new is proposed; `SearchExhausted` ends the search when there is none.
 
     Raises:
-        ConfigError: An option is not what it should be.
+        ConfigError: An option has an invalid value.
 
     Reference:
         Real et al., "Regularized Evolution for Image Classifier Architecture Search", AAAI 2019, arXiv:1802.01548,

@@ -27,7 +27,7 @@ class GridSearch(Strategy):
             value (on a logarithmic scale where the choice has one). None: a continuous choice is an error.
 
     Raises:
-        ConfigError: An option is not what it should be.
+        ConfigError: An option has an invalid value.
     """
 
     shuffle: bool = True

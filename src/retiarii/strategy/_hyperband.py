@@ -43,7 +43,7 @@ class Hyperband(FidelityLadder):
         model_filter: A constraint: only architectures for which it returns True are proposed.
 
     Raises:
-        ConfigError: An option is not what it should be.
+        ConfigError: An option has an invalid value.
 
     Reference:
         Li et al., "Hyperband: A Novel Bandit-Based Approach to Hyperparameter Optimization", JMLR 18, 2018,

@@ -37,7 +37,7 @@ class MedianStop(Strategy):
         min_trials: The number of completed trials with as many reports that are needed to judge a trial.
 
     Raises:
-        ConfigError: An option is not what it should be.
+        ConfigError: An option has an invalid value.
 
     Reference:
         Golovin et al., "Google Vizier: A Service for Black-Box Optimization", KDD 2017, section 3.2.2. Deviations:

@@ -40,7 +40,7 @@ class NSGA2(Strategy):
         dedup: Never propose the same architecture twice.
 
     Raises:
-        ConfigError: An option is not what it should be.
+        ConfigError: An option has an invalid value.
 
     Reference:
         Deb et al., "A Fast and Elitist Multiobjective Genetic Algorithm: NSGA-II", IEEE TEC 6(2), 2002, with its

@@ -13,7 +13,7 @@ def check_flag(owner: object, name: str) -> None:
     """Check that an option is True or False.
 
     Raises:
-        ConfigError: It is not.
+        ConfigError: The check fails.
     """
     _check(owner, name, isinstance(getattr(owner, name), bool), "True or False")
 
@@ -29,7 +29,7 @@ def check_whole(owner: object, name: str, low: int, high: int | None = None, *, 
         high_is: The meaning of ``high``, for the message.
 
     Raises:
-        ConfigError: It is not.
+        ConfigError: The check fails.
     """
     value = getattr(owner, name)
     fits = isinstance(value, int) and not isinstance(value, bool) and low <= value and (high is None or value <= high)
@@ -41,7 +41,7 @@ def check_probability(owner: object, name: str) -> None:
     """Check that an option is None or a probability above 0.
 
     Raises:
-        ConfigError: It is not.
+        ConfigError: The check fails.
     """
     value = getattr(owner, name)
     fits = value is None or (isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= 1)
@@ -52,7 +52,7 @@ def check_share(owner: object, name: str) -> None:
     """Check that an option is a number from 0 to 1.
 
     Raises:
-        ConfigError: It is not.
+        ConfigError: The check fails.
     """
     value = getattr(owner, name)
     fits = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1
@@ -63,7 +63,7 @@ def check_amounts(owner: object, low: str, high: str) -> None:
     """Check that two options are finite numbers above 0, the second not smaller than the first.
 
     Raises:
-        ConfigError: They are not.
+        ConfigError: The check fails.
     """
     for name in (low, high):
         value = getattr(owner, name)
@@ -77,7 +77,7 @@ def check_name(owner: object, name: str) -> None:
     """Check that an option is a text that is not empty.
 
     Raises:
-        ConfigError: It is not.
+        ConfigError: The check fails.
     """
     value = getattr(owner, name)
     _check(owner, name, isinstance(value, str) and bool(value), "a text that is not empty")
@@ -87,7 +87,7 @@ def check_one_of(owner: object, name: str, allowed: Sequence[Any]) -> None:
     """Check that an option is one of a few values.
 
     Raises:
-        ConfigError: It is not.
+        ConfigError: The check fails.
     """
     *first, last = map(repr, allowed)
     _check(owner, name, getattr(owner, name) in allowed, f"{', '.join(first)} or {last}")
@@ -97,7 +97,7 @@ def check_filter(owner: object, name: str) -> None:
     """Check that an option is None or can be called.
 
     Raises:
-        ConfigError: It is not.
+        ConfigError: The check fails.
     """
     value = getattr(owner, name)
     _check(owner, name, value is None or callable(value), "None or a function from an Architecture to True or False")

@@ -27,7 +27,7 @@ class Random(Strategy):
         model_filter: A constraint: only architectures for which it returns True are proposed.
 
     Raises:
-        ConfigError: An option is not what it should be.
+        ConfigError: An option has an invalid value.
     """
 
     variational: bool = False

@@ -18,7 +18,7 @@ class Readable(Protocol):
         ...
 
     def read(self) -> bytes | None:
-        """Return what is there: some bytes, ``b""`` at the end of the stream, None if nothing is there now."""
+        """Return the available bytes, ``b""`` at the end of the stream, or None if there are none now."""
         ...
 
     def close(self) -> None:
@@ -38,7 +38,7 @@ class PipeEnd:
         return self._descriptor
 
     def read(self) -> bytes | None:
-        """Return what is there: some bytes, ``b""`` at the end of the stream, None if nothing is there now."""
+        """Return the available bytes, ``b""`` at the end of the stream, or None if there are none now."""
         try:
             return os.read(self._descriptor, CHUNK)
         except BlockingIOError:
@@ -64,7 +64,7 @@ class PumpedPipeEnd:
         return self._socket.fileno()
 
     def read(self) -> bytes | None:
-        """Return what is there: some bytes, ``b""`` at the end of the stream, None if nothing is there now."""
+        """Return the available bytes, ``b""`` at the end of the stream, or None if there are none now."""
         try:
             return self._socket.recv(CHUNK)
         except BlockingIOError:

@@ -26,7 +26,7 @@ Launch: TypeAlias = Callable[[Message, Iterable[int]], TrialProcess]
 MAX_BACKLOG = 1 << 20  # bytes that the parent has not read yet; beyond it, reports of trials wait
 _IDLE_S = 1.0  # how often to check that the parent is alive
 _NO_SIGNAL_S = 0.05  # how often to check for exits on systems without a signal for them
-_GONE_S = 5.0  # how long to wait for what was killed
+_GONE_S = 5.0  # how long to wait for killed processes
 
 
 class Supervisor:

@@ -132,7 +132,7 @@ class TemplateExecutor(Executor):
         self._start_what_fits()
 
     def poll(self, timeout: float | None = None, on_report: OnReport = let_go_on) -> list[Event]:
-        """Return what has happened since the last call, waiting for the first event if there is none yet.
+        """Return the events since the last call, waiting for the first one if there is none yet.
 
         Raises:
             ExecutionError: The task cannot be loaded in the template (with the error raised there), or templates die

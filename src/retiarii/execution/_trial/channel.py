@@ -75,7 +75,7 @@ class Channel:
         """Write one message; blocks until the pipe has room for it.
 
         Raises:
-            EvaluatorError: This is a process that the trial has forked.
+            EvaluatorError: The calling process was forked by the trial.
             ChannelLostError: The pipe was closed and cannot be opened again.
         """
         refuse_in_fork(self._own, "report", is_thorough=True)
@@ -88,7 +88,7 @@ class Channel:
         """Write intermediate metrics.
 
         Raises:
-            EvaluatorError: This is a process that the trial has forked.
+            EvaluatorError: The calling process was forked by the trial.
             ChannelLostError: The pipe was closed and cannot be opened again.
         """
         self.send({"event": "reported", "metrics": metrics})

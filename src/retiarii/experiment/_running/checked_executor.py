@@ -76,7 +76,7 @@ class CheckedExecutor(Executor):
         self._under_way.add(job.number)
 
     def poll(self, timeout: float | None = None, on_report: OnReport = _go_on) -> list[Event]:
-        """Return what has happened since the last call.
+        """Return the events since the last call.
 
         Raises:
             ExecutionError: Trials cannot be run at all, or the executor broke a rule of the interface.

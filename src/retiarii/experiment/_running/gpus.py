@@ -1,4 +1,4 @@
-"""Which GPUs this machine has, and which of them are in use."""
+"""The GPUs of this machine: their number, and which are in use."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from collections.abc import Collection, Sequence
 
 logger = logging.getLogger(__name__)
 
-_SMI_S = 30.0  # how long nvidia-smi may take; with a broken driver it hangs
+_SMI_S = 30.0  # the time limit of nvidia-smi, which hangs with a broken driver
 
 
 def count_gpus() -> int:
-    """Return how many there are: as torch counts them where it is imported, else as ``nvidia-smi`` shows them."""
+    """Return the number of GPUs: by torch if it is imported, else by ``nvidia-smi``."""
     torch = sys.modules.get("torch")
     if torch is not None:
         return int(torch.cuda.device_count())
@@ -29,7 +29,7 @@ def count_gpus() -> int:
 
 
 def busy_gpus() -> list[int]:
-    """Return the GPUs with compute processes, as torch counts them; a desktop's graphics do not count."""
+    """Return the indices, as in torch, of the GPUs with compute processes; desktop graphics are ignored."""
     try:
         gpus = _gpus()
         used = {row[0] for row in _query("compute-apps", "gpu_uuid")} if gpus else set()
@@ -45,7 +45,7 @@ def _gpus() -> list[tuple[str, str]]:
 
 
 def _query(kind: str, *names: str) -> list[list[str]]:
-    """Return a table of ``nvidia-smi``; an empty one where there is no such program."""
+    """Return a table of ``nvidia-smi``; an empty one if the program is not installed."""
     program = shutil.which("nvidia-smi")
     if program is None:
         return []
@@ -55,12 +55,12 @@ def _query(kind: str, *names: str) -> list[list[str]]:
 
 
 def as_torch_counts(gpus: Sequence[tuple[str, str]], used: Collection[str], visible: str | None) -> list[int]:
-    """Return which of the visible GPUs are used.
+    """Return the indices of the visible GPUs that are used.
 
     Args:
-        gpus: Index and UUID of every GPU of the machine.
-        used: UUIDs of those with compute processes.
-        visible: What ``CUDA_VISIBLE_DEVICES`` says: indices or beginnings of UUIDs; None for all.
+        gpus: The index and the UUID of every GPU of the machine.
+        used: The UUIDs of the GPUs with compute processes.
+        visible: The value of ``CUDA_VISIBLE_DEVICES``: indices or beginnings of UUIDs; None for all GPUs.
     """
     if visible is None:
         return [number for number, (_, uuid) in enumerate(gpus) if uuid in used]

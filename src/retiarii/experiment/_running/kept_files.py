@@ -68,7 +68,7 @@ class KeptFiles(Callback):
             self._best = sorted([*self._best, rank])[: self._count]
         self._note(trial.number, rank)
         if not self._ranks:
-            return  # nobody has files
+            return  # there are no files
         protected, continuable = self._protected(), self._search.continuable
         for number in [number for number in self._ranks if number not in protected and number not in continuable]:
             self._drop(number)  # few have files, where a million may be continued without any

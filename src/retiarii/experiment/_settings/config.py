@@ -72,7 +72,7 @@ def _unknown(cls: type, name: str, known: Sequence[str]) -> ConfigError:
 @_checked_keywords
 @dataclass
 class TrainingServiceConfig(_Checked):
-    """Where trials run.
+    """The settings of the processes and GPUs of trials.
 
     Attributes:
         platform: ``"local"`` (every trial in its own process), ``"in_process"`` (in this process, for debugging and for

@@ -24,7 +24,7 @@ def python_engine(
     Args:
         model: The base model.
         mutators: None.
-        config: ``dummy_input``, with which networks are checked before they are trained.
+        config: The setting ``dummy_input``, with which networks are checked before they are trained.
         evaluator: May show its data.
 
     Raises:

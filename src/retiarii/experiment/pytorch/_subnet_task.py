@@ -19,7 +19,7 @@ class SubnetTask:
         supernet: A trained supernet.
         evaluator: Its `evaluate_subnet` measures each network.
         files: The folders that trials write into; the inherited weights of each network are saved there.
-        keeps_files: Whether what a trial writes may be kept after its end.
+        keeps_files: Whether files of a trial may be kept after its end.
     """
 
     def __init__(

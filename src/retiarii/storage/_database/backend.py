@@ -63,7 +63,7 @@ class Backend(ABC):
         """Return the approximate size of the store.
 
         Raises:
-            StorageError: It cannot be reached.
+            StorageError: The store cannot be reached.
         """
 
     @abstractmethod

@@ -37,7 +37,7 @@ def open_database(location: Location, *, create: bool) -> Store:
     """Open the store in a database, as `open_store` does.
 
     Args:
-        location: Where it is.
+        location: The location of the store.
         create: Whether a store that does not exist is made.
     """
     backend: Backend = SQLiteBackend(location) if location.path is not None else PostgreSQLBackend(location)

@@ -57,7 +57,7 @@ class SQLiteFile:
         """Make an empty file, readable only for this user, and its folder, if they do not exist.
 
         Raises:
-            OSError: They cannot be made.
+            OSError: The file or its folder cannot be made.
         """
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with suppress(FileExistsError):  # an existing file may be open, and closing it here would drop its locks
@@ -90,7 +90,7 @@ class SQLiteFile:
 
         Raises:
             StoreLostError: The file does not exist any more.
-            sqlite3.Error: It cannot be opened.
+            sqlite3.Error: The file cannot be opened.
         """
         self.verify()
         connection = sqlite3.connect(
@@ -129,7 +129,7 @@ class SQLiteFile:
         """Check that the path leads to the file that was opened first.
 
         Raises:
-            StoreLostError: It does not.
+            StoreLostError: The path leads to another file, or to none.
         """
         if self._identity is None:
             return
@@ -151,7 +151,7 @@ class SQLiteFile:
             Its size in bytes.
 
         Raises:
-            StoreLostError: It is not.
+            StoreLostError: The log was deleted or replaced.
         """
         try:
             status = os.stat(self._name_of_wal)

@@ -29,7 +29,7 @@ _EXPERIMENTS_2 = (
     *("message", "stop_requested", "config", "space"),
 )
 _COVERED: dict[int, dict[str, dict[str, tuple[str, ...]]]] = {
-    1: {},  # it had no checksums: its rows get theirs as they are found
+    1: {},  # without checksums: its rows get checksums of the values that are found
     2: {
         "experiments": {"checksum": _EXPERIMENTS_2},
         "trials": {"checksum": _TRIALS_2, "texts_checksum": _TEXTS_2},

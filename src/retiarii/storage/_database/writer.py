@@ -47,7 +47,7 @@ class Writer:
         """Write trials and intermediate results: all of them, or, after an error, none.
 
         Raises:
-            NotFoundError: There is no such experiment, or no trial that an intermediate result is of.
+            NotFoundError: The experiment, or the trial of an intermediate result, does not exist.
             StoreFullError: There is no space left.
             StoreLostError: The store was deleted, moved or replaced; what was written before may have been saved.
             StorageError: The store cannot be written.

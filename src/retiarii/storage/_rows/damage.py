@@ -42,7 +42,7 @@ def check_kinds(kinds: Sequence[tuple[type, ...]], values: Sequence[Any]) -> Non
     """Check the types of columns, because SQLite accepts texts in columns of numbers.
 
     Raises:
-        ValueError: One is of another type.
+        ValueError: A value has another type.
     """
     for allowed, value in zip(kinds, values, strict=True):
         if type(value) not in allowed:

@@ -65,7 +65,7 @@ def reported_text(experiment_id: str, number: int, step: int, moment: float, met
     """Return the metrics of an intermediate result as they are stored, once the row has been checked.
 
     Raises:
-        CorruptStoreError: It has changed.
+        CorruptStoreError: The row has changed.
     """
     if check != checksum(experiment_id, number, step, moment, metrics):
         raise _damaged_report(experiment_id, number, step, ValueError(CHANGED))
@@ -176,7 +176,7 @@ def check_experiment(row: Mapping[str, Any]) -> None:
     """Compare the row of an experiment with its checksum.
 
     Raises:
-        ValueError: It has changed.
+        ValueError: The row has changed.
     """
     if row["checksum"] != experiment_checksum(row):
         raise ValueError(CHANGED)

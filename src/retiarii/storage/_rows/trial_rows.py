@@ -69,7 +69,7 @@ def trial_from_row(
     Args:
         experiment_id: The first column.
         row: The others.
-        intermediates: What the trial reported.
+        intermediates: The intermediate results of the trial.
         objective: The metric by which the experiment ranks its trials.
 
     Raises:
@@ -92,7 +92,7 @@ def check_light(experiment_id: str, row: Row) -> None:
     """Compare a row, light or not, with its checksum, and check the columns by which trials are ordered.
 
     Raises:
-        CorruptStoreError: It has changed, or these are no numbers.
+        CorruptStoreError: The row has changed, or these columns are not numbers.
     """
     covered = (experiment_id, *row[:_CHECK], *row[_CHECK + 1 : _LIGHT])
     try:
@@ -165,7 +165,7 @@ def check_hash(trial: Trial, key: str) -> Trial:
     """Return a trial after comparing its architecture with the stored hash, so that exports are what was stored.
 
     Raises:
-        CorruptStoreError: It has another.
+        CorruptStoreError: The architecture has another hash.
     """
     try:
         if trial.architecture.key != key:
