@@ -42,9 +42,10 @@ check: install
 test: check
 	$(BIN)/python -m pytest --randomly-seed=$(SEED) --hypothesis-seed=$(SEED) --numprocesses=$(JOBS) --dist=worksteal
 
-# What type checkers and editors see of the layers of retiarii.nn.pytorch.
+# What is generated: what type checkers and editors see of the layers, and the table of NNI's names in the docs.
 stubs: install
 	$(BIN)/python scripts/layer_stubs.py
+	$(BIN)/python scripts/nni_names.py
 
 # What takes minutes: a thousand random modules, thousands of damaged files, dozens of kills.
 test-slow: install

@@ -16,6 +16,7 @@ from retiarii._version import __version__
 if TYPE_CHECKING:
     from retiarii import classic as classic
     from retiarii import cli as cli
+    from retiarii import compat as compat
     from retiarii import errors as errors
     from retiarii import evaluator as evaluator
     from retiarii import execution as execution
@@ -80,6 +81,7 @@ _EXPORTS = {
 _MODULES = (
     "classic",
     "cli",
+    "compat",
     "errors",
     "evaluator",
     "execution",

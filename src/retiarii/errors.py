@@ -31,6 +31,7 @@
     │   ├── StoreLostError                     the store was deleted or replaced while it was in use
     │   └── ExperimentBusyError                another process is running this experiment
     ├── MissingExtraError (ImportError)        an optional dependency is not installed
+    ├── NoEquivalentError (ImportError)        a name of NNI has no equivalent here
     ├── SupernetError                          a model cannot be made into a supernet
     └── GraphError                             a model cannot be turned into a graph, or a graph into a model
         └── InvalidMutation (ValueError)       a mutation asks for something that the graph does not allow
@@ -69,6 +70,7 @@ __all__ = [
     "MetricError",
     "MissingExtraError",
     "NoContextError",
+    "NoEquivalentError",
     "NotFoundError",
     "RecordError",
     "RetiariiError",
@@ -247,6 +249,10 @@ class ExperimentBusyError(StorageError):
 
 class MissingExtraError(RetiariiError, ImportError):
     """An optional dependency is not installed."""
+
+
+class NoEquivalentError(RetiariiError, ImportError):
+    """A module or name of NNI that a script imports has no equivalent here; the message says what comes nearest."""
 
 
 class SupernetError(RetiariiError):

@@ -16,6 +16,7 @@ COMMANDS = {
     "list": ["--json", "--storage"],
     "report": ["--intermediate", "METRIC"],
     "resume": ["--max-experiment-duration", "--max-trial-number", "--storage", "ID"],
+    "run": ["--over-nni", "SCRIPT", "[ARGS]..."],
     "show": ["--json", "--storage", "--top-k", "--trial", "ID"],
     "stop": ["--storage", "ID"],
 }

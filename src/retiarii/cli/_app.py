@@ -15,6 +15,7 @@ from retiarii.cli._list import list_experiments
 from retiarii.cli._manage import delete, stop
 from retiarii.cli._report import report
 from retiarii.cli._run_command import create, demo, resume
+from retiarii.cli._script_command import run
 from retiarii.cli._show import show
 from retiarii.cli._store_access import StorageOption, current_settings
 from retiarii.terminal import write
@@ -51,10 +52,10 @@ def _options(
 _EXPERIMENTS, _TRIALS, _SET_UP = "Experiments", "Inside of trials", "Set-up"
 
 
-def _add(name: str, command: Callable[..., None], panel: str) -> None:
+def _add(name: str, command: Callable[..., None], panel: str, **context: bool) -> None:
     """Add a command, with the part of its docstring before ``Raises:`` as help."""
     shown, _, _ = inspect.cleandoc(command.__doc__ or "").partition("\n\nRaises:")
-    app.command(name, help=shown, rich_help_panel=panel)(command)
+    app.command(name, help=shown, rich_help_panel=panel, context_settings=context)(command)
 
 
 _add("create", create, _EXPERIMENTS)
@@ -62,6 +63,7 @@ _add("list", list_experiments, _EXPERIMENTS)
 _add("show", show, _EXPERIMENTS)
 _add("export", export, _EXPERIMENTS)
 _add("resume", resume, _EXPERIMENTS)
+_add("run", run, _EXPERIMENTS, allow_interspersed_args=False)
 _add("stop", stop, _EXPERIMENTS)
 _add("delete", delete, _EXPERIMENTS)
 _add("report", report, _TRIALS)

@@ -33,7 +33,7 @@ from retiarii.execution._in_process import InProcessExecutor
 from retiarii.execution._judgement import Judgement
 from retiarii.execution._outcome import Outcome
 from retiarii.execution._run_task import run_task
-from retiarii.execution._system.import_path import import_path
+from retiarii.execution._system.import_path import finders_here, import_path, install_finders
 
 if TYPE_CHECKING:
     from retiarii.execution._task import NasTask, context_of
@@ -62,7 +62,9 @@ __all__ = [
     "TrialJob",
     "TrialStarted",
     "context_of",
+    "finders_here",
     "import_path",
+    "install_finders",
     "run_task",
 ]
 

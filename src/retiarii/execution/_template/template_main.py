@@ -147,7 +147,7 @@ def _prepare(settings: TemplateSettings, data: bytes, started: float) -> tuple[L
 
     preload(settings.preloads)
     imported = time.perf_counter()
-    task = load_task(data)
+    task = load_task(data, settings)
     use_threads(1)  # as in most trials, if the task has imported torch
     if has_started_cuda():
         raise ExecutionError(

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, TypeAlias
 
 from retiarii.execution._executor import Limits, Task
 from retiarii.execution._system.frames import Message
-from retiarii.execution._system.import_path import import_path
+from retiarii.execution._system.import_path import finders_here, import_path, install_finders
 
 MARK = "RETIARII_TEMPLATE"  # the environment variable that marks all processes that a template started
 
@@ -39,6 +39,7 @@ class TemplateSettings:
         preloads: Libraries to import before the task is loaded, so that every forked trial has them.
         environment: Environment variables of trials, in addition to those of this process; None unsets one.
         argv: The user's ``sys.argv``.
+        finders: The functions that install the finders of the user's process, see `finders_here`.
     """
 
     is_forking: bool
@@ -47,6 +48,7 @@ class TemplateSettings:
     preloads: Sequence[str] = ()
     environment: Mapping[str, str | None] = field(default_factory=dict)
     argv: list[str] = field(default_factory=lambda: [str(argument) for argument in sys.argv])
+    finders: Sequence[str] = field(default_factory=finders_here)
 
 
 def command(module: str, numbers: Iterable[int]) -> list[str]:
@@ -85,12 +87,13 @@ def read_start(pipe: BinaryIO) -> tuple[TemplateSettings, bytes, Message | None]
     return TemplateSettings(**{**settings, "limits": Limits(**settings["limits"])}), task, header["order"]
 
 
-def load_task(data: bytes) -> Task:
-    """Unpickle a task, and restore the functions and classes of its ``__main__`` module.
+def load_task(data: bytes, settings: TemplateSettings) -> Task:
+    """Install the user's finders of modules, unpickle a task, and restore the functions and classes of its ``__main__`` module.
 
     Definitions of the user's ``__main__`` (a script, a notebook) are pickled by value. They are put into a new
     ``__main__`` module, where pickle and ``torch.save`` look for them when a trial saves a model.
     """
+    install_finders(settings.finders)
     main = types.ModuleType("__main__")
     sys.modules["__main__"] = main
     task: Task = pickle.loads(data)

@@ -106,7 +106,7 @@ def main(parent: int, payload: int, events: int, answers: int = -1) -> None:
     sys.argv[:] = settings.argv
     code = CRASHED
     try:
-        task = load_task(data)
+        task = load_task(data, settings)
     except BaseException as error:  # noqa: BLE001 - user code runs here; reported like an error in a template
         failure = describe(error)
         channel.send({"event": "unusable", "message": failure.message, "traceback": failure.traceback})

@@ -29,22 +29,24 @@ class ScriptEnvironment:
         before: The folders before the standard library, such as the script's own.
         after: The folders after the standard library.
         directory: The current folder; empty if it was deleted.
+        finders: The functions that install finders of modules, see `retiarii.execution.finders_here`.
     """
 
     before: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
     directory: str = ""
+    finders: tuple[str, ...] = ()
 
     @classmethod
     def here(cls) -> ScriptEnvironment:
         """Return the environment of this process."""
-        from retiarii.execution import import_path  # needed where an experiment runs, not where it is set up
+        from retiarii.execution import finders_here, import_path  # needed where it runs, not where it is set up
 
         path = import_path()
         library = next((place for place, entry in enumerate(path) if _is_installed(entry)), len(path))
         before = (entry for entry in path[:library] if not _is_installed(entry))
         after = (entry for entry in path[library:] if not _is_installed(entry))
-        return cls(tuple(before), tuple(after), _current_folder())
+        return cls(tuple(before), tuple(after), _current_folder(), tuple(finders_here()))
 
     @classmethod
     def from_json(cls, data: Any) -> ScriptEnvironment:
@@ -55,9 +57,10 @@ class ScriptEnvironment:
         """
         try:
             before, after, directory = data["before"], data["after"], data["directory"]
-            if all(isinstance(entry, str) for entry in (*before, *after, directory)):
-                return cls(tuple(before), tuple(after), directory)
-        except (KeyError, TypeError):
+            finders = data.get("finders", ())  # files of earlier versions have none
+            if all(isinstance(entry, str) for entry in (*before, *after, directory, *finders)):
+                return cls(tuple(before), tuple(after), directory, tuple(finders))
+        except (AttributeError, KeyError, TypeError):
             pass
         raise ValueError(f"{data!r} does not say where modules and files are.")
 
@@ -77,12 +80,13 @@ class ScriptEnvironment:
         Afterwards the script's folders stay at the end of `sys.path`, where they shadow no other modules: loaded
         functions may import further modules of the script when they are called.
         """
-        from retiarii.execution import import_path
+        from retiarii.execution import import_path, install_finders
 
         present = set(import_path())
         before = [entry for entry in self.before if entry not in present]
         after = [entry for entry in self.after if entry not in present]
         sys.path[:] = [*before, *sys.path, *after]
+        install_finders(self.finders)
         try:
             with _in_folder(self.directory):
                 yield

@@ -1,0 +1,129 @@
+"""`nni.choice` and the other functions of NNI 3.0 that make choices, as choices of ours."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import nn
+
+from retiarii.errors import ConfigError
+from retiarii.nn.pytorch import FloatRange, LayerChoice, ModelParameterChoice, ValueChoice
+from retiarii.space import Expression
+
+_MANY = 100_000
+
+
+def choice(label: str, choices: Sequence[Any]) -> ValueChoice | LayerChoice:
+    """Return the choice of one value, or of one module where all candidates are modules."""
+    if all(isinstance(candidate, nn.Module) for candidate in choices):
+        return LayerChoice(list(choices), label=label)
+    return ValueChoice(choices, label=label)
+
+
+def uniform(label: str, low: float, high: float) -> FloatRange:
+    """Return the choice of a number from an interval."""
+    return FloatRange(float(low), float(high), label=label)
+
+
+def loguniform(label: str, low: float, high: float) -> FloatRange:
+    """Return the choice of a number whose logarithm is spread evenly."""
+    return FloatRange(float(low), float(high), log=True, label=label)
+
+
+def quniform(label: str, low: float, high: float, quantize: float) -> ValueChoice:
+    """Return the choice of a rounded number: ``clip(round(uniform(low, high) / quantize) * quantize, low, high)``.
+
+    The values at the ends are drawn as often as in NNI: from half an interval.
+    """
+    return _rounded(label, low, high, quantize, log=False)
+
+
+def qloguniform(label: str, low: float, high: float, quantize: float) -> ValueChoice:
+    """Return the choice of a number that is rounded after it was drawn by `loguniform`."""
+    return _rounded(label, low, high, quantize, log=True)
+
+
+def numerical(
+    low: float = -math.inf,
+    high: float = math.inf,
+    *,
+    mu: float | None = None,
+    sigma: float | None = None,
+    log_distributed: bool = False,
+    quantize: float | None = None,
+    label: str,
+) -> FloatRange | ValueChoice:
+    """Return the choice of a number, from NNI's description of its distribution.
+
+    Raises:
+        ConfigError: The number is not bounded, as in a normal distribution.
+    """
+    if mu is not None or sigma is not None or math.isinf(low) or math.isinf(high):
+        raise ConfigError(
+            f"Numerical {label!r} has no bounds. Choices of numbers are bounded here: use nni.uniform, or "
+            "retiarii.nn.pytorch.FloatRange, with the range that you would accept."
+        )
+    if quantize is not None:
+        return _rounded(label, low, high, quantize, log=log_distributed)
+    return (loguniform if log_distributed else uniform)(label, low, high)
+
+
+def ensure_frozen(
+    mutable: Any, *, strict: bool = True, sample: Mapping[str, Any] | None = None, retain_context: bool = True
+) -> Any:
+    """Return the value of a choice, for use in the ``__init__`` of a `ModelSpace`; other objects as they are.
+
+    The constructor then runs once for each architecture, as with `ModelParameterChoice`.
+
+    Args:
+        mutable: A choice of values, or an expression of some.
+        strict: Accepted for scripts written for NNI; there is always a value.
+        sample: An architecture to take the values from, instead of that of the model that is being built.
+        retain_context: Accepted for scripts written for NNI; a label always has one value in a model.
+
+    Raises:
+        ConfigError: A choice in it is continuous, or one of objects in an expression.
+        NoContextError: It is called outside of the constructor of a `ModelSpace`, without ``sample``.
+    """
+    if not isinstance(mutable, Expression):
+        return mutable
+    if sample is not None:
+        return mutable.evaluate(sample)
+    if isinstance(mutable, ValueChoice):
+        return ModelParameterChoice(mutable.candidates, prior=mutable.prior, label=mutable.label)
+    values: dict[str, Any] = {}
+    for variable in mutable.variables():
+        if not isinstance(variable, ValueChoice) or variable.contents is not None:
+            raise ConfigError(
+                f"ensure_frozen got an expression with the choice {variable.label!r}, which is none of plain values. "
+                "Give it one choice of nni.choice, and compute with what it returns."
+            )
+        values[variable.label] = ensure_frozen(variable)
+    return mutable.evaluate(values)
+
+
+def _rounded(label: str, low: float, high: float, step: float, *, log: bool) -> ValueChoice:
+    if not low < high or not step > 0 or (log and not low > 0):
+        raise ConfigError(
+            f"Choice {label!r} has low={low!r}, high={high!r} and quantize={step!r}. Expected low < high and a "
+            "quantize above 0; and for a logarithm low above 0."
+        )
+    first, last = round(low / step), round(high / step)
+    if last - first > _MANY:
+        raise ConfigError(
+            f"Choice {label!r} has {last - first + 1:,} values. Use a larger quantize, or a choice that is not rounded."
+        )
+    place = math.log if log else float
+    total = place(high) - place(low)
+
+    def share(number: int) -> float:
+        """Return the probability of being rounded to a multiple of the step."""
+        ends = (min(max((number + side) * step, low), high) for side in (-0.5, 0.5))
+        lower, upper = map(place, ends)
+        return (upper - lower) / total
+
+    shares = {float(min(max(number * step, low), high)): share(number) for number in range(first, last + 1)}
+    drawn = {value: chance for value, chance in shares.items() if chance > 0}
+    return ValueChoice(list(drawn), prior=[chance / sum(drawn.values()) for chance in drawn.values()], label=label)

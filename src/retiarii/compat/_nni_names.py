@@ -1,0 +1,128 @@
+"""Questions about the table: which modules NNI has, which names they have, and what stands for one."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import importlib
+from typing import Any
+
+from retiarii._lazy import load
+from retiarii.compat._nni_row import Adapted, Row
+from retiarii.compat._nni_table import CONTINUED, MODULES, NEAREST
+
+ROOT = "nni"
+_ELSEWHERE = 0.8  # how alike a name of another module has to be
+_GUIDE = "docs/coming-from-nni.md has the table of names."
+
+
+@functools.cache
+def _packages() -> frozenset[str]:
+    """Return the modules that are there, and those above a module that is there or has a hint."""
+    known = [*MODULES, *(name for name in NEAREST if name.startswith(f"{ROOT}."))]
+    above = {name[:end] for name in known for end, letter in enumerate(name) if letter == "."}
+    return frozenset({*MODULES, *above})
+
+
+def is_module(fullname: str) -> bool:
+    """Return whether a module of NNI can be imported."""
+    return fullname in _packages()
+
+
+def submodules_of(module: str) -> set[str]:
+    """Return the names of the modules directly below a module."""
+    return {name.rpartition(".")[2] for name in _packages() if name.rpartition(".")[0] == module}
+
+
+def names_of(module: str) -> list[str]:
+    """Return the names that a module has, sorted."""
+    names: set[str] = set(MODULES.get(module, ()))
+    if module in CONTINUED:
+        prefix, ours = CONTINUED[module]
+        exported = importlib.import_module(ours).__all__
+        names.update(f"{prefix}{name}" if name[0].isupper() else name for name in exported)
+    return sorted(names)
+
+
+def attribute(module: str, name: str) -> Any:
+    """Return what stands for a name of a module.
+
+    Raises:
+        KeyError: The module has no such name.
+    """
+    row = MODULES.get(module, {}).get(name)
+    if isinstance(row, Row):
+        return Adapted(module, name, row)
+    if row is not None:
+        return load(row)
+    if module not in CONTINUED or name.startswith("_"):
+        raise KeyError(name)
+    prefix, ours = CONTINUED[module]
+    continued = importlib.import_module(ours)
+    for spelled in (name.removeprefix(prefix), name):
+        if spelled in continued.__all__:
+            return getattr(continued, spelled)
+    raise KeyError(name)
+
+
+def no_equivalent(fullname: str) -> str:
+    """Return the message about a module, or a name of one, that is not here: what comes nearest.
+
+    Args:
+        fullname: With the module: ``nni.retiarii.strategy.TPE``.
+    """
+    hint = _hint(fullname)
+    if hint is not None:
+        return f"retiarii has no equivalent of {fullname}. What comes nearest is {hint}. {_GUIDE}"
+    parent, _, name = fullname.rpartition(".")
+    near = _most_alike(name, [parent]) or _most_alike(name, list(MODULES), cutoff=_ELSEWHERE)
+    if near is not None:
+        return f"retiarii has no equivalent of {fullname}. What comes nearest is {near}. {_GUIDE}"
+    there = sorted({*MODULES.get(parent, ()), *_filled_below(parent)})
+    known = f"In {parent} there are {', '.join(there)}" if there else f"There is no {parent} either"
+    return f"retiarii has no equivalent of {fullname}. {known}. {_GUIDE}"
+
+
+def _hint(fullname: str) -> str | None:
+    """Return the hint for a name, or else for the nearest module above it."""
+    if fullname.rpartition(".")[2] in NEAREST:
+        return NEAREST[fullname.rpartition(".")[2]]
+    while fullname:
+        if fullname in NEAREST:
+            return NEAREST[fullname]
+        fullname = fullname.rpartition(".")[0]
+    return None
+
+
+def _most_alike(name: str, places: list[str], cutoff: float = 0.6) -> str | None:
+    """Return the name of some modules that is spelled most like another, with what stands for it.
+
+    Args:
+        name: The name that is not there.
+        places: Modules; where several have a name, the first counts.
+        cutoff: How alike it has to be, from 0 to 1.
+    """
+    named = {other: place for place in reversed(places) for other in [*names_of(place), *_filled_below(place)]}
+    near = difflib.get_close_matches(name, named, n=1, cutoff=cutoff)
+    if not near:
+        return None
+    place, other = named[near[0]], near[0]
+    if other in _filled_below(place):
+        return f"the module {place}.{other}"
+    ours = _ours(place, other)
+    return f"{place}.{other}" if "._" in ours else f"{place}.{other}, here {ours}"
+
+
+def _ours(module: str, name: str) -> str:
+    """Return the name of ours that stands for a name of a module."""
+    row = MODULES.get(module, {}).get(name)
+    if row is not None:
+        return (row.target if isinstance(row, Row) else row).replace(":", ".")
+    prefix, ours = CONTINUED[module]
+    return f"{ours}.{name.removeprefix(prefix)}"
+
+
+def _filled_below(module: str) -> set[str]:
+    """Return the names of the modules directly below a module that have names, or modules with names below them."""
+    start = f"{module}."
+    return {name[len(start) :].partition(".")[0] for name in MODULES if name.startswith(start)}
