@@ -81,7 +81,7 @@ def test_submodules_are_attributes():
         ("from nni.retiarii import RetiariiExperiment", "retiarii.RetiariiExperiment"),
         ("from nni import normal", "retiarii.nn.pytorch.FloatRange"),
         ("import nni.retiari", "the module nni.retiarii"),
-        ("import nni.compression", "In nni there are choice, common, "),
+        ("import nni.compression", "In nni there are NoMoreTrialError, choice, common, "),
     ],
 )
 def test_a_name_that_is_not_there_says_what_comes_nearest(statement, nearest):

@@ -92,6 +92,23 @@ def test_a_folder_called_nni_without_code_is_no_installed_nni(python, tmp_path):
     assert python(*RUN, "script.py").stdout.startswith("<function trace")
 
 
+def test_finders_are_installed_in_another_process_by_their_names():
+    from retiarii import compat, execution
+
+    assert execution.finders_here() == ["retiarii.compat:install"]
+    compat.uninstall()
+    assert execution.finders_here() == []
+    for _ in range(2):
+        execution.install_finders(["retiarii.compat:install"])
+        assert execution.finders_here() == ["retiarii.compat:install"]
+
+
+def test_a_script_can_be_run_from_python(python, tmp_path):
+    (tmp_path / "script.py").write_text("import nni, sys\nprint(nni.trace.__module__, sys.argv)\n")
+    done = python("-c", "from retiarii.compat import run_script; run_script('script.py', ['a'])")
+    assert done.stdout.endswith(" ['script.py', 'a']\n")
+
+
 def test_what_was_installed_can_be_taken_back():
     from retiarii import compat
 

@@ -5,7 +5,7 @@
 ``NEAREST`` has hints for names that have no equivalent.
 
 ``nni.retiarii`` is NNI 2.x. ``nni.nas`` and ``nni.mutable`` are NNI 3.0; ``nni.nas`` of NNI 2.10 had the names of
-``nni.retiarii``, which are there, too. The classic API (``nni.nas.pytorch``) has hints only.
+``nni.retiarii``, which are there, too. The classic models and trainers (``nni.nas.pytorch``) have hints only.
 """
 
 from __future__ import annotations
@@ -206,10 +206,16 @@ _EXPERIMENT_3 = _same("retiarii.compat._nas_experiment", "NasExperiment", "NasEx
 
 MODULES: Mapping[str, Names] = MappingProxyType(
     {
-        "nni": {**_REPORT, **_SHORTCUTS, "trace": "retiarii:trace"},
+        "nni": {
+            **_REPORT,
+            **_SHORTCUTS,
+            **_same("retiarii.classic", "NoMoreTrialError"),
+            **_same("retiarii", "trace"),
+        },
         "nni.common.serializer": {"trace": "retiarii:trace"},
         "nni.mutable": _MUTABLE,
         "nni.trial": _REPORT,
+        "nni.tuner": _same("retiarii.classic", "Tuner"),
         # NNI 2.x
         "nni.retiarii": {
             **_REPORT,
@@ -345,7 +351,6 @@ _NEAREST_MODULES = {
     "nni.retiarii.oneshot.pytorch.random": "retiarii.strategy.RandomOneShot",
     "nni.retiarii.trainer": "retiarii.evaluator.pytorch.lightning.Classification",
     "nni.retiarii.trial_entry": "retiarii.RetiariiExperiment",
-    "nni.tuner": "retiarii.strategy.Strategy",
 }
 
 _NEAREST_NAMES = {

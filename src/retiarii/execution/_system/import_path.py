@@ -25,7 +25,7 @@ def finders_here() -> list[str]:
 
 
 def install_finders(names: Iterable[str]) -> None:
-    """Install the finders of another process, which `finders_here` returned there, unless they are installed already."""
+    """Install the finders that `finders_here` returned in another process, unless they are installed already."""
     for name in names:
         if name not in finders_here():
             load(name)()

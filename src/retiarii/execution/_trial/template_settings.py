@@ -88,7 +88,7 @@ def read_start(pipe: BinaryIO) -> tuple[TemplateSettings, bytes, Message | None]
 
 
 def load_task(data: bytes, settings: TemplateSettings) -> Task:
-    """Install the user's finders of modules, unpickle a task, and restore the functions and classes of its ``__main__`` module.
+    """Unpickle a task, and restore the finders of modules and the ``__main__`` module that it needs.
 
     Definitions of the user's ``__main__`` (a script, a notebook) are pickled by value. They are put into a new
     ``__main__`` module, where pickle and ``torch.save`` look for them when a trial saves a model.
