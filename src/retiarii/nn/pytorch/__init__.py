@@ -1,12 +1,12 @@
 """Models with choices in them: `import retiarii.nn.pytorch as nn`.
 
 A model is written as with `torch.nn`, whose names are all here. Layers take choices as arguments: `ValueChoice` and
-expressions made of it. `LayerChoice`, `InputChoice`, `Repeat` and `Cell` stand for several modules, and
+expressions made of it. `LayerChoice`, `InputChoice`, `Repeat` and `Cell` choose between modules, and
 `ModelParameterChoice` for a value that a constructor computes with. `basic_unit` and `model_wrapper` record the
 constructor calls of your own classes. `extract_space` reads the search space off a model, `freeze` turns a model and
 an architecture into a plain PyTorch model, and `fixed_arch` builds that model from its class.
 
-This package neither trains nor searches; it knows no strategy and no evaluator.
+This package neither trains nor searches, and imports no strategy or evaluator.
 """
 
 from __future__ import annotations

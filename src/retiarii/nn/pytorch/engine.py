@@ -1,4 +1,4 @@
-"""Engines: the networks that the architectures of a model stand for, with their parameters and FLOPs.
+"""Engines: build the network of an architecture, and count its parameters and FLOPs.
 
 `PythonEngine` freezes the choices in a model's code. `NetworkEngine` is the base of engines that build networks;
 `retiarii.graph.GraphEngine` is another one.
@@ -128,7 +128,7 @@ class PythonEngine(NetworkEngine):
         return extract_space(self.model)
 
     def prepare(self, names: Collection[str]) -> None:
-        """Do what takes the first `build` of a process longer; and see `NetworkEngine.prepare`.
+        """Do the work that makes the first `build` of a process slow; see also `NetworkEngine.prepare`.
 
         That is to look through the model for its choices, and to build a network. It is a small one of ours: the code
         of the user's model runs in trials only.

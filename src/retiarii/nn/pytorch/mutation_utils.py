@@ -244,7 +244,7 @@ class Mutable(nn.Module, ABC):
 
     @classmethod
     def create_fixed_module(cls, *args: Any, **kwargs: Any) -> Any:
-        """Build a module of this class and return what the current architecture makes of it.
+        """Build a module of this class and return the module that the current architecture chooses.
 
         Raises:
             NoContextError: This is not called inside `fixed_arch`.

@@ -64,7 +64,7 @@ def _code_of(function: Any) -> CodeType | None:
 
 
 def _is_flagged(instruction: dis.Instruction) -> bool:
-    """From Python 3.12 on one instruction loads attributes and methods; its lowest bit tells them apart."""
+    """Return whether the lowest bit marks a method: since Python 3.12, one instruction loads attributes and methods."""
     return sys.version_info >= (3, 12) and bool((instruction.arg or 0) & 1)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
 from torch import nn
 from torch.nn.modules.module import register_module_module_registration_hook
@@ -38,7 +38,7 @@ class Fixing(FixingContext):
 
     def __init__(self, values: ChosenValues) -> None:
         super().__init__(values)
-        self.replaced: dict[Mutable, Frozen] = {}
+        self.replaced: WeakKeyDictionary[Mutable, Frozen] = WeakKeyDictionary()  # so that dropped candidates go early
         self.parents: WeakSet[nn.Module] = WeakSet()
         self.children: WeakSet[nn.Module] = WeakSet()
         _install_hook()
@@ -50,7 +50,7 @@ class Fixing(FixingContext):
         return frozen.module
 
     def claim(self, module: nn.Module) -> None:
-        """Note that a module is no model, though it is nobody's child: copies of it are."""
+        """Note that a module is not a model of its own, although it is no child: only copies of it are used."""
         self.children.add(module)
 
     def roots(self) -> list[nn.Module]:
@@ -58,7 +58,7 @@ class Fixing(FixingContext):
         return [parent for parent in self.parents if parent not in self.children]
 
     def built_in(self, root: nn.Module) -> list[nn.Module]:
-        """Return what of a root was built inside the block: itself, or some of its children.
+        """Return the part of a root that was built inside the block: the root itself, or some of its children.
 
         A trainer may be built outside, and open a block only for the network that is its child.
         """
@@ -74,7 +74,7 @@ class Fixing(FixingContext):
                     module.declare_choices(labels)
 
     def register(self, parent: nn.Module, name: str, child: nn.Module) -> nn.Module | None:
-        """Return what is to become the child instead, when a primitive becomes the child of a module."""
+        """Return the module that replaces a primitive that becomes a child, or None for other modules."""
         self.parents.add(parent)
         self.children.add(child)
         if not isinstance(child, Mutable):
@@ -109,10 +109,10 @@ class _LabelSurvey(Survey):
 
 
 class Finisher(Freezer):
-    """Replaces what is left of choices in a model whose constructors ran inside a `Fixing` block.
+    """Replaces the remaining choices in a model whose constructors ran inside a `Fixing` block.
 
-    Layers have their values already; records go, primitives become what they stand for, attributes become values.
-    Doing it twice does no harm.
+    Layers have their values already. Records are removed, primitives are replaced, and choices in attributes become
+    values. A second run changes nothing.
     """
 
     def __init__(self, fixing: Fixing) -> None:
@@ -197,6 +197,6 @@ _hooks: list[Any] = []
 
 
 def _install_hook() -> None:
-    """Have torch tell us of children. The hook stays: taking it out would disturb threads that build models."""
+    """Register a hook for new children. It is never removed, because other threads may be building models."""
     if not _hooks:
         _hooks.append(register_module_module_registration_hook(_fix_on_registration))  # type: ignore[arg-type]  # what it returns replaces the child, says torch's documentation

@@ -1,4 +1,4 @@
-"""Copies of single modules and of what their attributes and arguments hold."""
+"""Copies of single modules, and of the values of their attributes and arguments."""
 
 from __future__ import annotations
 
@@ -81,10 +81,10 @@ def reset_copy(layer: nn.Module) -> nn.Module:
 class Replicator:
     """Copies values deeply, as `copy.deepcopy` does, but fixes modules and evaluates expressions on the way.
 
-    What cannot be copied (locks, open files, generators) is shared, and so are data sets and loaders.
+    Objects that cannot be copied (locks, open files, generators), data sets and loaders are shared.
 
     Args:
-        memo: From the id of an object to its copy; what is in there is not copied again.
+        memo: From the id of an object to its copy. Objects in it are not copied again.
         fix: Returns the fixed copy of a module.
         evaluate: Returns the value of an expression.
     """

@@ -1,4 +1,4 @@
-"""`fixed_arch`: models that are fixed while they are built."""
+"""`fixed_arch`: build a model with the values of an architecture."""
 
 from __future__ import annotations
 
@@ -19,17 +19,16 @@ _logger = logging.getLogger(__name__)
 
 
 def fixed_arch(fixed_arch: ArchitectureSource, verbose: bool = True, *, strict: bool = True) -> ContextStack:
-    """Return a context in which models are built as an architecture says.
+    """Return a context in which models are built with the values of an architecture.
 
     ``with fixed_arch(arch): model = Net()`` gives the same modules and parameter names as ``freeze(Net(), arch)``: a
-    plain PyTorch model. It runs the constructor of the model, so it needs no base model, and whatever the
-    constructor computes with the chosen values is right; `freeze` is faster, because it builds no candidates that
-    are not chosen.
+    plain PyTorch model. It runs the constructor of the model, so it needs no base model, and the constructor can
+    compute with the chosen values. `freeze` is faster for a model that exists already. Layers of candidates that are
+    not chosen are not initialised, and yet all weights are the same for the same seed.
 
-    A primitive becomes what it stands for when it is made a child of a module. What is left is done when the
-    constructor of a ``@model_wrapper`` model ends; for other models when the context ends, so leave it before you use
-    the model. A model that is itself a primitive (``LayerChoice(...)`` alone) cannot be replaced in your variable: use
-    `freeze`.
+    A primitive is replaced when it becomes a child of a module. All other choices are replaced when the constructor of
+    a ``@model_wrapper`` model ends; for other models when the context ends, so leave it before you use the model. A
+    model that is itself a primitive (``LayerChoice(...)`` alone) cannot be replaced in your variable: use `freeze`.
 
     Contexts nest, and belong to one thread. Automatic labels count afresh inside.
 
@@ -78,7 +77,7 @@ class _FixedArchitecture(ContextStack):
 
 
 def _complete(fixing: Fixing, strict: bool) -> None:
-    """Fix what only the end of the block can fix, and check that the architecture has nothing else in it."""
+    """Fix the models that are complete only at the end of the block, and check for labels that no choice has."""
     roots = fixing.roots()
     for root in roots:
         if not isinstance(root, Mutable):
@@ -87,8 +86,8 @@ def _complete(fixing: Fixing, strict: bool) -> None:
     for root in roots:
         if isinstance(root, Mutable) and root not in fixing.replaced:
             raise FreezeError(
-                f"A {type(root).__name__} was built inside fixed_arch and is no child of a module, so it stays what it "
-                "is in your variable. Use freeze(module, architecture), which returns what it becomes."
+                f"A {type(root).__name__} was built inside fixed_arch and is no child of a module, so it "
+                "cannot be replaced in your variable. Use freeze(module, architecture), which returns the fixed module."
             )
     values = fixing.values
     if strict and not values.declared.issuperset(values.architecture):

@@ -13,7 +13,7 @@ from retiarii.nn.pytorch._labels.weight_origins import tensor_origins
 
 
 class TensorCopies:
-    """Gives each tensor of the base model one counterpart, so that what is tied stays tied.
+    """Gives each tensor of the base model one counterpart, so that tied tensors stay tied.
 
     Args:
         memo: From the id of a tensor of the base model to its counterpart.

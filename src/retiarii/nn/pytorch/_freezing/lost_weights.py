@@ -18,7 +18,7 @@ class WeightsLostWarning(UserWarning):
 
 
 class _Loss(NamedTuple):
-    """One module, with the names of its tensors that were lost; no names stand for attributes."""
+    """One module with the names of its lost tensors; no names means changed attributes."""
 
     place: str
     layer: nn.Module
@@ -37,7 +37,7 @@ class LostWeights:
         self._kept.add(id(parameter))
 
     def note(self, place: str, layer: nn.Module, tensors: list[str]) -> None:
-        """Note that a layer was built without these tensors of the base model; an empty list stands for attributes."""
+        """Note that a layer was built without these tensors of the base model; no names means changed attributes."""
         self._noted.append(_Loss(place, layer, tensors))
 
     def warn(self) -> None:

@@ -29,9 +29,8 @@ def original_state_dict_hooks(model: nn.Module) -> Iterator[None]:
     and ``model.state_dict()`` inside the block can be loaded into the base model. Shapes have to agree: where sizes of
     layers are chosen, `retiarii.oneshot.subnet` cuts the weights of a supernet to size.
 
-    What it needs is in the model: also in copies, in what was pickled, and in networks that the graph engine built. A
-    model that was never fixed has the names of the base model, and nothing changes. For code that was exported, which
-    knows no base model, see `extract_state_dict`.
+    The names are stored in the fixed model, also in copies, pickles and networks of the graph engine. A model that was
+    never fixed has the names of the base model already. Exported code has no base model: see `extract_state_dict`.
 
     Args:
         model: A fixed model, or a module around it.
@@ -65,7 +64,7 @@ def extract_state_dict(
 ) -> dict[str, Any]:
     """Return the part of a base model's state dict that belongs to an architecture, under the names of a fixed model.
 
-    For models that do not know where they come from, such as code that was exported::
+    For models without stored names, such as exported code::
 
         network.load_state_dict(nn.extract_state_dict(torch.load("supernet.pt"), Net(), architecture))
 

@@ -1,6 +1,6 @@
 """Where the modules of a fixed model have their weights in the base model.
 
-A module of which a child was further inside in the base model has a dict that says so in its ``__dict__``: plain
+If the weights of a child were further inside in the base model, its parent has a dict of paths in ``__dict__``: plain
 strings that are copied and pickled with the module. Modules without such a dict have their children where the base
 model has them, so a model that was never fixed needs none.
 """
@@ -34,7 +34,7 @@ def note_origin(parent: nn.Module, name: str, inner: tuple[str, ...]) -> None:
 
 
 def note_whole(model: nn.Module, inner: tuple[str, ...]) -> None:
-    """Note the same of a model as a whole."""
+    """Note the path for a whole model, which has no parent."""
     note_origin(model, _WHOLE, inner)
 
 
@@ -45,7 +45,7 @@ def note_supernet_names(module: nn.Module, names: Mapping[str, str]) -> None:
 
 
 def noted_origin(parent: nn.Module, name: str) -> tuple[str, ...]:
-    """Return what `note_origin` noted."""
+    """Return the path that `note_origin` noted, or an empty one."""
     noted: tuple[str, ...] = vars(parent).get(BASE_NAMES, {}).get(name, ())
     return noted
 

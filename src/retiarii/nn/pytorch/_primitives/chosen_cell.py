@@ -1,4 +1,4 @@
-"""`ChosenCell`: what a `Cell` becomes; and how both run."""
+"""`ChosenCell`: a `Cell` with chosen operations and inputs; and the forward pass of both."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class CellBody(nn.Module):
     Attributes:
         preprocessor: Is applied to the list of inputs; None does nothing.
         ops: For each node the operations.
-        inputs: For each operation what picks its input from the nodes so far, those of the inputs first.
+        inputs: For each operation the module that picks its input from the nodes so far, inputs first.
         postprocessor: Is applied to the output and the list of inputs; None does nothing.
         num_nodes: The number of nodes, without the inputs.
         num_ops_per_node: The number of operations that a node sums up.

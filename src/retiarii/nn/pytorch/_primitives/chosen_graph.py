@@ -1,4 +1,4 @@
-"""`ChosenNasBench101Cell`: what a `NasBench101Cell` becomes."""
+"""`ChosenNasBench101Cell`: a `NasBench101Cell` with a chosen graph."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`ChosenInputs`: what an `InputChoice` becomes."""
+"""`ChosenInputs`: an `InputChoice` with chosen inputs."""
 
 from __future__ import annotations
 

@@ -121,7 +121,7 @@ class InputChoice(Mutable):
             survey.choice(self.choice())
 
     def freeze_by(self, freezer: Freezer) -> Frozen:
-        """Return what picks the chosen inputs."""
+        """Return a module that picks the chosen inputs."""
         if self.n_candidates is None:
             chosen = self._trusted(freezer.raw_value(self._label))
         else:

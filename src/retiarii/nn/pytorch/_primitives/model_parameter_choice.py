@@ -24,7 +24,7 @@ def ModelParameterChoice(
 ) -> Any:
     """Return a plain value that is chosen, for use in the ``__init__`` of a model.
 
-    Where `ValueChoice` returns something that stands for a value, this returns the value, so that ``__init__`` can
+    `ValueChoice` returns an expression; this function returns the value itself, so that ``__init__`` can
     compute, loop and branch with it. Therefore the constructor of the model runs again for each architecture, which
     takes longer than fixing a model otherwise does; and choices that are made only for some of the values have
     to have labels.

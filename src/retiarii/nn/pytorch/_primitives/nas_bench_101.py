@@ -42,7 +42,7 @@ class ValidCell:
         return [architecture[f"{self.label}/input{i}"] for i in range(1, architecture[f"{self.label}/num_nodes"])]
 
     def objection(self, inputs: Sequence[Sequence[int]]) -> str:
-        """Return what is wrong with a graph, or an empty string."""
+        """Return why a graph is not valid, or an empty string."""
         edges = sum(map(len, inputs))
         if edges > self.max_num_edges:
             return f"it has {edges} edges, expected at most {self.max_num_edges}"

@@ -1,4 +1,4 @@
-"""`Placeholder`: a spot in a base model that a mutator fills."""
+"""`Placeholder`: a module in a base model that a mutator replaces."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from retiarii.nn.pytorch._recording.decorators import basic_unit
 
 @basic_unit
 class Placeholder(nn.Module):
-    """Stands in a base model for what a mutator of `retiarii.graph` is to put there.
+    """Marks a place in a base model where a mutator of `retiarii.graph` puts a module.
 
-    A mutator finds it with ``model.get_nodes_by_label(label)`` and what it was told with ``node.operation.parameters``.
-    In the base model it returns its input; a model in which one is left cannot be built from its graph.
+    A mutator finds it with ``model.get_nodes_by_label(label)`` and reads its arguments from
+    ``node.operation.parameters``. In the base model it returns its input. A model cannot be built from a graph that
+    has a placeholder left.
 
     Args:
         label: How mutators find it.
-        **related_info: What mutators need to know; also accepted as one dict named ``related_info``.
+        **related_info: Arguments for mutators; also accepted as one dict named ``related_info``.
 
     Examples:
         >>> nn.Placeholder("stage1", kernel_size_options=[3, 5], stride=2)

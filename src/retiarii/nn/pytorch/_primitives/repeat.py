@@ -28,7 +28,7 @@ class Repeat(Mutable):
 
     Args:
         blocks: A module, which is copied (its choices have the same labels in all blocks, so they choose the same); a
-            function or class that makes a block and is told the index of the block if it needs an argument; or a list
+            function or class that makes a block, called with the index of the block if it needs an argument; or a list
             of modules or functions, of which the first ones are used.
         depth: A number; ``(min, max)``, both included; or a `ValueChoice` or expression of integers. 0 is allowed.
         label: The name of the decision where ``depth`` is ``(min, max)``.

@@ -27,7 +27,7 @@ def basic_unit(cls: ModuleClass, basic_unit_tag: bool = True) -> ModuleClass:
 
     As a decorator, and for a class of the module that calls this, the class stays the same class, whose constructor
     records its calls. A class of another module or library is not touched, because others use it, too: the result is
-    something that stands for it, as ``retiarii.nn.pytorch.Conv2d`` stands for ``torch.nn.Conv2d``, so use the result:
+    a substitute for it, as ``retiarii.nn.pytorch.Conv2d`` is for ``torch.nn.Conv2d``, so use the result:
     ``Block = basic_unit(library.Block)``. Subclasses are not basic units unless they are decorated too.
 
     Args:
@@ -35,7 +35,7 @@ def basic_unit(cls: ModuleClass, basic_unit_tag: bool = True) -> ModuleClass:
         basic_unit_tag: Whether graphs show the module as one node, without looking inside.
 
     Returns:
-        The class, or what stands for it.
+        The class, or its substitute.
 
     Raises:
         TypeError: This is no module class.

@@ -45,7 +45,7 @@ def deferred_layer(cls: type[nn.Module], args: tuple[Any, ...], kwargs: dict[str
 
 
 def _has_usual_defaults() -> bool:
-    """Return whether layers are made on the CPU in single precision, and nobody watches the operations of torch."""
+    """Return whether layers are made on the CPU in single precision, and no mode intercepts the operations of torch."""
     return (
         torch.get_default_dtype() is torch.float32
         and not torch._C._len_torch_function_stack()  # torch.device("meta") and set_default_device are among these

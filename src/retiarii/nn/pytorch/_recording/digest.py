@@ -20,13 +20,13 @@ from torch.nn.parameter import is_lazy
 Digest: TypeAlias = "tuple[torch.dtype, tuple[int, ...], bytes] | None"
 _Words: TypeAlias = "np.ndarray[Any, np.dtype[np.uint64]]"
 
-_TINY = 256  # bytes up to which the contents stand for themselves
+_TINY = 256  # bytes up to which the digest is the contents
 _SMALL = 1 << 12  # bytes up to which the hash alone is as fast
 _BLOCK = 1 << 13  # words; a block and its weights fit into the cache
 
 
 def digest(tensor: Tensor) -> Digest:
-    """Return what stands for type, shape and values of a tensor; None where there are no values.
+    """Return a digest of the type, shape and values of a tensor; None for a tensor without values.
 
     The device, the strides and the number of threads do not count. ``-0.0`` differs from ``0.0``, and so do NaNs with
     different bits.

@@ -1,4 +1,4 @@
-"""Errors about choices that were used as plain values, told in the user's words."""
+"""Errors about choices that were used as plain values, with the names that the user wrote."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _INTEGERS = "write // instead of /, or ValueChoice.to_int(...)"
 def explaining_misuse() -> Iterator[None]:
     """Turn a TypeError that comes from a choice in a constructor's arguments into one that names class and argument.
 
-    torch's C++ argument parser swallows what a choice says about its use, and raises a TypeError of its own.
+    torch's C++ argument parser drops the message of a choice about its use, and raises a TypeError of its own.
     """
     try:
         yield
@@ -42,7 +42,7 @@ def explaining_misuse() -> Iterator[None]:
 def explaining_division(
     cls: Callable[..., Any], written: tuple[Any, dict[str, Any]], plain: tuple[Any, dict[str, Any]]
 ) -> Iterator[None]:
-    """Refuse a float, such as ``width / 2``, for a size, where the class says so or its constructor fails on it.
+    """Refuse a float for a size, such as ``width / 2``, if the class expects an integer or its constructor fails.
 
     Args:
         cls: The class that is built inside the block.
@@ -99,7 +99,7 @@ def _refuse_float_sizes(
     signature = inspect.signature(cls)
     try:
         expressions, values = (signature.bind(*args, **kwargs).arguments for args, kwargs in (written, plain))
-    except TypeError:  # the constructor says it better
+    except TypeError:  # the message of the constructor is better
         return
     for name, value in values.items():
         annotation = str(signature.parameters[name].annotation)

@@ -34,7 +34,7 @@ _serials = itertools.count(1)
 class Role(enum.Enum):
     """What a recorded module is to the framework."""
 
-    LAYER = "layer"  # of torch.nn: what is inside is torch's business
+    LAYER = "layer"  # of torch.nn: its children are not looked at
     UNIT = "unit"  # @basic_unit: gets plain values instead of choices
     MODEL = "model"  # @model_wrapper: gets its arguments as they are
 

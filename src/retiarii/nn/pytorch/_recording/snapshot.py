@@ -1,4 +1,4 @@
-"""`Snapshot`: what a module looked like when it was built, to see later whether somebody changed it.
+"""`Snapshot`: the state of a module right after its construction, to find out later whether it was changed.
 
 Values are compared by a digest of all bytes, because the usual ways of writing into weights leave no other trace:
 ``parameter.data.normal_()`` does not count in torch's version counter.
@@ -36,11 +36,11 @@ class Snapshot:
         self._structure = tuple(map(_plain_state, module.modules()))
 
     def changed_tensors(self, module: nn.Module) -> list[str]:
-        """Return the names of tensors whose values are not what they were, or that were not there."""
+        """Return the names of tensors that were changed or added."""
         return [name for name, tensor in _tensors(module) if self._digests.get(name, ()) != digest(tensor)]
 
     def changed_structure(self, module: nn.Module) -> bool:
-        """Return whether children, plain attributes or hooks are not what they were."""
+        """Return whether children, plain attributes or hooks were changed."""
         return self._structure != tuple(map(_plain_state, module.modules()))
 
     def changed_children(self, module: nn.Module) -> bool:

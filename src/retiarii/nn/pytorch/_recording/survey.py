@@ -137,7 +137,7 @@ class ModelSurvey(Survey):
         self._condition = outer
 
     def module(self, module: nn.Module, name: str = "") -> None:
-        """Visit a module and what is inside it."""
+        """Visit a module and its children."""
         if name:
             self._path.append(name)
         call = module_call(module)
