@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from retiarii.errors import SupernetError
 from retiarii.nn.pytorch import ChosenCell, LayerChoice
-from retiarii.nn.pytorch.labels import numbering_from
 from retiarii.nn.pytorch.primitives import reduce_inputs
 from retiarii.oneshot._decisions.decision import Decision
 from retiarii.oneshot._decisions.label_lookup import Lookup
@@ -41,7 +40,7 @@ class CellOperator(ChoiceOperator):
 
     def __init__(self, path: str, cell: Any, lookup: Lookup, convert: Callable[[nn.Module, str], nn.Module]) -> None:
         super().__init__(path, cell, lookup)
-        if cell.merge_op == "loose_end" and cell._was_read:
+        if cell.merge_op == "loose_end" and cell.is_output_read:
             raise SupernetError(
                 f"{path!r} is a cell with merge_op='loose_end', and a constructor used its output_node_indices, so "
                 "that later layers depend on the architecture. Use merge_op='all', or a multi-trial strategy.",
@@ -56,23 +55,22 @@ class CellOperator(ChoiceOperator):
     def _add_edges(self, row: int, column: int, convert: Callable[[nn.Module, str], nn.Module]) -> None:
         """Build the operations of one place for all inputs except the one for which the cell has built them."""
         cell, operator = self.mutable, self.mutable.ops[row][column]
-        if not any(place[:2] == (row, column) for place in cell._starts):
+        built_on = cell.built_source(row, column)
+        if built_on is None:
             return
         for source in range(row + cell.num_predecessors):
-            if source != cell._built_on[row][column]:
+            if source != built_on:
                 candidates = {name: self._built(row, column, source, name) for name in operator.mutable.names}
-                named = candidates if operator.mutable._is_named else list(candidates.values())
+                named = candidates if isinstance(operator.mutable.candidates, dict) else list(candidates.values())
                 key = ChosenCell.edge_name(row, column, source)
                 self.edges[key] = convert(LayerChoice(named, label=operator.mutable.label), f"{self.path}.edges.{key}")
 
     def _built(self, row: int, column: int, source: int, name: str) -> nn.Module:
-        start = self.mutable._starts.get((row, column, name))
-        if start is None:  # a module among functions: shared by all inputs
-            shared: nn.Module = self.mutable.ops[row][column]._modules[name]
-            return shared
-        with numbering_from(start):
-            built: nn.Module = self.mutable._make(row, column, source, name)
-        match_tensors(built, self.mutable.ops[row][column]._modules[name], around=self.mutable)
+        known: nn.Module = self.mutable.ops[row][column]._modules[name]
+        built: nn.Module | None = self.mutable.build_candidate(row, column, source, name)
+        if built is None:  # a module among functions: shared by all inputs
+            return known
+        match_tensors(built, known, around=self.mutable)
         return built
 
     def forward(self, *inputs: Any) -> Any:
@@ -121,7 +119,7 @@ class CellOperator(ChoiceOperator):
         if cell.merge_op == "loose_end" and picks[0][0].weights is not None:
             return [nodes[node] * share if share is not None else nodes[node] for node, share in self._loose(picks)]
         chosen = [[pick.value for pick in row] for row in picks]
-        return [nodes[index] for index in cell._joined(chosen)]
+        return [nodes[index] for index in cell.joined_nodes(chosen)]
 
     def _loose(self, picks: list[list[Decision]]) -> Iterator[tuple[int, Tensor | None]]:
         """Yield each node with the probability that no later operation takes it; None stands for 1 (the last node)."""

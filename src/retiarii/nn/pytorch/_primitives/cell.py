@@ -11,7 +11,7 @@ from torch import nn
 
 from retiarii.errors import DomainError
 from retiarii.nn._labels.chosen_values import ChosenValues, FixingContext
-from retiarii.nn._labels.namespace import ModelNamespace, Position, position, sublabel
+from retiarii.nn._labels.namespace import ModelNamespace, Position, numbering_from, position, sublabel
 from retiarii.nn.pytorch._labels.weight_origins import note_supernet_names
 from retiarii.nn.pytorch._primitives.chosen_cell import (
     CellBody,
@@ -91,7 +91,7 @@ class Cell(CellBody, Mutable):
         self.postprocessor = postprocessor
         self._built_on: list[list[int]] = []  # for each operation the input that its factories were told
         self._starts: dict[tuple[int, int, str], Position] = {}  # for each candidate, so that it can be built again
-        self._was_read = False
+        self.is_output_read = False  # whether a constructor depends on output_node_indices
         self.may_need_constructor = merge_op == "loose_end"
         for row in range(num_nodes):
             self._built_on.append([self._add(row, column) for column in range(num_ops_per_node)])
@@ -151,12 +151,34 @@ class Cell(CellBody, Mutable):
         With ``merge_op="loose_end"`` they depend on the architecture. So a constructor that reads them has to run
         again with the architecture: decorate the model with `model_wrapper`, or build it inside `fixed_arch`.
         """
-        self._was_read = True
-        return self._joined(self._built_on)
+        self.is_output_read = True
+        return self.joined_nodes(self._built_on)
 
-    def _joined(self, chosen: list[list[int]]) -> list[int]:
+    def joined_nodes(self, chosen: list[list[int]]) -> list[int]:
+        """Return the nodes that are joined to the output.
+
+        Args:
+            chosen: For each node the inputs of its operations.
+        """
         first = self.num_predecessors
         return list(range(first, first + len(chosen))) if self.merge_op == "all" else loose_ends(chosen, first)
+
+    def built_source(self, row: int, column: int) -> int | None:
+        """Return the input that the functions of one place were told; None if all candidates there are modules."""
+        is_made = any(place[:2] == (row, column) for place in self._starts)
+        return self._built_on[row][column] if is_made else None
+
+    def build_candidate(self, row: int, column: int, source: int, name: str) -> nn.Module | None:
+        """Build a candidate of one place for another input, with the labels that it has here.
+
+        Returns:
+            None if the candidate is a module, which all inputs share.
+        """
+        start = self._starts.get((row, column, name))
+        if start is None:
+            return None
+        with numbering_from(start):
+            return self._make(row, column, source, name)
 
     def declare_choices(self, survey: Survey) -> None:
         """Report the choices of inputs and operations, and those of the candidates and processors."""
@@ -183,8 +205,8 @@ class Cell(CellBody, Mutable):
         chosen = [self._freeze_node(freezer, cell, row) for row in range(self.num_nodes)]
         if self._starts:  # functions make operations for each input, and a supernet has them all
             note_supernet_names(cell, dict(_edges(chosen)))
-        cell.output_node_indices = self._joined(chosen)
-        if self._was_read and cell.output_node_indices != self._joined(self._built_on):
+        cell.output_node_indices = self.joined_nodes(chosen)
+        if self.is_output_read and cell.output_node_indices != self.joined_nodes(self._built_on):
             freezer.need_constructor("A constructor read output_node_indices of the cell")
         return Frozen(cell)
 
@@ -219,7 +241,7 @@ class Cell(CellBody, Mutable):
 
     def forward(self, *inputs: Any) -> Any:
         """Run the cell with the first candidates, on a list of tensors, or on several tensors."""
-        return self.run(inputs, self._joined(self._built_on))
+        return self.run(inputs, self.joined_nodes(self._built_on))
 
     def extra_repr(self) -> str:
         """Return the label."""
