@@ -55,7 +55,10 @@ def test_a_star_import_gives_all_names_of_a_module():
     names = {}
     exec("from nni.nas.nn.pytorch import *", names)
     assert {"ModelSpace", "LayerChoice", "Repeat", "MutableConv2d", "MutableBatchNorm2d"} <= set(names)
+    assert not {"MutableLayerChoice", "FloatRange", "extract_space"} & set(names), "names that NNI never had"
     assert {"LayerChoice", "Conv2d", "Module"} <= set(importlib.import_module("nni.retiarii.nn.pytorch").__all__)
+    with pytest.raises(ImportError):
+        exec("from nni.retiarii.nn.pytorch import FloatRange")
 
 
 def test_submodules_are_attributes():

@@ -39,8 +39,7 @@ def names_of(module: str) -> list[str]:
     names: set[str] = set(MODULES.get(module, ()))
     if module in CONTINUED:
         prefix, ours = CONTINUED[module]
-        exported = importlib.import_module(ours).__all__
-        names.update(f"{prefix}{name}" if name[0].isupper() else name for name in exported)
+        names.update(f"{prefix}{name}" if name[0].isupper() else name for name in _layers(ours))
     return sorted(names)
 
 
@@ -58,11 +57,15 @@ def attribute(module: str, name: str) -> Any:
     if module not in CONTINUED or name.startswith("_"):
         raise KeyError(name)
     prefix, ours = CONTINUED[module]
-    continued = importlib.import_module(ours)
     for spelled in (name.removeprefix(prefix), name):
-        if spelled in continued.__all__:
-            return getattr(continued, spelled)
+        if spelled in _layers(ours):
+            return getattr(importlib.import_module(ours), spelled)
     raise KeyError(name)
+
+
+def _layers(ours: str) -> set[str]:
+    """Return the names of a module of ours that are names of ``torch.nn``."""
+    return set(importlib.import_module(ours).__all__) & set(dir(importlib.import_module("torch.nn")))
 
 
 def no_equivalent(fullname: str) -> str:
