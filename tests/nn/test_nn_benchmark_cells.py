@@ -14,7 +14,7 @@ import torch
 import retiarii.nn.pytorch as nn
 from retiarii.errors import ArchitectureError, DomainError, SupernetError
 from retiarii.graph import GraphEngine, Mutator
-from retiarii.nn.pytorch._primitives.chosen_graph import vertex_features
+from retiarii.nn.pytorch._primitives.nas_bench_101 import vertex_features
 from retiarii.oneshot import DARTS, RandomOneShot, build_supernet, subnet
 from retiarii.strategy import GridSearch, Random, RegularizedEvolution
 

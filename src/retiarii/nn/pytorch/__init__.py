@@ -20,8 +20,7 @@ from retiarii.nn.pytorch._freezing.fixed_arch import fixed_arch
 from retiarii.nn.pytorch._freezing.freeze import freeze
 from retiarii.nn.pytorch._freezing.lost_weights import WeightsLostWarning
 from retiarii.nn.pytorch._freezing.state_dicts import extract_state_dict, original_state_dict_hooks
-from retiarii.nn.pytorch._primitives.chosen_inputs import ChosenInputs
-from retiarii.nn.pytorch._primitives.input_choice import InputChoice
+from retiarii.nn.pytorch._primitives.input_choice import ChosenInputs, InputChoice
 from retiarii.nn.pytorch._primitives.layer_choice import LayerChoice
 from retiarii.nn.pytorch._primitives.model_parameter_choice import ModelParameterChoice
 from retiarii.nn.pytorch._primitives.placeholder import Placeholder
@@ -37,8 +36,7 @@ if TYPE_CHECKING:
     from retiarii.nn.pytorch._primitives.auto_activation import AutoActivation
     from retiarii.nn.pytorch._primitives.cell import Cell
     from retiarii.nn.pytorch._primitives.chosen_cell import ChosenCell
-    from retiarii.nn.pytorch._primitives.chosen_graph import ChosenNasBench101Cell
-    from retiarii.nn.pytorch._primitives.nas_bench_101 import NasBench101Cell
+    from retiarii.nn.pytorch._primitives.nas_bench_101 import ChosenNasBench101Cell, NasBench101Cell
     from retiarii.nn.pytorch._primitives.nas_bench_201 import NasBench201Cell
 
 __all__ = [
@@ -76,7 +74,7 @@ _LOADED_WHEN_USED = {
     "AutoActivation": "_primitives.auto_activation",
     "Cell": "_primitives.cell",
     "ChosenCell": "_primitives.chosen_cell",
-    "ChosenNasBench101Cell": "_primitives.chosen_graph",
+    "ChosenNasBench101Cell": "_primitives.nas_bench_101",
     "NasBench101Cell": "_primitives.nas_bench_101",
     "NasBench201Cell": "_primitives.nas_bench_201",
 }

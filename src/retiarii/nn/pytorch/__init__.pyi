@@ -44,11 +44,11 @@ from retiarii.nn.pytorch._freezing.state_dicts import original_state_dict_hooks 
 from retiarii.nn.pytorch._primitives.auto_activation import AutoActivation as AutoActivation
 from retiarii.nn.pytorch._primitives.cell import Cell as Cell
 from retiarii.nn.pytorch._primitives.chosen_cell import ChosenCell as ChosenCell
-from retiarii.nn.pytorch._primitives.chosen_graph import ChosenNasBench101Cell as ChosenNasBench101Cell
-from retiarii.nn.pytorch._primitives.chosen_inputs import ChosenInputs as ChosenInputs
+from retiarii.nn.pytorch._primitives.input_choice import ChosenInputs as ChosenInputs
 from retiarii.nn.pytorch._primitives.input_choice import InputChoice as InputChoice
 from retiarii.nn.pytorch._primitives.layer_choice import LayerChoice as LayerChoice
 from retiarii.nn.pytorch._primitives.model_parameter_choice import ModelParameterChoice as ModelParameterChoice
+from retiarii.nn.pytorch._primitives.nas_bench_101 import ChosenNasBench101Cell as ChosenNasBench101Cell
 from retiarii.nn.pytorch._primitives.nas_bench_101 import NasBench101Cell as NasBench101Cell
 from retiarii.nn.pytorch._primitives.nas_bench_201 import NasBench201Cell as NasBench201Cell
 from retiarii.nn.pytorch._primitives.placeholder import Placeholder as Placeholder

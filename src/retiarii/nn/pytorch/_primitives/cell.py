@@ -20,8 +20,7 @@ from retiarii.nn.pytorch._primitives.chosen_cell import (
     Preprocessor,
     loose_ends,
 )
-from retiarii.nn.pytorch._primitives.chosen_inputs import ChosenInputs
-from retiarii.nn.pytorch._primitives.input_choice import InputChoice
+from retiarii.nn.pytorch._primitives.input_choice import ChosenInputs, InputChoice
 from retiarii.nn.pytorch._primitives.layer_choice import LayerChoice
 from retiarii.nn.pytorch.mutation_utils import Freezer, Frozen, Mutable, Survey
 

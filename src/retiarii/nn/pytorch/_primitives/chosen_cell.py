@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from retiarii.nn.pytorch._primitives.chosen_inputs import reduce_inputs
+from retiarii.nn.pytorch._primitives.input_choice import reduce_inputs
 
 Preprocessor = Callable[[list[Tensor]], list[Tensor]]
 Postprocessor = Callable[[Tensor, list[Tensor]], Any]
