@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
 
 from torch import nn
 from torch.nn.modules.module import register_module_module_registration_hook
 
-from retiarii.errors import ArchitectureError
+from retiarii.errors import ArchitectureError, SpaceError
 from retiarii.nn._labels.chosen_values import FIXED_KEY, ChosenValues, FixingContext
 from retiarii.nn._labels.context_stack import ContextStack
 from retiarii.nn._labels.namespace import Position, numbering_from
@@ -65,14 +66,6 @@ class Fixing(FixingContext):
         children = [child for child in root.children() if child in self.children]
         return [root] if len(children) == len(list(root.children())) else children
 
-    def declare_labels(self) -> None:
-        """Note the labels of all primitives that were built in the block, also in candidates that are not chosen."""
-        labels = _LabelSurvey(self.values)
-        for primitive in self.replaced:
-            for module in primitive.modules():
-                if isinstance(module, Mutable):
-                    module.declare_choices(labels)
-
     def register(self, parent: nn.Module, name: str, child: nn.Module) -> nn.Module | None:
         """Return the module that replaces a primitive that becomes a child, or None for other modules."""
         self.parents.add(parent)
@@ -80,6 +73,7 @@ class Fixing(FixingContext):
         if not isinstance(child, Mutable):
             note_origin(parent, name, ())
             return None
+        self._declare_labels(child)
         try:
             frozen = Finisher(self).module(child)
         except ArchitectureError as err:
@@ -89,6 +83,12 @@ class Fixing(FixingContext):
         note_origin(parent, name, frozen.inner)
         self.children.add(frozen.module)
         return frozen.module
+
+    def _declare_labels(self, primitive: Mutable) -> None:
+        """Note the labels of a primitive, unless all labels of the architecture are known already."""
+        if not self.values.declared.issuperset(self.values.architecture):
+            with suppress(SpaceError):  # a condition that is too long to be written down
+                primitive.declare_choices(_LabelSurvey(self.values))
 
 
 class _LabelSurvey(Survey):

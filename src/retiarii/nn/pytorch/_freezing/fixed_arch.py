@@ -90,8 +90,6 @@ def _complete(fixing: Fixing, strict: bool) -> None:
                 "cannot be replaced in your variable. Use freeze(module, architecture), which returns the fixed module."
             )
     values = fixing.values
-    if strict and not values.declared.issuperset(values.architecture):
-        fixing.declare_labels()
     unknown = [label for label in values.architecture if label not in values.declared]
     if strict and unknown:
         raise ArchitectureError(
