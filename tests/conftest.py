@@ -1,7 +1,12 @@
+import os
 import sys
 from pathlib import Path
 
 import pytest
+
+# Keras computes with torch in the processes of tests: JAX has threads, and other tests fork these processes.
+# What uses JAX runs in a process of its own.
+os.environ.setdefault("KERAS_BACKEND", "torch")
 
 
 @pytest.fixture(autouse=True)

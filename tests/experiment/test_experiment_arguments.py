@@ -49,7 +49,7 @@ def quick(**settings):
         ({"applied_mutators": [Widen]}, "contains the class Widen, expected instances"),
         ({"applied_mutators": 3}, "applied_mutators is 3, expected a list"),
         ({"base_model": nn.Linear.__wrapped__}, "the class Linear, expected an instance"),
-        ({"base_model": score}, r"is the function score, .* torch.nn.Module, or a SearchSpace\. The order is"),
+        ({"base_model": score}, r"is the function score, .* torch.nn.Module, .* or a SearchSpace\. The order is"),
         ({"base_model": FunctionalEvaluator(score)}, r"The order is RetiariiExperiment\(base_model, evaluator"),
         ({"evaluator": FunctionalEvaluator}, "evaluator is the class FunctionalEvaluator"),
         ({"evaluator": GridSearch()}, "The order is"),

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from retiarii._lazy import lazy_attributes
 from retiarii.evaluator._evaluator import Evaluator, run_evaluation
 from retiarii.evaluator._functional import FunctionalEvaluator
-from retiarii.evaluator._output import OUTPUT_DIR_VARIABLE, output_dir, output_to, save_checkpoint
+from retiarii.evaluator._output import OUTPUT_DIR_VARIABLE, load_checkpoint, output_dir, output_to, save_checkpoint
 from retiarii.evaluator._reporting import get_next_parameter, report_final_result, report_intermediate_result
 from retiarii.evaluator._seeding import load_generators, seed_everything
 from retiarii.evaluator._supernet_training import SupernetListener, SupernetTraining
@@ -27,6 +27,7 @@ from retiarii.evaluator._trace import serialize, trace
 from retiarii.evaluator._trial_context import TrialContext
 
 if TYPE_CHECKING:
+    from retiarii.evaluator import keras as keras
     from retiarii.evaluator import pytorch as pytorch
     from retiarii.evaluator._command import CommandEvaluator
     from retiarii.evaluator._serialization import dumps, loads
@@ -42,6 +43,7 @@ __all__ = [
     "TrialContext",
     "dumps",
     "get_next_parameter",
+    "load_checkpoint",
     "load_generators",
     "loads",
     "output_dir",
@@ -63,4 +65,4 @@ _EXPORTS = {
     "read_state": "retiarii.evaluator.pytorch._state_file",
 }
 
-__getattr__, __dir__ = lazy_attributes(__name__, _EXPORTS, modules=("pytorch",))
+__getattr__, __dir__ = lazy_attributes(__name__, _EXPORTS, modules=("keras", "pytorch"))

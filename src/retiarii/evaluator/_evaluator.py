@@ -12,7 +12,7 @@ from retiarii.evaluator._choices import Choices
 from retiarii.evaluator._reporting import recording
 from retiarii.evaluator._supernet_training import SupernetTraining
 from retiarii.evaluator._trial_context import TrialContext, asks_for_context
-from retiarii.space import SearchSpace
+from retiarii.space import Searchable, SearchSpace
 from retiarii.trial import Direction, Metrics, MetricValue
 
 if TYPE_CHECKING:
@@ -164,6 +164,9 @@ def _default_of(source: Any) -> tuple[SearchSpace, Any]:
     """Return the space of a model, of its class or of a bare space, and the model of the first architecture."""
     if isinstance(source, SearchSpace):
         return source, source.default()
+    if isinstance(source, Searchable):
+        engine = source.engine()
+        return engine.space, engine.build(engine.space.default())
     model = source if is_a(source, "torch.nn:Module") else source()
     space: SearchSpace = load("retiarii.nn.pytorch:extract_space")(model)
     return space, load("retiarii.nn.pytorch:freeze")(model, space.default()) if len(space) else model

@@ -11,16 +11,40 @@ import stat
 from contextlib import AbstractContextManager, suppress
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from retiarii._lazy import is_a, load
 from retiarii._own_process import own_process
 from retiarii.errors import ArgumentError
-from retiarii.trial import CHECKPOINT, SPARE
+from retiarii.trial import CHECKPOINT, CHECKPOINT_OF_KERAS, SPARE
 
 logger = logging.getLogger(__name__)
 
 OUTPUT_DIR_VARIABLE = "RETIARII_OUTPUT_DIR"
+
+
+class _Form(NamedTuple):
+    """How the weights of one kind of models are kept.
+
+    Attributes:
+        model: The class of the models, as ``"module:attribute"``.
+        name: The name of the file.
+        writer: The function that writes it.
+        reader: The function that reads it.
+    """
+
+    model: str
+    name: str
+    writer: str
+    reader: str
+
+
+_TORCH = "retiarii.evaluator.pytorch._state_file"
+_KERAS = "retiarii.evaluator.keras._weights_file"
+_FORMS = (
+    _Form("keras:Model", CHECKPOINT_OF_KERAS, f"{_KERAS}:write_weights", f"{_KERAS}:read_weights"),
+    _Form("torch.nn:Module", CHECKPOINT, f"{_TORCH}:write_state", f"{_TORCH}:read_state"),
+)
 
 _KEEPS_FILES: ContextVar[bool] = ContextVar("retiarii_keeps_files", default=True)
 
@@ -71,12 +95,13 @@ def output_dir() -> Path | None:
 def save_checkpoint(model: Any) -> Path | None:
     """Save the weights of the running trial's network, so that ``export_top_models(weights=True)`` can load them.
 
-    The file ``checkpoint.pt`` in `output_dir` holds ``model.state_dict()``, on the CPU. It is replaced as a whole, so
-    that a function may call this after every epoch that is better than those before. Nothing is written outside a
-    trial and in experiments that keep no files. Lightning evaluators do this by themselves.
+    The file ``checkpoint.pt`` in `output_dir` holds ``model.state_dict()``, on the CPU; of a Keras model,
+    ``checkpoint.weights.h5`` has the weights. It is replaced as a whole, so that a function may call this after every
+    epoch that is better than those before. Nothing is written outside a trial and in experiments that keep no files.
+    The evaluators of Lightning and Keras do this by themselves.
 
     Args:
-        model: The trained PyTorch model of the evaluation, or a copy; it may be compiled or wrapped for parallel
+        model: The trained model of the evaluation, or a copy; a PyTorch model may be compiled or wrapped for parallel
             training.
 
     Returns:
@@ -86,16 +111,36 @@ def save_checkpoint(model: Any) -> Path | None:
         ArgumentError: ``model`` is something else, such as a state dict.
         EvaluatorError: The file cannot be written, for example because the disk is full.
     """
-    if not is_a(model, "torch.nn:Module"):
-        raise ArgumentError(
-            f"save_checkpoint got an object of type {type(model).__name__}, expected the model itself, no state dict."
-        )
+    form = _form_of(model, "save_checkpoint")
     folder = output_dir()
     if folder is None or not _KEEPS_FILES.get():
         return None
-    path = folder / CHECKPOINT
-    load("retiarii.evaluator.pytorch._state_file:write_state")(model, path)
+    path = folder / form.name
+    load(form.writer)(model, path)
     return path
+
+
+def load_checkpoint(model: Any, path: Path) -> None:
+    """Load the weights that `save_checkpoint` wrote into a network of the same architecture.
+
+    Args:
+        model: The network, of PyTorch or Keras.
+        path: The file.
+
+    Raises:
+        ArgumentError: It was given something else than a model.
+        EvaluatorError: The file cannot be read, or holds the weights of another network.
+    """
+    load(_form_of(model, "load_checkpoint").reader)(model, path)
+
+
+def _form_of(model: Any, function: str) -> _Form:
+    for form in _FORMS:
+        if is_a(model, form.model):
+            return form
+    raise ArgumentError(
+        f"{function} got an object of type {type(model).__name__}, expected the model itself, no state dict."
+    )
 
 
 def _make(folder: str) -> bool:

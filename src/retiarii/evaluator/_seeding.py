@@ -21,13 +21,16 @@ def load_generators() -> None:
 
 
 def seed_everything(seed: int) -> None:
-    """Seed the generators of `random`, NumPy and torch (on all devices).
+    """Seed the generators of `random`, NumPy, torch (on all devices) and Keras.
 
-    If torch is not imported yet, it is seeded at the end of its import.
+    If torch is not imported yet, it is seeded at the end of its import. Keras takes its seeds from `random` when it is.
 
     Args:
         seed: 0 <= seed < 2**64.
     """
+    keras = sys.modules.get("keras")
+    if keras is not None:
+        keras.utils.set_random_seed(seed % 2**32)
     random.seed(seed)
     np.random.seed(seed % 2**32)
     torch = sys.modules.get("torch")

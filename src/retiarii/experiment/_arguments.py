@@ -11,7 +11,7 @@ from retiarii.errors import ConfigError
 from retiarii.evaluator import Evaluator, FunctionalEvaluator
 from retiarii.experiment._control.callbacks import Callback
 from retiarii.experiment._settings.config import RetiariiExeConfig
-from retiarii.space import SearchSpace
+from retiarii.space import Searchable, SearchSpace
 from retiarii.strategy import Random, Strategy
 from retiarii.trial import BaseStrategy
 
@@ -31,12 +31,18 @@ def check_model(model: Any) -> Any:
     Raises:
         ConfigError: ``model`` is neither.
     """
-    if model is None or isinstance(model, SearchSpace) or is_module(model):
+    if is_a(model, "keras:Layer"):
+        raise ConfigError(
+            f"base_model is {_kind(model)}, which is built and has no choices any more. Expected a model of "
+            "retiarii.nn.keras: its Sequential, or a call of what is marked with its @model_wrapper."
+        )
+    if model is None or isinstance(model, (SearchSpace, Searchable)) or is_module(model):
         return model
     if isinstance(model, type):
         raise ConfigError(f"base_model is the class {model.__name__}, expected an instance: {model.__name__}(...).")
     raise ConfigError(
-        f"base_model is {_kind(model)}, expected an instance of torch.nn.Module, or a SearchSpace.{_order(model)}"
+        f"base_model is {_kind(model)}, expected an instance of torch.nn.Module, a model of retiarii.nn.keras, or a "
+        f"SearchSpace.{_order(model)}"
     )
 
 

@@ -17,7 +17,7 @@ from retiarii.experiment._control.stop_signal import StopSignal
 from retiarii.experiment._export_architectures import best_trials, check_format, model_part, nothing_to_export
 from retiarii.experiment._running.make_engine import joint_space, make_engine
 from retiarii.experiment._settings.config import RetiariiExeConfig
-from retiarii.space import Engine, SearchSpace
+from retiarii.space import Engine, Searchable, SearchSpace
 from retiarii.trial import BaseStrategy, Trial, TrialState, hypervolume, pareto_front
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ else:  # imported late: not needed before an experiment is made
     stores = LazyModule("retiarii.storage")
 
 _ONE_SHOT = "retiarii.oneshot:OneShotStrategy"
+_NETWORKS = "retiarii.experiment._trained_networks"
 _EXPORT = "retiarii.experiment.pytorch._export_networks"
 
 
@@ -76,7 +77,7 @@ class RetiariiExperiment:
 
     def __init__(
         self,
-        base_model: nn.Module | SearchSpace | None = None,
+        base_model: nn.Module | Searchable | SearchSpace | None = None,
         evaluator: Evaluator | Callable[..., Any] | None = None,
         applied_mutators: Sequence[Mutator] | None = None,
         strategy: BaseStrategy | None = None,
@@ -150,7 +151,7 @@ class RetiariiExperiment:
         debug: bool = False,
         *,
         storage: str | Path | Store | None = None,
-        base_model: nn.Module | SearchSpace | None = None,
+        base_model: nn.Module | Searchable | SearchSpace | None = None,
         evaluator: Evaluator | None = None,
         strategy: BaseStrategy | None = None,
         applied_mutators: Sequence[Mutator] | None = None,
@@ -276,7 +277,7 @@ class RetiariiExperiment:
         self._stop = run.stop
         return run
 
-    def _require_objects(self) -> tuple[nn.Module | SearchSpace, Evaluator]:
+    def _require_objects(self) -> tuple[nn.Module | Searchable | SearchSpace, Evaluator]:
         if self.base_model is None or self.evaluator is None:
             missing = "a base_model" if self.base_model is None else "an evaluator"
             raise ConfigError(f"RetiariiExperiment needs {missing}; it was given none.")
@@ -422,7 +423,9 @@ class RetiariiExperiment:
             raise ConfigError(f"formatter={formatter!r} needs a model, and this experiment searched a bare space.")
         engine = self._engine(self.base_model)
         if formatter == "instance":
-            return list(load(f"{_EXPORT}:networks")(engine, trials, store, record, with_weights=weights))
+            return list(load(f"{_NETWORKS}:networks")(engine, trials, store, record, with_weights=weights))
+        if isinstance(self.base_model, Searchable):
+            raise ConfigError(f"formatter={formatter!r} is for PyTorch models. Use 'dict' or 'instance'.")
         return list(load(f"{_EXPORT}:exported")(formatter, engine, self.base_model, trials, record))
 
     def checkpoint(self, trial_number: int) -> Path | None:
@@ -440,7 +443,7 @@ class RetiariiExperiment:
         store, record = self._opened()
         return store.trial_files(record.id).checkpoint(trial_number)
 
-    def _engine(self, model: nn.Module | SearchSpace) -> Engine:
+    def _engine(self, model: nn.Module | Searchable | SearchSpace) -> Engine:
         return make_engine(model, self.applied_mutators, self.config or RetiariiExeConfig(), self.evaluator)
 
     def search_history(self) -> list[SearchRecord]:

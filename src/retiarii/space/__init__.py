@@ -16,7 +16,7 @@ from retiarii.space._architecture_set import ArchitectureSet
 from retiarii.space._categorical import Categorical
 from retiarii.space._choice import Choice
 from retiarii.space._condition import ALWAYS, Condition, Test, both, either, when
-from retiarii.space._execution_engine import Cost, Engine
+from retiarii.space._execution_engine import Cost, Engine, Searchable
 from retiarii.space._expression import ChoiceMisuseWarning, Expression, Variable
 from retiarii.space._label import AutomaticLabel
 from retiarii.space._numeric import Float, Integer
@@ -44,6 +44,7 @@ __all__ = [
     "Float",
     "Integer",
     "SearchSpace",
+    "Searchable",
     "Subset",
     "Test",
     "Value",

@@ -1,9 +1,9 @@
-"""`Engine`: a search space, with the method that builds a network from an architecture of it."""
+"""`Engine`: a search space, with the method that builds a network of it; `Searchable`: a model that has one."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from retiarii.space._architecture import Architecture
@@ -43,9 +43,34 @@ class Engine(ABC):
         """
         return {}
 
+    @property
+    def start_method(self) -> str | None:
+        """How the processes of trials have to be started: ``"spawn"`` where a fork of a process that builds fails."""
+        return None
+
     def prepare(self, names: Collection[str]) -> None:  # noqa: B027 - optional, few measurements need it
         """Do slow one-time work of `build` and `measure`, in the process from which trials are forked.
 
         Args:
             names: The names of the costs that will be measured.
+        """
+
+
+class Searchable(ABC):
+    """A base model that brings the engine that builds it: what `retiarii.nn.keras` gives experiments.
+
+    Models of other frameworks join experiments in the same way.
+    """
+
+    @property
+    def name(self) -> str:
+        """The name of an experiment that is given none."""
+        return type(self).__name__
+
+    @abstractmethod
+    def engine(self, input_shape: Sequence[int] | None = None) -> Engine:
+        """Return an engine for this model.
+
+        Args:
+            input_shape: The shape of a batch of input (``config.dummy_input``), where it is known.
         """

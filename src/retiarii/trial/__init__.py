@@ -13,7 +13,7 @@ from retiarii.trial._base_strategy import BaseStrategy
 from retiarii.trial._clock import SYSTEM_CLOCK, Clock, SystemClock
 from retiarii.trial._constraints import Constraint, at_least, at_most, violation
 from retiarii.trial._fidelity import FULL, Fidelity
-from retiarii.trial._files import CHECKPOINT, SPARE, TrialFiles
+from retiarii.trial._files import CHECKPOINT, CHECKPOINT_OF_KERAS, SPARE, TrialFiles
 from retiarii.trial._metrics import DEFAULT, Metrics, MetricValue, parse_metrics
 from retiarii.trial._objectives import Direction, Objective, Objectives, ObjectivesLike
 from retiarii.trial._pareto import comparable, hypervolume, pareto_front
@@ -23,6 +23,7 @@ from retiarii.trial._trial import Failure, FailureKind, Trial, TrialState
 
 __all__ = [
     "CHECKPOINT",
+    "CHECKPOINT_OF_KERAS",
     "DEFAULT",
     "FULL",
     "SPARE",

@@ -15,6 +15,9 @@ logger = logging.getLogger(__name__)
 CHECKPOINT = "checkpoint.pt"
 """The file in a trial's folder that holds the weights of its network: a ``state_dict``, written by ``torch.save``."""
 
+CHECKPOINT_OF_KERAS = "checkpoint.weights.h5"
+"""The file with the weights of a Keras model, in Keras's own format."""
+
 SPARE = "spare"
 """The name of an empty folder beside those of the trials, which is renamed for the next trial."""
 
@@ -54,8 +57,8 @@ class TrialFiles:
 
     def checkpoint(self, number: int) -> Path | None:
         """Return the file with the weights of a trial's network; None if it does not exist."""
-        path = self.folder(number) / CHECKPOINT
-        return path if path.is_file() else None
+        paths = (self.folder(number) / name for name in (CHECKPOINT, CHECKPOINT_OF_KERAS))
+        return next((path for path in paths if path.is_file()), None)
 
     def numbers(self) -> list[int]:
         """Return the numbers of the trials that have a folder."""

@@ -24,16 +24,22 @@ class ExecutorSettings:
         custom: The user's executor, or a function from a task to an executor; None to use ``platform``.
         resources: The number of trials that run at the same time, and their GPUs.
         limits: The resource limits of one trial.
+        start_method: How the engine needs trial processes to be started; None for the executor's default.
     """
 
     platform: str = "local"
     custom: Executor | Callable[[Task], Executor] | None = None
     resources: Resources = field(default_factory=lambda: Resources(1))
     limits: Limits = field(default_factory=Limits)
+    start_method: str | None = None
 
     @classmethod
-    def of(cls, config: RetiariiExeConfig) -> ExecutorSettings:
+    def of(cls, config: RetiariiExeConfig, start_method: str | None = None) -> ExecutorSettings:
         """Return the executor settings of an experiment.
+
+        Args:
+            config: The experiment's settings.
+            start_method: How the engine's processes have to be started.
 
         Raises:
             ConfigError: There are fewer GPUs than trials ask for.
@@ -45,7 +51,7 @@ class ExecutorSettings:
             timeout_s=parse_duration(config.max_trial_duration, name="max_trial_duration"),
             memory_bytes=parse_size(config.trial_memory_limit, name="trial_memory_limit"),
         )
-        return cls(platform, None, Resources(1) if platform == IN_PROCESS else allocate(config), limits)
+        return cls(platform, None, Resources(1) if platform == IN_PROCESS else allocate(config), limits, start_method)
 
     @property
     def is_in_process(self) -> bool:
@@ -75,7 +81,13 @@ def make_executor(task: Task, settings: ExecutorSettings) -> Executor:
 def local(task: Task, settings: ExecutorSettings) -> Executor:
     """Return the executor that runs each trial in its own process."""
     resources = settings.resources
-    return TemplateExecutor(task, slots=resources.slots, limits=settings.limits, devices=resources.devices)
+    return TemplateExecutor(
+        task,
+        slots=resources.slots,
+        limits=settings.limits,
+        devices=resources.devices,
+        start_method=settings.start_method,
+    )
 
 
 def in_process(task: Task, settings: ExecutorSettings) -> Executor:

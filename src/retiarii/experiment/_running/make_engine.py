@@ -9,7 +9,7 @@ from retiarii.errors import ConfigError
 from retiarii.evaluator import Evaluator
 from retiarii.experiment._settings.config import RetiariiExeConfig
 from retiarii.experiment._settings.registries import ENGINES
-from retiarii.space import Architecture, Cost, Engine, SearchSpace
+from retiarii.space import Architecture, Cost, Engine, Searchable, SearchSpace
 
 
 class SpaceEngine(Engine):
@@ -47,7 +47,8 @@ def make_engine(model: Any, mutators: Sequence[Any], config: RetiariiExeConfig, 
         evaluator: The evaluator, which mutators find at ``model.evaluator``.
 
     Raises:
-        ConfigError: The engine is unknown, or mutators are given for a bare space.
+        ConfigError: The engine is unknown, or mutators or an engine's name are given for a bare space or for a model
+            that has an engine of its own.
         UnknownInputsError: The number of inputs of an `InputChoice` cannot be determined.
     """
     if isinstance(config.execution_engine, Engine):
@@ -56,6 +57,8 @@ def make_engine(model: Any, mutators: Sequence[Any], config: RetiariiExeConfig, 
         if mutators:
             raise ConfigError("applied_mutators change the graph of a model, and base_model is a bare search space.")
         return SpaceEngine(model)
+    if isinstance(model, Searchable) and ENGINES.is_builtin(config.execution_engine):
+        return _own_engine(model, mutators, config)
     name = "base" if mutators and config.execution_engine == "py" else config.execution_engine
     factory = ENGINES.get(name, setting="execution_engine")
     engine = factory(model, mutators, config, evaluator)
@@ -64,6 +67,15 @@ def make_engine(model: Any, mutators: Sequence[Any], config: RetiariiExeConfig, 
             f"The execution engine {name!r} returned {engine!r}, expected an instance of retiarii.space.Engine."
         )
     return engine
+
+
+def _own_engine(model: Searchable, mutators: Sequence[Any], config: RetiariiExeConfig) -> Engine:
+    if mutators or config.execution_engine != "py":
+        given = "applied_mutators" if mutators else f"execution_engine={config.execution_engine!r}"
+        raise ConfigError(
+            f"{given} is for PyTorch models, and base_model is {model!r}, which brings its own engine. Leave it out."
+        )
+    return model.engine(config.dummy_input)
 
 
 def joint_space(engine: Engine, evaluator: Evaluator) -> SearchSpace:

@@ -39,7 +39,7 @@ class MultiTrialPlan(Plan):
         _check_fidelities(self._strategy, payload)
         self._engine: Engine = make_engine(payload.base_model, payload.mutators, config, payload.evaluator)
         self.space: SearchSpace = joint_space(self._engine, payload.evaluator)
-        self._executor_settings = ExecutorSettings.of(config)
+        self._executor_settings = ExecutorSettings.of(config, self._engine.start_method)
         self.is_in_process = self._executor_settings.is_in_process
 
     def search(self, session: Session) -> Ending:

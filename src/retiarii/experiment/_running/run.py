@@ -6,6 +6,7 @@ import logging
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from typing import Any
 
 from retiarii._lasting_output import lasting_output
 from retiarii.errors import ExperimentError, ExperimentFailedError, SerializationError, StorageError
@@ -19,7 +20,7 @@ from retiarii.experiment._running.session import Session
 from retiarii.experiment._settings.config import RetiariiExeConfig
 from retiarii.experiment._settings.duration import parse_duration
 from retiarii.experiment._stored_objects.signed_payload import Payload, pack, save_payload
-from retiarii.space import SearchSpace
+from retiarii.space import Searchable, SearchSpace
 from retiarii.storage import ExperimentRecord, ExperimentState, Store, new_experiment_id
 from retiarii.trial import Direction, Objectives, TrialState
 
@@ -103,7 +104,7 @@ class ExperimentRun:
         data = self._packed()
         record = ExperimentRecord(
             id=experiment_id,
-            name=config.experiment_name or type(payload.base_model).__name__,
+            name=config.experiment_name or _name_of(payload.base_model),
             objectives=objectives,
             seed=config.seed,
             strategy=repr(payload.strategy),
@@ -215,3 +216,7 @@ def _objectives(config: RetiariiExeConfig, evaluator: Evaluator) -> Objectives:
     if config.objectives is not None:
         return Objectives.of(config.objectives)
     return Objectives.of(config.optimize_mode or evaluator.direction or Direction.MAXIMIZE)
+
+
+def _name_of(model: Any) -> str:
+    return model.name if isinstance(model, Searchable) else type(model).__name__

@@ -1,4 +1,4 @@
-"""Export of PyTorch models: networks with weights, graphs, code, and the trained supernet."""
+"""Export of PyTorch models: graphs, code, and the trained supernet."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from retiarii.errors import ExperimentError
 from retiarii.experiment._export_architectures import model_part
 from retiarii.experiment.pytorch._network_engines import with_graphs
 from retiarii.experiment.pytorch._supernet_file import SUPERNET_FOLDER, load_supernet
-from retiarii.experiment.pytorch._weights import load_weights
 from retiarii.graph import GraphEngine, Model
 from retiarii.oneshot import OneShotStrategy, SearchRecord, Supernet
 from retiarii.space import Engine
@@ -38,21 +37,6 @@ def exported(
     if formatter == "graph":
         return list(graphs(by_graph, trials, record))
     return [by_graph.code(model_part(record, trial.architecture)) for trial in trials]
-
-
-def networks(
-    engine: Engine, trials: Sequence[Trial], store: Store, record: ExperimentRecord, *, with_weights: bool
-) -> list[nn.Module]:
-    """Return the networks of trials, with their saved weights or with new ones.
-
-    Raises:
-        ExperimentError: Weights were not saved or not kept.
-    """
-    built = [engine.build(model_part(record, trial.architecture)) for trial in trials]
-    if with_weights:
-        for network, trial in zip(built, trials, strict=True):
-            load_weights(network, trial, store.trial_files(record.id), record)
-    return built
 
 
 def graphs(engine: GraphEngine, trials: Sequence[Trial], record: ExperimentRecord) -> list[Model]:

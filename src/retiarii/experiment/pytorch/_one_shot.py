@@ -27,7 +27,7 @@ from retiarii.experiment.pytorch._subnet_task import SubnetTask
 from retiarii.experiment.pytorch._supernet_file import CHECKPOINT, SUPERNET_FOLDER, load_supernet, save_supernet
 from retiarii.experiment.pytorch._supernet_progress import StoppedAtOnceError, SupernetProgress
 from retiarii.oneshot import OneShotSearch, OneShotStrategy
-from retiarii.space import SearchSpace
+from retiarii.space import Searchable, SearchSpace
 from retiarii.strategy import Given, GridSearch, RegularizedEvolution, Search, Strategy
 
 MAX_SUBNETS = 100
@@ -145,6 +145,11 @@ def _check_settings(payload: Payload, strategy: OneShotStrategy, config: Retiari
         raise ConfigError(
             f"base_model is a bare search space, and {name} needs a model with choices, of which it makes a supernet. "
             "Use a multi-trial strategy, for example retiarii.strategy.Random()."
+        )
+    if isinstance(payload.base_model, Searchable):
+        raise ConfigError(
+            f"base_model is {payload.base_model!r}, and {name} makes supernets of PyTorch models only. Use a "
+            "multi-trial strategy, for example retiarii.strategy.RegularizedEvolution()."
         )
     if config.execution_engine not in ("py", "oneshot"):
         raise ConfigError(

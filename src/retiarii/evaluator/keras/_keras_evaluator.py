@@ -1,0 +1,121 @@
+"""`KerasEvaluator`: training with ``fit``."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from retiarii.errors import ArgumentError
+from retiarii.evaluator._epoch_fidelity import EPOCHS, whole_epochs
+from retiarii.evaluator._evaluator import Evaluator
+from retiarii.evaluator._trial_context import TrialContext
+from retiarii.evaluator.keras._fit_callbacks import FitReports, FitSeeds
+from retiarii.evaluator.keras._fit_state import TRAINING_STATE, FitState, parent_state
+from retiarii.evaluator.keras._weights_file import CHECKPOINT_OF_KERAS, write_weights
+from retiarii.nn.keras.installed import keras
+from retiarii.trial import Metrics
+
+_OURS = ("initial_epoch", "x", "y")
+
+
+class KerasEvaluator(Evaluator):
+    """Compiles a Keras model, trains it with ``fit`` and reports its metrics after each epoch.
+
+    Args:
+        x: Training data, as ``fit`` takes them: arrays, a ``keras.utils.PyDataset``, a ``tf.data.Dataset``, ...
+        y: Targets, where ``x`` does not bring them.
+        optimizer: A name; a ``keras.optimizers.Optimizer``, of which each model gets its own; or a dict
+            ``{"class_name": "adam", "config": {"learning_rate": ...}}``, in which choices may stand.
+        loss: As ``compile`` takes it.
+        metrics: As ``compile`` takes them.
+        monitor: The metric by which trials are compared, for example ``"val_accuracy"``. Without it, the only one that
+            is no loss; those of the validation data, if there are some.
+        epochs: For how many epochs a model is trained, where the strategy does not say.
+        compile_kwargs: Further arguments of ``compile``.
+        fit_kwargs: Further arguments of ``fit``: ``batch_size``, ``validation_data``, ``callbacks``, ...
+
+    Raises:
+        ArgumentError: An argument of ``fit`` is this class's own.
+
+    Examples:
+        >>> KerasEvaluator(
+        ...     x, y, loss="sparse_categorical_crossentropy", metrics=["accuracy"], epochs=5, validation_data=(x2, y2)
+        ... )
+    """
+
+    fidelities = (EPOCHS,)
+
+    def __init__(
+        self,
+        x: Any,
+        y: Any = None,
+        *,
+        optimizer: Any = "adam",
+        loss: Any = None,
+        metrics: Any = None,
+        monitor: str | None = None,
+        epochs: Any = 1,
+        compile_kwargs: Mapping[str, Any] | None = None,
+        **fit_kwargs: Any,
+    ) -> None:
+        for name in _OURS:
+            if name in fit_kwargs:
+                raise ArgumentError(f"KerasEvaluator got {name}=..., which it gives to fit itself. Leave it out.")
+        self.x, self.y = x, y
+        self.monitor, self.epochs = monitor, epochs
+        self.compile_kwargs = {**(compile_kwargs or {}), "optimizer": optimizer, "loss": loss, "metrics": metrics}
+        self.fit_kwargs = {"verbose": 0, **fit_kwargs}
+
+    def evaluate(self, model: Any, context: TrialContext) -> Metrics:
+        """Train a model, and return the metrics of its last epoch.
+
+        A trial that has a fidelity or a parent leaves the state of its training behind: weights, optimizer and random
+        generators. A trial with a parent goes on from there.
+
+        Raises:
+            EvaluatorError: There is no state to go on from, or a file cannot be written.
+            MetricError: It is not clear by which metric trials are compared.
+            TrialPruned: The search has ended the trial.
+        """
+        model.compile(**{name: _own(value) for name, value in self.compile_kwargs.items()})
+        fidelity = whole_epochs(context)
+        epochs = self.epochs if fidelity is None else fidelity
+        start = self._start(model, context, epochs)
+        arguments = {**self.fit_kwargs, "epochs": epochs, "initial_epoch": start.epochs}
+        reports = FitReports(self.monitor, context, start.metrics)
+        callbacks = [FitSeeds(start.seed), *copy.deepcopy(list(arguments.pop("callbacks", None) or ())), reports]
+        model.fit(self.x, self.y, callbacks=callbacks, **arguments)
+        if context.folder is not None:
+            write_weights(model, context.folder / CHECKPOINT_OF_KERAS)
+            if fidelity is not None or context.parent is not None:
+                done = start.epochs + reports.num_epochs
+                FitState(done, start.seed, reports.metrics).write(model, context.folder / TRAINING_STATE)
+        return reports.conclude()
+
+    def _start(self, model: Any, context: TrialContext, epochs: int) -> FitState:
+        """Return where training begins, with the model as it is then."""
+        if context.parent is None:
+            return FitState(0, context.seed, {})
+        if not model.built:
+            model(_first_batch(self.x))
+        return parent_state(model, context, epochs)
+
+
+def _own(value: Any) -> Any:
+    """Return what one model may use: optimizers and metrics hold state of the model that they are compiled into."""
+    if isinstance(value, (list, tuple)):
+        return [_own(part) for part in value]
+    if isinstance(value, dict) and "class_name" not in value:
+        return {name: _own(part) for name, part in value.items()}
+    if isinstance(value, (keras.optimizers.Optimizer, keras.metrics.Metric)):
+        return type(value).from_config(value.get_config())
+    return value
+
+
+def _first_batch(x: Any) -> Any:
+    """Return inputs with which a model that does not know their shape can be built."""
+    if keras.tree.is_nested(x) or hasattr(x, "shape"):
+        return keras.tree.map_structure(lambda array: array[:1], x)
+    batch = x[0] if isinstance(x, keras.utils.PyDataset) else next(iter(x))
+    return batch[0] if isinstance(batch, tuple) else batch
