@@ -22,7 +22,7 @@ disallow_untyped_calls = False
 disallow_incomplete_defs = False
 disallow_untyped_decorators = False
 check_untyped_defs = True
-[mypy-sklearn.*,torchvision.*]
+[mypy-sklearn.*,torchvision.*,nni.*]
 ignore_missing_imports = True
 """
 
