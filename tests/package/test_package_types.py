@@ -22,7 +22,7 @@ disallow_untyped_calls = False
 disallow_incomplete_defs = False
 disallow_untyped_decorators = False
 check_untyped_defs = True
-[mypy-sklearn.*,torchvision.*,nni.*]
+[mypy-sklearn.*,torchvision.*,nni.*,keras.*]
 ignore_missing_imports = True
 """
 
