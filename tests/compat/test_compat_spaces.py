@@ -41,7 +41,7 @@ def test_rounded_choices_have_the_values_and_probabilities_of_nni():
     for wrong in [(1, 1, 1), (2, 1, 1), (0, 1, 0), (0, 1, 1e-9)]:
         with pytest.raises(ConfigError, match="Choice 'q' has"):
             nni.quniform("q", *wrong)
-    with pytest.raises(ConfigError, match="for a logarithm low above 0"):
+    with pytest.raises(ConfigError, match="low above 0 for a logarithm"):
         nni.qloguniform("q", 0, 1, 0.1)
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import difflib
 import json
-import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from retiarii.errors import ArchitectureError, ConfigError, SpaceError
+from retiarii.errors import ArchitectureError, ConfigError, DomainError, SpaceError
 from retiarii.space import (
     ALWAYS,
     Architecture,
@@ -21,10 +20,10 @@ from retiarii.space import (
     SearchSpace,
     Subset,
     both,
+    rounded_range,
 )
 from retiarii.space import when as is_chosen
 
-_MAX_GRID = 100_000  # values of a quantised range
 _NAME = "_name"
 
 Entry = Mapping[str, Any]
@@ -184,39 +183,20 @@ def _loguniform(label: str, value: Any, condition: Condition) -> Choice:
 
 
 def _quniform(label: str, value: Any, condition: Condition) -> Choice:
-    return _grid(label, value, condition, lambda x: x)
+    return _rounded(label, value, condition, log=False)
 
 
 def _qloguniform(label: str, value: Any, condition: Condition) -> Choice:
-    low = _numbers(label, value, 3)[0]
-    if low <= 0:
-        raise ConfigError(f"The parameter {label!r} has the range {value}, expected low > 0: log(0) is no number.")
-    return _grid(label, value, condition, math.log)
+    return _rounded(label, value, condition, log=True)
 
 
-def _grid(label: str, value: Any, condition: Condition, scale: Callable[[float], float]) -> Choice:
-    """Return the choice of the values of a quantised range, with their probabilities."""
+def _rounded(label: str, value: Any, condition: Condition, *, log: bool) -> Choice:
     low, high, step = _numbers(label, value, 3)
-    if not low < high or not step > 0 or (high - low) / step > _MAX_GRID:
-        raise ConfigError(
-            f"The parameter {label!r} has the range {value}, expected [low, high, q] with low < high, q > 0 and at "
-            f"most {_MAX_GRID:,} values."
-        )
-    first, last = round(low / step), round(high / step)
-    values, shares = [], []
-    for index in range(first, last + 1):
-        below = max(low, min(high, (index - 0.5) * step))
-        above = max(low, min(high, (index + 0.5) * step))
-        values.append(max(low, min(high, round(index * step, 12))))
-        shares.append(scale(above) - scale(below))
-    total = math.fsum(shares)
-    kept = [(number, share / total) for number, share in zip(values, shares, strict=True) if share > 0]
-    return Categorical(
-        label,
-        tuple(number for number, _ in kept),
-        prior=tuple(share for _, share in kept),
-        condition=condition,
-    )
+    try:
+        values, prior = rounded_range(low, high, step, log=log)
+    except DomainError as err:
+        raise ConfigError(f"The parameter {label!r} has the value {value}: {err}") from err
+    return Categorical(label, values, prior=prior, condition=condition)
 
 
 def _layer_choice(label: str, value: Any, condition: Condition) -> Choice:

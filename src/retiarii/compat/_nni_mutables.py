@@ -8,11 +8,9 @@ from typing import Any
 
 from torch import nn
 
-from retiarii.errors import ConfigError
+from retiarii.errors import ConfigError, DomainError
 from retiarii.nn.pytorch import FloatRange, LayerChoice, ModelParameterChoice, ValueChoice
-from retiarii.space import Expression
-
-_MANY = 100_000
+from retiarii.space import Expression, rounded_range
 
 
 def choice(label: str, choices: Sequence[Any]) -> ValueChoice | LayerChoice:
@@ -105,25 +103,8 @@ def ensure_frozen(
 
 
 def _rounded(label: str, low: float, high: float, step: float, *, log: bool) -> ValueChoice:
-    if not low < high or not step > 0 or (log and not low > 0):
-        raise ConfigError(
-            f"Choice {label!r} has low={low!r}, high={high!r} and quantize={step!r}. Expected low < high and a "
-            "quantize above 0; and for a logarithm low above 0."
-        )
-    first, last = round(low / step), round(high / step)
-    if last - first > _MANY:
-        raise ConfigError(
-            f"Choice {label!r} has {last - first + 1:,} values. Use a larger quantize, or a choice that is not rounded."
-        )
-    place = math.log if log else float
-    total = place(high) - place(low)
-
-    def share(number: int) -> float:
-        """Return the probability of being rounded to a multiple of the step."""
-        ends = (min(max((number + side) * step, low), high) for side in (-0.5, 0.5))
-        lower, upper = map(place, ends)
-        return (upper - lower) / total
-
-    shares = {float(min(max(number * step, low), high)): share(number) for number in range(first, last + 1)}
-    drawn = {value: chance for value, chance in shares.items() if chance > 0}
-    return ValueChoice(list(drawn), prior=[chance / sum(drawn.values()) for chance in drawn.values()], label=label)
+    try:
+        values, prior = rounded_range(low, high, step, log=log)
+    except DomainError as err:
+        raise ConfigError(f"Choice {label!r} has {low=}, {high=} and quantize={step!r}: {err}") from err
+    return ValueChoice(list(values), prior=list(prior), label=label)

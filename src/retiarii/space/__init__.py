@@ -21,6 +21,7 @@ from retiarii.space._expression import ChoiceMisuseWarning, Expression, Variable
 from retiarii.space._label import AutomaticLabel
 from retiarii.space._numeric import Float, Integer
 from retiarii.space._plain_value import Value, identity, nearest, plain_value
+from retiarii.space._rounded import rounded_range
 from retiarii.space._seeds import rng_for
 from retiarii.space._space import MAX_TRIES, Constraint, SearchSpace
 from retiarii.space._subset import Subset
@@ -55,5 +56,6 @@ __all__ = [
     "nearest",
     "plain_value",
     "rng_for",
+    "rounded_range",
     "when",
 ]
