@@ -57,6 +57,13 @@ def test_too_many_gpus_wanted():
         allocate(config(1, gpu_indices=[5]), num_gpus=2)
 
 
+def test_gpus_in_use_are_a_remedy_only_where_they_are_left_alone():
+    for active, is_offered in ((False, True), (None, False), (True, False)):
+        with pytest.raises(ConfigError) as caught:
+            allocate(config(2, gpus=3, use_active_gpu=active), num_gpus=2, busy=[0])
+        assert ("use_active_gpu" in str(caught.value)) == is_offered
+
+
 def test_gpus_in_use_are_counted_as_torch_counts_the_visible_ones():
     gpus = [("0", "GPU-aaaa"), ("1", "GPU-bbbb"), ("2", "GPU-cccc")]
     assert as_torch_counts(gpus, {"GPU-bbbb"}, None) == [1]

@@ -270,6 +270,7 @@ def _log_loading(ready: Message) -> None:
         logger.warning(
             "Loading the model and the evaluator started %d thread(s) in the process that trials are forked from. "
             "Trials do not have these threads, and may wait for them forever. Create what has threads (clients, pools) "
-            'inside the evaluation, or start trials with start_method="spawn".',
+            "inside the evaluation, or start each trial as a new interpreter: config.executor = lambda task: "
+            'TemplateExecutor(task, start_method="spawn").',
             ready["num_threads"] - 1,
         )

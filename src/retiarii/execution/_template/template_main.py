@@ -152,8 +152,8 @@ def _prepare(settings: TemplateSettings, data: bytes, started: float) -> tuple[L
     if has_started_cuda():
         raise ExecutionError(
             "Loading the model and the evaluator initialised CUDA, which a forked process cannot use. Move the model "
-            "and the data to the GPU in the evaluator only (model.cpu() before the experiment), or start trials with "
-            'start_method="spawn".'
+            "and the data to the GPU in the evaluator only (model.cpu() before the experiment), or start each trial as "
+            'a new interpreter: config.executor = lambda task: TemplateExecutor(task, start_method="spawn").'
         )
     loaded = time.perf_counter()
     make_readable()  # loading the task may have replaced the streams

@@ -51,9 +51,12 @@ def allocate(config: RetiariiExeConfig, *, num_gpus: int | None = None, busy: Se
             "`retiarii doctor` shows what torch was built for."
         )
     if len(usable) < per_trial:
+        more = ""
+        if service.use_active_gpu is False:
+            more = ", or set training_service.use_active_gpu = True to use GPUs on which other programs compute"
         raise ConfigError(
             f"trial_gpu_number is {per_trial}, but the GPUs to use are {usable or 'none'}. Lower it (0 trains on the "
-            "CPU), or set training_service.use_active_gpu = True to use GPUs on which other programs compute."
+            f"CPU){more}."
         )
     groups = [tuple(usable[i : i + per_trial]) for i in range(0, len(usable) - per_trial + 1, per_trial)]
     groups = groups * service.max_trial_number_per_gpu
