@@ -164,6 +164,10 @@ def test_a_tuner_of_the_users_is_imported_from_its_folder(write, tmp_path):
         done = run("--storage", tmp_path / "store.db", "create", "-c", path, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         assert "best 0.15" in done.stderr
+    with open_store(tmp_path / "store.db") as store:
+        newest = max(store.list_experiments(), key=lambda record: record.created).id
+    resumed = run("--storage", tmp_path / "store.db", "resume", newest, "--max-trial-number", 5, cwd=tmp_path.parent)
+    assert "5/5 trials" in resumed.stderr
 
 
 @pytest.mark.parametrize(

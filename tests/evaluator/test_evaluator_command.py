@@ -101,6 +101,7 @@ def test_the_environment_says_which_trial_it_is(tmp_path):
         import json, os, pathlib, retiarii
         folder = pathlib.Path(os.environ["RETIARII_OUTPUT_DIR"])
         assert folder.is_dir()
+        assert retiarii.output_dir() == folder
         print(json.dumps({name: os.environ[name] for name in ("RETIARII_TRIAL_NUMBER", "RETIARII_SEED", "MINE")}))
         retiarii.report_final_result(1)
         """,
@@ -270,6 +271,21 @@ def test_requests_that_are_none_disturb_nothing(tmp_path, sent):
     )
     [trial] = search(tmp_path, command, platform="in_process", max_trial_number=1)
     assert trial.metrics == {"default": 1.0}
+
+
+def test_a_program_that_does_not_wait_for_the_answer_has_reported(tmp_path):
+    command = script(
+        tmp_path,
+        """
+        import os, socket
+        for request in (b'{"intermediate": 1}', b'{"final": 2}'):
+            with socket.socket(socket.AF_UNIX) as connection:
+                connection.connect(os.environ["RETIARII_TRIAL"])
+                connection.sendall(request + b"\\n")
+        """,
+    )
+    for trial in search(tmp_path, command, platform="in_process", max_trial_number=6):
+        assert (trial.metrics, trial.intermediates) == ({"default": 2.0}, ({"default": 1.0},))
 
 
 def test_wrong_arguments_are_refused(tmp_path):

@@ -87,7 +87,8 @@ def read_config(path: str | Path) -> CommandConfig:
     """Read a configuration file of NNI 1.x or 2.x.
 
     Paths in it are relative to its folder. A tuner is ``Random``, ``GridSearch``, ``Evolution``, the name of a class of
-    `retiarii.strategy` with ``classArgs`` for its arguments, or a class of the user's.
+    `retiarii.strategy` with ``classArgs`` for its arguments, or a class of the user's, whose folder is put on
+    ``sys.path``.
 
     Args:
         path: The YAML file.
@@ -214,19 +215,18 @@ def _made(section: Section, name: str, make: Callable[..., Any], arguments: dict
 
 
 def _own_class(section: Section, folder: Path, file: str | None, class_name: str) -> Any:
-    """Import the user's tuner."""
+    """Import the user's tuner; its folder stays on the path, where a resume of the experiment finds it."""
     module_name, _, name = class_name.rpartition(".")
     if file is not None:
         module_name = file.removesuffix(".py").replace("/", ".")
     if not module_name:
         raise section.missing("classFileName", "'classFileName: my_tuner.py', or 'className: my_tuner.MyTuner'.")
-    sys.path.insert(0, str(folder))
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
     try:
         return getattr(importlib.import_module(module_name), name)
     except (ImportError, AttributeError) as err:
         raise section.error("className", f"is {class_name!r}, which cannot be imported from {folder}: {err}") from err
-    finally:
-        sys.path.remove(str(folder))
 
 
 def _assessed(top: Section, strategy: Strategy) -> Strategy:

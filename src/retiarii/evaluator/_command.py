@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from retiarii.errors import EvaluatorError, MetricError, TrialPruned
-from retiarii.evaluator._command_link import ADDRESS_VARIABLE, CommandServer
+from retiarii.evaluator._command_link import CommandServer
 from retiarii.evaluator._evaluator import Evaluator
+from retiarii.evaluator._reporting import ADDRESS_VARIABLE
 from retiarii.evaluator._trial_context import TrialContext
 from retiarii.space.construction import evaluate
 from retiarii.trial import Metrics, parse_metrics
@@ -33,7 +34,7 @@ class CommandEvaluator(Evaluator):
 
         space = SearchSpace([Float("lr", 1e-4, 1e-1, log=True), Categorical("width", (16, 32))])
         evaluator = CommandEvaluator("python train.py --lr {lr} --width {width}")
-        experiment = RetiariiExperiment(space, evaluator, strategy=TPE())
+        experiment = RetiariiExperiment(space, evaluator, strategy=Random())
 
     ``{label}`` in the command stands for the value of a label, or for the fidelity of that name. A Python script may
     call `retiarii.get_next_parameter` instead, which returns all values and fidelities. It reports with
@@ -96,7 +97,7 @@ class CommandEvaluator(Evaluator):
             context: The trial.
 
         Raises:
-            EvaluatorError: The command cannot be started, ends with an error, or has a placeholder without a value.
+            EvaluatorError: The command cannot be started, or ends with an error.
             MetricError: The command reports no final result.
             TrialPruned: The search ends the trial.
         """

@@ -8,7 +8,6 @@ child processes of the command can report, too.
 from __future__ import annotations
 
 import json
-import os
 import selectors
 import socket
 import tempfile
@@ -18,8 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from retiarii.errors import EvaluatorError, MetricError, TrialPruned
-
-ADDRESS_VARIABLE = "RETIARII_TRIAL"
 
 _MAX_REQUEST = 1 << 20  # bytes
 _PATIENCE_S = 10.0  # for a client that has connected and sends nothing
@@ -64,22 +61,22 @@ class CommandServer:
         self._folder.cleanup()
 
     def serve(self, ended: int) -> None:
-        """Answer requests until something can be read from a descriptor.
+        """Answer requests until something can be read from a descriptor, and then those that wait.
 
         Args:
-            ended: The descriptor, which becomes readable when the command has ended.
+            ended: The descriptor, which becomes readable when the command has ended, and stays so.
 
         Raises:
             TrialPruned: The search ends the trial.
             Exception: What ``answer`` raised, other than a `MetricError`, which is the command's to handle.
         """
         self._selector.register(ended, selectors.EVENT_READ)
-        has_ended = False
-        while not has_ended:
+        while True:
             ready = [key.fd for key, _ in self._selector.select()]
-            has_ended = ended in ready
             if self._listener.fileno() in ready:
                 self._serve_one()
+            elif ended in ready:
+                return
 
     def _serve_one(self) -> None:
         connection, _ = self._listener.accept()
@@ -105,20 +102,18 @@ def _short_folder() -> str | None:
     return None if len(tempfile.gettempdir()) < 60 else "/tmp"
 
 
-def is_in_command() -> bool:
-    """Return whether this process belongs to a command that a trial runs."""
-    return ADDRESS_VARIABLE in os.environ
-
-
-def ask_trial(request: dict[str, Any]) -> dict[str, Any]:
+def ask_trial(address: str, request: dict[str, Any]) -> dict[str, Any]:
     """Send a request to the trial that runs this command and return its answer.
+
+    Args:
+        address: The path of the socket.
+        request: What the trial is told or asked.
 
     Raises:
         MetricError: The trial refuses what was reported.
         TrialPruned: The search ends the trial.
         EvaluatorError: The trial cannot be reached.
     """
-    address = os.environ[ADDRESS_VARIABLE]
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.connect(address)
@@ -126,7 +121,7 @@ def ask_trial(request: dict[str, Any]) -> dict[str, Any]:
             answer = _read(connection)
     except (OSError, ValueError) as err:
         raise EvaluatorError(
-            f"The trial that runs this command cannot be reached at {address} (${ADDRESS_VARIABLE}): {err}. It has "
+            f"The trial that runs this command cannot be reached at {address} ($RETIARII_TRIAL): {err}. It has "
             "ended, or the variable was copied from another process: unset it to run the script on its own."
         ) from err
     if "error" in answer:

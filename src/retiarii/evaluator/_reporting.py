@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -15,8 +16,10 @@ from typing import Any
 
 from retiarii._own_process import own_process, refuse_in_fork
 from retiarii.errors import MetricError
-from retiarii.evaluator._command_link import ask_trial, is_in_command
 from retiarii.trial import Metrics, MetricValue, parse_metrics
+
+ADDRESS_VARIABLE = "RETIARII_TRIAL"
+"""The environment variable of a command that a trial runs: where the trial listens."""
 
 _logger = logging.getLogger(__name__)
 
@@ -139,8 +142,8 @@ def report_intermediate_result(metric: MetricValue) -> None:
     recorder = current_recorder()
     if recorder is not None:
         recorder.record_intermediate(metrics)
-    elif is_in_command():
-        ask_trial({"intermediate": metrics})
+    elif ADDRESS_VARIABLE in os.environ:
+        _ask_trial({"intermediate": metrics})
     else:
         _logger.info("intermediate result: %s", metrics)
 
@@ -162,8 +165,8 @@ def report_final_result(metric: MetricValue) -> None:
     recorder = current_recorder()
     if recorder is not None:
         recorder.record_final(metrics)
-    elif is_in_command():
-        ask_trial({"final": metrics})
+    elif ADDRESS_VARIABLE in os.environ:
+        _ask_trial({"final": metrics})
     else:
         _logger.info("final result: %s", metrics)
 
@@ -178,11 +181,18 @@ def get_next_parameter() -> dict[str, Any]:
     Raises:
         EvaluatorError: The trial that runs this command has ended.
     """
-    if is_in_command():
-        parameters: dict[str, Any] = ask_trial({"parameters": None})["parameters"]
+    if ADDRESS_VARIABLE in os.environ:
+        parameters: dict[str, Any] = _ask_trial({"parameters": None})["parameters"]
         return parameters
     _logger.info("no trial runs this script: get_next_parameter() returns no values")
     return {}
+
+
+def _ask_trial(request: dict[str, Any]) -> dict[str, Any]:
+    """Send a request to the trial that runs this command, see `retiarii.evaluator._command_link.ask_trial`."""
+    from retiarii.evaluator._command_link import ask_trial  # sockets are for commands only
+
+    return ask_trial(os.environ[ADDRESS_VARIABLE], request)
 
 
 def _is_same(left: float, right: float) -> bool:
