@@ -1,6 +1,6 @@
 """Search a small convolutional network in Keras on the handwritten digits that ship with scikit-learn.
 
-Run it with ``python examples/digits_keras.py``; it takes about a minute and a half on two cores. PyTorch is not imported.
+Run it with ``python examples/digits_keras.py``; it takes a minute and a half on two cores. PyTorch is not imported.
 """
 
 import os

@@ -232,6 +232,28 @@ def test_files_that_are_no_configuration_are_refused(write, text):
         read_config(write(text))
 
 
+def laughs(level):
+    inner = ", ".join([f"*a{level - 1}"] * 9)
+    return f"a{level}: &a{level} [{inner}]"
+
+
+LAUGHS = f"{{a0: &a0 [0], {', '.join(map(laughs, range(1, 10)))}}}"
+
+
+@pytest.mark.parametrize(
+    ("space", "message"),
+    [
+        ("{x: &x {_type: choice, _value: [*x]}}", "nested without end"),
+        (LAUGHS, "more than"),
+    ],
+)
+def test_aliases_without_end_are_refused(write, space, message):
+    start, end = VERSION_2.index("searchSpace:"), VERSION_2.index("trialCommand")
+    text = f"{VERSION_2[:start]}searchSpace: {space}\n{VERSION_2[end:]}"
+    with pytest.raises(ConfigError, match=message):
+        read_config(write(text))
+
+
 def test_create_says_in_one_line_what_is_wrong(write, tmp_path):
     done = run("create", "--config", write(changed("maxTrialNum: 4", "maxTrialNumm: 4")), cwd=tmp_path)
     assert done.returncode == 1

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -11,6 +12,8 @@ from typing import Any
 import yaml
 
 from retiarii.errors import ConfigError
+
+_MOST_VALUES = 1_000_000
 
 
 class Section:
@@ -146,11 +149,24 @@ def _hint(field: str, names: Mapping[str, str], places: Mapping[str, str]) -> st
 
 
 def plain_data(value: Any) -> Any:
-    """Return what YAML holds as JSON would: without dates, with texts for names."""
+    """Return what YAML holds as JSON would: without dates, with texts for names, each alias written out.
+
+    Raises:
+        ConfigError: Aliases make it endless, or larger than any search space.
+    """
+    try:
+        return _plain(value, itertools.count())
+    except RecursionError:
+        raise ConfigError("It is nested without end: an alias (*name) stands inside of what it names.") from None
+
+
+def _plain(value: Any, counter: Iterator[int]) -> Any:
+    if next(counter) > _MOST_VALUES:
+        raise ConfigError(f"It has more than {_MOST_VALUES:,} values, aliases (*name) written out.")
     if isinstance(value, Mapping):
-        return {str(name): plain_data(item) for name, item in value.items()}
+        return {str(name): _plain(item, counter) for name, item in value.items()}
     if isinstance(value, list):
-        return [plain_data(item) for item in value]
+        return [_plain(item, counter) for item in value]
     return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
 
 
