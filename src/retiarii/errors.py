@@ -13,19 +13,19 @@
     ├── FreezeError                            a model cannot be fixed to an architecture
     ├── NoContextError                         a context that is needed is missing
     ├── SearchExhausted                        a strategy has nothing left to propose
-    ├── SearchError (ValueError)               a search was asked or told something impossible
+    ├── SearchError (ValueError)               a search got an impossible request or result
     ├── EvaluatorError                         an evaluator is declared or used wrongly
     │   ├── MetricError (ValueError)           a metric is missing or is not a number
     │   ├── ArgumentError (TypeError)          an evaluator has no such argument
-    │   └── SerializationError (TypeError)     an object cannot travel to another process
-    ├── ExecutionError                         the machinery that runs trials failed
+    │   └── SerializationError (TypeError)     an object cannot be sent to another process
+    ├── ExecutionError                         the executor failed, so that trials cannot run
     ├── ConfigError (ValueError)               a setting has an unknown name or an impossible value
     ├── RecordError (ValueError)               the data of a trial or an experiment cannot be read
-    ├── ExperimentError                        an experiment cannot run or cannot answer
+    ├── ExperimentError                        an experiment cannot run, or does not have what was asked for
     │   └── ExperimentFailedError              every trial failed
     ├── StorageError                           the store cannot be read or written
     │   ├── NotFoundError (KeyError)           no such experiment or trial
-    │   ├── DuplicateError (ValueError)        it exists already
+    │   ├── DuplicateError (ValueError)        the experiment or trial exists already
     │   ├── CorruptStoreError                  the file is damaged, or is not a retiarii store
     │   ├── StoreFullError (OSError)           no space left for the store
     │   ├── StoreLostError                     the store was deleted or replaced while it was in use
@@ -36,10 +36,10 @@
     └── GraphError                             a model cannot be turned into a graph, or a graph into a model
         └── InvalidMutation (ValueError)       a mutation asks for something that the graph does not allow
 
-`TrialPruned` stands apart: it is no error but the end of a trial, and passes through ``except Exception``.
+`TrialPruned` is not in the tree: it is no error but ends a trial, and ``except Exception`` does not catch it.
 
-Messages say what is wrong, where, what was found, what was expected and what to do; the parts that a
-program may want to show are attributes.
+Messages say what is wrong, where, what was found, what was expected and what to do. Parts that programs may want to
+show, such as the label, are also attributes.
 """
 
 from __future__ import annotations
@@ -90,8 +90,8 @@ __all__ = [
 class RetiariiError(Exception):
     """The base of every deliberate exception of this package.
 
-    Messages quote labels, names, paths and outputs. As text they hold no control characters but line breaks and tabs;
-    these are written as escapes.
+    Messages quote labels, names, paths and outputs. In ``str(error)``, control characters other than line breaks and
+    tabs are shown as escapes.
     """
 
     def __str__(self) -> str:
@@ -107,11 +107,11 @@ class DomainError(SpaceError):
 
 
 class LabelConflictError(SpaceError):
-    """The same label stands for two different domains.
+    """One label has two different domains.
 
     Attributes:
-        label: The label in question.
-        places: Where the two domains were declared.
+        label: The label.
+        places: The two places where the domains are declared.
     """
 
     def __init__(self, message: str, *, label: str, places: tuple[str, str]) -> None:
@@ -136,9 +136,9 @@ class ArchitectureError(RetiariiError, ValueError):
     """An architecture does not fit its search space.
 
     Attributes:
-        label: The label in question, where there is one.
-        got: The value found.
-        expected: What would have been accepted.
+        label: The label; None if the error is not about a single one.
+        got: The value that was found.
+        expected: The values that would be accepted.
     """
 
     def __init__(self, message: str, *, label: str | None = None, got: Any = None, expected: Any = None) -> None:
@@ -161,7 +161,7 @@ class SearchExhausted(RetiariiError):
 
 
 class SearchError(RetiariiError, ValueError):
-    """A search was asked or told something impossible."""
+    """A search got an impossible request or result, such as the result of an unknown trial."""
 
 
 class EvaluatorError(RetiariiError):
@@ -177,11 +177,11 @@ class ArgumentError(EvaluatorError, TypeError):
 
 
 class SerializationError(EvaluatorError, TypeError):
-    """An object cannot travel to another process."""
+    """An object cannot be sent to another process."""
 
 
 class ExecutionError(RetiariiError):
-    """The machinery that runs trials failed (a failed trial is a result, not this)."""
+    """The executor failed, so that trials cannot run; a trial that fails is a result, not this error."""
 
 
 class ConfigError(RetiariiError, ValueError):
@@ -193,7 +193,7 @@ class RecordError(RetiariiError, ValueError):
 
 
 class ExperimentError(RetiariiError):
-    """An experiment cannot run or cannot answer."""
+    """An experiment cannot run, or does not have what was asked for."""
 
 
 class ExperimentFailedError(ExperimentError):
@@ -219,7 +219,7 @@ class CorruptStoreError(StorageError):
     """The file is damaged, or is not a retiarii store.
 
     Attributes:
-        experiment_id: The experiment whose data are damaged, where it is one only.
+        experiment_id: The id of the experiment whose data are damaged; None if it is not a single one.
     """
 
     def __init__(self, message: str, *, experiment_id: str | None = None) -> None:
@@ -235,7 +235,7 @@ class StoreLostError(StorageError):
     """The store was deleted, moved or replaced while it was in use.
 
     Attributes:
-        rescued: The file into which its content was saved, where that was possible.
+        rescued: The file to which the content was saved; None if that was impossible.
     """
 
     def __init__(self, message: str, *, rescued: Path | None = None) -> None:
@@ -259,7 +259,7 @@ class SupernetError(RetiariiError):
     """A model cannot be made into a supernet, or a supernet cannot do what was asked.
 
     Attributes:
-        path: The module in question, as in ``model.get_submodule(path)``; empty where no single one is.
+        path: The path of the module, as in ``model.get_submodule(path)``; empty if the error is not about a single one.
     """
 
     def __init__(self, message: str, *, path: str = "") -> None:
@@ -271,7 +271,7 @@ class GraphError(RetiariiError):
     """A model cannot be turned into a graph, or a graph into a model.
 
     Attributes:
-        node: The path of the node in question, such as ``"layer1.0.conv1"``, where there is one.
+        node: The path of the node, such as ``"layer1.0.conv1"``; None if the error is not about a single one.
     """
 
     def __init__(self, message: str, *, node: str | None = None) -> None:
@@ -284,12 +284,12 @@ class InvalidMutation(GraphError, ValueError):
 
 
 class TrialPruned(BaseException):
-    """Ends the running trial, whose last reported metrics count; raised by `report_intermediate_result`.
+    """Ends the running trial; its last reported metrics count.
 
-    It is raised in a trial that the search prunes. An evaluation may raise it itself.
+    `report_intermediate_result` raises it in a trial that the search prunes. An evaluation may raise it itself.
 
     Args:
-        reason: Why, for people.
+        reason: The reason, for people to read.
     """
 
     def __init__(self, reason: str = "The evaluation ended itself.") -> None:

@@ -138,7 +138,7 @@ def test_what_a_model_space_cannot_be_is_refused():
         MutableModule().add_mutable(3)
     with pytest.raises(NoContextError):
         ensure_frozen(nni.choice("c", [1, 2]))
-    with pytest.raises(ConfigError, match="the choice 'r', which is none of plain values"):
+    with pytest.raises(ConfigError, match="the choice 'r', whose candidates are not all plain values"):
         ensure_frozen(nni.uniform("r", 0, 1))
     assert ensure_frozen(3) == 3
     assert ensure_frozen(nni.choice("c", [1, 2]) + 1, sample={"c": 2}) == 3
@@ -217,5 +217,5 @@ def test_settings_in_the_words_of_nni():
         config.model_format = "onnx"
     with pytest.raises(ConfigError, match="NasExperimentConfig has no setting 'max_trials'"):
         config.max_trials = 3
-    with pytest.raises(ConfigError, match="ids are given by the store"):
+    with pytest.raises(ConfigError, match="the store assigns ids"):
         NasExperiment(model_space()(), evaluate, strategy.Random(), id="abc")

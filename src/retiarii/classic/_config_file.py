@@ -45,7 +45,7 @@ class _Command(CommandEvaluator):
     Args:
         command: The command.
         folder: Where it runs.
-        space: Knows the form.
+        space: The search space, which converts architectures to NNI's form.
     """
 
     def __init__(self, command: str, folder: Path, space: ParameterSpace) -> None:
@@ -66,8 +66,8 @@ class CommandConfig:
         folder: Where it runs.
         parameters: The search space.
         strategy: Proposes parameters.
-        settings: How the experiment is run.
-        without_effect: The fields of the file that mean nothing here, such as ``authorName``.
+        settings: The settings of the experiment.
+        without_effect: The fields of the file that have no effect in retiarii, such as ``authorName``.
     """
 
     command: str
@@ -215,7 +215,7 @@ def _made(section: Section, name: str, make: Callable[..., Any], arguments: dict
 
 
 def _own_class(section: Section, folder: Path, file: str | None, class_name: str) -> Any:
-    """Import the user's tuner; its folder stays on the path, where a resume of the experiment finds it."""
+    """Import the user's tuner. Its folder stays on ``sys.path``, so that a resumed experiment finds it."""
     module_name, _, name = class_name.rpartition(".")
     if file is not None:
         module_name = file.removesuffix(".py").replace("/", ".")
@@ -230,7 +230,7 @@ def _own_class(section: Section, folder: Path, file: str | None, class_name: str
 
 
 def _assessed(top: Section, strategy: Strategy) -> Strategy:
-    """Wrap a strategy where an assessor is to end trials early."""
+    """Wrap a strategy in the assessor that ends trials early, if the file has one."""
     assessor = top.section("assessor")
     if assessor is None:
         return strategy

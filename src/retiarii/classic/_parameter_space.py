@@ -1,4 +1,4 @@
-"""`ParameterSpace`: a search space in the JSON of NNI, and the parameters that tuners and trials exchange."""
+"""`ParameterSpace`: a search space in NNI's JSON format, and the parameters of trials in NNI's format."""
 
 from __future__ import annotations
 
@@ -31,19 +31,20 @@ Entry = Mapping[str, Any]
 
 
 class ParameterSpace:
-    """A search space as NNI writes it, and its parameters.
+    """A search space in NNI's JSON format, with conversions between architectures and parameters.
 
     The types are ``choice`` (of values, or of nested parameters with ``_name``), ``randint`` (the upper end excluded),
     ``uniform``, ``quniform``, ``loguniform``, ``qloguniform``, ``layer_choice`` and ``input_choice``. Quantised ranges
     become a choice of their values, each as probable as in NNI: ``round(x / q) * q``, clipped to the range.
 
-    ``normal`` and its kin have no bounds, and every label of a `SearchSpace` has: use ``uniform`` or ``loguniform``.
+    Normal distributions are refused, because every label of a `SearchSpace` has bounds: use ``uniform`` or
+    ``loguniform``.
 
     Args:
         description: The content of a search-space file: names of parameters to ``{"_type": ..., "_value": ...}``.
 
     Attributes:
-        description: The same, as plain data.
+        description: The content of the file, as plain data.
         space: The search space. Nested parameters have labels such as ``"conv/kernel_size"``.
 
     Raises:
@@ -88,7 +89,7 @@ class ParameterSpace:
         return _parameters(self.description, "", architecture)
 
     def architecture(self, parameters: Mapping[str, Any]) -> Architecture:
-        """Return the architecture that parameters stand for.
+        """Return the architecture of a trial's parameters.
 
         Args:
             parameters: As `parameters` returns them, or with plain values for layers and inputs.

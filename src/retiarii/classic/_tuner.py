@@ -1,4 +1,4 @@
-"""`Tuner`: the interface of NNI by which parameters are proposed."""
+"""`Tuner`: NNI's interface for objects that propose parameters."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ class Tuner(ABC):
 
         Args:
             parameter_id: The number of the trial.
-            **kwargs: Nothing at present.
+            **kwargs: Not used at present.
 
         Raises:
-            NoMoreTrialError: There are none.
+            NoMoreTrialError: There are no more parameters.
         """
 
     def generate_multiple_parameters(self, parameter_id_list: Sequence[int], **kwargs: Any) -> list[dict[str, Any]]:
-        """Return the parameters of several trials: those of `generate_parameters` until it has no more.
+        """Return the parameters of several trials; fewer if `generate_parameters` has no more.
 
         Args:
             parameter_id_list: The numbers of the trials.
@@ -74,11 +74,11 @@ class Tuner(ABC):
         Args:
             parameter_id: The number of the trial.
             success: Whether it has a result.
-            **kwargs: Nothing at present.
+            **kwargs: Not used at present.
         """
 
     def import_data(self, data: Sequence[Mapping[str, Any]]) -> None:
-        """Learn the results of an experiment that is resumed. The default logs that they are not used.
+        """Learn the earlier results of a resumed experiment. The default logs that they are not used.
 
         Args:
             data: The trials, in the order in which they ended: ``{"parameter": {...}, "value": 0.93}``.

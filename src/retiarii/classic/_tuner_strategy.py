@@ -16,12 +16,12 @@ from retiarii.trial import DEFAULT, Direction, ObjectivesLike, Proposal, Trial, 
 class TunerStrategy(Strategy):
     """A strategy that asks a `Tuner` of the user's.
 
-    A tuner draws random numbers of its own, so that its proposals follow from the experiment's seed only if it takes
-    one. When an experiment is resumed, `Tuner.import_data` is called with what ended before.
+    A tuner draws its own random numbers, so give it a seed of its own if runs have to be repeatable. When an experiment
+    is resumed, `Tuner.import_data` is called with the trials that have ended before.
 
     Args:
         tuner: The tuner. It serves one search.
-        parameters: The search space as the tuner sees it.
+        parameters: The search space in the tuner's format.
 
     Raises:
         ConfigError: ``tuner`` lacks a method of `Tuner`.
@@ -45,7 +45,7 @@ class TunerStrategy(Strategy):
 
 
 class TunerSearch(Search):
-    """A running search that a tuner leads."""
+    """A running search with the proposals of a tuner."""
 
     def __init__(
         self,
@@ -113,7 +113,7 @@ class StrategyTuner(Tuner):
     Args:
         strategy: The strategy.
         optimize_mode: Whether larger or smaller metrics are better: ``"maximize"`` or ``"minimize"``.
-        seed: Of its random choices.
+        seed: The seed of the strategy's random numbers.
     """
 
     def __init__(self, strategy: Strategy, optimize_mode: str = "maximize", seed: int = 0) -> None:
@@ -132,7 +132,7 @@ class StrategyTuner(Tuner):
         """Return what the strategy proposes next.
 
         Raises:
-            NoMoreTrialError: It has nothing left, or waits for results.
+            NoMoreTrialError: The strategy has nothing left to propose, or waits for results.
             SearchError: `update_search_space` was not called.
         """
         search, parameters = self._started()

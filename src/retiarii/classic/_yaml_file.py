@@ -1,4 +1,4 @@
-"""Reading YAML with the line of every field, for messages."""
+"""`Section`: a part of a YAML file that knows the line of every field, for error messages."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _MOST_VALUES = 1_000_000
 
 
 class Section:
-    """A mapping in a YAML file, whose fields know their lines. Names are compared without case and underscores.
+    """A mapping in a YAML file, with the line of each field. Names are compared without case, ``_`` and ``-``.
 
     Args:
         path: The file.
         node: The mapping.
-        name: What messages call it, such as ``"trial"``; empty for the whole file.
+        name: Its name in messages, such as ``"trial"``; empty for the whole file.
     """
 
     def __init__(self, path: Path, node: yaml.MappingNode, name: str = "") -> None:
@@ -44,7 +44,7 @@ class Section:
         """Read a file.
 
         Raises:
-            ConfigError: It does not exist, is no YAML, or is no mapping.
+            ConfigError: The file cannot be read, is not YAML, or does not contain a mapping.
         """
         try:
             text = path.read_text(encoding="utf-8")
@@ -53,7 +53,7 @@ class Section:
         try:
             node = yaml.compose(text, Loader=yaml.SafeLoader)
         except yaml.YAMLError as err:
-            raise ConfigError(f"{path} is no valid YAML: {' '.join(str(err).split())}.") from err
+            raise ConfigError(f"{path} is not valid YAML: {' '.join(str(err).split())}.") from err
         if not isinstance(node, yaml.MappingNode):
             raise ConfigError(f"{path} has no fields, expected some such as 'trialCommand: python train.py'.")
         return cls(path, node)
@@ -62,7 +62,7 @@ class Section:
         return _normal(field) in self._nodes
 
     def section(self, *fields: str) -> Section | None:
-        """Return the mapping in a field, None where there is none.
+        """Return the mapping in a field; None if the field is missing.
 
         Raises:
             ConfigError: The field holds something else.
@@ -76,14 +76,14 @@ class Section:
         return Section(self._path, node, self._full_name(field))
 
     def value(self, kind: type | tuple[type, ...], *fields: str) -> Any:
-        """Return the value of a field, None where there is none.
+        """Return the value of a field; None if the field is missing.
 
         Args:
-            kind: The type that it must have.
-            *fields: The names that it may have, of which the file may use one.
+            kind: The type that the value must have.
+            *fields: The accepted names of the field; the file may use one of them.
 
         Raises:
-            ConfigError: It has another type, or two names are used.
+            ConfigError: The value has another type, or the file uses two of the names.
         """
         field = self._take(fields)
         if field is None:
@@ -98,14 +98,14 @@ class Section:
         return value
 
     def finish(self, known: Iterable[str], places: Mapping[str, str] = MappingProxyType({})) -> None:
-        """Refuse the fields that nobody has asked for.
+        """Raise an error if the file has fields that were not read.
 
         Args:
             known: All names of fields, for the hint.
-            places: Names of fields that belong into a section, with the name of the section.
+            places: Names of fields that belong to a section, with the name of the section.
 
         Raises:
-            ConfigError: There are such fields; the first is named, with its line and the nearest name.
+            ConfigError: There is such a field; the message has its line and the most similar name.
         """
         names = {_normal(name): name for name in known}
         for field, written in self._written.items():
@@ -115,12 +115,12 @@ class Section:
                 raise self._error(self._lines[field], f"there is no field {written!r}{place}. {hint}")
 
     def error(self, field: str, what: str) -> ConfigError:
-        """Return the error that says what is wrong with a field."""
+        """Return an error about a field, with its line."""
         field = _normal(field)
         return self._error(self._lines.get(field, self._line), f"{self._full_name(field)!r} {what}.")
 
     def missing(self, field: str, example: str) -> ConfigError:
-        """Return the error that says that a field is missing."""
+        """Return an error about a missing field, with an example."""
         place = f" in {self._name!r}" if self._name else ""
         return self._error(self._line, f"the field {field!r} is missing{place}, for example: {example}")
 
@@ -149,20 +149,22 @@ def _hint(field: str, names: Mapping[str, str], places: Mapping[str, str]) -> st
 
 
 def plain_data(value: Any) -> Any:
-    """Return what YAML holds as JSON would: without dates, with texts for names, each alias written out.
+    """Convert the content of a YAML file to plain JSON data: no dates, keys are strings, aliases are written out.
 
     Raises:
-        ConfigError: Aliases make it endless, or larger than any search space.
+        ConfigError: Aliases make the content endless or too large.
     """
     try:
         return _plain(value, itertools.count())
     except RecursionError:
-        raise ConfigError("It is nested without end: an alias (*name) stands inside of what it names.") from None
+        raise ConfigError(
+            "The content is nested without end: an alias (*name) is inside the value that it names."
+        ) from None
 
 
 def _plain(value: Any, counter: Iterator[int]) -> Any:
     if next(counter) > _MOST_VALUES:
-        raise ConfigError(f"It has more than {_MOST_VALUES:,} values, aliases (*name) written out.")
+        raise ConfigError(f"The content has more than {_MOST_VALUES:,} values, with aliases (*name) written out.")
     if isinstance(value, Mapping):
         return {str(name): _plain(item, counter) for name, item in value.items()}
     if isinstance(value, list):

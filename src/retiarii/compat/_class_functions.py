@@ -1,4 +1,4 @@
-"""`takes_class`: functions that NNI 2.x calls with a class of the model, as functions that this package calls so."""
+"""`takes_class`: let a function get the model's class as its first argument, as NNI 2.x calls it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 class _TakesModelClass:
-    """A function whose first parameter is named so that `FunctionalEvaluator` gives it a class."""
+    """A function with a first parameter called ``model_cls``: `FunctionalEvaluator` passes the model's class to it."""
 
     def __init__(self, function: Callable[..., Any], signature: inspect.Signature) -> None:
         functools.update_wrapper(self, function, updated=())
@@ -22,9 +22,9 @@ class _TakesModelClass:
 
 
 def takes_class(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function that gets a class of the model, whatever its first parameter is called, as in NNI 2.x."""
+    """Return the function with a first parameter called ``model_cls``, so that it gets the model's class."""
     try:
         signature = inspect.signature(function)
-    except (TypeError, ValueError):  # the evaluator says what is wrong with it
+    except (TypeError, ValueError):  # the evaluator explains the error
         return function
     return _TakesModelClass(function, signature) if signature.parameters else function

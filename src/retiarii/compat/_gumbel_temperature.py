@@ -1,4 +1,4 @@
-"""`gumbel_darts`: the strategy with NNI 3.0's argument for the temperature, which stands for three of ours."""
+"""`gumbel_darts`: the strategy with NNI 3.0's argument ``temperature``, which replaces three of ours."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ def gumbel_darts(temperature: Any = (1.0, 0.33), **arguments: Any) -> GumbelDART
     """Return the strategy.
 
     Args:
-        temperature: A number, the first and the last temperature, or a dict with these as ``init`` and ``min``.
-        arguments: Others, as the strategy has them.
+        temperature: A constant; a tuple of the first and the last temperature; or a dict of these two, with the keys
+            ``"init"`` and ``"min"``.
+        arguments: Further arguments of `retiarii.strategy.GumbelDARTS`.
 
     Raises:
-        ConfigError: The temperature is something else.
+        ConfigError: ``temperature`` has another form.
     """
     if isinstance(temperature, dict) and {"init", "min"} <= set(temperature):
         temperature = (temperature["init"], temperature["min"])

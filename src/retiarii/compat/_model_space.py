@@ -16,15 +16,15 @@ T = TypeVar("T")
 
 
 class MutableModule(nn.Module):
-    """A module that choices can be added to."""
+    """A module with the method `add_mutable`."""
 
     def add_mutable(self, mutable: T) -> T:
         """Make a choice part of this module, and return it.
 
         Raises:
-            TypeError: It is no choice.
+            TypeError: ``mutable`` is not a choice.
         """
-        if isinstance(mutable, nn.Module):  # it is found as a child
+        if isinstance(mutable, nn.Module):  # found as a submodule
             return mutable
         if not isinstance(mutable, Expression):
             raise TypeError(f"add_mutable got {mutable!r}, expected a choice, such as nni.choice('width', [8, 16]).")
@@ -33,17 +33,16 @@ class MutableModule(nn.Module):
 
     @property
     def mutables(self) -> list[Any]:
-        """The choices that were added."""
+        """The choices that were added with `add_mutable`."""
         return list(self.__dict__.get("_mutables", ()))
 
 
 class ModelSpace(MutableModule):
-    """The base class of a model with choices in it; its constructor calls are recorded, as by `model_wrapper`.
+    """The base class of a model with choices; its constructor calls are recorded, as by `model_wrapper`.
 
-    The layers, choices and strategies are those of this package, so that labels may be left out.
+    Layers, choices and strategies are those of retiarii, so labels are optional.
 
-    A subclass may not have NNI's ``label_prefix``: labels are what the architectures in files and stores have, so the
-    prefix belongs into the labels.
+    NNI's ``label_prefix`` is refused: stored architectures have the full labels, so write the prefix into each label.
     """
 
     def __init_subclass__(
@@ -63,30 +62,30 @@ class ModelSpace(MutableModule):
         return {found.label: found for found in extract_space(self)}
 
     def freeze(self, sample: Mapping[str, Any]) -> nn.Module:
-        """Return what an architecture makes of this model, see `retiarii.freeze`.
+        """Return the network of an architecture; see `retiarii.freeze`.
 
         Raises:
-            ArchitectureError: The architecture does not fit.
+            ArchitectureError: The architecture does not fit this model.
         """
         return freeze(self, sample)
 
     def default(self, memo: MutableMapping[str, Any] | None = None) -> nn.Module:
-        """Return the model of the default architecture, which is written into ``memo``."""
+        """Return the network of the default architecture, and write the architecture into ``memo``."""
         return self._frozen(extract_space(self).default(), memo)
 
     def random(self, memo: MutableMapping[str, Any] | None = None, random_state: Any = None) -> nn.Module:
-        """Return the model of a random architecture, which is written into ``memo``.
+        """Return the network of a random architecture, and write the architecture into ``memo``.
 
         Args:
-            memo: Gets the architecture.
-            random_state: A ``numpy.random.RandomState`` that a seed is drawn from; None draws another each time.
+            memo: A dict that receives the architecture.
+            random_state: A ``numpy.random.RandomState`` from which the seed is drawn; None for a random seed.
         """
         space = extract_space(self)
         seed = None if random_state is None else int(random_state.randint(2**31))
         return self._frozen(space.sample(random.Random(seed)), memo)
 
     def grid(self, memo: MutableMapping[str, Any] | None = None) -> Iterator[nn.Module]:
-        """Yield the model of each architecture, which is written into ``memo``."""
+        """Yield the network of each architecture, and write the architecture into ``memo``."""
         for architecture in extract_space(self).grid():
             yield self._frozen(architecture, memo)
 
@@ -102,7 +101,7 @@ class ModelSpace(MutableModule):
         """Check that an architecture fits this model.
 
         Raises:
-            ArchitectureError: It does not; the message names the label.
+            ArchitectureError: The architecture does not fit; the message names the label.
         """
         extract_space(self).architecture(sample)
 
@@ -113,7 +112,7 @@ class ModelSpace(MutableModule):
 
 
 class ParametrizedModule(MutableModule):
-    """The base class of a module whose constructor arguments may be choices, as after `basic_unit`."""
+    """The base class of a module whose constructor arguments may be choices, as with the decorator `basic_unit`."""
 
     def __init_subclass__(
         cls, disable_init_wrapper: bool = False, wraps: type[nn.Module] | None = None, **kwargs: Any

@@ -1,4 +1,4 @@
-"""`NasExperiment` and `NasExperimentConfig` of NNI 3.0, made of `RetiariiExperiment` and `RetiariiExeConfig`."""
+"""`NasExperiment` and `NasExperimentConfig` of NNI 3.0, on top of `RetiariiExperiment` and `RetiariiExeConfig`."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ _ENGINES = {"graph": "base", "raw": "py", "simplified": "py"}
 
 
 class NasExperimentConfig(RetiariiExeConfig):
-    """How an experiment is run: the settings of `RetiariiExeConfig`, and two in NNI's words.
+    """The settings of an experiment: those of `RetiariiExeConfig`, and two of NNI 3.0.
 
-    ``execution_engine`` is where trials run: ``"ts"`` stands for processes, ``"sequential"`` for this process.
-    ``model_format`` is how a model becomes the network of an architecture: ``"simplified"`` and ``"raw"`` freeze the
-    choices in its code, ``"graph"`` goes by its graph.
+    ``execution_engine`` says where trials run: ``"ts"`` in processes of their own, ``"sequential"`` in this process.
+    ``model_format`` says how the network of an architecture is made: ``"simplified"`` and ``"raw"`` freeze the choices
+    in the model's code, ``"graph"`` builds it from the model's graph.
 
     Args:
         execution_engine: ``"ts"`` or ``"sequential"``.
         model_format: ``"simplified"``, ``"raw"`` or ``"graph"``.
         training_service_platform: ``"local"``.
-        settings: Of `RetiariiExeConfig`.
+        settings: Settings of `RetiariiExeConfig`.
 
     Raises:
         ConfigError: A setting is unknown, or has no equivalent.
@@ -47,7 +47,7 @@ class NasExperimentConfig(RetiariiExeConfig):
         if model_format is not None:
             self.model_format = model_format
 
-    if not TYPE_CHECKING:  # type checkers would take it for leave to set anything
+    if not TYPE_CHECKING:  # with it, type checkers would accept any attribute
 
         def __setattr__(self, name: str, value: Any) -> None:
             if name == "model_format":
@@ -63,32 +63,32 @@ class NasExperimentConfig(RetiariiExeConfig):
 
     @classmethod
     def default(cls, model_space: Any, evaluator: Any, strategy: Any) -> NasExperimentConfig:
-        """Return the settings of an experiment that were not changed: trials in processes, one at a time.
+        """Return the default settings of an experiment: trials in processes of their own, one at a time.
 
         Args:
             model_space: Not used; the settings are the same for all.
             evaluator: Not used.
-            strategy: Not used; one-shot strategies train in this process whatever the settings are.
+            strategy: Not used; one-shot strategies always train in this process.
         """
         return cls("ts", "simplified", "local")
 
 
 class NasExperiment:
-    """One search, as NNI 3.0 spells it: settings are attributes of ``config``, and `run` takes none.
+    """A search in the form of NNI 3.0: settings are attributes of ``config``, and `run` takes none.
 
     Args:
-        model_space: The model with choices in it.
+        model_space: The model with choices.
         evaluator: Trains and measures a model.
         strategy: Proposes architectures, or trains a supernet.
         config: The settings; `NasExperimentConfig.default` if left out.
-        id: Not supported: the store gives ids.
+        id: Not supported: the store assigns ids.
 
     Attributes:
         config: The settings of the next run.
-        experiment: The experiment itself, with all that it can do.
+        experiment: The `RetiariiExperiment` that runs the search.
 
     Raises:
-        ConfigError: An argument is of the wrong kind.
+        ConfigError: ``id`` is given, or an argument has the wrong type.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class NasExperiment:
         id: str | None = None,
     ) -> None:
         if id is not None:
-            raise ConfigError(f"NasExperiment got id={id!r}: ids are given by the store. Set config.experiment_name.")
+            raise ConfigError(f"NasExperiment got id={id!r}, but the store assigns ids. Set config.experiment_name.")
         self.experiment = RetiariiExperiment(model_space, evaluator, [], strategy)
         self.config: RetiariiExeConfig = config or NasExperimentConfig.default(model_space, evaluator, strategy)
 
@@ -132,45 +132,48 @@ class NasExperiment:
         return self.experiment.strategy
 
     def run(self, port: int = 8080, wait_completion: bool = True, debug: bool = False) -> bool:
-        """Search until the budget, the strategy or the user ends it; return whether it was not stopped.
+        """Run the search until its budget is spent or the strategy ends it.
 
         Args:
-            port: For the web page, which this version does not have yet.
-            wait_completion: Accepted for scripts written for NNI; it always waits.
-            debug: Log at debug level.
+            port: Not used: this version has no web page yet.
+            wait_completion: Not used: the method always waits for the end of the search.
+            debug: Whether to log at debug level.
+
+        Returns:
+            Whether the search was completed; False if it was stopped.
 
         Raises:
             ExperimentFailedError: Every trial failed.
-            ConfigError: A setting is impossible.
+            ConfigError: A setting has an impossible value.
         """
         self.experiment.run(self.config, port, debug)
         return self.experiment.state is ExperimentState.DONE
 
     def start(self, port: int = 8080, debug: bool = False, run_mode: Any = None) -> None:
-        """Do what `run` does: it comes back when the search has ended, as in NNI.
+        """Run the search, like `run`; as in NNI, the method returns when the search has ended.
 
         Raises:
             ExperimentFailedError: Every trial failed.
-            ConfigError: A setting is impossible.
+            ConfigError: A setting has an impossible value.
         """
         self.run(port, debug=debug)
 
     def stop(self) -> None:
-        """End the search; it can be resumed."""
+        """Stop the search; it can be resumed."""
         self.experiment.stop()
 
     def export_top_models(self, top_k: int = 1, *, formatter: str | None = None, **kwargs: Any) -> list[Any]:
         """Return the best models.
 
         Args:
-            top_k: How many at most.
-            formatter: ``"dict"`` for architectures with the evaluator's choices, ``"instance"`` for networks,
+            top_k: The largest number of models.
+            formatter: ``"dict"`` for architectures including the evaluator's choices, ``"instance"`` for networks,
                 ``"code"`` for Python code.
             kwargs: ``optimize_mode``, which has no effect, as in NNI 3.0.
 
         Raises:
-            ConfigError: There is no formatter: NNI's own objects for models are not here.
-            ExperimentError: The experiment has not run, or no trial of it completed.
+            ConfigError: ``formatter`` is missing: retiarii does not have NNI's objects for models.
+            ExperimentError: The experiment has not run, or none of its trials completed.
         """
         if "optimize_mode" in kwargs:
             warnings.warn("optimize_mode has no effect: set it in the strategy, or in config.", stacklevel=2)
@@ -196,19 +199,19 @@ class NasExperiment:
         storage: str | Path | Store | None = None,
         **changes: Any,
     ) -> NasExperiment:
-        """Go on with an experiment until it ends, see `RetiariiExperiment.resume`.
+        """Continue an experiment until it ends; see `RetiariiExperiment.resume`.
 
         Args:
             experiment_id: Its id, the beginning of one, or its name.
-            port: For the web page, which this version does not have yet.
-            wait_completion: Accepted for scripts written for NNI; it always waits.
-            debug: Log at debug level.
-            storage: Where it is kept.
+            port: Not used: this version has no web page yet.
+            wait_completion: Not used: the method always waits for the end of the search.
+            debug: Whether to log at debug level.
+            storage: The store of the experiment; None for the default.
             changes: Settings to change, for example ``max_trial_number=200``.
 
         Raises:
-            NotFoundError: No such experiment, or several of this name.
-            ExperimentError: Nothing to resume with.
+            NotFoundError: There is no such experiment, or several experiments have this name.
+            ExperimentError: The stored objects that a search needs are missing.
         """
         return cls._of(RetiariiExperiment.resume(experiment_id, port, debug, storage=storage, **changes))
 
@@ -221,10 +224,10 @@ class NasExperiment:
         *,
         storage: str | Path | Store | None = None,
     ) -> NasExperiment:
-        """Open an experiment for reading, see `RetiariiExperiment.view`.
+        """Open an experiment for reading; see `RetiariiExperiment.view`.
 
         Raises:
-            NotFoundError: No such experiment, or several of this name.
+            NotFoundError: There is no such experiment, or several experiments have this name.
         """
         return cls._of(RetiariiExperiment.view(experiment_id, port, non_blocking, storage=storage))
 

@@ -1,4 +1,4 @@
-"""The finder of modules called ``nni...``, and how it is installed."""
+"""`NniFinder`: the import hook for modules called ``nni...``, and the functions that install it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`nni.choice` and the other functions of NNI 3.0 that make choices, as choices of ours."""
+"""`nni.choice` and the other functions of NNI 3.0 that make choices, here made of retiarii's choices."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from retiarii.space import Expression, rounded_range
 
 
 def choice(label: str, choices: Sequence[Any]) -> ValueChoice | LayerChoice:
-    """Return the choice of one value, or of one module where all candidates are modules."""
+    """Return a choice of one value; a `LayerChoice` if all candidates are modules."""
     if all(isinstance(candidate, nn.Module) for candidate in choices):
         return LayerChoice(list(choices), label=label)
     return ValueChoice(choices, label=label)
 
 
 def uniform(label: str, low: float, high: float) -> FloatRange:
-    """Return the choice of a number from an interval."""
+    """Return a choice of a number from an interval."""
     return FloatRange(float(low), float(high), label=label)
 
 
 def loguniform(label: str, low: float, high: float) -> FloatRange:
-    """Return the choice of a number whose logarithm is spread evenly."""
+    """Return a choice of a number with a uniformly distributed logarithm."""
     return FloatRange(float(low), float(high), log=True, label=label)
 
 
 def quniform(label: str, low: float, high: float, quantize: float) -> ValueChoice:
-    """Return the choice of a rounded number: ``clip(round(uniform(low, high) / quantize) * quantize, low, high)``.
+    """Return a choice of a rounded number: ``clip(round(uniform(low, high) / quantize) * quantize, low, high)``.
 
-    The values at the ends are drawn as often as in NNI: from half an interval.
+    As in NNI, the two outermost values are half as probable as the others.
     """
     return _rounded(label, low, high, quantize, log=False)
 
 
 def qloguniform(label: str, low: float, high: float, quantize: float) -> ValueChoice:
-    """Return the choice of a number that is rounded after it was drawn by `loguniform`."""
+    """Return a choice of a number that `loguniform` draws, rounded to a multiple of ``quantize``."""
     return _rounded(label, low, high, quantize, log=True)
 
 
@@ -53,10 +53,10 @@ def numerical(
     quantize: float | None = None,
     label: str,
 ) -> FloatRange | ValueChoice:
-    """Return the choice of a number, from NNI's description of its distribution.
+    """Return a choice of a number with a distribution in NNI's description.
 
     Raises:
-        ConfigError: The number is not bounded, as in a normal distribution.
+        ConfigError: The distribution has no bounds, such as a normal distribution.
     """
     if mu is not None or sigma is not None or math.isinf(low) or math.isinf(high):
         raise ConfigError(
@@ -71,19 +71,20 @@ def numerical(
 def ensure_frozen(
     mutable: Any, *, strict: bool = True, sample: Mapping[str, Any] | None = None, retain_context: bool = True
 ) -> Any:
-    """Return the value of a choice, for use in the ``__init__`` of a `ModelSpace`; other objects as they are.
+    """Return the value of a choice in the ``__init__`` of a `ModelSpace`; other objects are returned unchanged.
 
     The constructor then runs once for each architecture, as with `ModelParameterChoice`.
 
     Args:
-        mutable: A choice of values, or an expression of some.
-        strict: Accepted for scripts written for NNI; there is always a value.
-        sample: An architecture to take the values from, instead of that of the model that is being built.
-        retain_context: Accepted for scripts written for NNI; a label always has one value in a model.
+        mutable: A choice of values, or an expression of such choices.
+        strict: Not used: there is always a value.
+        sample: An architecture to take the values from, instead of that of the model being built.
+        retain_context: Not used: a label always has one value in a model.
 
     Raises:
-        ConfigError: A choice in it is continuous, or one of objects in an expression.
-        NoContextError: It is called outside of the constructor of a `ModelSpace`, without ``sample``.
+        ConfigError: ``mutable`` contains a continuous choice, or is an expression with a choice of other objects than
+            plain values.
+        NoContextError: ``sample`` is missing, and no constructor of a `ModelSpace` is running.
     """
     if not isinstance(mutable, Expression):
         return mutable
@@ -95,8 +96,8 @@ def ensure_frozen(
     for variable in mutable.variables():
         if not isinstance(variable, ValueChoice) or variable.contents is not None:
             raise ConfigError(
-                f"ensure_frozen got an expression with the choice {variable.label!r}, which is none of plain values. "
-                "Give it one choice of nni.choice, and compute with what it returns."
+                f"ensure_frozen got an expression with the choice {variable.label!r}, whose "
+                "candidates are not all plain values. Give it one nni.choice, and compute with what it returns."
             )
         values[variable.label] = ensure_frozen(variable)
     return mutable.evaluate(values)

@@ -1,4 +1,4 @@
-"""Questions about the table: which modules NNI has, which names they have, and what stands for one."""
+"""Look-ups in the table of NNI's names: modules, their names, and our equivalents."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _GUIDE = "docs/coming-from-nni.md has the table of names."
 
 @functools.cache
 def _packages() -> frozenset[str]:
-    """Return the modules that are there, and those above a module that is there or has a hint."""
+    """Return the modules of the table, and the parents of modules that have rows or hints."""
     known = [*MODULES, *(name for name in NEAREST if name.startswith(f"{ROOT}."))]
     above = {name[:end] for name in known for end, letter in enumerate(name) if letter == "."}
     return frozenset({*MODULES, *above})
@@ -44,7 +44,7 @@ def names_of(module: str) -> list[str]:
 
 
 def attribute(module: str, name: str) -> Any:
-    """Return what stands for a name of a module.
+    """Return our object for a name of one of NNI's modules.
 
     Raises:
         KeyError: The module has no such name.
@@ -64,15 +64,15 @@ def attribute(module: str, name: str) -> Any:
 
 
 def _layers(ours: str) -> set[str]:
-    """Return the names of a module of ours that are names of ``torch.nn``."""
+    """Return the names that one of our modules has in common with ``torch.nn``."""
     return set(importlib.import_module(ours).__all__) & set(dir(importlib.import_module("torch.nn")))
 
 
 def no_equivalent(fullname: str) -> str:
-    """Return the message about a module, or a name of one, that is not here: what comes nearest.
+    """Return the message for a module or name without an equivalent, which suggests the nearest one.
 
     Args:
-        fullname: With the module: ``nni.retiarii.strategy.TPE``.
+        fullname: The name with its module, for example ``nni.retiarii.strategy.TPE``.
     """
     hint = _hint(fullname)
     if hint is not None:
@@ -87,7 +87,7 @@ def no_equivalent(fullname: str) -> str:
 
 
 def _hint(fullname: str) -> str | None:
-    """Return the hint for a name, or else for the nearest module above it."""
+    """Return the hint for a name; without one, the hint for the nearest parent module that has one."""
     if fullname.rpartition(".")[2] in NEAREST:
         return NEAREST[fullname.rpartition(".")[2]]
     while fullname:
@@ -98,12 +98,12 @@ def _hint(fullname: str) -> str | None:
 
 
 def _most_alike(name: str, places: list[str], cutoff: float = 0.6) -> str | None:
-    """Return the name of some modules that is spelled most like another, with what stands for it.
+    """Return the most similarly spelled name in some modules, with our name for it.
 
     Args:
-        name: The name that is not there.
-        places: Modules; where several have a name, the first counts.
-        cutoff: How alike it has to be, from 0 to 1.
+        name: The name that was not found.
+        places: The modules to search; if several have a name, the first counts.
+        cutoff: The smallest accepted similarity, from 0 to 1.
     """
     named = {other: place for place in reversed(places) for other in [*names_of(place), *_filled_below(place)]}
     near = difflib.get_close_matches(name, named, n=1, cutoff=cutoff)
@@ -117,7 +117,7 @@ def _most_alike(name: str, places: list[str], cutoff: float = 0.6) -> str | None
 
 
 def _ours(module: str, name: str) -> str:
-    """Return the name of ours that stands for a name of a module."""
+    """Return our name for a name of one of NNI's modules."""
     row = MODULES.get(module, {}).get(name)
     if row is not None:
         return (row.target if isinstance(row, Row) else row).replace(":", ".")
@@ -126,6 +126,6 @@ def _ours(module: str, name: str) -> str:
 
 
 def _filled_below(module: str) -> set[str]:
-    """Return the names of the modules directly below a module that have names, or modules with names below them."""
+    """Return the names of a module's direct submodules that contain names, themselves or further below."""
     start = f"{module}."
     return {name[len(start) :].partition(".")[0] for name in MODULES if name.startswith(start)}

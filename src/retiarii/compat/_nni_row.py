@@ -1,4 +1,4 @@
-"""`Row`: one line of the table of names, and `Adapted`: an object of ours that takes NNI's arguments."""
+"""`Row`: one row of the table of names. `Adapted`: one of our objects, called with NNI's arguments."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from retiarii.errors import ConfigError
 
 @dataclass(frozen=True)
 class Row:
-    """What stands for a name of NNI, where arguments differ.
+    """The equivalent of one of NNI's names whose arguments differ from ours.
 
     Attributes:
-        target: The object of ours, as ``"module:attribute"``.
-        renamed: From NNI's name of an argument to ours.
-        defaults: Arguments that have another default in NNI.
-        ignored: Arguments without effect, with the reason; using one warns.
-        refused: Arguments that cannot be translated, with what to do instead; using one is an error.
-        converted: Functions, as ``"module:attribute"``, that turn the value of an argument of ours into ours.
+        target: Our object, as ``"module:attribute"``.
+        renamed: NNI's names of arguments, with our names.
+        defaults: Arguments that have another default in NNI, with that default.
+        ignored: NNI's arguments without effect, with the reason; using one gives a warning.
+        refused: NNI's arguments that cannot be translated, with advice; using one is an error.
+        converted: Arguments (in our spelling) whose values are converted, with the function as ``"module:attribute"``.
     """
 
     target: str
@@ -36,11 +36,11 @@ class Row:
         """Return keyword arguments in our spelling, without the defaults.
 
         Args:
-            name: What messages call the object.
+            name: The object's name in messages.
             given: Keyword arguments in NNI's spelling.
 
         Raises:
-            ConfigError: One cannot be translated, or is given in both spellings.
+            ConfigError: An argument cannot be translated, or is given in both spellings.
         """
         arguments: dict[str, Any] = {}
         for argument, value in given.items():
@@ -58,19 +58,19 @@ class Row:
         return arguments
 
     def value(self, argument: str, value: Any) -> Any:
-        """Return the value of an argument of ours, converted where this row says so."""
+        """Return the value of an argument (in our spelling), converted if this row has a conversion for it."""
         return load(self.converted[argument])(value) if argument in self.converted else value
 
 
 class Adapted:
-    """Stands for a class or function of ours and takes the arguments that NNI's had.
+    """One of our classes or functions, called with NNI's arguments.
 
-    It can be called, derived from, and asked with ``isinstance``.
+    It can be called, used as a base class, and given to ``isinstance``.
 
     Args:
-        module: The module of NNI whose name it is.
-        name: The name there.
-        row: What it stands for.
+        module: NNI's module.
+        name: The name in that module.
+        row: The row of the table.
     """
 
     __wrapped__: Callable[..., Any]

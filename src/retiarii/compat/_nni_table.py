@@ -1,4 +1,4 @@
-"""The table: each name of NNI with what stands for it here. Nothing but data.
+"""The table of NNI's names and our equivalents. Nothing but data.
 
 ``MODULES`` has a row for each name of each module: ``"our.module:attribute"``, or a `Row` where arguments differ.
 ``CONTINUED`` names the modules of ours that have all further names of a module of NNI: the layers of torch.
@@ -19,7 +19,7 @@ Names = Mapping[str, str | Row]
 
 
 def _same(module: str, *names: str) -> dict[str, str | Row]:
-    """Return rows of names that are the same here."""
+    """Return rows for names that are spelled the same in one of our modules."""
     return {name: f"{module}:{name}" for name in names}
 
 
@@ -295,7 +295,7 @@ MODULES: Mapping[str, Names] = MappingProxyType(
     }
 )
 
-# From a module of NNI to a prefix and the module of ours that has its further names without the prefix.
+# NNI's modules whose further names are those of one of our modules, with a prefix: module -> (prefix, our module).
 CONTINUED: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "nni.nas.nn.pytorch": ("Mutable", "retiarii.nn.pytorch"),
@@ -385,5 +385,5 @@ _NEAREST_NAMES = {
     "sync_search_space": "retiarii.strategy.Strategy",
 }
 
-# Names of ours, by a module of NNI (with all that is below it), or by the name alone.
+# Our nearest names: by NNI's module (including its submodules), or by NNI's name alone.
 NEAREST: Mapping[str, str] = MappingProxyType({**_NEAREST_MODULES, **_NEAREST_NAMES})

@@ -16,15 +16,15 @@ EXIT_INTERRUPTED = 130
 def run_script(path: str | os.PathLike[str], arguments: Sequence[str] = ()) -> None:
     """Run a Python file as the main program of this process.
 
-    It is ``__main__``, has its own ``sys.argv``, and finds the modules beside it. An exception that it does not catch
-    is shown as Python shows it, without the frames of this package.
+    The script is ``__main__``, has its own ``sys.argv``, and can import the modules in its folder. An exception that it
+    does not catch is shown as Python shows it, without the frames of this package.
 
     Args:
         path: The file.
-        arguments: What the script finds in ``sys.argv`` after its own name.
+        arguments: The script's arguments, which follow its name in ``sys.argv``.
 
     Raises:
-        SystemExit: The script raised it, or ended with an exception: 1, or 130 after Ctrl-C.
+        SystemExit: The script raised it, or ended with an exception (exit code 1, or 130 after Ctrl-C).
         OSError: The file cannot be read.
     """
     name = os.path.abspath(path)  # as Python names the file of its main program
@@ -39,7 +39,7 @@ def run_script(path: str | os.PathLike[str], arguments: Sequence[str] = ()) -> N
         exec(compile(source, name, "exec", dont_inherit=True), vars(main))
     except SystemExit:
         raise
-    except BaseException as error:  # noqa: BLE001 - shown as the interpreter shows what nobody caught
+    except BaseException as error:  # noqa: BLE001 - shown as the interpreter shows an uncaught exception
         frames = error.__traceback__.tb_next if error.__traceback__ is not None else None  # without this function
         sys.excepthook(type(error), error.with_traceback(frames), frames)
         sys.exit(EXIT_INTERRUPTED if isinstance(error, KeyboardInterrupt) else EXIT_ERROR)

@@ -12,14 +12,14 @@ from retiarii import graph
 def convert_to_graph(
     script_module: Any, module: nn.Module, converter: Any = None, *, dummy_input: Any = None, **kwargs: Any
 ) -> graph.Model:
-    """Turn a module into graphs, see `retiarii.graph.convert_to_graph`.
+    """Convert a module to graphs; see `retiarii.graph.convert_to_graph`.
 
     Args:
-        script_module: What ``torch.jit.script`` made of the module; not used, because graphs are traced here.
+        script_module: Not used: NNI took the result of ``torch.jit.script``, retiarii traces the module.
         module: The module.
-        converter: NNI's converter, not used.
-        dummy_input: A tensor to compare the module and its graph with.
-        kwargs: Further arguments of NNI's converter, not used.
+        converter: Not used: NNI's converter.
+        dummy_input: An example input, on which the module and its graph are compared.
+        kwargs: Not used: further arguments of NNI's converter.
 
     Raises:
         GraphError: The module cannot be traced.
