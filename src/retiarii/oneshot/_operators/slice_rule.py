@@ -3,40 +3,16 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from retiarii.nn.pytorch.weight_slices import Region, WeightSlices
 from retiarii.oneshot._decisions.configurations import Config
-
-Range: TypeAlias = "tuple[int, int]"
-Region: TypeAlias = "tuple[Range, ...]"
-
-
-def leading(full: Sequence[int], part: Sequence[int]) -> Region:
-    """Return the first ``part[d]`` positions of each dimension ``d``."""
-    return tuple((0, size) for size in part)
-
-
-def centred(full: Sequence[int], part: Sequence[int], *, skip: int) -> Region:
-    """Return the leading positions of the first ``skip`` dimensions and the middle of the others."""
-    middle = [
-        ((whole - size) // 2, (whole - size) // 2 + size) for whole, size in zip(full[skip:], part[skip:], strict=True)
-    ]
-    return (*leading(full[:skip], part[:skip]), *middle)
-
-
-def take(tensor: Tensor, region: Region) -> Tensor:
-    """Return the region of a tensor as a view; the tensor itself where the region is all of it."""
-    for dim, (start, stop) in enumerate(region):
-        if stop - start != tensor.shape[dim]:
-            tensor = tensor.narrow(dim, start, stop - start)
-    return tensor
 
 
 class RegionMask:
@@ -89,24 +65,20 @@ def elementwise_largest(possible: Mapping[str, Sequence[Any]]) -> dict[str, Any]
     return {name: _largest(values) for name, values in possible.items()}
 
 
-def leading_region(name: str, full: Sequence[int], part: Sequence[int]) -> Region:
-    """Cut the first positions of every dimension."""
-    return leading(full, part)
-
-
 def never(configs: Sequence[Config], full: Config) -> bool:
     """Return False: mixtures of this layer are computed from the outputs."""
     return False
 
 
 @dataclass(frozen=True)
-class SliceRule:
+class SliceRule(WeightSlices):
     """How layers of one type and of different sizes share weights: each uses a part of the tensors of the largest.
 
     Args:
         region: From the name of a tensor and the shapes of the full tensor and the part, the part's place.
-        blocks: Tensors that stack blocks along the first dimension, each of which is cut by itself; name to number.
-        stacks: Tensors that some configurations have as one and others as several, which the one stacks along the first
+        blocks: Tensors that stack blocks along the first dimension, each of which is cut by itself; name to number. A
+            name can be a pattern (``"bias_*"``).
+        stacks: Tensors that some layers have as one and others as several, which the one stacks along the first
             dimension; the name of the one to those of the others.
         largest: From the possible values of each argument, the arguments of the layer that owns the weights.
         merges: Whether a mixture of the outputs of these configurations equals the output of one layer with the mixture
@@ -122,9 +94,6 @@ class SliceRule:
         any_width: A value of ``inputs`` and ``outputs`` with which a layer takes any width and returns the same width.
     """
 
-    region: Callable[[str, Sequence[int], Sequence[int]], Region] = leading_region
-    blocks: Mapping[str, int] = field(default_factory=dict)
-    stacks: Mapping[str, Sequence[str]] = field(default_factory=dict)
     largest: Callable[[Mapping[str, Sequence[Any]]], dict[str, Any]] = elementwise_largest
     merges: Callable[[Sequence[Config], Config], bool] = never
     inputs: str | None = None
@@ -202,8 +171,3 @@ def _largest(values: Sequence[Any]) -> Any:
 
 def _as_tuple(size: Any) -> tuple[int, ...]:
     return tuple(size) if isinstance(size, (tuple, list)) else (int(size),)
-
-
-def common_divisor(values: Sequence[int]) -> int:
-    """Return the greatest number that divides all."""
-    return math.gcd(*values)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from retiarii.errors import SupernetError
+from retiarii.nn.pytorch.weight_slices import Piece, join
 from retiarii.oneshot._decisions.configurations import Config, Configurations
 from retiarii.oneshot._operators.operator import Operator, labelled, weighted_sum
-from retiarii.oneshot._operators.slice_bindings import Binding, Piece, pieces_of
 from retiarii.oneshot._operators.slice_rule import RegionMask, SliceRule
 from retiarii.oneshot._operators.tensor_traits import match_tensors
 
@@ -27,12 +27,35 @@ _DERIVE = (
 
 
 @dataclass(frozen=True)
+class _Binding:
+    """One tensor of a smaller layer, and the parts of the largest layer's tensors that it consists of.
+
+    Attributes:
+        name: The tensor's name in the layer, with dots for layers within.
+        target: The dict that the part is written into.
+        key: The tensor's name in that dict.
+        pieces: One, or several that are stacked along the first dimension.
+        is_buffer: Whether it is a buffer, not a parameter.
+    """
+
+    name: str
+    target: MutableMapping[str, Any]
+    key: str
+    pieces: tuple[Piece, ...]
+    is_buffer: bool
+
+    def part(self) -> Tensor:
+        """Return the tensor, differentiable with respect to the full ones; a view where it is one box of one tensor."""
+        return join(self.pieces)
+
+
+@dataclass(frozen=True)
 class _View:
     """A layer of one configuration without weights of its own."""
 
     layer: nn.Module
     config: Config
-    bindings: tuple[Binding, ...]
+    bindings: tuple[_Binding, ...]
 
     def bind(self, training: bool) -> nn.Module:
         """Set the layer's tensors to their parts of the full weights, and return the layer."""
@@ -135,7 +158,7 @@ class SlicedLayer(Operator):
                     if part is not None:
                         name = f"{prefix}.{key}" if prefix else key
                         pieces = self._pieces(name, part, getattr(owners[prefix], kind))
-                        bindings.append(Binding(name, getattr(module, kind), key, pieces, kind == "_buffers"))
+                        bindings.append(_Binding(name, getattr(module, kind), key, pieces, kind == "_buffers"))
         return _View(layer, config, tuple(bindings))
 
     def _current(self) -> _View:
@@ -148,7 +171,7 @@ class SlicedLayer(Operator):
         return view
 
     def _pieces(self, name: str, part: Tensor, source: Any) -> tuple[Piece, ...]:
-        pieces = pieces_of(name, part.shape, source, self.rule)
+        pieces = self.rule.pieces(name, part.shape, source)
         if not pieces:
             full = source.get(name.rpartition(".")[2])
             raise SupernetError(
@@ -258,7 +281,7 @@ class _Mixture:
         """Return how many running statistics a configuration has: the last to run is the one with the most."""
         return sum(binding.part().numel() for binding in self._views[number].bindings if binding.is_buffer)
 
-    def _mask(self, binding: Binding) -> RegionMask | None:
+    def _mask(self, binding: _Binding) -> RegionMask | None:
         """Return the mask of a parameter; None for buffers: statistics are shared as they are."""
         if binding.is_buffer:
             return None

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from torch import nn
 
+from retiarii.nn.pytorch.weight_slices import WEIGHT_SLICES
 from retiarii.oneshot._decisions.configurations import Config
-from retiarii.oneshot._operators.slice_rule import (
-    Region,
-    SliceRule,
-    centred,
-    common_divisor,
-    elementwise_largest,
-    same_but,
-)
-
-
-def _centred_kernel(name: str, full: Sequence[int], part: Sequence[int]) -> Region:
-    """Cut leading channels and the middle of the kernel, as Once-for-all (Cai et al., 2020) without its transform."""
-    return centred(full, part, skip=2 if name == "weight" else len(full))
+from retiarii.oneshot._operators.slice_rule import SliceRule, elementwise_largest, same_but
 
 
 def _largest_convolution(possible: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
@@ -32,7 +23,7 @@ def _largest_convolution(possible: Mapping[str, Sequence[Any]]) -> dict[str, Any
     """
     largest = elementwise_largest(possible)
     if not _is_depthwise(possible):
-        largest["groups"] = common_divisor(possible["groups"])
+        largest["groups"] = math.gcd(*possible["groups"])
     return largest
 
 
@@ -115,7 +106,6 @@ def _embedding_merges(configs: Sequence[Config], full: Config) -> bool:
 
 def _convolution(dims: int) -> SliceRule:
     return SliceRule(
-        region=_centred_kernel,
         largest=_largest_convolution,
         merges=_convolution_merges,
         inputs="in_channels",
@@ -125,42 +115,24 @@ def _convolution(dims: int) -> SliceRule:
 
 
 def _transposed(dims: int) -> SliceRule:
-    return SliceRule(
-        region=_centred_kernel,
-        largest=_largest_convolution,
-        merges=_transposed_merges,
-        inputs="in_channels",
-        outputs="out_channels",
-        feature_dim=-dims - 1,
-    )
+    return replace(_convolution(dims), merges=_transposed_merges)
 
 
-def _batch_norm() -> SliceRule:
-    return SliceRule(merges=_norm_merges, inputs="num_features", outputs="num_features", feature_dim=1)
+def _norm(feature_dim: int) -> SliceRule:
+    return SliceRule(merges=_norm_merges, inputs="num_features", outputs="num_features", feature_dim=feature_dim)
 
 
-def _instance_norm(dims: int) -> SliceRule:
-    return SliceRule(merges=_norm_merges, inputs="num_features", outputs="num_features", feature_dim=-dims - 1)
-
-
-def _transformer(attentions: Sequence[str], features: Sequence[str]) -> SliceRule:
-    blocks = {f"{attention}.in_proj_{kind}": 3 for attention in attentions for kind in ("weight", "bias")}
+def _transformer(*features: str) -> SliceRule:
     largest = partial(_largest_divided, part="nhead", whole="d_model")
-    return SliceRule(
-        blocks=blocks, largest=largest, inputs="d_model", outputs="d_model", feature_dim=-1, features=features
-    )
+    return SliceRule(largest=largest, inputs="d_model", outputs="d_model", feature_dim=-1, features=features)
 
 
-def _recurrent(gates: int, *third: str) -> SliceRule:
-    """Each weight stacks one block per gate. Layers beyond the 64th would share across gates, which is as sound."""
-    sides = [f"{side}_l{layer}{end}" for side in ("ih", "hh") for layer in range(64) for end in ("", "_reverse")]
-    names = [f"{kind}_{side}" for kind in ("weight", "bias") for side in sides]
+def _recurrent(*third: str) -> SliceRule:
     positional = ("input_size", "hidden_size", "num_layers", *third, "bias", "batch_first", "dropout", "bidirectional")
-    blocks = dict.fromkeys(names, gates)
-    return SliceRule(blocks=blocks, inputs="input_size", feature_dim=-1, features=("input",), positional=positional)
+    return SliceRule(inputs="input_size", feature_dim=-1, features=("input",), positional=positional)
 
 
-SLICE_RULES: dict[type[nn.Module], SliceRule] = {
+_RULES: dict[type[nn.Module], SliceRule] = {
     nn.Linear: SliceRule(merges=_linear_merges, inputs="in_features", outputs="out_features", feature_dim=-1),
     nn.Bilinear: SliceRule(outputs="out_features", feature_dim=-1),
     nn.Conv1d: _convolution(1),
@@ -169,13 +141,13 @@ SLICE_RULES: dict[type[nn.Module], SliceRule] = {
     nn.ConvTranspose1d: _transposed(1),
     nn.ConvTranspose2d: _transposed(2),
     nn.ConvTranspose3d: _transposed(3),
-    nn.BatchNorm1d: _batch_norm(),
-    nn.BatchNorm2d: _batch_norm(),
-    nn.BatchNorm3d: _batch_norm(),
-    nn.SyncBatchNorm: _batch_norm(),
-    nn.InstanceNorm1d: _instance_norm(1),
-    nn.InstanceNorm2d: _instance_norm(2),
-    nn.InstanceNorm3d: _instance_norm(3),
+    nn.BatchNorm1d: _norm(1),
+    nn.BatchNorm2d: _norm(1),
+    nn.BatchNorm3d: _norm(1),
+    nn.SyncBatchNorm: _norm(1),
+    nn.InstanceNorm1d: _norm(-2),
+    nn.InstanceNorm2d: _norm(-3),
+    nn.InstanceNorm3d: _norm(-4),
     nn.LayerNorm: SliceRule(inputs="normalized_shape", outputs="normalized_shape"),
     nn.RMSNorm: SliceRule(inputs="normalized_shape", outputs="normalized_shape"),
     nn.GroupNorm: SliceRule(
@@ -188,18 +160,21 @@ SLICE_RULES: dict[type[nn.Module], SliceRule] = {
     nn.EmbeddingBag: SliceRule(outputs="embedding_dim", feature_dim=-1),
     nn.PReLU: SliceRule(inputs="num_parameters", outputs="num_parameters", feature_dim=1, any_width=1),
     nn.MultiheadAttention: SliceRule(
-        blocks={"in_proj_weight": 3, "in_proj_bias": 3},
-        stacks={"in_proj_weight": ("q_proj_weight", "k_proj_weight", "v_proj_weight")},
         largest=_largest_attention,
         inputs="embed_dim",
         outputs="embed_dim",
         feature_dim=-1,
         features={"query": "embed_dim", "key": "kdim", "value": "vdim"},
     ),
-    nn.TransformerEncoderLayer: _transformer(["self_attn"], ["src"]),
-    nn.TransformerDecoderLayer: _transformer(["self_attn", "multihead_attn"], ["tgt", "memory"]),
-    nn.RNN: _recurrent(1, "nonlinearity"),
-    nn.GRU: _recurrent(3),
-    nn.LSTM: _recurrent(4),
+    nn.TransformerEncoderLayer: _transformer("src"),
+    nn.TransformerDecoderLayer: _transformer("tgt", "memory"),
+    nn.RNN: _recurrent("nonlinearity"),
+    nn.GRU: _recurrent(),
+    nn.LSTM: _recurrent(),
+}
+
+SLICE_RULES: dict[type[nn.Module], SliceRule] = {
+    layer: replace(rule, **vars(WEIGHT_SLICES[layer])) if layer in WEIGHT_SLICES else rule
+    for layer, rule in _RULES.items()
 }
 """For each type of layer with weights, how different sizes share them."""

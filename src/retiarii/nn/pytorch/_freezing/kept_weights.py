@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from retiarii.nn.pytorch._freezing.lost_weights import LostWeights
 from retiarii.nn.pytorch._labels.weight_origins import tensor_origins
+from retiarii.nn.pytorch.weight_slices import join, slices_of
 
 
 class TensorCopies:
@@ -104,10 +105,10 @@ def carry_over(old: nn.Module, new: nn.Module, changed: set[str] | None) -> list
         if source is None or (layers is not None and origin.rpartition(".")[0] not in layers):
             continue
         path, _, leaf = name.rpartition(".")
-        part = _cut(new.get_submodule(path), leaf, source, target.shape) if changed is None else source
-        if part is not None and part.shape == target.shape:
+        pieces = slices_of(new.get_submodule(path)).pieces(leaf, target.shape, {leaf: source})
+        if pieces and (changed is None or source.shape == target.shape):
             with torch.no_grad():
-                target.copy_(part)
+                target.copy_(join(pieces))
         elif changed is None or origin in changed:
             lost.append(origin)
     return lost
@@ -116,35 +117,6 @@ def carry_over(old: nn.Module, new: nn.Module, changed: set[str] | None) -> list
 def _tensors(module: nn.Module) -> dict[str, Tensor]:
     tensors: dict[str, Tensor] = dict(module.named_parameters(remove_duplicate=False))
     return {**tensors, **dict(module.named_buffers(remove_duplicate=False))}
-
-
-def _cut(layer: nn.Module, name: str, source: Tensor, shape: torch.Size) -> Tensor | None:
-    """Return the part of a tensor that a smaller layer takes, as in a supernet; None if the layer is larger.
-
-    The part begins with the first channels or features; the kernel of a convolution is cut out of the middle, and each
-    gate of a recurrent layer and each projection of an attention is cut by itself.
-    """
-    if source.dim() != len(shape) or any(new > size for new, size in zip(shape, source.shape, strict=True)):
-        return None
-    if not shape:
-        return source
-    blocks = _num_blocks(layer, name)
-    part = source.reshape(blocks, -1, *source.shape[1:])
-    is_kernel = isinstance(layer, nn.modules.conv._ConvNd) and name == "weight"
-    for dim, size in enumerate((shape[0] // blocks, *shape[1:]), 1):
-        part = part.narrow(dim, (part.shape[dim] - size) // 2 if is_kernel and dim >= _FIRST_KERNEL_DIM else 0, size)
-    return part.reshape(shape)
-
-
-_FIRST_KERNEL_DIM = 3  # of a weight in blocks: [blocks, out, in, ...kernel]
-
-
-def _num_blocks(layer: nn.Module, name: str) -> int:
-    """Return how many matrices are stacked in the first dimension of a weight."""
-    if isinstance(layer, nn.MultiheadAttention):
-        return 3 if name.startswith("in_proj") else 1
-    gates = {nn.LSTM: 4, nn.GRU: 3}.get(type(layer), 1)
-    return 1 if name.startswith("weight_hr") else gates
 
 
 def match_placement(old: nn.Module, new: nn.Module) -> None:
