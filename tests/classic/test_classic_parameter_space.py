@@ -141,6 +141,74 @@ def test_parameters_that_do_not_fit_are_refused(parameters):
         space.architecture(parameters)
 
 
+NAS = {
+    "conv": {"_type": "layer_choice", "_value": ["conv3x3", "conv5x5"]},
+    "skip": {"_type": "input_choice", "_value": {"candidates": ["in1", "in2", "in3"], "n_chosen": None}},
+    "two": {"_type": "input_choice", "_value": {"candidates": ["in1", "in2", "in3"], "n_chosen": 2}},
+    "unnamed": {"_type": "input_choice", "_value": {"candidates": ["", "", ""], "n_chosen": 1}},
+    "lr": {"_type": "loguniform", "_value": [0.001, 0.1]},
+    "batch": {"_type": "choice", "_value": [16, 32]},
+}
+
+
+def test_layers_and_inputs_beside_hyper_parameters():
+    space = ParameterSpace(NAS)
+    parameters = {
+        "conv": {"_value": "conv5x5", "_idx": 1},
+        "skip": {"_value": ["in1", "in3"], "_idx": [0, 2]},
+        "two": {"_value": ["in2", "in3"], "_idx": [1, 2]},
+        "unnamed": {"_value": [""], "_idx": [2]},
+        "lr": 0.01,
+        "batch": 32,
+    }
+    architecture = space.architecture(parameters)
+    assert architecture["unnamed"] == (2,)
+    assert space.parameters(architecture) == parameters
+    rng = random.Random(0)
+    seen = set()
+    for _ in range(100):
+        proposed = space.parameters(space.space.sample(rng))
+        assert space.parameters(space.architecture(json.loads(json.dumps(proposed)))) == proposed
+        seen.add(len(proposed["skip"]["_idx"]))
+        assert len(proposed["two"]["_idx"]) == 2
+    assert seen == {0, 1, 2, 3}
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "meant"),
+    [
+        ("conv", {"_idx": 1}, "conv5x5"),
+        ("conv", {"_value": "conv5x5"}, "conv5x5"),
+        ("skip", {"_value": ["in2"], "_idex": [1]}, ("in2",)),
+        ("skip", {"_value": ["in3", "in1"], "_idx": [2, 0]}, ("in1", "in3")),
+        ("skip", {"_value": [], "_idx": []}, ()),
+        ("unnamed", {"_idx": [1]}, (1,)),
+    ],
+)
+def test_forms_of_layers_and_inputs(name, given, meant):
+    assert ParameterSpace({name: NAS[name]}).architecture({name: given})[name] == meant
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("conv", {"_value": "conv5x5", "_idx": 0}),
+        ("conv", {"_value": "conv5x5", "_idx": 2}),
+        ("conv", {"_value": "conv5x5", "_idx": -1}),
+        ("conv", {"_value": "conv5x5", "_idx": True}),
+        ("conv", {}),
+        ("skip", {"_value": ["in1"], "_idx": [1]}),
+        ("skip", {"_value": ["in1", "in1"], "_idx": [0, 0]}),
+        ("two", {"_value": ["in1"], "_idx": [0]}),
+        ("unnamed", {"_value": [""]}),
+        ("unnamed", {"_value": ["", ""], "_idx": [0, 1]}),
+    ],
+)
+def test_forms_that_contradict_themselves_or_the_space_are_refused(name, given):
+    with pytest.raises(ArchitectureError, match=f"'{name}'"):
+        ParameterSpace({name: NAS[name]}).architecture({name: given})
+
+
 def test_files_that_cannot_be_read_are_named(tmp_path):
     path = tmp_path / "space.json"
     for content, message in (("{", "cannot be read"), ('{"x": 1}', "'_type'"), (None, "No such file")):

@@ -75,14 +75,40 @@ def test_a_resumed_experiment_imports_what_ended_before(tmp_path):
     assert [trial.architecture["x"] for trial in resumed.trials()] == [1, 2, 3, 4]
 
 
-def test_parameters_that_do_not_fit_end_the_search_with_their_text(tmp_path):
-    class Wrong(CountingTuner):
-        def generate_parameters(self, parameter_id, **kwargs):
-            return {"x": 7, "op": "a"}
+WRONG = [
+    ({"x": 7, "op": "a"}, "'x' has value 7"),
+    ({"x": 2}, "no value for 'op'"),
+    ({"x": 2, "op": "a", "more": 1}, "value for 'more'"),
+    ({"x": 2, "op": "a", "more": {"_value": "a", "_idx": 0}}, "value for 'more'"),
+    ({"x": 2, "op": {"_value": "a", "_idx": 1}}, "'op' has value"),
+    ({"x": 2, "op": {"_value": "a", "_idx": 5}}, "'op' has value"),
+    ({"x": {"deep": [float("nan")]}, "op": "a"}, "'x' has value"),
+]
 
-    with pytest.raises(SearchError, match="Wrong proposed") as caught:
-        run(tmp_path, TunerStrategy(Wrong(), DESCRIPTION), evaluate)
-    assert "7" in str(caught.value)
+
+def test_parameters_that_do_not_fit_fail_their_trial_and_the_search_goes_on(tmp_path):
+    class OftenWrong(CountingTuner):
+        def generate_parameters(self, parameter_id, **kwargs):
+            if parameter_id < len(WRONG):
+                return WRONG[parameter_id][0]
+            return {"x": 1, "op": {"_value": "a", "_idx": 0}}
+
+    tuner = OftenWrong()
+    trials = run(tmp_path, TunerStrategy(tuner, DESCRIPTION), evaluate, max_trial_number=len(WRONG) + 2).trials()
+    for trial, (_, message) in zip(trials, WRONG, strict=False):
+        assert trial.state is TrialState.FAILED
+        assert message in trial.failure.message
+    assert [trial.metrics for trial in trials[len(WRONG) :]] == [{"default": 1.0}] * 2
+    assert tuner.ended == [(number, number >= len(WRONG)) for number in range(len(trials))]
+
+
+def test_what_is_no_parameters_at_all_ends_the_search(tmp_path):
+    class Nothing(CountingTuner):
+        def generate_parameters(self, parameter_id, **kwargs):
+            return None
+
+    with pytest.raises(SearchError, match="Nothing proposed None"):
+        run(tmp_path, TunerStrategy(Nothing(), DESCRIPTION), evaluate)
 
 
 def test_what_is_no_tuner_is_refused():

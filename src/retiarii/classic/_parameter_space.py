@@ -40,6 +40,9 @@ class ParameterSpace:
     Normal distributions are refused, because every label of a `SearchSpace` has bounds: use ``uniform`` or
     ``loguniform``.
 
+    Inputs whose candidates are not all different, such as ``["", ""]`` of inputs without names, have their positions as
+    values in an architecture.
+
     Args:
         description: The content of a search-space file: names of parameters to ``{"_type": ..., "_value": ...}``.
 
@@ -97,9 +100,19 @@ class ParameterSpace:
         Raises:
             ArchitectureError: A parameter is missing or unknown, or has a value that it cannot have.
         """
+        return self.space.architecture(self.values(parameters))
+
+    def values(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the values that parameters give the labels of `space`, without checking them.
+
+        Where ``_value`` and ``_idx`` contradict each other, the value is their JSON text, which no choice has.
+
+        Raises:
+            ArchitectureError: ``parameters`` is no mapping.
+        """
         if not isinstance(parameters, Mapping):
             raise ArchitectureError(f"Parameters are {parameters!r}, expected a mapping from names to values.")
-        return self.space.architecture(dict(_values(self.description, "", parameters)))
+        return dict(_values(self.description, "", parameters))
 
 
 def _choices(description: Entry, prefix: str, condition: Condition) -> list[Choice]:
@@ -215,7 +228,12 @@ def _input_choice(label: str, value: Any, condition: Condition) -> Choice:
         )
     chosen = value["n_chosen"]
     low, high = (0, len(candidates)) if chosen is None else (chosen, chosen)
-    return Subset(label, tuple(candidates), low, high, condition=condition)
+    return Subset(label, tuple(_in_architectures(candidates)), low, high, condition=condition)
+
+
+def _in_architectures(candidates: Sequence[Any]) -> Sequence[Any]:
+    """Return what architectures call the candidates of a layer or input choice: positions where names are doubled."""
+    return candidates if all(candidates.count(item) == 1 for item in candidates) else range(len(candidates))
 
 
 _READERS: dict[str, Callable[[str, Any, Condition], Choice]] = {
@@ -228,6 +246,7 @@ _READERS: dict[str, Callable[[str, Any, Condition], Choice]] = {
     "layer_choice": _layer_choice,
     "input_choice": _input_choice,
 }
+_NAS_TYPES = ("layer_choice", "input_choice")
 _UNBOUNDED = {"normal": "uniform", "qnormal": "quniform", "lognormal": "loguniform", "qlognormal": "qloguniform"}
 
 
@@ -237,17 +256,45 @@ def _parameters(description: Entry, prefix: str, architecture: Mapping[str, Any]
         if prefix and name == _NAME:
             continue
         label = f"{prefix}{name}"
-        value, candidates = architecture[label], entry["_value"]
-        if entry["_type"] == "layer_choice":
-            told[name] = {"_value": value, "_idx": candidates.index(value)}
-        elif entry["_type"] == "input_choice":
-            chosen = list(value)
-            told[name] = {"_value": chosen, "_idx": [candidates["candidates"].index(item) for item in chosen]}
+        value = architecture[label]
+        if entry["_type"] in _NAS_TYPES:
+            told[name] = _chosen(entry, value)
         elif inner := _nested(entry, value):
             told[name] = {_NAME: value, **_parameters(inner, f"{label}/{value}/", architecture)}
         else:
-            told[name] = _original(candidates, value) if entry["_type"] == "choice" else value
+            told[name] = _original(entry["_value"], value) if entry["_type"] == "choice" else value
     return told
+
+
+def _chosen(entry: Entry, value: Any) -> dict[str, Any]:
+    """Return the value of a layer or input choice in the form that trials get."""
+    candidates = _candidates(entry)
+    known = _in_architectures(candidates)
+    if entry["_type"] == "layer_choice":
+        return {"_value": value, "_idx": known.index(value)}
+    positions = [known.index(item) for item in value]
+    return {"_value": [candidates[position] for position in positions], "_idx": positions}
+
+
+def _unchosen(entry: Entry, given: Mapping[str, Any]) -> Any:
+    """Return the value that `_chosen` wrote; the text of what was given where it contradicts itself."""
+    candidates = _candidates(entry)
+    named, index = given.get("_value"), given.get("_idx")
+    if index is None:
+        return named
+    positions = index if isinstance(index, list) else [index]
+    if any(type(position) is not int or not 0 <= position < len(candidates) for position in positions):
+        return json.dumps(given, default=repr)
+    expected = [candidates[position] for position in positions]
+    if named not in (None, expected if isinstance(index, list) else expected[0]):
+        return json.dumps(given, default=repr)
+    values = [_in_architectures(candidates)[position] for position in positions]
+    return values if isinstance(index, list) else values[0]
+
+
+def _candidates(entry: Entry) -> list[Any]:
+    value = entry["_value"]
+    return list(value if entry["_type"] == "layer_choice" else value["candidates"])
 
 
 def _nested(entry: Entry, name: Any) -> Entry | None:
@@ -269,8 +316,8 @@ def _values(description: Entry, prefix: str, parameters: Mapping[str, Any]) -> l
         if prefix and name == _NAME:
             continue
         label, entry = f"{prefix}{name}", description.get(name)
-        if entry is not None and entry["_type"] in ("layer_choice", "input_choice") and isinstance(value, Mapping):
-            value = value.get("_value", value.get("_idx"))
+        if entry is not None and entry["_type"] in _NAS_TYPES and isinstance(value, Mapping):
+            value = _unchosen(entry, value)
         if entry is not None and isinstance(value, Mapping) and _NAME in value:
             inner = _nested(entry, value[_NAME])
             found.append((label, value[_NAME]))

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from retiarii.classic._parameter_space import ParameterSpace
 from retiarii.classic._tuner import NoMoreTrialError, Tuner
 from retiarii.errors import ArchitectureError, ConfigError, SearchError, SearchExhausted
-from retiarii.space import SearchSpace
+from retiarii.space import Architecture, SearchSpace, plain_value
 from retiarii.strategy import Search, Strategy
 from retiarii.trial import DEFAULT, Direction, ObjectivesLike, Proposal, Trial, TrialState
+
+_logger = logging.getLogger(__name__)
 
 
 class TunerStrategy(Strategy):
@@ -18,6 +22,9 @@ class TunerStrategy(Strategy):
 
     A tuner draws its own random numbers, so give it a seed of its own if runs have to be repeatable. When an experiment
     is resumed, `Tuner.import_data` is called with the trials that have ended before.
+
+    Parameters that do not fit the search space make a failed trial, whose reason names what is wrong, and the search
+    goes on.
 
     Args:
         tuner: The tuner. It serves one search.
@@ -57,6 +64,7 @@ class TunerSearch(Search):
     ) -> None:
         super().__init__(space, seed=seed, objectives=objectives)
         self._tuner, self._parameters = options.tuner, options.parameters
+        self._name = type(options.tuner).__name__
         self._asked: dict[int, dict[str, Any]] = {}
         self._is_replaying = False
         self._is_exhausted = False
@@ -84,21 +92,44 @@ class TunerSearch(Search):
             self._is_exhausted = True
             raise SearchExhausted(f"The tuner has no more parameters: {err}") from err
         try:
-            architecture = self._parameters.architecture(parameters)
+            architecture = self._architecture(parameters)
         except ArchitectureError as err:
-            raise SearchError(f"{type(self._tuner).__name__} proposed {parameters!r}: {err}") from err
+            raise SearchError(f"{self._name} proposed {parameters!r}: {err}") from err
         self._asked[number] = parameters
         return Proposal(architecture)
+
+    def _architecture(self, parameters: Any) -> Architecture:
+        """Return what parameters stand for; where they do not fit, their values as they are, which fail in the trial.
+
+        Raises:
+            ArchitectureError: ``parameters`` is no mapping from names.
+        """
+        values = self._parameters.values(parameters)
+        try:
+            return self.space.architecture(values)
+        except ArchitectureError as err:
+            _logger.warning("%s proposed %r, and trial %d will fail: %s", self._name, parameters, self.num_asked, err)
+            return Architecture({label: _storable(value) for label, value in values.items()})
 
     def _on_tell(self, trial: Trial) -> None:
         if self._is_replaying:
             return
-        parameters = self._asked.pop(trial.number, None) or self._parameters.parameters(trial.architecture)
+        parameters = self._asked.pop(trial.number, None)
         if trial.state is TrialState.COMPLETED:
+            if parameters is None:  # it was proposed before a resume
+                parameters = self._parameters.parameters(trial.architecture)
             self._tuner.receive_trial_result(trial.number, parameters, _value(trial), customized=False)
         end = getattr(self._tuner, "trial_end", None)
         if end is not None:
             end(trial.number, trial.state is TrialState.COMPLETED)
+
+
+def _storable(value: Any) -> Any:
+    """Return a value that an architecture can hold: its JSON text where it is nested."""
+    try:
+        return plain_value(value)
+    except ValueError:
+        return json.dumps(value, default=repr)
 
 
 def _value(trial: Trial) -> Any:

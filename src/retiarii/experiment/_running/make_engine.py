@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from retiarii.errors import ConfigError
@@ -17,10 +17,12 @@ class SpaceEngine(Engine):
 
     Args:
         space: The space.
+        ignored: Labels that architectures have beside those of the space: those of the evaluator.
     """
 
-    def __init__(self, space: SearchSpace) -> None:
+    def __init__(self, space: SearchSpace, ignored: Iterable[str] = ()) -> None:
         self._space = space
+        self._ignored = frozenset(ignored).difference(choice.label for choice in space)
 
     @property
     def space(self) -> SearchSpace:
@@ -28,8 +30,14 @@ class SpaceEngine(Engine):
         return self._space
 
     def build(self, architecture: Architecture) -> Architecture:
-        """Return the architecture, without labels outside of the space."""
-        return architecture.restricted([choice.label for choice in self._space])
+        """Return the architecture, without ignored labels.
+
+        Raises:
+            ArchitectureError: A label is missing or unknown, or has a value that it cannot have.
+        """
+        return self._space.architecture(
+            {label: value for label, value in architecture.items() if label not in self._ignored}
+        )
 
     @property
     def costs(self) -> Mapping[str, Cost]:
@@ -56,7 +64,7 @@ def make_engine(model: Any, mutators: Sequence[Any], config: RetiariiExeConfig, 
     if isinstance(model, SearchSpace) and ENGINES.is_builtin(config.execution_engine):
         if mutators:
             raise ConfigError("applied_mutators change the graph of a model, and base_model is a bare search space.")
-        return SpaceEngine(model)
+        return SpaceEngine(model, () if evaluator is None else [choice.label for choice in evaluator.search_space])
     if isinstance(model, Searchable) and ENGINES.is_builtin(config.execution_engine):
         return _own_engine(model, mutators, config)
     name = "base" if mutators and config.execution_engine == "py" else config.execution_engine
