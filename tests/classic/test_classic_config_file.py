@@ -175,6 +175,7 @@ def test_a_tuner_of_the_users_is_imported_from_its_folder(write, tmp_path):
     [
         ("{name: Random}", Random),
         ("{name: GridSearch}", GridSearch),
+        ("{builtinTunerName: RegularizedEvolutionTuner, classArgs: {optimize_mode: minimize}}", RegularizedEvolution),
         ("{name: ASHA, classArgs: {fidelity: epochs, min_fidelity: 1, max_fidelity: 9}}", ASHA),
     ],
 )
@@ -205,7 +206,7 @@ def changed(old, new):
         (
             changed("  builtinTunerName: Evolution", "  builtinTunerName: Evolutoin"),
             11,
-            "expected one of ASHA, Evolution,",
+            "expected one of ['ASHA', 'Evolution',",
         ),
         (changed("population_size: 3", "populaton_size: 3"), 12, "population_size"),
         (changed("population_size: 3", "population_size: -3"), 12, "population_size"),

@@ -5,7 +5,15 @@ import random
 import pytest
 
 from retiarii import FunctionalEvaluator, RetiariiExeConfig, RetiariiExperiment
-from retiarii.classic import NoMoreTrialError, ParameterSpace, StrategyTuner, Tuner, TunerStrategy
+from retiarii.classic import (
+    EvolutionTuner,
+    NoMoreTrialError,
+    ParameterSpace,
+    RandomTuner,
+    StrategyTuner,
+    Tuner,
+    TunerStrategy,
+)
 from retiarii.errors import ConfigError, RetiariiError, SearchError
 from retiarii.strategy import GridSearch, RegularizedEvolution
 from retiarii.trial import TrialState
@@ -173,3 +181,57 @@ def test_a_tuner_as_strategy_gives_the_search_of_the_strategy(tmp_path):
     assert len(experiment.trials()) == 8
     assert {trial.state for trial in experiment.trials()} == {TrialState.COMPLETED}
     assert issubclass(SearchError, RetiariiError)
+
+
+NAS = {
+    "layer": {"_type": "layer_choice", "_value": ["conv", "pool", "skip"]},
+    "inputs": {"_type": "input_choice", "_value": {"candidates": ["a", "b", "c"], "n_chosen": None}},
+    "width": {"_type": "choice", "_value": [8, 16]},
+}
+
+
+def quality(parameters):
+    return parameters["layer"]["_idx"] + len(parameters["inputs"]["_idx"]) + parameters["width"] / 16
+
+
+def proposed(tuner, count, start=0):
+    found = []
+    for number in range(start, start + count):
+        parameters = tuner.generate_parameters(number)
+        tuner.receive_trial_result(number, parameters, quality(parameters))
+        found.append(parameters)
+    return found
+
+
+@pytest.mark.parametrize("make", [RandomTuner, EvolutionTuner])
+def test_ready_made_tuners_propose_layers_and_inputs(make):
+    tuner = make(seed=3)
+    tuner.update_search_space(NAS)
+    for parameters in proposed(tuner, 30):
+        assert set(parameters) == set(NAS)
+        assert NAS["layer"]["_value"][parameters["layer"]["_idx"]] == parameters["layer"]["_value"]
+        candidates = NAS["inputs"]["_value"]["candidates"]
+        assert [candidates[index] for index in parameters["inputs"]["_idx"]] == parameters["inputs"]["_value"]
+    again = make(seed=3)
+    again.update_search_space(NAS)
+    assert [again.generate_parameters(number) for number in range(3)] == proposed(restarted(make(seed=3)), 3)
+    assert proposed(restarted(make()), 30) != proposed(restarted(make()), 30)
+
+
+def restarted(tuner):
+    tuner.update_search_space(NAS)
+    return tuner
+
+
+def test_evolution_learns_what_is_good():
+    values = [quality(item) for item in proposed(restarted(EvolutionTuner("maximize", 8, seed=0)), 80)]
+    assert sum(values[-20:]) > sum(values[:8]) / 8 * 20 + 10
+
+
+def test_a_strategy_as_tuner_goes_on_after_the_trials_of_an_earlier_run():
+    whole = proposed(restarted(EvolutionTuner(population_size=6, seed=1)), 40)
+    resumed = restarted(EvolutionTuner(population_size=6, seed=1))
+    resumed.import_data([{"parameter": item, "value": quality(item)} for item in whole[:25]])
+    assert proposed(resumed, 15, start=25) == whole[25:]
+    with pytest.raises(SearchError):
+        resumed.import_data([{"parameter": whole[0], "value": 1.0}])

@@ -6,6 +6,7 @@ proposes parameters: `TunerStrategy` makes a strategy of a user's tuner, `Strate
 Evaluators, executors and stores are those of every other experiment.
 """
 
+from retiarii.classic._builtin_tuners import EvolutionTuner, RandomTuner
 from retiarii.classic._config_file import CommandConfig, read_config
 from retiarii.classic._parameter_space import ParameterSpace
 from retiarii.classic._tuner import NoMoreTrialError, Tuner
@@ -13,8 +14,10 @@ from retiarii.classic._tuner_strategy import StrategyTuner, TunerStrategy
 
 __all__ = [
     "CommandConfig",
+    "EvolutionTuner",
     "NoMoreTrialError",
     "ParameterSpace",
+    "RandomTuner",
     "StrategyTuner",
     "Tuner",
     "TunerStrategy",

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from retiarii import strategy as strategies
+from retiarii.classic._builtin_tuners import TUNERS
 from retiarii.classic._parameter_space import ParameterSpace
 from retiarii.classic._tuner_strategy import TunerStrategy
 from retiarii.classic._yaml_file import Section, plain_data
@@ -176,27 +177,15 @@ def _strategy(top: Section, folder: Path, parameters: ParameterSpace, settings: 
             arguments["optimize_mode"] = mode
         cls = _own_class(tuner, folder / Path(code or ".").expanduser(), file, class_name)
         return _assessed(top, TunerStrategy(_made(tuner, class_name, cls, arguments), parameters))
-    made = _STRATEGIES.get(name)
-    if made is None:
-        field = "name" if "name" in tuner else "builtinTunerName"
-        raise tuner.error(field, f"is {name!r}, expected one of {', '.join(sorted(_STRATEGIES))}")
-    return _assessed(top, _made(tuner, name, made, arguments))
-
-
-def _evolution(population_size: int = 32) -> Strategy:
-    """Return the strategy for NNI's tuner ``Evolution``."""
-    return strategies.RegularizedEvolution(population_size=population_size, sample_size=min(25, population_size))
-
-
-_STRATEGIES: dict[str, Callable[..., Strategy]] = {
-    "ASHA": strategies.ASHA,
-    "Evolution": _evolution,
-    "GridSearch": strategies.GridSearch,
-    "Hyperband": strategies.Hyperband,
-    "NSGA2": strategies.NSGA2,
-    "Random": strategies.Random,
-    "RegularizedEvolution": strategies.RegularizedEvolution,
-}
+    field = "name" if "name" in tuner else "builtinTunerName"
+    try:
+        make = TUNERS.get(name, setting=field)
+    except ConfigError as err:
+        raise tuner.error(field, str(err).removeprefix(f"{field} ").rstrip(".")) from err
+    if mode is not None and "optimize_mode" in inspect.signature(make).parameters:
+        arguments["optimize_mode"] = mode
+    made = _made(tuner, name, make, arguments)
+    return _assessed(top, made if isinstance(made, Strategy) else TunerStrategy(made, parameters))
 
 
 def _made(section: Section, name: str, make: Callable[..., Any], arguments: dict[str, Any]) -> Any:

@@ -186,6 +186,19 @@ class StrategyTuner(Tuner):
         if not success and parameter_id in self._pending:
             self._started()[0].tell_metric(self._taken(parameter_id), None)
 
+    def import_data(self, data: Sequence[Mapping[str, Any]]) -> None:
+        """Let the strategy continue after earlier trials; see `Tuner.import_data`.
+
+        Raises:
+            SearchError: Parameters were generated already.
+            ArchitectureError: A trial has parameters that do not fit the search space.
+        """
+        search, parameters = self._started()
+        proposals = [Proposal(parameters.architecture(item["parameter"])) for item in data]
+        search.replay(proposals, ())
+        for proposal, item in zip(proposals, data, strict=True):
+            search.tell_metric(proposal, item["value"])
+
     def _taken(self, parameter_id: int) -> Proposal:
         try:
             return self._pending.pop(parameter_id)
