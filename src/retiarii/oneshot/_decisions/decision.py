@@ -140,11 +140,7 @@ def check_weighable(decisions: Mapping[str, Decision], strategy: str) -> None:
     Raises:
         SupernetError: A choice of one value is continuous, or has more than `MAX_VALUES` values; or there is none.
     """
-    if not decisions:
-        raise SupernetError(
-            f"{strategy} has nothing to search: the model has no choices. Put some in it, such as LayerChoice or "
-            "ValueChoice, or train it as it is."
-        )
+    check_any(decisions, strategy)
     for decision in decisions.values():
         if not decision.values and decision.by_candidate is None:
             raise SupernetError(
@@ -152,6 +148,19 @@ def check_weighable(decisions: Mapping[str, Decision], strategy: str) -> None:
                 f"{_place(decision.choice)} has {_count(decision.choice)} values, more than {MAX_VALUES}. Give it "
                 "fewer candidates, or use RandomOneShot."
             )
+
+
+def check_any(decisions: Mapping[str, Decision], strategy: str) -> None:
+    """Check that there are decisions.
+
+    Raises:
+        SupernetError: There is none.
+    """
+    if not decisions:
+        raise SupernetError(
+            f"{strategy} has nothing to search: the model has no choices. Put some in it, such as LayerChoice or "
+            "ValueChoice, or train it as it is."
+        )
 
 
 def membership(decision: Decision) -> Tensor | None:

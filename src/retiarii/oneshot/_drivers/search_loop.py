@@ -26,6 +26,8 @@ class SearchLoop:
         optimizer: The optimizer of the weights, ``search.supernet.parameters()``.
         reward: Computes the reward of a module on a validation batch, where the search learns from rewards; by default
             the negative loss.
+        gradient_clip_val: The largest norm of the gradient of the weights; 0 does not clip, None uses that of the
+            strategy.
 
     Examples:
         >>> search = strategy.DARTS().search(Net())
@@ -35,12 +37,19 @@ class SearchLoop:
     """
 
     def __init__(
-        self, search: OneShotSearch, loss: BatchLoss, optimizer: optim.Optimizer, *, reward: BatchReward | None = None
+        self,
+        search: OneShotSearch,
+        loss: BatchLoss,
+        optimizer: optim.Optimizer,
+        *,
+        reward: BatchReward | None = None,
+        gradient_clip_val: float | None = None,
     ) -> None:
         self.search = search
         self._loss = loss
         self._optimizer = optimizer
         self._reward = _negative(loss) if reward is None else reward
+        self._clip = search.hints.gradient_clip_val if gradient_clip_val is None else gradient_clip_val
 
     def step(self, train_batch: Any, val_batch: Any = None) -> Tensor:
         """Train the weights on one batch; before that, after the warm-up, the architecture on another batch.
@@ -64,8 +73,8 @@ class SearchLoop:
         self._optimizer.zero_grad()
         loss = self._loss(module, train_batch)
         loss.backward()  # type: ignore[no-untyped-call]  # torch has no annotation for it
-        if search.hints.gradient_clip_val:
-            torch.nn.utils.clip_grad_norm_(module.parameters(), search.hints.gradient_clip_val)
+        if self._clip:
+            torch.nn.utils.clip_grad_norm_(module.parameters(), self._clip)
         self._optimizer.step()
         return loss.detach()
 

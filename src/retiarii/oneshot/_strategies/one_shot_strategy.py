@@ -54,13 +54,15 @@ class OneShotStrategy(BaseStrategy):
         """
         return build_supernet(model, self.supernet_rules(), in_place=in_place)
 
-    def search(self, model: nn.Module | Supernet, *, seed: int = 0) -> OneShotSearch:
+    def search(self, model: nn.Module | Supernet, *, seed: int = 0, in_place: bool = False) -> OneShotSearch:
         """Start a search.
 
         Args:
             model: The base model, which stays as it is; or a supernet, perhaps trained before.
             seed: Same seed, same model, same data: same numbers. The initial weights of a supernet come from torch's
                 global generator all the same.
+            in_place: Whether the model itself becomes the supernet's module, see `build_supernet`. If the search cannot
+                start, the model is as it was.
 
         Raises:
             ConfigError: The seed is not a whole number from 0 to 2**64 - 1.
@@ -68,7 +70,15 @@ class OneShotStrategy(BaseStrategy):
         """
         if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**64:
             raise ConfigError(f"seed is {seed!r}, expected a whole number from 0 to 2**64 - 1.")
-        return self.start(model if isinstance(model, Supernet) else self.build(model), seed=seed)
+        if isinstance(model, Supernet):
+            return self.start(model, seed=seed)
+        supernet = self.build(model, in_place=in_place)
+        try:
+            return self.start(supernet, seed=seed)
+        except BaseException:
+            if in_place:
+                supernet.unbind()
+            raise
 
 
 def check_at_least(strategy: OneShotStrategy, **smallest: float) -> None:

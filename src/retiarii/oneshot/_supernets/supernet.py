@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import nn
+from torch import nn, optim
 
 from retiarii.errors import ArchitectureError, SupernetError
 from retiarii.oneshot._decisions.decision import Decision
@@ -137,11 +137,21 @@ class Supernet:
     def added_parameters(self) -> list[nn.Parameter]:
         """The parameters that the user's model did not have, where it was made a supernet in place; else none.
 
-        An optimizer that was made before needs them: ``optimizer.add_param_group({"params":
-        supernet.added_parameters})``. Weights of more than one set of constructor arguments are such, and the
-        operations of a cell for further inputs.
+        An optimizer that was made before needs them, see `extend_optimizer`. Weights of more than one set of
+        constructor arguments are such, and the operations of a cell for further inputs.
         """
         return [] if self._changes is None else self._changes.added_parameters
+
+    def extend_optimizer(self, optimizer: optim.Optimizer) -> None:
+        """Add those of `added_parameters` that an optimizer does not have to its first group.
+
+        No group is added, so that schedulers of the learning rate go on working.
+
+        Args:
+            optimizer: The optimizer of the user's model.
+        """
+        known = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
+        optimizer.param_groups[0]["params"] += [p for p in self.added_parameters if id(p) not in known]
 
     def unbind(self) -> nn.Module:
         """Give the user's model, of which this is the supernet in place, its choices back, with the trained weights.

@@ -1,0 +1,82 @@
+"""`AverageMeterGroup`: running averages of the metrics of batches, for log lines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+class AverageMeter:
+    """The last value and the running average of one number.
+
+    Args:
+        name: Its name in log lines.
+
+    Attributes:
+        val: The last value.
+        avg: The average of all values, weighted by their counts.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all values."""
+        self.val = self.sum = 0.0
+        self.count = 0
+
+    @property
+    def avg(self) -> float:
+        """The average; 0 without values."""
+        return self.sum / self.count if self.count else 0.0
+
+    def update(self, val: Any, n: int = 1) -> None:
+        """Add a value that is the mean of ``n`` samples."""
+        self.val = float(val)
+        self.sum += self.val * n
+        self.count += n
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.val:.4f} ({self.avg:.4f})"
+
+    def summary(self) -> str:
+        """Return the name and the average."""
+        return f"{self.name}: {self.avg:.4f}"
+
+
+class AverageMeterGroup:
+    """One `AverageMeter` for each metric, in order of first appearance. As text: last values and averages."""
+
+    def __init__(self) -> None:
+        self.meters: dict[str, AverageMeter] = {}
+
+    def update(self, data: Mapping[str, Any], n: int = 1) -> None:
+        """Add the metrics of one batch of ``n`` samples."""
+        for name, value in data.items():
+            if name not in self.meters:
+                self.meters[name] = AverageMeter(name)
+            self.meters[name].update(value, n)
+
+    @property
+    def averages(self) -> dict[str, float]:
+        """The averages by name."""
+        return {name: meter.avg for name, meter in self.meters.items()}
+
+    def __getitem__(self, name: str) -> AverageMeter:
+        return self.meters[name]
+
+    def __getattr__(self, name: str) -> AverageMeter:
+        try:
+            return self.__dict__["meters"][name]  # type: ignore[no-any-return]  # it is what `update` stores
+        except KeyError:
+            raise AttributeError(
+                f"There is no metric {name!r}, only {list(self.__dict__.get('meters', {}))}."
+            ) from None
+
+    def __str__(self) -> str:
+        return "  ".join(map(str, self.meters.values()))
+
+    def summary(self) -> str:
+        """Return names and averages."""
+        return "  ".join(meter.summary() for meter in self.meters.values())
