@@ -37,15 +37,15 @@ def test_the_contract_example_names_path_type_and_fix(tmp_path):
     with (tmp_path / "log").open("w") as file:
         evaluator = FunctionalEvaluator(lambda model, logger: 0.0, logger=Holder(file=file))
         message = refusal(evaluator)
-    assert message.startswith("evaluator.arguments['logger'].file (TextIOWrapper) cannot travel")
+    assert message.startswith("evaluator.arguments['logger'].file (TextIOWrapper) cannot be sent")
     assert "Pass the file's path" in message
 
 
 @pytest.mark.parametrize(
     ("make", "path", "hint"),
     [
-        (lambda lock: {"a": [0, lock]}, "evaluator['a'][1]", "locks do not travel"),
-        (lambda lock: Holder(inner=Holder(lock=lock)), "evaluator.inner.lock", "locks do not travel"),
+        (lambda lock: {"a": [0, lock]}, "evaluator['a'][1]", "locks cannot be sent"),
+        (lambda lock: Holder(inner=Holder(lock=lock)), "evaluator.inner.lock", "locks cannot be sent"),
         (lambda lock: lambda model: lock, "evaluator, variable 'lock'", "locks"),
         (lambda lock: lambda model, held=lock: held, "evaluator, default of 'held'", "locks"),
         (lambda lock: functools.partial(print, lock), "evaluator.args[0]", "locks"),
@@ -56,7 +56,7 @@ def test_the_contract_example_names_path_type_and_fix(tmp_path):
 )
 def test_the_culprit_is_found_wherever_it_hides(make, path, hint):
     message = refusal(make(threading.Lock()))
-    assert message.startswith(f"{path} (lock) cannot travel to another process")
+    assert message.startswith(f"{path} (lock) cannot be sent to another process")
     assert hint in message
 
 
@@ -83,7 +83,7 @@ class Node:
 
 def test_objects_that_refuse_are_culprits_themselves():
     message = refusal(Holder(node=Node()))
-    assert message.startswith("evaluator.node (Node) cannot travel")
+    assert message.startswith("evaluator.node (Node) cannot be sent")
     assert "I stay here" in message
 
 
@@ -116,7 +116,7 @@ def test_a_tensor_on_a_gpu_must_be_moved_first():
 
 def test_a_tensor_on_another_device_must_be_moved_first():
     message = refusal({"weights": torch.zeros(2, device="meta")})
-    assert message.startswith("evaluator['weights'] (Tensor) cannot travel to another process: it is a tensor on meta")
+    assert message.startswith("evaluator['weights'] (Tensor) cannot be sent to another process: it is a tensor on meta")
     assert ".cpu()" in message
 
 

@@ -188,7 +188,7 @@ def test_keras_on_jax_is_searched_in_new_processes_without_torch_in_any(tmp_path
 
 @pytest.mark.parametrize(
     ("hidden", "message"),
-    [("keras", r"pip install 'retiarii\[keras\]'"), ("jax", "Keras wants to compute with jax, which is not installed")],
+    [("keras", r"pip install 'retiarii\[keras\]'"), ("jax", "Keras needs its backend jax, which is not installed")],
 )
 def test_what_is_missing_is_named(hidden, message, tmp_path):
     (tmp_path / f"{hidden}.py").write_text(f"raise ModuleNotFoundError('hidden', name={hidden!r})")

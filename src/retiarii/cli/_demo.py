@@ -152,10 +152,10 @@ def run_demo(storage: str | Path | None = None, max_trials: int = 30, console: C
     path = folder / "best.json"
     path.write_text(json.dumps(experiment.export_top_models(formatter="dict")[0], indent=2))
     test = retrain(path, data)
-    console.print(plain(f"The best architecture, built anew from {path} and trained for 12 epochs:"), soft_wrap=True)
+    console.print(plain(f"The best architecture, built from {path} and trained for 12 epochs:"), soft_wrap=True)
     console.print(joined((f"{test:.1%}", "bold green"), f" of {len(data['test'][0])} held-out images are right."))
-    console.print(plain(f"Everything is kept in {experiment.where}."), soft_wrap=True)
-    console.print(plain(f"Look again with: retiarii show {experiment.id}"))
+    console.print(plain(f"The experiment is stored in {experiment.where}."), soft_wrap=True)
+    console.print(plain(f"Look at it again with: retiarii show {experiment.id}"))
     return test
 
 

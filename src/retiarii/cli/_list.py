@@ -65,7 +65,9 @@ def _print(rows: list[dict[str, Any]], where: str) -> None:
             table.add_row(*_cells(row))
         out.print(table)
         out.print()
-        out.print(joined(("retiarii show ID tells more.  Kept in ", LABEL_STYLE), visible_line(where)), soft_wrap=True)
+        out.print(
+            joined(("More about one: retiarii show ID.  Stored in ", LABEL_STYLE), visible_line(where)), soft_wrap=True
+        )
     else:
         out.print(plain(f"No experiments yet in {visible_line(where)}. Try `retiarii demo`."), soft_wrap=True)
 

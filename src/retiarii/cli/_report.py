@@ -16,7 +16,7 @@ def report(
         str, typer.Argument(metavar="METRIC", help="A number, or an object in JSON from names to numbers.")
     ],
     intermediate: Annotated[
-        bool, typer.Option("--intermediate", help="A result on the way; the command goes on.")
+        bool, typer.Option("--intermediate", help="An intermediate result; the command goes on.")
     ] = False,
 ) -> None:
     """Report a metric from a command that a trial runs.

@@ -169,9 +169,7 @@ def _counts(counts: dict[TrialState, int]) -> str:
 
 def _message(record: ExperimentRecord, state: str, resume: str) -> str:
     is_killed = state == "stopped" and record.state.value == "running"
-    message = (
-        "its process ended without a word (killed?)" if is_killed else _first_paragraph(record.message).rstrip(".")
-    )
+    message = "its process ended unexpectedly (killed?)" if is_killed else _first_paragraph(record.message).rstrip(".")
     hint = f"go on with: {visible_line(resume)}" if state == "stopped" else ""
     return "; ".join(filter(None, [message, hint]))
 

@@ -24,7 +24,7 @@ from retiarii.space.construction import evaluate
 from retiarii.trial import Metrics, parse_metrics
 
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
-_GRACE_S = 5.0  # between the order to end and the kill
+_GRACE_S = 5.0  # between SIGTERM and SIGKILL
 
 
 class CommandEvaluator(Evaluator):
@@ -58,7 +58,7 @@ class CommandEvaluator(Evaluator):
         environment: Further variables.
 
     Raises:
-        EvaluatorError: ``command`` is empty or neither; ``folder`` is no directory; the system is Windows.
+        EvaluatorError: ``command`` is empty or of another type; ``folder`` is not a directory; the system is Windows.
     """
 
     def __init__(
@@ -123,7 +123,7 @@ class CommandEvaluator(Evaluator):
         return run.final
 
     def parameters(self, architecture: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what `retiarii.get_next_parameter` returns in the command, beside the fidelities of the trial.
+        """Return the values that `retiarii.get_next_parameter` returns in the command, besides the trial's fidelities.
 
         Args:
             architecture: The values of all labels.
@@ -153,15 +153,15 @@ _SEE_OUTPUT = "Its last output is stored with the trial: `retiarii show`."
 
 
 class _Run:
-    """One run of the command: what it may ask, and what it has reported.
+    """One run of the command: answers its requests, and keeps what it reports.
 
     Args:
-        parameters: What the command gets as its parameters.
+        parameters: The parameters for the command.
         context: The trial.
 
     Attributes:
-        parameters: What the command gets.
-        final: The final metrics, once they are reported.
+        parameters: The parameters for the command.
+        final: The final metrics; None until they are reported.
     """
 
     def __init__(self, parameters: dict[str, Any], context: TrialContext) -> None:
@@ -173,7 +173,7 @@ class _Run:
         """Return the answer to a request of the command.
 
         Raises:
-            MetricError: What is reported is no metric, or a second final result.
+            MetricError: The reported value is not a metric, or is a second final result.
             TrialPruned: The search ends the trial.
         """
         if "parameters" in request:
@@ -196,7 +196,7 @@ class _Run:
         """Serve the command until it ends.
 
         Raises:
-            TrialPruned: The search ends the trial. The command gets some seconds to end by itself.
+            TrialPruned: The search ends the trial; the command has some seconds to end by itself.
         """
         ended, at_end = os.pipe()
 
@@ -219,7 +219,7 @@ class _Run:
 
 @contextmanager
 def _started(arguments: str | list[str], folder: Path, variables: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a command in a session of its own; whatever is left of it is killed in the end."""
+    """Run a command in a session of its own; at the end of the block, its remaining processes are killed."""
     try:
         process = subprocess.Popen(
             arguments,
@@ -238,7 +238,7 @@ def _started(arguments: str | list[str], folder: Path, variables: dict[str, str]
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    """Kill the session of a command, also what it left behind."""
+    """Kill all processes in the session of a command."""
     try:
         os.killpg(process.pid, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):
@@ -260,7 +260,7 @@ def _filled(text: str, values: Mapping[str, Any], shown: Any) -> str:
 
 
 def _text(value: Any) -> str:
-    """Return a value as a command line has it: texts and numbers plainly, all else as JSON."""
+    """Return a value for a command line: texts and numbers as they are, everything else as JSON."""
     if isinstance(value, str):
         return value
     if isinstance(value, bool) or not isinstance(value, (int, float)):

@@ -28,7 +28,8 @@ class CommandServer:
     """Listens for requests of a command. Use it as a context manager.
 
     Args:
-        answer: Returns the answer to a request. What it raises, `serve` raises after the command got an answer.
+        answer: Returns the answer to a request. If it raises an exception, the command gets an answer first, and then
+            `serve` raises the exception.
 
     Attributes:
         address: The path of the socket.
@@ -61,14 +62,14 @@ class CommandServer:
         self._folder.cleanup()
 
     def serve(self, ended: int) -> None:
-        """Answer requests until something can be read from a descriptor, and then those that wait.
+        """Answer requests until a descriptor becomes readable, then answer the requests that still wait.
 
         Args:
-            ended: The descriptor, which becomes readable when the command has ended, and stays so.
+            ended: A descriptor that becomes readable, and stays readable, when the command has ended.
 
         Raises:
             TrialPruned: The search ends the trial.
-            Exception: What ``answer`` raised, other than a `MetricError`, which is the command's to handle.
+            Exception: Any exception of ``answer`` but `MetricError`, which is sent to the command only.
         """
         self._selector.register(ended, selectors.EVENT_READ)
         while True:
@@ -98,7 +99,7 @@ class CommandServer:
 
 
 def _short_folder() -> str | None:
-    """Return where the socket's folder is made: the path of a socket may have about 100 bytes."""
+    """Return a folder with a short path for the socket: its path may have about 100 bytes only."""
     return None if len(tempfile.gettempdir()) < 60 else "/tmp"
 
 
@@ -107,10 +108,10 @@ def ask_trial(address: str, request: dict[str, Any]) -> dict[str, Any]:
 
     Args:
         address: The path of the socket.
-        request: What the trial is told or asked.
+        request: The report or question, as JSON data.
 
     Raises:
-        MetricError: The trial refuses what was reported.
+        MetricError: The trial refuses the reported metric.
         TrialPruned: The search ends the trial.
         EvaluatorError: The trial cannot be reached.
     """
@@ -142,11 +143,11 @@ def _send(connection: socket.socket, message: dict[str, Any]) -> None:
 
 
 def _read(connection: socket.socket) -> dict[str, Any]:
-    """Return the one line that comes, as an object.
+    """Read one line and return its JSON object.
 
     Raises:
-        ValueError: It is too long, or no object in JSON.
-        OSError: The connection broke, or nothing came for too long.
+        ValueError: The line is too long, or is not a JSON object.
+        OSError: The connection broke, or nothing was received in time.
     """
     data = bytearray()
     while not data.endswith(b"\n"):

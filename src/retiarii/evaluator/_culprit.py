@@ -16,13 +16,13 @@ _INSIDE = "Create it inside the evaluation"
 _FIXES: tuple[tuple[tuple[str, ...], str], ...] = (
     (("Tensor", "Parameter"), "Move it to the CPU (.cpu()); trials move models and batches to their own device."),
     (("generator", "coroutine", "async_generator"), "Pass a list, or a function that makes the generator."),
-    (("lock", "RLock", "Condition", "Event", "Semaphore", "Queue", "SimpleQueue"), f"{_INSIDE}; locks do not travel."),
+    (("lock", "RLock", "Condition", "Event", "Semaphore", "Queue", "SimpleQueue"), f"{_INSIDE}; locks cannot be sent."),
     (("Connection", "Cursor", "Engine", "socket", "SSLContext"), f"{_INSIDE}: connect there, and pass the address."),
     (("Thread", "Process", "Popen", "ThreadPoolExecutor", "ProcessPoolExecutor"), f"{_INSIDE} and pass its settings."),
 )
 _GENERAL_FIX = (
     f"{_INSIDE}, or build the object that holds it with retiarii.trace(Class)(...): then the class and its arguments "
-    "travel and the object is built again on the other side."
+    "are sent, and the other process builds the object again."
 )
 
 

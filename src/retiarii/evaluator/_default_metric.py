@@ -1,4 +1,4 @@
-"""Which of the metrics that a training logs are reported, and which one trials are compared by."""
+"""`name_default`: choose the metrics to report among those that a training logs, and the one to compare trials by."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from retiarii.trial import DEFAULT, Metrics
 
 
 class MetricSource(NamedTuple):
-    """How messages speak of what logs metrics.
+    """Words for messages about the object that logs metrics.
 
     Attributes:
         logged: The beginning of a sentence, for example ``"The Lightning module logged"``.
         how_to_log: How a metric is logged, with ``{!r}`` for its name.
-        how_to_name: How the metric is named by which trials are compared.
-        variants: What is added to the name of a metric for others that are no metrics of their own.
+        how_to_name: How the user names the metric to compare trials by.
+        variants: Suffixes of names that belong to another metric and do not count as metrics of their own.
     """
 
     logged: str

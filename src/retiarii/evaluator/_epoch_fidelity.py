@@ -1,4 +1,4 @@
-"""The fidelity ``"epochs"``, which evaluators that train heed."""
+"""The fidelity ``"epochs"``, which evaluators that train support."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ EPOCHS = "epochs"
 
 
 def whole_epochs(context: TrialContext) -> int | None:
-    """Return for how many epochs a trial trains, those of its parents included; None where the evaluator decides.
+    """Return the total number of epochs of a trial, including those of its parents; None if the evaluator decides.
 
     Raises:
-        EvaluatorError: The fidelity is no whole number of epochs.
+        EvaluatorError: The fidelity is not a whole number of epochs.
     """
     epochs = context.fidelity.get(EPOCHS)
     if epochs is None:

@@ -24,7 +24,7 @@ OUTPUT_DIR_VARIABLE = "RETIARII_OUTPUT_DIR"
 
 
 class _Form(NamedTuple):
-    """How the weights of one kind of models are kept.
+    """How the weights of one kind of model are saved.
 
     Attributes:
         model: The class of the models, as ``"module:attribute"``.
@@ -128,7 +128,7 @@ def load_checkpoint(model: Any, path: Path) -> None:
         path: The file.
 
     Raises:
-        ArgumentError: It was given something else than a model.
+        ArgumentError: ``model`` is something else, such as a state dict.
         EvaluatorError: The file cannot be read, or holds the weights of another network.
     """
     load(_form_of(model, "load_checkpoint").reader)(model, path)
@@ -139,7 +139,7 @@ def _form_of(model: Any, function: str) -> _Form:
         if is_a(model, form.model):
             return form
     raise ArgumentError(
-        f"{function} got an object of type {type(model).__name__}, expected the model itself, no state dict."
+        f"{function} got an object of type {type(model).__name__}, expected the model itself, not a state dict."
     )
 
 

@@ -60,14 +60,14 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc] # cloudpickle has no 
 def _refuse(obj: Any, name: str, err: Exception) -> NoReturn:
     if isinstance(err, RecursionError) or isinstance(err.__cause__, RecursionError):
         raise SerializationError(
-            f"{name} cannot travel to another process: it is nested too deeply ({err}). Break up long chains of "
+            f"{name} cannot be sent to another process: it is nested too deeply ({err}). Break up long chains of "
             "objects, or build it inside the evaluation."
         ) from err
     from retiarii.evaluator._culprit import explain, find_culprit  # few objects are refused
 
     path, culprit, cause = find_culprit(obj, name, err, _try)
     raise SerializationError(
-        f"{path} ({type(culprit).__name__}) cannot travel to another process: {cause}. {explain(culprit)}"
+        f"{path} ({type(culprit).__name__}) cannot be sent to another process: {cause}. {explain(culprit)}"
     ) from err
 
 

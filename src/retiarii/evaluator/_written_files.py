@@ -1,4 +1,4 @@
-"""Files that trainings write: what went wrong, and files that are written whole or not at all."""
+"""Files that trainings write: error messages, and files that are written atomically."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def writing_explained(what: str, path: Path) -> Iterator[None]:
 
 @contextmanager
 def replacing(path: Path, what: str) -> Iterator[BinaryIO]:
-    """Write a file that takes the place of an old one at once, when the block ends without an error.
+    """Write a file; it replaces the old one atomically if the block ends without an error.
 
     Args:
         path: The file; its folder is made.
-        what: What is written, for the message.
+        what: The content of the file, for the message.
 
     Raises:
-        EvaluatorError: It cannot be written; nothing of it stays.
+        EvaluatorError: The file cannot be written; no partial file stays.
     """
     partial = path.with_name(f"partial-{path.name}")
     with writing_explained(what, path):

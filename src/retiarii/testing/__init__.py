@@ -1,7 +1,9 @@
-"""Tests that implementations of our interfaces share, for us and for third parties. Needs pytest.
+"""Conformance tests of our interfaces, for implementations of ours and of third parties. Needs pytest.
 
-One module per interface: `retiarii.testing.strategies`, `retiarii.testing.evaluators`, `retiarii.testing.storage`,
-`retiarii.testing.execution`. A new strategy, for example, keeps the contract when this class passes::
+There is one module per interface: `retiarii.testing.strategies`, `retiarii.testing.evaluators`,
+`retiarii.testing.storage`, `retiarii.testing.execution`, `retiarii.testing.primitives`,
+`retiarii.testing.oneshot_rules`, `retiarii.testing.mutators`. A new strategy, for example, keeps the contract if this
+class passes::
 
     from retiarii.testing.strategies import StrategyConformance
 
@@ -10,6 +12,6 @@ One module per interface: `retiarii.testing.strategies`, `retiarii.testing.evalu
         def strategy(self):
             return MyStrategy(option=3)
 
-`retiarii.testing.spaces` is a zoo of search spaces to run on, `retiarii.testing.tables` reads real results to search
-in. The package itself never imports this room.
+`retiarii.testing.spaces` has a zoo of search spaces, `retiarii.testing.tables` reads tables of real results. The rest
+of the package never imports this room.
 """

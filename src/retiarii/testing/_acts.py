@@ -1,7 +1,7 @@
-"""Trials that go well and trials that go wrong, played by the conformance tests of executors.
+"""Trials that succeed and trials that fail, for the conformance tests of executors.
 
-A trial's architecture names its act: ``{"act": "fail"}``. Everything here is imported by the processes of trials, so
-it knows no test framework.
+A trial's architecture names the function that it runs: ``{"act": "fail"}``. The processes of trials import this file,
+so it does not import pytest.
 """
 
 from __future__ import annotations
@@ -35,42 +35,42 @@ VALUES: dict[str, Any] = {"tuple": (1, "two", None), "true": True, "one": 1, "fl
 
 
 def perform(job: TrialJob, report: Report) -> Metrics:
-    """Be the trial that ``job.architecture["act"]`` names; the task of these tests."""
+    """Run the function that ``job.architecture["act"]`` names; this is the task of these tests."""
     return {**ACTS, **JUDGED_ACTS, **ISOLATED_ACTS}[job.architecture["act"]](job, report)
 
 
 def job_for(act: str, number: int = 0, *, is_judged: bool = False, **values: Any) -> TrialJob:
-    """Return a job that has `perform` play ``act``; the values join its architecture."""
+    """Return a job for which `perform` runs ``act``; ``values`` are further labels of its architecture."""
     return TrialJob(number, Architecture({"act": act, **values}), seed=1000 + number, is_judged=is_judged)
 
 
 def succeed(job: TrialJob, report: Report) -> Metrics:
-    """Report three times, and end with the seed."""
+    """Report three times, and return the seed."""
     for step in range(3):
         report({"default": float(step), "loss": 1.0 / (step + 1)})
     return {"default": float(job.seed), "half": 0.5}
 
 
 def report_nan(job: TrialJob, report: Report) -> Metrics:
-    """Have a bad moment, and recover."""
+    """Report NaN once, and a number afterwards."""
     report({"default": float("nan")})
     return {"default": 1.0}
 
 
 def check_architecture(job: TrialJob, report: Report) -> Metrics:
-    """Fail unless the values arrived with their types."""
+    """Fail unless the values of the architecture have their types."""
     assert job.architecture == Architecture({**VALUES, "act": "check_architecture"}), job.architecture
     return {"default": 1.0}
 
 
 def tell_job(job: TrialJob, report: Report) -> Metrics:
-    """Return what the job says besides its architecture and seed."""
+    """Return the fields of the job other than its architecture and seed."""
     amounts = {name: float(amount) for name, amount in job.fidelity.items()}
     return {"parent": float(-1 if job.parent is None else job.parent), "judged": float(job.is_judged), **amounts}
 
 
 def climb(job: TrialJob, report: Report) -> Metrics:
-    """Report some steps and write each one down that was passed."""
+    """Report some steps, and log each report that returned."""
     with _Log(job) as log:
         for step in range(NUM_STEPS):
             report({"default": float(step)})
@@ -79,7 +79,7 @@ def climb(job: TrialJob, report: Report) -> Metrics:
 
 
 def catch_errors(job: TrialJob, report: Report) -> Metrics:
-    """Report, and go on after every error."""
+    """Report, and continue after every ``Exception``."""
     for step in range(NUM_STEPS):
         with contextlib.suppress(Exception):
             report({"default": float(step)})
@@ -87,7 +87,7 @@ def catch_errors(job: TrialJob, report: Report) -> Metrics:
 
 
 def catch_everything(job: TrialJob, report: Report) -> Metrics:
-    """Report, go on whatever is raised, and report for good measure in a ``finally`` block."""
+    """Report, continue after every ``BaseException``, and report again in a ``finally`` block."""
     try:
         with contextlib.suppress(BaseException):
             for step in range(NUM_STEPS):
@@ -99,7 +99,7 @@ def catch_everything(job: TrialJob, report: Report) -> Metrics:
 
 
 def fail_afterwards(job: TrialJob, report: Report) -> Metrics:
-    """Report, and raise while cleaning up."""
+    """Report, and raise an error in a ``finally`` block."""
     try:
         return catch_errors(job, report)
     finally:
@@ -107,13 +107,13 @@ def fail_afterwards(job: TrialJob, report: Report) -> Metrics:
 
 
 def prune_itself(job: TrialJob, report: Report) -> Metrics:
-    """Report and give up."""
+    """Report, and raise `TrialPruned`."""
     report({"default": 0.0})
     raise TrialPruned("it does not learn")
 
 
 def report_in_threads(job: TrialJob, report: Report) -> Metrics:
-    """Report numbers 0, 1, ... in threads at the same time, and write down those that were passed."""
+    """Report the numbers 0, 1, ... in threads at the same time, and log those whose report returned."""
     numbers = iter(range(NUM_THREADS * NUM_STEPS))
     barrier = threading.Barrier(NUM_THREADS)
 
@@ -136,7 +136,7 @@ def report_in_threads(job: TrialJob, report: Report) -> Metrics:
 
 
 class _Log:
-    """Appends words to the file that the job's architecture names, the last one when the block ends."""
+    """Appends words to the file that the job's architecture names; the last word when the block ends."""
 
     def __init__(self, job: TrialJob) -> None:
         self._path = Path(job.architecture["path"])
@@ -153,7 +153,7 @@ class _Log:
 
 
 def fail(job: TrialJob, report: Report) -> Metrics:
-    """Raise."""
+    """Raise an error."""
     raise ValueError("the act went wrong")
 
 
@@ -163,7 +163,7 @@ def fail_at_length(job: TrialJob, report: Report) -> Metrics:
 
 
 def leave(job: TrialJob, report: Report) -> Metrics:
-    """Raise what ends a program."""
+    """Raise SystemExit."""
     sys.exit(4)
 
 
@@ -178,12 +178,12 @@ def nothing(job: TrialJob, report: Report) -> Metrics:
 
 
 def huge_number(job: TrialJob, report: Report) -> Metrics:
-    """Return a whole number that no float holds."""
+    """Return an integer that is too large for a float."""
     return {"default": 10**400}
 
 
 def no_number(job: TrialJob, report: Report) -> Metrics:
-    """Return what raises when it is asked for its number, as arrays of several elements do."""
+    """Return an object that raises when it is converted to a number, as arrays of several elements do."""
     return {"default": _Elements()}  # type: ignore[dict-item] # the point of it
 
 
@@ -198,18 +198,18 @@ class _Elements:
 
 
 def invalid_model(job: TrialJob, report: Report) -> Metrics:
-    """Be a model that does not build."""
+    """Raise FreezeError, as a model does that cannot be built."""
     raise FreezeError("no such model")
 
 
 def fork_and_return(job: TrialJob, report: Report) -> Metrics:
-    """Have a fork come back with another result; return its exit code."""
+    """Fork a child that returns another result; return its exit code."""
     pid = _fork()
     return {"default": 99.0} if pid == 0 else _exit_code_of(pid)
 
 
 def fork_and_leave(job: TrialJob, report: Report) -> Metrics:
-    """Have a fork raise what ends a program; return its exit code."""
+    """Fork a child that raises SystemExit; return its exit code."""
     pid = _fork()
     if pid == 0:
         sys.exit(5)
@@ -217,7 +217,7 @@ def fork_and_leave(job: TrialJob, report: Report) -> Metrics:
 
 
 def fork_and_fail(job: TrialJob, report: Report) -> Metrics:
-    """Have a fork raise; return its exit code."""
+    """Fork a child that raises an error; return its exit code."""
     pid = _fork()
     if pid == 0:
         raise ValueError("the fork went wrong")
@@ -225,7 +225,7 @@ def fork_and_fail(job: TrialJob, report: Report) -> Metrics:
 
 
 def fork_and_report(job: TrialJob, report: Report) -> Metrics:
-    """Have a fork, and a fork of it, try to report; return 7 if both were told that they cannot."""
+    """Fork a child and a grandchild that try to report; return 7 if both got the error that they cannot."""
     report({"default": 1.0})
     pid = _fork()
     if pid == 0:
@@ -248,37 +248,37 @@ def _exit_code_of(pid: int) -> Metrics:
 
 
 def vanish(job: TrialJob, report: Report) -> Metrics:
-    """End the process without a word, after some."""
+    """Print something, and end the process without an exception."""
     print("some last words")  # noqa: T201 - trials print
     os._exit(3)
 
 
 def interrupt(job: TrialJob, report: Report) -> Metrics:
-    """Raise what Ctrl-C raises."""
+    """Raise KeyboardInterrupt."""
     raise KeyboardInterrupt
 
 
 def kill(job: TrialJob, report: Report) -> Metrics:
-    """Be killed."""
+    """Kill this process."""
     os.kill(os.getpid(), signal.SIGKILL)
     return nothing(job, report)
 
 
 def crash(job: TrialJob, report: Report) -> Metrics:
-    """Touch memory that is not there."""
+    """Read an invalid address, which crashes the process."""
     os.kill(os.getpid(), signal.SIGSEGV)
     return nothing(job, report)
 
 
 def hang(job: TrialJob, report: Report) -> Metrics:
-    """Do not end."""
+    """Run forever."""
     report({"default": 0.0})
     time.sleep(FOREVER_S)
     return nothing(job, report)
 
 
 def wait_for_file(job: TrialJob, report: Report) -> Metrics:
-    """Report, and end once the file of that name is there."""
+    """Report, and end when the named file exists."""
     report({"default": 7.0})
     while not Path(job.architecture["path"]).exists():
         time.sleep(0.01)
@@ -286,7 +286,7 @@ def wait_for_file(job: TrialJob, report: Report) -> Metrics:
 
 
 def print_100_mb(job: TrialJob, report: Report) -> Metrics:
-    """Print lines."""
+    """Print 100 MB of lines."""
     for _ in range(100):
         print(("x" * 1023 + "\n") * 1024, end="")  # noqa: T201 - trials print
     print("the last line")  # noqa: T201 - trials print
@@ -294,17 +294,17 @@ def print_100_mb(job: TrialJob, report: Report) -> Metrics:
 
 
 def allocate(job: TrialJob, report: Report) -> Metrics:
-    """Ask for far too much memory at once."""
+    """Allocate far too much memory at once."""
     return {"default": float(len(bytearray(8192 * MIB)))}
 
 
 def grow(job: TrialJob, report: Report) -> Metrics:
-    """Take more and more memory."""
+    """Allocate more and more memory."""
     return {"default": float(len(_take_memory()))}
 
 
 def grow_below(job: TrialJob, report: Report) -> Metrics:
-    """Have a process of one's own take more and more memory."""
+    """Start a process that allocates more and more memory."""
     process = multiprocessing.get_context("fork").Process(target=_take_memory)
     process.start()
     time.sleep(FOREVER_S)
@@ -312,7 +312,7 @@ def grow_below(job: TrialJob, report: Report) -> Metrics:
 
 
 def close_everything(job: TrialJob, report: Report) -> Metrics:
-    """Close every descriptor but the standard ones, and use the numbers; return what others wrote into our files."""
+    """Close all file descriptors but the standard ones, and reuse their numbers; return what others wrote into them."""
     os.closerange(3, 4096)
     with contextlib.ExitStack() as stack:
         files = [stack.enter_context(tempfile.TemporaryFile()) for _ in range(4)]
@@ -321,7 +321,7 @@ def close_everything(job: TrialJob, report: Report) -> Metrics:
 
 
 def write_everywhere(job: TrialJob, report: Report) -> Metrics:
-    """Write garbage into every descriptor but the standard ones."""
+    """Write garbage into all file descriptors but the standard ones."""
     for descriptor in range(3, 256):
         try:
             os.write(descriptor, b"garbage" * 10)
@@ -331,12 +331,12 @@ def write_everywhere(job: TrialJob, report: Report) -> Metrics:
 
 
 def read_input(job: TrialJob, report: Report) -> Metrics:
-    """Read standard input, in which there is nothing."""
+    """Read standard input, which is empty."""
     return {"default": float(len(sys.stdin.read()))}
 
 
 def tell_surroundings(job: TrialJob, report: Report) -> Metrics:
-    """Print what a trial may want to know."""
+    """Print the surroundings of the trial: process, folder, environment."""
     import torch
 
     print("gpus:", repr(os.environ.get("CUDA_VISIBLE_DEVICES")))  # noqa: T201 - trials print
@@ -344,9 +344,9 @@ def tell_surroundings(job: TrialJob, report: Report) -> Metrics:
 
 
 def litter(job: TrialJob, report: Report) -> Metrics:
-    """Start processes that stay: in the group, in a session of its own, and without a living parent; report them.
+    """Start processes that keep running: in the group, in a session of its own, and without a living parent.
 
-    The latter two know nothing of where they come from.
+    Their ids are reported. The latter two have no mark of the trial in their environment.
     """
     sleep = [sys.executable, "-S", "-c", f"import time; time.sleep({FOREVER_S})"]
     near = subprocess.Popen(sleep)
@@ -362,14 +362,14 @@ def litter(job: TrialJob, report: Report) -> Metrics:
 
 
 def litter_and_hang(job: TrialJob, report: Report) -> Metrics:
-    """Start processes that stay, and do not end."""
+    """Start processes that keep running, and run forever."""
     litter(job, report)
     time.sleep(FOREVER_S)
     return nothing(job, report)
 
 
 def draw(job: TrialJob, report: Report) -> Metrics:
-    """Draw from a generator that only the job seeds."""
+    """Return a draw from a generator that is seeded with the job's seed only."""
     return {"default": random.Random(job.seed).random()}
 
 

@@ -1,4 +1,4 @@
-"""Conformance tests of executors for judged trials, which may be pruned."""
+"""Conformance tests of executors for judged trials: the search answers each report, and may prune the trial."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ MakeExecutor = Callable[..., Executor]
 
 
 def end_at(step: float, reason: str = "not good enough") -> OnReport:
-    """Return answers that end a trial which reports this number."""
+    """Return a judge that ends every trial that reports this number."""
     return lambda number, metrics: reason if metrics["default"] == step else None
 
 
 def log_of(path: Path) -> list[str]:
-    """Return what an act has written so far."""
+    """Return what an act has logged so far."""
     return path.read_text().split() if path.exists() else []
 
 
 class EarlyStoppingConformance:
-    """Trials with ``is_judged`` end at the report whose answer ends them; others take no notice of answers."""
+    """A trial with ``is_judged`` ends at the report whose answer is to end; other trials ignore answers."""
 
     @pytest.fixture
     def log(self, tmp_path: Path) -> Path:
-        """The file that acts write into."""
+        """The file to which acts log."""
         return tmp_path / "log"
 
     def test_a_judged_trial_ends_at_exactly_that_report(self, stage: Executor, log: Path) -> None:
-        """Code behind the report does not run, ``finally`` blocks do."""
+        """Code after the report does not run; ``finally`` blocks do."""
         stage.submit(job_for("climb", 100, is_judged=True, path=str(log)))
         heard = watch(stage, [100], end_at(3.0))
         ended = ending(heard)
@@ -43,7 +43,7 @@ class EarlyStoppingConformance:
         assert log_of(log) == ["0", "1", "2", CLEANED]
 
     def test_a_judged_trial_waits_for_each_answer(self, stage: Executor, log: Path) -> None:
-        """While it is judged, it has not gone on."""
+        """The trial does not continue before it has the answer."""
         seen = []
 
         def judge(number: int, metrics: Metrics) -> None:
@@ -54,7 +54,7 @@ class EarlyStoppingConformance:
         assert seen == [[str(past) for past in range(step)] for step in range(NUM_STEPS)]
 
     def test_reports_are_told_in_order_before_the_end(self, stage: Executor, log: Path) -> None:
-        """Whether the trial waits or not."""
+        """All reports are told before the end, whether the trial waits for answers or not."""
         for number, is_judged in ((102, True), (103, False)):
             stage.submit(job_for("climb", number, is_judged=is_judged, path=f"{log} {number}"))
         heard = watch(stage, [102, 103])
@@ -64,14 +64,14 @@ class EarlyStoppingConformance:
             assert reports(heard, number) == [{"default": float(step)} for step in range(NUM_STEPS)]
 
     def test_an_answer_counts_for_no_other_trial(self, stage: Executor, log: Path) -> None:
-        """A trial that is not judged goes on, whatever the answer is."""
+        """A trial that is not judged continues, whatever the answer is."""
         stage.submit(job_for("climb", 104, path=str(log)))
         ended = ending(watch(stage, [104], end_at(3.0)))
         assert ended.state is TrialState.COMPLETED
         assert log_of(log) == [*map(str, range(NUM_STEPS)), CLEANED]
 
     def test_a_judged_trial_that_never_reports_is_never_hurt(self, stage: Executor) -> None:
-        """There is no answer that it could get."""
+        """It gets no answer, so it is never ended."""
         stage.submit(job_for("draw", 105, is_judged=True))
         heard = watch(stage, [105], lambda number, metrics: "always")
         assert ending(heard).state is TrialState.COMPLETED
@@ -106,7 +106,7 @@ class EarlyStoppingConformance:
         assert log_of(log) == [CLEANED]
 
     def test_answers_of_threads_are_not_mixed_up(self, stage: Executor, log: Path) -> None:
-        """Of threads that report at the same time, each hears the answer to what it reported itself."""
+        """If several threads report at the same time, each gets the answer to its own report."""
         stage.submit(job_for("report_in_threads", 109, is_judged=True, path=str(log)))
         heard = watch(stage, [109], end_at(float(NUM_THREADS - 1)))
         assert ending(heard).state is TrialState.PRUNED
@@ -115,7 +115,7 @@ class EarlyStoppingConformance:
         assert sorted(log_of(log)) == sorted([*told[:-1], CLEANED])
 
     def test_what_a_judge_raises_leaves_the_poll_and_the_executor_goes_on(self, stage: Executor, log: Path) -> None:
-        """The trial goes on, too, or is cancelled where it runs inside the poll."""
+        """The trial continues, or is cancelled if it runs inside the poll."""
 
         def judge(number: int, metrics: Metrics) -> None:
             raise KeyError("judge")

@@ -1,4 +1,4 @@
-"""The one place that imports pytest for the conformance tests."""
+"""The one place that imports pytest for the conformance tests, with a clear error if it is missing."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from retiarii.trial import Direction, Fidelity, ObjectivesLike, Proposal
 
 @dataclass(frozen=True)
 class Planned(Strategy):
-    """Proposes the first architecture of a space, one trial after the other.
+    """Proposes the first architecture of a space, in one trial after another.
 
     Args:
         parts: The fidelity and the parent of each trial.
@@ -23,7 +23,7 @@ class Planned(Strategy):
 
     @property
     def fidelities(self) -> Collection[str]:
-        """All that are named."""
+        """The names of all fidelities in the plan."""
         return {name for fidelity, _ in self.parts for name in fidelity}
 
     def search(
@@ -42,7 +42,7 @@ class PlannedSearch(Search):
 
     @property
     def continuable(self) -> Collection[int]:
-        """All trials so far."""
+        """The numbers of all trials so far."""
         return range(self.num_asked)
 
     def _propose(self, number: int) -> Proposal | None:

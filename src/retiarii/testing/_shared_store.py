@@ -21,7 +21,7 @@ needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 
 
 class SharedStoreConformance:
-    """Needs the fixtures ``storage`` and ``store`` of `StorageConformance`, which inherits from this class."""
+    """Tests that use the fixtures ``storage`` and ``store`` of `StorageConformance`, which inherits from this class."""
 
     @needs_fork
     def test_many_processes_may_create_it_at_once(self, storage: str | Path) -> None:
@@ -79,7 +79,7 @@ class SharedStoreConformance:
             process.join()
             with store.lock("first"):
                 assert store.get_experiment("first").pid == os.getpid()
-            connection.send("end")  # the grandchild was there all the time
+            connection.send("end")  # the grandchild ran the whole time
             assert connection.recv() == "ended"
 
     @needs_fork

@@ -12,13 +12,13 @@ import psutil
 from retiarii.execution import Event, Executor, Limits, OnReport, TrialEnded, TrialStarted
 from retiarii.trial import Failure, Metrics, TrialState
 
-PATIENCE_S = 60.0  # for what takes a moment on an idle machine
+PATIENCE_S = 60.0  # for events that take a moment on an idle machine
 LIMITS = Limits(timeout_s=5.0, memory_bytes=200 << 20)
 
 
 @dataclass(frozen=True)
 class Reported:
-    """A trial reported metrics on the way."""
+    """A trial reported intermediate metrics."""
 
     number: int
     metrics: Metrics
@@ -28,16 +28,16 @@ Heard: TypeAlias = "Event | Reported"
 
 
 def let_all_go_on(number: int, metrics: Metrics) -> None:
-    """Answer every report so that the trial goes on."""
+    """Answer every report so that the trial continues."""
 
 
 def listen(executor: Executor, timeout: float | None = None, judge: OnReport = let_all_go_on) -> list[Heard]:
     """Poll once; return the reports, then the events, all in the order in which they happened.
 
     Args:
-        executor: What to poll.
+        executor: The executor to poll.
         timeout: As in `Executor.poll`.
-        judge: Answers reports.
+        judge: A function that answers reports.
     """
     heard: list[Heard] = []
 
@@ -50,12 +50,12 @@ def listen(executor: Executor, timeout: float | None = None, judge: OnReport = l
 
 
 def watch(executor: Executor, numbers: Iterable[int], judge: OnReport = let_all_go_on) -> list[Heard]:
-    """Return all that is heard until the trials of these numbers have ended."""
+    """Poll until the trials of these numbers have ended; return all reports and events."""
     waiting = set(numbers)
     heard: list[Heard] = []
     deadline = time.monotonic() + PATIENCE_S
     while waiting:
-        assert time.monotonic() < deadline, f"the trials {sorted(waiting)} do not end; so far: {heard}"
+        assert time.monotonic() < deadline, f"the trials {sorted(waiting)} have not ended; so far: {heard}"
         heard += listen(executor, 0.5, judge)
         waiting -= {event.number for event in heard if isinstance(event, TrialEnded)}
     return heard
@@ -67,13 +67,13 @@ def reports(heard: Iterable[Heard], number: int | None = None) -> list[Metrics]:
 
 
 def ending(heard: Iterable[Heard], number: int | None = None) -> TrialEnded:
-    """Return how a trial ended; the only one if no number is given."""
+    """Return the outcome of a trial; of the only trial if no number is given."""
     (ended,) = [event for event in heard if isinstance(event, TrialEnded) and number in (event.number, None)]
     return ended
 
 
 def failure_of(heard: Iterable[Heard], number: int | None = None) -> Failure:
-    """Return why a trial failed; the only one if no number is given."""
+    """Return the failure of a trial; of the only trial if no number is given."""
     ended = ending(heard, number)
     assert ended.state is TrialState.FAILED
     assert ended.metrics is None
@@ -82,7 +82,7 @@ def failure_of(heard: Iterable[Heard], number: int | None = None) -> Failure:
 
 
 def pids_in(heard: Iterable[Heard]) -> list[int]:
-    """Return the processes of trials, and those that they reported to have started."""
+    """Return the ids of trials' processes, and of the processes that the trials reported to have started."""
     pids = []
     for event in heard:
         if isinstance(event, TrialStarted):
@@ -93,7 +93,7 @@ def pids_in(heard: Iterable[Heard]) -> list[int]:
 
 
 def eventually(condition: Callable[[], bool]) -> bool:
-    """Return whether something becomes true before patience ends."""
+    """Return whether a condition becomes true in time."""
     deadline = time.monotonic() + PATIENCE_S
     while not condition():
         if time.monotonic() > deadline:
@@ -103,7 +103,7 @@ def eventually(condition: Callable[[], bool]) -> bool:
 
 
 def is_running(pid: int) -> bool:
-    """Return whether a process is there and is not just waiting to be collected."""
+    """Return whether a process is running; a zombie is not."""
     try:
         return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:

@@ -36,9 +36,9 @@ class EvaluatorConformance:
 
     Attributes:
         objectives: The metrics by which trials are compared, with their directions.
-        fidelity: The name of a fidelity that the evaluator heeds; None where it heeds none.
-        amounts: A little of it, and more.
-        continues: Whether a trial goes on from files of its parent; otherwise what it is given says all.
+        fidelity: The name of a fidelity that the evaluator supports; None if it supports none.
+        amounts: Two amounts of this fidelity, the smaller one first.
+        continues: Whether a trial continues from files of its parent, or needs only its fidelity.
         varying: The names of metrics that differ from run to run, such as times.
     """
 
@@ -55,25 +55,25 @@ class EvaluatorConformance:
 
     @pytest.fixture
     def base_model(self) -> Any:
-        """Return what is searched, a model with choices or a search space; a subclass must override it."""
+        """Return a model with choices, or a search space; a subclass must override it."""
         raise NotImplementedError(f"{type(self).__name__} must define a fixture `base_model`")
 
     # One evaluation
 
     def test_metrics_are_named_numbers(self, evaluator: Evaluator, base_model: Any, tmp_path: Path) -> None:
-        """A trial completes, and has every metric that is compared."""
+        """A trial completes, and has all metrics of the objectives."""
         [trial] = self._run(evaluator, base_model, tmp_path, [(FULL, None)])
         assert trial.state is TrialState.COMPLETED, trial.failure
         assert trial.metrics
         assert set(self.objectives) <= set(trial.metrics)
 
     def test_the_same_seed_gives_the_same_numbers(self, evaluator: Evaluator, base_model: Any) -> None:
-        """An evaluation leaves the evaluator and the model as they were, and draws from generators that are seeded."""
+        """An evaluation changes neither evaluator nor model, and draws from seeded generators only."""
         first, second = (debug_mutated_model(base_model, evaluator, seed=5) for _ in range(2))
         assert self._steady(first) == self._steady(second)
 
     def test_it_travels_to_another_process(self, evaluator: Evaluator, base_model: Any) -> None:
-        """A copy from bytes gives the same numbers."""
+        """A pickled copy of the evaluator gives the same numbers."""
         copy = loads(dumps(evaluator, "evaluator"))
         assert self._steady(debug_mutated_model(base_model, copy, seed=5)) == self._steady(
             debug_mutated_model(base_model, evaluator, seed=5)
@@ -82,7 +82,7 @@ class EvaluatorConformance:
     def test_isolated_trials_have_the_numbers_of_those_in_this_process(
         self, evaluator: Evaluator, base_model: Any, tmp_path: Path
     ) -> None:
-        """Nothing that an evaluation needs stays behind in the process of the script."""
+        """An evaluation needs nothing that exists only in the process of the script."""
         here, isolated = (
             self._run(evaluator, base_model, tmp_path / platform, [(FULL, None)], platform)[0]
             for platform in ("in_process", "local")
@@ -98,7 +98,7 @@ class EvaluatorConformance:
     def test_a_trial_that_is_to_end_ends_at_its_report(
         self, evaluator: Evaluator, base_model: Any, tmp_path: Path
     ) -> None:
-        """`TrialPruned` passes through the evaluator; an evaluation that never reports is never ended."""
+        """The evaluator does not catch `TrialPruned`; an evaluation that never reports is never ended."""
 
         class EndsAll(Callback):
             prunes = True
@@ -127,7 +127,7 @@ class EvaluatorConformance:
     def test_a_trial_in_parts_has_the_numbers_of_one_at_once(
         self, evaluator: Evaluator, base_model: Any, tmp_path: Path
     ) -> None:
-        """The fidelity counts what the parent was given; a trial that continues it ends where one at once ends."""
+        """The fidelity includes that of the parent; two trials in sequence give the same results as a single one."""
         little, much = self._little_and_much()
         [whole] = self._run(evaluator, base_model, tmp_path / "whole", [(much, None)])
         first, second = self._run(evaluator, base_model, tmp_path / "parts", [(little, None), (much, 0)])
@@ -139,7 +139,7 @@ class EvaluatorConformance:
     def test_a_trial_whose_parent_left_nothing_does_not_start_anew(
         self, evaluator: Evaluator, base_model: Any, tmp_path: Path
     ) -> None:
-        """It fails with a reason: its numbers would be those of less training than its fidelity says."""
+        """The trial fails: with new weights, it would get less training than its fidelity says."""
         if not self.continues:
             pytest.skip("it needs no files of the parent")
         little, much = self._little_and_much()

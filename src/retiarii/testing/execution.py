@@ -5,9 +5,9 @@
     class TestMyExecutor(IsolatedExecutorConformance):
         make_executor = MyExecutor  # called as MyExecutor(task, slots=2, limits=Limits(...))
 
-`ExecutorConformance` is for every executor; `IsolatedExecutorConformance` adds what those promise that run trials in
-processes of their own. Most tests look at trials that one executor ran side by side, since a trial that goes wrong must
-not disturb the others.
+`ExecutorConformance` is for every executor; `IsolatedExecutorConformance` adds the promises of executors that run each
+trial in a process of its own. Most tests look at trials that one executor ran side by side, because a trial that fails
+must not disturb the others.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ Played: TypeAlias = "dict[str, list[Heard]]"
 
 
 def _play(executor: Executor, acts: Iterable[str]) -> Played:
-    """Run trials side by side; return what is heard of each act."""
+    """Run trials side by side; return the reports and events of each act."""
     numbers = {act: number for number, act in enumerate(acts)}
     for act, number in numbers.items():
         executor.submit(job_for(act, number, **(VALUES if act == "check_architecture" else {})))
@@ -115,12 +115,12 @@ class ExecutorConformance(EarlyStoppingConformance):
         assert ending(played["check_architecture"]).failure is None
 
     def test_the_seed_arrives(self, played: Played) -> None:
-        """A trial can make its choices repeatable."""
+        """The task gets the seed of its trial."""
         expected = random.Random(1000 + self.acts.index("draw")).random()
         assert ending(played["draw"]).metrics == {"default": expected}
 
     def test_fidelity_and_parent_arrive(self, stage: Executor, played: Played) -> None:
-        """A task sees what its trial is given."""
+        """The task gets the fidelity and the parent of its trial."""
         job = replace(job_for("tell_job", 40, is_judged=True), fidelity=Fidelity(epochs=9, share=0.5), parent=3)
         stage.submit(job)
         stage.submit(job_for("tell_job", 41))
@@ -128,8 +128,8 @@ class ExecutorConformance(EarlyStoppingConformance):
         assert ending(heard, 40).metrics == {"parent": 3.0, "judged": 1.0, "epochs": 9.0, "share": 0.5}
         assert ending(heard, 41).metrics == {"parent": -1.0, "judged": 0.0}
 
-    def test_not_a_number_is_no_affair_of_an_executor(self, played: Played) -> None:
-        """Metrics may be NaN: which of them must be finite depends on the objectives, which others check."""
+    def test_metrics_may_be_nan(self, played: Played) -> None:
+        """An executor accepts NaN: which metrics must be finite depends on the objectives, and is checked elsewhere."""
         (reported,) = reports(played["report_nan"])
         assert math.isnan(reported["default"])
         assert ending(played["report_nan"]).state is TrialState.COMPLETED
@@ -147,11 +147,11 @@ class ExecutorConformance(EarlyStoppingConformance):
         assert "in fail" in failure.traceback
 
     def test_leaving_the_program_is_a_failure(self, played: Played) -> None:
-        """sys.exit in a trial ends that trial."""
+        """``sys.exit`` in a trial ends only that trial, as a failure."""
         assert failure_of(played["leave"]).message == "SystemExit: 4"
 
     def test_long_messages_are_cut_and_can_be_stored(self, played: Played) -> None:
-        """The beginning and the end are kept, without what a database refuses."""
+        """The beginning and the end are kept; characters that a database refuses are replaced."""
         failure = failure_of(played["fail_at_length"])
         assert failure.traceback is not None
         assert len(failure.message) < 10_000
@@ -162,39 +162,39 @@ class ExecutorConformance(EarlyStoppingConformance):
 
     @pytest.mark.parametrize("act", ["nothing", "huge_number", "no_number", "too_much"])
     def test_a_result_that_is_no_number_is_a_bad_metric(self, played: Played, act: str) -> None:
-        """None, what no float holds, what raises and what is too long to be a number are nothing to compare."""
+        """None, integers too large for a float, objects that raise when converted, and long results are refused."""
         assert failure_of(played[act]).kind is FailureKind.BAD_METRIC
 
     def test_a_model_that_does_not_build_is_told_apart(self, played: Played) -> None:
-        """FreezeError is about the architecture, not about the training."""
+        """A FreezeError has its own kind of failure: it is about the architecture, not about the training."""
         assert failure_of(played["invalid_model"]).kind is FailureKind.INVALID_MODEL
 
     @pytest.mark.skipif(not hasattr(os, "fork"), reason="the system cannot fork")
     @pytest.mark.parametrize(("act", "code"), [("fork_and_return", 0), ("fork_and_leave", 5), ("fork_and_fail", 1)])
-    def test_a_fork_neither_ends_its_trial_nor_speaks_for_it(self, played: Played, act: str, code: int) -> None:
-        """A child of os.fork() that returns, leaves or raises ends with its own exit code, and the trial goes on."""
+    def test_a_forked_child_does_not_end_its_trial(self, played: Played, act: str, code: int) -> None:
+        """A child of ``os.fork()`` that returns, exits or raises has its own exit code, and the trial continues."""
         assert [type(event) for event in played[act]] == [TrialStarted, TrialEnded]
         assert ending(played[act]).metrics == {"default": float(code)}
 
     @pytest.mark.skipif(not hasattr(os, "fork"), reason="the system cannot fork")
     def test_a_report_of_a_fork_is_an_error_there(self, played: Played) -> None:
-        """Only the trial's own process reports."""
+        """Only the trial's own process can report; a forked child gets an error."""
         assert reports(played["fork_and_report"]) == [{"default": 1.0}]
         assert ending(played["fork_and_report"]).metrics == {"default": 7.0}
 
     def test_polling_without_trials_returns_at_once(self, stage: Executor, played: Played) -> None:
-        """There is nothing to wait for."""
+        """Without trials, ``poll`` does not wait."""
         assert stage.poll(None) == []
 
-    def test_a_number_may_not_be_under_way_twice(self, stage: Executor, played: Played) -> None:
-        """Events could not be told apart."""
+    def test_two_running_trials_may_not_have_the_same_number(self, stage: Executor, played: Played) -> None:
+        """Otherwise nobody could tell whose events they are."""
         stage.submit(job_for("succeed", 50))
         with pytest.raises(ExecutionError, match="50"):
             stage.submit(job_for("succeed", 50))
         assert ending(watch(stage, [50]), 50).state is TrialState.COMPLETED
 
     def test_a_waiting_trial_can_be_cancelled(self, stage: Executor, played: Played) -> None:
-        """It ends without having started; the others go on."""
+        """The trial ends without having started; the others continue."""
         for number in range(60, 61 + stage.slots):
             stage.submit(job_for("succeed", number))
         stage.cancel(number)
@@ -202,13 +202,13 @@ class ExecutorConformance(EarlyStoppingConformance):
         assert failure_of(events, number).kind is FailureKind.CANCELLED
         assert ending(events, 60).state is TrialState.COMPLETED
 
-    def test_cancelling_what_has_ended_does_nothing(self, stage: Executor, played: Played) -> None:
+    def test_cancelling_a_trial_that_has_ended_does_nothing(self, stage: Executor, played: Played) -> None:
         """A cancellation may come too late."""
         stage.cancel(0)
         assert stage.poll(0) == []
 
     def test_closing_twice_is_fine_and_then_nothing_is_accepted(self) -> None:
-        """A closed executor stays closed."""
+        """A closed executor can be closed again, and accepts no trials."""
         executor = self.make_executor(perform)
         executor.submit(job_for("succeed"))
         executor.close()
@@ -220,9 +220,9 @@ class ExecutorConformance(EarlyStoppingConformance):
 
 
 class IsolatedExecutorConformance(ExecutorConformance):
-    """Conformance tests of executors that run trials in their own processes.
+    """Conformance tests of executors that run each trial in a process of its own.
 
-    They are made with ``slots=2`` and ``limits``.
+    ``make_executor`` is called with ``slots=2`` and ``limits``.
     """
 
     acts = (*ACTS, *(act for act in ISOLATED_ACTS if act not in ("litter_and_hang", "wait_for_file")))
@@ -235,14 +235,14 @@ class IsolatedExecutorConformance(ExecutorConformance):
             yield executor
 
     def test_a_process_that_exits_is_a_failure_with_its_code(self, played: Played) -> None:
-        """os._exit skips everything, yet the failure says what happened."""
+        """The failure has the exit code, even after ``os._exit``."""
         failure = failure_of(played["vanish"])
         assert failure.kind is FailureKind.VANISHED
         assert "code 3" in failure.message
         assert "some last words" in ending(played["vanish"]).output
 
-    def test_an_interrupt_in_a_trial_is_its_own_affair(self, played: Played) -> None:
-        """Nobody pressed Ctrl-C: the task raised it."""
+    def test_an_interrupt_in_a_trial_fails_only_that_trial(self, played: Played) -> None:
+        """A KeyboardInterrupt that the task raises does not stop the search."""
         assert failure_of(played["interrupt"]).kind is FailureKind.RAISED
 
     @pytest.mark.parametrize(("act", "signal"), [("kill", "SIGKILL"), ("crash", "SIGSEGV")])
@@ -265,21 +265,21 @@ class IsolatedExecutorConformance(ExecutorConformance):
         assert "in hang" in failure.traceback
 
     def test_of_a_large_output_the_end_is_kept(self, played: Played) -> None:
-        """A trial may print without end; it costs neither memory nor disk."""
+        """A trial may print without limit; memory and disk stay small."""
         ended = ending(played["print_100_mb"])
         assert ended.state is TrialState.COMPLETED
         assert ended.output.endswith("the last line\n")
         assert len(ended.output) < 1 << 18
 
     @pytest.mark.parametrize("act", ["allocate", "grow", "grow_below"])
-    def test_too_much_memory_is_told_apart(self, played: Played, act: str) -> None:
-        """Whether at once, bit by bit or in a process of its own."""
+    def test_too_much_memory_is_a_kind_of_failure(self, played: Played, act: str) -> None:
+        """The memory may be allocated at once, bit by bit, or in a child process."""
         failure = failure_of(played[act])
         assert failure.kind is FailureKind.OUT_OF_MEMORY
         assert "200 MiB" in failure.message
 
     def test_writing_into_descriptors_of_others_fails_that_trial_alone(self, played: Played) -> None:
-        """No trial can garble another's events, or ours."""
+        """A trial cannot disturb the events of other trials or of the executor."""
         assert failure_of(played["write_everywhere"]).kind in (FailureKind.VANISHED, FailureKind.RAISED)
 
     def test_closing_descriptors_of_others_is_survived_or_fails_that_trial_alone(self, played: Played) -> None:
@@ -291,18 +291,18 @@ class IsolatedExecutorConformance(ExecutorConformance):
         else:
             assert failure_of(played["close_everything"]).kind is FailureKind.VANISHED
 
-    def test_there_is_nothing_to_read(self, played: Played) -> None:
-        """A trial that asks for input gets none, rather than the user's."""
+    def test_standard_input_is_empty(self, played: Played) -> None:
+        """A trial cannot read what the user types."""
         assert ending(played["read_input"]).metrics == {"default": 0.0}
 
     def test_what_a_trial_leaves_behind_is_killed(self, played: Played) -> None:
-        """Even in a session of its own, even without a living parent."""
+        """Processes that a trial started are killed, also in a session of their own or without a living parent."""
         pids = pids_in(played["litter"])
         assert len(pids) == 4
         assert eventually(lambda: not any(is_running(pid) for pid in pids))
 
     def test_every_trial_has_a_process_of_its_own(self, played: Played) -> None:
-        """And none of them is left."""
+        """All trials have different processes, and none is left at the end."""
         pids = [event.pid for events in played.values() for event in events if isinstance(event, TrialStarted)]
         assert len(set(pids)) == len(self.acts)
         assert not any(is_running(pid) for pid in pids)
@@ -310,7 +310,7 @@ class IsolatedExecutorConformance(ExecutorConformance):
     def test_intermediate_results_arrive_while_the_trial_runs(
         self, stage: Executor, played: Played, tmp_path: Path
     ) -> None:
-        """Reports are live."""
+        """A report is told before the trial ends."""
         heard: list[Heard] = []
         stage.submit(job_for("wait_for_file", 70, path=str(tmp_path / "go")))
         while not reports(heard):
@@ -320,7 +320,7 @@ class IsolatedExecutorConformance(ExecutorConformance):
         assert ending(watch(stage, [70]), 70).metrics == {"default": 8.0}
 
     def test_a_running_trial_can_be_cancelled(self, stage: Executor, played: Played, tmp_path: Path) -> None:
-        """Its process is gone once it has ended."""
+        """When the trial has ended, its process has ended."""
         stage.submit(job_for("wait_for_file", 71, path=str(tmp_path / "never")))
         (pid,) = pids_in(stage.poll(PATIENCE_S))
         stage.cancel(71)
@@ -329,7 +329,7 @@ class IsolatedExecutorConformance(ExecutorConformance):
 
     @pytest.mark.parametrize("is_raising", [False, True])
     def test_closing_leaves_no_process(self, is_raising: bool) -> None:
-        """Whether the block ends well or not."""
+        """No process is left, whether the ``with`` block ends normally or by an exception."""
         pids: list[int] = []
         executor = self.make_executor(perform, slots=2)
         try:
@@ -345,7 +345,7 @@ class IsolatedExecutorConformance(ExecutorConformance):
         assert eventually(lambda: not any(is_running(pid) for pid in pids))
 
     def test_a_task_that_does_not_load_is_an_error_with_its_traceback(self) -> None:
-        """That is no trial's failure: no trial can run."""
+        """It is an error of the executor, not a failed trial: no trial can run."""
         with self.make_executor(DoesNotLoad(), slots=2) as executor:
             executor.submit(job_for("succeed"))
             with pytest.raises(ExecutionError, match="the data are gone") as raised:
@@ -362,10 +362,10 @@ class DoesNotLoad:
         return fail_to_load, ()
 
     def __call__(self, job: TrialJob, report: Report) -> Metrics:
-        """Never get here."""
+        """Never called, because unpickling fails."""
         raise NotImplementedError
 
 
 def fail_to_load() -> DoesNotLoad:
-    """Raise, as a data set does whose files are not there."""
+    """Raise FileNotFoundError, as a data set does whose files are missing."""
     raise FileNotFoundError("the data are gone")

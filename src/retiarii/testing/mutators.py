@@ -1,4 +1,4 @@
-"""Conformance tests of every mutator, as a test class to inherit from.
+"""`MutatorConformance`: conformance tests of mutators, as a test class to inherit from.
 
 ::
 
@@ -46,8 +46,8 @@ class MutatorConformance:
 
     Attributes:
         may_be_invalid: Whether the mutators may raise `InvalidMutation` for some of their choices.
-        modules: The names of Python modules with classes that the mutators put into graphs, besides layers of PyTorch.
-            Graphs in JSON are read with these.
+        modules: The names of the Python modules whose classes the mutators put into graphs, besides layers of PyTorch;
+            they are needed to read graphs from JSON.
     """
 
     may_be_invalid: bool = False
@@ -75,19 +75,19 @@ class MutatorConformance:
         return GraphEngine(base_model, mutators, example_input=example_input)
 
     def test_its_choices_begin_with_its_label(self, engine: GraphEngine) -> None:
-        """There is something to decide, and each label says which mutator asks."""
+        """The mutator has choices, and each label begins with the mutator's label."""
         own = [choice.label for choice in engine.space if choice.label not in engine.inline_space]
         assert own
         labels = {mutator.label for mutator in engine.mutators}
         assert {label.rpartition("/")[0] for label in own} <= labels
 
     def test_the_same_decisions_give_the_same_graph(self, engine: GraphEngine) -> None:
-        """A mutator depends on nothing but the model and what was chosen."""
+        """A mutation depends only on the model and the chosen values."""
         for architecture in self._valid(engine):
             assert structural_hash(engine.graph(architecture)) == structural_hash(engine.graph(architecture))
 
     def test_the_base_graph_stays_as_it_is(self, base_model: nn.Module, engine: GraphEngine) -> None:
-        """Only forks are changed."""
+        """Mutations change copies of the base graph only."""
         default = engine.space.default()
         before = structural_hash(engine.base_graph(default))
         weights = {name: tensor.clone() for name, tensor in base_model.state_dict().items()}
@@ -121,7 +121,7 @@ class MutatorConformance:
     def test_multi_trial_strategies_find_networks_that_run(
         self, engine: GraphEngine, example_input: Any, name: str
     ) -> None:
-        """What is proposed can be built and run; what is not possible is an `InvalidMutation`."""
+        """Proposed networks can be built and run; mutations that are impossible raise `InvalidMutation`."""
         inputs = example_input if isinstance(example_input, tuple) else (example_input,)
         built = 0
         for proposal in proposals_of(name, engine.space, 8):

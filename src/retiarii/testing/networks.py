@@ -1,6 +1,6 @@
-"""What conformance tests of models share: comparing networks, and a supernet with a standalone network.
+"""Comparisons of networks, and of a supernet with a standalone network, for conformance tests.
 
-Knows no test framework. Differences raise `AssertionError`.
+They do not need pytest. Differences raise `AssertionError`.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def loss_of(output: Any) -> Tensor:
 
 
 def outputs_of(network: nn.Module, inputs: tuple[Any, ...]) -> list[Tensor]:
-    """Return what a network computes in evaluation mode, with one seed."""
+    """Return the outputs of a network in evaluation mode, with a fixed seed."""
     torch.manual_seed(0)
     with torch.no_grad():
         return tensors_in(network.eval()(*inputs))
@@ -81,7 +81,7 @@ def shapes_of(network: nn.Module) -> dict[str, tuple[int, ...]]:
 
 
 def remaining_choices(network: nn.Module) -> Iterator[str]:
-    """Yield where a network still has a primitive, or an attribute that is a choice."""
+    """Yield the places where a network still has a primitive, or an attribute that is a choice."""
     for path, module in network.named_modules():
         if isinstance(module, Mutable):
             yield f"{path}: {type(module).__name__}"
@@ -91,7 +91,7 @@ def remaining_choices(network: nn.Module) -> Iterator[str]:
 
 
 def executed(code: str) -> nn.Module:
-    """Build the network of a file that `retiarii.graph.export_code` wrote, in a namespace of its own."""
+    """Build the network from a file that `retiarii.graph.export_code` wrote, in a namespace of its own."""
     namespace: dict[str, Any] = {"__name__": "exported"}
     exec(compile(code, "exported.py", "exec"), namespace)
     network: nn.Module = namespace[re.findall(r"^class (\w+)", code, re.MULTILINE)[-1]]()
@@ -99,7 +99,7 @@ def executed(code: str) -> nn.Module:
 
 
 def mix_with_certainty(supernet: Supernet) -> None:
-    """Turn the active path of a supernet into the mixture that gives it all the weight, and all else a weight of 0."""
+    """Replace the active path of a supernet by a mixture with weight 1 on this path and 0 on all others."""
     for decision in supernet.decisions.values():
         if decision.values:
             decision.mix(torch.eye(len(decision.values), dtype=supernet.dtype)[decision.index])
@@ -113,7 +113,7 @@ def assert_path_equals_subnet(
 ) -> None:
     """Check one path of a supernet against the standalone network, in training and in evaluation mode.
 
-    Outputs, gradients and running statistics are the same, and nothing outside of the path has a gradient.
+    Outputs, gradients and running statistics must be equal, and weights outside the path must have no gradient.
 
     Args:
         supernet: Is set to the path, and left in evaluation mode.

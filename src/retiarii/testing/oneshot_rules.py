@@ -1,4 +1,4 @@
-"""Conformance tests of every rule of a supernet, as a test class to inherit from.
+"""`RuleConformance`: conformance tests of one-shot rules, as a test class to inherit from.
 
 ::
 
@@ -70,7 +70,7 @@ ONE_SHOT: Mapping[str, OneShotStrategy] = MappingProxyType(
 """Every one-shot strategy of the package, by name."""
 
 SAMPLING = ("RandomOneShot", "ENAS")
-"""The names of those that only compute single paths: they need no mixture."""
+"""The names of the strategies that compute single paths only, and need no mixture."""
 
 
 class RuleConformance:
@@ -78,7 +78,7 @@ class RuleConformance:
 
     Attributes:
         rules: The rules under test, by the class of module that they are for.
-        strategies: The names of the strategies that work with them; the others have to refuse the model.
+        strategies: The names of the strategies that support the rules; the others must refuse the model.
     """
 
     rules: Mapping[type[nn.Module], Rule] = MappingProxyType({})
@@ -108,14 +108,14 @@ class RuleConformance:
             assert_path_equals_subnet(supernet, architecture, *inputs, to_the_last_bit=False)
 
     def test_subnets_have_the_names_and_shapes_of_frozen_models(self, supernet: Supernet, model: nn.Module) -> None:
-        """A subnet is what `freeze` returns, but for its weights; the model itself stays as it was."""
+        """A subnet equals the result of `freeze` except for its weights; the model itself stays unchanged."""
         before = shapes_of(model)
         for architecture in architectures_of(extract_space(model)):
             assert shapes_of(subnet(supernet, architecture)) == shapes_of(freeze(model, architecture))
         assert shapes_of(model) == before
 
     def test_a_mixture_that_is_certain_is_the_path(self, supernet: Supernet, inputs: tuple[Any, ...]) -> None:
-        """With all the weight on one value of each decision, a mixture computes what the path of these values does."""
+        """With weight 1 on one value of each choice, a mixture gives the same outputs as the path of these values."""
         if set(self.strategies) <= set(SAMPLING):
             pytest.skip("it has no mixtures")
         supernet.check(for_mixtures=True)
@@ -128,7 +128,7 @@ class RuleConformance:
                 torch.testing.assert_close(mixed, path)
 
     def test_a_supernet_pickles_and_copies(self, supernet: Supernet, inputs: tuple[Any, ...]) -> None:
-        """Copies share nothing with the original and compute the same."""
+        """Copies share nothing with the original and give the same outputs."""
         architecture = architectures_of(supernet.space)[-1]
         for other in (pickle.loads(pickle.dumps(supernet)), copy.deepcopy(supernet)):
             for each in (supernet, other):
@@ -139,7 +139,7 @@ class RuleConformance:
 
     @pytest.mark.parametrize("name", ONE_SHOT)
     def test_strategies_search_it_or_say_why_not(self, model: nn.Module, inputs: tuple[Any, ...], name: str) -> None:
-        """A promised strategy runs to its end; another one raises an error that names the module or the label."""
+        """A supported strategy runs to its end; another one raises an error that names the module or the label."""
         assert_searched_or_refused(model, inputs, ONE_SHOT[name], is_promised=name in self.strategies, rules=self.rules)
 
 
@@ -151,7 +151,7 @@ def assert_searched_or_refused(
     is_promised: bool,
     rules: Mapping[type[nn.Module], Rule] = MappingProxyType({}),
 ) -> None:
-    """Check that a one-shot strategy finds a network that runs, or raises a `SupernetError` that says where."""
+    """Check that a one-shot strategy finds a network that runs, or raises a `SupernetError` with the place."""
     started = replace(strategy, rules=rules)  # type: ignore[type-var]  # all of ours are dataclasses
     if is_promised:
         search = _searched(started, model, inputs)
@@ -165,7 +165,7 @@ def assert_searched_or_refused(
 
 
 def _searched(strategy: OneShotStrategy, model: nn.Module, inputs: tuple[Any, ...]) -> OneShotSearch:
-    """Search for two steps; one more weight makes sure that there is something to train on every path."""
+    """Search for two steps; an additional weight ensures that every path has something to train."""
     scale = nn.Parameter(torch.ones(()))
 
     def loss(network: nn.Module, batch: tuple[Any, ...]) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""Conformance tests of every primitive, as a test class to inherit from.
+"""`PrimitiveConformance`: conformance tests of primitives, as a test class to inherit from.
 
 ::
 
@@ -52,11 +52,10 @@ class PrimitiveConformance:
     """The contract of `Mutable`. A subclass supplies the fixtures ``make`` and ``inputs``.
 
     Attributes:
-        rules: The rules for supernets that belong to the primitive, by class; none where it has no mixture.
-        strategies: The names of the one-shot strategies that work with it; the others have to refuse it. All by
-            default.
-        is_traceable: Whether the networks that it becomes can be traced to graphs.
-        host: Makes a model with the primitive in it; a class of your own where ``forward`` has several arguments.
+        rules: The primitive's rules for supernets, by class; empty if it has no mixture.
+        strategies: The names of the one-shot strategies that support it; the others must refuse it. All by default.
+        is_traceable: Whether its frozen networks can be traced to graphs.
+        host: Makes a model with the primitive in it; use a class of your own if ``forward`` has several arguments.
     """
 
     rules: Mapping[type[nn.Module], Rule] = MappingProxyType({})
@@ -88,20 +87,20 @@ class PrimitiveConformance:
     # The space
 
     def test_its_choices_have_labels_and_places(self, base: nn.Module, space: SearchSpace) -> None:
-        """There is something to decide, and each choice says where it is declared."""
+        """It has choices, and each choice says where it is declared."""
         assert len(space) > 0
         assert space.size > 1
         for choice in space:
             assert choice.declared_at.startswith(type(base).__name__), choice
 
     def test_two_primitives_of_one_label_are_one_decision(self, make: MakePrimitive, space: SearchSpace) -> None:
-        """Twice in a model, with the same labels, it has the same space."""
+        """Two primitives with the same labels in one model have the space of a single one."""
         twice = extract_space(nn.Sequential(make(), make()))
         assert [choice.label for choice in twice] == [choice.label for choice in space]
         assert twice.size == space.size
 
     def test_an_architecture_has_the_labels_that_freezing_asks_for(self, base: nn.Module, space: SearchSpace) -> None:
-        """Without one of its labels it is refused, so no condition is wider than what `freeze_by` looks at."""
+        """An architecture that lacks a label is refused, so each active choice is one that `freeze_by` reads."""
         for architecture in architectures_of(space):
             for label in architecture:
                 rest = {other: value for other, value in architecture.items() if other != label}
@@ -110,7 +109,7 @@ class PrimitiveConformance:
                 assert caught.value.label == label
 
     def test_wrong_values_are_refused(self, base: nn.Module, space: SearchSpace) -> None:
-        """A value that the choice does not have is an error that names the label."""
+        """A value outside the choice's domain is an error that names the label."""
         architecture = space.default()
         for label in architecture:
             with pytest.raises(ArchitectureError) as caught:
@@ -120,7 +119,7 @@ class PrimitiveConformance:
     def test_labels_that_it_does_not_have_are_refused(
         self, make: MakePrimitive, base: nn.Module, space: SearchSpace
     ) -> None:
-        """`freeze` and `fixed_arch` know all labels of the primitive, and no others."""
+        """`freeze` and `fixed_arch` accept the labels of the primitive, and no others."""
         unknown = {**space.default(), "no such label": 0}
         with pytest.raises(ArchitectureError, match="no such label"):
             freeze(base, unknown)
@@ -132,7 +131,7 @@ class PrimitiveConformance:
     def test_the_model_computes_its_default_architecture(
         self, base: nn.Module, space: SearchSpace, inputs: tuple[Any, ...]
     ) -> None:
-        """``forward`` of the primitive is that of the frozen default, with the weights of the model."""
+        """``forward`` of the primitive equals that of the frozen default architecture with the model's weights."""
         default = space.default()
         network = freeze(base, default)
         network.load_state_dict(extract_state_dict(base.state_dict(), base, default))
@@ -162,7 +161,7 @@ class PrimitiveConformance:
             yield executed(export_code(base, architecture))
 
     def test_freezing_leaves_the_model_as_it_is(self, base: nn.Module, space: SearchSpace) -> None:
-        """Weights and space are the same after it, and frozen networks share no weights with the model."""
+        """Freezing changes neither weights nor space, and frozen networks share no weights with the model."""
         before = {name: tensor.clone() for name, tensor in base.state_dict().items()}
         mine = {id(weight) for weight in base.parameters()}
         for architecture in architectures_of(space):
@@ -176,7 +175,7 @@ class PrimitiveConformance:
     def test_frozen_networks_are_in_the_mode_of_the_model(
         self, base: nn.Module, space: SearchSpace, training: bool
     ) -> None:
-        """Training or evaluation mode is that of the model, in every module."""
+        """Every module of a frozen network has the training or evaluation mode of the model."""
         base.train(training)
         for architecture in architectures_of(space):
             assert {module.training for module in freeze(base, architecture).modules()} == {training}
@@ -184,7 +183,7 @@ class PrimitiveConformance:
     def test_models_and_frozen_networks_pickle_and_copy(
         self, base: nn.Module, space: SearchSpace, inputs: tuple[Any, ...]
     ) -> None:
-        """Copies of the model have the same space; copies of a frozen network compute the same."""
+        """Copies of the model have the same space; copies of a frozen network give the same outputs."""
         for copied in (pickle.loads(pickle.dumps(base)), copy.deepcopy(base)):
             assert extract_space(copied) == space
             assert_same_outputs(copied, base, inputs)
@@ -199,7 +198,7 @@ class PrimitiveConformance:
     def test_multi_trial_strategies_find_networks_that_run(
         self, base: nn.Module, space: SearchSpace, inputs: tuple[Any, ...], name: str
     ) -> None:
-        """What is proposed can be frozen and run."""
+        """Proposed architectures can be frozen, and the networks run."""
         for proposal in proposals_of(name, space, 6):
             outputs_of(freeze(base, proposal.architecture), inputs)
 
@@ -207,7 +206,7 @@ class PrimitiveConformance:
     def test_one_shot_strategies_search_it_or_say_why_not(
         self, base: nn.Module, inputs: tuple[Any, ...], name: str
     ) -> None:
-        """A promised strategy runs to its end; another one raises an error that names the module or the label."""
+        """A supported strategy runs to its end; another one raises an error that names the module or the label."""
         assert_searched_or_refused(base, inputs, ONE_SHOT[name], is_promised=name in self.strategies, rules=self.rules)
 
     def test_a_supernet_set_to_an_architecture_is_the_frozen_network(
@@ -225,7 +224,7 @@ class PrimitiveConformance:
     def test_a_mixture_that_is_certain_is_the_path(
         self, base: nn.Module, space: SearchSpace, inputs: tuple[Any, ...]
     ) -> None:
-        """With all the weight on one value of each decision, a mixture computes what the path of these values does."""
+        """With weight 1 on one value of each choice, a mixture gives the same outputs as the path of these values."""
         if set(self.strategies) <= set(SAMPLING):
             pytest.skip("it has no mixtures")
         supernet = build_supernet(base, {**DEFAULT_RULES, **self.rules})

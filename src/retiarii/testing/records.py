@@ -26,7 +26,7 @@ RECORD = ExperimentRecord(
     message="stopped by Ctrl-C",
     stop_requested=True,
 )
-"""An experiment of which no field has its default."""
+"""An experiment in which every field differs from its default."""
 
 EPOCH = EpochRecord(
     3, {"probabilities": {"op": {'"conv"': 0.25, '"skip ü"': 0.75}}}, {"default": 0.5, "loss": 1e-300}, 1_700_000_002.5
@@ -56,7 +56,7 @@ def failed(number: int, failure: Failure, output: str = "") -> Trial:
 
 
 def zoo() -> list[Trial]:
-    """Return trials that show everything a trial can have."""
+    """Return trials that together use every field of a trial."""
     values = {"a": None, "b": True, "c": 3, "d": 0.1, "e": "ü\0", "f": (1, ("x", 2.5)), "g": ()}
     return [
         Trial(0, Architecture({})),

@@ -1,4 +1,4 @@
-"""Made-up trials, and loops that run a search on them, without an experiment. Knows no test framework."""
+"""Synthetic trials, and loops that run a search on them without an experiment. They do not need pytest."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ NUM_REPORTS = 3
 TWO_OBJECTIVES = {"accuracy": "maximize", "params": "minimize"}
 """The objectives that fit `two_metrics`."""
 OUTCOMES = ("failed", "cancelled", "pruned", "nan", "infinite", "no metrics")
-"""How a trial may end without a result that can be compared; see `spoilt`."""
+"""The ways in which a trial ends without a result that can be compared; see `spoilt`."""
 
 
 def score(architecture: Architecture) -> float:
@@ -52,12 +52,12 @@ def score(architecture: Architecture) -> float:
 
 
 def two_metrics(architecture: Architecture) -> dict[str, float]:
-    """Return two arbitrary metrics that depend on the architecture, and neither on the other."""
+    """Return two arbitrary, independent metrics that only depend on the architecture."""
     return {"accuracy": score(architecture), "params": float(int(architecture.key[12:16], 16))}
 
 
 def architectures(proposals: Iterable[Proposal]) -> list[Architecture]:
-    """Return what is proposed, without fidelities and parents."""
+    """Return the architectures of proposals."""
     return [proposal.architecture for proposal in proposals]
 
 
@@ -67,7 +67,7 @@ def running(number: int, proposal: Proposal) -> Trial:
 
 
 def finished(number: int, proposal: Proposal, metric: MetricValue | None) -> Trial:
-    """Return the trial of a proposal at its end: completed, or failed where there is no metric."""
+    """Return the ended trial of a proposal: completed, or failed if there is no metric."""
     trial = running(number, proposal)
     if metric is None:
         return trial.evolve(state=TrialState.FAILED, failure=Failure(FailureKind.RAISED, "out of luck"))
@@ -75,7 +75,7 @@ def finished(number: int, proposal: Proposal, metric: MetricValue | None) -> Tri
 
 
 def spoilt(trial: Trial, outcome: str) -> Trial:
-    """Return a completed trial as it would be had it ended otherwise, in one of `OUTCOMES`."""
+    """Return a copy of a completed trial that ends in one of the ways in `OUTCOMES`."""
     if outcome in ("nan", "infinite"):
         return trial.evolve(metrics=dict.fromkeys(trial.metrics or (), float(outcome[:3])))
     if outcome == "no metrics":
@@ -96,7 +96,7 @@ def reporting(number: int, proposal: Proposal, metric: MetricValue) -> Iterator[
 
 
 def judged(search: Search, number: int, proposal: Proposal, metric: MetricValue | None) -> Trial:
-    """Return the trial of a proposal at its end; it reports on its way where the search prunes, which may end it."""
+    """Return the ended trial of a proposal; if the search prunes, it reports on the way and may be ended early."""
     end = finished(number, proposal, metric)
     if metric is None or not search.prunes:
         return end
@@ -109,7 +109,7 @@ def judged(search: Search, number: int, proposal: Proposal, metric: MetricValue 
 
 
 def ask(search: Search, count: int) -> list[Proposal]:
-    """Ask, with nothing at all in place of `SearchExhausted`."""
+    """Ask a search; return an empty list instead of raising `SearchExhausted`."""
     try:
         return search.ask(count)
     except SearchExhausted:
@@ -132,7 +132,7 @@ def run(search: Search, evaluate: Evaluate, count: int, *, at_once: int = 1) -> 
 
 
 def proposals_of(name: str, space: SearchSpace, count: int) -> Iterator[Proposal]:
-    """Yield what a strategy of `MULTI_TRIAL` proposes, with made-up results."""
+    """Yield the proposals of a strategy of `MULTI_TRIAL`, with synthetic results."""
     strategy = MULTI_TRIAL[name]
     if isinstance(strategy, NSGA2):
         return run(strategy.search(space, objectives=TWO_OBJECTIVES), two_metrics, count)
@@ -141,11 +141,11 @@ def proposals_of(name: str, space: SearchSpace, count: int) -> Iterator[Proposal
 
 @dataclass
 class History:
-    """What happened to a search.
+    """The log of a search.
 
     Attributes:
-        asked: What it proposed.
-        told: What it was told, in that order.
+        asked: Its proposals.
+        told: The trials that it was told, in order.
         forgotten: The trials whose checkpoints were removed.
     """
 
@@ -154,7 +154,7 @@ class History:
     forgotten: set[int] = field(default_factory=set)
 
     def replay(self, search: Search) -> Search:
-        """Bring a new search to the same state, as an experiment does that is resumed; return it."""
+        """Bring a new search to the state of another one, as a resumed experiment does, and return it."""
         search.replay(self.asked, self.told)
         for number in sorted(self.forgotten & set(search.continuable)):
             search.forget_checkpoint(number)
@@ -162,7 +162,7 @@ class History:
 
 
 def interleave(search: Search, rng: random.Random, *, steps: int, evaluate: Evaluate = score) -> History:
-    """Ask, tell and remove checkpoints at random; of the trials, one in three ends in another way than completed."""
+    """Ask, tell and remove checkpoints at random; one trial in three does not end as completed."""
     history = History()
     for _ in range(steps):
         draw = rng.random()

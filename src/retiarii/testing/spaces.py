@@ -25,7 +25,7 @@ NAS_BENCH_201_OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x
 
 
 def flat() -> SearchSpace:
-    """Return independent choices among values of every plain type; 360 architectures."""
+    """Return a space of independent choices with values of every plain type; 360 architectures."""
     return SearchSpace(
         [
             Categorical("op", ("conv3x3", "conv5x5", "skip")),
@@ -38,7 +38,7 @@ def flat() -> SearchSpace:
 
 
 def tiny() -> SearchSpace:
-    """Return 6 architectures, fewer than any strategy would like."""
+    """Return a space of 6 architectures, fewer than strategies usually have."""
     return SearchSpace([Categorical("op", ("conv", "pool", "skip")), Categorical("bias", (False, True))])
 
 
@@ -48,7 +48,7 @@ def single_point() -> SearchSpace:
 
 
 def nested() -> SearchSpace:
-    """Return choices inside candidates, two levels deep, with one choice that two branches share; 23 architectures."""
+    """Return a space with choices inside candidates, two levels deep, one shared by two branches; 23 architectures."""
     return SearchSpace(
         [
             Categorical("block", ("conv", "attention", "skip")),
@@ -72,7 +72,7 @@ def narrow() -> SearchSpace:
 
 
 def subset() -> SearchSpace:
-    """Return a choice of several candidates, one of which opens another choice; 21 architectures."""
+    """Return a space with a choice of several candidates, one of which activates another choice; 21 architectures."""
     return SearchSpace(
         [
             Subset("inputs", ("stem", "cell1", "cell2", "cell3"), min_chosen=1, max_chosen=3),
@@ -83,7 +83,7 @@ def subset() -> SearchSpace:
 
 
 def mixed_numeric() -> SearchSpace:
-    """Return numbers of all kinds, some continuous, one of them conditional; infinitely many architectures."""
+    """Return a space of numeric choices of all kinds, some continuous, one conditional; it has no finite size."""
     return SearchSpace(
         [
             Integer("width", 8, 64, step=8),

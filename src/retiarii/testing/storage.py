@@ -1,6 +1,6 @@
 """`StorageConformance`: conformance tests of stores, as a test class to inherit from.
 
-A store keeps the contract when this class passes::
+A store keeps the contract if this class passes::
 
     import pytest
     from retiarii.testing.storage import StorageConformance
@@ -10,8 +10,8 @@ A store keeps the contract when this class passes::
         def storage(self, tmp_path):
             return f"mystore://{tmp_path}/new"  # a fresh place for each test, where there is no store yet
 
-The tests, and the processes that they start, open stores by `open_store`, so the package that gives the scheme of the
-URL must be installed, or its entry point must be found in another way (a folder ``NAME.dist-info`` on ``sys.path``).
+The tests, and the processes that they start, open stores with `open_store`. So the package with the URL's scheme must
+be installed, or its entry point must be found in another way (a folder ``NAME.dist-info`` on ``sys.path``).
 """
 
 # ruff: noqa: D102 - a test's name and its assertions are its documentation
@@ -40,11 +40,11 @@ from retiarii.trial import Direction, Failure, FailureKind, Fidelity, Objectives
 
 
 class StorageConformance(SharedStoreConformance):
-    """Inherit, and supply the fixture ``storage``."""
+    """The contract of `Store`. A subclass supplies the fixture ``storage``."""
 
     @pytest.fixture
     def storage(self) -> str | Path:
-        """Return what `open_store` takes for a fresh, empty place; a subclass must override it."""
+        """Return the URL of a new, empty store for `open_store`; a subclass must override it."""
         raise NotImplementedError(f"{type(self).__name__} must define a fixture `storage`")
 
     @pytest.fixture

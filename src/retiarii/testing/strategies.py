@@ -1,8 +1,8 @@
 """Conformance tests of strategies, as test classes to inherit from.
 
-`StrategyConformance` is for all strategies; `ExhaustionConformance` and `LearningConformance` are for those that claim
-more. A test class inherits from what fits and supplies the fixture ``strategy``. `retiarii.testing.searches` has what
-drives the searches.
+`StrategyConformance` is for all strategies; `ExhaustionConformance` and `LearningConformance` are for strategies that
+promise more. A test class inherits from those that fit and supplies the fixture ``strategy``. The searches are run by
+`retiarii.testing.searches`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from retiarii.testing.tables import nas_bench_201_table
 from retiarii.trial import Direction, Trial
 
 SMALL_SPACES = sorted(name for name, make in SPACES.items() if make().size <= 1_000)
-"""The names of the spaces in the zoo that are exhausted in a moment."""
+"""The names of the spaces in the zoo that are small enough to exhaust."""
 
 
 class StrategyConformance:
@@ -60,7 +60,7 @@ class StrategyConformance:
         return SPACES[request.param]()
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        """Run the tests that ask for a ``space`` on all that the strategy supports."""
+        """Run the tests with an argument ``space`` on every space that the strategy supports."""
         if "space" in metafunc.fixturenames:
             metafunc.parametrize("space", sorted(self.spaces), indirect=True)
 
@@ -76,18 +76,18 @@ class StrategyConformance:
 
     @pytest.mark.parametrize("count", [0, 1, 7])
     def test_ask_gives_at_most_count(self, strategy: Strategy, space: SearchSpace, count: int) -> None:
-        """No more than asked for, all of it numbered and pending."""
+        """An answer has at most ``count`` proposals, all numbered and pending."""
         search = strategy.search(space)
         proposed = search.ask(count)
         assert len(proposed) <= count
         assert search.num_asked == len(search.pending) == len(proposed)
 
     def test_first_proposal_needs_no_result(self, strategy: Strategy, space: SearchSpace) -> None:
-        """A new search can start."""
+        """A new search proposes something before it has any result."""
         assert len(strategy.search(space).ask(1)) == 1
 
     def test_never_waits_when_everything_was_told(self, strategy: Strategy, space: SearchSpace) -> None:
-        """The loop cannot hang: with nothing pending, `ask` proposes or raises."""
+        """If no trial is pending, `ask` proposes or raises, so that the loop cannot hang."""
         search = strategy.search(space)
         for _ in range(50):
             try:
@@ -99,7 +99,7 @@ class StrategyConformance:
 
     @pytest.mark.parametrize("at_once", [1, 5])
     def test_parents_are_trials_whose_checkpoints_are_kept(self, strategy: Strategy, at_once: int) -> None:
-        """What a proposal continues is `continuable` until then, and gets no less than it had."""
+        """The parent of a proposal is `continuable` until then, and the proposal has no smaller fidelity."""
         search = strategy.search(darts(), seed=2)
         told: dict[int, Trial] = {}
         for _ in range(150):
@@ -117,7 +117,7 @@ class StrategyConformance:
                 search.tell(told[number])
 
     def test_forgotten_checkpoints_are_not_continued(self, strategy: Strategy) -> None:
-        """A trial whose checkpoint was removed to make room is no parent any more, and the search goes on."""
+        """A trial whose checkpoint was removed is not a parent any more, and the search continues."""
         search = strategy.search(darts(), seed=2)
         forgotten: set[int] = set()
         for proposal in run(search, score, 100, at_once=4):
@@ -131,7 +131,7 @@ class StrategyConformance:
     # Seeds
 
     def test_same_seed_same_proposals(self, strategy: Strategy, space: SearchSpace) -> None:
-        """A search is a function of strategy, space, seed and results, in every process."""
+        """Proposals depend only on strategy, space, seed and results, in every process."""
         twin = pickle.loads(pickle.dumps(strategy))
         first = list(run(strategy.search(space, seed=7), score, 60, at_once=3))
         assert list(run(strategy.search(space, seed=7), score, 60, at_once=3)) == first
@@ -153,7 +153,7 @@ class StrategyConformance:
         assert ask(whole, 5) == ask(parts, 2) + ask(parts, 3)
 
     def test_minimising_mirrors_maximising(self, strategy: Strategy, space: SearchSpace) -> None:
-        """Negated results under the other direction give the same search."""
+        """Negated results with the other direction give the same search."""
         up = strategy.search(space, objectives=Direction.MAXIMIZE)
         down = strategy.search(space, objectives="minimize")
         if strategy.direction is not None:  # then it wins
@@ -165,7 +165,7 @@ class StrategyConformance:
 
     @pytest.mark.parametrize("outcome", OUTCOMES)
     def test_results_without_a_metric_are_accepted(self, strategy: Strategy, outcome: str) -> None:
-        """Half of the trials fail in one of many ways; the search goes on."""
+        """Half of the trials fail in one of several ways; the search continues."""
         space = darts()
         search = strategy.search(space)
         for index, proposal in enumerate(ask(search, 40)):
@@ -176,13 +176,13 @@ class StrategyConformance:
         assert [space.architecture(architecture) for architecture in later] == later
 
     def test_search_survives_when_everything_fails(self, strategy: Strategy) -> None:
-        """Failures alone end no search."""
+        """If every trial fails, the search continues."""
         search = strategy.search(darts())
         assert len(list(run(search, lambda architecture: None, 60, at_once=4))) == 60
         assert search.best is None
 
     def test_trials_that_break_constraints_are_behind_all_others(self, strategy: Strategy) -> None:
-        """Half of the trials are infeasible, among them the best by their metric."""
+        """Half of the trials are infeasible, including those with the best metrics."""
         search = strategy.search(darts())
         for index, proposal in enumerate(ask(search, 40)):
             search.tell(finished(index, proposal, 0.5 + index).evolve(violation=index % 2))
@@ -192,7 +192,7 @@ class StrategyConformance:
         assert list(run(search, score, 40))
 
     def test_several_objectives(self, strategy: Strategy) -> None:
-        """Every strategy takes several, and has a best trial by the first; one with a direction of its own refuses."""
+        """Every strategy takes several objectives and ranks by the first; one with its own direction refuses them."""
         if strategy.direction is not None:
             with pytest.raises(ConfigError, match="each with its own direction"):
                 strategy.search(darts(), objectives=TWO_OBJECTIVES)
@@ -237,7 +237,7 @@ class StrategyConformance:
 
     @pytest.mark.parametrize("seed", range(6))
     def test_replay_equals_the_uninterrupted_search(self, strategy: Strategy, space: SearchSpace, seed: int) -> None:
-        """After any interleaving of asks and tells, the restored search goes on alike."""
+        """After any order of asks and tells, the restored search continues like the original."""
         original = strategy.search(space, seed=seed)
         history = interleave(original, random.Random(seed), steps=80)
         restored = history.replay(strategy.search(space, seed=seed))
@@ -248,7 +248,7 @@ class StrategyConformance:
         assert list(run(restored, score, 30)) == list(run(original, score, 30))
 
     def test_trials_are_judged_alike_after_a_replay(self, strategy: Strategy) -> None:
-        """Why a trial is ended follows from what was asked and told; judging changes nothing."""
+        """The decision to end a trial depends only on what was asked and told, and changes nothing."""
         original = strategy.search(darts(), seed=8)
         history = interleave(original, random.Random(8), steps=120)
         restored = history.replay(strategy.search(darts(), seed=8))
@@ -257,7 +257,7 @@ class StrategyConformance:
                 assert original.should_prune(trial) == original.should_prune(trial) == restored.should_prune(trial)
 
     def test_replay_wants_a_new_search(self, strategy: Strategy) -> None:
-        """A used search cannot be overwritten."""
+        """Replaying into a search that was used already is an error."""
         search = strategy.search(darts())
         search.ask(1)
         with pytest.raises(SearchError, match="expected a new one"):
@@ -269,7 +269,7 @@ class ExhaustionConformance:
 
     @pytest.mark.parametrize("name", SMALL_SPACES)
     def test_small_spaces_are_exhausted(self, strategy: Strategy, name: str) -> None:
-        """Everything that the constraints allow is proposed once; then comes the end, for good."""
+        """Every architecture that the constraints allow is proposed once; then every `ask` raises."""
         space = SPACES[name]()
         search = strategy.search(space)
         proposed = architectures(run(search, score, 1_001, at_once=3))
@@ -280,7 +280,7 @@ class ExhaustionConformance:
                 search.ask(1)
 
     def test_exhaustion_after_replay(self, strategy: Strategy) -> None:
-        """A restored search knows that nothing is left."""
+        """A restored search that has proposed everything raises, too."""
         search = strategy.search(tiny())
         asked = list(run(search, score, 1_001))
         restored = strategy.search(tiny())

@@ -1,4 +1,4 @@
-"""Real results to search in: tables with the accuracy of every architecture of a space."""
+"""Tables of real results: the accuracy of every architecture of a space."""
 
 from __future__ import annotations
 

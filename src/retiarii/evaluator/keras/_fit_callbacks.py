@@ -1,4 +1,4 @@
-"""What `KerasEvaluator` adds to ``fit``: reports after each epoch, and seeds before it."""
+"""The callbacks that `KerasEvaluator` adds to ``fit``: seeds before each epoch, reports after it."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _SOURCE = MetricSource(
 
 
 class FitSeeds(keras.callbacks.Callback):  # type: ignore[misc] # Keras has no type hints
-    """Lets everything random in an epoch follow from its number, so that a training in parts is like one in one go.
+    """Seeds each epoch from its number, so that a training in parts gives the same results as one without a break.
 
     Args:
-        seed: Of all epochs.
+        seed: The seed of all epochs.
     """
 
     def __init__(self, seed: int) -> None:
@@ -31,7 +31,7 @@ class FitSeeds(keras.callbacks.Callback):  # type: ignore[misc] # Keras has no t
         self._seed = seed
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Seed the order of the samples, and whatever else draws from the global generators."""
+        """Seed the global generators, which also decide the order of the samples."""
         seed_everything(rng_for(self._seed, epoch).getrandbits(63))
 
 
@@ -40,12 +40,12 @@ class FitReports(keras.callbacks.Callback):  # type: ignore[misc] # Keras has no
 
     Args:
         monitor: The metric by which trials are compared; None to choose as `name_default` does.
-        context: Told the metrics.
-        metrics: Those of the last epoch of the trial that this one continues.
+        context: The trial, which reports the metrics.
+        metrics: The metrics of the last epoch of the trial that this one continues.
 
     Attributes:
-        metrics: What the last epoch logged.
-        num_epochs: How many epochs were trained here.
+        metrics: The metrics of the last epoch.
+        num_epochs: The number of epochs trained in this trial.
     """
 
     def __init__(self, monitor: str | None, context: TrialContext, metrics: Mapping[str, float]) -> None:

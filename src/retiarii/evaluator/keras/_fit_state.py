@@ -1,4 +1,4 @@
-"""`FitState`: what a training with ``fit`` needs to go on, as a file of arrays."""
+"""`FitState`: the state of a training with ``fit``, in a file from which the training can continue."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ TRAINING_STATE = "training.npz"
 
 @dataclass(frozen=True)
 class FitState:
-    """How far a training is; arrays of the model and its optimizer are in the file only.
+    """The progress of a training. The arrays of the model and its optimizer are in the file only.
 
     Attributes:
-        epochs: How many were trained.
-        seed: From which everything random in an epoch follows.
-        metrics: What the last epoch logged.
+        epochs: The number of epochs trained.
+        seed: The seed of all epochs.
+        metrics: The metrics of the last epoch.
     """
 
     epochs: int
@@ -34,7 +34,7 @@ class FitState:
     metrics: Mapping[str, float]
 
     def write(self, model: Any, path: Path) -> None:
-        """Write the file: whole or not at all.
+        """Write the file atomically.
 
         Raises:
             EvaluatorError: It cannot be written.
@@ -46,16 +46,16 @@ class FitState:
 
 
 def parent_state(model: Any, context: TrialContext, epochs: int) -> FitState:
-    """Let a model, compiled and built, be as it was at the end of the trial's parent.
+    """Restore the state at the end of the trial's parent in a compiled and built model, and return it.
 
     Args:
-        model: A new one of the same architecture.
+        model: A new model of the same architecture.
         context: The trial.
-        epochs: For how many epochs it trains in all.
+        epochs: The total number of epochs, including those of the parent.
 
     Raises:
-        EvaluatorError: There is no state of the parent, it is damaged or another model's, or the parent has trained for
-            longer already.
+        EvaluatorError: The parent's state is missing, damaged or of another model, or the parent was trained for more
+            epochs.
     """
     number, parent, folder = context.number, context.parent, context.parent_folder
     if folder is None:
@@ -95,7 +95,7 @@ def _read(model: Any, path: Path) -> FitState:
 
 
 def _variables_of(model: Any) -> list[Any]:
-    """Return the variables of a model, random generators included, and of its optimizer; not those of its metrics."""
+    """Return the variables of a model (including random generators) and of its optimizer, without those of metrics."""
     if not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
     metrics = {id(variable) for variable in model.metrics_variables}

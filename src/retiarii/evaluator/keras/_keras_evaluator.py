@@ -24,19 +24,19 @@ class KerasEvaluator(Evaluator):
 
     Args:
         x: Training data, as ``fit`` takes them: arrays, a ``keras.utils.PyDataset``, a ``tf.data.Dataset``, ...
-        y: Targets, where ``x`` does not bring them.
-        optimizer: A name; a ``keras.optimizers.Optimizer``, of which each model gets its own; or a dict
-            ``{"class_name": "adam", "config": {"learning_rate": ...}}``, in which choices may stand.
+        y: Targets, if ``x`` does not contain them.
+        optimizer: A name; a ``keras.optimizers.Optimizer``, of which each model gets a copy; or a dict
+            ``{"class_name": "adam", "config": {"learning_rate": ...}}``, which may contain choices.
         loss: As ``compile`` takes it.
         metrics: As ``compile`` takes them.
-        monitor: The metric by which trials are compared, for example ``"val_accuracy"``. Without it, the only one that
-            is no loss; those of the validation data, if there are some.
-        epochs: For how many epochs a model is trained, where the strategy does not say.
+        monitor: The metric by which trials are compared, for example ``"val_accuracy"``. If it is left out, it is the
+            only metric that is not a loss, among those of the validation data if there are any.
+        epochs: The number of epochs, unless the strategy sets it.
         compile_kwargs: Further arguments of ``compile``.
         fit_kwargs: Further arguments of ``fit``: ``batch_size``, ``validation_data``, ``callbacks``, ...
 
     Raises:
-        ArgumentError: An argument of ``fit`` is this class's own.
+        ArgumentError: ``fit_kwargs`` contains an argument that this class sets itself.
 
     Examples:
         >>> KerasEvaluator(
@@ -61,7 +61,7 @@ class KerasEvaluator(Evaluator):
     ) -> None:
         for name in _OURS:
             if name in fit_kwargs:
-                raise ArgumentError(f"KerasEvaluator got {name}=..., which it gives to fit itself. Leave it out.")
+                raise ArgumentError(f"KerasEvaluator got {name}=..., which it sets in fit() itself. Leave it out.")
         self.x, self.y = x, y
         self.monitor, self.epochs = monitor, epochs
         self.compile_kwargs = {**(compile_kwargs or {}), "optimizer": optimizer, "loss": loss, "metrics": metrics}
@@ -70,11 +70,11 @@ class KerasEvaluator(Evaluator):
     def evaluate(self, model: Any, context: TrialContext) -> Metrics:
         """Train a model, and return the metrics of its last epoch.
 
-        A trial that has a fidelity or a parent leaves the state of its training behind: weights, optimizer and random
-        generators. A trial with a parent goes on from there.
+        A trial with a fidelity or a parent saves the state of its training: weights, optimizer and random generators.
+        A trial with a parent continues from the parent's state.
 
         Raises:
-            EvaluatorError: There is no state to go on from, or a file cannot be written.
+            EvaluatorError: There is no state to continue from, or a file cannot be written.
             MetricError: It is not clear by which metric trials are compared.
             TrialPruned: The search has ended the trial.
         """
@@ -94,7 +94,7 @@ class KerasEvaluator(Evaluator):
         return reports.conclude()
 
     def _start(self, model: Any, context: TrialContext, epochs: int) -> FitState:
-        """Return where training begins, with the model as it is then."""
+        """Return the state from which training begins, and restore it in the model."""
         if context.parent is None:
             return FitState(0, context.seed, {})
         if not model.built:
@@ -103,7 +103,7 @@ class KerasEvaluator(Evaluator):
 
 
 def _own(value: Any) -> Any:
-    """Return what one model may use: optimizers and metrics hold state of the model that they are compiled into."""
+    """Return copies for one model: optimizers and metrics hold state of the model that they are compiled into."""
     if isinstance(value, (list, tuple)):
         return [_own(part) for part in value]
     if isinstance(value, dict) and "class_name" not in value:
@@ -114,7 +114,7 @@ def _own(value: Any) -> Any:
 
 
 def _first_batch(x: Any) -> Any:
-    """Return inputs with which a model that does not know their shape can be built."""
+    """Return the first inputs, to build a model that does not know their shape."""
     if keras.tree.is_nested(x) or hasattr(x, "shape"):
         return keras.tree.map_structure(lambda array: array[:1], x)
     batch = x[0] if isinstance(x, keras.utils.PyDataset) else next(iter(x))

@@ -1,4 +1,4 @@
-"""The weights of a Keras model as a file, in Keras's own format."""
+"""Write and read the weights of a Keras model, in Keras's own file format."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ __all__ = ["CHECKPOINT_OF_KERAS", "read_weights", "write_weights"]
 
 
 def write_weights(model: Any, path: Path) -> None:
-    """Write the weights of a model; the file is replaced at once.
+    """Write the weights of a model; the file is replaced atomically.
 
     Raises:
-        EvaluatorError: The file cannot be written; nothing of it stays.
+        EvaluatorError: The file cannot be written; no partial file stays.
     """
     partial = path.with_name(f"partial-{path.name}")  # Keras takes only names that end with .weights.h5
     with writing_explained("The weights of this trial", path):

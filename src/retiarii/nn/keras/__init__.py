@@ -1,10 +1,10 @@
-"""Keras models with choices in them: `import retiarii.nn.keras as knn`.
+"""Keras models with choices: ``import retiarii.nn.keras as knn``.
 
-A model is written with the layers of Keras 3, which are all here and take choices as arguments: `ValueChoice` and
-expressions made of it. `LayerChoice`, `InputChoice` and `Repeat` stand for several layers. ``knn.Sequential`` and
-functions or classes that are marked with `model_wrapper` return a `Blueprint`. It holds no weights, and is built when
-an architecture is given: `extract_space` reads the search space off it, `freeze` builds a plain Keras model of it, and
-`fixed_arch` builds that model from its code.
+A model is written with the layers of Keras 3. All of them are available here, and take choices as arguments:
+`ValueChoice` and expressions made of it. `LayerChoice`, `InputChoice` and `Repeat` choose among layers and inputs.
+``knn.Sequential`` and functions or classes that are marked with `model_wrapper` return a `Blueprint`: a recipe without
+weights, from which the network of an architecture is built. `extract_space` returns its search space, `freeze` builds
+a plain Keras model from it, and `fixed_arch` builds the same model from the user's code.
 
 This package needs Keras (``pip install 'retiarii[keras]'``) and imports no torch, unless Keras computes with it.
 """

@@ -1,4 +1,4 @@
-"""`Assembly`: blueprints being built for one architecture."""
+"""`Assembly`: builds blueprints for one architecture."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class Assembly:
     While the code of a function or class runs in it, layers of `retiarii.nn.keras` are built where they are written.
 
     Args:
-        architecture: Label to value, in any spelling. Choices that it lacks take their defaults: they are inside
-            candidates that are not chosen, which the code makes nevertheless.
+        architecture: Labels with values, in any spelling. Choices that are missing in it take their defaults; these are
+            choices inside candidates that are not chosen, which the user's code makes all the same.
         first: The creation number of the first choice that was numbered outside of a namespace.
-        known: The labels that may be asked for; None for any.
+        known: The labels that choices may have; None for any.
 
     Attributes:
-        roots: The blueprints made here that are no part of another one.
+        roots: The blueprints made here that are not part of another one.
     """
 
     def __init__(self, architecture: Mapping[str, Any], first: int = 1, *, known: Container[str] | None = None) -> None:
@@ -49,7 +49,7 @@ class Assembly:
 
     @staticmethod
     def current() -> Assembly | None:
-        """Return the assembly in which code runs here, or None."""
+        """Return the assembly in which the calling code runs, or None."""
         stack = stack_of(ASSEMBLY_KEY)
         return stack[-1] if stack else None
 
@@ -60,7 +60,7 @@ class Assembly:
             yield
 
     def value(self, choice: Choice) -> Value:
-        """Return what is chosen.
+        """Return the chosen value of a choice.
 
         Raises:
             ArchitectureError: The architecture has a wrong value.
@@ -86,17 +86,17 @@ class Assembly:
         )
 
     def build(self, blueprint: Blueprint) -> Any:
-        """Return what a blueprint becomes; the same object each time."""
+        """Return the layer or model that a blueprint builds; the same object on each call."""
         if id(blueprint) not in self._built:
             self._built[id(blueprint)] = (blueprint, blueprint.build(self))
         return self._built[id(blueprint)][1]
 
     def build_copy(self, blueprint: Any, number: int) -> Any:
-        """Return a copy of its own of a block that is repeated.
+        """Return a separate copy of a repeated block.
 
         Args:
-            blueprint: The block; or a layer that is built, of which a new one is made.
-            number: Of the copy, from 0.
+            blueprint: The block: a blueprint, or a layer that is built already and is copied.
+            number: The number of the copy, from 0.
         """
         outer, self._built, self._copy = (self._built, self._copy), {}, number
         try:
@@ -105,7 +105,7 @@ class Assembly:
             self._built, self._copy = outer
 
     def arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Return the arguments of a call with values and built objects in the places of expressions and blueprints."""
+        """Return the arguments of a call, with expressions replaced by values and blueprints by built objects."""
         if self._copy and isinstance(kwargs.get("name"), str):  # names of layers are unique
             kwargs = {**kwargs, "name": f"{kwargs['name']}_{self._copy}"}
         return replace_leaves(args, self._leaf), replace_leaves(kwargs, self._leaf)
@@ -121,12 +121,12 @@ class Assembly:
             return _copy_of(leaf, self._copy)
         return leaf
 
-    # Code that runs in this assembly.
+    # The user's code, which runs in this assembly.
 
     def run(self, blueprint: Blueprint, code: Callable[[], Made]) -> Made:
-        """Run the code of a function or class, and take note of what it makes.
+        """Run the code of a function or class, and record the blueprints that it makes.
 
-        When it runs again, for a copy, its choices have the same labels.
+        If it runs again, for a copy, its choices have the same labels.
         """
         frame: list[Blueprint] = []
         self._frames.append(frame)
@@ -149,12 +149,12 @@ class Assembly:
                 yield
 
     def inside(self, blueprint: Blueprint) -> list[Blueprint]:
-        """Return what the code of a blueprint has made, outermost blueprints only."""
+        """Return the outermost blueprints that the code of a blueprint has made."""
         self.build(blueprint)
         return self._inside[id(blueprint)]
 
     def adopt(self, value: Any) -> Any:
-        """Return an argument of running code with the blueprints of layers in the places of the layers."""
+        """Return an argument that running code passes on, with its layers replaced by their blueprints."""
         return replace_leaves(value, self._source_of)
 
     def _source_of(self, leaf: Any) -> Any:

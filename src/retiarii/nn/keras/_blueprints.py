@@ -16,13 +16,13 @@ from retiarii.space.construction import ConstructorCall, leaves
 
 
 class BlueprintWalk(Protocol):
-    """What a blueprint reports its choices to; `ChoiceWalk` has the meaning of each method."""
+    """The interface to which a blueprint reports its choices; `ChoiceWalk` documents each method."""
 
     def visit(self, blueprint: Blueprint, name: str) -> None:
         """Visit a blueprint."""
 
     def inside(self, blueprint: Blueprint) -> list[Blueprint]:
-        """Return what the code of a blueprint makes."""
+        """Return the blueprints that the code of a blueprint makes."""
 
     def choice(self, choice: Choice, argument: str = "") -> None:
         """Report a choice."""
@@ -35,16 +35,16 @@ class BlueprintWalk(Protocol):
 
 
 class BlueprintBuilder(Protocol):
-    """What builds the parts of a blueprint; `Assembly` has the meaning of each method."""
+    """The interface that builds the parts of a blueprint; `Assembly` documents each method."""
 
     def value(self, choice: Choice) -> Value:
-        """Return what is chosen."""
+        """Return the chosen value of a choice."""
 
     def evaluate(self, expression: Expression | Any) -> Any:
         """Return the value of an expression."""
 
     def build_copy(self, blueprint: Any, number: int) -> Any:
-        """Return a copy of its own of a block that is repeated."""
+        """Return a separate copy of a repeated block."""
 
     def arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return the arguments of a call with values and built objects."""
@@ -72,24 +72,24 @@ class Blueprint(Searchable):
     @property
     @abstractmethod
     def parts(self) -> tuple[Blueprint, ...]:
-        """The blueprints of which this one is made."""
+        """The blueprints that are parts of this one."""
 
     @property
     @abstractmethod
     def name(self) -> str:
-        """What messages call it."""
+        """Its name in messages."""
 
     def engine(self, input_shape: Sequence[int] | None = None) -> Engine:
         """Return the engine that builds the networks of an experiment.
 
         Args:
-            input_shape: The shape of a batch of input. With it, each network is built for this shape at once.
+            input_shape: The shape of a batch of input. If given, each network is built for this shape immediately.
         """
         engine: Engine = load("retiarii.nn.keras:KerasEngine")(self, input_shape)
         return engine
 
     def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Refuse to compute.
+        """Raise an error, because a blueprint cannot compute.
 
         Raises:
             ChoiceMisuseError: Always.

@@ -24,7 +24,8 @@ class ChoiceWalk:
     """Collects choices with the conditions under which they are decided.
 
     Args:
-        assembly: In which code runs, with the default of every choice, to see the choices of the layers that it makes.
+        assembly: The assembly in which the user's code runs, with the default of every choice, to find the choices in
+            the layers that it makes.
     """
 
     def __init__(self, assembly: Assembly | None = None) -> None:
@@ -39,14 +40,14 @@ class ChoiceWalk:
 
         Args:
             blueprint: The blueprint.
-            name: Its place in what is being visited.
+            name: Its path from the blueprint that is being visited.
         """
         self._path.append(name)
         blueprint.declare(self)
         self._path.pop()
 
     def inside(self, blueprint: Blueprint) -> list[Blueprint]:
-        """Return what the code of a blueprint makes."""
+        """Return the blueprints that the code of a blueprint makes."""
         return self._assembly.inside(blueprint)
 
     def choice(self, choice: Choice, argument: str = "") -> None:

@@ -1,4 +1,4 @@
-"""`LayerChoice`, `InputChoice` and `Repeat`: which layer, which inputs, how many blocks."""
+"""`LayerChoice`, `InputChoice` and `Repeat`: choose a layer, some inputs, a number of blocks."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ def LayerChoice(
         label: The name of the decision. Choices of one label choose the same.
 
     Raises:
-        DomainError: There is no candidate, one stands twice, one is no layer, or a name or the prior is impossible.
+        DomainError: There is no candidate, a candidate occurs twice or is not a layer, or a name or the prior is
+            impossible.
 
     Examples:
         >>> knn.LayerChoice({"conv": knn.Conv2D(8, 3, padding="same"), "skip": knn.Identity()}, label="op")
@@ -77,10 +78,10 @@ def _is_layer(value: Any) -> bool:
 
 
 class LayerChoiceBlueprint(Blueprint):
-    """One of several layers.
+    """The blueprint of one of several layers.
 
     Args:
-        choice: The decision.
+        choice: The choice.
         candidates: The layers, in the order of its values.
     """
 
@@ -98,14 +99,14 @@ class LayerChoiceBlueprint(Blueprint):
         return tuple(each for each in self._candidates if isinstance(each, Blueprint))
 
     def declare(self, walk: BlueprintWalk) -> None:
-        """Report the choice, and those of the candidates on condition that they are chosen."""
+        """Report the choice, and the choices in each candidate with the condition that the candidate is chosen."""
         walk.choice(self._choice)
         for value, candidate in zip(self._choice.values, self._candidates, strict=True):
             with walk.under(frozenset({frozenset({Test(self._choice.label, frozenset({value}))})})):
                 walk.argument(candidate, str(value))
 
     def build(self, assembly: BlueprintBuilder) -> Any:
-        """Return the chosen candidate; the others are not looked at."""
+        """Return the chosen candidate; the others are not built."""
         chosen = self._candidates[self._choice.index_of(assembly.value(self._choice))]
         return assembly.arguments((chosen,), {})[0][0]
 
@@ -126,7 +127,7 @@ def InputChoice(
 
     Args:
         n_candidates: How many tensors there are to choose from.
-        n_chosen: How many are chosen; None for any number, also none at all: the result is then None.
+        n_chosen: How many are chosen; None for any number, including 0, for which the result is None.
         reduction: ``"sum"``, ``"mean"``, ``"concat"`` (along the channels), or ``"none"`` for a list of the chosen.
         prior: With ``n_chosen=1``: the probability of each input in random sampling; uniform if None.
         label: The name of the decision. Choices of one label choose the same.
@@ -163,12 +164,12 @@ def _choice_of_inputs(
 
 
 class InputChoiceBlueprint(Blueprint):
-    """Some of several inputs.
+    """The blueprint of the layer that picks some inputs.
 
     Args:
-        choice: The decision.
-        reduction: How they become one tensor.
-        names: Of all inputs, where they have some.
+        choice: The choice.
+        reduction: How the chosen inputs become one tensor.
+        names: The names of all inputs, if they have names.
     """
 
     def __init__(self, choice: Choice, reduction: Reduction, names: Sequence[str] | None) -> None:
@@ -181,7 +182,7 @@ class InputChoiceBlueprint(Blueprint):
 
     @property
     def parts(self) -> tuple[Blueprint, ...]:
-        """None."""
+        """There are none."""
         return ()
 
     def declare(self, walk: BlueprintWalk) -> None:
@@ -196,20 +197,20 @@ class InputChoiceBlueprint(Blueprint):
 
 
 def Repeat(blocks: Any, depth: int | tuple[int, int] | Expression, *, label: str | None = None) -> Any:
-    """Repeat a block a number of times that is chosen.
+    """Repeat a block; the number of repetitions is a choice.
 
-    Where the code of a model runs, this returns a ``keras.Sequential`` of as many blocks; ``keras.layers.Identity`` if
-    there are none. A choice in block 3 is decided only if the depth is more than 3.
+    Where the code of a model runs, this returns a ``keras.Sequential`` of that many blocks, or
+    ``keras.layers.Identity`` for 0 blocks. A choice in block 3 is decided only if the depth is more than 3.
 
     Args:
         blocks: A layer, which is copied (its choices have the same labels in all blocks, so they choose the same); a
-            function or class that makes a block and is told the index of the block if it needs an argument; or a list
+            function or class that makes a block, called with the index of the block if it needs an argument; or a list
             of layers or functions, of which the first ones are used.
         depth: A number; ``(min, max)``, both included; or a `ValueChoice` or expression of integers. 0 is allowed.
         label: The name of the decision where ``depth`` is ``(min, max)``.
 
     Raises:
-        DomainError: The depth is no such thing, or there are too few blocks.
+        DomainError: ``depth`` has another form, or there are fewer blocks than the largest depth.
 
     Examples:
         >>> knn.Repeat(lambda index: knn.Dense(8, activation="relu"), (1, 4), label="depth")
@@ -237,11 +238,11 @@ def _make_block(block: Any, index: int) -> Any:
 
 
 class RepeatBlueprint(Blueprint):
-    """A variable number of blocks.
+    """The blueprint of a variable number of blocks.
 
     Args:
-        blocks: As many as the largest depth; one that stands several times is copied.
-        depth: How many there are.
+        blocks: As many blocks as the largest depth; a block that occurs several times is copied.
+        depth: The number of blocks.
     """
 
     def __init__(self, blocks: list[Any], depth: int | Expression) -> None:
@@ -258,14 +259,14 @@ class RepeatBlueprint(Blueprint):
         return tuple(block for block in self._blocks if isinstance(block, Blueprint))
 
     def declare(self, walk: BlueprintWalk) -> None:
-        """Report the depth, and the choices of the blocks on condition that the depth reaches them."""
+        """Report the depth, and the choices in each block with the condition that the depth includes the block."""
         walk.argument(self._depth, "depth")
         for index, block in enumerate(self._blocks):
             with walk.under(condition_where(self._depth, partial(operator.lt, index))):
                 walk.argument(block, f"blocks.{index}")
 
     def build(self, assembly: BlueprintBuilder) -> Any:
-        """Return the chosen number of blocks; the others are not looked at."""
+        """Return the chosen number of blocks; the others are not built."""
         chosen = self._blocks[: assembly.evaluate(self._depth)]
         if not chosen:
             return keras.layers.Identity()

@@ -1,4 +1,4 @@
-"""`extract_space`, `freeze` and `fixed_arch`: the search space of a blueprint, and what an architecture makes of it."""
+"""`extract_space`, `freeze` and `fixed_arch`: the search space of a blueprint, and the network of an architecture."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ Constraint = Callable[[Architecture], bool]
 
 
 def extract_space(model: Any, constraints: Sequence[Constraint] = ()) -> SearchSpace:
-    """Return the search space that is written into a model.
+    """Return the search space of a model: all choices that are written in it.
 
     A choice inside a candidate of another choice, or inside a block of a `Repeat`, is active only when that candidate
     or block is. Functions and classes that are marked with `model_wrapper` run once, with the default of every choice.
 
     Args:
         model: The blueprint; it is not changed.
-        constraints: Functions that say whether an architecture is wanted, for `SearchSpace`.
+        constraints: Functions that return whether an architecture is allowed; see `SearchSpace`.
 
     Raises:
-        LabelConflictError: One label stands for two domains, or was numbered twice.
-        TypeError: This is no blueprint.
+        LabelConflictError: One label has two domains, or two choices got the same automatic label.
+        TypeError: ``model`` is not a blueprint.
         SpaceError: The depth of a `Repeat` has too many combinations to write down its conditions.
     """
     return numbered_space(model, constraints)[0]
@@ -47,10 +47,10 @@ def numbered_space(model: Any, constraints: Sequence[Constraint] = ()) -> tuple[
 
 
 def require_blueprint(model: Any, function: str) -> Blueprint:
-    """Return the model.
+    """Check that a model is a blueprint, and return it.
 
     Raises:
-        TypeError: It is no blueprint.
+        TypeError: The model is not a blueprint.
     """
     if isinstance(model, Blueprint):
         return model
@@ -64,9 +64,9 @@ def require_blueprint(model: Any, function: str) -> Blueprint:
 
 
 def freeze(model: Any, architecture: ArchitectureSource, *, strict: bool = True) -> Any:
-    """Return what an architecture makes of a model: a plain Keras layer or model, with new weights.
+    """Return the network of an architecture: a plain Keras layer or model, with new weights.
 
-    Nothing of this package is left in the result but `PickedInputs`. Layers that were built without this package
+    The result contains nothing of this package but `PickedInputs`. Layers that were built without this package
     (``keras.layers.Dense(10)``, ``keras.applications.MobileNetV3Small(...)``) are copied with the weights that they
     have; layers that code makes while it runs are used as they are.
 
@@ -80,7 +80,7 @@ def freeze(model: Any, architecture: ArchitectureSource, *, strict: bool = True)
     Raises:
         ArchitectureError: The architecture cannot be read, lacks a label, has an unknown one, or a wrong value.
         FreezeError: The code of a function or class makes other choices than with default values.
-        TypeError: This is no blueprint.
+        TypeError: ``model`` is not a blueprint.
     """
     blueprint = require_blueprint(model, "freeze")
     space, first = numbered_space(blueprint)
@@ -90,7 +90,7 @@ def freeze(model: Any, architecture: ArchitectureSource, *, strict: bool = True)
 def build_network(
     blueprint: Blueprint, space: SearchSpace, first: int, architecture: Architecture, *, strict: bool
 ) -> Any:
-    """Return what an architecture makes of a blueprint whose space is known; see `freeze`."""
+    """Return the network of an architecture for a blueprint whose space is known; see `freeze`."""
     if not strict:
         architecture = architecture.restricted([choice.label for choice in space])
     chosen = space.architecture(architecture)
@@ -99,7 +99,7 @@ def build_network(
 
 @contextmanager
 def fixed_arch(architecture: ArchitectureSource, verbose: bool = True, *, strict: bool = True) -> Iterator[None]:
-    """Build models as an architecture says, inside the block.
+    """Inside the block, build models with the values of an architecture.
 
     ``with fixed_arch(arch): model = net()`` gives the same model as ``freeze(net(), arch)``. Layers of this package and
     functions and classes marked with `model_wrapper` return plain Keras layers in it. Automatic labels count afresh

@@ -1,4 +1,4 @@
-"""`KerasEngine`: the Keras models that architectures stand for."""
+"""`KerasEngine`: builds the Keras model of an architecture."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from retiarii.nn.keras.installed import keras
 from retiarii.space import Architecture, Cost, Engine, SearchSpace
 
 _REMEMBERED = 10_000  # architectures whose costs are not computed again
-_FORKABLE = ("numpy", "torch")  # JAX and TensorFlow have threads, which a fork does not have: it waits for them forever
+_FORKABLE = ("numpy", "torch")  # JAX and TensorFlow run threads; a forked process lacks them and waits for them forever
 
 
 class KerasEngine(Engine):
@@ -21,7 +21,7 @@ class KerasEngine(Engine):
 
     Args:
         model: The blueprint; it is not changed.
-        input_shape: The shape of a batch of input. With it, each network is built for this shape at once.
+        input_shape: The shape of a batch of input. If given, each network is built for this shape immediately.
     """
 
     def __init__(self, model: Blueprint, input_shape: Sequence[int] | None = None) -> None:
@@ -36,7 +36,7 @@ class KerasEngine(Engine):
 
     @property
     def start_method(self) -> str | None:
-        """``"spawn"`` for backends that do not survive a fork."""
+        """``"spawn"`` for backends that do not work in a forked process."""
         return None if keras.backend.backend() in _FORKABLE else "spawn"
 
     def build(self, architecture: Architecture) -> Any:
@@ -61,7 +61,7 @@ class KerasEngine(Engine):
         return {"params": params}
 
     def measure(self, built: Any, names: Collection[str]) -> dict[str, float]:
-        """Return ``"params"`` of a network, if that is wanted.
+        """Return the cost ``"params"`` of a network, if it is asked for.
 
         Raises:
             ConfigError: The network does not know the shape of its input yet.

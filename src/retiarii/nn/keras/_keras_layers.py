@@ -19,23 +19,23 @@ _PASSED_THROUGH = (keras.Layer, keras.Model)  # what users derive from
 
 
 def placed(blueprint: Blueprint) -> Any:
-    """Return a blueprint; or what it becomes, where code runs for an architecture."""
+    """Return a blueprint; or, where code runs for an architecture, the layer that it builds."""
     assembly = Assembly.current()
     return blueprint if assembly is None else assembly.make(blueprint)
 
 
 def adopted(value: Any) -> Any:
-    """Return arguments as a blueprint keeps them."""
+    """Return the arguments in the form in which a blueprint keeps them."""
     assembly = Assembly.current()
     return value if assembly is None else assembly.adopt(value)
 
 
 class KerasLayer(StandIn):
-    """Stands for one class or function of Keras whose arguments may be choices.
+    """Replaces a class or function of Keras; its arguments may be choices.
 
     Args:
         target: The class or function.
-        name: Under which this package has it.
+        name: The name that it has in this package.
     """
 
     def __init__(self, target: Callable[..., Any], name: str) -> None:
@@ -54,7 +54,7 @@ class KerasLayer(StandIn):
 
 
 class UserCode(StandIn):
-    """Stands for a class or function of the user's that makes layers; `model_wrapper` returns it.
+    """Replaces a class or function of the user that makes layers; `model_wrapper` returns it.
 
     Args:
         target: The class or function.
@@ -77,22 +77,22 @@ class UserCode(StandIn):
 
 
 def model_wrapper(target: Callable[..., Any]) -> Any:
-    """Let a class or function make layers with choices, which it may call and connect as it likes.
+    """Decorate a class or function that makes layers with choices and connects them in any way.
 
-    Its calls are recorded, so that it can run again for each architecture. In it, layers of this package,
-    `LayerChoice`, `InputChoice` and `Repeat` return plain Keras layers with the chosen values. Its arguments may be
-    choices, too; the code gets the chosen values. It must make the same choices whatever the values are. Automatic
-    labels count from ``model_1`` in each model.
+    The call is recorded, so that the code can run again for each architecture. In it, layers of this package,
+    `LayerChoice`, `InputChoice` and `Repeat` return plain Keras layers with the chosen values. Arguments may be
+    choices, too; the code gets the chosen values. The code must make the same choices, whatever the values are.
+    Automatic labels count from ``model_1`` in each model.
 
     Args:
         target: A subclass of ``keras.Model`` or ``keras.Layer``, or a function that returns one built with the
             functional interface.
 
     Returns:
-        What stands for the class or function; calling it gives a `Blueprint`.
+        A replacement for the class or function; calling it gives a `Blueprint`.
 
     Raises:
-        TypeError: It is something else, or a class of Keras itself.
+        TypeError: ``target`` is something else, or a class of Keras itself.
 
     Examples:
         >>> @knn.model_wrapper
@@ -113,7 +113,7 @@ def model_wrapper(target: Callable[..., Any]) -> Any:
 
 
 def keras_name(name: str) -> Any:
-    """Return what this package offers under a name of ``keras.layers``, or ``Sequential`` and ``Model`` of ``keras``.
+    """Return this package's object for a name of ``keras.layers``, or for ``Sequential`` or ``Model`` of ``keras``.
 
     Raises:
         AttributeError: Keras has no such name.

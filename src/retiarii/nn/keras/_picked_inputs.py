@@ -1,4 +1,4 @@
-"""`PickedInputs`: what an `InputChoice` becomes."""
+"""`PickedInputs`: the layer that a fixed `InputChoice` becomes."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ REDUCTIONS = ("sum", "mean", "concat", "none")
 
 @keras.saving.register_keras_serializable(package="retiarii")
 class PickedInputs(keras.Layer):  # type: ignore[misc] # Keras has no type hints
-    """Picks some of the tensors that it is given, and reduces them to one.
+    """Picks some of its input tensors, and reduces them to one.
 
     Shapes: equal for ``sum`` and ``mean``, equal but for the channels for ``concat``.
 
     Args:
         chosen: The indices of the inputs to pick, or their names; one or several.
         reduction: ``"sum"``, ``"mean"``, ``"concat"`` (along the channels), or ``"none"`` for the list itself.
-        names: The names of all inputs, where ``chosen`` has names and yet the inputs may come in a list.
-        kwargs: Those of every layer of Keras, such as ``name``.
+        names: The names of all inputs; needed if ``chosen`` has names and the inputs come in a list.
+        kwargs: Arguments that every layer of Keras has, such as ``name``.
     """
 
     def __init__(
@@ -37,13 +37,13 @@ class PickedInputs(keras.Layer):  # type: ignore[misc] # Keras has no type hints
         self.names = None if names is None else list(names)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Call the layer; None where no input is chosen, which Keras does not take as the result of a layer."""
+        """Call the layer; return None if no input is chosen, which Keras does not accept from ``call``."""
         if not self.chosen and self.reduction != "none":
             return None
         return super().__call__(*args, **kwargs)
 
     def call(self, inputs: Sequence[Any] | Mapping[str, Any]) -> Any:
-        """Return the reduced tensor, or the list of the chosen ones with reduction "none"."""
+        """Return the reduced tensor, or the list of the chosen tensors with reduction ``"none"``."""
         picked = [self._pick(inputs, name) for name in self.chosen]
         if self.reduction == "none":
             return picked

@@ -1,4 +1,4 @@
-"""Keras itself, an optional dependency: the one place that imports it."""
+"""The one place that imports Keras, an optional dependency."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ except ModuleNotFoundError as err:
         ) from err
     if err.name in _BACKENDS:
         raise MissingExtraError(
-            f"Keras wants to compute with {err.name}, which is not installed. Install it, or name another backend "
+            f"Keras needs its backend {err.name}, which is not installed. Install it, or name another backend "
             "before Keras is imported: KERAS_BACKEND=jax (pip install 'retiarii[keras]' brings JAX)."
         ) from err
     raise  # installed but broken: its own message says more
