@@ -12,7 +12,7 @@ from retiarii.evaluator import Evaluator
 from retiarii.experiment._settings.config import RetiariiExeConfig
 from retiarii.graph import GraphEngine, Mutator
 from retiarii.nn.pytorch import extract_space
-from retiarii.nn.pytorch.engine import PythonEngine
+from retiarii.nn.pytorch.engine import PythonEngine, evaluating
 from retiarii.space import Engine
 
 
@@ -77,14 +77,8 @@ def _learn_inputs(model: nn.Module, shape: Sequence[int] | None, evaluator: Eval
 
 def _run_once(model: nn.Module, shape: Sequence[int] | None, evaluator: Evaluator | None) -> bool:
     """Run a model once, if there is an example input, and restore its mode; return whether it was run."""
-    modes = {module: module.training for module in model.modules()}
-    model.eval()
-    try:
-        with torch.no_grad():
-            if shape is None:
-                return evaluator is not None and evaluator.run_on_example(model)
-            model(torch.zeros(*shape))
-            return True
-    finally:
-        for module, is_training in modes.items():
-            module.training = is_training
+    with evaluating(model), torch.no_grad():
+        if shape is None:
+            return evaluator is not None and evaluator.run_on_example(model)
+        model(torch.zeros(*shape))
+        return True

@@ -7,52 +7,63 @@ which can be changed without a check, and ``segment_reduce``. Names that the ins
 
 from __future__ import annotations
 
-_TORCH = (
-    "_assert abs abs_ absolute acos acos_ acosh acosh_ adaptive_avg_pool1d adaptive_max_pool1d add addbmm addcdiv "
-    "addcmul addmm addmv addmv_ addr adjoint affine_grid_generator all allclose alpha_dropout alpha_dropout_ amax "
-    "amin aminmax angle any arange arccos arccos_ arccosh arccosh_ arcsin arcsin_ arcsinh arcsinh_ arctan arctan2 "
-    "arctan_ arctanh arctanh_ argmax argmin argsort argwhere as_strided as_strided_scatter as_tensor asin asin_ asinh "
-    "asinh_ atan atan2 atan_ atanh atanh_ atleast_1d atleast_2d atleast_3d avg_pool1d baddbmm bartlett_window "
-    "batch_norm bernoulli bilinear binary_cross_entropy_with_logits bincount binomial bitwise_and bitwise_left_shift "
-    "bitwise_not bitwise_or bitwise_right_shift bitwise_xor blackman_window block_diag bmm broadcast_tensors "
-    "broadcast_to bucketize can_cast cartesian_prod cat cdist ceil ceil_ celu celu_ chain_matmul channel_shuffle "
-    "cholesky cholesky_inverse cholesky_solve chunk clamp clamp_ clamp_max clamp_max_ clamp_min clamp_min_ clip clip_ "
-    "clone column_stack combinations complex concat concatenate conj conj_physical conj_physical_ constant_pad_nd "
-    "conv1d conv2d conv3d conv_tbc conv_transpose1d conv_transpose2d conv_transpose3d convolution copysign corrcoef "
-    "cos cos_ cosh cosh_ cosine_embedding_loss cosine_similarity count_nonzero cov cross ctc_loss cummax cummin "
-    "cumprod cumsum cumulative_trapezoid deg2rad deg2rad_ det detach detach_ diag diag_embed diagflat diagonal "
-    "diagonal_scatter diff digamma dist div divide dot dropout dropout_ dsmm dsplit dstack einsum embedding "
-    "embedding_bag empty empty_like eq equal erf erf_ erfc erfc_ erfinv exp exp2 exp2_ exp_ expm1 expm1_ eye "
-    "feature_alpha_dropout feature_alpha_dropout_ feature_dropout feature_dropout_ fill fill_ fix fix_ flatten flip "
-    "fliplr flipud float_power floor floor_ floor_divide fmax fmin fmod frac frac_ frexp frobenius_norm full "
-    "full_like gather gcd gcd_ ge geqrf ger gradient greater greater_equal grid_sampler grid_sampler_2d "
-    "grid_sampler_3d group_norm gru_cell gt hamming_window hann_window hardshrink heaviside hinge_embedding_loss "
-    "histc histogram hsmm hsplit hspmm hstack hypot i0 i0_ igamma igammac imag index_add index_copy index_fill "
-    "index_put index_put_ index_reduce index_select inner instance_norm inverse is_complex is_conj is_floating_point "
-    "is_inference is_neg is_nonzero is_same_size is_signed is_tensor isclose isfinite isin isinf isnan isneginf "
-    "isposinf isreal istft kaiser_window kl_div kron kthvalue layer_norm lcm lcm_ ldexp ldexp_ le lerp less "
-    "less_equal lgamma linspace log log10 log10_ log1p log1p_ log2 log2_ log_ log_softmax logaddexp logaddexp2 "
-    "logcumsumexp logdet logical_and logical_not logical_or logical_xor logit logit_ logspace logsumexp lstm_cell lt "
-    "lu lu_solve lu_unpack margin_ranking_loss masked_fill masked_scatter masked_select matmul matrix_exp "
-    "matrix_power max max_pool1d max_pool1d_with_indices max_pool2d max_pool3d maximum mean median meshgrid min "
-    "minimum mm mode moveaxis movedim msort mul multinomial multiply mv mvlgamma nan_to_num nan_to_num_ nanmean "
-    "nanmedian nanquantile nansum narrow narrow_copy native_batch_norm native_channel_shuffle native_dropout "
-    "native_group_norm native_layer_norm ne neg neg_ negative negative_ nextafter nonzero nonzero_static norm normal "
-    "not_equal nuclear_norm numel ones ones_like orgqr ormqr outer pairwise_distance pca_lowrank pdist permute "
-    "pinverse pixel_shuffle pixel_unshuffle poisson poisson_nll_loss polar polygamma positive pow prelu prod "
-    "promote_types put qr quantile rad2deg rad2deg_ rand rand_like randint randint_like randn randn_like randperm "
-    "range ravel real reciprocal reciprocal_ relu relu_ remainder renorm repeat_interleave reshape resolve_conj "
-    "resolve_neg result_type rms_norm rnn_relu_cell rnn_tanh_cell roll rot90 round round_ row_stack rrelu rrelu_ "
-    "rsqrt rsqrt_ rsub saddmm scalar_tensor scatter scatter_add scatter_reduce searchsorted select "
-    "select_scatter selu selu_ sgn sigmoid sigmoid_ sign signbit sin sin_ sinc sinc_ sinh sinh_ slice_inverse "
-    "slice_scatter slogdet smm softmax sort split split_with_sizes spmm sqrt sqrt_ square square_ squeeze sspaddmm "
-    "stack std std_mean stft sub subtract sum svd svd_lowrank swapaxes swapdims sym_float sym_int sym_ite sym_max "
-    "sym_min sym_not sym_sqrt sym_sum t take take_along_dim tan tan_ tanh tanh_ tensor tensor_split tensordot "
-    "threshold threshold_ tile topk trace transpose trapezoid trapz triangular_solve tril tril_indices "
-    "triplet_margin_loss triu triu_indices true_divide trunc trunc_ unbind unflatten unique unique_consecutive "
-    "unravel_index unsafe_chunk unsafe_split unsafe_split_with_sizes unsqueeze vander var var_mean vdot "
-    "view_as_complex view_as_real vsplit vstack where xlogy xlogy_ zeros zeros_like"
+_BOTH_IN_PLACE = (
+    "abs acos acosh addmv arccos arccosh arcsin arcsinh arctan arctanh asin asinh atan atanh ceil clamp clamp_max "
+    "clamp_min clip conj_physical cos cosh deg2rad detach erf erfc exp exp2 expm1 fix floor frac gcd i0 index_put lcm "
+    "ldexp log log10 log1p log2 logit nan_to_num neg negative rad2deg reciprocal relu round rsqrt sigmoid sin sinc "
+    "sinh sqrt square tan tanh trunc xlogy"
 )
+"""Functions of ``torch`` and methods of tensors, both of which exist with a ``_`` at the end too."""
+
+_METHOD_IN_PLACE = (
+    "absolute add addbmm addcdiv addcmul addmm addr arctan2 atan2 baddbmm bernoulli bitwise_and bitwise_left_shift "
+    "bitwise_not bitwise_or bitwise_right_shift bitwise_xor copysign cumprod cumsum digamma div divide eq erfinv "
+    "float_power floor_divide fmod ge greater greater_equal gt heaviside hypot igamma igammac index_add index_copy "
+    "index_fill index_reduce le lerp less less_equal lgamma logical_and logical_not logical_or logical_xor lt "
+    "masked_fill masked_scatter mul multiply mvlgamma ne nextafter not_equal polygamma pow put remainder renorm "
+    "scatter scatter_add scatter_reduce sgn sign squeeze sub subtract swapaxes swapdims t transpose tril triu "
+    "true_divide unsqueeze"
+)
+"""Functions and methods, of which only the method exists with a ``_`` at the end too."""
+
+_NEVER_IN_PLACE = (
+    "adjoint all allclose amax amin aminmax angle any argmax argmin argsort argwhere as_strided as_strided_scatter "
+    "bincount bmm broadcast_to cholesky cholesky_inverse cholesky_solve chunk clone conj corrcoef count_nonzero cov "
+    "cross cummax cummin det diag diag_embed diagflat diagonal diagonal_scatter diff dist dot dsplit equal flatten "
+    "flip fliplr flipud fmax fmin frexp gather geqrf ger hardshrink histc histogram hsplit index_select inner inverse "
+    "is_complex is_conj is_floating_point is_neg is_nonzero is_same_size is_signed isclose isfinite isinf isnan "
+    "isneginf isposinf isreal istft kron kthvalue log_softmax logaddexp logaddexp2 logcumsumexp logdet logsumexp lu "
+    "lu_solve masked_select matmul matrix_exp matrix_power max maximum mean median min minimum mm mode moveaxis "
+    "movedim msort multinomial mv nanmean nanmedian nanquantile nansum narrow narrow_copy nonzero nonzero_static norm "
+    "numel orgqr ormqr outer permute pinverse positive prelu prod qr quantile ravel repeat_interleave reshape "
+    "resolve_conj resolve_neg roll rot90 select select_scatter signbit slice_inverse slice_scatter slogdet smm softmax "
+    "sort split split_with_sizes sspaddmm std stft sum svd take take_along_dim tensor_split tile topk trace "
+    "triangular_solve unbind unflatten unique unique_consecutive unsafe_chunk unsafe_split unsafe_split_with_sizes var "
+    "vdot vsplit where"
+)
+"""Functions and methods that have no form with a ``_`` at the end."""
+
+_TORCH_ONLY = (
+    "_assert adaptive_avg_pool1d adaptive_max_pool1d affine_grid_generator alpha_dropout alpha_dropout_ arange "
+    "as_tensor atleast_1d atleast_2d atleast_3d avg_pool1d bartlett_window batch_norm bilinear "
+    "binary_cross_entropy_with_logits binomial blackman_window block_diag broadcast_tensors bucketize can_cast "
+    "cartesian_prod cat cdist celu celu_ chain_matmul channel_shuffle column_stack combinations complex concat "
+    "concatenate constant_pad_nd conv1d conv2d conv3d conv_tbc conv_transpose1d conv_transpose2d conv_transpose3d "
+    "convolution cosine_embedding_loss cosine_similarity ctc_loss cumulative_trapezoid dropout dropout_ dsmm dstack "
+    "einsum embedding embedding_bag empty empty_like eye feature_alpha_dropout feature_alpha_dropout_ feature_dropout "
+    "feature_dropout_ fill fill_ frobenius_norm full full_like gradient grid_sampler grid_sampler_2d grid_sampler_3d "
+    "group_norm gru_cell hamming_window hann_window hinge_embedding_loss hsmm hspmm hstack imag instance_norm "
+    "is_inference is_tensor isin kaiser_window kl_div layer_norm linspace logspace lstm_cell lu_unpack "
+    "margin_ranking_loss max_pool1d max_pool1d_with_indices max_pool2d max_pool3d meshgrid native_batch_norm "
+    "native_channel_shuffle native_dropout native_group_norm native_layer_norm normal nuclear_norm ones ones_like "
+    "pairwise_distance pca_lowrank pdist pixel_shuffle pixel_unshuffle poisson poisson_nll_loss polar promote_types "
+    "rand rand_like randint randint_like randn randn_like randperm range real result_type rms_norm rnn_relu_cell "
+    "rnn_tanh_cell row_stack rrelu rrelu_ rsub saddmm scalar_tensor searchsorted selu selu_ spmm stack std_mean "
+    "svd_lowrank sym_float sym_int sym_ite sym_max sym_min sym_not sym_sqrt sym_sum tensor tensordot threshold "
+    "threshold_ trapezoid trapz tril_indices triplet_margin_loss triu_indices unravel_index vander var_mean "
+    "view_as_complex view_as_real vstack zeros zeros_like"
+)
+"""Functions of ``torch`` only."""
 
 _FUNCTIONAL = (
     "adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool1d adaptive_max_pool1d_with_indices "
@@ -111,47 +122,15 @@ _MATH = (
 
 _BUILTINS = "abs bool divmod float getattr int len list max min pow round slice sum tuple"
 
-_TENSOR_METHODS = (
-    "abs abs_ absolute absolute_ acos acos_ acosh acosh_ add add_ addbmm addbmm_ addcdiv addcdiv_ addcmul addcmul_ "
-    "addmm addmm_ addmv addmv_ addr addr_ adjoint all allclose amax amin aminmax angle any arccos arccos_ arccosh "
-    "arccosh_ arcsin arcsin_ arcsinh arcsinh_ arctan arctan2 arctan2_ arctan_ arctanh arctanh_ argmax argmin argsort "
-    "argwhere as_strided as_strided_scatter asin asin_ asinh asinh_ atan atan2 atan2_ atan_ atanh atanh_ baddbmm "
-    "baddbmm_ bernoulli bernoulli_ bfloat16 bincount bitwise_and bitwise_and_ bitwise_left_shift bitwise_left_shift_ "
-    "bitwise_not bitwise_not_ bitwise_or bitwise_or_ bitwise_right_shift bitwise_right_shift_ bitwise_xor "
-    "bitwise_xor_ bmm bool broadcast_to byte cauchy_ cdouble ceil ceil_ cfloat chalf char cholesky "
-    "cholesky_inverse cholesky_solve chunk clamp clamp_ clamp_max clamp_max_ clamp_min clamp_min_ clip clip_ clone "
-    "coalesce conj conj_physical conj_physical_ contiguous copy_ copysign copysign_ corrcoef cos cos_ "
-    "cosh cosh_ count_nonzero cov cpu cross cuda cummax cummin cumprod cumprod_ cumsum cumsum_ deg2rad "
-    "deg2rad_ dense_dim dequantize det detach detach_ diag diag_embed diagflat diagonal diagonal_scatter diff digamma "
-    "digamma_ dim dist div div_ divide divide_ dot double dsplit element_size eq eq_ equal erf erf_ erfc erfc_ erfinv "
-    "erfinv_ exp exp2 exp2_ exp_ expand expand_as expm1 expm1_ exponential_ fill_ fill_diagonal_ fix fix_ flatten "
-    "flip fliplr flipud float float_power float_power_ floor floor_ floor_divide floor_divide_ fmax fmin fmod fmod_ "
-    "frac frac_ frexp gather gcd gcd_ ge ge_ geometric_ geqrf ger greater greater_ greater_equal greater_equal_ gt "
-    "gt_ half hardshrink heaviside heaviside_ histc histogram hsplit hypot hypot_ i0 i0_ igamma igamma_ igammac "
-    "igammac_ index index_add index_add_ index_copy index_copy_ index_fill index_fill_ index_put index_put_ "
-    "index_reduce index_reduce_ index_select inner int inverse is_coalesced is_complex is_conj is_contiguous "
-    "is_floating_point is_neg is_nonzero is_same_size is_signed isclose isfinite isinf isnan isneginf isposinf isreal "
-    "istft item kron kthvalue lcm lcm_ ldexp ldexp_ le le_ lerp lerp_ less less_ less_equal less_equal_ lgamma "
-    "lgamma_ log log10 log10_ log1p log1p_ log2 log2_ log_ log_normal_ log_softmax logaddexp logaddexp2 logcumsumexp "
-    "logdet logical_and logical_and_ logical_not logical_not_ logical_or logical_or_ logical_xor logical_xor_ logit "
-    "logit_ logsumexp long lt lt_ lu lu_solve masked_fill masked_fill_ masked_scatter masked_scatter_ masked_select "
-    "matmul matrix_exp matrix_power max maximum mean median min minimum mm mode moveaxis movedim msort mul mul_ "
-    "multinomial multiply multiply_ mv mvlgamma mvlgamma_ nan_to_num nan_to_num_ nanmean nanmedian nanquantile nansum "
-    "narrow narrow_copy ndimension ne ne_ neg neg_ negative negative_ nelement new_empty new_empty_strided new_full "
-    "new_ones new_tensor new_zeros nextafter nextafter_ nonzero nonzero_static norm normal_ not_equal not_equal_ "
-    "numel orgqr ormqr outer permute pinverse polygamma polygamma_ positive pow pow_ prelu prod put put_ qr quantile "
-    "rad2deg rad2deg_ random_ ravel reciprocal reciprocal_ relu relu_ remainder remainder_ renorm renorm_ repeat "
-    "repeat_interleave requires_grad_ reshape reshape_as resolve_conj resolve_neg roll rot90 round round_ "
-    "rsqrt rsqrt_ scatter scatter_ scatter_add scatter_add_ scatter_reduce scatter_reduce_ select select_scatter sgn "
-    "sgn_ short sigmoid sigmoid_ sign sign_ signbit sin sin_ sinc sinc_ sinh sinh_ size slice_inverse slice_scatter "
-    "slogdet smm softmax sort sparse_dim sparse_mask split split_with_sizes sqrt sqrt_ square square_ squeeze "
-    "squeeze_ sspaddmm std stft stride sub sub_ subtract subtract_ sum sum_to_size svd swapaxes swapaxes_ swapdims "
-    "swapdims_ t t_ take take_along_dim tan tan_ tanh tanh_ tensor_split tile to to_dense to_padded_tensor to_sparse "
-    "to_sparse_bsc to_sparse_bsr to_sparse_coo to_sparse_csc to_sparse_csr tolist topk trace transpose transpose_ "
-    "triangular_solve tril tril_ triu triu_ true_divide true_divide_ trunc trunc_ type type_as unbind unflatten "
-    "unfold uniform_ unique unique_consecutive unsafe_chunk unsafe_split unsafe_split_with_sizes unsqueeze unsqueeze_ "
-    "values var vdot view view_as vsplit where xlogy xlogy_ zero_"
+_METHODS_ONLY = (
+    "bfloat16 bool byte cauchy_ cdouble cfloat chalf char coalesce contiguous copy_ cpu cuda dense_dim dequantize dim "
+    "double element_size expand expand_as exponential_ fill_ fill_diagonal_ float geometric_ half index int "
+    "is_coalesced is_contiguous item log_normal_ long ndimension nelement new_empty new_empty_strided new_full "
+    "new_ones new_tensor new_zeros normal_ random_ repeat requires_grad_ reshape_as short size sparse_dim sparse_mask "
+    "stride sum_to_size to to_dense to_padded_tensor to_sparse to_sparse_bsc to_sparse_bsr to_sparse_coo to_sparse_csc "
+    "to_sparse_csr tolist type type_as unfold uniform_ values view view_as zero_"
 )
+"""Methods of tensors only."""
 
 _CONTAINER_METHODS = "copy count get index items keys values"
 
@@ -163,8 +142,15 @@ _ATTRIBUTES = (
 )
 """Attributes of tensors, and the names in the tuples that PyTorch's functions return."""
 
+
+def _and_in_place(names: str) -> set[str]:
+    return {form for name in names.split() for form in (name, f"{name}_")}
+
+
+_BOTH = {*_and_in_place(_BOTH_IN_PLACE), *_METHOD_IN_PLACE.split(), *_NEVER_IN_PLACE.split()}
+
 FUNCTIONS: dict[str, frozenset[str]] = {
-    "torch": frozenset(_TORCH.split()),
+    "torch": frozenset(_BOTH | {*_TORCH_ONLY.split()}),
     "torch.nn.functional": frozenset(_FUNCTIONAL.split()),
     "torch.linalg": frozenset(_LINALG.split()),
     "torch.fft": frozenset(_FFT.split()),
@@ -176,7 +162,13 @@ FUNCTIONS: dict[str, frozenset[str]] = {
 """Module to the names of its functions."""
 
 METHODS: frozenset[str] = frozenset(
-    [*_TENSOR_METHODS.split(), *_CONTAINER_METHODS.split(), *(f"__{name.strip('_')}__" for name in _OPERATOR.split())]
+    [
+        *_BOTH,
+        *_and_in_place(_METHOD_IN_PLACE),
+        *_METHODS_ONLY.split(),
+        *_CONTAINER_METHODS.split(),
+        *(f"__{name.strip('_')}__" for name in _OPERATOR.split()),
+    ]
 )
 """Names of methods, of tensors and of the containers that modules return."""
 

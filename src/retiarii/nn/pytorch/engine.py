@@ -7,8 +7,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -21,7 +21,7 @@ from retiarii.nn.pytorch._generators import generators_kept
 from retiarii.nn.pytorch._recording.survey import extract_space, first_number
 from retiarii.space import Architecture, Cost, Engine, SearchSpace
 
-__all__ = ["NetworkEngine", "PythonEngine", "count_flops", "count_params"]
+__all__ = ["NetworkEngine", "PythonEngine", "count_flops", "count_params", "evaluating"]
 
 _REMEMBERED = 10_000  # architectures whose costs are not computed again
 
@@ -42,16 +42,22 @@ def count_flops(network: nn.Module, example_input: Any) -> int:
     """
     from torch.utils.flop_counter import FlopCounterMode  # takes a tenth of a second to import
 
-    modes = {module: module.training for module in network.modules()}
     arguments = example_input if isinstance(example_input, tuple) else (example_input,)
+    with evaluating(network), torch.no_grad(), FlopCounterMode(display=False) as counter:
+        network(*arguments)
+    return int(counter.get_total_flops())
+
+
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """Set a network to evaluation mode inside the block; afterwards each of its modules has its own mode again."""
+    modes = {module: module.training for module in network.modules()}
     network.eval()
     try:
-        with torch.no_grad(), FlopCounterMode(display=False) as counter:
-            network(*arguments)
+        yield
     finally:
         for module, is_training in modes.items():
             module.training = is_training
-    return int(counter.get_total_flops())
 
 
 class NetworkEngine(Engine):

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from retiarii.errors import ConfigError
 from retiarii.oneshot._decisions.decision import Decision, membership
-from retiarii.space import Subset
 
 
 class ArchitectureParameters:
@@ -38,9 +37,7 @@ class ArchitectureParameters:
         self._members = {label: _as(membership(decision), dtype) for label, decision in decisions.items()}
         self.by_label: dict[str, nn.Parameter] = {}
         for label, decision in decisions.items():
-            choice = decision.choice
-            size = len(choice.values) if isinstance(choice, Subset) else len(decision.values)
-            values = torch.randn(size, generator=generator, dtype=torch.float64) * scale
+            values = torch.randn(decision.num_logits, generator=generator, dtype=torch.float64) * scale
             self.by_label[label] = nn.Parameter(values.to(dtype))
 
     def __iter__(self) -> Iterator[nn.Parameter]:

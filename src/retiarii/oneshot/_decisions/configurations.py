@@ -15,7 +15,13 @@ from torch import Tensor
 
 from retiarii.errors import SupernetError
 from retiarii.oneshot._decisions.decision import Decision
-from retiarii.oneshot._decisions.label_lookup import Lookup, check_combinations, joint_probabilities
+from retiarii.oneshot._decisions.label_lookup import (
+    Lookup,
+    check_combinations,
+    distinct_values,
+    grouped_probabilities,
+    joint_probabilities,
+)
 from retiarii.space.construction import ConstructorCall, evaluate, find_expressions
 
 _MAX_ENUMERATED = 100_000
@@ -68,7 +74,7 @@ class Configurations:
 
     def current(self) -> Config:
         """Return the arguments of the current path."""
-        config: Config = self._evaluated(self._arguments, self.decisions)
+        config: Config = evaluate(self._arguments, self._lookup.values(self.decisions))
         return config
 
     def shown(self, config: Config) -> str:
@@ -86,11 +92,10 @@ class Configurations:
 
     def probabilities(self) -> Tensor:
         """Return the probability of each configuration, ``[C]``: the exact joint distribution of the decisions."""
-        joint = joint_probabilities(self.decisions)
-        if len(self.grid.configs) == len(joint):
-            return joint
-        index = self.grid.of_combination.to(joint.device)
-        return joint.new_zeros(len(self.grid.configs)).index_add(0, index, joint)
+        count, numbers = len(self.grid.configs), self.grid.of_combination
+        if count == len(numbers):
+            return joint_probabilities(self.decisions)
+        return grouped_probabilities(self.decisions, numbers, count)
 
     def supported(self) -> list[int]:
         """Return the configurations whose probability may differ from 0."""
@@ -107,20 +112,9 @@ class Configurations:
             SupernetError: There are too many combinations to weigh them.
         """
         check_combinations(self.decisions, self.path)
-        numbers: dict[str, int] = {}
-        configs: list[Config] = []
-        index = {}
-        for positions in itertools.product(*(range(len(decision.values)) for decision in self.decisions)):
-            chosen = [decision.values[at] for decision, at in zip(self.decisions, positions, strict=True)]
-            config = self._evaluated(self._arguments, self.decisions, chosen)
-            number = numbers.setdefault(repr(config), len(configs))
-            if number == len(configs):
-                configs.append(config)
-            index[positions] = number
-        return Grid(configs, torch.tensor(list(index.values())), index)
-
-    def _evaluated(self, value: Any, decisions: Sequence[Decision], chosen: Sequence[Any] | None = None) -> Any:
-        return evaluate(value, self._lookup.values(decisions, chosen))
+        configs, numbers = distinct_values(self._arguments, self._lookup, self.decisions)
+        positions = itertools.product(*(range(len(decision.values)) for decision in self.decisions))
+        return Grid(configs, torch.tensor(numbers), dict(zip(positions, numbers, strict=True)))
 
     def _values_of(self, name: str, argument: Any) -> tuple[Any, ...]:
         decisions = self._lookup.decisions_in(argument)
@@ -133,7 +127,7 @@ class Configurations:
             )
         values: dict[str, Any] = {}
         for chosen in itertools.product(*domains):
-            value = self._evaluated(argument, decisions, chosen)
+            value = evaluate(argument, self._lookup.values(decisions, chosen))
             values.setdefault(repr(value), value)
         return tuple(values.values())
 

@@ -107,6 +107,11 @@ class Decision:
         return self.choice if isinstance(self.choice, Subset) and not self.values else None
 
     @property
+    def num_logits(self) -> int:
+        """How many numbers a strategy learns for this label: one for each value, or each candidate of a `Subset`."""
+        return len(self.choice.values) if isinstance(self.choice, Subset) else len(self.values)
+
+    @property
     def state(self) -> tuple[Any, ...]:
         """The value or weights that are set, for `restore`."""
         return self.value, self.weights, self.support, self.subsets

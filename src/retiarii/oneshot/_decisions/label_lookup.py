@@ -13,7 +13,7 @@ from torch import Tensor
 from retiarii.errors import SupernetError
 from retiarii.oneshot._decisions.decision import Decision
 from retiarii.space import AutomaticLabel, Expression
-from retiarii.space.construction import find_expressions
+from retiarii.space.construction import evaluate, find_expressions
 
 MAX_COMBINATIONS = 4096
 """More combinations than this of the values in one layer are sampled, never weighed against each other."""
@@ -102,15 +102,35 @@ def joint_values(expression: Expression, lookup: Lookup, path: str = "") -> tupl
     """
     decisions = lookup.decisions_in(expression)
     check_combinations(decisions, path or repr(expression))
-    numbers: dict[str, int] = {}
+    values, numbers = distinct_values(expression, lookup, decisions)
+    return values, grouped_probabilities(decisions, torch.tensor(numbers), len(values))
+
+
+def distinct_values(value: Any, lookup: Lookup, decisions: Sequence[Decision]) -> tuple[list[Any], list[int]]:
+    """Evaluate a value with expressions in it for each combination of the values of some decisions.
+
+    Returns:
+        The distinct results, and the number of the result of each combination; the last decision changes fastest.
+    """
+    known: dict[str, int] = {}
     values: list[Any] = []
-    index = []
+    numbers = []
     for chosen in itertools.product(*(decision.values for decision in decisions)):
-        value = expression.evaluate(lookup.values(decisions, chosen))
-        number = numbers.setdefault(repr(value), len(values))
+        result = evaluate(value, lookup.values(decisions, chosen))
+        number = known.setdefault(repr(result), len(values))
         if number == len(values):
-            values.append(value)
-        index.append(number)
+            values.append(result)
+        numbers.append(number)
+    return values, numbers
+
+
+def grouped_probabilities(decisions: Sequence[Decision], groups: Tensor, count: int) -> Tensor:
+    """Return the sums of the joint probabilities of mixed decisions by group, ``[count]``.
+
+    Args:
+        decisions: The ``N`` combinations of their values are grouped.
+        groups: ``[N]``, the group of each combination.
+        count: The number of groups.
+    """
     joint = joint_probabilities(decisions)
-    grouped = joint.new_zeros(len(values)).index_add(0, torch.tensor(index, device=joint.device), joint)
-    return values, grouped
+    return joint.new_zeros(count).index_add(0, groups.to(joint.device), joint)

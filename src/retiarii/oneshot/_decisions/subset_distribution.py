@@ -11,7 +11,7 @@ import itertools
 import math
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Protocol
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -21,19 +21,6 @@ from torch import Tensor
 from retiarii.space import Subset, Value
 
 _IMPOSSIBLE = -1e30  # the logarithm of 0: with -inf, gradients would be NaN
-
-
-class SubsetMixture(Protocol):
-    """Weights of the subsets of ``n`` candidates, as far as operators need them."""
-
-    def inclusion(self) -> Tensor:
-        """Return the weight of all subsets with a candidate, ``[n]``."""
-
-    def mean_shares(self) -> Tensor:
-        """Return the same with each subset's weight divided by its size, ``[n]``."""
-
-    def places(self) -> Tensor:
-        """Return the weight of all subsets whose ``p``-th element is a candidate, ``[max_chosen, n]``."""
 
 
 class WeightedSubsets:
@@ -95,11 +82,19 @@ class SubsetDistribution:
 
     def inclusion(self) -> Tensor:
         """Return the probability that each candidate is chosen, ``[n]``, differentiable."""
-        return self.logits.sigmoid() if self._is_free else self._places().sum(dim=-2)
+        return self.logits.sigmoid() if self._is_free else self.places().sum(dim=-2)
 
     def places(self) -> Tensor:
-        """Return the probability that a candidate is the ``p``-th of those chosen, ``[max_chosen, n]``."""
-        return self._places()
+        """Return the probability that a candidate is the ``p``-th of those chosen, ``[..., max_chosen, n]``."""
+        first = torch.full((self._most + 1,), _IMPOSSIBLE).to(self.logits)
+        first[0] = 0.0
+        before = first.expand(*self.logits.shape[:-1], -1)
+        columns = []
+        for at in range(self.logits.shape[-1]):
+            logit = self.logits[..., at, None]
+            columns.append(before[..., :-1] + logit + self._completions[at + 1][..., 1:])
+            before = torch.logaddexp(before, F.pad(before[..., :-1], (1, 0), value=_IMPOSSIBLE) + logit)
+        return (torch.stack(columns, dim=-1) - self._completions[0][..., :1, None]).exp()
 
     def mean_shares(self) -> Tensor:
         """Return the expectation of ``1 / size`` where a candidate is chosen and of 0 where not, ``[n]``.
@@ -199,17 +194,6 @@ class SubsetDistribution:
             rows.append(torch.logaddexp(rows[-1], chosen))
         return rows[::-1]
 
-    def _places(self) -> Tensor:
-        first = torch.full((self._most + 1,), _IMPOSSIBLE).to(self.logits)
-        first[0] = 0.0
-        before = first.expand(*self.logits.shape[:-1], -1)
-        columns = []
-        for at in range(self.logits.shape[-1]):
-            logit = self.logits[..., at, None]
-            columns.append(before[..., :-1] + logit + self._completions[at + 1][..., 1:])
-            before = torch.logaddexp(before, F.pad(before[..., :-1], (1, 0), value=_IMPOSSIBLE) + logit)
-        return (torch.stack(columns, dim=-1) - self._completions[0][..., :1, None]).exp()
-
     @cached_property
     def _plain(self) -> tuple[list[float], list[list[float]]]:
         """The logits and the log-sums of `_completions` as numbers of double precision."""
@@ -258,3 +242,7 @@ class _BestCompletion:
             return -math.inf
         count = min(max(self._num_positive - at, fewest), largest)
         return self._sums[at + count] - self._sums[at]
+
+
+SubsetMixture: TypeAlias = WeightedSubsets | SubsetDistribution
+"""Weights of the subsets of ``n`` candidates."""

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from retiarii.errors import ConfigError
 from retiarii.nn.pytorch import WeightsLostWarning, freeze
+from retiarii.nn.pytorch.engine import evaluating
 from retiarii.nn.pytorch.origins import tensor_origins
 from retiarii.oneshot._operators.operator import active_tensor
 from retiarii.oneshot._searches.one_shot_search import OneShotSearch
@@ -45,7 +46,10 @@ def subnet(supernet: Supernet | OneShotSearch, architecture: Mapping[str, Any]) 
         warnings.simplefilter("ignore", WeightsLostWarning)  # all weights come from the supernet
         frozen = freeze(supernet.base, architecture).to(supernet.device)
     with supernet.temporarily(architecture), torch.no_grad():
-        tensors = {**dict(_named(frozen.named_parameters)), **dict(_named(frozen.named_buffers))}
+        tensors = {
+            **dict(frozen.named_parameters(remove_duplicate=False)),
+            **dict(frozen.named_buffers(remove_duplicate=False)),
+        }
         for name, origin in tensor_origins(frozen):
             source = active_tensor(supernet.module, origin)
             target = tensors[name]
@@ -105,24 +109,17 @@ def _first_element(model: nn.Module, batch: Any) -> Any:
 @contextmanager
 def _averaging(model: nn.Module, norms: list[Any]) -> Iterator[None]:
     """Set only batch normalisations to training mode, with cumulative averages, inside the block."""
-    modes = {module: module.training for module in model.modules()}
     momenta = [norm.momentum for norm in norms]
-    model.eval()
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None
-        norm.train()
-    try:
-        yield
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
-        for norm, momentum in zip(norms, momenta, strict=True):
-            norm.momentum = momentum
-
-
-def _named(method: Callable[..., Iterator[tuple[str, Tensor]]]) -> Iterator[tuple[str, Tensor]]:
-    return method(remove_duplicate=False)
+    with evaluating(model):
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None
+            norm.train()
+        try:
+            yield
+        finally:
+            for norm, momentum in zip(norms, momenta, strict=True):
+                norm.momentum = momentum
 
 
 class SubnetEvaluator(Generic[Measured]):

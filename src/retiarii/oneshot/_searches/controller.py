@@ -96,7 +96,7 @@ class Controller(nn.Module):
             torch.default_generator.manual_seed(seed % 2**63)
             self.cells = nn.ModuleList(nn.LSTMCell(lstm_size, lstm_size, bias=False) for _ in range(lstm_num_layers))
             self.start = nn.Parameter(torch.randn(1, lstm_size) * 0.1)
-            sizes = [_num_logits(decision) for decision in self._decisions.values()]
+            sizes = [decision.num_logits for decision in self._decisions.values()]
             self.heads = nn.ModuleList(nn.Linear(lstm_size, size, bias=False) for size in sizes)
             self.embeddings = nn.ModuleList(nn.Embedding(size, lstm_size) for size in sizes)
         for number, decision in enumerate(self._decisions.values()):
@@ -226,8 +226,3 @@ class _ListedDistribution:
 
 
 LabelDistribution: TypeAlias = "_ListedDistribution | SubsetDistribution"
-
-
-def _num_logits(decision: Decision) -> int:
-    choice = decision.choice
-    return len(choice.values) if isinstance(choice, Subset) else len(decision.values)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Collection, Sequence
 from typing import Any, NoReturn
 
@@ -11,7 +10,7 @@ from torch import Tensor, nn
 
 from retiarii.errors import SupernetError
 from retiarii.nn.pytorch import ChosenValue
-from retiarii.oneshot._decisions.label_lookup import Lookup, check_combinations, joint_values
+from retiarii.oneshot._decisions.label_lookup import Lookup, check_combinations, distinct_values, joint_values
 from retiarii.space import Expression
 from retiarii.space.construction import find_expressions, replace_expressions
 
@@ -79,10 +78,8 @@ class Slot:
     def _is_whole(self, expression: Expression) -> bool:
         decisions = self._lookup.decisions_in(expression)
         check_combinations(decisions, self._place)
-        return all(
-            type(expression.evaluate(self._lookup.values(decisions, chosen))) is int
-            for chosen in itertools.product(*(decision.values for decision in decisions))
-        )
+        values, _ = distinct_values(expression, self._lookup, decisions)
+        return all(type(value) is int for value in values)
 
     def _current(self, expression: Expression) -> Any:
         decisions = self._lookup.decisions_in(expression)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from retiarii.errors import SupernetError
+from retiarii.nn.pytorch.engine import evaluating
 from retiarii.oneshot._decisions.decision import Decision
 from retiarii.oneshot._operators.sliced_layer import SlicedLayer
 from retiarii.oneshot._supernets.supernet import Supernet
@@ -61,7 +62,7 @@ class WidthCheck:
         """
         if self._inputs is None:
             return None
-        with _evaluating(self._supernet.module):
+        with _measuring(self._supernet.module):
             difference = self._difference(self._smallest)
             if difference is None or difference <= self._rounding:
                 return None
@@ -152,14 +153,8 @@ def _shown(labels: list[str]) -> str:
 
 
 @contextlib.contextmanager
-def _evaluating(module: nn.Module) -> Iterator[None]:
+def _measuring(module: nn.Module) -> Iterator[None]:
     """Set a module to evaluation mode inside the block, without gradients; random generators keep their state."""
-    modes = {part: part.training for part in module.modules()}
     devices = {tensor.device for tensor in module.parameters() if tensor.device.type == "cuda"}
-    module.eval()
-    try:
-        with torch.no_grad(), torch.random.fork_rng(sorted(device.index for device in devices)):
-            yield
-    finally:
-        for part, mode in modes.items():
-            part.training = mode
+    with evaluating(module), torch.no_grad(), torch.random.fork_rng(sorted(device.index for device in devices)):
+        yield
