@@ -1,18 +1,18 @@
 # make demo: a real search on real images.  make test: everything that CI runs.
-# The first installs what users get, the second the developers' tools as well, both into .venv.
+# "make demo" installs what users get, "make test" also the developers' tools, both into .venv.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Of the order of tests and the random numbers in them: fixed, so that a failure belongs to the change that it follows.
-# "make test SEED=7" tries others.
+# The seed of the order of tests and of their random numbers: fixed, so that a failure belongs to the latest change.
+# "make test SEED=7" takes another one.
 SEED ?= 1
-# How many processes run tests; "make test JOBS=0" runs them in one, for a debugger.
+# The number of processes that run tests; "make test JOBS=0" runs them in one, for a debugger.
 JOBS ?= logical
 INSTALLED := $(VENV)/.installed
 DEMO_INSTALLED := $(VENV)/.demo-installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test test-slow check format stubs bench docs install clean
+.PHONY: demo test test-slow check format stubs names bench docs install clean
 .DEFAULT_GOAL := install
 
 $(BIN)/python:
@@ -42,12 +42,14 @@ check: install
 test: check
 	$(BIN)/python -m pytest --randomly-seed=$(SEED) --hypothesis-seed=$(SEED) --numprocesses=$(JOBS) --dist=worksteal
 
-# What is generated: what type checkers and editors see of the layers, and the table of NNI's names in the docs.
-stubs: install
+# Generated files: the stub of the layers for type checkers and editors, and the tables of NNI's names in the docs.
+stubs: install names
 	$(BIN)/python scripts/layer_stubs.py
+
+names: install
 	$(BIN)/python scripts/nni_names.py
 
-# What takes minutes: a thousand random modules, thousands of damaged files, dozens of kills.
+# Tests that take minutes: a thousand random modules, thousands of damaged files, dozens of kills.
 test-slow: install
 	$(BIN)/python -m pytest --randomly-seed=$(SEED) --numprocesses=$(JOBS) --dist=worksteal -m slow
 

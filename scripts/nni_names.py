@@ -1,17 +1,29 @@
-"""Write the tables of names in ``docs/coming-from-nni.md``, from the table that old scripts run with."""
+"""Write the tables of names in ``docs/coming-from-nni.md``, from the table that old scripts run with.
+
+``make names`` does so, after a change of ``compat/_nni_table.py``; a test compares the page with the table.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from retiarii.compat._nni_row import Row
 from retiarii.compat._nni_table import CONTINUED, MODULES
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "coming-from-nni.md"
-START, END = "<!-- names: make stubs -->\n", "<!-- end of names -->\n"
+START, END = "<!-- names: make names -->\n", "<!-- end of names -->\n"
 
-# How to write what stands for a name only while old scripts run.
+# Headings, with the modules that they are about; a module belongs to the first heading that has it or a parent of it.
+GENERATIONS: Mapping[str, tuple[str, ...]] = {
+    "Classic API": ("nni.nas.pytorch", "nni.nas.tensorflow", "nni.algorithms"),
+    "NNI 3.0": ("nni.nas", "nni.mutable"),
+    "NNI 2.x": ("nni.retiarii",),
+    "`nni` itself": ("nni",),
+}
+ORDER = ("NNI 2.x", "NNI 3.0", "Classic API", "`nni` itself")
+
+# How to write a name whose equivalent is inside of retiarii.compat, and exists only while old scripts run.
 WRITTEN = {
     "ModelSpace": "`@model_wrapper` before `class Net(nn.Module)`",
     "BaseModelSpace": "`@model_wrapper` before `class Net(nn.Module)`",
@@ -19,61 +31,100 @@ WRITTEN = {
     "ParametrizedModule": "`@basic_unit` before `class Unit(nn.Module)`",
     "NasExperiment": "`retiarii.RetiariiExperiment(model, evaluator, strategy=strategy)`",
     "NasExperimentConfig": '`retiarii.RetiariiExeConfig("local")`',
-    "choice": "`retiarii.nn.pytorch.ValueChoice(choices, label=label)`, of modules `LayerChoice`",
+    "choice": "`retiarii.nn.pytorch.ValueChoice(choices, label=label)`; for modules, `LayerChoice`",
     "uniform": "`retiarii.nn.pytorch.FloatRange(low, high, label=label)`",
     "loguniform": "`retiarii.nn.pytorch.FloatRange(low, high, log=True, label=label)`",
     "quniform": "`retiarii.nn.pytorch.ValueChoice`, or `IntegerRange(low, high, step)`",
     "qloguniform": "`retiarii.nn.pytorch.ValueChoice` with a `prior`",
     "Numerical": "`retiarii.nn.pytorch.FloatRange`",
     "ensure_frozen": "`retiarii.nn.pytorch.ModelParameterChoice(choices, label=label)`",
-    "GumbelDARTS": "`retiarii.strategy.GumbelDARTS`",
+    "GumbelDARTS": "`retiarii.strategy.GumbelDARTS(gumbel_temperature=..., use_temp_anneal=True, min_temp=...)`",
     "convert_to_graph": "`retiarii.graph.convert_to_graph(module)`",
 }
-
-
-def table() -> str:
-    """Return the two tables: of names, and of arguments that differ."""
-    lines = ["| NNI | names | here |", "|---|---|---|"]
-    for module, names in MODULES.items():
-        lines += [f"| `{module}` | {listed} | {ours} |" for listed, ours in _grouped(module, names)]
-    lines += ["", "Arguments that differ:", "", "| NNI | here |", "|---|---|"]
-    lines += dict.fromkeys(_arguments())
-    return "\n".join(lines) + "\n"
-
-
-def _grouped(module: str, names: Mapping[str, str | Row]) -> Iterator[tuple[str, str]]:
-    """Yield the names of a module that are found in one place, with the place."""
-    places: dict[str, list[str]] = {}
-    for name, row in names.items():
-        target, _, ours = (row.target if isinstance(row, Row) else row).partition(":")
-        place = WRITTEN[name] if "._" in target else f"`{target}`" if ours == name else f"`{target}.{ours}`"
-        places.setdefault(place, []).append(name)
-    if module in CONTINUED:
-        prefix, target = CONTINUED[module]
-        places.setdefault(f"`{target}`" + (f", without `{prefix}`" if prefix else ""), []).append(f"{prefix}Conv2d")
-    for place, listed in places.items():
-        more = ", and all other layers" if listed[-1].endswith("Conv2d") else ""
-        yield ", ".join(f"`{name}`" for name in listed) + more, place
-
-
-def _arguments() -> Iterator[str]:
-    for names in MODULES.values():
-        for name, row in names.items():
-            if isinstance(row, Row):
-                yield from (f"| `{name}({line} |" for line in _differences(row))
-
-
-def _differences(row: Row) -> Iterator[str]:
-    yield from (f"{theirs}=...)` | `{ours}=...`" for theirs, ours in row.renamed.items())
-    yield from (f"{name}={value!r})` by default | given by `retiarii.compat`" for name, value in row.defaults.items())
-    yield from (f"{name}=...)` | no effect: {reason}" for name, reason in row.ignored.items())
-    yield from (f"{name}=...)` | refused: {reason}" for name, reason in row.refused.items())
 
 
 def page() -> str:
     """Return the page with the tables as they should be."""
     before, _, rest = PAGE.read_text().partition(START)
-    return f"{before}{START}\n{table()}\n{END}{rest.partition(END)[2]}"
+    return f"{before}{START}\n{tables()}\n{END}{rest.partition(END)[2]}"
+
+
+def tables() -> str:
+    """Return the headings and tables of all generations."""
+    return "\n".join(section for generation in ORDER if (section := _section(generation)))
+
+
+def generation_of(module: str) -> str:
+    """Return the heading that a module of NNI belongs to."""
+    return next(
+        heading
+        for heading, roots in GENERATIONS.items()
+        if any(module == root or module.startswith(f"{root}.") for root in roots)
+    )
+
+
+def _section(generation: str) -> str:
+    modules = {module: names for module, names in MODULES.items() if generation_of(module) == generation}
+    if not any(modules.values()):
+        return ""
+    lines = [f"### Names of {generation}", ""]
+    lines += ["| NNI's names | in or below | here |", "|---|---|---|", *_names(modules)]
+    if arguments := list(_arguments(modules.values())):
+        lines += ["", "Arguments that differ:", "", "| NNI | here |", "|---|---|", *arguments]
+    return "\n".join(lines) + "\n"
+
+
+def _names(modules: Mapping[str, Mapping[str, str | Row]]) -> Iterator[str]:
+    """Yield a line for each module of ours with all its names, then one for each name that is written differently."""
+    places: dict[str, dict[str, list[str]]] = {}
+    for module, names in modules.items():
+        for name, row in names.items():
+            places.setdefault(_place(name, row), {}).setdefault(f"`{name}`", []).append(module)
+        if module in CONTINUED:
+            prefix, ours = CONTINUED[module]
+            place = f"`{ours}`" + (f", without `{prefix}`" if prefix else "")
+            places.setdefault(place, {}).setdefault(f"`{prefix}Conv2d` and all other layers", []).append(module)
+    for place, found in sorted(places.items(), key=lambda item: (-len(item[1]), item[0])):
+        listed = sorted(found, key=lambda name: (" " in name, name.strip("`")))
+        yield f"| {', '.join(listed)} | {_roots(found.values())} | {place} |"
+
+
+def _place(name: str, row: str | Row) -> str:
+    module, _, ours = (row.target if isinstance(row, Row) else row).partition(":")
+    if "._" not in module:
+        return f"`{module}`" if ours == name else f"`{module}.{ours}`"
+    if name not in WRITTEN:
+        raise SystemExit(
+            f"{name} stands for {module}.{ours}, which is private. Say in WRITTEN of {__file__} what to write."
+        )
+    return WRITTEN[name]
+
+
+def _roots(modules: Iterable[Iterable[str]]) -> str:
+    """Return modules in code font, without those below another one."""
+    distinct = dict.fromkeys(module for several in modules for module in several)
+    roots = [module for module in distinct if not any(module.startswith(f"{other}.") for other in distinct)]
+    return ", ".join(f"`{module}`" for module in roots)
+
+
+def _arguments(modules: Iterable[Mapping[str, str | Row]]) -> Iterator[str]:
+    """Yield a line for each difference between arguments, with all the names that have it."""
+    rows: dict[tuple[str, str], dict[str, None]] = {}
+    for name, row in (entry for names in modules for entry in names.items()):
+        for difference in _differences(row) if isinstance(row, Row) else ():
+            rows.setdefault(difference, {})[f"`{name}`"] = None
+    for (theirs, ours), names in rows.items():
+        yield f"| {', '.join(names)}: {theirs} | {ours} |"
+
+
+def _differences(row: Row) -> Iterator[tuple[str, str]]:
+    yield from ((f"`{theirs}=`", f"`{ours}=`") for theirs, ours in row.renamed.items())
+    yield from (
+        (f"`{name}={value!r}` by default", f"give `{name}={value!r}`; old scripts get it by themselves")
+        for name, value in row.defaults.items()
+    )
+    yield from ((f"`{name}=`", f"no effect: {reason}") for name, reason in row.ignored.items())
+    yield from ((f"`{name}=`", f"refused: {reason}") for name, reason in row.refused.items())
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ def _same(module: str, *names: str) -> dict[str, str | Row]:
 
 
 _SEED = "the seed belongs to the experiment (experiment.config.seed)"
-_PENALTY = "build a retiarii.oneshot.ExpectedCost and give it to retiarii.strategy.{}(penalty=...)"
+_PENALTY = "build a retiarii.oneshot.ExpectedCost and give it to the strategy of retiarii (penalty=...)"
 _OWN_OPERATORS = "give rules for modules of your own to the strategy of retiarii (rules=...)"
 _LOGGED = "the probabilities of each epoch are in experiment.search_history()"
 _WEIGHTS = {"weights": "prior"}
@@ -131,7 +131,7 @@ def _differentiable(name: str, target: str = "") -> dict[str, str | Row]:
         name: Row(
             target or f"retiarii.strategy:{name}",
             ignored={"log_prob_every_n_step": _LOGGED},
-            refused={"mutation_hooks": _OWN_OPERATORS, "penalty": _PENALTY.format(name)},
+            refused={"mutation_hooks": _OWN_OPERATORS, "penalty": _PENALTY},
         )
     }
 
