@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeVar
 
 from retiarii.errors import ArchitectureError
 from retiarii.nn._labels.context_stack import stack_of
 from retiarii.space import AutomaticLabel, Choice, Expression, Value, Variable, nearest
 
 FIXED_KEY = "fixed"
+C = TypeVar("C", bound=Choice)
 UNKNOWN = object()
 _PLAIN = frozenset({bool, int, float, str, type(None)})
 
@@ -76,6 +78,11 @@ class ChosenValues:
         """Return the label by which architectures know a choice."""
         return label.relative_to(self.first) if isinstance(label, AutomaticLabel) else label
 
+    def named(self, choice: C) -> C:
+        """Return a choice with the label by which architectures know it."""
+        label = self.public(choice.label)
+        return choice if label == choice.label else replace(choice, label=label)
+
     def declare(self, label: str) -> None:
         """Take note that there is a choice of this label."""
         self.declared.add(self.public(label))
@@ -95,7 +102,12 @@ class ChosenValues:
         """
         known = self._parsed.get(id(choice))
         if known is None:
-            value = choice.parse(self.raw(choice.label, place, choice.domain))
+            raw = self.raw(choice.label, place, choice.domain)
+            try:
+                value = choice.parse(raw)
+            except ArchitectureError:
+                self.named(choice).parse(raw)  # raises with the label that the user knows
+                raise
             known = self._parsed[id(choice)] = (choice, value)
         return known[1]
 

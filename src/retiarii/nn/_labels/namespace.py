@@ -30,7 +30,18 @@ def sublabel(label: str, name: str) -> str:
     if not isinstance(label, AutomaticLabel):
         return text
     rest = f"{label.rest}/{name}"
-    return AutomaticLabel(text, origin=label.origin, number=label.number, key=label.key, rest=rest)
+    return AutomaticLabel(text, origin=label.origin, number=label.number, key=label.key, joint=label.joint, rest=rest)
+
+
+def class_label(name: str) -> AutomaticLabel:
+    """Return the next automatic label with the name of a class in it: ``LayerChoice3`` instead of ``model_3``.
+
+    Args:
+        name: The name of the class. All classes and ``model`` share one count.
+    """
+    label = ModelNamespace.next_label()
+    number = label.removeprefix(f"{label.key}_")
+    return AutomaticLabel(f"{name}{number}", origin=label.origin, number=label.number, key=name, joint="")
 
 
 @dataclass(frozen=True)
@@ -117,7 +128,7 @@ class ModelNamespace:
         return namespace
 
     @staticmethod
-    def next_label(key: str = DEFAULT_KEY) -> str:
+    def next_label(key: str = DEFAULT_KEY) -> AutomaticLabel:
         """Return the next automatic label; outside of any namespace a provisional one."""
         namespace = _innermost(key)
         if namespace is not None:

@@ -7,9 +7,19 @@ with `extract_space`, `freeze`, `fixed_arch`, graphs, exported code, and superne
 """
 
 from retiarii.nn._labels.conditions import condition_where
-from retiarii.nn._labels.namespace import sublabel
+from retiarii.nn._labels.namespace import class_label, sublabel
 from retiarii.nn._values.value_choice import new_label
 from retiarii.nn.pytorch._primitives.input_choice import reduce_inputs
 from retiarii.nn.pytorch.mutation_utils import Freezer, Frozen, Mutable, Survey
 
-__all__ = ["Freezer", "Frozen", "Mutable", "Survey", "condition_where", "new_label", "reduce_inputs", "sublabel"]
+__all__ = [
+    "Freezer",
+    "Frozen",
+    "Mutable",
+    "Survey",
+    "class_label",
+    "condition_where",
+    "new_label",
+    "reduce_inputs",
+    "sublabel",
+]

@@ -169,7 +169,8 @@ class _NarrowChoice(nn.Module):
         for candidate in candidates:
             refresh(candidate)
         (decision,) = choice.decisions
-        return weighted_sum(decision.weights.unbind(), [run(*args, **kwargs) for run in candidates], choice.path)
+        mixed = weighted_sum(decision.weights.unbind(), [run(*args, **kwargs) for run in candidates], choice.path)
+        return choice.mutable.answer(mixed, decision.weights)
 
 
 class _NarrowLayer(nn.Module):

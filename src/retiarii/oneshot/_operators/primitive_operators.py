@@ -36,8 +36,9 @@ class LayerChoiceOperator(ChoiceOperator):
         """Run the chosen candidate directly, without its frozen form, which would cost small networks much time."""
         decision = self._decision
         if decision.weights is None:
-            return self._modules[self._names[decision.index]](*args, **kwargs)  # type: ignore[misc]  # never None
-        return self.mix(*args, **kwargs)
+            output = self._modules[self._names[decision.index]](*args, **kwargs)  # type: ignore[misc]  # never None
+            return self.mutable.answer(output, decision.index)
+        return self.mutable.answer(self.mix(*args, **kwargs), decision.weights)
 
     def mix(self, *args: Any, **kwargs: Any) -> Any:
         """Return the weighted sum of the outputs of the candidates; those without weight are not run.
@@ -70,6 +71,19 @@ class InputChoiceOperator(ChoiceOperator):
         self._shares: list[Tensor] | None = None
 
     def mix(self, inputs: Sequence[Any] | Mapping[str, Any]) -> Any:
+        """Return the expectation of the reduction, in the form in which the choice returns its result.
+
+        Raises:
+            SupernetError: The inputs have different shapes, or any number of them is to be joined or listed.
+        """
+        return self.mutable.answer(self._expectation(self.mutable.in_order(inputs)), self._shares_of_inputs)
+
+    def _shares_of_inputs(self) -> Tensor:
+        """Return the probability of each input, ``[n]``."""
+        (decision,) = self.decisions
+        return decision.inclusion() if decision.weights is None or self.mutable.n_chosen != 1 else decision.weights
+
+    def _expectation(self, tensors: list[Any]) -> Any:
         """Return the expectation of the reduction.
 
         Raises:
@@ -78,7 +92,6 @@ class InputChoiceOperator(ChoiceOperator):
         (decision,) = self.decisions
         weights = decision.weights
         assert weights is not None
-        tensors = self._in_order(inputs)
         if self.mutable.n_chosen == 1:
             positions = list(decision.positions)
             weight_of = weights.unbind()
@@ -90,14 +103,6 @@ class InputChoiceOperator(ChoiceOperator):
         if self.mutable.reduction == "none":
             return places
         return torch.cat(places, dim=1) if self.mutable.reduction == "concat" else places[0]
-
-    def _in_order(self, inputs: Sequence[Any] | Mapping[str, Any]) -> list[Any]:
-        """List the inputs in the order of the candidates; those of a dict may come in any order."""
-        if not isinstance(inputs, Mapping):
-            return list(inputs)
-        (decision,) = self.decisions
-        names: Sequence[Any] = decision.choice.values  # type: ignore[attr-defined]  # a Categorical or a Subset
-        return [inputs[name] for name in names] if isinstance(names[0], str) else list(inputs.values())
 
     def _by_place(self) -> list[Tensor]:
         """Return, for each place in the result, the share of each input, ``[n]``."""

@@ -59,10 +59,19 @@ class Copier(Freezer):
             FreezeError: The model would have to be built again, which is not possible.
         """
         frozen = self.module(self._root)
+        self.finish()
+        return frozen
+
+    def finish(self) -> None:
+        """Copy the attributes that wait for all modules, and warn of lost weights."""
         while self._unfinished:
             self._finish_attribute(*self._unfinished.pop())
         self._lost.warn()
-        return frozen
+
+    def form_of(self, module: nn.Module) -> nn.Module | None:
+        """Return what became of a module of the base model; None where it is not a part of the fixed model."""
+        known = self._frozen.get(id(module))
+        return None if known is None else known.module
 
     def module(self, module: nn.Module) -> Frozen:
         """Return the fixed copy of a module."""

@@ -9,12 +9,20 @@ from retiarii.nn._labels.architecture_source import ArchitectureSource, read_arc
 from retiarii.nn._labels.chosen_values import FIXED_KEY, ChosenValues
 from retiarii.nn._labels.context_stack import hidden
 from retiarii.nn.pytorch._freezing.copying import Copier, Weights
+from retiarii.nn.pytorch._freezing.in_place import InPlaceFreezer
 from retiarii.nn.pytorch._labels.weight_origins import note_whole
 from retiarii.nn.pytorch._recording.survey import extract_space, first_number, require_module
+from retiarii.nn.pytorch.mutation_utils import Frozen
+from retiarii.space import SearchSpace
 
 
 def freeze(
-    model: nn.Module, architecture: ArchitectureSource, *, weights: Weights = None, strict: bool = True
+    model: nn.Module,
+    architecture: ArchitectureSource,
+    *,
+    weights: Weights = None,
+    strict: bool = True,
+    in_place: bool = False,
 ) -> nn.Module:
     """Return the plain PyTorch model of an architecture.
 
@@ -51,22 +59,53 @@ def freeze(
             and the middle of kernels. A module that becomes larger is initialised anew, with a `WeightsLostWarning`.
         strict: Whether labels that the model does not have are an error. Labels of choices inside candidates that are
             not chosen never are.
+        in_place: Whether ``model`` itself becomes the fixed model, and is returned. All weights are kept, as with
+            ``weights="keep"``: modules and parameters stay the same objects, so that an optimizer of them still trains
+            them, but for layers that get other arguments; of these, parameters that keep their shape stay. After an
+            error the model is as it was.
 
     Raises:
         ArchitectureError: The architecture cannot be read, lacks a label, has an unknown one, or a wrong value.
-        ConfigError: ``weights`` has an unknown value.
+        ConfigError: ``weights`` has an unknown value, or one that does not go with ``in_place``.
         FreezeError: A constructor would have to run again, but was not recorded, or children of its module were added,
             removed or replaced since.
+            With ``in_place``: the model is itself a choice.
         LabelConflictError: Automatic labels were given twice.
         TypeError: ``model`` is no module.
     """
     first = first_number(require_module(model, "freeze"))
     if weights not in (None, "fresh", "keep"):
         raise ConfigError(f"freeze() got weights={weights!r}, expected 'fresh', 'keep' or None.")
+    if in_place and weights == "fresh":
+        raise ConfigError("freeze(in_place=True) keeps all weights, so that weights='fresh' is not possible.")
     values = ChosenValues(read_architecture(architecture), first)
+    frozen = _in_place(values, model, strict) if in_place else _copied(values, model, weights, strict)
+    note_whole(frozen.module, frozen.inner)
+    return frozen.module
+
+
+def _copied(values: ChosenValues, model: nn.Module, weights: Weights, strict: bool) -> Frozen:
     with hidden(FIXED_KEY):
         frozen = Copier(values, model, weights).model()
     if strict and not values.used.issuperset(values.architecture):
-        extract_space(model).architecture(values.architecture)
-    note_whole(frozen.module, frozen.inner)
-    return frozen.module
+        _refuse_unknown(values, extract_space(model))
+    return frozen
+
+
+def _in_place(values: ChosenValues, model: nn.Module, strict: bool) -> Frozen:
+    space = extract_space(model) if strict else None
+    with hidden(FIXED_KEY), InPlaceFreezer(values, model) as freezer:
+        freezer.model()
+        if space is not None:
+            _refuse_unknown(values, space)
+    return Frozen(model)
+
+
+def _refuse_unknown(values: ChosenValues, space: SearchSpace) -> None:
+    """Refuse labels that the model does not have; those inside candidates that are not chosen it has.
+
+    Raises:
+        ArchitectureError: There is such a label.
+    """
+    if not set(values.architecture) <= values.used | {choice.label for choice in space}:
+        space.architecture(values.architecture)  # raises

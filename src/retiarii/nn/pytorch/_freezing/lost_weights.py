@@ -53,5 +53,5 @@ class LostWeights:
                     "kept, and it starts fresh. Load weights into the fixed model, see original_state_dict_hooks, or "
                     "decorate the model with @model_wrapper if its constructor initialises them.",
                     WeightsLostWarning,
-                    stacklevel=4,
+                    stacklevel=5,
                 )

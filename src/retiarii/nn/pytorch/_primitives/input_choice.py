@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import torch
@@ -202,6 +202,21 @@ class InputChoice(Mutable):
                 got=raw,
             )
         return items if is_named else tuple(sorted(items))
+
+    def in_order(self, inputs: Sequence[Tensor] | Mapping[str, Tensor]) -> list[Tensor]:
+        """List the inputs in the order of the candidates; those of a dict may come in any order."""
+        if not isinstance(inputs, Mapping):
+            return list(inputs)
+        return list(inputs.values()) if self.names is None else [inputs[name] for name in self.names]
+
+    def answer(self, output: Any, weights: Callable[[], Tensor]) -> Any:
+        """Return the result of ``forward`` for a mixture of inputs; a subclass may add to it.
+
+        Args:
+            output: The expectation of the reduction.
+            weights: Returns the probability of each input, ``[n]``.
+        """
+        return output
 
     def forward(self, inputs: Sequence[Tensor] | Mapping[str, Tensor]) -> Any:
         """Reduce the first inputs, and learn how many there are.

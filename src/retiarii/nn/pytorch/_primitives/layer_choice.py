@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from retiarii.errors import DomainError
 from retiarii.nn._labels.chosen_values import ChosenValues
@@ -158,6 +158,15 @@ class LayerChoice(Mutable):
         """Return the name of the candidate that the architecture chooses."""
         choice = self.choice()
         return self.names[choice.index_of(freezer.value(choice))]
+
+    def answer(self, output: Any, chosen: int | Tensor) -> Any:
+        """Return the result of ``forward``, given the output of the candidates; a subclass may add to it.
+
+        Args:
+            output: The output of the chosen candidate, or the weighted sum of all.
+            chosen: The position of the candidate, or the weights of all, ``[K]``.
+        """
+        return output
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Run the first candidate."""

@@ -1,0 +1,64 @@
+"""`apply_fixed_architecture`: turns a model with choices into the network of an architecture, for retraining."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from torch import Tensor, nn
+
+from retiarii.classic.pytorch.base_mutator import unbind
+from retiarii.nn.pytorch import freeze
+from retiarii.space import Architecture
+
+__all__ = ["apply_fixed_architecture"]
+
+_logger = logging.getLogger(__name__)
+
+
+def apply_fixed_architecture(
+    model: nn.Module, fixed_arc: Mapping[str, Any] | str | os.PathLike[str], verbose: bool = True
+) -> None:
+    """Turn a model with choices into the network of an architecture, in place.
+
+    Each choice is replaced by what was chosen; candidates that were not chosen are gone. The rest of the model stays as
+    it is, with its weights: all modules and parameters that remain are the same objects, so that an optimizer that was
+    made before still trains them. (Layers with a `ValueChoice` in their arguments are the exception: they are built
+    anew where the architecture gives them another size, with the part of their weights that fits.) The result is a
+    plain model, with the parameter names of a model that was written by hand with these layers. A mutator of the model
+    is unbound from it.
+
+    After an error the model is as it was.
+
+    Args:
+        model: The model.
+        fixed_arc: The architecture, from keys to choices, or the path of a JSON file of one; nothing in the file is
+            ever run. A choice is the name or the index of a candidate, a list of names or of indices, or a list of
+            booleans with one for each candidate, also as a tensor or an array, as ``mutator.export()`` has them. A list
+            of numbers with decimals weighs the outputs of the candidates.
+        verbose: Whether to log what was done.
+
+    Raises:
+        ArchitectureError: The architecture cannot be read, has a key that the model does not have, lacks one, or has
+            an impossible value.
+        FreezeError: The model is itself a choice.
+        TypeError: ``model`` is no module.
+    """
+    architecture = Architecture.load(fixed_arc) if isinstance(fixed_arc, (str, os.PathLike)) else _plain(fixed_arc)
+    freeze(model, architecture, in_place=True)
+    unbind(model)
+    if verbose:
+        _logger.info("Fixed %s to %s", type(model).__name__, architecture.canonical_json())
+
+
+def _plain(fixed_arc: Mapping[str, Any]) -> Architecture:
+    """Return an architecture in which masks are lists."""
+    if not isinstance(fixed_arc, Mapping):
+        return Architecture(fixed_arc)  # raises
+    arrays = (Tensor, np.ndarray, np.generic)
+    return Architecture(
+        {key: value.tolist() if isinstance(value, arrays) else value for key, value in fixed_arc.items()}
+    )

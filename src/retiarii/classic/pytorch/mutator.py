@@ -1,0 +1,108 @@
+"""`Mutator`: decides the choices of a model by masks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from retiarii.classic.pytorch._masks import Mask, checked_masks
+from retiarii.classic.pytorch.base_mutator import BaseMutator
+from retiarii.classic.pytorch.mutables import InputChoice, LayerChoice
+from retiarii.errors import SearchError
+
+__all__ = ["Mutator"]
+
+
+class Mutator(BaseMutator):
+    """Decides the choices of a model by masks, from keys to tensors.
+
+    A mask is a tensor of booleans, True for the candidates that are computed; or of floating-point numbers, the weights
+    of the candidates' outputs, of which those with weight 0 are not computed. The outputs are then reduced as the
+    choice says. Override `sample_search` and `sample_final`; `reset` and `export` call them.
+
+    Args:
+        model: The model.
+
+    Examples:
+        >>> mutator = RandomMutator(model)
+        >>> mutator.reset()
+        >>> loss = criterion(model(x), y)
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__(model)
+        vars(self)["_masks"] = None
+
+    def sample_search(self) -> Mapping[str, Any]:
+        """Return the masks of one architecture, or mixture of architectures, to train the model with.
+
+        Raises:
+            NotImplementedError: A subclass has to override it.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not override sample_search()")
+
+    def sample_final(self) -> Mapping[str, Any]:
+        """Return the masks of the architecture that the search has found.
+
+        Raises:
+            NotImplementedError: A subclass has to override it.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not override sample_final()")
+
+    def reset(self) -> None:
+        """Decide all choices by `sample_search`. The decisions hold until the next reset.
+
+        Raises:
+            ArchitectureError: A mask is missing, or does not fit its choice; the decisions stay as they were.
+        """
+        vars(self)["_masks"] = checked_masks(
+            self.choices, self.sample_search(), f"{type(self).__name__}.sample_search()"
+        )
+
+    def export(self) -> dict[str, Tensor]:
+        """Return the masks of `sample_final`. The model and its current decisions stay as they are.
+
+        Raises:
+            ArchitectureError: A mask is missing, or does not fit its choice.
+        """
+        masks = checked_masks(self.choices, self.sample_final(), f"{type(self).__name__}.sample_final()")
+        return {key: mask.tensor for key, mask in masks.items()}
+
+    def status(self) -> dict[str, list[float]]:
+        """Return the current decisions: for each key the weights of the candidates, 1 and 0 for booleans.
+
+        It is empty before the first `reset`.
+        """
+        masks: dict[str, Mask] = vars(self)["_masks"] or {}
+        return {key: mask.tensor.float().tolist() for key, mask in masks.items()}
+
+    def on_forward_layer_choice(self, mutable: LayerChoice, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
+        """Run the selected candidates and reduce their outputs.
+
+        Raises:
+            SearchError: Nothing is decided yet.
+        """
+        mask = self._mask(mutable)
+        names = mutable.names
+        outputs = [mutable._modules[names[position]](*args, **kwargs) for position in mask.selection.chosen]  # type: ignore[misc]  # candidates are never None
+        return mask.reduce(outputs, mutable.reduction), mask.tensor
+
+    def on_forward_input_choice(self, mutable: InputChoice, tensor_list: list[Tensor]) -> tuple[Any, Any]:
+        """Reduce the selected inputs.
+
+        Raises:
+            SearchError: Nothing is decided yet.
+        """
+        mask = self._mask(mutable)
+        return mask.reduce([tensor_list[at] for at in mask.selection.chosen], mutable.reduction), mask.tensor
+
+    def _mask(self, mutable: LayerChoice | InputChoice) -> Mask:
+        masks: dict[str, Mask] | None = vars(self)["_masks"]
+        if masks is None:
+            raise SearchError(
+                f"{mutable.key!r} is not decided yet: the model ran before the {type(self).__name__} that is bound to "
+                "it was reset. Call mutator.reset() first."
+            )
+        return masks[mutable.key]

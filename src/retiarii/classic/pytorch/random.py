@@ -1,0 +1,37 @@
+"""`RandomMutator`: draws architectures at random."""
+
+from __future__ import annotations
+
+from random import Random
+
+import torch
+from torch import Tensor, nn
+
+from retiarii.classic.pytorch._masks import mask_of
+from retiarii.classic.pytorch.mutator import Mutator
+
+__all__ = ["RandomMutator"]
+
+
+class RandomMutator(Mutator):
+    """Draws one candidate of each layer choice, and ``n_chosen`` inputs, or any number, of each input choice.
+
+    All candidates and all sets of inputs are equally likely.
+
+    Args:
+        model: The model.
+        seed: The seed of the draws; None takes one from torch's global generator, so that ``torch.manual_seed``
+            decides.
+    """
+
+    def __init__(self, model: nn.Module, *, seed: int | None = None) -> None:
+        super().__init__(model)
+        self._random = Random(int(torch.randint(2**63 - 1, ())) if seed is None else seed)
+
+    def sample_search(self) -> dict[str, Tensor]:
+        """Return the masks of a random architecture."""
+        return {key: mask_of(choice, choice.choice().sample(self._random)) for key, choice in self.choices.items()}
+
+    def sample_final(self) -> dict[str, Tensor]:
+        """Return the masks of another random architecture."""
+        return self.sample_search()

@@ -1,0 +1,123 @@
+"""`apply_fixed_architecture`: every form of an architecture, in place, and what it refuses."""
+
+import json
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from classic_net import ARCHITECTURE, Net
+from torch import nn
+
+import retiarii.nn.pytorch as rnn
+from retiarii.classic.pytorch.fixed import apply_fixed_architecture
+from retiarii.classic.pytorch.mutables import Mutable
+from retiarii.classic.pytorch.random import RandomMutator
+from retiarii.errors import ArchitectureError
+from retiarii.nn.pytorch import extract_space, freeze
+
+IMAGES = torch.randn(2, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+
+FORMS = {
+    "LayerChoice1": [1, "1", [1], [False, True], np.array([False, True]), torch.tensor([False, True])],
+    "second": ["skip", 1, ["skip"], [1], [False, True]],
+    "InputChoice2": [[0], 0, [True], "", [""], torch.tensor([True])],
+    "InputChoice3": [["first", "sum"], ["sum", "first"], [0, 2], [True, False, True], np.array([True, False, True])],
+}
+
+
+def fixed(architecture):
+    torch.manual_seed(0)
+    model = Net()
+    apply_fixed_architecture(model, architecture)
+    return model
+
+
+@pytest.mark.parametrize(("key", "form"), [(key, form) for key, forms in FORMS.items() for form in forms])
+def test_every_form_of_a_choice_gives_the_same_network(key, form):
+    model = fixed({**ARCHITECTURE, key: form})
+    assert torch.equal(model(IMAGES), fixed(ARCHITECTURE)(IMAGES))
+
+
+def test_the_model_itself_becomes_a_plain_network_with_the_same_parameters():
+    model = Net()
+    kept = {"conv1.weight": model.conv1[1].weight, "fc.weight": model.fc.weight}
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    expected = freeze(model, ARCHITECTURE, weights="keep")(IMAGES)
+    linear = model.fc
+    apply_fixed_architecture(model, ARCHITECTURE)
+    assert torch.equal(model(IMAGES), expected)
+    assert list(model.state_dict()) == ["conv1.weight", "conv1.bias", "fc.weight", "fc.bias"]
+    assert all(dict(model.named_parameters())[name] is parameter for name, parameter in kept.items())
+    assert model.fc is linear
+    assert not [module for module in model.modules() if isinstance(module, Mutable)]
+    assert len(extract_space(model)) == 0
+    model(IMAGES).sum().backward()
+    optimizer.step()
+    assert not torch.equal(model(IMAGES), expected)
+    assert torch.equal(pickle.loads(pickle.dumps(model))(IMAGES), model(IMAGES))
+
+
+def test_a_file_is_read_and_a_mutator_is_unbound(tmp_path):
+    file = tmp_path / "final_architecture.json"
+    file.write_text(json.dumps(ARCHITECTURE))
+    model = Net()
+    RandomMutator(model).reset()
+    apply_fixed_architecture(model, str(file))
+    assert model(IMAGES).shape == (2, 3)
+    assert fixed(file)(IMAGES).shape == (2, 3)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"LayerChoice2": 0}, r"has a value for 'LayerChoice2', but.*Did you mean 'LayerChoice1'"),
+        ({"second": "skop"}, r"Choice 'second' has value 'skop', expected.*Did you mean 'skip'"),
+        ({"InputChoice3": None}, r"no value for the choice 'InputChoice3' \(declared at pick\)"),
+        ({"LayerChoice1": [True]}, "'LayerChoice1'"),
+        ({"LayerChoice1": 2}, "'LayerChoice1' has value 2, expected"),
+        ({"LayerChoice1": [False, False]}, "'LayerChoice1'"),
+        ({"InputChoice3": ["first"]}, "'InputChoice3' has value .*expected a list of 2 of"),
+        ({"InputChoice3": [True, True, True]}, "'InputChoice3' has value .*expected a list of 2 of"),
+        ({"InputChoice3": [0, 0]}, "'InputChoice3' has value .*without duplicates"),
+    ],
+)
+def test_wrong_architectures_are_refused_and_leave_the_model_as_it_is(change, message):
+    model = Net()
+    before = model(IMAGES), extract_space(model), list(model.modules())
+    architecture = {key: value for key, value in {**ARCHITECTURE, **change}.items() if value is not None}
+    with pytest.raises(ArchitectureError, match=message):
+        apply_fixed_architecture(model, architecture)
+    assert torch.equal(model(IMAGES), before[0])
+    assert extract_space(model) == before[1]
+    assert list(model.modules()) == before[2]
+
+
+def test_files_that_are_no_architectures_are_refused(tmp_path):
+    with pytest.raises(ArchitectureError, match=r"There is no architecture file 'nowhere\.json'"):
+        apply_fixed_architecture(Net(), "nowhere.json")
+    (tmp_path / "a.json").write_text("__import__('os').system('true')")
+    with pytest.raises(ArchitectureError, match="is not JSON"):
+        apply_fixed_architecture(Net(), tmp_path / "a.json")
+    with pytest.raises(ArchitectureError, match="An architecture is a mapping"):
+        apply_fixed_architecture(Net(), [1, 2])
+
+
+def test_layers_with_choices_in_their_arguments_are_cut_to_size():
+    class Mixed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.net = Net()
+            self.wide = rnn.Linear(3, rnn.ValueChoice([8, 4], label="width"))
+            self.rate = rnn.ValueChoice([0.5, 0.25], label="rate")
+
+        def forward(self, x):
+            return self.wide(self.net(x)) * self.rate()
+
+    model = Mixed()
+    conv, weight, bias = model.net.conv1[1], model.wide.weight, model.wide.bias
+    apply_fixed_architecture(model, {**ARCHITECTURE, "width": 4, "rate": 0.25})
+    assert torch.equal(model.wide.weight, weight[:4])
+    assert torch.equal(model.wide.bias, bias[:4])
+    assert model.net.conv1 is conv
+    assert model(IMAGES).shape == (2, 4)
