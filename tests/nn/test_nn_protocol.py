@@ -8,7 +8,15 @@ from retiarii.errors import ArchitectureError
 from retiarii.nn.pytorch.constructor_calls import ModuleCall, Role, build_fixed, forget_call, layer_class, module_call
 from retiarii.nn.pytorch.labels import ChosenValues, ModelNamespace, Position, first_number, numbering_from
 from retiarii.nn.pytorch.origins import copy_origins, module_origins, tensor_origins
-from retiarii.nn.pytorch.primitives import Freezer, Frozen, Survey, condition_where, reduce_inputs, sublabel
+from retiarii.nn.pytorch.primitives import (
+    Freezer,
+    Frozen,
+    Survey,
+    class_label,
+    condition_where,
+    reduce_inputs,
+    sublabel,
+)
 from retiarii.space import ALWAYS, when
 
 
@@ -73,6 +81,8 @@ def test_parts_of_a_primitive_have_labels_of_their_own():
     assert sublabel("cell", "op") == "cell/op"
     with ModelNamespace():
         assert sublabel(ModelNamespace.next_label(), "op") == "model_1/op"
+        assert class_label("Chain") == "Chain2"
+        assert sublabel(class_label("Chain"), "op") == "Chain3/op"
 
 
 def test_inputs_are_reduced():
