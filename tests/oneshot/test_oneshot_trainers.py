@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import copy
+import itertools
 import logging
 import math
 
@@ -31,6 +32,7 @@ from retiarii.oneshot.pytorch import (
     AverageMeter,
     AverageMeterGroup,
     BaseOneShotTrainer,
+    Cycle,
     DartsTrainer,
     EnasTrainer,
     ProxylessTrainer,
@@ -38,6 +40,7 @@ from retiarii.oneshot.pytorch import (
     SinglePathTrainer,
     SupervisedLoop,
     default_device,
+    metered_pass,
     to_device,
 )
 from retiarii.strategy import GridSearch
@@ -359,6 +362,27 @@ def test_a_loop_of_your_own_with_an_auxiliary_output():
     assert plain["loss"] - loop.validate(batch)["loss"] == pytest.approx(0.5 * math.log(2))
     assert 0 <= loop.reward_step(batch)["reward"] <= 1
     assert loop.num_samples(batch) == 8
+
+
+def test_a_pass_logs_and_averages_what_its_steps_measure(caplog):
+    logger = logging.getLogger("a pass")
+    batches = Cycle([1.0, 2.0])
+    with caplog.at_level(logging.INFO, logger="a pass"):
+        averages = metered_pass(
+            itertools.islice(batches, 3),
+            lambda batch: ({"value": batch}, 2),
+            title="mine",
+            logger=logger,
+            total=3,
+            log_frequency=2,
+        ).averages
+    assert averages == {"value": pytest.approx(4 / 3)}
+    assert [record.getMessage() for record in caplog.records] == [
+        "mine step [1/3]  value 1.0000 (1.0000)",
+        "mine step [3/3]  value 1.0000 (1.3333)",
+        "mine  value: 1.3333",
+    ]
+    assert batches.num_batches == 3
 
 
 def test_rewards_need_a_function():

@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from retiarii.errors import ConfigError
 from retiarii.oneshot._decisions.decision import check_any
-from retiarii.oneshot._drivers.average_meters import AverageMeter, AverageMeterGroup
+from retiarii.oneshot._drivers.average_meters import AverageMeter, AverageMeterGroup, metered_pass
 from retiarii.oneshot._drivers.loaders import Cycle, length_of, split_loader
 from retiarii.oneshot._drivers.supervised_loop import (
     OutputLoss,
@@ -38,6 +38,7 @@ __all__ = [
     "AverageMeter",
     "AverageMeterGroup",
     "BaseOneShotTrainer",
+    "Cycle",
     "DartsTrainer",
     "EnasTrainer",
     "ProxylessTrainer",
@@ -45,6 +46,7 @@ __all__ = [
     "SinglePathTrainer",
     "SupervisedLoop",
     "default_device",
+    "metered_pass",
     "to_device",
 ]
 
@@ -143,13 +145,14 @@ class BaseOneShotTrainer(ABC):
     ) -> None:
         """Do a step for each batch, and log the averages."""
         self.model.train(train)
-        meters, total = AverageMeterGroup(), length_of(batches)
-        for number, batch in enumerate(batches):
-            meters.update(step(batch), n=self._loop.num_samples(batch))
-            if self.log_frequency is not None and number % self.log_frequency == 0:
-                text = "%s epoch [%d/%d] step [%d/%d]  %s"
-                logger.info(text, name, epoch + 1, self.num_epochs, number + 1, total, meters)
-        logger.info("%s epoch [%d/%d]  %s", name, epoch + 1, self.num_epochs, meters.summary())
+        metered_pass(
+            batches,
+            lambda batch: (step(batch), self._loop.num_samples(batch)),
+            title=f"{name} epoch [{epoch + 1}/{self.num_epochs}]",
+            logger=logger,
+            total=length_of(batches),
+            log_frequency=self.log_frequency,
+        )
 
 
 class _SplittingTrainer(BaseOneShotTrainer):

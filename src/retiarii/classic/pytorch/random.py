@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from random import Random
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +28,14 @@ class RandomMutator(Mutator):
     def __init__(self, model: nn.Module, *, seed: int | None = None) -> None:
         super().__init__(model)
         self._random = Random(int(torch.randint(2**63 - 1, ())) if seed is None else seed)
+
+    def get_extra_state(self) -> tuple[Any, ...]:
+        """Return the state of the draws, which is in ``state_dict()``."""
+        return self._random.getstate()
+
+    def set_extra_state(self, state: tuple[Any, ...]) -> None:
+        """Go on with the draws of a state."""
+        self._random.setstate(state)
 
     def sample_search(self) -> dict[str, Tensor]:
         """Return the masks of a random architecture."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from logging import Logger
 from typing import Any
 
 
@@ -80,3 +81,35 @@ class AverageMeterGroup:
     def summary(self) -> str:
         """Return names and averages."""
         return "  ".join(meter.summary() for meter in self.meters.values())
+
+
+def metered_pass(
+    batches: Iterable[Any],
+    step: Callable[[Any], tuple[Mapping[str, Any], int]],
+    *,
+    title: str,
+    logger: Logger,
+    total: int,
+    log_frequency: int | None,
+) -> AverageMeterGroup:
+    """Do a step for each batch, and log last values and averages at level INFO, and in the end the averages.
+
+    Args:
+        batches: The batches.
+        step: Returns the metrics of a batch, and its number of samples.
+        title: The beginning of each line.
+        logger: Where to log.
+        total: The number of batches, for the lines.
+        log_frequency: The number of batches between two lines; None logs the last line only.
+
+    Returns:
+        The averages.
+    """
+    meters = AverageMeterGroup()
+    for number, batch in enumerate(batches):
+        metrics, num_samples = step(batch)
+        meters.update(metrics, n=num_samples)
+        if log_frequency is not None and number % log_frequency == 0:
+            logger.info("%s step [%d/%d]  %s", title, number + 1, total, str(meters))  # the meters go on
+    logger.info("%s  %s", title, meters.summary())
+    return meters

@@ -1,0 +1,99 @@
+"""`SearchMutator`: the mutators of the algorithms, which make the model a supernet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from retiarii.classic.pytorch._masks import mask_of
+from retiarii.classic.pytorch.base_mutator import BaseMutator
+from retiarii.errors import SearchError
+from retiarii.oneshot import OneShotSearch, OneShotStrategy
+
+_Status = dict[str, list[float]]
+
+
+class SearchMutator(BaseMutator):
+    """A mutator that makes the model a supernet in place, and searches it by a strategy of `retiarii.oneshot`.
+
+    The forward pass of the model is that of the supernet, with no call of this object in between. ``unbind`` gives the
+    model its choices back, with the trained weights. Choices of `retiarii.nn.pytorch` in the model are searched, too.
+
+    Args:
+        model: The model. Its parameters stay the same objects.
+        strategy: How it is searched.
+        seed: The seed of the search; None takes one from torch's global generator, so that ``torch.manual_seed``
+            decides.
+
+    Attributes:
+        search: The running search: ``search.supernet``, ``search.probabilities()``.
+
+    Raises:
+        SearchError: Another mutator is bound to the model.
+        SupernetError: The model has no choices, or cannot be made into a supernet. It is as it was then.
+    """
+
+    search: OneShotSearch
+
+    def __init__(self, model: nn.Module, strategy: OneShotStrategy, *, seed: int | None = None) -> None:
+        super().__init__(model)
+        self._seed = int(torch.randint(2**63 - 1, ())) if seed is None else seed
+        try:
+            self.search = strategy.search(model, seed=self._seed, in_place=True)
+        except BaseException:
+            super().unbind()
+            raise
+        self._guard = model.register_forward_pre_hook(self._refuse_before_reset)
+
+    def start(self, strategy: OneShotStrategy) -> None:
+        """Start the search anew, on the same supernet; trainers do that with their options.
+
+        Raises:
+            SupernetError: The strategy cannot search this model.
+        """
+        self.search = strategy.search(self.search.supernet, seed=self._seed)
+        self._guard.remove()
+
+    def reset(self) -> None:
+        """Set the model to the path or mixture of the next step."""
+        self._guard.remove()
+        self.search.reset()
+
+    def export(self) -> dict[str, Any]:
+        """Return the best architecture: a mask of booleans for each choice, and the values of other labels.
+
+        Choices inside candidates that are not chosen are left out.
+        """
+        choices = self.choices
+        return {
+            label: mask_of(choices[label], value) if label in choices else value
+            for label, value in self.search.export().items()
+        }
+
+    def status(self) -> _Status:
+        """Return the probability of each value of each choice, for choices of more than one candidate of each one."""
+        return {label: list(shares.values()) for label, shares in self.search.probabilities().items()}
+
+    def unbind(self) -> None:
+        """Give the model its choices back, with the trained weights. The search cannot go on then."""
+        self._guard.remove()
+        self.search.supernet.unbind()
+        super().unbind()
+
+    def get_extra_state(self) -> dict[str, Any]:
+        """Return the state of the search, which is in ``state_dict()``."""
+        return self.search.state_dict()
+
+    def set_extra_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from the state of a search."""
+        self._guard.remove()
+        self.search.load_state_dict(state)
+
+    def _refuse_before_reset(self, model: nn.Module, args: Any) -> Tensor | None:
+        raise SearchError(
+            f"The model ran before the {type(self).__name__} that is bound to it was reset, so that its choices are "
+            "not decided. Call mutator.reset() first."
+        )

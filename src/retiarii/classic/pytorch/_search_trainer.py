@@ -1,0 +1,181 @@
+"""`SearchTrainer`: the trainers of the algorithms, which drive a one-shot search."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn, optim
+from torch.utils.data import DataLoader, Dataset
+
+from retiarii.classic.pytorch._search_mutator import SearchMutator
+from retiarii.classic.pytorch.callbacks import Callback
+from retiarii.classic.pytorch.trainer import Trainer
+from retiarii.errors import ConfigError
+from retiarii.oneshot import OneShotStrategy, split_loader
+from retiarii.oneshot.pytorch import Cycle, SupervisedLoop
+
+SomeMutator = TypeVar("SomeMutator", bound=SearchMutator)
+Loader = DataLoader[Any]
+
+
+class SearchTrainer(Trainer):
+    """Trains a supernet and searches it, by a strategy of `retiarii.oneshot`. Further arguments: `Trainer`.
+
+    Args:
+        strategy: The strategy with its options; the mutator starts its search with it.
+        model: A model with choices.
+        mutator: The mutator of the model.
+        loss: Computes the loss from output and target.
+        metrics: Computes a dict of metrics from output and target.
+        optimizer: The optimizer of the model's parameters.
+        num_epochs: The number of epochs.
+        dataset_train: The training data.
+        dataset_valid: The data for validation.
+        batch_size: The number of samples of a batch.
+        workers: The number of processes that load data.
+        device: Where to train; None is the GPU if there is one.
+        log_frequency: The number of steps between two log lines; None logs epochs only.
+        callbacks: Callbacks, called in this order.
+        checkpoint_file: Where the training is saved, see `Trainer`.
+        reward: Computes the reward from output and target, where the search learns from rewards.
+        gradient_clip_val: The largest norm of the gradient of the weights; 0 does not clip.
+        auxiliary_weight: The factor of the loss of an auxiliary output, see `SupervisedLoop`.
+
+    Raises:
+        ConfigError: The mutator is bound to another model.
+        SupernetError: The strategy cannot search the model.
+    """
+
+    mutator: SearchMutator
+
+    def __init__(
+        self,
+        strategy: OneShotStrategy,
+        model: nn.Module,
+        mutator: SearchMutator,
+        loss: Callable[[Any, Any], Tensor],
+        metrics: Callable[[Any, Any], Mapping[str, Any]],
+        optimizer: optim.Optimizer,
+        num_epochs: int,
+        dataset_train: Dataset[Any] | None,
+        dataset_valid: Dataset[Any] | None,
+        batch_size: int,
+        workers: int,
+        device: torch.device | str | None,
+        log_frequency: int | None,
+        callbacks: Sequence[Callback] | None,
+        *,
+        checkpoint_file: str | os.PathLike[str] | None,
+        reward: Callable[[Any, Any], Any] | None = None,
+        gradient_clip_val: float | None = None,
+        auxiliary_weight: float | None = None,
+    ) -> None:
+        mutator.start(strategy)
+        mutator.search.supernet.extend_optimizer(optimizer)
+        super().__init__(
+            model,
+            mutator,
+            loss,
+            metrics,
+            optimizer,
+            num_epochs,
+            dataset_train,
+            dataset_valid,
+            batch_size,
+            workers,
+            device,
+            log_frequency,
+            callbacks,
+            checkpoint_file=checkpoint_file,
+        )
+        self._loop = SupervisedLoop(
+            mutator.search,
+            self.loss,
+            metrics,
+            optimizer,
+            reward=reward,
+            device=self.device,
+            gradient_clip_val=gradient_clip_val,
+            auxiliary_weight=auxiliary_weight,
+        )
+
+    def _end_training(self) -> None:
+        self.mutator.search.warn_if_undecided()
+
+    def _train_pass(
+        self,
+        name: str,
+        epoch: int,
+        batches: Iterable[Any],
+        val_batches: Iterable[Any] | None = None,
+        *,
+        total: int = 0,
+    ) -> None:
+        """Train the weights on each batch, and before that the architecture on one of the validation batches."""
+        self.model.train()
+        cycle = itertools.repeat(None) if val_batches is None else Cycle(val_batches)
+
+        def step(batch: Any) -> tuple[Mapping[str, float], int]:
+            for callback in self.callbacks:
+                callback.on_batch_begin(epoch)
+            measured = self._loop.train_step(batch, next(cycle))
+            for callback in self.callbacks:
+                callback.on_batch_end(epoch)
+            return measured, self._loop.num_samples(batch)
+
+        self._pass(name, epoch, batches, step, total=total or _length(batches))
+
+    def _reward_pass(self, name: str, epoch: int, batches: Iterable[Any], total: int) -> None:
+        """Let the architecture learn from the reward of a path on each batch, in evaluation mode."""
+        self.model.eval()
+        self._pass(name, epoch, batches, lambda b: (self._loop.reward_step(b), self._loop.num_samples(b)), total=total)
+
+    def _validation_pass(self, name: str, epoch: int, batches: Iterable[Any], *, one_path: bool) -> None:
+        """Measure the supernet in evaluation mode.
+
+        Args:
+            name: The name in log lines and in `history`.
+            epoch: The epoch.
+            batches: The batches.
+            one_path: Whether all batches are computed by one path or mixture; otherwise each by another.
+        """
+        self.model.eval()
+        search = self.mutator.search
+        search.reset_for_validation()
+
+        def step(batch: Any) -> tuple[Mapping[str, float], int]:
+            if not one_path:
+                search.reset_for_validation()
+            return self._loop.validate(batch), self._loop.num_samples(batch)
+
+        self._pass(name, epoch, batches, step, total=_length(batches))
+
+
+def split_for_search(dataset: Dataset[Any], fraction: float, batch_size: int, workers: int) -> tuple[Loader, Loader]:
+    """Return loaders of a part of a data set for the weights, and of the rest for the architecture, both shuffled."""
+    loader = DataLoader(dataset, batch_size=batch_size, shuffle=True, num_workers=workers)
+    return split_loader(loader, fraction)
+
+
+def own_mutator(mutator: Any, kind: type[SomeMutator], model: nn.Module) -> SomeMutator:
+    """Return the mutator that a user gave to a trainer, or a new one.
+
+    Raises:
+        ConfigError: It is of another class, or bound to another model.
+    """
+    if mutator is None:
+        return kind(model)  # type: ignore[call-arg]  # subclasses know their strategy
+    if not isinstance(mutator, kind) or mutator.model is not model:
+        raise ConfigError(
+            f"The trainer got a {type(mutator).__name__} as its mutator, expected a {kind.__name__} of the model that "
+            "it trains. Leave the mutator out, or bind one to this model."
+        )
+    return mutator
+
+
+def _length(batches: Any) -> int:
+    return len(batches) if hasattr(batches, "__len__") else 0
