@@ -68,7 +68,7 @@ def _section(generation: str) -> str:
     if not any(modules.values()):
         return ""
     lines = [f"### Names of {generation}", ""]
-    lines += ["| NNI's names | in or below | here |", "|---|---|---|", *_names(modules)]
+    lines += ["| NNI's names | here | NNI's module, or below |", "|---|---|---|", *_names(modules)]
     if arguments := list(_arguments(modules.values())):
         lines += ["", "Arguments that differ:", "", "| NNI | here |", "|---|---|", *arguments]
     return "\n".join(lines) + "\n"
@@ -86,7 +86,7 @@ def _names(modules: Mapping[str, Mapping[str, str | Row]]) -> Iterator[str]:
             places.setdefault(place, {}).setdefault(f"`{prefix}Conv2d` and all other layers", []).append(module)
     for place, found in sorted(places.items(), key=lambda item: (-len(item[1]), item[0])):
         listed = sorted(found, key=lambda name: (" " in name, name.strip("`")))
-        yield f"| {', '.join(listed)} | {_roots(found.values())} | {place} |"
+        yield f"| {', '.join(listed)} | {place} | {_roots(found.values())} |"
 
 
 def _place(name: str, row: str | Row) -> str:

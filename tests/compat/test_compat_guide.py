@@ -20,10 +20,10 @@ def guide():
 
 
 def rows(guide, generation):
-    """Return the rows of names of a section: the names, NNI's modules, and the text about our equivalent."""
+    """Return the rows of names of a section: the names, the text about our equivalent, and NNI's modules."""
     section = guide.tables().split(f"### Names of {generation}\n")[1].split("\n### ")[0]
     lines = re.findall(r"^\| (.*) \| (.*) \| (.*) \|$", section, re.MULTILINE)
-    return [(re.findall("`(.*?)`", names), re.findall("`(.*?)`", modules), ours) for names, modules, ours in lines[1:]]
+    return [(re.findall("`(.*?)`", names), ours, re.findall("`(.*?)`", modules)) for names, ours, modules in lines[1:]]
 
 
 def test_the_guide_has_the_table_of_names(guide):
@@ -34,7 +34,7 @@ def test_every_name_of_every_module_is_found_in_the_section_of_its_generation(gu
     for module, names in MODULES.items():
         listed = rows(guide, guide.generation_of(module)) if names or module in CONTINUED else []
         for name in [*names, *([f"{CONTINUED[module][0]}Conv2d"] if module in CONTINUED else [])]:
-            found = [ours for some, roots, ours in listed if name in some and any(is_below(module, r) for r in roots)]
+            found = [ours for some, ours, roots in listed if name in some and any(is_below(module, r) for r in roots)]
             assert found, f"{module}.{name} is not in the guide"
 
 
@@ -45,7 +45,7 @@ def is_below(module, root):
 def test_no_reader_scrolls_through_lines_that_say_the_same(guide):
     for generation in guide.ORDER:
         if f"### Names of {generation}\n" in guide.tables():
-            places = [ours for _, _, ours in rows(guide, generation)]
+            places = [ours for _, ours, _ in rows(guide, generation)]
             assert len(set(places)) == len(places), f"{generation} has several rows of one place"
 
 
