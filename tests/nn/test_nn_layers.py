@@ -12,7 +12,7 @@ import torch
 from torch import nn as torch_nn
 
 import retiarii.nn.pytorch as nn
-from retiarii.nn.pytorch._freezing.cloning import RESETTABLE
+from retiarii.nn.pytorch._freezing.fresh_layers import RESETTABLE
 from retiarii.nn.pytorch._recording.layer_factories import LayerFactory
 from retiarii.nn.pytorch._recording.module_call import module_call
 

@@ -130,6 +130,15 @@ def test_lost_weights_are_named():
     assert frozen.wide.weight.shape == (8, 4)
 
 
+@pytest.mark.parametrize("options", [{}, {"weights": "keep"}, {"in_place": True}])
+def test_the_warning_points_to_the_line_that_freezes(options):
+    base = Net()
+    _load(base.wide)
+    with pytest.warns(WeightsLostWarning, match="wide") as warned:
+        nn.freeze(base, {"width": 8, "op": 1}, **options)
+    assert {warning.filename for warning in warned} == {__file__}
+
+
 @pytest.mark.parametrize("touch", [_load, lambda layer: layer.weight.detach()[0].fill_(7)])
 def test_weights_that_are_changed_between_two_freezes(touch):
     base = Net()

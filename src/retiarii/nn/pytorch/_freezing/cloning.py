@@ -26,14 +26,6 @@ SHARED = frozenset({
 _DROPPED = frozenset({CALL_ATTRIBUTE, BASE_NAMES, SUPERNET_NAMES})
 _CONTENTS = frozenset({"_parameters", "_buffers", "_modules", *_DROPPED})
 
-# Layers whose constructor initialises exactly what ``reset_parameters`` does, in the same order. So a copy that is
-# reset is a fresh layer, and it is made in half the time.
-RESETTABLE = frozenset({
-    nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.Bilinear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d,
-    nn.ConvTranspose2d, nn.ConvTranspose3d, nn.Embedding, nn.EmbeddingBag, nn.GroupNorm, nn.InstanceNorm1d,
-    nn.InstanceNorm2d, nn.InstanceNorm3d, nn.LayerNorm, nn.Linear, nn.RMSNorm, nn.SyncBatchNorm,
-})  # fmt: skip
-
 
 def is_shared(value: Any) -> bool:
     """Return whether a value is immutable all through, so that two modules may have it."""
@@ -65,19 +57,6 @@ def empty_clone(module: nn.Module) -> tuple[nn.Module, list[str]]:
     return new, unfinished
 
 
-def reset_copy(layer: nn.Module) -> nn.Module:
-    """Return a layer like another one of the types in `RESETTABLE`, with a new initialisation and the default flags."""
-    new, unfinished = empty_clone(layer)
-    for name in unfinished:
-        vars(new)[name] = copy.copy(vars(layer)[name])
-    for name, parameter in layer._parameters.items():
-        new._parameters[name] = None if parameter is None else nn.Parameter(torch.empty_like(parameter))
-    for name, buffer in layer._buffers.items():
-        new._buffers[name] = None if buffer is None else torch.empty_like(buffer)
-    new.reset_parameters()  # type: ignore[operator]  # all resettable layers have it
-    return new
-
-
 class Replicator:
     """Copies values deeply, as `copy.deepcopy` does, but fixes modules and evaluates expressions on the way.
 
@@ -103,16 +82,13 @@ class Replicator:
         """Return the copy of a value that belongs to the base model."""
         if is_shared(value):
             return value
-        if id(value) in self._memo:
-            return self._memo[id(value)]
-        copied = self._copy(value)
-        if not isinstance(value, Expression):
-            self._memo[id(value)] = copied
-        return copied
-
-    def _copy(self, value: Any) -> Any:
         if isinstance(value, Expression):
             return self._evaluate(value)
+        if id(value) not in self._memo:
+            self._memo[id(value)] = self._copy(value)
+        return self._memo[id(value)]
+
+    def _copy(self, value: Any) -> Any:
         if isinstance(value, nn.Module):
             return self._fix(value)
         if isinstance(value, (Dataset, DataLoader)):

@@ -6,17 +6,18 @@ import copy
 from collections.abc import Callable
 from typing import Any, Literal
 
-from torch import Tensor, nn
+from torch import nn
 
 from retiarii.errors import FreezeError
 from retiarii.nn._labels.chosen_values import ChosenValues
 from retiarii.nn._labels.namespace import Position
 from retiarii.nn.pytorch._freezing.attributes import ChosenValue
 from retiarii.nn.pytorch._freezing.building import build_fixed
-from retiarii.nn.pytorch._freezing.cloning import RESETTABLE, Replicator, empty_clone, is_shared, reset_copy
+from retiarii.nn.pytorch._freezing.cloning import Replicator, empty_clone
 from retiarii.nn.pytorch._freezing.constructor_plan import ConstructorPlan
-from retiarii.nn.pytorch._freezing.kept_weights import TensorCopies, carry_over, first_tensor
-from retiarii.nn.pytorch._freezing.lost_weights import LostWeights
+from retiarii.nn.pytorch._freezing.fresh_layers import RESETTABLE, can_reset, fresh_layer
+from retiarii.nn.pytorch._freezing.kept_weights import TensorCopies, carry_over
+from retiarii.nn.pytorch._freezing.lost_weights import LostWeights, Suspect
 from retiarii.nn.pytorch._labels.weight_origins import module_origins, note_origin
 from retiarii.nn.pytorch._recording.module_call import ModuleCall, Role, forget_call, is_made_of_layers, module_call
 from retiarii.nn.pytorch.mutation_utils import Freezer, Frozen, Mutable
@@ -47,7 +48,6 @@ class Copier(Freezer):
         self._attributes_of = Replicator(self._memo, self._referred_module, self.evaluate)
         self._unfinished: list[tuple[nn.Module, nn.Module, str]] = []
         self._plan: ConstructorPlan | None = None  # of the outermost recorded constructor
-        self._layers: dict[tuple[Any, ...], nn.Module] = {}  # one that was constructed, for each set of arguments
         self._lost = LostWeights()
         self._tensors = TensorCopies(self._memo, self._lost)
 
@@ -119,51 +119,25 @@ class Copier(Freezer):
 
     def _resized(self, layer: nn.Module, call: ModuleCall) -> nn.Module:
         """Return a layer with other arguments than those in the base model."""
-        changes = call.changes(layer) if self._weights is None else None
-        if changes is not None:
-            self._lost.note(self.place, layer, changes)
-        return self._constructed(layer, call, is_owner=changes is None)
+        suspect = self._lost.suspect(self.place, layer, call) if self._weights is None else None
+        return self._constructed(layer, call, suspect)
 
-    def _constructed(self, layer: nn.Module, call: ModuleCall, is_owner: bool = True) -> nn.Module:
+    def _constructed(self, layer: nn.Module, call: ModuleCall, suspect: Suspect | None = None) -> nn.Module:
         args, kwargs = self._arguments(call)
-        new = self._new_layer(call.cls, args, kwargs, first_tensor(layer))
+        new = fresh_layer(call.cls, args, kwargs)
         if call.modules:
             for module in new.modules():
                 forget_call(module)
             self._note_arguments(call, new)
         if self._weights == "keep":
-            is_owner = not self._carry_over(layer, new, None)
-        self._tensors.adopt(layer, new, is_owner)
-        return new
-
-    def _new_layer(
-        self, cls: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], like: Tensor | None
-    ) -> nn.Module:
-        """Construct a layer, or copy and reset one with the same arguments, which takes half the time.
-
-        Args:
-            cls: The class of the layer.
-            args: Positional arguments.
-            kwargs: Keyword arguments.
-            like: A tensor of the layer in the base model.
-        """
-        if cls not in RESETTABLE or not all(map(is_shared, (*args, *kwargs.values()))):
-            new: nn.Module = cls(*args, **kwargs)
-            return new
-        key = (cls, *map(repr, args), *map(repr, kwargs.items()))
-        known = self._layers.get(key)
-        if known is not None:
-            return reset_copy(known)
-        new = cls(*args, **kwargs)
-        first = first_tensor(new)
-        if first is not None and like is not None and (first.device, first.dtype) == (like.device, like.dtype):
-            self._layers[key] = new  # it is not going to be moved
+            suspect = self._carry_over(layer, new, call, None)
+        self._tensors.adopt(layer, new, suspect)
         return new
 
     def _unit(self, unit: nn.Module, call: ModuleCall) -> nn.Module:
         if call.differs(self.values, self.place):
             if self._weights is None and call.changes(unit) == []:
-                self._lost.note(self.place, unit, [])
+                self._lost.note(self.place, unit, call, [])
         elif not self._runs_again(unit, call):
             return self._clone_recorded(unit, call)
         return self._rebuilt(unit, call)
@@ -212,18 +186,16 @@ class Copier(Freezer):
         new.train(module.training)
         self._note_arguments(call, new)
         changed = set(snapshot.changed_tensors(module)) if snapshot is not None and self._weights is None else set()
-        lost = self._carry_over(module, new, None if self._weights == "keep" else changed)
-        self._tensors.adopt_rebuilt(module, new, lost)
+        suspect = self._carry_over(module, new, call, None if self._weights == "keep" else changed)
+        self._tensors.adopt_rebuilt(module, new, suspect)
         for old_part, new_part in module_origins(module, new):
             self._frozen[id(old_part)] = Frozen(new_part)
             self._memo[id(old_part)] = new_part
         return new
 
-    def _carry_over(self, old: nn.Module, new: nn.Module, changed: set[str] | None) -> list[str]:
+    def _carry_over(self, old: nn.Module, new: nn.Module, call: ModuleCall, changed: set[str] | None) -> Suspect | None:
         lost = carry_over(old, new, changed)
-        if lost:
-            self._lost.note(self.place, old, lost)
-        return lost
+        return self._lost.note(self.place, old, call, lost) if lost else None
 
     def _arguments(self, call: ModuleCall) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return the arguments for the constructor: that of a model gets choices as they are, others get values."""
@@ -285,11 +257,3 @@ class Copier(Freezer):
         if known is None and any(module is other for other in self._root.modules()):
             return None
         return self.module(module).module
-
-
-def can_reset(layer: nn.Module, call: ModuleCall) -> bool:
-    """Return whether a layer that is unchanged can be copied and reset instead of being constructed."""
-    if type(layer) not in RESETTABLE or type(layer) is not call.cls or call.has_tensors:
-        return False  # it was lazy, or its weights are arguments
-    tensor = first_tensor(layer)
-    return tensor is None or not tensor.is_meta

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from retiarii.nn.pytorch._freezing.lost_weights import LostWeights
+from retiarii.nn.pytorch._freezing.lost_weights import LostWeights, Suspect
 from retiarii.nn.pytorch._labels.weight_origins import tensor_origins
 from retiarii.nn.pytorch.weight_slices import join, slices_of
 
@@ -48,40 +48,45 @@ class TensorCopies:
         known: Tensor = self._memo[id(buffer)]
         return known
 
-    def adopt(self, old: nn.Module, new: nn.Module, is_owner: bool) -> None:
+    def adopt(self, old: nn.Module, new: nn.Module, suspect: Suspect | None) -> None:
         """Tie the parameters of a layer that was built anew to those that they were tied to, and keep their flags.
 
         Args:
             old: The layer of the base model.
             new: The same layer, built with other arguments or again.
-            is_owner: Whether its initial values count where parameters are tied: it has its own, not those of others.
+            suspect: The layer, if it may have lost weights. If it has, its initial values do not count where parameters
+                are tied.
         """
         pairs = zip(old.modules(), new.modules(), strict=False) if old._modules else ((old, new),)
         for before, after in pairs:
-            after.training = before.training
+            vars(after)["training"] = before.training  # the short way: torch's takes as long as the rest of this
+            parameters = after._parameters
             for name, parameter in before._parameters.items():
-                fresh = after._parameters.get(name)
+                fresh = parameters.get(name)
                 if parameter is not None and fresh is not None:
-                    after._parameters[name] = self._tied(parameter, fresh, is_owner)
+                    parameters[name] = self._tied(parameter, fresh, suspect)
         match_placement(old, new)
 
-    def adopt_rebuilt(self, old: nn.Module, new: nn.Module, lost: list[str]) -> None:
+    def adopt_rebuilt(self, old: nn.Module, new: nn.Module, suspect: Suspect | None) -> None:
         """Do the same for a part of the model whose constructor ran again, which lost some of its weights."""
         parameters = dict(old.named_parameters(remove_duplicate=False))
+        lost = (suspect.lost if suspect is not None else None) or []
         for name, origin in tensor_origins(new):
             path, _, leaf = name.rpartition(".")
             owner = new.get_submodule(path)
             fresh, parameter = owner._parameters.get(leaf), parameters.get(origin)
             if parameter is not None and fresh is not None:
-                owner._parameters[leaf] = self._tied(parameter, fresh, is_owner=origin not in lost)
+                owner._parameters[leaf] = self._tied(parameter, fresh, suspect if origin in lost else None)
         match_placement(old, new)
 
-    def _tied(self, parameter: nn.Parameter, fresh: nn.Parameter, is_owner: bool) -> nn.Parameter:
+    def _tied(self, parameter: nn.Parameter, fresh: nn.Parameter, suspect: Suspect | None) -> nn.Parameter:
         known: nn.Parameter = self._memo.setdefault(id(parameter), fresh)
-        if is_owner:
+        if suspect is None:
             self._lost.keep(parameter)
-            if known is not fresh and known.shape == fresh.shape:
-                known.data.copy_(fresh.data)
+        else:
+            suspect.parameters.append(parameter)
+        if known is not fresh and known.shape == fresh.shape and (suspect is None or suspect.lost is None):
+            known.data.copy_(fresh.data)
         if not parameter.requires_grad:
             known.requires_grad_(False)
         return known

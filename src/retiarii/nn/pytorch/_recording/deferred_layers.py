@@ -32,7 +32,7 @@ def deferred_layer(cls: type[nn.Module], args: tuple[Any, ...], kwargs: dict[str
         args: Positional arguments, without choices.
         kwargs: Keyword arguments, without choices.
     """
-    if cls not in _DRAWS or _CONSTRUCTORS[cls] != _constructor(cls) or not _has_usual_defaults():
+    if cls not in _DRAWS or _CONSTRUCTORS[cls] != _constructor(cls) or not has_usual_defaults():
         return None
     draws = _num_draws(cast(Hashable, cls), *args, **kwargs)
     if draws is None:
@@ -44,7 +44,7 @@ def deferred_layer(cls: type[nn.Module], args: tuple[Any, ...], kwargs: dict[str
     return layer
 
 
-def _has_usual_defaults() -> bool:
+def has_usual_defaults() -> bool:
     """Return whether layers are made on the CPU in single precision, and no mode intercepts the operations of torch."""
     return (
         torch.get_default_dtype() is torch.float32

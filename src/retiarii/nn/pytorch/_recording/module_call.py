@@ -114,9 +114,10 @@ class ModuleCall(ConstructorCall):
         """Return whether the architecture gives other arguments than those that the module was built with."""
         if not self.variables:
             return self.has_choices_in_modules
-        return any(
-            _differs(values.of(variable.choice(), place), self.values[variable.label]) for variable in self.variables
-        )
+        for variable, before in zip(self.variables, self.values.values(), strict=True):
+            if _differs(values.of(variable.choice(), place), before):
+                return True
+        return False
 
     def parameters_differ(self, values: ChosenValues, place: str) -> bool:
         """Return whether a `ModelParameterChoice` in the constructor has another value in the architecture."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any, TypeAlias
 
@@ -25,9 +25,10 @@ from torch.nn.parameter import is_lazy
 Digest: TypeAlias = "tuple[torch.dtype, tuple[int, ...], bytes] | None"
 _Words: TypeAlias = "np.ndarray[Any, np.dtype[np.uint64]]"
 
-_TINY = 256  # bytes up to which the digest is the contents
+_TINY = 1 << 10  # bytes up to which the digest is the contents
 _SMALL = 1 << 12  # bytes up to which the hash alone is as fast
 _BLOCK = 1 << 13  # words; a block and its weights fit into the cache
+_USUAL = frozenset({Tensor, nn.Parameter})
 
 
 def digest(tensor: Tensor) -> Digest:
@@ -38,11 +39,11 @@ def digest(tensor: Tensor) -> Digest:
     """
     if tensor.is_meta or is_lazy(tensor):
         return None
-    return tensor.dtype, tuple(tensor.shape), _digest_of(_bytes_of(tensor))
+    return tensor.dtype, tensor.shape, _digest_of(_bytes_of(tensor))
 
 
 def _bytes_of(tensor: Tensor) -> np.ndarray[Any, Any]:
-    if tensor.dtype is torch.float32 and tensor.device.type == "cpu":  # the short way for almost all tensors
+    if tensor.dtype is torch.float32 and tensor.is_cpu and type(tensor) in _USUAL:  # the short way for almost all
         return tensor.detach().numpy().ravel()
     values = tensor.detach().cpu().resolve_conj().resolve_neg()
     return values.contiguous().view(-1).view(torch.uint8).numpy()
@@ -51,25 +52,21 @@ def _bytes_of(tensor: Tensor) -> np.ndarray[Any, Any]:
 def _digest_of(contents: np.ndarray[Any, Any]) -> bytes:
     if contents.nbytes <= _TINY:
         return contents.tobytes()
-    result = hashlib.blake2b(digest_size=16)
-    if contents.nbytes > _SMALL:
-        contents = contents.view(np.uint8)
-        end = contents.size // 8 * 8
-        result.update(_compressed(contents[:end].view(np.uint64)))
-        contents = contents[end:]
-    result.update(contents.data)
-    return result.digest()
+    if contents.nbytes <= _SMALL:
+        return hashlib.blake2b(contents.data, digest_size=16).digest()
+    end = contents.nbytes // 8 * 8
+    contents = contents.view(np.uint8)
+    compressed = [*_sums(contents[:end].view(np.uint64)), contents[end:].tobytes()]
+    return hashlib.blake2b(b"".join(compressed), digest_size=16).digest()
 
 
-def _compressed(words: _Words) -> bytes:
-    """Return two words for each block."""
+def _sums(words: _Words) -> Iterator[bytes]:
+    """Yield two words for each block."""
     forward, reverse = _weights()
-    sums = np.empty((-(-words.size // _BLOCK), 2), dtype=np.uint64)
-    for row in range(len(sums)):
-        block = words[row * _BLOCK : (row + 1) * _BLOCK]
-        sums[row, 0] = np.dot(block, forward[: block.size])
-        sums[row, 1] = np.dot(block.byteswap(), reverse[: block.size])
-    return sums.tobytes()
+    for start in range(0, words.size, _BLOCK):
+        block = words[start : start + _BLOCK]
+        yield np.einsum("i,i", block, forward[: block.size]).tobytes()
+        yield np.einsum("i,i", block.byteswap(), reverse[: block.size]).tobytes()
 
 
 @cache
@@ -97,7 +94,7 @@ class Snapshot:
 
     def __init__(self, module: nn.Module) -> None:
         self._digests = {name: digest(tensor) for name, tensor in _tensors(module)}
-        self._structure = tuple(map(_plain_state, module.modules()))
+        self._structure = _structure(module)
 
     def changed_tensors(self, module: nn.Module) -> list[str]:
         """Return the names of tensors that were changed or added."""
@@ -105,7 +102,7 @@ class Snapshot:
 
     def changed_structure(self, module: nn.Module) -> bool:
         """Return whether children, plain attributes or hooks were changed."""
-        return self._structure != tuple(map(_plain_state, module.modules()))
+        return self._structure != _structure(module)
 
     def changed_children(self, module: nn.Module) -> bool:
         """Return whether children, also of children, were added, removed, renamed or replaced by another class."""
@@ -122,9 +119,14 @@ def _tensors(module: nn.Module) -> Iterable[tuple[str, Tensor]]:
     return parameters or list(module.named_buffers(remove_duplicate=False))
 
 
+def _structure(module: nn.Module) -> tuple[tuple[Any, ...], ...]:
+    return tuple(map(_plain_state, module.modules())) if module._modules else (_plain_state(module),)
+
+
 def _plain_state(module: nn.Module) -> tuple[Any, ...]:
     """Return the class, the plain attributes, the names of the children and the number of hooks of one module."""
     state = vars(module)
+    cls = type(module)
     plain = [value for name, value in state.items() if type(value) in _PLAIN and name != "training"]
-    hooks = sum(len(value) for value in state.values() if type(value) is OrderedDict)
-    return getattr(module, "cls_to_become", None) or type(module), list(state["_modules"]), plain, hooks
+    hooks = sum([len(value) for value in state.values() if type(value) is OrderedDict])
+    return getattr(cls, "cls_to_become", None) or cls, list(state["_modules"]), plain, hooks
