@@ -30,6 +30,7 @@ SPACE = space.SearchSpace([space.Categorical("width", values=(1, 2, 3))])
         (strategy.Random(), strategy.RandomSearch),
         (strategy.GridSearch(), strategy.GridEnumeration),
         (strategy.RegularizedEvolution(population_size=2, sample_size=1), strategy.EvolutionSearch),
+        (strategy.GenerationalEvolution(), strategy.GenerationalSearch),
         (strategy.NSGA2(), strategy.NSGA2Search),
         (strategy.ASHA(), strategy.ASHASearch),
         (strategy.Hyperband(), strategy.HyperbandSearch),

@@ -1,7 +1,17 @@
 import pytest
 
 from retiarii.space import rng_for
-from retiarii.strategy import ASHA, NSGA2, Given, GridSearch, Hyperband, MedianStop, Random, RegularizedEvolution
+from retiarii.strategy import (
+    ASHA,
+    NSGA2,
+    GenerationalEvolution,
+    Given,
+    GridSearch,
+    Hyperband,
+    MedianStop,
+    Random,
+    RegularizedEvolution,
+)
 from retiarii.testing.spaces import SPACES, darts
 from retiarii.testing.strategies import ExhaustionConformance, LearningConformance, StrategyConformance
 
@@ -52,6 +62,12 @@ class TestEvolutionThatMinimizes(StrategyConformance):
     @pytest.fixture
     def strategy(self):
         return RegularizedEvolution("minimize", population_size=20, sample_size=5)
+
+
+class TestGenerationalEvolution(StrategyConformance, ExhaustionConformance, LearningConformance):
+    @pytest.fixture
+    def strategy(self):
+        return GenerationalEvolution(1000, 20, num_select=5, num_mutation=10, num_crossover=8)
 
 
 class TestNSGA2(StrategyConformance, ExhaustionConformance, LearningConformance):

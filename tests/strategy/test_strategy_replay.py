@@ -5,7 +5,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retiarii.errors import SearchExhausted
-from retiarii.strategy import ASHA, NSGA2, GridSearch, Hyperband, MedianStop, Random, RegularizedEvolution
+from retiarii.strategy import (
+    ASHA,
+    NSGA2,
+    GenerationalEvolution,
+    GridSearch,
+    Hyperband,
+    MedianStop,
+    Random,
+    RegularizedEvolution,
+)
 from retiarii.testing.searches import History, ask, finished, judged, run, score, spoilt
 from retiarii.testing.spaces import SPACES, darts
 
@@ -17,6 +26,7 @@ STRATEGIES = [
     RegularizedEvolution(population_size=6, sample_size=3),
     RegularizedEvolution("minimize", population_size=6, sample_size=3, on_failure="worst", cycles=40),
     RegularizedEvolution(population_size=6, sample_size=3, crossover=True, dedup=True, mutation_prob=0.2),
+    GenerationalEvolution(3, 6, num_select=2, num_mutation=2, num_crossover=2),
     NSGA2(population_size=6),
     ASHA(max_fidelity=4, reduction_factor=2),
     Hyperband(max_fidelity=4, reduction_factor=2),

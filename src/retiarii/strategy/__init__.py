@@ -1,7 +1,7 @@
 """Multi-trial search strategies, which choose the next architectures to evaluate.
 
-A `Strategy` is a recipe (`Random`, `GridSearch`, `RegularizedEvolution`, `NSGA2`, `ASHA`, `Hyperband`, `MedianStop`,
-`Given`); ``strategy.search(space)`` starts a `Search`.
+A `Strategy` is a recipe (`Random`, `GridSearch`, `RegularizedEvolution`, `GenerationalEvolution`, `NSGA2`, `ASHA`,
+`Hyperband`, `MedianStop`, `Given`); ``strategy.search(space)`` starts a `Search`.
 A search proposes architectures with their fidelities (`Search.ask`) and learns from their results (`Search.tell`) until
 it raises `SearchExhausted`. An experiment runs this loop with trials in isolated processes. You can also write the loop
 yourself:
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from retiarii.oneshot import DARTS, ENAS, PCDARTS, DrNAS, GumbelDARTS, OneShotStrategy, Proxyless, RandomOneShot
     from retiarii.strategy._asha import ASHA, ASHASearch
     from retiarii.strategy._evolution import EvolutionSearch, RegularizedEvolution
+    from retiarii.strategy._generational import GenerationalEvolution, GenerationalSearch
     from retiarii.strategy._given import Given, GivenSearch
     from retiarii.strategy._grid import GridEnumeration, GridSearch
     from retiarii.strategy._hyperband import Hyperband, HyperbandSearch
@@ -56,6 +57,8 @@ __all__ = [
     "BaseStrategy",
     "DrNAS",
     "EvolutionSearch",
+    "GenerationalEvolution",
+    "GenerationalSearch",
     "Given",
     "GivenSearch",
     "GridEnumeration",
@@ -87,6 +90,8 @@ _EXPORTS = {
     "BaseStrategy": "retiarii.trial",
     "DrNAS": "retiarii.oneshot",
     "EvolutionSearch": "retiarii.strategy._evolution",
+    "GenerationalEvolution": "retiarii.strategy._generational",
+    "GenerationalSearch": "retiarii.strategy._generational",
     "Given": "retiarii.strategy._given",
     "GivenSearch": "retiarii.strategy._given",
     "GridEnumeration": "retiarii.strategy._grid",

@@ -13,6 +13,7 @@ from retiarii.space import Architecture, SearchSpace
 from retiarii.strategy import (
     ASHA,
     NSGA2,
+    GenerationalEvolution,
     GridSearch,
     Hyperband,
     MedianStop,
@@ -31,6 +32,7 @@ MULTI_TRIAL: Mapping[str, Strategy] = MappingProxyType(
         "Random": Random(),
         "GridSearch": GridSearch(float_points=3),
         "RegularizedEvolution": RegularizedEvolution(population_size=3, sample_size=2),
+        "GenerationalEvolution": GenerationalEvolution(99, 3, num_select=2, num_mutation=1, num_crossover=1),
         "NSGA2": NSGA2(population_size=3),
         "ASHA": ASHA(max_fidelity=4, reduction_factor=2),
         "Hyperband": Hyperband(max_fidelity=4, reduction_factor=2),

@@ -8,7 +8,16 @@ and say so in the changelog.
 import json
 from pathlib import Path
 
-from retiarii.strategy import ASHA, NSGA2, GridSearch, Hyperband, MedianStop, Random, RegularizedEvolution
+from retiarii.strategy import (
+    ASHA,
+    NSGA2,
+    GenerationalEvolution,
+    GridSearch,
+    Hyperband,
+    MedianStop,
+    Random,
+    RegularizedEvolution,
+)
 from retiarii.testing.searches import TWO_OBJECTIVES, run, score, two_metrics
 from retiarii.testing.spaces import SPACES
 
@@ -22,6 +31,7 @@ STRATEGIES = {
     "evolution_options": RegularizedEvolution(
         "minimize", population_size=5, sample_size=3, mutation_prob=0.4, on_failure="worst", crossover=True, dedup=True
     ),
+    "generational": GenerationalEvolution(9, 5, num_select=2, num_mutation=2, num_crossover=2),
     "nsga2": NSGA2(population_size=5),
     "asha": ASHA(max_fidelity=4, reduction_factor=2),
     "hyperband": Hyperband(max_fidelity=4, reduction_factor=2),
