@@ -102,8 +102,10 @@ class SelectedInputs(nn.Module):
 
     def forward(self, inputs: Sequence[Tensor] | Mapping[str, Tensor]) -> Any:
         """Reduce the selected inputs."""
-        tensors = listed_inputs(inputs, self.choose_from, type(self).__name__)
-        chosen = [tensors[position] for position in self.selection.chosen]
+        if isinstance(inputs, Mapping):
+            chosen = [inputs[self.choose_from[position]] for position in self.selection.chosen]
+        else:
+            chosen = [inputs[position] for position in self.selection.chosen]
         output = reduce_selected(chosen, self.selection.weights, self.reduction)
         return (output, self.selection.mask()) if self.return_mask else output
 

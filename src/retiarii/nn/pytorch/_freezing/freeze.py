@@ -9,7 +9,7 @@ from retiarii.nn._labels.architecture_source import ArchitectureSource, read_arc
 from retiarii.nn._labels.chosen_values import FIXED_KEY, ChosenValues
 from retiarii.nn._labels.context_stack import hidden
 from retiarii.nn.pytorch._freezing.copying import Copier, Weights
-from retiarii.nn.pytorch._freezing.in_place import InPlaceFreezer
+from retiarii.nn.pytorch._freezing.freezing_in_place import InPlaceFreezer
 from retiarii.nn.pytorch._labels.weight_origins import note_whole
 from retiarii.nn.pytorch._recording.survey import extract_space, first_number, require_module
 from retiarii.nn.pytorch.mutation_utils import Frozen
