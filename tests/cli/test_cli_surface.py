@@ -7,6 +7,12 @@ import typer.main
 import retiarii
 from retiarii.cli._app import app
 
+SS_GEN = [
+    "--file/-f",
+    "--timeout",
+    "--trial-command/-t/--trial_command",
+    "--trial-dir/-d/--trial_dir",
+]
 COMMANDS = {
     "create": ["--config/-c", "--storage"],
     "delete": ["--storage", "--yes/-y", "ID"],
@@ -18,6 +24,8 @@ COMMANDS = {
     "resume": ["--max-experiment-duration", "--max-trial-number", "--storage", "ID"],
     "run": ["--over-nni", "SCRIPT", "[ARGS]..."],
     "show": ["--json", "--storage", "--top-k", "--trial", "ID"],
+    "ss-gen": SS_GEN,
+    "ss_gen": SS_GEN,
     "stop": ["--storage", "ID"],
 }
 

@@ -8,6 +8,7 @@ Evaluators, executors and stores are those of every other experiment.
 
 from retiarii.classic._builtin_tuners import EvolutionTuner, RandomTuner
 from retiarii.classic._config_file import CommandConfig, read_config
+from retiarii.classic._generated_space import generate_search_space
 from retiarii.classic._parameter_space import ParameterSpace
 from retiarii.classic._tuner import NoMoreTrialError, Tuner
 from retiarii.classic._tuner_strategy import StrategyTuner, TunerStrategy
@@ -21,5 +22,6 @@ __all__ = [
     "StrategyTuner",
     "Tuner",
     "TunerStrategy",
+    "generate_search_space",
     "read_config",
 ]

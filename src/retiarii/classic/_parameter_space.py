@@ -60,11 +60,13 @@ class ParameterSpace:
                 f"A search space is {description!r}, expected names of parameters: "
                 '{"lr": {"_type": "uniform", "_value": [0.01, 0.1]}}.'
             )
-        self.description: dict[str, Any] = json.loads(json.dumps(description))
         try:
+            self.description: dict[str, Any] = json.loads(json.dumps(description))
             self.space = SearchSpace(_choices(self.description, "", ALWAYS))
         except SpaceError as err:
             raise ConfigError(f"The search space cannot be read: {err}") from err
+        except RecursionError:
+            raise ConfigError("The search space cannot be read: it nests too deeply.") from None
 
     @classmethod
     def from_file(cls, path: str | Path) -> ParameterSpace:
@@ -82,6 +84,24 @@ class ParameterSpace:
             return cls(description)
         except ConfigError as err:
             raise ConfigError(f"{path}: {err}") from err
+
+    def save(self, path: str | Path) -> None:
+        """Write a search-space file. A file that has hyper-parameters which this space lacks is not overwritten.
+
+        Raises:
+            ConfigError: The file cannot be written, has such hyper-parameters, or is no search-space file.
+        """
+        target = Path(path)
+        lost = _hyper_parameters(target).difference(self.description)
+        if lost:
+            raise ConfigError(
+                f"{path} has hyper-parameters that would be lost: {', '.join(map(repr, sorted(lost)))}. Write another "
+                "file, or remove this one."
+            )
+        try:
+            target.write_text(json.dumps(self.description, indent=2) + "\n", encoding="utf-8")
+        except OSError as err:
+            raise ConfigError(f"The search space cannot be written to {str(path)!r}: {err}") from err
 
     def parameters(self, architecture: Mapping[str, Any]) -> dict[str, Any]:
         """Return an architecture as the parameters of a trial.
@@ -113,6 +133,21 @@ class ParameterSpace:
         if not isinstance(parameters, Mapping):
             raise ArchitectureError(f"Parameters are {parameters!r}, expected a mapping from names to values.")
         return dict(_values(self.description, "", parameters))
+
+
+def _hyper_parameters(path: Path) -> set[str]:
+    """Return the names of the parameters in a file that are no layers or inputs; none if there is no file.
+
+    Raises:
+        ConfigError: It is no search-space file.
+    """
+    if not path.exists():
+        return set()
+    try:
+        description = ParameterSpace.from_file(path).description
+    except ConfigError as err:
+        raise ConfigError(f"{path} is no search-space file and is not overwritten: {err}") from err
+    return {name for name, entry in description.items() if entry["_type"] not in _NAS_TYPES}
 
 
 def _choices(description: Entry, prefix: str, condition: Condition) -> list[Choice]:

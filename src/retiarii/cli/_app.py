@@ -17,6 +17,7 @@ from retiarii.cli._report import report
 from retiarii.cli._run_command import create, demo, resume
 from retiarii.cli._script_command import run
 from retiarii.cli._show import show
+from retiarii.cli._space_command import ss_gen
 from retiarii.cli._store_access import StorageOption, current_settings
 from retiarii.terminal import write
 
@@ -52,13 +53,15 @@ def _options(
 _EXPERIMENTS, _TRIALS, _SET_UP = "Experiments", "Inside of trials", "Set-up"
 
 
-def _add(name: str, command: Callable[..., None], panel: str, **context: bool) -> None:
+def _add(name: str, command: Callable[..., None], panel: str, *, hidden: bool = False, **context: bool) -> None:
     """Add a command, with the part of its docstring before ``Raises:`` as help."""
     shown, _, _ = inspect.cleandoc(command.__doc__ or "").partition("\n\nRaises:")
-    app.command(name, help=shown, rich_help_panel=panel, context_settings=context)(command)
+    app.command(name, help=shown, rich_help_panel=panel, context_settings=context, hidden=hidden)(command)
 
 
 _add("create", create, _EXPERIMENTS)
+_add("ss-gen", ss_gen, _EXPERIMENTS)
+_add("ss_gen", ss_gen, _EXPERIMENTS, hidden=True)  # NNI's spelling
 _add("list", list_experiments, _EXPERIMENTS)
 _add("show", show, _EXPERIMENTS)
 _add("export", export, _EXPERIMENTS)

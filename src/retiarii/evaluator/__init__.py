@@ -2,9 +2,10 @@
 
 `FunctionalEvaluator` calls a function of the user. The evaluators of `retiarii.evaluator.pytorch` train with PyTorch
 Lightning, an optional dependency that is imported only with them. `CommandEvaluator` runs a program, in any language,
-for architectures of a bare search space. Metrics are returned, or reported with `report_intermediate_result` and
-`report_final_result`; a trial calls `run_evaluation`, which returns the final metrics. `output_dir` is the folder of
-the running trial, and `save_checkpoint` saves the weights of its network there.
+for architectures of a bare search space, and `search_space_of_command` asks a program for its space. Metrics are
+returned, or reported with `report_intermediate_result` and `report_final_result`; a trial calls `run_evaluation`, which
+returns the final metrics. `output_dir` is the folder of the running trial, and `save_checkpoint` saves the weights of
+its network there.
 
 `dumps` and `loads` send evaluators, data sets and models to other processes: objects made by `trace` or `serialize` as
 their constructor and arguments, other objects by pickling. Choices in an evaluator's arguments form a search space
@@ -20,7 +21,13 @@ from retiarii._lazy import lazy_attributes
 from retiarii.evaluator._evaluator import Evaluator, run_evaluation
 from retiarii.evaluator._functional import FunctionalEvaluator
 from retiarii.evaluator._output import OUTPUT_DIR_VARIABLE, load_checkpoint, output_dir, output_to, save_checkpoint
-from retiarii.evaluator._reporting import get_next_parameter, report_final_result, report_intermediate_result
+from retiarii.evaluator._reporting import (
+    get_next_parameter,
+    is_command_of_trial,
+    report_final_result,
+    report_intermediate_result,
+    tell_search_space,
+)
 from retiarii.evaluator._seeding import load_generators, seed_everything
 from retiarii.evaluator._supernet_training import SupernetListener, SupernetTraining
 from retiarii.evaluator._trace import serialize, trace
@@ -30,6 +37,7 @@ if TYPE_CHECKING:
     from retiarii.evaluator import keras as keras
     from retiarii.evaluator import pytorch as pytorch
     from retiarii.evaluator._command import CommandEvaluator
+    from retiarii.evaluator._command_space import search_space_of_command
     from retiarii.evaluator._serialization import dumps, loads
     from retiarii.evaluator.pytorch._state_file import read_state
 
@@ -43,6 +51,7 @@ __all__ = [
     "TrialContext",
     "dumps",
     "get_next_parameter",
+    "is_command_of_trial",
     "load_checkpoint",
     "load_generators",
     "loads",
@@ -53,13 +62,16 @@ __all__ = [
     "report_intermediate_result",
     "run_evaluation",
     "save_checkpoint",
+    "search_space_of_command",
     "seed_everything",
     "serialize",
+    "tell_search_space",
     "trace",
 ]
 
 _EXPORTS = {
     "CommandEvaluator": "retiarii.evaluator._command",
+    "search_space_of_command": "retiarii.evaluator._command_space",
     "dumps": "retiarii.evaluator._serialization",
     "loads": "retiarii.evaluator._serialization",
     "read_state": "retiarii.evaluator.pytorch._state_file",

@@ -6,17 +6,13 @@ import json
 import os
 import re
 import shlex
-import signal
-import subprocess
-import sys
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from retiarii.errors import EvaluatorError, MetricError, TrialPruned
+from retiarii.errors import EvaluatorError, MetricError
 from retiarii.evaluator._command_link import CommandServer
+from retiarii.evaluator._command_process import check_platform, ending, serve_until_end, started
 from retiarii.evaluator._evaluator import Evaluator
 from retiarii.evaluator._reporting import ADDRESS_VARIABLE
 from retiarii.evaluator._trial_context import TrialContext
@@ -24,7 +20,6 @@ from retiarii.space.construction import evaluate
 from retiarii.trial import Metrics, parse_metrics
 
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
-_GRACE_S = 5.0  # between SIGTERM and SIGKILL
 
 
 class CommandEvaluator(Evaluator):
@@ -68,8 +63,7 @@ class CommandEvaluator(Evaluator):
         *,
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        if sys.platform == "win32":
-            raise EvaluatorError("CommandEvaluator needs Unix sockets, which Python does not have on Windows.")
+        check_platform("CommandEvaluator")
         if (
             not isinstance(command, (str, Sequence))
             or not command
@@ -111,10 +105,10 @@ class CommandEvaluator(Evaluator):
         run = _Run({**self.parameters(architecture), **context.fidelity}, context)
         arguments = self._arguments({**architecture, **context.fidelity})
         with CommandServer(run.answer) as server:
-            with _started(arguments, self.folder, self._variables(server.address, context)) as process:
-                run.wait_for(process, server)
+            with started(arguments, self.folder, self._variables(server.address, context)) as process:
+                serve_until_end(process, server)
         if process.returncode != 0:
-            raise EvaluatorError(f"The command {_ending(process.returncode)}: {self.command!r}. {_SEE_OUTPUT}")
+            raise EvaluatorError(f"The command {ending(process.returncode)}: {self.command!r}. {_SEE_OUTPUT}")
         if run.final is None:
             raise MetricError(
                 f"The command ended and reported no final result: {self.command!r}. Let it call "
@@ -191,67 +185,6 @@ class _Run:
             self.final = metrics
             return {}
         return {"error": f"The request {json.dumps(request)[:200]} has none of 'parameters', 'intermediate', 'final'."}
-
-    def wait_for(self, process: subprocess.Popen[bytes], server: CommandServer) -> None:
-        """Serve the command until it ends.
-
-        Raises:
-            TrialPruned: The search ends the trial; the command has some seconds to end by itself.
-        """
-        ended, at_end = os.pipe()
-
-        def wait() -> None:
-            process.wait()
-            os.close(at_end)
-
-        waiting = threading.Thread(target=wait, daemon=True, name="retiarii-command")
-        waiting.start()
-        try:
-            server.serve(ended)
-        except TrialPruned:
-            waiting.join(_GRACE_S)
-            raise
-        finally:
-            _kill(process)
-            waiting.join()
-            os.close(ended)
-
-
-@contextmanager
-def _started(arguments: str | list[str], folder: Path, variables: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a command in a session of its own; at the end of the block, its remaining processes are killed."""
-    try:
-        process = subprocess.Popen(
-            arguments,
-            shell=isinstance(arguments, str),
-            cwd=folder,
-            env=variables,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-    except (OSError, ValueError) as err:
-        raise EvaluatorError(f"The command {arguments!r} cannot be started in {folder}: {err}.") from err
-    try:
-        yield process
-    finally:
-        _kill(process)
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    """Kill all processes in the session of a command."""
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass
-
-
-def _ending(code: int) -> str:
-    if code < 0:
-        try:
-            return f"was killed by {signal.Signals(-code).name}"
-        except ValueError:
-            return f"was killed by signal {-code}"
-    return f"ended with exit code {code}"
 
 
 def _filled(text: str, values: Mapping[str, Any], shown: Any) -> str:

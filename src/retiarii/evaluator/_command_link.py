@@ -8,6 +8,7 @@ child processes of the command can report, too.
 from __future__ import annotations
 
 import json
+import os
 import selectors
 import socket
 import tempfile
@@ -103,18 +104,19 @@ def _short_folder() -> str | None:
     return None if len(tempfile.gettempdir()) < 60 else "/tmp"
 
 
-def ask_trial(address: str, request: dict[str, Any]) -> dict[str, Any]:
-    """Send a request to the trial that runs this command and return its answer.
+def ask(variable: str, request: dict[str, Any]) -> dict[str, Any]:
+    """Send a request to the trial or program that runs this command, and return its answer.
 
     Args:
-        address: The path of the socket.
+        variable: The environment variable with the path of its socket.
         request: The report or question, as JSON data.
 
     Raises:
-        MetricError: The trial refuses the reported metric.
+        MetricError: It refuses the reported value.
         TrialPruned: The search ends the trial.
-        EvaluatorError: The trial cannot be reached.
+        EvaluatorError: It cannot be reached.
     """
+    address = os.environ[variable]
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.connect(address)
@@ -122,8 +124,8 @@ def ask_trial(address: str, request: dict[str, Any]) -> dict[str, Any]:
             answer = _read(connection)
     except (OSError, ValueError) as err:
         raise EvaluatorError(
-            f"The trial that runs this command cannot be reached at {address} ($RETIARII_TRIAL): {err}. It has "
-            "ended, or the variable was copied from another process: unset it to run the script on its own."
+            f"The trial that runs this command cannot be reached at {address} (${variable}): {err}. It has ended, or "
+            "the variable was copied from another process: unset it to run the script on its own."
         ) from err
     if "error" in answer:
         raise MetricError(str(answer["error"]))
@@ -157,7 +159,10 @@ def _read(connection: socket.socket) -> dict[str, Any]:
         data += received
         if len(data) > _MAX_REQUEST:
             raise ValueError(f"a message has more than {_MAX_REQUEST} bytes")
-    message = json.loads(data)
+    try:
+        message = json.loads(data)
+    except RecursionError:
+        raise ValueError("a message nests too deeply") from None
     if not isinstance(message, dict):
         raise ValueError(f"{message!r} is no object")
     return message

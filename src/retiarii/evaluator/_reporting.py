@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -20,6 +20,9 @@ from retiarii.trial import Metrics, MetricValue, parse_metrics
 
 ADDRESS_VARIABLE = "RETIARII_TRIAL"
 """The environment variable of a command that a trial runs: where the trial listens."""
+
+SPACE_VARIABLE = "RETIARII_SEARCH_SPACE"
+"""The environment variable of a command that is run to learn its search space: where ``retiarii ss-gen`` listens."""
 
 _logger = logging.getLogger(__name__)
 
@@ -142,8 +145,8 @@ def report_intermediate_result(metric: MetricValue) -> None:
     recorder = current_recorder()
     if recorder is not None:
         recorder.record_intermediate(metrics)
-    elif ADDRESS_VARIABLE in os.environ:
-        _ask_trial({"intermediate": metrics})
+    elif is_command_of_trial():
+        _ask(ADDRESS_VARIABLE, {"intermediate": metrics})
     else:
         _logger.info("intermediate result: %s", metrics)
 
@@ -165,8 +168,8 @@ def report_final_result(metric: MetricValue) -> None:
     recorder = current_recorder()
     if recorder is not None:
         recorder.record_final(metrics)
-    elif ADDRESS_VARIABLE in os.environ:
-        _ask_trial({"final": metrics})
+    elif is_command_of_trial():
+        _ask(ADDRESS_VARIABLE, {"final": metrics})
     else:
         _logger.info("final result: %s", metrics)
 
@@ -181,18 +184,42 @@ def get_next_parameter() -> dict[str, Any]:
     Raises:
         EvaluatorError: The trial that runs this command has ended.
     """
-    if ADDRESS_VARIABLE in os.environ:
-        parameters: dict[str, Any] = _ask_trial({"parameters": None})["parameters"]
+    if is_command_of_trial():
+        parameters: dict[str, Any] = _ask(ADDRESS_VARIABLE, {"parameters": None})["parameters"]
         return parameters
     _logger.info("no trial runs this script: get_next_parameter() returns no values")
     return {}
 
 
-def _ask_trial(request: dict[str, Any]) -> dict[str, Any]:
-    """Send a request to the trial that runs this command, see `retiarii.evaluator._command_link.ask_trial`."""
-    from retiarii.evaluator._command_link import ask_trial  # sockets are for commands only
+def is_command_of_trial() -> bool:
+    """Return whether a trial runs this process, or the command that started it."""
+    return ADDRESS_VARIABLE in os.environ
 
-    return ask_trial(os.environ[ADDRESS_VARIABLE], request)
+
+def tell_search_space(description: Mapping[str, Any]) -> bool:
+    """Tell ``retiarii ss-gen`` the search space of this command, where that program runs it.
+
+    Args:
+        description: The content of the search-space file.
+
+    Returns:
+        Whether ``retiarii ss-gen`` runs this command. The command must then end.
+
+    Raises:
+        MetricError: A search space was told before, or this one is too large.
+        EvaluatorError: ``retiarii ss-gen`` cannot be reached.
+    """
+    if SPACE_VARIABLE not in os.environ:
+        return False
+    _ask(SPACE_VARIABLE, {"space": dict(description)})
+    return True
+
+
+def _ask(variable: str, request: dict[str, Any]) -> dict[str, Any]:
+    """Send a request to the process that runs this command, see `retiarii.evaluator._command_link.ask`."""
+    from retiarii.evaluator._command_link import ask  # sockets are for commands only
+
+    return ask(variable, request)
 
 
 def _is_same(left: float, right: float) -> bool:
