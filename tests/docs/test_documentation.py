@@ -19,7 +19,7 @@ BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?://)([^)#\s]+)")
 INCLUDE = re.compile(r'^ *--8<-- "([^":]+)(?::(\d+):(\d+))?"$', re.MULTILINE)
 IN_THE_REPOSITORY = "https://github.com/retiarii/retiarii/blob/main/"
-EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+EXAMPLES = sorted((ROOT / "examples").rglob("*.py"))
 ROW = re.compile(r"^\| `(\w+)` \| (.+?) \| (.+?) \|$", re.MULTILINE)
 
 
