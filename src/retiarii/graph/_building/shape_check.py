@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import operator
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
@@ -29,7 +30,6 @@ from retiarii.graph._representation.graph_records import (
     GraphData,
     NodeRecord,
     Source,
-    TensorRecord,
     full_path,
 )
 from retiarii.graph._representation.model import Model
@@ -175,7 +175,7 @@ class _Checker:
             return False
         tensor = next((tensor for tensor in data.module.tensors if tensor.path == name), None)
         if tensor is not None:
-            return _empty(tensor)
+            return torch.zeros(tensor.shape, dtype=getattr(torch, tensor.dtype))
         return self._parameter_of_layer(name, data, path)
 
     def _parameter_of_layer(self, name: str, data: GraphData, path: str) -> Any:
@@ -183,18 +183,8 @@ class _Checker:
         for record in data.records.values():
             if record.member is not None and name.startswith(f"{record.member}."):
                 layer = build_layer(record.operation, path, keep_weights=False)
-                return _attribute_of(layer, name.removeprefix(f"{record.member}."))
+                return operator.attrgetter(name.removeprefix(f"{record.member}."))(layer)
         raise InvalidMutation(f"Node {path!r} needs {name!r}, which is not in the graph any more.", node=path)
-
-
-def _attribute_of(layer: nn.Module, path: str) -> Any:
-    for name in path.split("."):
-        layer = getattr(layer, name)
-    return layer
-
-
-def _empty(tensor: TensorRecord) -> torch.Tensor:
-    return torch.zeros(tensor.shape, dtype=getattr(torch, tensor.dtype))
 
 
 def _misfit(

@@ -12,7 +12,7 @@ from typing import Any
 from retiarii.graph._operations.operation import Kind
 from retiarii.graph._representation.graph_records import INPUT_ID, OUTPUT_ID, NodeRecord
 from retiarii.graph._representation.model import Graph
-from retiarii.graph._source.python_syntax import is_index, is_scalar_function, is_shape_query
+from retiarii.graph._source.python_syntax import computes_number, is_shape_query
 
 SAME, ADDED, REMOVED, CHANGED = "same", "added", "removed", "changed"
 _MAX_DETAIL = 44
@@ -108,7 +108,7 @@ def scene_of(
     removed = {} if old is None else {i: r for i, r in old.items() if i not in records}
     scene = Scene()
     every = {**records, **removed}
-    hidden = {record.id for record in every.values() if _is_hidden(record, every)}
+    hidden = {record.id for record in every.values() if computes_number(record, every, _is_number)}
     inner_order = graph._table.execution_order()
     for record in removed.values():  # after its inputs
         heads = [inner_order.index(head) for head, _ in record.inputs.values() if head in inner_order]
@@ -141,16 +141,10 @@ def _links(records: Mapping[int, NodeRecord], hidden: set[int]) -> dict[tuple[in
     }
 
 
-def _is_hidden(record: NodeRecord, records: Mapping[int, NodeRecord], depth: int = 0) -> bool:
-    """Return whether a node only computes numbers from shapes, which would clutter the drawing."""
-    if record.operation.kind is Kind.ATTRIBUTE:
-        return record.operation.type == "training"
-    if is_shape_query(record):
-        return True
-    if depth > 20 or not record.inputs or not (is_index(record) or is_scalar_function(record)):
-        return False
-    heads = [records[head] for head, _ in record.inputs.values() if head in records]
-    return all(head.id != INPUT_ID and _is_hidden(head, records, depth + 1) for head in heads)
+def _is_number(record: NodeRecord) -> bool:
+    """Return whether a node reads a shape or the mode: it, and what is computed from it, would clutter the drawing."""
+    is_mode = record.operation.kind is Kind.ATTRIBUTE and record.operation.type == "training"
+    return is_mode or is_shape_query(record)
 
 
 def _status(record: NodeRecord, old: Mapping[int, NodeRecord] | None) -> str:

@@ -6,17 +6,30 @@ or reading it raised a `GraphError`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
 
 from retiarii.errors import GraphError
 from retiarii.graph._encoding.allowed import Allowed
-from retiarii.graph._encoding.value_decoding import MAX_DEPTH, Decoder, check_plain, torch_constant, truth, whole_number
+from retiarii.graph._encoding.field_checks import (
+    MAX_DEPTH,
+    check_plain,
+    identifier,
+    number,
+    one_of,
+    path,
+    qualified,
+    text,
+    torch_constant,
+    truth,
+    whole_number,
+)
+from retiarii.graph._encoding.value_decoding import Decoder
 from retiarii.graph._encoding.value_encoding import encode, encode_operation
 from retiarii.graph._operations.operation import Arguments, Kind, Operation
-from retiarii.graph._operations.safe_names import identifier, is_name, path, qualified, text
+from retiarii.graph._operations.safe_names import is_name
 from retiarii.graph._representation.graph_records import (
     CONTAINERS,
     INPUT_ID,
@@ -31,6 +44,9 @@ from retiarii.graph._representation.model import Model
 
 VERSION = 1
 _CALLING_KEY = ("builtins.max", "builtins.min")
+
+_holder = one_of("Module", *CONTAINERS)
+_tensor_kind = one_of("parameter", "buffer", "constant")
 
 
 def model_to_json(model: Model) -> dict[str, Any]:
@@ -133,8 +149,7 @@ def _dump_module(module: ModuleRecord, graph: str) -> dict[str, Any]:
     except ValueError as err:
         raise GraphError(f"Graph {graph!r} cannot be written as JSON: {err}. Give the module another name.") from err
     return {
-        "type": module.type,
-        "base": module.base,
+        **vars(module),
         "tensors": [_dump_tensor(tensor, graph) for tensor in module.tensors],
         "order": list(module.order),
         "containers": dict(module.containers),
@@ -144,31 +159,10 @@ def _dump_module(module: ModuleRecord, graph: str) -> dict[str, Any]:
     }
 
 
-def _one_of(names: Collection[str], name: Any) -> str:
-    if name not in names:
-        raise ValueError(f"{name!r} is not one of {', '.join(names)}")
-    return str(name)
-
-
-def _number(value: Any) -> float | int | bool | None:
-    if value is not None and not isinstance(value, (int, float)):
-        raise ValueError(f"{value!r} is not a number")
-    return value
-
-
 def _dump_tensor(tensor: TensorRecord, graph: str) -> dict[str, Any]:
     needs_value = tensor.fill is None and tensor.kind != "parameter"
-    value = tensor.value if needs_value else None
-    return {
-        "path": tensor.path,
-        "kind": tensor.kind,
-        "shape": list(tensor.shape),
-        "dtype": tensor.dtype,
-        "requires_grad": tensor.requires_grad,
-        "persistent": tensor.persistent,
-        "fill": encode(tensor.fill),
-        "value": None if value is None else encode(value, f"{graph}.{tensor.path}"),
-    }
+    value = encode(tensor.value, f"{graph}.{tensor.path}") if needs_value else None
+    return {**vars(tensor), "shape": list(tensor.shape), "fill": encode(tensor.fill), "value": value}
 
 
 class _Reader:
@@ -214,10 +208,10 @@ class _Reader:
     def _module(self, data: Mapping[str, Any]) -> ModuleRecord:
         return ModuleRecord(
             qualified(data["type"]),
-            _one_of(("Module", *CONTAINERS), data["base"]),
+            _holder(data["base"]),
             tuple(map(self._tensor, data["tensors"])),
             tuple(map(path, data["order"])),
-            {path(name): _one_of(("Module", *CONTAINERS), kind) for name, kind in data["containers"].items()},
+            {path(name): _holder(kind) for name, kind in data["containers"].items()},
             {path(name): self._idle(item) for name, item in data["idle"].items()},
             {path(name): path(other) for name, other in data["aliases"].items()},
             {path(name): path(other) for name, other in data["ties"].items()},
@@ -239,12 +233,12 @@ class _Reader:
             raise ValueError(f"the {data['kind']} {data['path']!r} has no values")
         return TensorRecord(
             path(data["path"]),
-            _one_of(("parameter", "buffer", "constant"), data["kind"]),
+            _tensor_kind(data["kind"]),
             shape,
             str(dtype).removeprefix("torch."),
             truth(data["requires_grad"]),
             truth(data["persistent"]),
-            _number(self._decoder.value(data["fill"])),
+            number(self._decoder.value(data["fill"])),
             value,
         )
 

@@ -10,16 +10,12 @@ import torch
 
 from retiarii.errors import GraphError
 from retiarii.graph._encoding.allowed import Allowed
+from retiarii.graph._encoding.field_checks import one_of, path, qualified, shown, torch_constant, truth, whole_number
 from retiarii.graph._encoding.value_encoding import unpack
 from retiarii.graph._operations.operation import Cast, Input, Inputs, Kind, Operation
 from retiarii.graph._operations.qualified_names import type_name
-from retiarii.graph._operations.safe_names import path, qualified
 
-MAX_DEPTH = 60
-"""How deep the values in a graph may be nested; those of real graphs are less than ten deep."""
-
-_MAX_BITS = 1024
-_ATTRIBUTE_KINDS = ("parameter", "buffer", "constant", "training")
+_attribute_kind = one_of("parameter", "buffer", "constant", "training")
 _FAULTS = (TypeError, ValueError, KeyError, IndexError, AttributeError, RuntimeError, OverflowError)
 
 
@@ -49,8 +45,8 @@ class Decoder:
                 try:
                     return _DECODERS[tag](self, content)
                 except _FAULTS as err:
-                    raise GraphError(f"{_short(data)} is not a value of a graph: {err}") from err
-        raise GraphError(f"{_short(data)} is not a value of a graph.")
+                    raise GraphError(f"{shown(data)} is not a value of a graph: {err}") from err
+        raise GraphError(f"{shown(data)} is not a value of a graph.")
 
     def operation(self, data: Mapping[str, Any]) -> Operation:
         """Return the operation that `encode_operation` was given.
@@ -62,10 +58,10 @@ class Decoder:
         kind, name = Kind(data["kind"]), data["type"]
         parameters = self.value(data["parameters"]) if "parameters" in data else {}
         if not isinstance(parameters, dict) or not all(isinstance(key, str) for key in parameters):
-            raise ValueError(f"{_short(parameters)} are not parameters")
+            raise ValueError(f"{shown(parameters)} are not parameters")
         cell, target = data.get("cell"), None
         if (kind is Kind.GRAPH) != isinstance(cell, str) or kind is Kind.CHOICE:
-            raise ValueError(f"{_short(data)} is not an operation that a graph from a file may have")
+            raise ValueError(f"{shown(data)} is not an operation that a graph from a file may have")
         if kind is Kind.METHOD:
             self._allowed.check_method(name)
         elif kind is Kind.FUNCTION:
@@ -74,8 +70,7 @@ class Decoder:
             target = self._allowed.layer(qualified(name))
         elif kind is Kind.ATTRIBUTE:
             path(parameters["name"])
-            if name not in _ATTRIBUTE_KINDS:
-                raise ValueError(f"{name!r} is not one of {', '.join(_ATTRIBUTE_KINDS)}")
+            _attribute_kind(name)
         canonical = name if target is None else type_name(target)
         cast = _cast(*data["cast"]) if "cast" in data else Cast()
         return Operation(kind, qualified(canonical), parameters, cell, target, cast=cast)
@@ -106,68 +101,6 @@ class Decoder:
         return self._allowed.member(qualified(name), member)
 
 
-def check_plain(data: Any) -> None:
-    """Check that data is valid JSON data, not nested too deep, and that Python can print its texts and numbers.
-
-    Raises:
-        ValueError: It is not.
-    """
-    _check_plain(data, set())
-
-
-def _check_plain(data: Any, around: set[int]) -> None:
-    if isinstance(data, str):
-        data.encode()  # UnicodeEncodeError (a ValueError) for half a surrogate pair
-    elif isinstance(data, (list, dict)):
-        if id(data) in around or len(around) >= MAX_DEPTH:
-            raise ValueError(f"it is nested more than {MAX_DEPTH} deep")
-        around.add(id(data))
-        for item in data if isinstance(data, list) else (*data, *data.values()):
-            _check_plain(item, around)
-        if isinstance(data, dict) and not all(isinstance(key, str) for key in data):
-            raise ValueError("a key is not a string")
-        around.remove(id(data))
-    elif isinstance(data, int):
-        if data.bit_length() > _MAX_BITS:
-            raise ValueError(f"it has a number of {data.bit_length()} bits, expected at most {_MAX_BITS}")
-    elif data is not None and not isinstance(data, float):
-        raise ValueError(f"it has a {type(data).__name__}, which is nothing of JSON")
-
-
-def whole_number(value: Any) -> int:
-    """Return an integer that is not negative.
-
-    Raises:
-        ValueError: It is not.
-    """
-    if type(value) is not int or value < 0:
-        raise ValueError(f"{_short(value)} is not a non-negative integer")
-    return value
-
-
-def truth(value: Any) -> bool:
-    """Return true or false.
-
-    Raises:
-        ValueError: It is neither.
-    """
-    if not isinstance(value, bool):
-        raise ValueError(f"{_short(value)} is neither true nor false")
-    return value
-
-
-def torch_constant(name: Any, kind: type | tuple[type, ...]) -> Any:
-    """Return a dtype, a layout or a memory format.
-
-    Raises:
-        TypeError: It does not exist.
-    """
-    value = getattr(torch, name, None)
-    if not isinstance(value, kind):
-        raise TypeError(f"{name!r} is not a dtype, layout or memory format of PyTorch")
-    return value
-
-
 def _cast(dtype: Any, frozen: Any) -> Cast:
     if dtype is not None:
         torch_constant(dtype, torch.dtype)
@@ -182,11 +115,6 @@ def _tensor(content: Any) -> torch.Tensor:
 def _slice(parts: list[Any]) -> slice:
     start, stop, step = parts
     return slice(start, stop, step)
-
-
-def _short(data: Any) -> str:
-    text = ascii(data)
-    return text if len(text) < 200 else f"{text[:200]}..."
 
 
 _DECODERS: dict[str, Callable[[Decoder, Any], Any]] = {

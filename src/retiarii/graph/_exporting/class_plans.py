@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from retiarii.graph._building.module_builder import chain_members, check_fixed
 from retiarii.graph._exporting.init_statements import InitWriter, Statement, sequential
-from retiarii.graph._exporting.snippets import Call, Constant, Snippet
+from retiarii.graph._exporting.snippets import Call, Constant, Snippet, calls, constants, skeleton
+from retiarii.graph._exporting.user_source import UserSource
 from retiarii.graph._operations.layer_construction import layer_type, source_arguments
 from retiarii.graph._operations.operation import Kind, Operation
 from retiarii.graph._operations.safe_names import class_name, is_name
@@ -43,21 +44,11 @@ class ClassPlan:
 
     def arguments(self, graph: str) -> dict[str, str]:
         """Return the constructor arguments of a graph of this class, as source."""
-        constants = {constant.key: constant.source for constant in _constants(self.statements[graph])}
-        return {name: constants[keys[0]] for name, keys in self.parameters.items()}
+        sources = {constant.key: constant.source for constant in _constants(self.statements[graph])}
+        return {name: sources[keys[0]] for name, keys in self.parameters.items()}
 
 
-class FileNames(Protocol):
-    """The names in a file that is being written."""
-
-    def reserve(self, name: str) -> str:
-        """Return an unused name for a generated class."""
-
-    def is_used(self, name: str) -> bool:
-        """Return whether a name is defined at the top level of the file, or is a built-in that the file calls."""
-
-
-def plan_classes(model: Model, literals: Literals, names: FileNames) -> list[ClassPlan]:
+def plan_classes(model: Model, literals: Literals, names: UserSource) -> list[ClassPlan]:
     """Return the classes of a model, each after the classes that it uses.
 
     Args:
@@ -73,7 +64,7 @@ def plan_classes(model: Model, literals: Literals, names: FileNames) -> list[Cla
 
 
 class _Planner:
-    def __init__(self, model: Model, literals: Literals, names: FileNames) -> None:
+    def __init__(self, model: Model, literals: Literals, names: UserSource) -> None:
         self._model = model
         self._literals = literals
         self._names = names
@@ -159,8 +150,7 @@ class _Planner:
         plan = self._class_of.get(cell)
         if plan is not None:
             arguments = plan.arguments(cell)
-            constants = {name: Constant(f"{key}.{name}", name, source) for name, source in arguments.items()}
-            return Call(plan.name, [], dict(constants))
+            return Call(plan.name, [], {name: Constant(f"{key}.{name}", name, arguments[name]) for name in arguments})
         members = self._plain_chain(cell)
         assert members is not None
         data = self._model.graphs[cell]._data
@@ -179,13 +169,13 @@ def _layer(operation: Operation, path: str, key: str, literals: Literals) -> Sni
     function = literals.name(operation.type, operation.target)
     if operation.cast.dtype is not None:
         literals.imports.add("import torch")
-    positional: list[Snippet] = []
-    for index, value in enumerate(args):
-        name = names[index] if index < len(names) else f"argument_{index}"
-        positional.append(Constant(f"{key}.{name}", name, literals.value(value, path)))
-    named: dict[str, Snippet] = {
-        name: Constant(f"{key}.{name}", name, literals.value(value, path)) for name, value in kwargs.items()
-    }
+
+    def constant(name: str, value: Any) -> Constant:
+        return Constant(f"{key}.{name}", name, literals.value(value, path))
+
+    positional = [constant(name, value) for name, value in zip(names, args, strict=False)]
+    positional += [constant(f"argument_{at}", args[at]) for at in range(len(names), len(args))]
+    named = {name: constant(name, value) for name, value in kwargs.items()}
     return Call(function, positional, named, operation.cast.source, layer_type(operation, path))
 
 
@@ -197,45 +187,45 @@ def _class_name(data: GraphData) -> str:
 
 def _constants(statements: list[Statement]) -> Iterator[Constant]:
     for statement in statements:
-        yield from statement.expression.constants()
+        yield from constants(statement.expression)
 
 
 def _skeleton(statements: list[Statement]) -> tuple[str, ...]:
     """Return the statements without their constants: equal for graphs that can share a class."""
-    return tuple(f"{statement.target} {statement.expression.skeleton()}" for statement in statements)
+    return tuple(f"{statement.target} {skeleton(statement.expression)}" for statement in statements)
 
 
 def _unify(plan: ClassPlan) -> None:
     """Add the defaults of arguments that only some graphs of a class pass, so that all pass the same arguments."""
     if len(plan.statements) == 1:
         return
-    calls = [[call for item in items for call in item.expression.calls()] for items in plan.statements.values()]
-    for twins in zip(*calls, strict=True):
+    rows = [[call for item in items for call in calls(item.expression)] for items in plan.statements.values()]
+    for twins in zip(*rows, strict=True):
         names = {name for call in twins for name in call.kwargs}
         for call in twins:
             call.add_defaults(names)
 
 
-def _parameters(plan: ClassPlan, names: FileNames) -> dict[str, tuple[str, ...]]:
+def _parameters(plan: ClassPlan, names: UserSource) -> dict[str, tuple[str, ...]]:
     """Return the constants that differ between the graphs of a class; constants that always agree share a name."""
     columns: dict[str, list[str]] = {}
-    constants: dict[str, Constant] = {}
+    known: dict[str, Constant] = {}
     for statements in plan.statements.values():
         for constant in _constants(statements):
             columns.setdefault(constant.key, []).append(constant.source)
-            constants.setdefault(constant.key, constant)
+            known.setdefault(constant.key, constant)
     groups: dict[tuple[str, ...], list[str]] = {}
     for key, values in columns.items():
         if len(set(values)) > 1:
             groups.setdefault(tuple(values), []).append(key)
     found: dict[str, tuple[str, ...]] = {}
     for keys in groups.values():
-        name = _parameter_name(constants[keys[0]], found, names)
+        name = _parameter_name(known[keys[0]], found, names)
         found[name] = tuple(keys)
     return found
 
 
-def _parameter_name(constant: Constant, taken: Mapping[str, Any], names: FileNames) -> str:
+def _parameter_name(constant: Constant, taken: Mapping[str, Any], names: UserSource) -> str:
     """Return a parameter name that hides no name that the constructors of the file use."""
     if constant.name not in taken and is_name(constant.name) and not names.is_used(constant.name):
         return constant.name

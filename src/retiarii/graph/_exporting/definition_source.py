@@ -48,6 +48,15 @@ def file_tree(target: Any) -> ast.Module:
         return ast.Module([], [])
 
 
+def imports_of(name: str, tree: ast.Module) -> Iterator[tuple[ast.Import | ast.ImportFrom, ast.alias]]:
+    """Yield the import statements of a file that bind a name, with the part of the statement that does so."""
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            for alias in node.names:
+                if name == (alias.asname or alias.name.split(".")[0]):
+                    yield node, alias
+
+
 def is_from_elsewhere(target: Any) -> bool:
     """Return whether an object was defined in the ``__main__`` of another process."""
     here = vars(sys.modules["__main__"])
@@ -136,12 +145,8 @@ class _Script:
         return False, None
 
     def _import(self, name: str, target: Any) -> tuple[bool, Any]:
-        for node in ast.walk(self.tree):
-            if isinstance(node, (ast.Import, ast.ImportFrom)):
-                for alias in node.names:
-                    if name == (alias.asname or alias.name.split(".")[0]):
-                        return _imported(node, alias, target)
-        return False, None
+        node, alias = next(imports_of(name, self.tree), (None, None))
+        return (False, None) if node is None or alias is None else _imported(node, alias, target)
 
     def _constant(self, name: str, target: Any) -> tuple[bool, Any]:
         for statement in self.tree.body:
@@ -155,17 +160,14 @@ class _Script:
     @property
     def _defined(self) -> set[str]:
         """The names that the script defines."""
-        assigned = {node.id for node in ast.walk(self.tree) if isinstance(node, ast.Name) and _is_stored(node)}
+        names = (node for node in ast.walk(self.tree) if isinstance(node, ast.Name))
+        assigned = {node.id for node in names if isinstance(node.ctx, ast.Store)}
         return assigned | {getattr(statement, "name", "") for statement in self.tree.body}
 
 
 @lru_cache(maxsize=4)
 def _script(path: str) -> _Script:
     return _Script(path)
-
-
-def _is_stored(node: ast.Name) -> bool:
-    return isinstance(node.ctx, ast.Store)
 
 
 def _imported(node: ast.Import | ast.ImportFrom, alias: ast.alias, target: Any) -> tuple[bool, Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from retiarii.graph._building.module_builder import build_module, chain_members, holders, lasting_ties
-from retiarii.graph._exporting.snippets import Call, Constant, Snippet, Text
+from retiarii.graph._exporting.snippets import Call, Constant, Snippet
 from retiarii.graph._operations.operation import Operation
 from retiarii.graph._operations.safe_names import is_name, quoted
 from retiarii.graph._representation.graph_records import TensorRecord, full_path
@@ -36,10 +36,10 @@ def sequential(function: str, parts: list[tuple[str, Snippet]], literals: Litera
         literals: Collects the imports.
     """
     if [name for name, _ in parts] == [str(index) for index in range(len(parts))]:
-        return Call(function, [part for _, part in parts], {})
+        return Call(function, [part for _, part in parts])
     literals.imports.add("from collections import OrderedDict")
-    pairs: list[Snippet] = [Call("", [Text(quoted(name)), part], {}) for name, part in parts]
-    return Call(function, [Call("OrderedDict", [Call("[", pairs, {})], {})], {})
+    pairs = [Call("", [quoted(name), part]) for name, part in parts]
+    return Call(function, [Call("OrderedDict", [Call("[", pairs)])])
 
 
 class InitWriter:
@@ -83,11 +83,11 @@ class InitWriter:
 
     def _alias(self, alias: str, path: str) -> Statement:
         """Return the assignment that gives a submodule a further name."""
-        target, original = self._access(alias), Text(self._access(path))
+        target, original = self._access(alias), self._access(path)
         if not target.endswith(")"):
             return Statement(target, original)
         owner, _, name = alias.rpartition(".")
-        return Statement("", Call(f"{self._access(owner)}.add_module", [Text(quoted(name)), original], {}))
+        return Statement("", Call(f"{self._access(owner)}.add_module", [quoted(name), original]))
 
     def _ties(self) -> Iterator[Statement]:
         """Yield the assignments that let submodules share submodules, parameters and buffers."""
@@ -95,12 +95,12 @@ class InitWriter:
             return
         for alias, path in lasting_ties(build_module(self._model), self._model):
             if all(map(is_name, (*alias.split("."), *path.split(".")))):
-                yield Statement(f"self.{alias}", Text(f"self.{path}"))
+                yield Statement(f"self.{alias}", f"self.{path}")
                 continue
             owner, _, name = alias.rpartition(".")
             place, _, first = path.rpartition(".")
-            original = Text(f"getattr(self.get_submodule({quoted(place)}), {quoted(first)})")
-            call = Call("setattr", [Text(f"self.get_submodule({quoted(owner)})"), Text(quoted(name)), original], {})
+            original = f"getattr(self.get_submodule({quoted(place)}), {quoted(first)})"
+            call = Call("setattr", [f"self.get_submodule({quoted(owner)})", quoted(name), original])
             yield Statement("", call)
 
     def _children(self, prefix: str) -> list[str]:
@@ -121,7 +121,7 @@ class InitWriter:
         else:
             owner = self._access(path.rpartition(".")[0])
             register = "add_module" if tensor is None else "register_parameter"
-            yield Statement("", Call(f"{owner}.{register}", [Text(quoted(name)), self._expression(path)], {}))
+            yield Statement("", Call(f"{owner}.{register}", [quoted(name), self._expression(path)]))
         if self._containers.get(path) == "Module":
             for child in self._children(f"{path}."):
                 yield from self._declaration(child)
@@ -140,42 +140,38 @@ class InitWriter:
     def _container(self, path: str, kind: str) -> Snippet:
         function = self._literals.name(f"torch.nn.{kind}")
         if kind == "Module":
-            return Call(function, [], {})
+            return Call(function, [])
         children = {child.rpartition(".")[2]: child for child in self._children(f"{path}.")}
         if kind in ("ModuleDict", "ParameterDict"):
-            items: list[Snippet] = [
-                Call("", [Text(quoted(name)), self._expression(child)], {}) for name, child in children.items()
-            ]
-            return Call(function, [Call("dict", [Call("[", items, {})], {})], {})
+            items = [Call("", [quoted(name), self._expression(child)]) for name, child in children.items()]
+            return Call(function, [Call("dict", [Call("[", items)])])
         if kind == "Sequential" and not is_numbered(children_of(path, self._data)):
             return sequential(function, [(n, self._expression(child)) for n, child in children.items()], self._literals)
         last = max((int(name) for name in children), default=-1)
         gap = self._literals.name("torch.nn.Identity") + "()"
-        parts = [
-            self._expression(children[str(index)]) if str(index) in children else Text(gap) for index in range(last + 1)
-        ]
-        return Call(function, parts if kind == "Sequential" else [Call("[", parts, {})], {})
+        parts = [self._expression(children[str(index)]) if str(index) in children else gap for index in range(last + 1)]
+        return Call(function, parts if kind == "Sequential" else [Call("[", parts)])
 
     def _parameter(self, tensor: TensorRecord) -> Snippet:
-        flags: dict[str, Snippet] = {} if tensor.requires_grad else {"requires_grad": Text("False")}
+        flags: dict[str, Snippet] = {} if tensor.requires_grad else {"requires_grad": "False"}
         return Call(self._literals.name("torch.nn.Parameter"), [self._value(tensor)], flags)
 
     def _buffer(self, tensor: TensorRecord) -> Snippet:
         owner, _, name = tensor.path.rpartition(".")
         is_state = tensor.kind == "buffer" and tensor.persistent
-        flags: dict[str, Snippet] = {} if is_state else {"persistent": Text("False")}
-        return Call(f"{self._access(owner)}.register_buffer", [Text(quoted(name)), self._value(tensor)], flags)
+        flags: dict[str, Snippet] = {} if is_state else {"persistent": "False"}
+        return Call(f"{self._access(owner)}.register_buffer", [quoted(name), self._value(tensor)], flags)
 
     def _value(self, tensor: TensorRecord) -> Snippet:
         """Return the initial value: the values of a buffer, or numbers that loading weights replaces."""
         self._literals.imports.add("import torch")
         shape = Constant(f"{tensor.path}.shape", "shape", self._literals.value(tuple(tensor.shape)))
-        kind: dict[str, Snippet] = {} if tensor.dtype == "float32" else {"dtype": Text(f"torch.{tensor.dtype}")}
+        kind: dict[str, Snippet] = {} if tensor.dtype == "float32" else {"dtype": f"torch.{tensor.dtype}"}
         if tensor.fill is not None:
             plain = {0.0: "torch.zeros", 1.0: "torch.ones"}.get(tensor.fill)
             if plain is not None:
                 return Call(plain, [shape], kind)
-            return Call("torch.full", [shape, Text(self._literals.value(tensor.fill))], kind)
+            return Call("torch.full", [shape, self._literals.value(tensor.fill)], kind)
         if tensor.value is not None and tensor.kind != "parameter":
             values = self._literals.value(tensor.value.detach(), full_path(self._name, tensor.path))
             return Constant(f"{tensor.path}.value", "value", values)

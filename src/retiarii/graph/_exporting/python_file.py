@@ -11,7 +11,7 @@ from torch import nn
 
 from retiarii.errors import GraphError
 from retiarii.graph._exporting.class_plans import ClassPlan, plan_classes
-from retiarii.graph._exporting.snippets import LINE_LENGTH
+from retiarii.graph._exporting.snippets import LINE_LENGTH, render
 from retiarii.graph._exporting.user_source import UserSource
 from retiarii.graph._representation.model import Model
 from retiarii.graph._source.literals import Literals
@@ -111,7 +111,7 @@ def _class_text(plan: ClassPlan) -> str:
     for statement in next(iter(plan.statements.values())):
         start = f"{statement.target} = " if statement.target else ""
         room = LINE_LENGTH - 2 * len(_INDENT) - len(start)
-        lines.append(f"{_INDENT * 2}{start}{statement.expression.render(names, 2, room)}")
+        lines.append(f"{_INDENT * 2}{start}{render(statement.expression, names, 2, room)}")
     if plan.forward is not None:
         lines += ["", *_signature("forward", list(plan.input_names))]
         lines += [f"{_INDENT * 2}{line}" for line in plan.forward]

@@ -28,6 +28,7 @@ from retiarii.graph._exporting.definition_source import (
     check_unchanged,
     file_tree,
     functions_of,
+    imports_of,
     is_from_elsewhere,
     lookup,
     source_of,
@@ -228,14 +229,10 @@ def _library_import(used: str, value: Any, target: Any) -> str | None:
     """
     if used in RESERVED or isinstance(value, ModuleType):
         return None
-    for statement in ast.walk(file_tree(target)):
-        if not isinstance(statement, ast.ImportFrom) or statement.level or statement.module is None:
-            continue
-        source = sys.modules.get(statement.module)
-        if source is None or not _is_library(source):
-            continue
-        for alias in statement.names:
-            if (alias.asname or alias.name) == used and getattr(source, alias.name, None) is value:
+    for statement, alias in imports_of(used, file_tree(target)):
+        if isinstance(statement, ast.ImportFrom) and not statement.level and statement.module is not None:
+            source = sys.modules.get(statement.module)
+            if source is not None and _is_library(source) and getattr(source, alias.name, None) is value:
                 suffix = "" if alias.name == used else f" as {used}"
                 return f"from {statement.module} import {alias.name}{suffix}"
     return None

@@ -29,6 +29,8 @@ from retiarii.space import Architecture, SearchSpace
 CACHED_GRAPHS = 16
 """How many fixed models an engine keeps as graphs."""
 
+_DEPENDENT = "If choices depend on earlier ones, pass stationary=False to GraphEngine."
+
 
 class GraphEngine(NetworkEngine):
     """Builds networks: fixes the choices in the model, traces the result, applies mutators, and builds the module.
@@ -115,7 +117,7 @@ class GraphEngine(NetworkEngine):
             InvalidMutation: A mutation cannot be done, or the shapes of the example input do not fit.
             GraphError: The model cannot be traced.
         """
-        run = self.run(architecture, from_architecture(architecture))
+        run = self.run(architecture, from_architecture(architecture, _DEPENDENT))
         if run.error is not None:
             raise run.error
         assert run.model is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from retiarii.errors import ArchitectureError, DomainError, GraphError, InvalidMutation
 from retiarii.graph._operations.operation import Operation
@@ -15,6 +15,7 @@ from retiarii.graph._representation.model import Model, Node
 from retiarii.space import Architecture, Value
 
 T = TypeVar("T")
+_Met: TypeAlias = "tuple[str | None, tuple[Any, ...]]"
 
 
 class Sampler(ABC):
@@ -172,31 +173,27 @@ class Mutator(ABC):
 class StationaryMutator(Mutator):
     """A mutator that promises to make the same choices, with the same candidates, in every run.
 
-    The promise is checked on every run.
+    The promise is checked on every run: `apply` raises `GraphError` if the choices differ from those of an earlier run.
     """
 
-    _expected: list[tuple[str | None, tuple[Any, ...]]] | None = None
+    _expected: tuple[_Met, ...] | None = None
+    _met: tuple[_Met, ...] = ()
 
-    def apply(self, model: Model) -> Model:
-        """Return a mutated fork of a model; see `Mutator.apply`.
+    def choice(self, candidates: Iterable[T], *, label: str | None = None) -> T:
+        """Return one of several candidates; see `Mutator.choice`."""
+        options = list(candidates)
+        self._met = (*self._met, (label, candidate_values(options, f"choice {len(self._met)}")))
+        return super().choice(options, label=label)
 
-        Raises:
-            GraphError: The choices differ from those of an earlier run, or there is no sampler.
-            InvalidMutation: The mutation cannot be done.
-        """
-        watcher = _Watcher(self.sampler)
-        bound, self.sampler = self.sampler, watcher if self.sampler is not None else None
-        try:
-            mutated = super().apply(model)
-        finally:
-            self.sampler = bound
+    def _mutate(self, model: Model) -> None:
+        self._met = ()
+        super()._mutate(model)
         if self._expected is None:
-            self._expected = watcher.met
-        elif watcher.met != self._expected:
-            raise self._changed(self._expected, watcher.met)
-        return mutated
+            self._expected = self._met
+        elif self._met != self._expected:
+            raise self._changed(self._expected, self._met)
 
-    def _changed(self, expected: list[tuple[str | None, tuple[Any, ...]]], met: list[Any]) -> GraphError:
+    def _changed(self, expected: Sequence[_Met], met: Sequence[_Met]) -> GraphError:
         pairs = zip(expected, met, strict=False)
         index = next((i for i, (one, other) in enumerate(pairs) if one != other), min(len(expected), len(met)))
         before = expected[index][1] if index < len(expected) else "no such choice"
@@ -205,27 +202,6 @@ class StationaryMutator(Mutator):
             f"{type(self).__name__} is a StationaryMutator, but its choice {index} has other candidates now: {now}, "
             f"before: {before}. Derive it from Mutator instead, whose choices may change."
         )
-
-
-class _Watcher(Sampler):
-    """Forwards choices to another sampler, and records them."""
-
-    def __init__(self, inner: Sampler | None) -> None:
-        self._inner = inner
-        self.met: list[tuple[str | None, tuple[Any, ...]]] = []
-
-    def choice(self, candidates: Any, mutator: Mutator, model: Model, index: int) -> Any:
-        assert self._inner is not None
-        self.met.append((mutator.current_label, candidate_values(candidates, f"choice {index}")))
-        return self._inner.choice(candidates, mutator, model, index)
-
-    def mutation_start(self, mutator: Mutator, model: Model) -> None:
-        assert self._inner is not None
-        self._inner.mutation_start(mutator, model)
-
-    def mutation_end(self, mutator: Mutator, model: Model) -> None:
-        assert self._inner is not None
-        self._inner.mutation_end(mutator, model)
 
 
 def with_labels(mutators: Iterable[Mutator]) -> tuple[Mutator, ...]:

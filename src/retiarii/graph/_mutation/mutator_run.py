@@ -97,19 +97,19 @@ class DecidingSampler(Sampler):
         return candidates[choice.index_of(self.values[label])]
 
 
-def from_architecture(architecture: Mapping[str, Any]) -> Decide:
+def from_architecture(architecture: Mapping[str, Any], way_out: str) -> Decide:
     """Return a function that decides choices by an architecture.
 
     Args:
         architecture: Label to value.
+        way_out: What to do about a missing value, for the message.
     """
 
     def decide(choice: Categorical) -> Value:
         if choice.label not in architecture:
             raise ArchitectureError(
                 f"The architecture has no value for {choice.label!r} ({choice.declared_at}), expected one of "
-                f"{choice.domain()}. If choices depend on earlier ones, pass "
-                "stationary=False to GraphEngine.",
+                f"{choice.domain()}. {way_out}",
                 label=choice.label,
                 expected=choice.domain(),
             )

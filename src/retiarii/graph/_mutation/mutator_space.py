@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from retiarii._counted import counted
 from retiarii.errors import ArchitectureError, SpaceError
 from retiarii.graph._mutation.mutator import Mutator
-from retiarii.graph._mutation.mutator_run import Decide, Run
+from retiarii.graph._mutation.mutator_run import Decide, Run, from_architecture
 from retiarii.space import Architecture, ArchitectureSet, Categorical, Choice, SearchSpace, Value, rng_for
 
 MAX_COUNTED = 2_000
@@ -126,17 +126,6 @@ class MutatorArchitectures(ArchitectureSet):
         """Check that an architecture has known labels and valid values, and return its canonical form."""
         static = self._static.architecture({label: value for label, value in raw.items() if label in self._static})
         labels = tuple(f"{mutator.label}/" for mutator in self._engine.mutators)
-
-        def decide(choice: Categorical) -> Value:
-            if choice.label in raw:
-                return choice.parse(raw[choice.label])
-            raise ArchitectureError(
-                f"The architecture has no value for {choice.label!r} ({choice.declared_at}), expected one of "
-                f"{choice.domain()}. Add it.",
-                label=choice.label,
-                expected=choice.domain(),
-            )
-
         unknown = next((x for x in raw if x not in self._static and not str(x).startswith(labels)), None)
         if unknown is not None:
             raise ArchitectureError(
@@ -145,7 +134,7 @@ class MutatorArchitectures(ArchitectureSet):
                 label=str(unknown),
                 got=raw[unknown],
             )
-        return self._architecture(static, decide)
+        return self._architecture(static, from_architecture(raw, "Add it."))
 
     @cached_property
     def _counted(self) -> list[Architecture]:

@@ -236,10 +236,10 @@ def make_operation(
     Raises:
         GraphError: ``operation`` is none of these.
     """
+    if isinstance(operation, nn.Module):
+        operation = LayerReader().operation(operation, node or type(operation).__name__)
     if isinstance(operation, Operation):
         return (operation.with_parameters({**operation.parameters, **parameters}) if parameters else operation), {}
-    if isinstance(operation, nn.Module):
-        return _of_instance(operation, parameters, node), {}
     name = type_name(operation)
     if name.startswith("torch.Tensor."):
         return Operation(Kind.METHOD, name.rpartition(".")[2]), dict(parameters)
@@ -253,11 +253,6 @@ def make_operation(
     if is_function or is_function_name(name):
         return Operation(Kind.FUNCTION, name, target=target), dict(parameters)
     return Operation(Kind.MODULE, name, dict(parameters), target=target), {}
-
-
-def _of_instance(module: nn.Module, parameters: Mapping[str, Any], node: str | None) -> Operation:
-    operation = LayerReader().operation(module, node or type(module).__name__)
-    return operation.with_parameters({**operation.parameters, **parameters}) if parameters else operation
 
 
 def default_arguments(operation: Operation, constants: Mapping[str, Any]) -> Arguments:

@@ -121,7 +121,7 @@ def resolve_class(name: str, *, node: str | None = None) -> type[nn.Module]:
     Raises:
         GraphError: There is no such class, or it is not a subclass of ``torch.nn.Module``.
     """
-    found = _lookup(name, node)
+    found = resolve_any(name, node)
     if not (isinstance(found, type) and issubclass(found, nn.Module)):
         raise GraphError(f"{_at(node)}{name!r} is {found!r}, expected a subclass of torch.nn.Module.", node=node)
     return found
@@ -133,7 +133,7 @@ def resolve_function(name: str, *, node: str | None = None) -> Callable[..., Any
     Raises:
         GraphError: There is no such function, or it is not one that a graph may call.
     """
-    found = _lookup(name, node)
+    found = resolve_any(name, node)
     if not callable(found) or not _is_allowed(name, found):
         raise GraphError(
             f"{_at(node)}a graph may not call {name!r}. Allowed are PyTorch's operators, the modules operator and "
@@ -153,15 +153,6 @@ def check_method(name: str, node: str) -> None:
     if not name.isidentifier() or name.startswith("_") or not any(hasattr(owner, name) for owner in owners):
         if not (name.startswith("__") and hasattr(torch.Tensor, name) and callable(getattr(operator, name, None))):
             raise GraphError(f"{_at(node)}a graph may not call the method {name!r}.", node=node)
-
-
-def resolve_any(name: str) -> Any:
-    """Return the object of a qualified name; the caller checks its type.
-
-    Raises:
-        GraphError: There is no such object.
-    """
-    return _lookup(name, None)
 
 
 def is_function_name(name: str) -> bool:
@@ -199,7 +190,12 @@ def _loaded(name: str) -> Any:
     return None
 
 
-def _lookup(name: str, node: str | None) -> Any:
+def resolve_any(name: str, node: str | None = None) -> Any:
+    """Return the object of a qualified name; the caller checks its type.
+
+    Raises:
+        GraphError: There is no such object.
+    """
     if "<locals>" in name:
         raise GraphError(
             f"{_at(node)}{name!r} is defined inside a function and cannot be found by name. Define it at the top level "

@@ -6,10 +6,6 @@ import keyword
 import re
 import unicodedata
 from collections.abc import Container
-from typing import Any
-
-_QUALIFIED = re.compile(r"[A-Za-z_]\w*(\.(\w+|<locals>))*")
-_PATH = re.compile(r"[^\"'\\\n\r{}]+")
 
 
 def is_name(text: str) -> bool:
@@ -48,47 +44,3 @@ def free_name(name: str, taken: Container[str]) -> str:
     while candidate in taken:
         candidate, number = f"{name}_{number}", number + 1
     return candidate
-
-
-def identifier(name: Any) -> str:
-    """Return a text after checking that it is an identifier.
-
-    Raises:
-        ValueError: It is not.
-    """
-    if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name):
-        raise ValueError(f"{name!r} is not an identifier")
-    return name
-
-
-def qualified(name: Any) -> str:
-    """Return a text after checking that it is the qualified name of a class or function.
-
-    Raises:
-        ValueError: It is not.
-    """
-    if not isinstance(name, str) or not _QUALIFIED.fullmatch(name):
-        raise ValueError(f"{name!r} is not a qualified name")
-    return name
-
-
-def path(name: Any) -> str:
-    """Return a text after checking that it is a path of submodules.
-
-    Raises:
-        ValueError: It is not.
-    """
-    if not isinstance(name, str) or not _PATH.fullmatch(name) or "" in name.split("."):
-        raise ValueError(f"{name!r} is not a path of a module")
-    return name
-
-
-def text(value: Any) -> str:
-    """Return a value after checking that it is a string.
-
-    Raises:
-        ValueError: It is not.
-    """
-    if not isinstance(value, str):
-        raise ValueError(f"{value!r} is not a string")
-    return value

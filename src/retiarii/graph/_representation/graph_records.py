@@ -109,6 +109,7 @@ class ModuleRecord:
         return self.type.rpartition(".")[2]
 
 
+@dataclass(eq=False, repr=False, slots=True)
 class GraphData:
     """The records of one graph: written by one `Graph`, or frozen and shared by several.
 
@@ -121,21 +122,12 @@ class GraphData:
         cache: Results that were derived from the records; cleared with every change.
     """
 
-    __slots__ = ("cache", "frozen", "input_names", "module", "next_id", "records")
-
-    def __init__(
-        self,
-        records: dict[int, NodeRecord],
-        module: ModuleRecord,
-        input_names: tuple[str, ...],
-        next_id: int,
-    ) -> None:
-        self.records = records
-        self.module = module
-        self.input_names = input_names
-        self.next_id = next_id
-        self.frozen = False
-        self.cache: dict[str, Any] = {}
+    records: dict[int, NodeRecord]
+    module: ModuleRecord
+    input_names: tuple[str, ...]
+    next_id: int
+    frozen: bool = False
+    cache: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def empty(cls, module: ModuleRecord, input_names: tuple[str, ...]) -> GraphData:

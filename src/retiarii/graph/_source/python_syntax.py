@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from retiarii.graph._operations.operation import Input, Inputs, Kind, find_markers
-from retiarii.graph._representation.graph_records import NodeRecord
+from retiarii.graph._representation.graph_records import INPUT_ID, NodeRecord
 
 BINARY = {
     "add": "+", "sub": "-", "mul": "*", "truediv": "/", "floordiv": "//", "mod": "%", "pow": "**", "matmul": "@",
@@ -22,6 +23,7 @@ _RESHAPING = {
     "squeeze_", "unsqueeze_", "transpose_", "t_", "swapaxes_", "swapdims_", "resize_", "resize_as_", "set_",
     "as_strided_", "append", "extend", "insert", "pop", "clear", "update", "remove", "reverse", "setdefault", "popitem",
 }  # fmt: skip
+_MAX_DEPTH = 20
 _SHAPE_METHODS = {"size", "dim", "numel", "ndimension"}
 _SHAPE_ATTRIBUTES = {"shape", "ndim", "device", "dtype"}
 
@@ -58,6 +60,28 @@ def is_index(record: NodeRecord) -> bool:
 def is_scalar_function(record: NodeRecord) -> bool:
     """Return whether a node is arithmetic that plain numbers support."""
     return operator_of(record) in _NUMBERS
+
+
+def computes_number(
+    record: NodeRecord,
+    records: Mapping[int, NodeRecord],
+    is_number: Callable[[NodeRecord], bool] = is_shape_query,
+    depth: int = 0,
+) -> bool:
+    """Return whether a node computes a number from the shapes of tensors: by queries, indices and arithmetic only.
+
+    Args:
+        record: The node.
+        records: The nodes of its graph; inputs that are not among them do not count.
+        is_number: Whether a node is such a query.
+        depth: How many nodes it is away from the one that was asked about.
+    """
+    if is_number(record):
+        return True
+    if depth > _MAX_DEPTH or not record.inputs or not (is_index(record) or is_scalar_function(record)):
+        return False
+    heads = [records[head] for head, _ in record.inputs.values() if head in records]
+    return all(head.id != INPUT_ID and computes_number(head, records, is_number, depth + 1) for head in heads)
 
 
 def is_positional(record: NodeRecord, count: int) -> bool:

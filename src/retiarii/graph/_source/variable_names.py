@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from retiarii.graph._operations.operation import Kind
 from retiarii.graph._representation.graph_records import INPUT_ID, OUTPUT_ID, GraphData, NodeRecord, Source
 from retiarii.graph._source.literals import RESERVED
-from retiarii.graph._source.python_syntax import changes_shape, is_index, is_scalar_function, is_shape_query
+from retiarii.graph._source.python_syntax import changes_shape, computes_number, is_index, is_shape_query
 
 _MERGES = {f"operator.{name}" for name in ("add", "iadd", "mul", "imul", "sub", "truediv")} | {"torch.add", "torch.mul"}
 _LIBRARIES = ("torch.", "operator.", "math.", "builtins.")
@@ -64,19 +64,7 @@ def _is_inline(record: NodeRecord, data: GraphData, users: Sequence[NodeRecord])
         return True
     if len(users) != 1:
         return bool(users) and is_shape_query(record) and all(map(is_index, users))
-    return is_shape_query(record) or is_index(record) or (is_scalar_function(record) and _is_scalar(record, data))
-
-
-def _is_scalar(record: NodeRecord, data: GraphData, depth: int = 0) -> bool:
-    """Return whether a node computes a number from the shape of a tensor."""
-    if depth > 20 or not record.inputs:
-        return False
-    if is_shape_query(record):
-        return True
-    heads = [data.records[head] for head, _ in record.inputs.values()]
-    if is_index(record) or is_scalar_function(record):
-        return all(head.id != INPUT_ID and _is_scalar(head, data, depth + 1) for head in heads)
-    return False
+    return is_index(record) or computes_number(record, data.records)
 
 
 class _Namer:

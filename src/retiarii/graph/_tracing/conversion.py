@@ -6,16 +6,14 @@ import inspect
 import operator
 import traceback
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, cast
 
-import torch
 from torch import fx, nn
 
 from retiarii.errors import GraphError
 from retiarii.graph._building.verification import verify
 from retiarii.graph._operations.layer_reading import TAKES_LIST, LayerReader
-from retiarii.graph._operations.nested_values import is_equal, map_nested
+from retiarii.graph._operations.nested_values import is_equal
 from retiarii.graph._operations.operation import Arguments, Input, Inputs, Kind, Operation
 from retiarii.graph._operations.qualified_names import type_name
 from retiarii.graph._operations.safe_names import free_name
@@ -24,8 +22,7 @@ from retiarii.graph._representation.model import ROOT, Model
 from retiarii.graph._tracing.module_record import describe_module
 from retiarii.graph._tracing.module_tracer import ModuleTracer
 from retiarii.graph._tracing.scope import Scope
-
-_LIBRARIES = (str(Path(torch.__file__).parent), str(Path(__file__).parents[2]))
+from retiarii.graph._tracing.user_frames import is_library_file
 
 
 def convert_to_graph(model: nn.Module, example_input: Any = None) -> Model:
@@ -90,7 +87,7 @@ def _located(err: Exception, tracer: ModuleTracer, model: nn.Module) -> GraphErr
     scope = tracer.failed
     path = scope.path if scope is not None else ""
     name = type(scope.module).__name__ if scope is not None else type(model).__name__
-    frames = [frame for frame in traceback.extract_tb(err.__traceback__) if not frame.filename.startswith(_LIBRARIES)]
+    frames = [frame for frame in traceback.extract_tb(err.__traceback__) if not is_library_file(frame.filename)]
     place = f" at {frames[-1].filename}:{frames[-1].lineno} (`{frames[-1].line}`)" if frames else ""
     where = f"module {path!r} (class {name})" if path else f"the forward of {name}"
     reason = str(err) if isinstance(err, GraphError) else f"{type(err).__name__}: {err}"
@@ -209,10 +206,8 @@ class _Converter:
             inputs[len(inputs)] = self._sources[leaf]
             return Input(len(inputs) - 1)
 
-        args = tuple(map_nested(_plain(value), mark) for value in node.args)
         named = _without_defaults(node) if operation.type.startswith("torch.nn.functional.") else node.kwargs
-        kwargs = {name: map_nested(_plain(value), mark) for name, value in named.items()}
-        return _canonical(Arguments(args, kwargs), operation, len(inputs)), inputs
+        return _canonical(Arguments(node.args, named).map(mark), operation, len(inputs)), inputs
 
 
 def _without_defaults(node: fx.Node) -> dict[str, Any]:
@@ -227,17 +222,6 @@ def _without_defaults(node: fx.Node) -> dict[str, Any]:
         return value is default or (type(value) is type(default) and value == default)
 
     return {name: value for name, value in node.kwargs.items() if not is_default(name, value)}
-
-
-def _plain(value: Any) -> Any:
-    """Turn the immutable containers of ``torch.fx`` into plain ones."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    if isinstance(value, tuple) and not hasattr(value, "_fields"):
-        return tuple(_plain(item) for item in value)
-    return value
 
 
 def _canonical(arguments: Arguments, operation: Operation, count: int) -> Arguments:

@@ -90,9 +90,7 @@ def known_of_module(module: nn.Module) -> Known | None:
     """Return the type of a layer's result; None for user classes whose ``forward`` has no return annotation."""
     if isinstance(module, nn.LSTM):
         return Known(tuple, (TENSOR, _PAIR))
-    if isinstance(module, (nn.RNNBase, nn.MultiheadAttention)):
-        return _PAIR
-    if isinstance(module, nn.LSTMCell):
+    if isinstance(module, (nn.RNNBase, nn.LSTMCell, nn.MultiheadAttention)):
         return _PAIR
     if getattr(module, "return_indices", False) is True:
         return _PAIR

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import torch
 from torch import nn
@@ -119,35 +120,35 @@ def _registration_order(module: nn.Module, inside: tuple[str, ...], prefix: str 
 
 def _aliases(module: nn.Module, inside: tuple[str, ...]) -> dict[str, str]:
     """Return the second and further names of submodules."""
-    first: dict[nn.Module, str] = {}
-    found: dict[str, str] = {}
-    for path, child in module.named_modules(remove_duplicate=False):
-        if any(path.startswith(f"{member}.") for member in inside) or not path:
-            continue
-        if child in first:
-            found[path] = first[child]
-        else:
-            first[child] = path
-    return found
+    named = module.named_modules(remove_duplicate=False)
+    hidden = tuple(f"{member}." for member in inside)
+    return _second_names((path, child) for path, child in named if path and not path.startswith(hidden))
 
 
 def _ties(module: nn.Module) -> dict[str, str]:
     """Return the second and further names of submodules, parameters and buffers, also in different scopes."""
-    modules: dict[nn.Module, str] = {}
-    tensors: dict[int, str] = {}
-    found: dict[str, str] = {}
+    found = _second_names(_parts(module))
+    return {path: first for path, first in found.items() if not _is_inside(path, found)}
+
+
+def _parts(module: nn.Module) -> Iterator[tuple[str, Any]]:
+    """Yield every name of every submodule, parameter and buffer."""
     for path, child in module.named_modules(remove_duplicate=False):
-        if child in modules:
-            found[path] = modules[child]
-            continue
-        modules[child] = path
+        yield path, child
         for name, value in (*child._parameters.items(), *child._buffers.items()):
             if value is not None:
-                full = f"{path}.{name}" if path else name
-                if id(value) in tensors:
-                    found[full] = tensors[id(value)]
-                tensors.setdefault(id(value), full)
-    return {path: first for path, first in found.items() if not _is_inside(path, found)}
+                yield f"{path}.{name}" if path else name, value
+
+
+def _second_names(named: Iterable[tuple[str, Any]]) -> dict[str, str]:
+    """Return the second and further names of objects, with the first name of each."""
+    first: dict[int, str] = {}
+    found: dict[str, str] = {}
+    for path, item in named:
+        known = first.setdefault(id(item), path)
+        if known != path:
+            found[path] = known
+    return found
 
 
 def _is_inside(path: str, others: Mapping[str, str]) -> bool:

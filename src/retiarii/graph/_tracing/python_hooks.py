@@ -343,11 +343,8 @@ def _namespaces_of(item: Any) -> Iterator[dict[str, Any]]:
     elif isinstance(item, type):
         for cls in item.__mro__:
             for member in vars(cls).values():
-                yield from (
-                    _namespaces_of(getattr(member, "fget", None) or getattr(member, "__func__", member))
-                    if (not isinstance(member, type))
-                    else ()
-                )
+                if not isinstance(member, type):
+                    yield from _namespaces_of(getattr(member, "fget", None) or getattr(member, "__func__", member))
     elif isinstance(item, functools.partial):
         yield from _namespaces_of(item.func)
     elif callable(item):

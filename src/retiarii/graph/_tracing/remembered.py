@@ -20,7 +20,7 @@ from torch import nn
 
 from retiarii.graph._tracing.user_frames import is_user_file
 
-_PLAIN = (int, float, complex, str, bytes, bool, type(None))
+PLAIN = (int, float, complex, str, bytes, bool, type(None))
 _LIBRARIES = ("torch", "retiarii.", "builtins", "collections", "functools", "numpy", "typing", "abc")
 _OPAQUE = (nn.Module, torch.Tensor, ModuleType, torch.Generator)
 _DEPTH = 5
@@ -57,7 +57,7 @@ class Remembered:
         return None
 
     def _state(self, value: Any, depth: int) -> Any:
-        if type(value) in _PLAIN:
+        if type(value) in PLAIN:
             return type(value).__name__, repr(value)
         self._left -= 1
         self._kept.append(value)

@@ -12,9 +12,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from retiarii.graph._tracing.remembered import Remembered
+from retiarii.graph._tracing.remembered import PLAIN, Remembered
 
-_PLAIN = (int, float, complex, str, bytes, bool, type(None))
 _LIBRARIES = ("torch", "retiarii.", "builtins", "collections", "functools")
 _CONTAINERS = (list, dict, set)
 _DEPTH = 3
@@ -98,12 +97,12 @@ def _shared_values(owner: Any) -> dict[str, tuple[Any, Any]]:
     return {
         name: (value, _copy(value, 2) if type(value) in _CONTAINERS else None)
         for name, value in list(space.items())
-        if type(value) in (*_PLAIN, *_CONTAINERS) and not name.startswith("__")
+        if type(value) in (*PLAIN, *_CONTAINERS) and not name.startswith("__")
     }
 
 
 def _is_other(now: tuple[Any, Any], before: tuple[Any, Any]) -> bool:
-    if type(now[0]) in _PLAIN:
+    if type(now[0]) in PLAIN:
         return type(before[0]) is not type(now[0]) or bool(now[0] != before[0])
     return now[0] is not before[0] or _difference(now[0], before[1], 2) is not None
 

@@ -49,13 +49,9 @@ def user_frames(until: CodeType) -> Iterator[FrameType]:
         frame = frame.f_back
 
 
-def enclosing_block(frame: FrameType) -> str | None:
-    """Return ``"except"`` or ``"with"`` if the current line of a frame is inside such a block; else None."""
-    return _block_at(frame.f_code, frame.f_lasti)
-
-
 @functools.lru_cache(maxsize=65536)
 def _block_at(code: CodeType, offset: int) -> str | None:
+    """Return ``"except"`` or ``"with"`` if an instruction is inside such a block; else None."""
     handlers = _handlers(code)
     seen: set[int] = set()
     while True:
@@ -159,7 +155,7 @@ class Surroundings:
             if read() != self._modes[name]:
                 return f"forward changes {name} (torch.no_grad(), torch.autocast(), ...), which a graph does not hold."
         for frame in user_frames(self._root):
-            block = enclosing_block(frame)
+            block = _block_at(frame.f_code, frame.f_lasti)
             if block == "except":
                 return (
                     "forward computes in a try block with an except: whether something fails is known only when the "

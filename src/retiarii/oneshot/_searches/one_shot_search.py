@@ -18,7 +18,6 @@ from retiarii.space import Architecture, SearchSpace
 logger = logging.getLogger(__name__)
 
 Loss: TypeAlias = Callable[[], Tensor]
-Reward: TypeAlias = Callable[[], float]
 Phase: TypeAlias = Literal["none", "step", "epoch"]
 
 
