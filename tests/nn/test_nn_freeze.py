@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import gc
 import json
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 
 import pytest
 from torch import nn as torch_nn
 
 import retiarii.nn.pytorch as nn
 from retiarii.errors import ArchitectureError
+from retiarii.nn.pytorch.primitives import Frozen
 from retiarii.space import Architecture
 
 
@@ -165,3 +168,39 @@ def test_empty_slots_stay_empty():
             self.register_module("downsample", None)
 
     assert nn.freeze(Slots(), {}).downsample is None
+
+
+class Watching(nn.Mutable):
+    """A primitive without choices that notes whether the garbage collector is on while it is fixed."""
+
+    def __init__(self, fail=False):
+        super().__init__()
+        self.fail = fail
+        self.seen = []
+
+    def declare_choices(self, survey):
+        pass
+
+    def freeze_by(self, freezer):
+        nn.freeze(Net(), ARCHITECTURE)
+        self.seen.append(gc.isenabled())
+        if self.fail:
+            raise ValueError("fails")
+        return Frozen(torch_nn.Identity())
+
+    def forward(self, x):
+        return x
+
+
+@pytest.mark.parametrize("fail", [False, True])
+@pytest.mark.parametrize("is_on", [True, False])
+def test_the_garbage_collector_is_off_while_a_model_is_fixed_and_afterwards_as_before(fail, is_on):
+    base = torch_nn.Sequential(Watching(fail))
+    (gc.enable if is_on else gc.disable)()
+    try:
+        with pytest.raises(ValueError, match="fails") if fail else nullcontext():
+            nn.freeze(base, {})
+        assert base[0].seen == [False]
+        assert gc.isenabled() is is_on
+    finally:
+        gc.enable()

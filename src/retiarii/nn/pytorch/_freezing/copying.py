@@ -231,7 +231,8 @@ class Copier(Freezer):
         new, unfinished = empty_clone(module)
         self._memo[id(module)] = new
         self._frozen[id(module)] = Frozen(new)
-        self._unfinished.extend((module, new, name) for name in unfinished)
+        if unfinished:
+            self._unfinished.extend((module, new, name) for name in unfinished)
         is_reset = is_fresh and type(module) in RESETTABLE
         for name, parameter in module._parameters.items():
             new._parameters[name] = None if parameter is None else self._tensors.parameter(parameter, is_reset)

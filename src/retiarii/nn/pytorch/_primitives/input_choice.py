@@ -181,7 +181,9 @@ class InputChoice(Mutable):
         else:
             value = freezer.value(self.choice())
             chosen = value if isinstance(value, tuple) else (value,)
-        return Frozen(ChosenInputs(chosen, self.reduction, self.names).train(self.training))
+        inputs = ChosenInputs(chosen, self.reduction, self.names)
+        inputs.training = self.training
+        return Frozen(inputs)
 
     def _trusted(self, raw: Value) -> tuple[Any, ...]:
         """Read a value without knowing how many inputs there are: the model is built by ``fixed_arch``, and never ran.
