@@ -148,7 +148,10 @@ PLACEHOLDER = type_name(Placeholder)
 
 
 def chain_members(data: GraphData, order: list[int]) -> list[str] | None:
-    """Return the members of a graph that calls each of them once in a chain; None for any other graph."""
+    """Return the members of a ``Sequential`` that calls each of them once in a chain; None for any other graph."""
+    module = data.module
+    if module.base != "Sequential" or module.tensors or module.idle or module.containers or module.aliases:
+        return None
     before: Any = (INPUT_ID, None)
     members: list[str] = []
     for node in (*order, OUTPUT_ID):
@@ -163,20 +166,12 @@ def chain_members(data: GraphData, order: list[int]) -> list[str] | None:
                 return None
             members.append(record.member)
         before = (node, None)
-    if len(data.input_names) != 1 or len(set(members)) != len(members) or not _holds_only(data, members):
-        return None
-    return members
-
-
-def _holds_only(data: GraphData, members: list[str]) -> bool:
-    module = data.module
-    return not (module.tensors or module.idle or module.containers or module.aliases)
+    return members if len(data.input_names) == 1 and len(set(members)) == len(members) else None
 
 
 def empty_module(data: GraphData, name: str) -> nn.Module:
     """Return a module with the right class and no submodules yet."""
-    order = check_inputs(data, name)
-    if data.module.base == "Sequential" and chain_members(data, order) is not None:
+    if chain_members(data, check_inputs(data, name)) is not None:
         if data.module.type == "torch.nn.Sequential":
             return nn.Sequential()
         return make_class(data.module.class_name, "Sequential", None, ())()
@@ -256,10 +251,9 @@ def holders(data: GraphData, running: list[int]) -> Iterator[tuple[str, str]]:
 
 def _in_order(data: GraphData, parts: Mapping[str, Any]) -> list[str]:
     """Return the paths in the order of registration; in a ``Sequential`` chain, of execution."""
-    if data.module.base == "Sequential":
-        chain = chain_members(data, check_inputs(data, data.module.type))
-        if chain is not None:
-            return chain
+    chain = chain_members(data, check_inputs(data, data.module.type))
+    if chain is not None:
+        return chain
     order = {path: index for index, path in enumerate(data.module.order)}
     return sorted(parts, key=lambda path: order.get(path, len(order)))
 

@@ -128,7 +128,7 @@ class _Planner:
         return chain_members(data, self._running[name])
 
     def _body(self, name: str, data: GraphData) -> tuple[str, list[str] | None]:
-        if data.module.base == "Sequential" and chain_members(data, self._running[name]) is not None:
+        if chain_members(data, self._running[name]) is not None:
             return "Sequential", None
         return data.module.base, forward_source(data, name, self._literals)
 

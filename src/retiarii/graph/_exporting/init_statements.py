@@ -65,7 +65,7 @@ class InitWriter:
         self._members.update(self._module.idle)
         self._tensors = {tensor.path: tensor for tensor in self._module.tensors}
         self._containers = dict(holders(self._data, running))
-        self._chain = chain_members(self._data, running) if self._module.base == "Sequential" else None
+        self._chain = chain_members(self._data, running)
 
     def statements(self) -> list[Statement]:
         """Return the statements, the call of the base class's constructor first."""

@@ -42,19 +42,11 @@ def function_of(operation: Operation, where: str) -> Callable[..., Any]:
     """
     if operation.kind is Kind.METHOD:
         check_method(operation.type, where)
-        return _calling(operation.type)
+        return lambda value, /, *args, **kwargs: getattr(value, operation.type)(*args, **kwargs)
     if operation.type == "builtins.getattr":
-        return _public_attribute(where)
+        return lambda value, name: getattr(value, public_name(name, where))
     function: Callable[..., Any] = operation.target or resolve_function(operation.type, node=where)
     return function
-
-
-def _calling(method: str) -> Callable[..., Any]:
-    return lambda value, /, *args, **kwargs: getattr(value, method)(*args, **kwargs)
-
-
-def _public_attribute(where: str) -> Callable[[Any, Any], Any]:
-    return lambda value, name: getattr(value, public_name(name, where))
 
 
 def public_name(name: Any, where: str) -> str:

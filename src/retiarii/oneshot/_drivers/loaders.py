@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, DistributedSampler, IterableDataset, RandomSampler, Subset
+from torch.utils.data import DataLoader, Dataset, DistributedSampler, IterableDataset, RandomSampler, random_split
 
 from retiarii.errors import ConfigError
 from retiarii.oneshot._searches.distributed import is_distributed
@@ -45,8 +45,8 @@ def split_loader(
         raise ConfigError(
             f"fraction={fraction!r} of {size} samples leaves one part empty. Use a number between 0 and 1."
         )
-    order = torch.randperm(size, generator=torch.Generator().manual_seed(seed)).tolist()
-    return _like(loader, Subset(dataset, order[:first])), _like(loader, Subset(dataset, order[first:]))
+    parts = random_split(dataset, [first, size - first], generator=torch.Generator().manual_seed(seed))
+    return _like(loader, parts[0]), _like(loader, parts[1])
 
 
 def shared_out(loader: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -40,15 +39,6 @@ class PartialChannels(LayerChoiceOperator):
         self._share = share
         self._narrowed: list[nn.Module] | None = None
         self._keeps_channels = True
-
-    @classmethod
-    def of(cls, share: int) -> Callable[[str, Any, Lookup], PartialChannels]:
-        """Return a function that makes such operators for one ``K``."""
-
-        def make(path: str, mutable: Any, lookup: Lookup) -> PartialChannels:
-            return cls(path, mutable, lookup, share)
-
-        return make
 
     def mix(self, *args: Any, **kwargs: Any) -> Any:
         """Return the joined and shuffled channels.
@@ -158,23 +148,28 @@ def _follow(twin: nn.Module, module: nn.Module) -> None:
 class _NarrowChoice(nn.Module):
     """A choice between layers inside a candidate: the weighted sum of all, on the part of the channels."""
 
+    _choice: Any
+    _candidates: Any
+
     def __init__(self, choice: LayerChoiceOperator, candidates: list[nn.Module]) -> None:
         super().__init__()
         object.__setattr__(self, "_choice", choice)  # not as children: the weights belong to the supernet
         object.__setattr__(self, "_candidates", candidates)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        choice: Any = self._choice
-        candidates: Any = self._candidates
-        for candidate in candidates:
+        for candidate in self._candidates:
             refresh(candidate)
-        (decision,) = choice.decisions
-        mixed = weighted_sum(decision.weights.unbind(), [run(*args, **kwargs) for run in candidates], choice.path)
-        return choice.mutable.answer(mixed, decision.weights)
+        (decision,) = self._choice.decisions
+        outputs = [run(*args, **kwargs) for run in self._candidates]
+        mixed = weighted_sum(decision.weights.unbind(), outputs, self._choice.path)
+        return self._choice.mutable.answer(mixed, decision.weights)
 
 
 class _NarrowLayer(nn.Module):
     """A layer whose tensors are all one per channel, or single numbers."""
+
+    _layer: Any
+    _twin: Any
 
     def __init__(self, layer: nn.Module, share: int, path: str) -> None:
         super().__init__()
@@ -184,17 +179,14 @@ class _NarrowLayer(nn.Module):
         self._path = path
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        layer: Any = self._layer
-        twin: Any = self._twin
         self._follow_layer()
-        for name, tensor in layer._parameters.items():
-            twin._parameters[name] = None if tensor is None else self._part(tensor)
-        for name, tensor in layer._buffers.items():
-            twin._buffers[name] = None if tensor is None else self._part(tensor)
-        return twin(*args, **kwargs)
+        for kind in ("_parameters", "_buffers"):
+            tensors, parts = getattr(self._layer, kind), getattr(self._twin, kind)
+            parts.update({name: None if tensor is None else self._part(tensor) for name, tensor in tensors.items()})
+        return self._twin(*args, **kwargs)
 
     def _follow_layer(self) -> None:
-        _follow(self._twin, self._layer)  # type: ignore[arg-type]  # nn.Module hides what plain attributes are
+        _follow(self._twin, self._layer)
 
     def _part(self, tensor: Tensor) -> Tensor:
         return tensor if tensor.dim() == 0 or len(tensor) == 1 else tensor[: self._size(len(tensor))]
@@ -225,8 +217,7 @@ class _NarrowConvolution(_NarrowLayer):
 
     def _follow_layer(self) -> None:
         super()._follow_layer()
-        twin: Any = self._twin
-        twin.groups = self._groups
+        self._twin.groups = self._groups
 
     def _part(self, tensor: Tensor) -> Tensor:
         part = tensor[: self._size(len(tensor))]

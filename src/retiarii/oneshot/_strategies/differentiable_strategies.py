@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeAlias
 
 from torch import nn, optim
@@ -206,8 +207,8 @@ class PCDARTS(DifferentiableStrategy):
         """Return rules by which layer choices pass a part of the channels."""
         if self.channel_share == 1:
             return super().supernet_rules()
-        partial = choice_rule(PartialChannels.of(self.channel_share))
-        return {**DEFAULT_RULES, LayerChoice: partial, **(self.rules or {})}
+        rule = choice_rule(partial(PartialChannels, share=self.channel_share))
+        return {**DEFAULT_RULES, LayerChoice: rule, **(self.rules or {})}
 
     def relaxation(self) -> Relaxation:
         """Return the softmax."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias
 
 from torch import nn
@@ -85,11 +86,7 @@ def choice_rule(operator: Callable[[str, Any, Lookup], ChoiceOperator]) -> Rule:
 
 def cell_rule(module: Any, site: Site) -> nn.Module:
     """Put a `CellOperator` in the place of a cell."""
-
-    def operator(path: str, cell: Any, lookup: Lookup) -> ChoiceOperator:
-        return CellOperator(path, cell, lookup, site.convert)
-
-    return choice_rule(operator)(module, site)
+    return choice_rule(partial(CellOperator, convert=site.convert))(module, site)
 
 
 def slice_rule(sizes: SliceRule) -> Rule:

@@ -35,7 +35,7 @@ class WidthCheck:
 
     def __init__(self, supernet: Supernet) -> None:
         self._supernet = supernet
-        self._smallest = _smallest_values(supernet)
+        self._smallest = {label: min(decision.values) for label, decision in _sizes(supernet).items()}
         self._inputs: tuple[tuple[Any, ...], dict[str, Any]] | None = None
         self._rounding = _TOLERANCE
 
@@ -91,7 +91,8 @@ class WidthCheck:
         Args:
             values: The values of some labels with sizes; other such labels have their largest value.
         """
-        self._choose({label: values.get(label, largest) for label, largest in _largest_values(self._supernet).items()})
+        sizes = _sizes(self._supernet)
+        self._choose({label: values.get(label, max(decision.values)) for label, decision in sizes.items()})
         try:
             path, again = self._output(seed=0), self._output(seed=1)
         except _FAILED:
@@ -138,14 +139,6 @@ def _sizes(supernet: Supernet) -> dict[str, Decision]:
         for label, decision in found.items()
         if len(decision.values) > 1 and all(type(value) is int for value in decision.values)
     }
-
-
-def _smallest_values(supernet: Supernet) -> dict[str, Any]:
-    return {label: min(decision.values) for label, decision in _sizes(supernet).items()}
-
-
-def _largest_values(supernet: Supernet) -> dict[str, Any]:
-    return {label: max(decision.values) for label, decision in _sizes(supernet).items()}
 
 
 def _shown(labels: list[str]) -> str:
