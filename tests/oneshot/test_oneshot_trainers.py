@@ -40,6 +40,7 @@ from retiarii.oneshot.pytorch import (
     SinglePathTrainer,
     SupervisedLoop,
     default_device,
+    length_of,
     metered_pass,
     to_device,
 )
@@ -383,6 +384,8 @@ def test_a_pass_logs_and_averages_what_its_steps_measure(caplog):
         "mine  value: 1.3333",
     ]
     assert batches.num_batches == 3
+    assert length_of([1.0, 2.0]) == 2
+    assert length_of(batches) == 0  # not known
 
 
 def test_rewards_need_a_function():

@@ -83,12 +83,14 @@ class TunerSearch(Search):
         if data:
             self._tuner.import_data(data)
 
-    def _propose(self, number: int) -> Proposal:
+    def _propose(self, number: int) -> Proposal | None:
         if self._is_exhausted:
             raise SearchExhausted("The tuner has no more parameters.")
         try:
             parameters = self._tuner.generate_parameters(number)
         except NoMoreTrialError as err:
+            if self._pending:
+                return None  # the tuner is asked again after their results, which it may be waiting for
             self._is_exhausted = True
             raise SearchExhausted(f"The tuner has no more parameters: {err}") from err
         try:

@@ -18,7 +18,6 @@ from torch import nn, optim
 from torch.utils.data import DataLoader, Dataset
 
 from retiarii.errors import ConfigError
-from retiarii.oneshot._decisions.decision import check_any
 from retiarii.oneshot._drivers.average_meters import AverageMeter, AverageMeterGroup, metered_pass
 from retiarii.oneshot._drivers.loaders import Cycle, length_of, split_loader
 from retiarii.oneshot._drivers.supervised_loop import (
@@ -46,6 +45,7 @@ __all__ = [
     "SinglePathTrainer",
     "SupervisedLoop",
     "default_device",
+    "length_of",
     "metered_pass",
     "to_device",
 ]
@@ -106,7 +106,7 @@ class BaseOneShotTrainer(ABC):
         self.device = default_device(device)
         self.search = strategy.search(model, seed=seed, in_place=True)
         self.history: list[SearchRecord] = []
-        check_any(self.search.supernet.decisions, type(self).__name__)
+        self.search.supernet.require_choices(type(self).__name__)
         model.to(self.device)
         self.search.supernet.extend_optimizer(optimizer)
         self._loop = SupervisedLoop(

@@ -43,6 +43,7 @@ class SearchMutator(BaseMutator):
         self._seed = int(torch.randint(2**63 - 1, ())) if seed is None else seed
         try:
             self.search = strategy.search(model, seed=self._seed, in_place=True)
+            self.search.supernet.require_choices(type(self).__name__)
         except BaseException:
             super().unbind()
             raise
@@ -67,10 +68,14 @@ class SearchMutator(BaseMutator):
 
         Choices inside candidates that are not chosen are left out.
         """
+        return self.masks(self.search.export())
+
+    def masks(self, architecture: Mapping[str, Any]) -> dict[str, Any]:
+        """Return an architecture in the form of `export`."""
         choices = self.choices
         return {
             label: mask_of(choices[label], value) if label in choices else value
-            for label, value in self.search.export().items()
+            for label, value in architecture.items()
         }
 
     def status(self) -> _Status:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -16,7 +15,7 @@ from retiarii.classic.pytorch.callbacks import Callback
 from retiarii.classic.pytorch.trainer import Trainer
 from retiarii.errors import ConfigError
 from retiarii.oneshot import OneShotStrategy, split_loader
-from retiarii.oneshot.pytorch import Cycle, SupervisedLoop
+from retiarii.oneshot.pytorch import SupervisedLoop, length_of
 
 SomeMutator = TypeVar("SomeMutator", bound=SearchMutator)
 Loader = DataLoader[Any]
@@ -28,7 +27,7 @@ class SearchTrainer(Trainer):
     Args:
         strategy: The strategy with its options; the mutator starts its search with it.
         model: A model with choices.
-        mutator: The mutator of the model.
+        mutator: The mutator of the model; None makes one of the class ``kind``.
         loss: Computes the loss from output and target.
         metrics: Computes a dict of metrics from output and target.
         optimizer: The optimizer of the model's parameters.
@@ -44,9 +43,11 @@ class SearchTrainer(Trainer):
         reward: Computes the reward from output and target, where the search learns from rewards.
         gradient_clip_val: The largest norm of the gradient of the weights; 0 does not clip.
         auxiliary_weight: The factor of the loss of an auxiliary output, see `SupervisedLoop`.
+        kind: The class of the mutator.
 
     Raises:
-        ConfigError: The mutator is bound to another model.
+        SearchError: Another mutator is bound to the model.
+        ConfigError: The mutator is of another class or model.
         SupernetError: The strategy cannot search the model.
     """
 
@@ -56,7 +57,7 @@ class SearchTrainer(Trainer):
         self,
         strategy: OneShotStrategy,
         model: nn.Module,
-        mutator: SearchMutator,
+        mutator: SearchMutator | None,
         loss: Callable[[Any, Any], Tensor],
         metrics: Callable[[Any, Any], Mapping[str, Any]],
         optimizer: optim.Optimizer,
@@ -73,7 +74,9 @@ class SearchTrainer(Trainer):
         reward: Callable[[Any, Any], Any] | None = None,
         gradient_clip_val: float | None = None,
         auxiliary_weight: float | None = None,
+        kind: type[SearchMutator] = SearchMutator,
     ) -> None:
+        mutator = own_mutator(mutator, kind, model)
         mutator.start(strategy)
         mutator.search.supernet.extend_optimizer(optimizer)
         super().__init__(
@@ -111,23 +114,23 @@ class SearchTrainer(Trainer):
         name: str,
         epoch: int,
         batches: Iterable[Any],
-        val_batches: Iterable[Any] | None = None,
+        step: Callable[[Any], Mapping[str, float]] | None = None,
         *,
         total: int = 0,
     ) -> None:
-        """Train the weights on each batch, and before that the architecture on one of the validation batches."""
+        """Do a step for each batch in training mode, with callbacks; by default, a step of the weights alone."""
         self.model.train()
-        cycle = itertools.repeat(None) if val_batches is None else Cycle(val_batches)
+        do = self._loop.train_step if step is None else step
 
-        def step(batch: Any) -> tuple[Mapping[str, float], int]:
+        def step_with_callbacks(batch: Any) -> tuple[Mapping[str, float], int]:
             for callback in self.callbacks:
                 callback.on_batch_begin(epoch)
-            measured = self._loop.train_step(batch, next(cycle))
+            measured = do(batch)
             for callback in self.callbacks:
                 callback.on_batch_end(epoch)
             return measured, self._loop.num_samples(batch)
 
-        self._pass(name, epoch, batches, step, total=total or _length(batches))
+        self._pass(name, epoch, batches, step_with_callbacks, total=total or length_of(batches))
 
     def _reward_pass(self, name: str, epoch: int, batches: Iterable[Any], total: int) -> None:
         """Let the architecture learn from the reward of a path on each batch, in evaluation mode."""
@@ -152,7 +155,24 @@ class SearchTrainer(Trainer):
                 search.reset_for_validation()
             return self._loop.validate(batch), self._loop.num_samples(batch)
 
-        self._pass(name, epoch, batches, step, total=_length(batches))
+        self._pass(name, epoch, batches, step, total=length_of(batches))
+
+
+class ExportAfterEpochs(Callback):
+    """Exports the architecture to the same file after each epoch.
+
+    Args:
+        file: The file.
+    """
+
+    def __init__(self, file: str | os.PathLike[str]) -> None:
+        super().__init__()
+        self._file = file
+
+    def on_epoch_end(self, epoch: int) -> None:
+        """Export the architecture."""
+        assert self.trainer is not None
+        self.trainer.export(self._file)
 
 
 def split_for_search(dataset: Dataset[Any], fraction: float, batch_size: int, workers: int) -> tuple[Loader, Loader]:
@@ -175,7 +195,3 @@ def own_mutator(mutator: Any, kind: type[SomeMutator], model: nn.Module) -> Some
             "it trains. Leave the mutator out, or bind one to this model."
         )
     return mutator
-
-
-def _length(batches: Any) -> int:
-    return len(batches) if hasattr(batches, "__len__") else 0

@@ -11,9 +11,10 @@ from torch import Tensor, nn, optim
 from torch.utils.data import DataLoader, Dataset
 
 from retiarii.classic.pytorch._search_mutator import SearchMutator
-from retiarii.classic.pytorch._search_trainer import SearchTrainer, own_mutator, split_for_search
+from retiarii.classic.pytorch._search_trainer import SearchTrainer, split_for_search
 from retiarii.classic.pytorch.callbacks import Callback
 from retiarii.oneshot import DARTS
+from retiarii.oneshot.pytorch import Cycle
 
 __all__ = ["DartsMutator", "DartsTrainer"]
 
@@ -90,7 +91,7 @@ class DartsTrainer(SearchTrainer):
         super().__init__(
             DARTS(arc_learning_rate=arc_learning_rate, unrolled=unrolled),
             model,
-            own_mutator(mutator, DartsMutator, model),
+            mutator,
             loss,
             metrics,
             optimizer,
@@ -104,12 +105,14 @@ class DartsTrainer(SearchTrainer):
             callbacks,
             checkpoint_file=checkpoint_file,
             gradient_clip_val=5.0,
+            kind=DartsMutator,
         )
 
     def train_one_epoch(self, epoch: int) -> None:
         """Do an architecture step and a weight step for each batch of the first half."""
         self.mutator.search.begin_epoch(epoch, self.num_epochs)
-        self._train_pass("train", epoch, self.train_loader, self.valid_loader)
+        cycle = Cycle(self.valid_loader)
+        self._train_pass("train", epoch, self.train_loader, lambda batch: self._loop.train_step(batch, next(cycle)))
 
     def validate_one_epoch(self, epoch: int) -> None:
         """Measure the mixture on the validation data."""

@@ -114,6 +114,7 @@ class Trainer(BaseTrainer):
         self.history: list[dict[str, dict[str, float]]] = []
         self._measured: dict[str, dict[str, float]] = {}
         self._is_resumed = False
+        self._goes_on = True  # from checkpoint_file, where it exists
         self._log_dir: Path | None = None
         for callback in self.callbacks:
             callback.build(self.model, self.mutator, self)
@@ -146,7 +147,7 @@ class Trainer(BaseTrainer):
     def _begin_training(self) -> None:
         if self.checkpoint_file is None:
             return
-        if not self._is_resumed and not self.history and Path(self.checkpoint_file).exists():
+        if self._goes_on and not self._is_resumed and not self.history and Path(self.checkpoint_file).exists():
             self.resume(self.checkpoint_file)
         self._save()
 

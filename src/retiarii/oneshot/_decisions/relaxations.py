@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
@@ -117,6 +117,7 @@ class GumbelSoftmax(Relaxation):
     Args:
         initial: The temperature of the first epoch.
         final: The temperature of the last epoch; between them it falls linearly.
+        schedule: Computes the temperature from the epoch and the number of epochs instead.
 
     Reference:
         SNAS (Xie et al., 2019), arXiv:1812.09926, eq. 4. Deviation: one sample per label and step, also where several
@@ -126,10 +127,11 @@ class GumbelSoftmax(Relaxation):
         this is the binary concrete distribution (Maddison et al., 2017, arXiv:1611.00712, eq. 16) of each.
     """
 
-    def __init__(self, initial: float, final: float) -> None:
+    def __init__(self, initial: float, final: float, schedule: Callable[[int, int], float] | None = None) -> None:
         self._initial = initial
         self._final = final
-        self._temperature = initial
+        self._schedule = schedule
+        self._temperature = initial if schedule is None else schedule(0, 0)
 
     def apply(self, decision: Decision, logits: Tensor, generator: torch.Generator, *, learning: bool) -> None:
         """Set the weights to a new sample."""
@@ -147,6 +149,9 @@ class GumbelSoftmax(Relaxation):
 
     def begin_epoch(self, epoch: int, num_epochs: int) -> None:
         """Set the temperature of an epoch."""
+        if self._schedule is not None:
+            self._temperature = self._schedule(epoch, num_epochs)
+            return
         share = min(epoch / (num_epochs - 1), 1.0) if num_epochs > 1 else 0.0
         self._temperature = self._initial + (self._final - self._initial) * share
 

@@ -81,6 +81,20 @@ class SupervisedLoop:
         loss = self._loop.step(batch, None if val_batch is None else self._pair(val_batch))
         return {**self._measured(batch), "loss": float(loss)}
 
+    def architecture_step(self, val_batch: Any) -> dict[str, float]:
+        """Let the architecture learn from the loss of one batch, without a step of the weights.
+
+        Returns:
+            The metrics of the batch, and its loss as ``"loss"``.
+
+        Raises:
+            ConfigError: The batch is not a pair.
+            MetricError: The metrics are not numbers by name.
+        """
+        batch = self._pair(val_batch)
+        loss = self.search.architecture_step(lambda: self._loss(self.search.supernet.module, batch))
+        return {**self._measured(batch), "loss": float("nan") if loss is None else loss}
+
     def reward_step(self, val_batch: Any) -> dict[str, float]:
         """Let the architecture learn from the reward of a path on one batch.
 

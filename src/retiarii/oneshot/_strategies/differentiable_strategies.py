@@ -110,6 +110,7 @@ class GumbelDARTS(DifferentiableStrategy):
         gumbel_temperature: The temperature of the first epoch.
         use_temp_anneal: Whether the temperature falls, linearly over the epochs.
         min_temp: The temperature of the last epoch, if it falls.
+        schedule: Computes the temperature from the epoch and the number of epochs; the other options are then not used.
 
     Reference:
         SNAS (Xie et al., 2019), arXiv:1812.09926, eq. 4, and the bilevel training of DARTS.
@@ -118,6 +119,7 @@ class GumbelDARTS(DifferentiableStrategy):
     gumbel_temperature: float = 1.0
     use_temp_anneal: bool = False
     min_temp: float = 0.33
+    schedule: Callable[[int, int], float] | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -135,7 +137,7 @@ class GumbelDARTS(DifferentiableStrategy):
     def relaxation(self) -> Relaxation:
         """Return the Gumbel-softmax at its first temperature."""
         final = self.min_temp if self.use_temp_anneal else self.gumbel_temperature
-        return GumbelSoftmax(self.gumbel_temperature, final)
+        return GumbelSoftmax(self.gumbel_temperature, final, self.schedule)
 
 
 @dataclass(frozen=True)

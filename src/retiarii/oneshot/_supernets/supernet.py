@@ -10,7 +10,7 @@ import torch
 from torch import nn, optim
 
 from retiarii.errors import ArchitectureError, SupernetError
-from retiarii.oneshot._decisions.decision import Decision
+from retiarii.oneshot._decisions.decision import Decision, check_any
 from retiarii.oneshot._operators.operator import Operator, active_tensor
 from retiarii.oneshot._supernets.in_place import InPlaceChanges, UnboundModule
 from retiarii.oneshot._supernets.slots import Slot
@@ -114,6 +114,17 @@ class Supernet:
         """Write the current values into attributes that hold choices."""
         for slot in self._slots:
             slot.fill()
+
+    def require_choices(self, strategy: str) -> None:
+        """Check that there is something to search.
+
+        Args:
+            strategy: What would search, for the message.
+
+        Raises:
+            SupernetError: The model has no choices.
+        """
+        check_any(self.decisions, strategy)
 
     def check(self, *, for_mixtures: bool = False) -> None:
         """Check that every layer can be built with every combination of the values of its choices.
