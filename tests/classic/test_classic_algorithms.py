@@ -380,7 +380,7 @@ def test_bad_stages_of_p_darts_are_refused():
 
 @pytest.mark.parametrize("mode", ["mul", "add"])
 def test_the_loss_of_fbnet_is_that_of_the_paper(mode):
-    """Equation 2, with the expected cost of the sampled mixture of equation 7, by hand."""
+    """Equation 2, with the cost of the sampled mixture, by hand."""
     model = net()
     trainer = fbnet(model, table(mode=mode, alpha=0.2, beta=0.6, start_epoch=0))
     search = trainer.mutator.search

@@ -198,7 +198,7 @@ class FBNetTrainer(SearchTrainer):
         ConfigError: The table lacks the cost of a candidate, or all epochs are for the weights alone.
 
     Reference:
-        FBNet (Wu et al., 2019), arXiv:1812.03443, eq. 2, 5 and 7 and section 4: the loss contains the cost of the
+        FBNet (Wu et al., 2019), arXiv:1812.03443, eq. 2 and sections 3.2 and 3.3: the loss contains the cost of the
         sampled mixture, for the architecture and as a factor for the weights; the temperature falls exponentially.
         Deviation: the found architecture is the most probable one; the paper samples several and takes the best.
     """
