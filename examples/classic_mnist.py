@@ -1,8 +1,8 @@
 """The classic way from search to retraining: `EnasTrainer` and `DartsTrainer`, and random architectures beside them.
 
-The model is that of NNI's guide, with more candidates and a second skip connection. Each trainer exports its
-architecture to a JSON file, from which `apply_fixed_architecture` makes the network that is trained from scratch. Five
-random architectures are trained by the same recipe.
+The model is that of NNI's guide, with more candidates, a second skip connection and batch normalisation. Each trainer
+exports its architecture to a JSON file, from which `apply_fixed_architecture` makes the network that is trained from
+scratch. Five random architectures are trained by the same recipe.
 
 Images are MNIST through torchvision where it is installed, else the small digits of scikit-learn; or those of the file
 in the environment variable ``IMAGES_NPZ`` (arrays ``x_train``, ``y_train``, ``x_test`` and ``y_test``).
@@ -51,15 +51,16 @@ class Net(nn.Module):
         self.conv4 = mutables.LayerChoice(candidates(32, 32), key="conv4")
         self.skip3 = mutables.InputChoice(n_candidates=1, key="skip3")
         self.skip4 = mutables.InputChoice(n_candidates=2, key="skip4")
+        self.norms = nn.ModuleList(nn.BatchNorm2d(channels) for channels in (16, 32, 32, 32))
         self.dropout = nn.Dropout(0.25)
         self.fc1 = nn.Linear(32 * 4, 64)
         self.fc2 = nn.Linear(64, 10)
 
     def forward(self, x):
-        x = F.max_pool2d(F.relu(self.conv1(x)), 2)
-        x2 = F.max_pool2d(F.relu(self.conv2(x)), 2)
-        x3 = F.relu(self.added(self.conv3(x2), self.skip3([x2])))
-        x4 = F.relu(self.added(self.conv4(x3), self.skip4([x2, x3])))
+        x1 = F.max_pool2d(F.relu(self.norms[0](self.conv1(x))), 2)
+        x2 = F.max_pool2d(F.relu(self.norms[1](self.conv2(x1))), 2)
+        x3 = F.relu(self.norms[2](self.added(self.conv3(x2), self.skip3([x2]))))
+        x4 = F.relu(self.norms[3](self.added(self.conv4(x3), self.skip4([x2, x3]))))
         x = F.adaptive_avg_pool2d(x4, 2).flatten(1)
         return self.fc2(F.relu(self.fc1(self.dropout(x))))
 
