@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -33,6 +32,7 @@ from retiarii.oneshot import (
     build_supernet,
     subnet,
 )
+from retiarii.testing.networks import executed
 
 HERE = Path(__file__).parent
 SEED = 20_241_130
@@ -103,9 +103,7 @@ def exported(network: Network, architecture: Any) -> torch.nn.Module:
     base, mutators = seeded(network.make), network.mutators()
     code = GraphEngine(base, mutators).code(architecture) if mutators else export_code(base, architecture)
     assert "retiarii" not in code.replace("Written by retiarii", "")
-    namespace: dict[str, Any] = {"__name__": "exported"}
-    exec(compile(code, "exported.py", "exec"), namespace)
-    return namespace[re.findall(r"^class (\w+)", code, re.MULTILINE)[-1]]()
+    return executed(code)
 
 
 FORMS = {"freeze": frozen, "fixed_arch": built, "subnet": extracted, "export": exported}

@@ -10,6 +10,7 @@ import torch
 import retiarii.nn.pytorch as nn
 from retiarii.errors import GraphError
 from retiarii.graph import convert_to_graph, export_code
+from retiarii.testing.networks import executed
 
 
 @functools.singledispatch
@@ -110,7 +111,5 @@ def test_what_was_changed_is_refused(unit, reason):
 
 
 def test_what_was_not_is_copied():
-    net, namespace = nn.Sequential(Decorated()), {"__name__": "exported"}
-    exec(export_code(convert_to_graph(net)), namespace)
-    x = torch.randn(3)
-    assert torch.equal(namespace["Chain"]()(x), net(x))
+    net, x = nn.Sequential(Decorated()), torch.randn(3)
+    assert torch.equal(executed(export_code(convert_to_graph(net)), "Chain")(x), net(x))

@@ -25,6 +25,7 @@ from retiarii.graph import (
 )
 from retiarii.graph._encoding.value_encoding import pack
 from retiarii.nn.pytorch import extract_space
+from retiarii.testing.networks import executed
 
 ALONE = """
 import json, sys
@@ -161,13 +162,10 @@ def same_bytes(one, other):
 @pytest.mark.parametrize(("make", "x"), [(Positions, torch.randn(2, 40, 8)), (TwoPositions, torch.randn(2, 21, 8))])
 def test_buffers_have_their_values_before_any_weights_are_loaded(make, x, tmp_path):
     net = make()
-    code = export_code(net)
-    namespace = {}
-    exec(compile(code, "exported.py", "exec"), namespace)
     graph = convert_to_graph(net)
     read = model_from_json(json.loads(json.dumps(model_to_json(graph))))
     for other in (
-        namespace[make.__name__](),
+        executed(export_code(net), make.__name__),
         build_module(graph),
         build_module(read),
         build_module(graph, keep_weights=False),
@@ -256,9 +254,7 @@ def test_double_precision_and_frozen_layers_stay_so():
     net.double()
     code = export_code(net)
     assert ".to(torch.float64).requires_grad_(False)" in code
-    namespace = {"__name__": "exported"}
-    exec(code, namespace)
-    exported = namespace["ResNet"]()
+    exported = executed(code, "ResNet")
     exported.load_state_dict(net.state_dict())
     x = torch.randn(1, 3, 16, 16, dtype=torch.float64)
     assert torch.equal(exported.eval()(x), net.eval()(x))

@@ -27,6 +27,7 @@ from retiarii.graph import (
 from retiarii.graph._mutation import graph_engine
 from retiarii.nn.pytorch import extract_space, freeze
 from retiarii.nn.pytorch.engine import PythonEngine
+from retiarii.testing.networks import executed
 
 MODULES = ["graph_models", "graph_models_mixed", "graph_spaces", "graph_spaces_mixed"]
 
@@ -72,9 +73,8 @@ def test_both_engines_build_the_same_network(case, seed):
 def test_exported_code_and_json_make_the_same_network(case, seed):
     net, x, python, graph = case
     architecture = python.space.sample(random.Random(seed))
-    namespace = {"__name__": "exported"}
-    exec(compile(export_code(net, architecture), "exported.py", "exec"), namespace)
-    assert_same_network(python.build(architecture), namespace[type(net).__name__](), x)
+    exported = executed(export_code(net, architecture), type(net).__name__)
+    assert_same_network(python.build(architecture), exported, x)
     data = json.loads(json.dumps(model_to_json(graph.graph(architecture))))
     assert_same_network(python.build(architecture), build_module(model_from_json(data, modules=MODULES)), x)
 

@@ -22,6 +22,7 @@ from retiarii.graph import (
     model_to_json,
     structural_hash,
 )
+from retiarii.testing.networks import executed
 
 FAMILIES = {**CLASSIC, **MOBILE, **ATTENTION}
 MODULES = ["graph_zoo_mobile"]  # which has the one basic unit
@@ -39,12 +40,6 @@ def case(request):
             if name.endswith(("running_mean", "running_var")):
                 value.add_(torch.rand_like(value))
     return net, torch.randn(2, 3, size, size)
-
-
-def executed(code, name):
-    namespace = {"__name__": "exported"}
-    exec(compile(code, "exported.py", "exec"), namespace)
-    return namespace[name]()
 
 
 def outputs(net, x):

@@ -22,6 +22,7 @@ from retiarii.graph import (
     model_to_json,
     structural_hash,
 )
+from retiarii.testing.networks import executed
 
 X1, X2, X3 = torch.randn(2, 4, 8), torch.randn(2, 4, 8, 8), torch.randn(2, 4, 4, 4, 4)
 ROW, ROWS, TARGET = torch.randn(3, 4), torch.randn(3, 4), torch.tensor([0, 1, 3])
@@ -230,12 +231,6 @@ def assert_equal(net, other, inputs):
     for one, two in zip(outputs(net, inputs), outputs(other, inputs), strict=True):
         assert one.dtype == two.dtype
         assert torch.equal(one, two)
-
-
-def executed(code, name):
-    namespace = {"__name__": "exported"}
-    exec(compile(code, "exported.py", "exec"), namespace)
-    return namespace[name]()
 
 
 def test_every_class_of_torch_nn_has_a_case():

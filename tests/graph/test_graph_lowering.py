@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import retiarii.nn.pytorch as nn
 from retiarii.graph import GraphEngine, build_module, export_code, lower, structural_hash
 from retiarii.nn.pytorch import extract_space, freeze
+from retiarii.testing.networks import executed
 
 
 @nn.basic_unit
@@ -124,10 +125,7 @@ def test_lowered_graphs_equal_frozen_models(net, seed):
 def test_exported_code_equals_frozen_models(net, seed):
     architecture = extract_space(net).sample(random.Random(seed))
     frozen = freeze(net, architecture).eval()
-    namespace = {"__name__": "exported"}
-    code = export_code(net, architecture)
-    exec(compile(code, "exported.py", "exec"), namespace)
-    exported = namespace[type(net).__name__]().eval()
+    exported = executed(export_code(net, architecture), type(net).__name__).eval()
     exported.load_state_dict(frozen.state_dict())
     x = torch.randn(2, 3, 8, 8)
     assert torch.equal(exported(x), frozen(x))

@@ -13,6 +13,7 @@ import torch
 import retiarii.nn.pytorch as nn
 from retiarii.errors import GraphError
 from retiarii.graph import build_module, convert_to_graph, export_code
+from retiarii.testing.networks import executed
 
 GENERATOR = np.random.default_rng(0)
 
@@ -201,9 +202,7 @@ class RepeatedLayer(nn.Sequential):
 def test_what_has_several_names_stays_one(cls):
     net = cls()
     graph = convert_to_graph(net)
-    namespace = {"__name__": "exported"}
-    exec(export_code(graph), namespace)
-    others = [build_module(graph), namespace[cls.__name__]()]
+    others = [build_module(graph), executed(export_code(graph), cls.__name__)]
     others[1].load_state_dict(net.state_dict())
     for _ in range(2):
         x = torch.randn(5, 4)
@@ -274,7 +273,5 @@ def test_positional_only_inputs_and_numbers_of_numpy():
 
     net, x = Scaled(), torch.randn(3)
     graph = convert_to_graph(net)
-    namespace = {"__name__": "exported"}
-    exec(export_code(graph), namespace)
     assert torch.equal(build_module(graph)(x), net(x))
-    assert torch.equal(namespace["Scaled"]()(x), net(x))
+    assert torch.equal(executed(export_code(graph), "Scaled")(x), net(x))

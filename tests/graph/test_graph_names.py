@@ -22,6 +22,7 @@ from retiarii.graph import (
     model_from_json,
     model_to_json,
 )
+from retiarii.testing.networks import executed
 
 X = torch.randn(2, 3)
 
@@ -64,12 +65,6 @@ class Keyed(nn.Module):
         return x
 
 
-def exported(code, name):
-    namespace = {"__name__": "exported"}
-    exec(compile(code, "exported.py", "exec"), namespace)
-    return namespace[name]()
-
-
 def sequential(*names):
     widths = [3, 4, 5, 6]
     return nn.Sequential(OrderedDict((name, nn.Linear(*widths[i : i + 2])) for i, name in enumerate(names)))
@@ -89,7 +84,7 @@ def sequential(*names):
     ids=["named", "reordered", "leading zeros", "gaps", "mixed", "odd", "keys"],
 )
 def test_modules_of_any_name_are_found(net):
-    built, code = build_module(convert_to_graph(net)), exported(export_code(net), type(net).__name__)
+    built, code = build_module(convert_to_graph(net)), executed(export_code(net), type(net).__name__)
     for other in (built, code):
         assert list(other.state_dict()) == list(net.state_dict())
         other.load_state_dict(net.state_dict())
@@ -117,7 +112,7 @@ HOSTILE = "x=print('injected'), y"
 def test_names_of_arguments_are_never_code(capsys):
     net = Iterated(nn.ModuleList([TakesAnything(**{HOSTILE: 1, "class": 2, "plain": 3}) for _ in range(2)]))
     net.layers.append(TakesAnything(**{HOSTILE: 4, "class": 5, "plain": 6}))
-    rebuilt = exported(export_code(net), "Iterated")
+    rebuilt = executed(export_code(net), "Iterated")
     assert [unit.settings for unit in rebuilt.layers] == [unit.settings for unit in net.layers]
     data = json.loads(json.dumps(model_to_json(convert_to_graph(net))))
     again = model_from_json(data, modules=[__name__])
@@ -138,7 +133,7 @@ def test_names_of_arguments_are_never_code(capsys):
 def test_labels_and_values_are_never_code(label, capsys):
     net = nn.Sequential(nn.LayerChoice({label: nn.Linear(3, 3), "b": nn.ReLU()}, label=label))
     code = export_code(net, {label: label})
-    assert exported(code, "Chain")(X).shape == (2, 3)
+    assert executed(code, "Chain")(X).shape == (2, 3)
     assert capsys.readouterr().out == ""
 
 
@@ -187,14 +182,14 @@ class Tied(nn.Module):
 
 
 def test_weights_stay_tied_in_lists_too():
-    rebuilt = exported(export_code(Tied()), "Tied")
+    rebuilt = executed(export_code(Tied()), "Tied")
     assert rebuilt.layers[0].weight is rebuilt.layers[1].weight is rebuilt.first.weight
 
 
 def test_weights_stay_tied_in_a_plain_sequence():
     net = nn.Sequential(nn.Linear(3, 3), nn.ReLU(), nn.Linear(3, 3))
     net[2].weight = net[0].weight
-    rebuilt = exported(export_code(net), "Chain")
+    rebuilt = executed(export_code(net), "Chain")
     assert rebuilt[2].weight is rebuilt[0].weight
 
 
@@ -209,7 +204,7 @@ def test_a_module_of_two_names_keeps_both():
             return self.first(getattr(self, "se-cond")(x))
 
     net = Twice()
-    rebuilt = exported(export_code(net), "Twice")
+    rebuilt = executed(export_code(net), "Twice")
     assert list(rebuilt.state_dict()) == list(net.state_dict())
     assert rebuilt.get_submodule("se-cond") is rebuilt.first
 
@@ -218,7 +213,7 @@ def test_what_a_mutation_changed_is_not_tied_in_the_exported_code():
     model = convert_to_graph(Tied())
     model.get_node_by_name("layers.0").remove(bridge=True)
     model.get_node_by_name("layers.1").operation.parameters["out_features"] = 5
-    built, rebuilt = build_module(model), exported(export_code(model), "Tied")
+    built, rebuilt = build_module(model), executed(export_code(model), "Tied")
     for network in (built, rebuilt):
         assert network.layers[1].weight.shape == (5, 3)
     rebuilt.load_state_dict(built.state_dict())
@@ -287,7 +282,7 @@ ODD_NAMES = [
 
 def test_odd_names_of_every_kind_are_written_so_that_python_finds_them():
     net = Renamed(*ODD_NAMES)
-    code = exported(export_code(net), "Renamed")
+    code = executed(export_code(net), "Renamed")
     again = build_module(model_from_json(json.loads(json.dumps(model_to_json(convert_to_graph(net))))))
     for other in (build_module(convert_to_graph(net)), code, again):
         assert list(other.state_dict()) == list(net.state_dict())
@@ -302,7 +297,7 @@ def test_classes_of_any_name_are_written(name):
     inner = type(name, (nn.Module,), {"forward": lambda self, x: self.get_submodule("a-b")(x)})()
     inner.add_module("a-b", nn.Linear(3, 3))
     net = Iterated(nn.ModuleList([inner, nn.ReLU()]))
-    code = exported(export_code(net), "Iterated")
+    code = executed(export_code(net), "Iterated")
     code.load_state_dict(net.state_dict())
     assert torch.equal(code(X), net(X))
     assert torch.equal(build_module(convert_to_graph(net))(X), net(X))
@@ -335,7 +330,7 @@ class TwoOf(nn.Module):
 def test_arguments_shadow_nothing_in_exported_code():
     net = nn.Sequential(TwoOf(1, 2), TwoOf(3, 5))
     net = Iterated(net)
-    code = exported(export_code(net), "Iterated")
+    code = executed(export_code(net), "Iterated")
     code.load_state_dict(net.state_dict())
     assert torch.equal(code(X), net(X))
 
@@ -354,4 +349,4 @@ class Blended(nn.Module):
 def test_variables_are_not_called_like_functions():
     net = Blended()
     assert torch.equal(build_module(convert_to_graph(net))(X), net(X))
-    assert torch.equal(exported(export_code(net), "Blended")(X), net(X))
+    assert torch.equal(executed(export_code(net), "Blended")(X), net(X))

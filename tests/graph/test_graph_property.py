@@ -14,6 +14,7 @@ from torch.utils import _pytree as pytree
 from retiarii.errors import GraphError
 from retiarii.graph import GraphEngine, build_module, export_code, lower
 from retiarii.nn.pytorch import freeze
+from retiarii.testing.networks import executed
 
 OUR_MISTAKES = re.compile(r"NameError|UnboundLocalError|AssertionError: $|'ModuleTracer'|TracedAttribute|_Hooks")
 
@@ -32,7 +33,7 @@ def outcome(seed: int) -> str:
         state = dict(vars(drawn.net))
         try:
             model = lower(drawn.net, architecture)
-            candidates = {"graph": build_module(model), "code": exported(export_code(model))}
+            candidates = {"graph": build_module(model), "code": executed(export_code(model), "Net")}
             if seed % 4 == 0:  # it traces once more, compares and checks shapes
                 candidates["engine"] = engine(drawn, seed)
         except GraphError as err:
@@ -58,12 +59,6 @@ def refusal(message: str, drawn: RandomModule, state: dict, seed: int) -> str:
 
 def engine(drawn: RandomModule, seed: int) -> torch.nn.Module:
     return GraphEngine(drawn.net, example_input=drawn.inputs(seed)).build({"choice": seed % 2})
-
-
-def exported(text: str) -> torch.nn.Module:
-    namespace: dict = {"__name__": "exported"}
-    exec(text, namespace)
-    return namespace["Net"]()
 
 
 def assert_untouched(drawn: RandomModule, state: dict, seed: int) -> None:

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 import retiarii.nn.pytorch as nn
 from retiarii.errors import GraphError
 from retiarii.graph import Kind, build_module, convert_to_graph, export_code
+from retiarii.testing.networks import executed
 
 
 class Branching(nn.Module):
@@ -181,19 +182,13 @@ def test_containers_idle_modules_aliases_and_ties_keep_their_names():
     net = Tied()
     x = torch.tensor([[0, 1, 4]])
     model = convert_to_graph(net)
-    for built in (build_module(model), _exported(model, "Tied")):
+    for built in (build_module(model), executed(export_code(model), "Tied")):
         built.load_state_dict(net.state_dict())
         assert list(built.state_dict()) == list(net.state_dict())
         assert built.head.weight is built.embed.weight
         assert built.same is built.blocks["a"]
         assert len(list(built.parameters())) == len(list(net.parameters()))
         assert torch.equal(built(x), net(x))
-
-
-def _exported(model, name):
-    namespace = {"__name__": "exported"}
-    exec(export_code(model), namespace)
-    return namespace[name]()
 
 
 def test_plain_torch_layers_are_read_from_their_attributes():
@@ -216,7 +211,7 @@ def test_plain_torch_layers_are_read_from_their_attributes():
 
     net = Plain()
     x = torch.randn(1, 3, 16, 8)
-    rebuilt = _exported(convert_to_graph(net), "Plain")
+    rebuilt = executed(export_code(convert_to_graph(net)), "Plain")
     rebuilt.load_state_dict(net.state_dict())
     assert torch.equal(rebuilt(x), net(x))
     parameters = convert_to_graph(net).get_node_by_name("layers.0").operation.parameters
@@ -273,3 +268,20 @@ def test_a_module_that_is_called_twice_in_different_ways_is_refused():
 
     with pytest.raises(GraphError, match="called several times, and its calls differ"):
         convert_to_graph(Outer())
+
+
+def test_a_second_name_before_other_layers_is_no_difference_to_the_model():
+    class Named(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.encoder = nn.Linear(3, 3)
+            self.backbone = self.encoder
+            self.head = nn.Linear(3, 2)
+
+        def forward(self, x):
+            return self.head(self.encoder(x))
+
+    net, x = Named(), torch.randn(2, 3)
+    built = build_module(convert_to_graph(net, x))
+    assert built.backbone is built.encoder
+    assert torch.equal(built(x), net(x))

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 import retiarii.nn.pytorch as nn
 from retiarii.errors import GraphError
 from retiarii.graph import build_module, check, convert_to_graph, export_code
+from retiarii.testing.networks import executed
 
 COUNTER = [0]
 FROM_A_PACKAGE = None
@@ -40,9 +41,7 @@ def assert_equal(forward, steps=2):
     """Check that graph and exported code do what the model does, in every call, arguments and buffers included."""
     net = module(forward).eval()
     model = convert_to_graph(net)
-    namespace = {"__name__": "exported"}
-    exec(export_code(model), namespace)
-    exported = namespace["Net"]().eval()
+    exported = executed(export_code(model), "Net").eval()
     exported.load_state_dict(net.state_dict())
     built = build_module(model).eval()
     for _ in range(steps):

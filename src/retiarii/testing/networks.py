@@ -90,11 +90,16 @@ def remaining_choices(network: nn.Module) -> Iterator[str]:
         )
 
 
-def executed(code: str) -> nn.Module:
-    """Build the network from a file that `retiarii.graph.export_code` wrote, in a namespace of its own."""
+def executed(code: str, name: str | None = None) -> nn.Module:
+    """Build the network from a file that `retiarii.graph.export_code` wrote, in a namespace of its own.
+
+    Args:
+        code: The text of the file.
+        name: The class of the network; None for the last class of the file.
+    """
     namespace: dict[str, Any] = {"__name__": "exported"}
     exec(compile(code, "exported.py", "exec"), namespace)
-    network: nn.Module = namespace[re.findall(r"^class (\w+)", code, re.MULTILINE)[-1]]()
+    network: nn.Module = namespace[name or re.findall(r"^class (\w+)", code, re.MULTILINE)[-1]]()
     return network
 
 

@@ -97,13 +97,11 @@ def _quiet() -> Iterator[None]:
 def _run(model: Model, inputs: tuple[Any, ...], mode: AbstractContextManager[Any]) -> dict[str, tuple[int, ...]]:
     shapes: dict[str, tuple[int, ...]] = {}
     with torch.random.fork_rng(devices=[]), mode, torch.no_grad():
-        empty = [pytree.tree_map_only(torch.Tensor, _zeros, value) for value in inputs]
+        empty = pytree.tree_map_only(
+            torch.Tensor, lambda tensor: torch.zeros(tuple(tensor.shape), dtype=tensor.dtype), list(inputs)
+        )
         _Checker(model, shapes).graph(model.root_name, empty)
     return shapes
-
-
-def _zeros(tensor: torch.Tensor) -> torch.Tensor:
-    return torch.zeros(tuple(tensor.shape), dtype=tensor.dtype)
 
 
 class _Checker:

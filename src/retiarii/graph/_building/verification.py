@@ -77,7 +77,8 @@ def _run(network: nn.Module, inputs: tuple[Any, ...]) -> dict[str, Any]:
     torch.manual_seed(_SEED)
     arguments = pytree.tree_map_only(torch.Tensor, torch.clone, inputs)
     result = network(*arguments)
-    return {"its result": result, "its arguments": arguments, "its buffers": network.state_dict()}
+    state = dict(sorted(network.state_dict().items()))  # second names of submodules may come later in the graph
+    return {"its result": result, "its arguments": arguments, "its buffers": state}
 
 
 def _result(built: nn.Module, inputs: tuple[Any, ...], model: nn.Module) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import operator
 import types
 import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from torch import fx, nn
@@ -47,7 +47,7 @@ class Questions(fx.Tracer):
         """Whether a ``forward`` of the model is running."""
         return len(self.scopes) > 1
 
-    def refuse(self, message: str) -> None:
+    def refuse(self, message: str) -> NoReturn:
         """Stop tracing, even if the user's code catches the error.
 
         Raises:
@@ -61,7 +61,6 @@ class Questions(fx.Tracer):
     def to_bool(self, obj: fx.Proxy) -> bool:
         """Refuse an ``if`` on a traced value."""
         self.refuse("forward branches on a traced value, whose content is known only when the model runs.")
-        raise AssertionError
 
     def iter(self, obj: fx.Proxy) -> Any:
         """Refuse a loop over a traced value."""
@@ -210,7 +209,6 @@ class Questions(fx.Tracer):
         known = None if is_method else value.known
         if known is None:
             self.refuse(f"forward asks {question} of a traced value, whose type is known only when the model runs.")
-            raise AssertionError
         if value.node.meta.get("assumed"):
             value.node.meta["asked"] = True
         return known
@@ -233,7 +231,6 @@ class Questions(fx.Tracer):
             if _in_place_root(value.node).meta.get("value") is tensor:
                 return True  # self.count += 1 changes the buffer itself
         self.refuse(f"forward sets the attribute {name!r} of a {type(module).__name__}, which a graph would not do.")
-        raise AssertionError
 
 
 def _in_place_root(node: fx.Node) -> fx.Node:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from torch.overrides import TorchFunctionMode
@@ -64,7 +64,7 @@ class TorchCalls(TorchFunctionMode):
             self._refuse_change()
         return result
 
-    def _refuse_change(self) -> None:
+    def _refuse_change(self) -> NoReturn:
         self._tracer.refuse(
             "forward changes a tensor in place that is neither a parameter nor a buffer, nor made from its inputs. "
             "Make it a buffer, or compute a new one."

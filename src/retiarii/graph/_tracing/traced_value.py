@@ -10,7 +10,7 @@ import dis
 import operator
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 from torch import fx
 
@@ -28,7 +28,7 @@ class Answers(Protocol):
     def create_proxy(self, kind: str, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any], /) -> Any:
         """Record an operation."""
 
-    def refuse(self, message: str) -> None:
+    def refuse(self, message: str) -> NoReturn:
         """Stop tracing."""
 
     def attribute(self, value: TracedValue, name: str) -> Any:
@@ -80,7 +80,6 @@ class TracedValue(fx.Proxy):
 
     def __len__(self) -> int:
         self._refuse("asks for the length of a traced value")
-        raise AssertionError
 
     def __hash__(self) -> int:
         filename = sys._getframe(1).f_code.co_filename
@@ -90,7 +89,6 @@ class TracedValue(fx.Proxy):
 
     def __str__(self) -> str:
         self._refuse("turns a traced value into text")
-        raise AssertionError
 
     def __repr__(self) -> str:
         if is_user_file(sys._getframe(1).f_code.co_filename):
@@ -101,9 +99,8 @@ class TracedValue(fx.Proxy):
         if writes_assert_message(sys._getframe(1)):
             return "?"
         self._refuse("turns a traced value into text")
-        raise AssertionError
 
-    def _refuse(self, what: str) -> None:
+    def _refuse(self, what: str) -> NoReturn:
         self.tracer.refuse(f"forward {what}, whose content is known only when the model runs.")
 
 

@@ -34,7 +34,8 @@ class ArchitectureParameters:
         generator = torch.Generator().manual_seed(seed % 2**63)
         dtype = torch.promote_types(dtype, torch.float32)
         self.by_candidate = {label: d.by_candidate for label, d in decisions.items() if d.by_candidate is not None}
-        self._members = {label: _as(membership(decision), dtype) for label, decision in decisions.items()}
+        members = {label: membership(decision) for label, decision in decisions.items()}
+        self._members = {label: None if rows is None else rows.to(dtype) for label, rows in members.items()}
         self.by_label: dict[str, nn.Parameter] = {}
         for label, decision in decisions.items():
             values = torch.randn(decision.num_logits, generator=generator, dtype=torch.float64) * scale
@@ -90,7 +91,3 @@ class ArchitectureParameters:
         with torch.no_grad():
             for label, alpha in self.by_label.items():
                 alpha.copy_(state[label])
-
-
-def _as(members: Tensor | None, dtype: torch.dtype) -> Tensor | None:
-    return None if members is None else members.to(dtype)
