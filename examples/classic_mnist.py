@@ -87,10 +87,10 @@ def trainer_of(name, model, dataset_train, dataset_valid, epochs):
         "log_frequency": 10,  # to see these lines: logging.basicConfig(level=logging.INFO)
     }
     if name == "DartsTrainer":
-        return DartsTrainer(model, nn.CrossEntropyLoss(), metrics_fn, optimizer, arc_learning_rate=0.003, **common)
+        return DartsTrainer(model, nn.CrossEntropyLoss(), metrics_fn, optimizer, arc_learning_rate=0.02, **common)
     return EnasTrainer(
-        model, nn.CrossEntropyLoss(), metrics_fn, top1_accuracy, optimizer, mutator_lr=0.005, baseline_decay=0.95,
-        child_steps=10 if FAST else 100, mutator_steps=2 if FAST else 10, mutator_steps_aggregate=5, **common,
+        model, nn.CrossEntropyLoss(), metrics_fn, top1_accuracy, optimizer, mutator_lr=0.02, baseline_decay=0.95,
+        child_steps=10 if FAST else 100, mutator_steps=2 if FAST else 20, mutator_steps_aggregate=5, **common,
     )  # fmt: skip
 
 

@@ -375,6 +375,9 @@ def test_bad_stages_of_p_darts_are_refused():
     model = Chain(2)
     with pytest.raises(ConfigError, match="are 2 booleans, expected 6"):
         PdartsMutator(model, 0, [1], {"cell0": [True, False]})
+    RandomMutator(model)
+    with pytest.raises(SearchError, match="is bound to a RandomMutator already"):
+        PdartsMutator(model, 0, [1], {"cell0": [True] * 3 + [False] * 3})
     assert len(model.layers[0]) == 6
 
 

@@ -21,6 +21,8 @@ class SearchMutator(BaseMutator):
 
     The forward pass of the model is that of the supernet, with no call of this object in between. ``unbind`` gives the
     model its choices back, with the trained weights. Choices of `retiarii.nn.pytorch` in the model are searched, too.
+    The mutator has no parameters: in a loop of your own, `reset` sets the model for a step of the weights, and
+    ``search.architecture_step`` lets the architecture learn, see `retiarii.oneshot.OneShotSearch`.
 
     Args:
         model: The model. Its parameters stay the same objects.

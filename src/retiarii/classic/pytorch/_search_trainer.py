@@ -195,3 +195,9 @@ def own_mutator(mutator: Any, kind: type[SomeMutator], model: nn.Module) -> Some
             "it trains. Leave the mutator out, or bind one to this model."
         )
     return mutator
+
+
+def top_accuracies(output: Tensor, target: Tensor) -> dict[str, float]:
+    """Return the share of samples whose class is the most probable one, and among the five most probable ones."""
+    ranked = output.topk(min(5, output.shape[1]), dim=1).indices == target.unsqueeze(1)
+    return {"acc1": ranked[:, 0].float().mean().item(), "acc5": ranked.any(dim=1).float().mean().item()}

@@ -14,9 +14,8 @@ from torch import Tensor, nn, optim
 from torch.utils.data import DataLoader
 
 from retiarii.classic.pytorch._search_mutator import SearchMutator
-from retiarii.classic.pytorch._search_trainer import ExportAfterEpochs, SearchTrainer, own_mutator
+from retiarii.classic.pytorch._search_trainer import ExportAfterEpochs, SearchTrainer, own_mutator, top_accuracies
 from retiarii.classic.pytorch.callbacks import Callback, LRSchedulerCallback
-from retiarii.classic.pytorch.proxylessnas import top_accuracies
 from retiarii.errors import ConfigError
 from retiarii.oneshot import GumbelDARTS, OneShotSearch
 from retiarii.oneshot.pytorch import default_device

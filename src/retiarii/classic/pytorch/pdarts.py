@@ -58,6 +58,7 @@ class PdartsMutator(DartsMutator):
         found = [m for m in mutable_tree(model).traverse(deduplicate=False) if isinstance(m, LayerChoice)]
         kept = {choice.key: list(known.get(choice.key, [True] * len(choice))) for choice in found}
         for choice in found:
+            choice._binding.check_free(choice)  # before anything is deleted
             self._check(choice, kept[choice.key])
         for choice in found:
             for position in reversed(range(len(choice))):

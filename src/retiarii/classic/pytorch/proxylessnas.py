@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn, optim
+from torch import nn, optim
 from torch.utils.data import DataLoader
 
 from retiarii.classic.pytorch._search_mutator import SearchMutator
-from retiarii.classic.pytorch._search_trainer import ExportAfterEpochs, SearchTrainer
+from retiarii.classic.pytorch._search_trainer import ExportAfterEpochs, SearchTrainer, top_accuracies
 from retiarii.errors import ConfigError
 from retiarii.oneshot import Proxyless
 from retiarii.oneshot.pytorch import Cycle
@@ -185,9 +185,3 @@ class ProxylessNasTrainer(SearchTrainer):
 
 
 ProxylessTrainer = ProxylessNasTrainer
-
-
-def top_accuracies(output: Tensor, target: Tensor) -> dict[str, float]:
-    """Return the share of samples whose class is the most probable one, and among the five most probable ones."""
-    ranked = output.topk(min(5, output.shape[1]), dim=1).indices == target.unsqueeze(1)
-    return {"acc1": ranked[:, 0].float().mean().item(), "acc5": ranked.any(dim=1).float().mean().item()}
