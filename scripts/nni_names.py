@@ -16,12 +16,12 @@ START, END = "<!-- names: make names -->\n", "<!-- end of names -->\n"
 
 # Headings, with the modules that they are about; a module belongs to the first heading that has it or a parent of it.
 GENERATIONS: Mapping[str, tuple[str, ...]] = {
-    "Classic API": ("nni.nas.pytorch", "nni.nas.tensorflow", "nni.algorithms"),
+    "NNI 1.x": ("nni.nas.pytorch", "nni.nas.tensorflow", "nni.algorithms"),
     "NNI 3.0": ("nni.nas", "nni.mutable"),
     "NNI 2.x": ("nni.retiarii",),
     "`nni` itself": ("nni",),
 }
-ORDER = ("NNI 2.x", "NNI 3.0", "Classic API", "`nni` itself")
+ORDER = ("NNI 1.x", "NNI 2.x", "NNI 3.0", "`nni` itself")
 
 # How to write a name whose equivalent is inside of retiarii.compat, and exists only while old scripts run.
 WRITTEN = {

@@ -32,3 +32,14 @@ def python(tmp_path):
         return done
 
     return python
+
+
+@pytest.fixture
+def run(python, tmp_path):
+    """Runs parts of a script, one after the other, by ``retiarii run``."""
+
+    def run(*parts):
+        (tmp_path / "script.py").write_text("\n".join(parts))
+        return python("-m", "retiarii", "run", "script.py").stdout
+
+    return run

@@ -1,6 +1,8 @@
 """Scripts written for NNI run unchanged: through ``retiarii run``, or with one import at the top."""
 
+import ast
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -52,10 +54,10 @@ def test_a_script_that_is_not_there_is_wrong_usage(python):
 
 
 def test_a_name_that_is_not_there_ends_the_script_with_the_nearest(python, tmp_path):
-    (tmp_path / "script.py").write_text("from nni.algorithms.nas.pytorch.enas import EnasTrainer\n")
+    (tmp_path / "script.py").write_text("from nni.algorithms.nas.pytorch.cdarts import CdartsTrainer\n")
     last = python(*RUN, "script.py", code=1).stderr.splitlines()[-1]
     assert last.startswith("retiarii.errors.NoEquivalentError: retiarii has no equivalent of nni.algorithms")
-    assert "What comes nearest is retiarii.strategy.ENAS." in last
+    assert "What comes nearest is retiarii.strategy.DARTS." in last
 
 
 # An NNI that is installed
@@ -198,3 +200,25 @@ def test_a_script_of_each_generation_runs_as_it_is_and_with_the_names_of_retiari
         assert {"conv2", "dropout", "feature"} <= set(chosen)
         assert f"out_features={chosen['feature']}, bias=True" in printed
         assert "ValueChoice" not in printed
+
+
+def test_a_script_of_the_classic_api_runs_as_it_is_and_with_the_names_of_retiarii(python, tmp_path):
+    script = ROOT / "docs" / "from_nni" / "hello_nas_1.py"
+    now = script.with_name("hello_nas_1_now.py")
+    assert "nni" not in now.read_text().partition('"""\n')[2]
+    for command in ([*RUN, script], [now]):
+        done = python(*command, "--epochs", 2)
+        found = ast.literal_eval(done.stdout.splitlines()[0])
+        chosen = dict(zip(("conv3x3", "conv5x5", "maxpool"), found["conv2"], strict=True))
+        assert ("MaxPool2d(kernel_size=3" in done.stdout) is chosen["maxpool"]
+        assert ("kernel_size=(5, 5)" in done.stdout) is chosen["conv5x5"]
+        assert float(done.stdout.splitlines()[-1]) > 0.3, "it learns"
+        assert json.loads((tmp_path / "checkpoints" / "epoch_1.json").read_text()) == found
+        # What is logged is shown, although the script has not set up logging.
+        assert re.search(r"^\[\d\d:\d\d:\d\d\] Epoch \[2/2\] valid  acc1: 0\.\d+  loss: ", done.stderr, re.MULTILINE)
+
+
+def test_a_program_that_has_set_up_logging_gets_the_messages_in_its_own_way(python, tmp_path):
+    script = (ROOT / "docs" / "from_nni" / "hello_nas_1_now.py").read_text()
+    (tmp_path / "script.py").write_text(f"import logging\nlogging.basicConfig(level='ERROR')\n{script}")
+    assert "Epoch [" not in python("script.py", "--epochs", 1).stderr

@@ -4,54 +4,18 @@ The blocks are word for word, but for data paths, epochs and the slips that `fix
 """
 
 import sys
-import textwrap
 from pathlib import Path
 
 import pytest
 import spec_blocks as spec
+from spec_reading import blocks_of, fixed, in_class, stands_in, statements
 
-SPECIFICATION = Path(__file__).resolve().parents[3] / "shared" / "spec"
-BLOCKS = {name: text for name, text in vars(spec).items() if name.isupper()}
-
-
-def fixed(block, *slips):
-    """Return a block without its slips: (what is written, what was meant, why)."""
-    for written, meant, _ in slips:
-        assert block.count(written) == 1
-        block = block.replace(written, meant)
-    return block
-
-
-def statements(block):
-    """Return the statements of an interactive session."""
-    lines = block.splitlines()
-    assert all(line.startswith((">>> ", "... ")) for line in lines)
-    return "\n".join(line[4:] for line in lines) + "\n"
-
-
-def in_class(block, indent=8):
-    return textwrap.indent(block, " " * indent)
-
-
-@pytest.fixture
-def run(python, tmp_path):
-    """Runs parts of a script, one after the other, by ``retiarii run``."""
-
-    def run(*parts):
-        (tmp_path / "script.py").write_text("\n".join(parts))
-        return python("-m", "retiarii", "run", "script.py").stdout
-
-    return run
+BLOCKS = blocks_of(spec)
 
 
 @pytest.mark.parametrize("name", BLOCKS)
 def test_blocks_are_word_for_word(name):
-    documents = sorted(SPECIFICATION.glob("[15]-*.txt"))
-    if not documents:
-        pytest.skip(f"the specification is not there: {SPECIFICATION}")
-    lines = [line.strip() for document in documents for line in document.read_text().splitlines()]
-    block = [line.strip() for line in BLOCKS[name].splitlines()]
-    assert any(lines[start : start + len(block)] == block for start in range(len(lines)))
+    assert stands_in(BLOCKS[name], 1, 5)
 
 
 _MODEL_NAMES = """

@@ -5,7 +5,7 @@
 ``NEAREST`` has hints for names that have no equivalent.
 
 ``nni.retiarii`` is NNI 2.x. ``nni.nas`` and ``nni.mutable`` are NNI 3.0; ``nni.nas`` of NNI 2.10 had the names of
-``nni.retiarii``, which are there, too. The classic models and trainers (``nni.nas.pytorch``) have hints only.
+``nni.retiarii``, which are there, too. The classic API of NNI 1.x (``nni.nas.pytorch``) has a file of its own.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from retiarii.compat._nni_classic_table import CLASSIC
 from retiarii.compat._nni_row import Row
 
 Names = Mapping[str, str | Row]
@@ -202,6 +203,10 @@ _EXPERIMENT = _same("retiarii", "RetiariiExeConfig", "RetiariiExperiment", "debu
 
 _EXPERIMENT_3 = _same("retiarii.compat._nas_experiment", "NasExperiment", "NasExperimentConfig")
 
+_TRAINERS = _same(
+    "retiarii.oneshot.pytorch", "DartsTrainer", "EnasTrainer", "ProxylessTrainer", "RandomTrainer", "SinglePathTrainer"
+)
+
 # modules
 
 MODULES: Mapping[str, Names] = MappingProxyType(
@@ -216,6 +221,7 @@ MODULES: Mapping[str, Names] = MappingProxyType(
         "nni.mutable": _MUTABLE,
         "nni.trial": _REPORT,
         "nni.tuner": _same("retiarii.classic", "Tuner"),
+        **CLASSIC,
         # NNI 2.x
         "nni.retiarii": {
             **_REPORT,
@@ -248,6 +254,12 @@ MODULES: Mapping[str, Names] = MappingProxyType(
         "nni.retiarii.nn.pytorch.nasbench101": _same("retiarii.nn.pytorch", "NasBench101Cell"),
         "nni.retiarii.nn.pytorch.nasbench201": _same("retiarii.nn.pytorch", "NasBench201Cell"),
         "nni.retiarii.nn.pytorch.nn": {},
+        "nni.retiarii.oneshot": _same("retiarii.oneshot.pytorch", "BaseOneShotTrainer"),
+        "nni.retiarii.oneshot.pytorch": _TRAINERS,
+        "nni.retiarii.oneshot.pytorch.darts": _same("retiarii.oneshot.pytorch", "DartsTrainer"),
+        "nni.retiarii.oneshot.pytorch.enas": _same("retiarii.oneshot.pytorch", "EnasTrainer"),
+        "nni.retiarii.oneshot.pytorch.proxyless": _same("retiarii.oneshot.pytorch", "ProxylessTrainer"),
+        "nni.retiarii.oneshot.pytorch.random": _same("retiarii.oneshot.pytorch", "RandomTrainer", "SinglePathTrainer"),
         "nni.retiarii.oneshot.pytorch.strategy": _ONE_SHOT,
         "nni.retiarii.operation": _OPERATION,
         "nni.retiarii.serializer": {**_WRAPPERS, **_same("retiarii.nn.pytorch", "is_basic_unit")},
@@ -308,15 +320,8 @@ CONTINUED: Mapping[str, tuple[str, str]] = MappingProxyType(
 _NEAREST_MODULES = {
     "nni.algorithms.hpo": "retiarii.strategy",
     "nni.algorithms.nas.pytorch.cdarts": "retiarii.strategy.DARTS",
-    "nni.algorithms.nas.pytorch.classic_nas": "retiarii.get_next_parameter",
     "nni.algorithms.nas.pytorch.cream": "retiarii.strategy.RandomOneShot",
-    "nni.algorithms.nas.pytorch.darts": "retiarii.strategy.DARTS",
-    "nni.algorithms.nas.pytorch.enas": "retiarii.strategy.ENAS",
     "nni.algorithms.nas.pytorch.fbnet": "retiarii.strategy.GumbelDARTS",
-    "nni.algorithms.nas.pytorch.pdarts": "retiarii.strategy.DARTS",
-    "nni.algorithms.nas.pytorch.proxylessnas": "retiarii.strategy.Proxyless",
-    "nni.algorithms.nas.pytorch.random": "retiarii.strategy.RandomOneShot",
-    "nni.algorithms.nas.pytorch.spos": "retiarii.strategy.RandomOneShot",
     "nni.algorithms.nas.tensorflow": "retiarii.RetiariiExperiment",
     "nni.assessor": "retiarii.strategy.MedianStop",
     "nni.experiment": "retiarii.RetiariiExperiment",
@@ -326,29 +331,13 @@ _NEAREST_MODULES = {
     "nni.nas.hub.pytorch": "retiarii.nn.pytorch.Cell",
     "nni.nas.oneshot.pytorch.profiler": "retiarii.oneshot.CostLimit",
     "nni.nas.profiler": "retiarii.nn.pytorch.engine.count_flops",
-    "nni.nas.pytorch.callbacks": "retiarii.oneshot.SearchCallback",
-    "nni.nas.pytorch.classic_nas": "retiarii.get_next_parameter",
-    "nni.nas.pytorch.darts": "retiarii.strategy.DARTS",
-    "nni.nas.pytorch.enas": "retiarii.strategy.ENAS",
-    "nni.nas.pytorch.fixed": "retiarii.fixed_arch",
-    "nni.nas.pytorch.mutables": "retiarii.nn.pytorch.LayerChoice",
-    "nni.nas.pytorch.mutator": "retiarii.strategy.OneShotStrategy",
     "nni.nas.pytorch.nn": "retiarii.nn.pytorch",
-    "nni.nas.pytorch.pdarts": "retiarii.strategy.DARTS",
-    "nni.nas.pytorch.proxylessnas": "retiarii.strategy.Proxyless",
-    "nni.nas.pytorch.random": "retiarii.strategy.RandomOneShot",
     "nni.nas.pytorch.search_space_zoo": "retiarii.nn.pytorch.Cell",
-    "nni.nas.pytorch.spos": "retiarii.strategy.RandomOneShot",
-    "nni.nas.pytorch.trainer": "retiarii.oneshot.SearchLoop",
     "nni.nas.tensorflow": "retiarii.RetiariiExperiment",
     "nni.retiarii.execution": "retiarii.execution.Executor",
     "nni.retiarii.hub": "retiarii.nn.pytorch.Cell",
     "nni.retiarii.integration": "retiarii.RetiariiExperiment",
     "nni.retiarii.integration_api": "retiarii.report_final_result",
-    "nni.retiarii.oneshot.pytorch.darts": "retiarii.strategy.DARTS",
-    "nni.retiarii.oneshot.pytorch.enas": "retiarii.strategy.ENAS",
-    "nni.retiarii.oneshot.pytorch.proxyless": "retiarii.strategy.Proxyless",
-    "nni.retiarii.oneshot.pytorch.random": "retiarii.strategy.RandomOneShot",
     "nni.retiarii.trainer": "retiarii.evaluator.pytorch.lightning.Classification",
     "nni.retiarii.trial_entry": "retiarii.RetiariiExperiment",
 }
@@ -356,17 +345,12 @@ _NEAREST_MODULES = {
 _NEAREST_NAMES = {
     "AutoFormer": "retiarii.nn.pytorch.Repeat",
     "CategoricalMultiple": "retiarii.nn.pytorch.InputChoice",
-    "DartsTrainer": "retiarii.strategy.DARTS",
-    "EnasTrainer": "retiarii.strategy.ENAS",
     "Experiment": "retiarii.RetiariiExperiment",
     "FrozenEvaluator": "retiarii.Evaluator",
     "GraphModelSpace": "retiarii.graph.Model",
     "MutableDict": "retiarii.space.SearchSpace",
     "MutableList": "retiarii.space.SearchSpace",
     "PolicyBasedRL": "retiarii.strategy.RegularizedEvolution",
-    "ProxylessTrainer": "retiarii.strategy.Proxyless",
-    "RandomTrainer": "retiarii.strategy.RandomOneShot",
-    "SinglePathTrainer": "retiarii.strategy.RandomOneShot",
     "TPE": "retiarii.strategy.RegularizedEvolution",
     "TPEStrategy": "retiarii.strategy.RegularizedEvolution",
     "current_model": "retiarii.fixed_arch",

@@ -18,7 +18,7 @@ from torch import nn, optim
 from torch.utils.data import DataLoader, Dataset
 
 from retiarii.errors import ConfigError
-from retiarii.oneshot._drivers.average_meters import AverageMeter, AverageMeterGroup, metered_pass
+from retiarii.oneshot._drivers.average_meters import AverageMeter, AverageMeterGroup, metered_pass, shown_log
 from retiarii.oneshot._drivers.loaders import Cycle, length_of, split_loader
 from retiarii.oneshot._drivers.supervised_loop import (
     OutputLoss,
@@ -47,6 +47,7 @@ __all__ = [
     "default_device",
     "length_of",
     "metered_pass",
+    "shown_log",
     "to_device",
 ]
 
@@ -62,7 +63,8 @@ class BaseOneShotTrainer(ABC):
     """Trains the user's model as a supernet, and exports the best architecture.
 
     The model itself becomes the supernet, so that the user's optimizer trains it; `unbind` gives it its choices back.
-    Each epoch's averages are logged at level INFO, and those of every ``log_frequency``-th step.
+    Each epoch's averages are logged at level INFO, and those of every ``log_frequency``-th step; they are shown on
+    standard error unless the program has set up logging itself.
 
     Args:
         strategy: The strategy.
@@ -72,7 +74,7 @@ class BaseOneShotTrainer(ABC):
         optimizer: The optimizer of the model's parameters.
         num_epochs: The number of epochs.
         device: Where to train; None is the GPU if there is one.
-        log_frequency: The number of steps between two log lines; None logs epochs only.
+        log_frequency: The number of steps between two log lines; None logs every ten seconds.
         seed: The seed of the search.
         reward: Computes the reward from output and target, where the search learns from rewards.
         gradient_clip_val: The largest norm of the gradient of the weights; 0 does not clip.
@@ -121,11 +123,12 @@ class BaseOneShotTrainer(ABC):
 
     def fit(self) -> None:
         """Search for ``num_epochs`` epochs. Afterwards the model computes the exported architecture."""
-        for epoch in range(self.num_epochs):
-            self.search.begin_epoch(epoch, self.num_epochs)
-            self._train_one_epoch(epoch)
-            self.history.append(self.search.record())
-        self.search.warn_if_undecided()
+        with shown_log():
+            for epoch in range(self.num_epochs):
+                self.search.begin_epoch(epoch, self.num_epochs)
+                self._train_one_epoch(epoch)
+                self.history.append(self.search.record())
+            self.search.warn_if_undecided()
         self.search.supernet.set_architecture(self.search.export(), check=False)
 
     def export(self) -> dict[str, Any]:
@@ -184,7 +187,7 @@ class DartsTrainer(_SplittingTrainer):
         batch_size: The number of samples of a batch.
         workers: The number of processes that load data.
         device: Where to train; None is the GPU if there is one.
-        log_frequency: The number of steps between two log lines; None logs epochs only.
+        log_frequency: The number of steps between two log lines; None logs every ten seconds.
         arc_learning_rate: The learning rate of the architecture.
         unrolled: Whether the gradient of the architecture is of second order.
         seed: The seed of the search.
@@ -246,7 +249,7 @@ class ProxylessTrainer(_SplittingTrainer):
         batch_size: The number of samples of a batch.
         workers: The number of processes that load data.
         device: Where to train; None is the GPU if there is one.
-        log_frequency: The number of steps between two log lines; None logs epochs only.
+        log_frequency: The number of steps between two log lines; None logs every ten seconds.
         arc_learning_rate: The learning rate of the architecture.
         grad_reg_loss_type: Not available: give ``penalty``.
         grad_reg_loss_params: Not available: give ``penalty``.
@@ -320,7 +323,7 @@ class EnasTrainer(_SplittingTrainer):
         batch_size: The number of samples of a batch.
         workers: The number of processes that load data.
         device: Where to train; None is the GPU if there is one.
-        log_frequency: The number of steps between two log lines; None logs epochs only.
+        log_frequency: The number of steps between two log lines; None logs every ten seconds.
         grad_clip: The largest norm of the gradients of the weights and of the controller; 0 does not clip.
         entropy_weight: The factor of the entropy in the reward.
         skip_weight: The factor of the divergence of the number of chosen inputs from its target.
@@ -404,7 +407,7 @@ class SinglePathTrainer(BaseOneShotTrainer):
         batch_size: The number of samples of a batch.
         workers: The number of processes that load data.
         device: Where to train; None is the GPU if there is one.
-        log_frequency: The number of steps between two log lines; None logs epochs only.
+        log_frequency: The number of steps between two log lines; None logs every ten seconds.
         seed: The seed of the paths.
 
     Raises:

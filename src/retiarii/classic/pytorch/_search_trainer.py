@@ -37,7 +37,7 @@ class SearchTrainer(Trainer):
         batch_size: The number of samples of a batch.
         workers: The number of processes that load data.
         device: Where to train; None is the GPU if there is one.
-        log_frequency: The number of steps between two log lines; None logs epochs only.
+        log_frequency: The number of steps between two log lines; None logs every ten seconds.
         callbacks: Callbacks, called in this order.
         checkpoint_file: Where the training is saved, see `Trainer`.
         reward: Computes the reward from output and target, where the search learns from rewards.

@@ -50,7 +50,7 @@ class DartsTrainer(SearchTrainer):
         batch_size: The number of samples of a batch.
         workers: The number of processes that load data.
         device: Where to train; None is the GPU if there is one.
-        log_frequency: The number of steps between two log lines; None logs epochs only.
+        log_frequency: The number of steps between two log lines; None logs every ten seconds.
         callbacks: Callbacks, called in this order.
         arc_learning_rate: The learning rate of the architecture.
         unrolled: Whether the gradient of the architecture looks one step of the weights ahead (second order).

@@ -96,7 +96,7 @@ class EnasTrainer(SearchTrainer):
         batch_size: The number of samples of a batch.
         workers: The number of processes that load data.
         device: Where to train; None is the GPU if there is one.
-        log_frequency: The number of steps between two log lines; None logs epochs only.
+        log_frequency: The number of steps between two log lines; None logs every ten seconds.
         callbacks: Callbacks, called in this order.
         entropy_weight: The factor of the entropy in the reward.
         skip_weight: The factor of the divergence of the number of chosen inputs from ``skip_target``.

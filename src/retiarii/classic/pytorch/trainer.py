@@ -26,7 +26,7 @@ from retiarii.classic.pytorch.base_mutator import BaseMutator
 from retiarii.classic.pytorch.base_trainer import BaseTrainer
 from retiarii.classic.pytorch.callbacks import Callback
 from retiarii.errors import ConfigError, NoContextError
-from retiarii.oneshot.pytorch import default_device, metered_pass
+from retiarii.oneshot.pytorch import default_device, metered_pass, shown_log
 
 __all__ = ["TorchTensorEncoder", "Trainer"]
 
@@ -44,7 +44,8 @@ class TorchTensorEncoder(json.JSONEncoder):
 class Trainer(BaseTrainer):
     """Trains a model and its mutator for some epochs. Subclasses implement what one epoch does.
 
-    Averages of metrics are logged at level INFO of the logger ``retiarii.classic.pytorch.trainer``.
+    Averages of metrics are logged at level INFO of the logger ``retiarii.classic.pytorch.trainer``, and shown on
+    standard error unless the program has set up logging itself.
 
     With ``checkpoint_file`` the training can be interrupted at any time, also by ``Ctrl-C`` or ``kill -9``: the same
     script, run again, goes on after the last finished epoch, with the numbers of a training that was not interrupted.
@@ -61,7 +62,7 @@ class Trainer(BaseTrainer):
         batch_size: The number of samples of a batch, for subclasses.
         workers: The number of processes that load data, for subclasses.
         device: Where to train; None is the GPU if there is one.
-        log_frequency: The number of steps between two log lines; None logs epochs only.
+        log_frequency: The number of steps between two log lines; None logs every ten seconds.
         callbacks: Callbacks, called in this order.
         checkpoint_file: Where the training is saved before the first epoch and after each, and where it goes on from if
             the file exists.
@@ -137,12 +138,13 @@ class Trainer(BaseTrainer):
             RecordError: ``checkpoint_file`` exists and cannot be read.
             ConfigError: ``checkpoint_file`` exists and is of another training.
         """
-        self._begin_training()
-        for epoch in range(len(self.history), self.num_epochs):
-            with self._interruption_noted(epoch):
-                self._run_epoch(epoch, validate)
-            self._save()
-        self._end_training()
+        with shown_log():
+            self._begin_training()
+            for epoch in range(len(self.history), self.num_epochs):
+                with self._interruption_noted(epoch):
+                    self._run_epoch(epoch, validate)
+                self._save()
+            self._end_training()
 
     def _begin_training(self) -> None:
         if self.checkpoint_file is None:
@@ -162,10 +164,9 @@ class Trainer(BaseTrainer):
         self._measured = {}
         for callback in self.callbacks:
             callback.on_epoch_begin(epoch)
-        _logger.info("Epoch %d training", epoch)
+        _logger.info("Epoch [%d/%d]", epoch + 1, self.num_epochs)
         self.train_one_epoch(epoch)
         if validate:
-            _logger.info("Epoch %d validating", epoch)
             self.validate_one_epoch(epoch)
         for callback in self.callbacks:
             callback.on_epoch_end(epoch)
@@ -191,11 +192,16 @@ class Trainer(BaseTrainer):
     def export(self, file: str | os.PathLike[str]) -> None:
         """Write the architecture that the mutator exports to a JSON file, for `apply_fixed_architecture`.
 
+        Args:
+            file: The path. Folders that do not exist are made.
+
         Raises:
             OSError: The file cannot be written.
         """
         text = json.dumps(dict(self.mutator.export()), indent=2, sort_keys=True, cls=TorchTensorEncoder)
-        Path(file).write_text(text + "\n", encoding="utf-8")
+        path = Path(file)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text + "\n", encoding="utf-8")
 
     def checkpoint(self, file: str | os.PathLike[str] | None = None) -> None:
         """Write a file from which `resume` goes on after the last finished epoch.

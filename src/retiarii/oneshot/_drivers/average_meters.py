@@ -1,10 +1,14 @@
-"""`AverageMeterGroup`: running averages of the metrics of batches, for log lines."""
+"""`AverageMeterGroup`: running averages of the metrics of batches; and the log lines of trainers with them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from logging import Logger
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
+
+_LINE_EVERY_S = 10.0  # where no number of batches is given
 
 
 class AverageMeter:
@@ -88,11 +92,11 @@ def metered_pass(
     step: Callable[[Any], tuple[Mapping[str, Any], int]],
     *,
     title: str,
-    logger: Logger,
+    logger: logging.Logger,
     total: int,
     log_frequency: int | None,
 ) -> AverageMeterGroup:
-    """Do a step for each batch, and log last values and averages at level INFO, and in the end the averages.
+    """Do a step for each batch, and log last values and averages at level INFO, and at the end the averages.
 
     Args:
         batches: The batches.
@@ -100,16 +104,42 @@ def metered_pass(
         title: The beginning of each line.
         logger: Where to log.
         total: The number of batches, for the lines.
-        log_frequency: The number of batches between two lines; None logs the last line only.
+        log_frequency: The number of batches between two lines; None logs one every ten seconds.
 
     Returns:
         The averages.
     """
     meters = AverageMeterGroup()
+    last_line = time.monotonic()
     for number, batch in enumerate(batches):
         metrics, num_samples = step(batch)
         meters.update(metrics, n=num_samples)
-        if log_frequency is not None and number % log_frequency == 0:
+        is_late = time.monotonic() - last_line >= _LINE_EVERY_S
+        if is_late if log_frequency is None else number % log_frequency == 0:
             logger.info("%s step [%d/%d]  %s", title, number + 1, total, str(meters))  # the meters go on
+            last_line = time.monotonic()
     logger.info("%s  %s", title, meters.summary())
     return meters
+
+
+@contextmanager
+def shown_log() -> Iterator[None]:
+    """Show what this package logs on standard error inside the block, from level INFO on.
+
+    A program that has set up logging itself gets the messages in its own way, and no others.
+    """
+    logger = logging.getLogger("retiarii")
+    if logger.hasHandlers():
+        yield
+        return
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("[%(asctime)s] %(message)s", "%H:%M:%S"))
+    level = logger.level
+    logger.addHandler(handler)
+    if level == logging.NOTSET:
+        logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
