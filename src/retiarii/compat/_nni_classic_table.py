@@ -18,16 +18,20 @@ _NAMES = {
     "classic_nas": ("ClassicMutator", "get_and_apply_next_architecture"),
     "darts": ("DartsMutator", "DartsTrainer"),
     "enas": ("EnasMutator", "EnasTrainer"),
+    "fbnet": ("FBNetMutator", "FBNetTrainer", "LookUpTable", "NASConfig", "RegularizerLoss"),
     "fixed": ("apply_fixed_architecture",),
     "mutables": ("InputChoice", "LayerChoice", "Mutable", "MutableScope"),
     "mutator": ("Mutator",),
+    "pdarts": ("PdartsMutator", "PdartsTrainer"),
+    "proxylessnas": ("ProxylessNasMutator", "ProxylessNasTrainer"),
     "random": ("RandomMutator",),
+    "spos": ("SPOSEvolution", "SPOSSupernetTrainer", "SPOSSupernetTrainingMutator"),
     "trainer": ("Trainer",),
     "utils": ("AverageMeter", "AverageMeterGroup", "StructuredMutableTreeNode", "to_device"),
 }
 
 # Algorithms, each of which had a module for the mutator and one for the trainer.
-_ALGORITHMS = ("classic_nas", "darts", "enas", "random")
+_ALGORITHMS = ("classic_nas", "darts", "enas", "fbnet", "pdarts", "proxylessnas", "random", "spos")
 
 
 def _rows(module: str) -> dict[str, str]:

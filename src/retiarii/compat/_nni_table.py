@@ -321,7 +321,6 @@ _NEAREST_MODULES = {
     "nni.algorithms.hpo": "retiarii.strategy",
     "nni.algorithms.nas.pytorch.cdarts": "retiarii.strategy.DARTS",
     "nni.algorithms.nas.pytorch.cream": "retiarii.strategy.RandomOneShot",
-    "nni.algorithms.nas.pytorch.fbnet": "retiarii.strategy.GumbelDARTS",
     "nni.algorithms.nas.tensorflow": "retiarii.RetiariiExperiment",
     "nni.assessor": "retiarii.strategy.MedianStop",
     "nni.experiment": "retiarii.RetiariiExperiment",
