@@ -15,7 +15,17 @@ from collections.abc import Sequence
 from time import perf_counter
 
 from retiarii import __version__
-from retiarii.strategy import ASHA, NSGA2, GridSearch, Hyperband, MedianStop, Random, RegularizedEvolution, Strategy
+from retiarii.strategy import (
+    ASHA,
+    NSGA2,
+    GridSearch,
+    Hyperband,
+    MedianStop,
+    PolicyBasedRL,
+    Random,
+    RegularizedEvolution,
+    Strategy,
+)
 from retiarii.testing.searches import finished
 from retiarii.testing.spaces import darts
 
@@ -25,6 +35,7 @@ STRATEGIES: dict[str, Strategy] = {
     "evolution_dedup": RegularizedEvolution(cycles=10**9, dedup=True),
     "grid": GridSearch(),
     "nsga2": NSGA2(),
+    "policy": PolicyBasedRL(max_collect=10**9),
     "asha": ASHA(),
     "hyperband": Hyperband(),
     "median_stop": MedianStop(Random()),

@@ -32,6 +32,7 @@ SPACE = space.SearchSpace([space.Categorical("width", values=(1, 2, 3))])
         (strategy.RegularizedEvolution(population_size=2, sample_size=1), strategy.EvolutionSearch),
         (strategy.GenerationalEvolution(), strategy.GenerationalSearch),
         (strategy.NSGA2(), strategy.NSGA2Search),
+        (strategy.PolicyBasedRL(), strategy.PolicySearch),
         (strategy.ASHA(), strategy.ASHASearch),
         (strategy.Hyperband(), strategy.HyperbandSearch),
         (strategy.MedianStop(strategy.Random()), strategy.MedianStopSearch),

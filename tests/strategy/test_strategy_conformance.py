@@ -9,6 +9,7 @@ from retiarii.strategy import (
     GridSearch,
     Hyperband,
     MedianStop,
+    PolicyBasedRL,
     Random,
     RegularizedEvolution,
 )
@@ -82,6 +83,28 @@ class TestNSGA2WithRepetition(StrategyConformance):
     @pytest.fixture
     def strategy(self):
         return NSGA2(population_size=4, crossover_prob=0, mutation_prob=0.3, dedup=False)
+
+
+class TestPolicyBasedRL(StrategyConformance, ExhaustionConformance, LearningConformance):
+    @pytest.fixture
+    def strategy(self):
+        return PolicyBasedRL()
+
+
+class TestPolicyBasedRLWithRepetition(StrategyConformance, LearningConformance):
+    spaces = A_FEW
+
+    @pytest.fixture
+    def strategy(self):
+        return PolicyBasedRL(trial_per_collect=10, on_failure="worst", learning_rate=0.005, dedup=False)
+
+
+class TestPolicyBasedRLThatMinimizes(StrategyConformance):
+    spaces = A_FEW
+
+    @pytest.fixture
+    def strategy(self):
+        return PolicyBasedRL(60, 4, optimize_mode="minimize", entropy_weight=0.01)
 
 
 class TestASHA(StrategyConformance):

@@ -12,6 +12,7 @@ from retiarii.strategy import (
     GridSearch,
     Hyperband,
     MedianStop,
+    PolicyBasedRL,
     Random,
     RegularizedEvolution,
 )
@@ -28,6 +29,8 @@ STRATEGIES = [
     RegularizedEvolution(population_size=6, sample_size=3, crossover=True, dedup=True, mutation_prob=0.2),
     GenerationalEvolution(3, 6, num_select=2, num_mutation=2, num_crossover=2),
     NSGA2(population_size=6),
+    PolicyBasedRL(12, 3, epochs=2, minibatch_size=2),
+    PolicyBasedRL(10, 4, epochs=1, on_failure="worst", dedup=False),
     ASHA(max_fidelity=4, reduction_factor=2),
     Hyperband(max_fidelity=4, reduction_factor=2),
     MedianStop(RegularizedEvolution(population_size=6, sample_size=3), min_trials=2),

@@ -163,6 +163,18 @@ class SearchSpace:
             )
         return self._architectures.architecture(raw)
 
+    def decide(self, value_of: Callable[[Choice], Any]) -> Architecture:
+        """Return the architecture whose values a function gives, without checking constraints.
+
+        Args:
+            value_of: Called once for each active choice, parents first. Spaces whose labels are not fixed have no
+                architectures of this form.
+
+        Raises:
+            ArchitectureError: A value is not in the domain of its choice.
+        """
+        return self._architectures.architecture(_Decided(self._by_label, value_of))
+
     def satisfies(self, architecture: Architecture) -> bool:
         """Return whether an architecture meets all constraints.
 
@@ -329,3 +341,23 @@ def _is_wanted(constraint: Constraint, architecture: Architecture) -> bool:
             "return statement miss?"
         )
     return bool(wanted)
+
+
+class _Decided(Mapping[str, Any]):
+    """A mapping that computes each value when it is read: active labels only, parents first."""
+
+    def __init__(self, choices: Mapping[str, Choice], value_of: Callable[[Choice], Any]) -> None:
+        self._choices = choices
+        self._value_of = value_of
+
+    def __getitem__(self, label: str) -> Any:
+        return self._value_of(self._choices[label])
+
+    def __contains__(self, label: object) -> bool:
+        return label in self._choices
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._choices)
+
+    def __len__(self) -> int:
+        return len(self._choices)

@@ -1,7 +1,7 @@
 """Multi-trial search strategies, which choose the next architectures to evaluate.
 
-A `Strategy` is a recipe (`Random`, `GridSearch`, `RegularizedEvolution`, `GenerationalEvolution`, `NSGA2`, `ASHA`,
-`Hyperband`, `MedianStop`, `Given`); ``strategy.search(space)`` starts a `Search`.
+A `Strategy` is a recipe (`Random`, `GridSearch`, `RegularizedEvolution`, `GenerationalEvolution`, `NSGA2`,
+`PolicyBasedRL`, `ASHA`, `Hyperband`, `MedianStop`, `Given`); ``strategy.search(space)`` starts a `Search`.
 A search proposes architectures with their fidelities (`Search.ask`) and learns from their results (`Search.tell`) until
 it raises `SearchExhausted`. An experiment runs this loop with trials in isolated processes. You can also write the loop
 yourself:
@@ -18,7 +18,7 @@ yourself:
 
 With several trials at a time, call `Search.ask` for as many proposals as there are free workers and `Search.tell` for
 each `Trial` when it ends. The same seed and the same results give the same proposals, also after `Search.replay`. This
-room neither builds models nor evaluates them.
+room neither builds models nor evaluates them. Torch is imported by searches of `PolicyBasedRL` only, when they start.
 
 One-shot strategies (`DARTS`, `ENAS`, `RandomOneShot`, ...) are used in the same way in an experiment. They are defined
 in `retiarii.oneshot`, which imports torch; `BaseStrategy` is the base of both kinds. Each strategy is imported when it
@@ -41,7 +41,9 @@ if TYPE_CHECKING:
     from retiarii.strategy._hyperband import Hyperband, HyperbandSearch
     from retiarii.strategy._median_stop import MedianStop, MedianStopSearch
     from retiarii.strategy._nsga2 import NSGA2, NSGA2Search
+    from retiarii.strategy._policy_based_rl import PolicyBasedRL
     from retiarii.strategy._random import Random, RandomSearch
+    from retiarii.strategy._reinforcement.policy_search import PolicySearch
     from retiarii.strategy._wrapper import SearchWrapper
     from retiarii.strategy.multi_trial import Strategy
     from retiarii.strategy.search import Search
@@ -70,6 +72,8 @@ __all__ = [
     "MedianStopSearch",
     "NSGA2Search",
     "OneShotStrategy",
+    "PolicyBasedRL",
+    "PolicySearch",
     "Proxyless",
     "Random",
     "RandomOneShot",
@@ -103,6 +107,8 @@ _EXPORTS = {
     "MedianStopSearch": "retiarii.strategy._median_stop",
     "NSGA2Search": "retiarii.strategy._nsga2",
     "OneShotStrategy": "retiarii.oneshot",
+    "PolicyBasedRL": "retiarii.strategy._policy_based_rl",
+    "PolicySearch": "retiarii.strategy._reinforcement.policy_search",
     "Proxyless": "retiarii.oneshot",
     "Random": "retiarii.strategy._random",
     "RandomOneShot": "retiarii.oneshot",

@@ -12,7 +12,7 @@ from retiarii.strategy._options import check_filter, check_flag, check_one_of, c
 from retiarii.strategy._unseen import Unseen
 from retiarii.strategy.multi_trial import Strategy
 from retiarii.strategy.search import WORST, Fitness, Search
-from retiarii.trial import Direction, FailureKind, Objectives, ObjectivesLike, Proposal, Trial
+from retiarii.trial import Direction, Objectives, ObjectivesLike, Proposal, Trial
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ class EvolutionSearch(Search):
         fitness = self.fitness(trial)
         if fitness is not None:
             self._enter(trial, fitness)
-        elif self._options.on_failure == "worst" and not _was_cancelled(trial):
+        elif self._options.on_failure == "worst" and not trial.was_cancelled:
             self._enter(trial, WORST)
 
     def _enter(self, trial: Trial, fitness: Fitness) -> None:
@@ -167,7 +167,3 @@ class EvolutionSearch(Search):
             self._members.append(trial)
             self._fitness.append(fitness)
         self._num_entered += 1
-
-
-def _was_cancelled(trial: Trial) -> bool:
-    return trial.failure is not None and trial.failure.kind is FailureKind.CANCELLED

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 from retiarii.errors import ConfigError
 
@@ -44,7 +44,7 @@ def check_probability(owner: object, name: str) -> None:
         ConfigError: The check fails.
     """
     value = getattr(owner, name)
-    fits = value is None or (isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= 1)
+    fits = value is None or (_is_number(value) and 0 < value <= 1)
     _check(owner, name, fits, "None or a number above 0 and up to 1")
 
 
@@ -55,8 +55,27 @@ def check_share(owner: object, name: str) -> None:
         ConfigError: The check fails.
     """
     value = getattr(owner, name)
-    fits = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1
-    _check(owner, name, fits, "a number from 0 to 1")
+    _check(owner, name, _is_number(value) and 0 <= value <= 1, "a number from 0 to 1")
+
+
+def check_positive(owner: object, name: str) -> None:
+    """Check that an option is a finite number above 0.
+
+    Raises:
+        ConfigError: The check fails.
+    """
+    value = getattr(owner, name)
+    _check(owner, name, _is_number(value) and 0 < value < math.inf, "a finite number above 0")
+
+
+def check_not_negative(owner: object, name: str) -> None:
+    """Check that an option is a finite number, 0 or larger.
+
+    Raises:
+        ConfigError: The check fails.
+    """
+    value = getattr(owner, name)
+    _check(owner, name, _is_number(value) and 0 <= value < math.inf, "a finite number, 0 or larger")
 
 
 def check_amounts(owner: object, low: str, high: str) -> None:
@@ -66,9 +85,7 @@ def check_amounts(owner: object, low: str, high: str) -> None:
         ConfigError: The check fails.
     """
     for name in (low, high):
-        value = getattr(owner, name)
-        fits = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < math.inf
-        _check(owner, name, fits, "a finite number above 0")
+        check_positive(owner, name)
     smallest = getattr(owner, low)
     _check(owner, high, getattr(owner, high) >= smallest, f"at least {low}, which is {smallest}")
 
@@ -101,6 +118,10 @@ def check_filter(owner: object, name: str) -> None:
     """
     value = getattr(owner, name)
     _check(owner, name, value is None or callable(value), "None or a function from an Architecture to True or False")
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _check(owner: object, name: str, fits: bool, expected: str) -> None:

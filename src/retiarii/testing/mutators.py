@@ -26,7 +26,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from retiarii.errors import InvalidMutation
+from retiarii.errors import ConfigError, InvalidMutation
 from retiarii.graph import (
     GraphEngine,
     Mutator,
@@ -122,6 +122,10 @@ class MutatorConformance:
         self, engine: GraphEngine, example_input: Any, name: str
     ) -> None:
         """Proposed networks can be built and run; mutations that are impossible raise `InvalidMutation`."""
+        if name == "PolicyBasedRL" and not engine.space.has_fixed_labels:
+            with pytest.raises(ConfigError, match="mutators add choices"):
+                MULTI_TRIAL[name].search(engine.space)
+            return
         inputs = example_input if isinstance(example_input, tuple) else (example_input,)
         built = 0
         for proposal in proposals_of(name, engine.space, 8):

@@ -129,6 +129,11 @@ class Trial:
         return self.state is TrialState.COMPLETED
 
     @property
+    def was_cancelled(self) -> bool:
+        """Whether the trial was stopped from outside, so that its failure says nothing about the architecture."""
+        return self.failure is not None and self.failure.kind is FailureKind.CANCELLED
+
+    @property
     def is_feasible(self) -> bool:
         """Whether the metrics keep all constraints on metrics."""
         return self.violation == 0

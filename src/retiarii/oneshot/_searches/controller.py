@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from retiarii.oneshot._decisions.decision import Decision, membership
 from retiarii.oneshot._decisions.subset_distribution import SubsetDistribution
-from retiarii.space import Architecture, SearchSpace, Subset, Value
+from retiarii.space import Architecture, Choice, SearchSpace, Subset, Value
 
 
 @dataclass(frozen=True)
@@ -30,26 +30,6 @@ class Sample:
     log_probability: Tensor
     entropy: Tensor
     skip_penalty: Tensor
-
-
-class _Decisions(Mapping[str, Value]):
-    """A mapping that computes each value at its first access: a space reads active labels only, parents first."""
-
-    def __init__(self, labels: Iterable[str], value_of: Callable[[str], Value]) -> None:
-        self._labels = tuple(labels)
-        self._value_of = value_of
-
-    def __getitem__(self, label: str) -> Value:
-        return self._value_of(label)
-
-    def __contains__(self, label: object) -> bool:
-        return label in self._labels
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._labels)
-
-    def __len__(self) -> int:
-        return len(self._labels)
 
 
 class Controller(nn.Module):
@@ -128,8 +108,9 @@ class Controller(nn.Module):
         log_probability, entropy, penalty = zero.sum(), zero.sum(), zero.sum()
         distributions: dict[str, LabelDistribution] = {}
 
-        def value_of(label: str) -> Value:
+        def value_of(decided: Choice) -> Value:
             nonlocal inputs, log_probability, entropy, penalty
+            label = decided.label
             hidden = self._step(inputs, states)
             distribution = distributions[label] = self._distribution(label, hidden)
             value = choose(label, distribution)
@@ -139,7 +120,7 @@ class Controller(nn.Module):
             inputs = self._embedded(label, value)
             return value
 
-        architecture = self._space.architecture(_Decisions(self._decisions, value_of))
+        architecture = self._space.decide(value_of)
         return Sample(architecture, log_probability, entropy, penalty), distributions
 
     def _step(self, inputs: Tensor, states: list[tuple[Tensor, Tensor]]) -> Tensor:
