@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from retiarii._lazy import load
 from retiarii.space import Architecture, SearchSpace
@@ -18,10 +17,8 @@ from retiarii.strategy._options import (
     check_whole,
 )
 from retiarii.strategy.multi_trial import Strategy
+from retiarii.strategy.search import Search
 from retiarii.trial import Direction, Objectives, ObjectivesLike
-
-if TYPE_CHECKING:
-    from retiarii.strategy._reinforcement.policy_search import PolicySearch
 
 
 @dataclass(frozen=True)
@@ -107,16 +104,12 @@ class PolicyBasedRL(Strategy):
         """The direction that ``optimize_mode`` fixes."""
         return None if self.optimize_mode is None else Direction(self.optimize_mode)
 
-    def search(
-        self, space: SearchSpace, *, seed: int = 0, objectives: ObjectivesLike = Direction.MAXIMIZE
-    ) -> PolicySearch:
-        """Start a search; see `Strategy.search`.
+    def search(self, space: SearchSpace, *, seed: int = 0, objectives: ObjectivesLike = Direction.MAXIMIZE) -> Search:
+        """Start a search, a `PolicySearch`; see `Strategy.search`.
 
         Raises:
             ConfigError: A choice is not supported, or mutators add choices as the search goes on.
         """
         start = load("retiarii.strategy._reinforcement.policy_search:PolicySearch")  # which imports torch
-        search: PolicySearch = start(
-            self, space, seed=seed, objectives=Objectives.of(objectives).directed(self.direction)
-        )
+        search: Search = start(self, space, seed=seed, objectives=Objectives.of(objectives).directed(self.direction))
         return search
