@@ -1,8 +1,8 @@
-"""Walks over nested values: `map_nested` rebuilds them, `is_equal` compares them."""
+"""Walks over nested values: `map_nested` rebuilds them, `leaves` lists what is inside, `is_equal` compares them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -24,6 +24,19 @@ def map_nested(value: Any, function: Callable[[Any], Any]) -> Any:
     if isinstance(value, slice):
         return slice(*(map_nested(item, function) for item in (value.start, value.stop, value.step)))
     return function(value)
+
+
+def leaves(value: Any) -> Iterator[Any]:
+    """Yield everything in nested lists, tuples, dicts and slices that is none of these."""
+    if isinstance(value, (list, tuple)):
+        for item in value:
+            yield from leaves(item)
+    elif isinstance(value, Mapping):
+        yield from leaves(list(value.values()))
+    elif isinstance(value, slice):
+        yield from leaves((value.start, value.stop, value.step))
+    else:
+        yield value
 
 
 def is_equal(first: Any, second: Any) -> bool:

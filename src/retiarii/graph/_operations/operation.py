@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from retiarii.errors import GraphError
-from retiarii.graph._operations.nested_values import map_nested
+from retiarii.graph._operations.nested_values import leaves, map_nested
 
 
 class Kind(str, Enum):
@@ -58,8 +58,7 @@ class Arguments:
 
     def markers(self) -> Iterator[Input | Inputs]:
         """Yield the markers of all edges, in order."""
-        for value in (*self.args, *self.kwargs.values()):
-            yield from find_markers(value)
+        return (leaf for leaf in leaves((self.args, self.kwargs)) if isinstance(leaf, (Input, Inputs)))
 
     @property
     def slots(self) -> list[int] | None:
@@ -90,19 +89,6 @@ class Arguments:
         """Apply a function to every value that is not a container."""
         args = tuple(map_nested(value, function) for value in self.args)
         return Arguments(args, {name: map_nested(value, function) for name, value in self.kwargs.items()})
-
-
-def find_markers(value: Any) -> Iterator[Input | Inputs]:
-    """Yield the markers in a nested value."""
-    if isinstance(value, (Input, Inputs)):
-        yield value
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            yield from find_markers(item)
-    elif isinstance(value, dict):
-        yield from find_markers([*value.values()])
-    elif isinstance(value, slice):
-        yield from find_markers((value.start, value.stop, value.step))
 
 
 def _filled(value: Any, inputs: Mapping[int, Any]) -> Any:

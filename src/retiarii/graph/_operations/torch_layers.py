@@ -18,6 +18,7 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
+from retiarii.graph._operations.nested_values import leaves
 from retiarii.nn.pytorch.constructor_calls import TORCH_STATE
 from retiarii.space.construction import CALL_ATTRIBUTE
 
@@ -178,7 +179,8 @@ def _collapsed(value: Any) -> Any:
 def _meta_memo(arguments: Any) -> dict[int, Any]:
     """Return a memo for ``deepcopy`` that copies the tensors of modules without their values."""
     memo: dict[int, Any] = {}
-    for module in _modules_in(arguments):
+    modules = [leaf for leaf in leaves(arguments) if isinstance(leaf, nn.Module)]
+    for module in modules:
         for inner in module.modules():
             memo[id(vars(inner).get(CALL_ATTRIBUTE))] = None
             for value in (*inner._parameters.values(), *inner._buffers.values()):
@@ -188,16 +190,6 @@ def _meta_memo(arguments: Any) -> dict[int, Any]:
                     memo[id(value)] = nn.Parameter(empty, value.requires_grad) if is_parameter else empty
     memo.pop(id(None), None)
     return memo
-
-
-def _modules_in(value: Any) -> Iterator[nn.Module]:
-    if isinstance(value, nn.Module):
-        yield value
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            yield from _modules_in(item)
-    elif isinstance(value, Mapping):
-        yield from _modules_in(list(value.values()))
 
 
 def _same_structure(rebuilt: nn.Module, module: nn.Module) -> bool:

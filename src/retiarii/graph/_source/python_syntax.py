@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from retiarii.graph._operations.operation import Input, Inputs, Kind, find_markers
+from retiarii.graph._operations.nested_values import leaves
+from retiarii.graph._operations.operation import Input, Inputs, Kind
 from retiarii.graph._representation.graph_records import INPUT_ID, NodeRecord
 
 BINARY = {
@@ -54,7 +55,7 @@ def is_index(record: NodeRecord) -> bool:
         return False
     key = record.arguments.args[1]
     is_copy = any(isinstance(part, (list, bool)) for part in (key if isinstance(key, tuple) else (key,)))
-    return not is_copy and not list(find_markers(key))
+    return not is_copy and not any(isinstance(leaf, (Input, Inputs)) for leaf in leaves(key))
 
 
 def is_scalar_function(record: NodeRecord) -> bool:
