@@ -11,7 +11,7 @@ import pytest
 from retiarii.classic import CommandConfig, TunerStrategy, read_config
 from retiarii.errors import ConfigError
 from retiarii.storage import open_store
-from retiarii.strategy import ASHA, GridSearch, MedianStop, Random, RegularizedEvolution
+from retiarii.strategy import ASHA, GridSearch, MedianStop, PolicyBasedRL, Random, RegularizedEvolution
 
 PYTHON = shlex.quote(sys.executable)
 SPACE = {"lr": {"_type": "uniform", "_value": [0.1, 0.2]}, "op": {"_type": "layer_choice", "_value": ["a", "b"]}}
@@ -176,6 +176,7 @@ def test_a_tuner_of_the_users_is_imported_from_its_folder(write, tmp_path):
         ("{name: Random}", Random),
         ("{name: GridSearch}", GridSearch),
         ("{builtinTunerName: RegularizedEvolutionTuner, classArgs: {optimize_mode: minimize}}", RegularizedEvolution),
+        ("{builtinTunerName: PPOTuner, classArgs: {optimize_mode: maximize, trials_per_update: 8}}", PolicyBasedRL),
         ("{name: ASHA, classArgs: {fidelity: epochs, min_fidelity: 1, max_fidelity: 9}}", ASHA),
     ],
 )

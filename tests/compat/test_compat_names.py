@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import retiarii
+import retiarii.classic
 import retiarii.nn.pytorch
 from retiarii._lazy import load
 from retiarii.compat._nni_names import attribute
@@ -135,6 +136,26 @@ def test_defaults_are_those_of_nni_unless_given_by_position_or_name():
     assert RegularizedEvolution(mutation_prob=None).mutation_prob is None
     assert Evolution3().dedup
     assert not Evolution3(dedup=False).dedup
+
+
+def test_policies_take_the_arguments_of_both_generations():
+    from nni.nas.strategy import PolicyBasedRL as Policy3
+    from nni.retiarii.strategy import PolicyBasedRL
+
+    assert PolicyBasedRL(10, trial_per_collect=5) == retiarii.strategy.PolicyBasedRL(10, 5)
+    assert Policy3(samples_per_update=7).trial_per_collect == 7
+    with pytest.warns(UserWarning, match=r"max_collect=3\) has no effect: the search ends with the experiment"):
+        assert Policy3(max_collect=3).max_collect == 10**6
+    with pytest.raises(ConfigError, match=r"reward_for_invalid=0\.0, which has no equivalent: on_failure='worst'"):
+        Policy3(reward_for_invalid=0.0)
+    with pytest.raises(ConfigError, match="PolicyBasedRL got policy_fn="):
+        PolicyBasedRL(policy_fn=print)
+
+
+def test_the_ppo_tuner_has_its_old_name():
+    from nni.algorithms.hpo.ppo_tuner import PPOTuner
+
+    assert PPOTuner is retiarii.classic.PPOTuner
 
 
 def test_arguments_without_effect_warn_and_name_the_line_of_the_user():

@@ -6,7 +6,7 @@ proposes parameters: `TunerStrategy` makes a strategy of a user's tuner, `Strate
 Evaluators, executors and stores are those of every other experiment.
 """
 
-from retiarii.classic._builtin_tuners import EvolutionTuner, RandomTuner
+from retiarii.classic._builtin_tuners import EvolutionTuner, PPOTuner, RandomTuner
 from retiarii.classic._config_file import CommandConfig, read_config
 from retiarii.classic._generated_space import generate_search_space
 from retiarii.classic._parameter_space import ParameterSpace
@@ -17,6 +17,7 @@ __all__ = [
     "CommandConfig",
     "EvolutionTuner",
     "NoMoreTrialError",
+    "PPOTuner",
     "ParameterSpace",
     "RandomTuner",
     "StrategyTuner",

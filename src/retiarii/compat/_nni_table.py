@@ -27,6 +27,7 @@ def _same(module: str, *names: str) -> dict[str, str | Row]:
 _SEED = "the seed belongs to the experiment (experiment.config.seed)"
 _PENALTY = "build a retiarii.oneshot.ExpectedCost and give it to the strategy of retiarii (penalty=...)"
 _OWN_OPERATORS = "give rules for modules of your own to the strategy of retiarii (rules=...)"
+_POLICY = "the policy is one of retiarii's own; options such as learning_rate are arguments of PolicyBasedRL"
 _LOGGED = "the probabilities of each epoch are in experiment.search_history()"
 _WEIGHTS = {"weights": "prior"}
 
@@ -104,11 +105,15 @@ _EVOLUTION: Names = {
     "RegularizedEvolution": Row("retiarii.strategy:RegularizedEvolution", defaults={"mutation_prob": 0.05}),
 }
 
+_RL: Names = {
+    "PolicyBasedRL": Row("retiarii.strategy:PolicyBasedRL", refused={"policy_fn": _POLICY}),
+}
+
 _ONE_SHOT = _same("retiarii.strategy", "DARTS", "ENAS", "GumbelDARTS", "OneShotStrategy", "Proxyless", "RandomOneShot")
 
 _BASE = _same("retiarii.strategy", "BaseStrategy")
 
-_STRATEGIES: Names = {**_BASE, **_BRUTE_FORCE, **_EVOLUTION, **_ONE_SHOT}
+_STRATEGIES: Names = {**_BASE, **_BRUTE_FORCE, **_EVOLUTION, **_RL, **_ONE_SHOT}
 
 _BRUTE_FORCE_3: Names = {
     "GridSearch": Row(
@@ -123,6 +128,24 @@ _EVOLUTION_3: Names = {
         "retiarii.strategy:RegularizedEvolution",
         defaults={"dedup": True, "mutation_prob": 0.05},
         ignored={"seed": _SEED},
+    ),
+}
+
+
+_RL_3: Names = {
+    "PolicyBasedRL": Row(
+        "retiarii.strategy:PolicyBasedRL",
+        renamed={"samples_per_update": "trial_per_collect"},
+        defaults={"max_collect": 10**6},
+        ignored={
+            "max_collect": "the search ends with the experiment (max_trial_number)",
+            "replay_buffer_size": "the policy learns from each trial once, right after it was collected",
+        },
+        refused={
+            "policy_fn": _POLICY,
+            "reward_for_invalid": "on_failure='worst' makes failed trials count as worse than all others",
+            "update_kwargs": "give epochs and minibatch_size to retiarii.strategy.PolicyBasedRL",
+        },
     ),
 }
 
@@ -161,6 +184,7 @@ _STRATEGIES_3: Names = {
     **_BASE,
     **_BRUTE_FORCE_3,
     **_EVOLUTION_3,
+    **_RL_3,
     **_ONE_SHOT_3,
     "Strategy": "retiarii.strategy:Strategy",
 }
@@ -222,6 +246,7 @@ MODULES: Mapping[str, Names] = MappingProxyType(
         "nni.trial": _REPORT,
         "nni.tuner": _same("retiarii.classic", "Tuner"),
         **CLASSIC,
+        "nni.algorithms.hpo.ppo_tuner": _same("retiarii.classic", "PPOTuner"),
         # NNI 2.x
         "nni.retiarii": {
             **_REPORT,
@@ -268,6 +293,7 @@ MODULES: Mapping[str, Names] = MappingProxyType(
         "nni.retiarii.strategy.bruteforce": _BRUTE_FORCE,
         "nni.retiarii.strategy.evolution": _EVOLUTION,
         "nni.retiarii.strategy.oneshot": _ONE_SHOT,
+        "nni.retiarii.strategy.rl": _RL,
         "nni.retiarii.utils": {**_WRAPPERS, **_CONTEXTS},
         # NNI 3.0, and nni.nas of 2.10
         "nni.nas": {**_FIXED, **_WRAPPERS},
@@ -303,6 +329,7 @@ MODULES: Mapping[str, Names] = MappingProxyType(
         "nni.nas.strategy.base": {**_BASE, **_same("retiarii.strategy", "Strategy")},
         "nni.nas.strategy.bruteforce": _BRUTE_FORCE_3,
         "nni.nas.strategy.evolution": _EVOLUTION_3,
+        "nni.nas.strategy.rl": _RL_3,
         "nni.nas.utils": {**_WRAPPERS, **_CONTEXTS},
     }
 )
@@ -349,7 +376,6 @@ _NEAREST_NAMES = {
     "GraphModelSpace": "retiarii.graph.Model",
     "MutableDict": "retiarii.space.SearchSpace",
     "MutableList": "retiarii.space.SearchSpace",
-    "PolicyBasedRL": "retiarii.strategy.RegularizedEvolution",
     "TPE": "retiarii.strategy.RegularizedEvolution",
     "TPEStrategy": "retiarii.strategy.RegularizedEvolution",
     "current_model": "retiarii.fixed_arch",
