@@ -10,10 +10,10 @@ from classic_net import ARCHITECTURE, Net
 from torch import nn
 
 import retiarii.nn.pytorch as rnn
-from retiarii.classic.pytorch.fixed import apply_fixed_architecture
-from retiarii.classic.pytorch.mutables import Mutable
+from retiarii.classic.pytorch.fixed import FixedArchitecture, apply_fixed_architecture
+from retiarii.classic.pytorch.mutables import LayerChoice, Mutable
 from retiarii.classic.pytorch.random import RandomMutator
-from retiarii.errors import ArchitectureError
+from retiarii.errors import ArchitectureError, FreezeError
 from retiarii.nn.pytorch import extract_space, freeze
 
 IMAGES = torch.randn(2, 1, 8, 8, generator=torch.Generator().manual_seed(0))
@@ -121,3 +121,54 @@ def test_layers_with_choices_in_their_arguments_are_cut_to_size():
     assert torch.equal(model.wide.bias, bias[:4])
     assert model.net.conv1 is conv
     assert model(IMAGES).shape == (2, 4)
+
+
+def test_a_fixed_architecture_decides_the_model_and_leaves_it_as_it_is():
+    torch.manual_seed(0)
+    model = Net()
+    mutator = FixedArchitecture(model, ARCHITECTURE)
+    mutator.reset()
+    assert torch.equal(model(IMAGES), fixed(ARCHITECTURE)(IMAGES))
+    assert mutator.export()["InputChoice3"].tolist() == [True, False, True]
+    assert len(model.conv1) == 2
+    with pytest.raises(ArchitectureError, match="no value for the choice 'InputChoice3'"):
+        FixedArchitecture(Net(), {key: ARCHITECTURE[key] for key in list(ARCHITECTURE)[:-1]})
+    with pytest.raises(ArchitectureError, match="Did you mean 'LayerChoice1'"):
+        FixedArchitecture(Net(), {**ARCHITECTURE, "LayerChoice": 1})
+    lenient = FixedArchitecture(Net(), {**ARCHITECTURE, "LayerChoice": 1}, strict=False)
+    assert "LayerChoice" not in lenient.export()
+
+
+def test_references_to_removed_candidates_are_gone_and_shared_modules_stay_shared():
+    class Referring(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.op = LayerChoice([nn.Linear(2, 2), nn.Linear(2, 2)], key="op")
+            self.same = self.op
+            self.kept = [self.op, *self.op]
+            self.tied = nn.Linear(2, 2)
+            self.tied.weight = self.op[1].weight
+
+        def forward(self, x):
+            return self.tied(self.same(self.op(x)))
+
+    model = Referring()
+    chosen = model.op[1]
+    apply_fixed_architecture(model, {"op": 1})
+    assert model.op is model.same is chosen
+    assert model.kept == [chosen, None, chosen]
+    assert model.tied.weight is chosen.weight
+    assert model(torch.ones(1, 2)).shape == (1, 2)
+
+
+def test_a_model_that_is_a_choice_itself_is_refused():
+    with pytest.raises(FreezeError, match="is itself a choice"):
+        apply_fixed_architecture(LayerChoice([nn.ReLU(), nn.Tanh()], key="op"), {"op": 1})
+
+
+def test_what_is_applied_is_logged_unless_one_does_not_want_it(caplog):
+    caplog.set_level("INFO")
+    apply_fixed_architecture(Net(), ARCHITECTURE, verbose=False)
+    assert not caplog.messages
+    apply_fixed_architecture(Net(), ARCHITECTURE)
+    assert caplog.messages[0].startswith('Fixed Net to {"InputChoice2":[0],')

@@ -87,7 +87,6 @@ class TestLayerChoice(PrimitiveConformance):
 
 class TestLayerChoiceWithMask(TestLayerChoice):
     host = Unpacked
-    is_traceable = False  # the mask is made in the forward pass
 
     @pytest.fixture
     def make(self):
@@ -122,7 +121,6 @@ class TestInputChoiceOfAny(TestLayerChoice):
 
 class TestInputChoiceWithMask(TestInputChoice):
     host = Unpacked
-    is_traceable = False
 
     @pytest.fixture
     def make(self):

@@ -1,6 +1,7 @@
 """Mutators: masks that decide a model until the next reset, and what they refuse."""
 
 import copy
+import json
 import pickle
 
 import pytest
@@ -8,11 +9,14 @@ import torch
 from classic_net import Net
 from torch import nn
 
+import retiarii.nn.pytorch as rnn
 from retiarii.classic.pytorch.base_mutator import BaseMutator, unbind
+from retiarii.classic.pytorch.fixed import apply_fixed_architecture
 from retiarii.classic.pytorch.mutables import InputChoice, LayerChoice, MutableScope
 from retiarii.classic.pytorch.mutator import Mutator
 from retiarii.classic.pytorch.random import RandomMutator
 from retiarii.errors import ArchitectureError, LabelConflictError, SearchError
+from retiarii.graph import build_module, draw
 
 IMAGES = torch.randn(2, 1, 8, 8, generator=torch.Generator().manual_seed(0))
 
@@ -177,6 +181,10 @@ def test_one_key_for_two_different_choices_names_both_places():
     assert "Sequential.1.0" in str(caught.value)
 
 
+def model_with_a_width():
+    return rnn.Linear(3, rnn.ValueChoice([2, 4], label="width"))
+
+
 class Cell(MutableScope):
     def __init__(self, key, inner):
         super().__init__(key)
@@ -295,3 +303,88 @@ def test_random_masks_follow_the_seed_and_choose_as_many_as_they_should():
     assert {sum(masks["InputChoice2"]) for masks in first} == {0, 1}
     assert {sum(masks["InputChoice3"]) for masks in first} == {2}
     assert {sum(masks["second"]) for masks in first} == {1}
+
+
+def test_export_json_writes_names_where_there_are_names_and_positions_elsewhere(tmp_path):
+    masks = {
+        "LayerChoice1": torch.tensor([False, True]),
+        "second": torch.tensor([0.0, 1.0]),
+        "InputChoice2": torch.tensor([False]),
+        "InputChoice3": [True, False, True],
+    }
+    written = Given(Net(), masks).export_json(tmp_path / "new" / "architecture.json")
+    expected = {"LayerChoice1": 1, "second": "skip", "InputChoice2": [], "InputChoice3": ["first", "sum"]}
+    assert written == json.loads((tmp_path / "new" / "architecture.json").read_text()) == expected
+    weighted = Given(Net(), {**masks, "LayerChoice1": torch.tensor([0.25, 0.75])}).export_json(tmp_path / "a.json")
+    assert weighted["LayerChoice1"] == [0.25, 0.75]
+
+
+def test_graph_is_the_network_that_is_decided_now():
+    model = Net()
+    mutator = Given(model, {})
+    with pytest.raises(SearchError, match="is not decided yet"):
+        mutator.graph(IMAGES)
+    layers = {"LayerChoice1": [False, True], "second": [True, False]}
+    mutator.masks = {**layers, "InputChoice2": [False], "InputChoice3": [True, False, True]}
+    mutator.reset()
+    graph = mutator.graph((IMAGES,))
+    network = build_module(graph)
+    names = ["conv1.weight", "conv1.bias", "conv2.weight", "conv2.bias", "fc.weight", "fc.bias"]
+    assert list(network.state_dict()) == names
+    assert torch.equal(network(IMAGES), model(IMAGES))
+    assert draw(graph, example_input=IMAGES).startswith("<svg")
+    assert mutator.status()["LayerChoice1"] == [0.0, 1.0]
+    with pytest.warns(UserWarning, match="'width'"):
+        mutator = RandomMutator(nn.Sequential(model_with_a_width(), LayerChoice([nn.ReLU(), nn.Tanh()])))
+    mutator.reset()
+    assert len(list(build_module(mutator.graph(torch.ones(1, 3))).children())) == 2
+
+
+def test_a_mutator_by_masks_says_which_choices_it_leaves_alone():
+    model = nn.Sequential(model_with_a_width(), scaled(1, 2))
+    with pytest.warns(UserWarning, match="a Given does not decide, so that they stay at their defaults: 'width'"):
+        mutator = Given(model, {"op": [False, True]})
+    mutator.reset()
+    assert model(torch.ones(3)).shape == (2,)
+
+
+def test_a_random_mutator_goes_on_from_its_state():
+    mutator = RandomMutator(Net(), seed=1)
+    mutator.sample_search()
+    state = pickle.loads(pickle.dumps(mutator.state_dict()))
+    expected = [mutator.sample_search()["second"].tolist() for _ in range(10)]
+    other = RandomMutator(Net(), seed=2)
+    other.load_state_dict(state)
+    assert [other.sample_search()["second"].tolist() for _ in range(10)] == expected
+
+
+def test_the_tree_of_mutables_follows_scopes_and_candidates():
+    inner = LayerChoice([Scaled(1), Scaled(2)], key="inner")
+    outer = LayerChoice([nn.Sequential(inner), Scaled(3)], key="outer")
+    model = nn.Sequential(Cell("cell", outer), LayerChoice([Scaled(1), Scaled(2)], key="inner"))
+    tree = RandomMutator(model).mutables
+    assert [mutable.key for mutable in tree] == ["cell", "outer", "inner"]
+    assert [mutable.key for mutable in tree.traverse("post")] == ["inner", "outer", "cell"]
+    assert [mutable.name for mutable in tree.traverse(deduplicate=False)] == ["0", "0.inner", "0.inner.0.0", "1"]
+    assert (len(tree), len(tree.children), tree.type()) == (3, 2, type(None))
+
+
+def test_choices_inside_candidates_are_decided_where_they_are_run():
+    inner = LayerChoice([Scaled(1), Scaled(2)], key="inner")
+    model = nn.Sequential(LayerChoice([inner, Scaled(5)], key="outer"))
+    mutator = Given(model, {"outer": [True, False], "inner": [False, True]})
+    mutator.reset()
+    assert model(torch.ones(1)).item() == 2.0
+    mutator.masks = {"outer": [False, True], "inner": [False, True]}
+    mutator.reset()
+    assert model(torch.ones(1)).item() == 5.0
+    apply_fixed_architecture(model, mutator.export())  # the inner one is not active, and yet it is no unknown key
+    assert model(torch.ones(1)).item() == 5.0
+
+
+def test_replicas_of_data_parallel_ask_the_same_mutator():
+    model = scaled(1, 10)
+    Given(model, {"op": [False, True]}).reset()
+    replica = model[0]._replicate_for_data_parallel()
+    replica._modules = dict(model[0]._modules)
+    assert replica(torch.ones(1)).item() == 10.0

@@ -94,6 +94,23 @@ def mask_of(choice: LayerChoice | InputChoice, value: Any) -> Tensor:
     return torch.tensor([position in positions for position in range(number_of_candidates(choice))])
 
 
+def readable(choice: LayerChoice | InputChoice, mask: Any) -> Any:
+    """Return a mask in the form that it has in files: the selected candidates by name, or by position without names.
+
+    A single one stands without a list, as in files of NNI. Weights other than 0 and 1 are a list of numbers.
+
+    Raises:
+        ArchitectureError: The mask does not fit the choice.
+    """
+    checked = Mask(choice, mask)
+    numbers = checked.tensor.tolist()
+    if any(number not in (0, 1) for number in numbers):
+        return numbers
+    domain: Any = choice.choice()
+    selected = [domain.values[position] for position in checked.selection.chosen]
+    return selected[0] if len(selected) == 1 else selected
+
+
 def _tensor(choice: LayerChoice | InputChoice, raw: Any) -> Tensor:
     if isinstance(raw, (list, tuple, np.ndarray)):
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 from weakref import WeakKeyDictionary, ref
@@ -9,9 +10,11 @@ from weakref import WeakKeyDictionary, ref
 from torch import Tensor, nn
 
 from retiarii.classic.pytorch._binding import bound_already
+from retiarii.classic.pytorch._masks import readable
 from retiarii.classic.pytorch._mutable_tree import StructuredMutableTreeNode, mutable_tree
 from retiarii.classic.pytorch.mutables import InputChoice, LayerChoice, Mutable, MutableScope
 from retiarii.errors import SearchError
+from retiarii.space import Architecture
 
 __all__ = ["BaseMutator", "unbind"]
 
@@ -147,6 +150,27 @@ class BaseMutator(nn.Module):
             NotImplementedError: A subclass has to override it.
         """
         raise NotImplementedError(f"{type(self).__name__} does not override export()")
+
+    def export_json(self, file: str | os.PathLike[str]) -> dict[str, Any]:
+        """Write what `export` returns to a JSON file, for `apply_fixed_architecture`.
+
+        Args:
+            file: The file, replaced if it exists. Missing folders are made.
+
+        Returns:
+            What is in the file: selected candidates by name, or by position where they have no names; a list of numbers
+            for weights.
+
+        Raises:
+            ArchitectureError: A mask does not fit its choice.
+            OSError: The file cannot be written.
+        """
+        choices = self.choices
+        architecture = Architecture(
+            {key: readable(choices[key], value) if key in choices else value for key, value in self.export().items()}
+        )
+        architecture.save(file)
+        return architecture.to_json()
 
 
 def unbind(model: nn.Module) -> None:

@@ -1,4 +1,7 @@
-"""`apply_fixed_architecture`: turns a model with choices into the network of an architecture, for retraining."""
+"""`apply_fixed_architecture`: turns a model with choices into the network of an architecture, for retraining.
+
+`FixedArchitecture` is a mutator that decides a model by an architecture, and leaves the model as it is.
+"""
 
 from __future__ import annotations
 
@@ -11,17 +14,18 @@ import numpy as np
 from torch import Tensor, nn
 
 from retiarii.classic.pytorch.base_mutator import unbind
+from retiarii.classic.pytorch.mutator import Mutator
 from retiarii.nn.pytorch import freeze
 from retiarii.space import Architecture
 
-__all__ = ["apply_fixed_architecture"]
+__all__ = ["FixedArchitecture", "apply_fixed_architecture"]
+
+ArchitectureFile = Mapping[str, Any] | str | os.PathLike[str]
 
 _logger = logging.getLogger(__name__)
 
 
-def apply_fixed_architecture(
-    model: nn.Module, fixed_arc: Mapping[str, Any] | str | os.PathLike[str], verbose: bool = True
-) -> None:
+def apply_fixed_architecture(model: nn.Module, fixed_arc: ArchitectureFile, verbose: bool = True) -> None:
     """Turn a model with choices into the network of an architecture, in place.
 
     Each choice is replaced by what was chosen; candidates that were not chosen are gone. The rest of the model stays as
@@ -47,15 +51,61 @@ def apply_fixed_architecture(
         FreezeError: The model is itself a choice.
         TypeError: ``model`` is no module.
     """
-    architecture = Architecture.load(fixed_arc) if isinstance(fixed_arc, (str, os.PathLike)) else _plain(fixed_arc)
+    architecture = _read(fixed_arc)
     freeze(model, architecture, in_place=True)
     unbind(model)
     if verbose:
         _logger.info("Fixed %s to %s", type(model).__name__, architecture.canonical_json())
 
 
-def _plain(fixed_arc: Mapping[str, Any]) -> Architecture:
-    """Return an architecture in which masks are lists."""
+class FixedArchitecture(Mutator):
+    """Decides a model by one architecture, always; the model keeps all candidates.
+
+    Use it to look at architectures in a trained supernet. For retraining, `apply_fixed_architecture` is the better way:
+    it removes what is not chosen.
+
+    Args:
+        model: The model.
+        fixed_arc: The architecture, or the path of a JSON file of one, as for `apply_fixed_architecture`.
+        strict: Whether keys that the model does not have are an error.
+        verbose: Whether to log the architecture.
+
+    Raises:
+        ArchitectureError: The architecture cannot be read, lacks a key, or has an impossible value.
+        SearchError: Another mutator is bound to the model.
+    """
+
+    def __init__(
+        self, model: nn.Module, fixed_arc: ArchitectureFile, strict: bool = True, verbose: bool = True
+    ) -> None:
+        architecture = _read(fixed_arc)
+        freeze(model, architecture, weights="keep", strict=strict)  # checks it
+        super().__init__(model)
+        defaults = {key: choice.choice().default() for key, choice in self.choices.items()}  # what is not active
+        self._fixed = {
+            key: choice.selection_of(architecture.get(key, defaults[key])).mask()
+            for key, choice in self.choices.items()
+        }
+        if verbose:
+            _logger.info("Decided %s by %s", type(model).__name__, architecture.canonical_json())
+
+    def sample_search(self) -> dict[str, Tensor]:
+        """Return the masks of the architecture."""
+        return self._fixed
+
+    def sample_final(self) -> dict[str, Tensor]:
+        """Return the masks of the architecture."""
+        return self._fixed
+
+
+def _read(fixed_arc: ArchitectureFile) -> Architecture:
+    """Return an architecture that is given as a mapping, whose values may be arrays, or in a file.
+
+    Raises:
+        ArchitectureError: It cannot be read.
+    """
+    if isinstance(fixed_arc, (str, os.PathLike)):
+        return Architecture.load(fixed_arc)
     if not isinstance(fixed_arc, Mapping):
         return Architecture(fixed_arc)  # raises
     arrays = (Tensor, np.ndarray, np.generic)

@@ -147,6 +147,14 @@ class LayerChoice(Mutable, choices.LayerChoice):
         self.reduction = _checked_reduction(reduction, f"LayerChoice {self.key!r}")
         self.return_mask = return_mask
 
+    def selection_of(self, raw: Any) -> Selection:
+        """Return the candidates that a value of an architecture stands for, in any of its forms.
+
+        Raises:
+            ArchitectureError: It stands for none.
+        """
+        return layer_selection(self.choice(), raw)
+
     def _dropped(self) -> frozenset[str]:
         values = ChosenValues.current()
         if values is None or self._label not in values or not self.names:
@@ -187,6 +195,10 @@ class LayerChoice(Mutable, choices.LayerChoice):
             return self.answer(self[0](*args, **kwargs), 0)
         output, mask = mutator.on_forward_layer_choice(self, *args, **kwargs)
         return (output, mask) if self.return_mask else output
+
+    def extra_repr(self) -> str:
+        """Return the key."""
+        return f"key={self.key!r}"
 
 
 class InputChoice(Mutable, choices.InputChoice):
@@ -238,6 +250,14 @@ class InputChoice(Mutable, choices.InputChoice):
         self.choose_from = [self.NO_KEY] * self.n_candidates if names is None else names
         self.return_mask = return_mask
 
+    def selection_of(self, raw: Any) -> Selection:
+        """Return the inputs that a value of an architecture stands for, in any of its forms.
+
+        Raises:
+            ArchitectureError: It stands for none, or for more or fewer than ``n_chosen``.
+        """
+        return input_selection(self.choice(), raw, self.choose_from)
+
     def freeze_by(self, freezer: Freezer) -> Frozen:
         """Return a module that picks the chosen inputs."""
         choice = freezer.values.named(self.choice())
@@ -282,6 +302,13 @@ class InputChoice(Mutable, choices.InputChoice):
         number = 1 if self.n_chosen is None else self.n_chosen
         output = reduce_inputs(tensors[:number], self.reduction)
         return (output, Selection(len(tensors), tuple(range(number))).mask()) if self.return_mask else output
+
+    def extra_repr(self) -> str:
+        """Return the arguments."""
+        return (
+            f"n_candidates={self.n_candidates}, n_chosen={self.n_chosen}, reduction={self.reduction!r}, "
+            f"key={self.key!r}"
+        )
 
 
 def _checked_reduction(reduction: str, where: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,8 @@ from retiarii.classic.pytorch._masks import Mask, checked_masks
 from retiarii.classic.pytorch.base_mutator import BaseMutator
 from retiarii.classic.pytorch.mutables import InputChoice, LayerChoice
 from retiarii.errors import SearchError
+from retiarii.graph import Model, convert_to_graph
+from retiarii.nn.pytorch import extract_space, freeze
 
 __all__ = ["Mutator"]
 
@@ -34,6 +37,14 @@ class Mutator(BaseMutator):
     def __init__(self, model: nn.Module) -> None:
         super().__init__(model)
         vars(self)["_masks"] = None
+        others = [choice.label for choice in extract_space(model) if choice.label not in self.choices]
+        if others:
+            warnings.warn(
+                f"The model has choices that a {type(self).__name__} does not decide, so that they stay at their "
+                f"defaults: {', '.join(map(repr, others))}. It decides LayerChoice and InputChoice of "
+                "retiarii.classic.pytorch.mutables only.",
+                stacklevel=2,
+            )
 
     def sample_search(self) -> Mapping[str, Any]:
         """Return the masks of one architecture, or mixture of architectures, to train the model with.
@@ -77,6 +88,27 @@ class Mutator(BaseMutator):
         """
         masks: dict[str, Mask] = vars(self)["_masks"] or {}
         return {key: mask.tensor.float().tolist() for key, mask in masks.items()}
+
+    def graph(self, inputs: Any) -> Model:
+        """Return the network that the current decisions make of the model as a graph.
+
+        In a notebook the graph draws itself. ``retiarii.graph.draw(graph, example_input=inputs)`` returns the drawing
+        as SVG, with the shapes of all results. (In NNI this was a dict for TensorBoard, with all candidates in it;
+        ``retiarii.graph.draw(model)`` draws all candidates.)
+
+        Args:
+            inputs: A tensor, or a tuple of the arguments of the model's ``forward``. Graph and network are run on it
+                and compared.
+
+        Raises:
+            SearchError: Nothing is decided yet.
+            ArchitectureError: More or fewer inputs are selected than ``n_chosen`` says.
+            GraphError: The network cannot be traced, see `retiarii.graph.convert_to_graph`.
+        """
+        architecture = {key: self._mask(choice).tensor.tolist() for key, choice in self.choices.items()}
+        rest = {choice.label: choice.default() for choice in extract_space(self.model)}
+        network = freeze(self.model, {**rest, **architecture}, weights="keep", strict=False)
+        return convert_to_graph(network, inputs)
 
     def on_forward_layer_choice(self, mutable: LayerChoice, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
         """Run the selected candidates and reduce their outputs.
