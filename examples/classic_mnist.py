@@ -84,7 +84,7 @@ def trainer_of(name, model, dataset_train, dataset_valid, epochs):
         "dataset_train": dataset_train,
         "dataset_valid": dataset_valid,
         "workers": 0,
-        "log_frequency": 10,  # to see these lines: logging.basicConfig(level=logging.INFO)
+        "log_frequency": 10,
     }
     if name == "DartsTrainer":
         return DartsTrainer(model, nn.CrossEntropyLoss(), metrics_fn, optimizer, arc_learning_rate=0.02, **common)

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import nn, optim
 
 from retiarii._tensor_file import UNREADABLE, TensorFileError, read_tensors, write_tensors
 from retiarii.errors import ConfigError, RecordError
 
 _FORMAT = "retiarii classic trainer 1"
+
+PARTS = (nn.Module, optim.Optimizer, optim.lr_scheduler.LRScheduler, torch.amp.GradScaler)
+"""The classes of the attributes of a trainer whose state is saved."""
 
 
 def write_state(state: Mapping[str, Any], file: str | os.PathLike[str]) -> None:
@@ -54,13 +57,20 @@ def read_state(file: str | os.PathLike[str], trainer: str) -> dict[str, Any]:
     return state
 
 
-def check_weights(model: nn.Module, weights: Mapping[str, Any], file: str | os.PathLike[str]) -> None:
-    """Check that weights of a checkpoint are those of a model, before anything is loaded.
+def check_parts(
+    parts: Mapping[str, Any], callbacks: Sequence[Any], state: Mapping[str, Any], file: str | os.PathLike[str]
+) -> None:
+    """Check that a checkpoint has the parts and callbacks of a trainer, and weights of its model.
 
     Raises:
-        ConfigError: Names or shapes differ.
+        ConfigError: It has others.
     """
-    own = model.state_dict()
+    if parts.keys() != state["parts"].keys() or len(callbacks) != len(state["callbacks"]):
+        raise ConfigError(
+            f"The checkpoint {file} has the parts {sorted(state['parts'])} and {len(state['callbacks'])} callbacks, "
+            f"but the trainer has {sorted(parts)} and {len(callbacks)} callbacks. Use the same ones in the same order."
+        )
+    own, weights = parts["model"].state_dict(), state["parts"]["model"]
     different = sorted(own.keys() ^ weights.keys())
     different += [name for name in own if name in weights and np.shape(own[name]) != np.shape(weights[name])]
     if different:

@@ -125,7 +125,7 @@ class PdartsTrainer(BaseTrainer):
         batch_size: The number of samples of a batch.
         workers: The number of processes that load data.
         device: Where to train; None is the GPU if there is one.
-        log_frequency: The number of steps between two log lines; None logs epochs only.
+        log_frequency: The number of steps between two log lines; None logs every ten seconds.
         callbacks: Callbacks for which a stage is an epoch.
         unrolled: Whether the gradient of the architecture is of second order.
         arc_learning_rate: The learning rate of the architecture.

@@ -84,7 +84,7 @@ class SPOSSupernetTrainer(SearchTrainer):
         batch_size: Ignored: the loaders have their own.
         workers: Ignored: the loaders have their own.
         device: Where to train; None is the GPU if there is one.
-        log_frequency: The number of steps between two log lines; None logs epochs only.
+        log_frequency: The number of steps between two log lines; None logs every ten seconds.
         callbacks: Callbacks, called in this order.
         checkpoint_file: Where the training is saved, and goes on from, see `Trainer`.
 

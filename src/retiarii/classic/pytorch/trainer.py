@@ -16,7 +16,8 @@ from torch import Tensor, nn, optim
 from torch.utils.data import Dataset
 
 from retiarii.classic.pytorch._training_state import (
-    check_weights,
+    PARTS,
+    check_parts,
     damage_explained,
     read_state,
     restore_random,
@@ -46,6 +47,9 @@ class Trainer(BaseTrainer):
 
     Averages of metrics are logged at level INFO of the logger ``retiarii.classic.pytorch.trainer``, and shown on
     standard error unless the program has set up logging itself.
+
+    A checkpoint has the state of all attributes of the trainer that are modules, optimizers or schedulers of the
+    learning rate, also those that a subclass adds.
 
     With ``checkpoint_file`` the training can be interrupted at any time, also by ``Ctrl-C`` or ``kill -9``: the same
     script, run again, goes on after the last finished epoch, with the numbers of a training that was not interrupted.
@@ -222,9 +226,7 @@ class Trainer(BaseTrainer):
             {
                 "trainer": type(self).__name__,
                 "history": self.history,
-                "model": self.model.state_dict(),
-                "mutator": self.mutator.state_dict(),
-                "optimizer": self.optimizer.state_dict(),
+                "parts": {name: part.state_dict() for name, part in self._parts().items()},
                 "callbacks": [callback.state_dict() for callback in self.callbacks],
             },
             target,
@@ -242,21 +244,20 @@ class Trainer(BaseTrainer):
         """
         state = read_state(file, type(self).__name__)
         with damage_explained(file):
-            check_weights(self.model, state["model"], file)
-            if len(state["callbacks"]) != len(self.callbacks):
-                raise ConfigError(
-                    f"The checkpoint {file} has {len(state['callbacks'])} callbacks, but the trainer has "
-                    f"{len(self.callbacks)}. Give it the same ones in the same order."
-                )
-            self.mutator.load_state_dict(state["mutator"])
-            self.optimizer.load_state_dict(state["optimizer"])
-            for callback, part in zip(self.callbacks, state["callbacks"], strict=True):
-                callback.load_state_dict(part)
-            self.model.load_state_dict(state["model"])
+            parts = self._parts()
+            check_parts(parts, self.callbacks, state, file)
+            for name, part in parts.items():
+                part.load_state_dict(state["parts"][name])
+            for callback, saved in zip(self.callbacks, state["callbacks"], strict=True):
+                callback.load_state_dict(saved)
             self.history = [dict(epoch) for epoch in state["history"]]
             restore_random(state)
         self._is_resumed = True
         _logger.info("Going on from %s after %d epochs", file, len(self.history))
+
+    def _parts(self) -> dict[str, Any]:
+        """Return the attributes with a state of their own, by name; those of subclasses, too."""
+        return {name: value for name, value in vars(self).items() if isinstance(value, PARTS)}
 
     def enable_visualization(self, log_dir: str | os.PathLike[str] = "logs") -> None:
         """Write the decisions of the mutator after each epoch, one JSON object a line, to ``status.jsonl`` in a folder.
