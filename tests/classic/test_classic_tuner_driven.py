@@ -137,6 +137,22 @@ def test_the_path_of_the_guide_from_the_script_to_the_resumed_search(project):
     assert trials_of(project)[1][:4] == trials
 
 
+@pytest.mark.timeout(240)
+def test_a_project_for_nni_runs_unchanged(project):
+    for name in ("model.py", "train.py"):
+        text = (project / name).read_text().replace("retiarii.classic.pytorch", "nni.nas.pytorch")
+        (project / name).write_text(text.replace("import retiarii\n", "import nni\n").replace("retiarii.", "nni."))
+    assert "import nni" in (project / "train.py").read_text()
+    command = f"{PYTHON} -m retiarii run train.py"
+    run(project, "ss_gen", "--trial_command", command, "--trial_dir", ".", "--file", "search_space.json")
+    assert json.loads((project / "search_space.json").read_text()) == SPACE
+    text = CONFIG.replace("PYTHON train.py", command).replace("maxTrialNum: 4", "maxTrialNum: 2")
+    (project / "config.yml").write_text(text)
+    create(project)
+    _, trials = trials_of(project)
+    assert [trial.state for trial in trials] == [TrialState.COMPLETED] * 2
+
+
 def test_a_script_on_its_own_runs_the_first_candidates(project):
     done = subprocess.run(
         [sys.executable, "train.py"], cwd=project, capture_output=True, text=True, check=True, timeout=100

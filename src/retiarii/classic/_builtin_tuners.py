@@ -14,6 +14,7 @@ TUNERS = Registry(
     {
         "ASHA": "retiarii.strategy:ASHA",
         "Evolution": "retiarii.classic._builtin_tuners:evolution",
+        "GenerationalEvolution": "retiarii.strategy:GenerationalEvolution",
         "GridSearch": "retiarii.strategy:GridSearch",
         "Hyperband": "retiarii.strategy:Hyperband",
         "NSGA2": "retiarii.strategy:NSGA2",
