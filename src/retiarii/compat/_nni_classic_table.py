@@ -50,11 +50,6 @@ def _modules(root: str, modules: Iterable[str]) -> dict[str, Mapping[str, str]]:
     return found
 
 
-_TUNERS = {
-    "nni.algorithms.hpo.evolution_tuner": {"EvolutionTuner": "retiarii.classic:EvolutionTuner"},
-    "nni.algorithms.hpo.random_tuner": {"RandomTuner": "retiarii.classic:RandomTuner"},
-}
-
 CLASSIC: Mapping[str, Mapping[str, str]] = MappingProxyType(
-    {**_modules("nni.nas.pytorch", _NAMES), **_modules("nni.algorithms.nas.pytorch", ("", *_ALGORITHMS)), **_TUNERS}
+    {**_modules("nni.nas.pytorch", _NAMES), **_modules("nni.algorithms.nas.pytorch", ("", *_ALGORITHMS))}
 )

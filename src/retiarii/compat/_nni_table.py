@@ -246,7 +246,9 @@ MODULES: Mapping[str, Names] = MappingProxyType(
         "nni.trial": _REPORT,
         "nni.tuner": _same("retiarii.classic", "Tuner"),
         **CLASSIC,
+        "nni.algorithms.hpo.evolution_tuner": _same("retiarii.classic", "EvolutionTuner"),
         "nni.algorithms.hpo.ppo_tuner": _same("retiarii.classic", "PPOTuner"),
+        "nni.algorithms.hpo.random_tuner": _same("retiarii.classic", "RandomTuner"),
         # NNI 2.x
         "nni.retiarii": {
             **_REPORT,
