@@ -90,7 +90,7 @@ class _ModuleBuilder:
         return module
 
     def _assemble(self, module: nn.Module, data: GraphData, running: list[int], parts: Mapping[str, Any]) -> None:
-        for path in _in_order(data, parts):
+        for path in _in_order(data, running, parts):
             part = parts[path]
             if isinstance(part, TensorRecord):
                 _attach_tensor(module, part, self._keep)
@@ -249,9 +249,9 @@ def holders(data: GraphData, running: list[int]) -> Iterator[tuple[str, str]]:
                 yield path, "Module"
 
 
-def _in_order(data: GraphData, parts: Mapping[str, Any]) -> list[str]:
+def _in_order(data: GraphData, running: list[int], parts: Mapping[str, Any]) -> list[str]:
     """Return the paths in the order of registration; in a ``Sequential`` chain, of execution."""
-    chain = chain_members(data, check_inputs(data, data.module.type))
+    chain = chain_members(data, running)
     if chain is not None:
         return chain
     order = {path: index for index, path in enumerate(data.module.order)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -60,7 +61,7 @@ class Arguments:
         """Yield the markers of all edges, in order."""
         return (leaf for leaf in leaves((self.args, self.kwargs)) if isinstance(leaf, (Input, Inputs)))
 
-    @property
+    @cached_property
     def slots(self) -> list[int] | None:
         """The slots that must have an edge; None if any number of edges is accepted."""
         markers = list(self.markers())
