@@ -99,6 +99,8 @@ def test_parameters_that_do_not_fit_are_refused(trial, make, change, message):
     assert message in str(caught.value)
     assert "retiarii ss-gen" in str(caught.value)
     assert isinstance(model.conv1, LayerChoice)
+    trial(PARAMETERS)
+    ClassicMutator(model)  # it is not bound to a mutator
 
 
 class Mixed(nn.Module):

@@ -9,7 +9,7 @@ from torch import nn
 
 import retiarii.nn.pytorch as choices
 from retiarii.classic import ParameterSpace
-from retiarii.classic.pytorch.mutables import InputChoice
+from retiarii.classic.pytorch.mutables import InputChoice, LayerChoice
 from retiarii.errors import ArchitectureError, SpaceError
 from retiarii.nn.pytorch.labels import first_number
 from retiarii.space import Architecture, AutomaticLabel, Categorical, Choice, Float, Integer, Subset, nearest
@@ -31,6 +31,7 @@ class ModelParameters:
     Attributes:
         space: The search space of the model.
         description: The content of the search-space file.
+        not_classic: The labels of choices that are not of `retiarii.classic.pytorch.mutables`.
 
     Raises:
         SpaceError: The model has no choices, or has one that a search-space file cannot describe.
@@ -50,6 +51,9 @@ class ModelParameters:
         self.description: dict[str, Any] = {
             choice.label: _entry(choice, modules.get(choice.label)) for choice in self.space
         }
+        self.not_classic = [
+            label for label in self.description if not isinstance(modules.get(label), (LayerChoice, InputChoice))
+        ]
         self._parameters = ParameterSpace(self.description)
 
     def architecture(self, parameters: Mapping[str, Any]) -> Architecture:

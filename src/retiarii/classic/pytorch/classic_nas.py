@@ -60,16 +60,16 @@ class ClassicMutator(Mutator):
     """
 
     def __init__(self, model: nn.Module) -> None:
-        super().__init__(model)
         parameters = ModelParameters(model)
-        others = [choice.label for choice in parameters.space if choice.label not in self.choices]
-        if others:
+        if parameters.not_classic:
             raise SpaceError(
                 f"ClassicMutator decides layer choices and input choices of retiarii.classic.pytorch.mutables, and "
-                f"{type(model).__name__} has others: {', '.join(map(repr, others))}. Use "
+                f"{type(model).__name__} has others: {', '.join(map(repr, parameters.not_classic))}. Use "
                 "get_and_apply_next_architecture(model)."
             )
-        self._architecture = _next_architecture(parameters)
+        architecture = _next_architecture(parameters)
+        super().__init__(model)  # binds, which an error before it does not
+        self._architecture = architecture
         self.reset()
 
     def sample_search(self) -> Mapping[str, Tensor]:
