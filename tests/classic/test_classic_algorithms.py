@@ -402,6 +402,30 @@ def test_the_loss_of_fbnet_is_that_of_the_paper(mode):
     assert float(trainer.mutator.lookup_table.cost(search)) == pytest.approx(2.0 + alone)
 
 
+def test_a_lookup_table_is_measured_on_the_inputs_of_the_model():
+    model = net()
+    x = torch.zeros(2, 1, 9, 9)
+    measured = LookUpTable.measured(NASConfig(start_epoch=0), model, x)
+    pixels = 2 * 9 * 9  # of the batch; a multiply-add counts as two operations
+    assert measured.costs["LayerChoice1"] == [2 * pixels * 4 * 9, 2 * pixels * 4 * 25]
+    assert measured.costs["second"] == [2 * pixels * 4 * 4 * 9, 0]
+    assert measured.costs["InputChoice2"] == [0.0, 0.0]
+    assert measured.constant == 2 * 2 * 4 * 3  # the last layer
+    search = FBNetMutator(model, measured).search
+    search.supernet.set_architecture({**search.export(), "LayerChoice1": 1, "second": "skip"})
+    assert float(measured.cost(search)) == measured.constant + 2 * pixels * 4 * 25
+
+    times = LookUpTable.measured(NASConfig(), Net(), (x,), "latency", repeats=3)
+    assert all(time > 0 for time in [*times.costs["LayerChoice1"], *times.costs["second"]])
+    assert Net().training
+    with pytest.raises(ConfigError, match="metric='energy', expected 'flops' or 'latency'"):
+        LookUpTable.measured(NASConfig(), Net(), x, "energy")
+    inner = LayerChoice([nn.Conv2d(1, 1, 1), nn.Identity()], key="inner")
+    nested = nn.Sequential(LayerChoice([nn.Sequential(inner), nn.Identity()], key="outer"))
+    with pytest.raises(ConfigError, match="'inner' is inside a candidate of another layer choice"):
+        LookUpTable.measured(NASConfig(), nested, x)
+
+
 def test_the_gradient_of_fbnet_prefers_the_cheap_candidate():
     costs = {
         "LayerChoice1": [500.0, 2.0],

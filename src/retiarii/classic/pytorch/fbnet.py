@@ -2,115 +2,24 @@
 
 from __future__ import annotations
 
-import math
 import os
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn, optim
 from torch.utils.data import DataLoader
 
+from retiarii.classic.pytorch._lookup_table import LookUpTable, NASConfig
 from retiarii.classic.pytorch._search_mutator import SearchMutator
 from retiarii.classic.pytorch._search_trainer import ExportAfterEpochs, SearchTrainer, own_mutator, top_accuracies
 from retiarii.classic.pytorch.callbacks import Callback, LRSchedulerCallback
 from retiarii.errors import ConfigError
-from retiarii.oneshot import GumbelDARTS, OneShotSearch
+from retiarii.oneshot import GumbelDARTS
 from retiarii.oneshot.pytorch import default_device
 
 __all__ = ["FBNetMutator", "FBNetTrainer", "LookUpTable", "NASConfig", "RegularizerLoss"]
-
-
-@dataclass(frozen=True)
-class NASConfig:
-    """The settings of an FBNet search.
-
-    Args:
-        nas_lr: The learning rate of the architecture.
-        nas_weight_decay: The weight decay of the architecture.
-        mode: Whether the cost multiplies the loss (``"mul"``, as in the paper) or is added to it (``"add"``).
-        alpha: The factor of the cost.
-        beta: The exponent of the cost.
-        start_epoch: The number of epochs at the beginning in which only the weights learn.
-        init_temperature: The temperature of the Gumbel-softmax up to the first epoch in which the architecture learns.
-        exp_anneal_rate: The factor of the temperature from epoch to epoch, from then on.
-        model_dir: The folder of checkpoints; None for none.
-
-    Raises:
-        ConfigError: The mode is another one, or the temperature or its factor is not above 0.
-    """
-
-    nas_lr: float = 0.01
-    nas_weight_decay: float = 5e-4
-    mode: Literal["mul", "add"] = "mul"
-    alpha: float = 0.25
-    beta: float = 0.6
-    start_epoch: int = 50
-    init_temperature: float = 5.0
-    exp_anneal_rate: float = math.exp(-0.045)
-    model_dir: str | os.PathLike[str] | None = None
-
-    def __post_init__(self) -> None:
-        if self.mode not in ("mul", "add"):
-            raise ConfigError(f"NASConfig has mode={self.mode!r}, expected 'mul' or 'add'.")
-        if not self.init_temperature > 0 or not self.exp_anneal_rate > 0:
-            raise ConfigError(
-                f"NASConfig has init_temperature={self.init_temperature!r} and exp_anneal_rate="
-                f"{self.exp_anneal_rate!r}, expected numbers above 0."
-            )
-
-    def temperature(self, epoch: int) -> float:
-        """Return the temperature of an epoch."""
-        return float(self.init_temperature * self.exp_anneal_rate ** max(0, epoch - self.start_epoch))
-
-
-class LookUpTable:
-    """The cost of each candidate of each choice, such as its latency or its FLOPs.
-
-    Args:
-        config: The settings of the search.
-        costs: From the key of a choice to the costs of its candidates, in their order.
-        constant: The cost of the rest of the network.
-    """
-
-    def __init__(self, config: NASConfig, costs: Mapping[str, Sequence[float]], constant: float = 0.0) -> None:
-        self.config = config
-        self.costs = {key: list(values) for key, values in costs.items()}
-        self.constant = constant
-
-    def check(self, search: OneShotSearch) -> None:
-        """Check that the table has a cost for each candidate.
-
-        Raises:
-            ConfigError: A choice is missing, or has more or fewer candidates; or costs have no logarithm above 0.
-        """
-        for label, decision in search.supernet.decisions.items():
-            found = self.costs.get(label)
-            if found is None or len(found) != len(decision.values):
-                has = "no costs" if found is None else f"{len(found)} costs"
-                raise ConfigError(
-                    f"The lookup table has {has} for {label!r}, expected {len(decision.values)}, one for each of "
-                    f"{list(decision.values)}."
-                )
-        least = self.constant + sum(min(costs) for costs in self.costs.values())
-        if self.config.mode == "mul" and least <= 1:
-            raise ConfigError(
-                f"The cheapest architecture costs {least:g}, but the logarithm of costs multiplies the loss, so that "
-                "all have to cost more than 1. Use a smaller unit, such as microseconds, or mode='add'."
-            )
-
-    def cost(self, search: OneShotSearch) -> Tensor:
-        """Return the cost of the mixture that the supernet is set to: ``sum(m * cost)`` over all candidates."""
-        total = torch.tensor(self.constant, device=search.supernet.device)
-        for label, decision in search.supernet.decisions.items():
-            costs = torch.tensor(self.costs[label], device=total.device)
-            if decision.weights is None:
-                total = total + costs[decision.index]
-            else:
-                total = total + (decision.weights * costs.to(decision.weights)).sum()
-        return total
 
 
 class RegularizerLoss:
