@@ -156,6 +156,8 @@ def test_a_forward_before_the_reset_is_an_error(kind):
     x = images(2)[:][0]
     with pytest.raises(SearchError, match=f"before the {kind.__name__} that is bound to it was reset"):
         model(x)
+    with pytest.raises(SearchError, match="was reset"):
+        copy.deepcopy(model)(x)
     mutator.reset()
     assert model(x).shape == (2, 3)
     assert model._forward_pre_hooks == {}

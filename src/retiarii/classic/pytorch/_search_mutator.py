@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from retiarii.classic.pytorch._masks import mask_of
 from retiarii.classic.pytorch.base_mutator import BaseMutator
@@ -49,7 +49,7 @@ class SearchMutator(BaseMutator):
         except BaseException:
             super().unbind()
             raise
-        self._guard = model.register_forward_pre_hook(self._refuse_before_reset)
+        self._guard = model.register_forward_pre_hook(_NotReset(type(self).__name__))
 
     def start(self, strategy: OneShotStrategy) -> None:
         """Start the search anew, on the same supernet; trainers do that with their options.
@@ -99,8 +99,19 @@ class SearchMutator(BaseMutator):
         self._guard.remove()
         self.search.load_state_dict(state)
 
-    def _refuse_before_reset(self, model: nn.Module, args: Any) -> Tensor | None:
+
+class _NotReset:
+    """A hook that refuses forward passes. It holds no mutator, so that a copy of the model brings none along.
+
+    Args:
+        mutator: The name of the mutator's class.
+    """
+
+    def __init__(self, mutator: str) -> None:
+        self._mutator = mutator
+
+    def __call__(self, model: nn.Module, args: Any) -> NoReturn:
         raise SearchError(
-            f"The model ran before the {type(self).__name__} that is bound to it was reset, so that its choices are "
-            "not decided. Call mutator.reset() first."
+            f"The model ran before the {self._mutator} that is bound to it was reset, so that its choices are not "
+            "decided. Call mutator.reset() first."
         )
