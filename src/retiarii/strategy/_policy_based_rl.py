@@ -27,15 +27,15 @@ class PolicyBasedRL(Strategy):
 
     The policy makes one decision after the other, and the probabilities of each depend on all decisions before. At the
     start it is the space's own distribution, that of `Random`. After every ``trial_per_collect`` trials with a
-    usable metric, it learns from these and forgets them. An option of an `Integer` or `Float` with more than 16 values
-    is one of 16 ranges; inside a range, values are drawn at random.
+    usable metric, it learns from these and forgets them. For a `Subset` it decides about one candidate after the other;
+    for an `Integer` or `Float` with more than 16 values it chooses one of 16 ranges, inside which values are random.
 
     Needs torch, but no other library. Spaces of mutators whose choices depend on each other, and choices with more than
     1024 candidates, are refused.
 
     Args:
-        max_collect: How many times the policy may learn. The search ends after ``max_collect * trial_per_collect``
-            trials that it learned from or, with ``on_failure="ignore"``, could have.
+        max_collect: How many times the policy learns. The search ends when it has learned from
+            ``max_collect * trial_per_collect`` trials.
         trial_per_collect: How many trials it learns from at a time.
         optimize_mode: ``"maximize"`` or ``"minimize"``; None to leave the direction to the experiment.
         learning_rate: The learning rate of the policy's optimizer, Adam.

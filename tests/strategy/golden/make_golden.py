@@ -15,6 +15,7 @@ from retiarii.strategy import (
     GridSearch,
     Hyperband,
     MedianStop,
+    PolicyBasedRL,
     Random,
     RegularizedEvolution,
 )
@@ -33,6 +34,7 @@ STRATEGIES = {
     ),
     "generational": GenerationalEvolution(9, 5, num_select=2, num_mutation=2, num_crossover=2),
     "nsga2": NSGA2(population_size=5),
+    "policy": PolicyBasedRL(trial_per_collect=3, learning_rate=0.05),
     "asha": ASHA(max_fidelity=4, reduction_factor=2),
     "hyperband": Hyperband(max_fidelity=4, reduction_factor=2),
     "median_stop": MedianStop(RegularizedEvolution(population_size=5, sample_size=3), min_trials=2),

@@ -129,7 +129,7 @@ def ppo_loss(
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Compute with one thread: faster for tensors this small, and the numbers are the same on every machine."""
+    """Compute with one thread: faster for tensors this small, and the results do not depend on the setting."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
