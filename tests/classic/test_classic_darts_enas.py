@@ -20,11 +20,11 @@ from retiarii.classic.pytorch.enas import EnasMutator, EnasTrainer
 from retiarii.classic.pytorch.fixed import apply_fixed_architecture
 from retiarii.classic.pytorch.mutables import InputChoice, LayerChoice, MutableScope
 from retiarii.classic.pytorch.random import RandomMutator
-from retiarii.errors import ConfigError, MetricError, SearchError, SupernetError
+from retiarii.errors import ArchitectureError, ConfigError, MetricError, SearchError, SupernetError
 from retiarii.nn.pytorch import Linear as linear
 from retiarii.nn.pytorch import ValueChoice as value_choice
 from retiarii.nn.pytorch import extract_space
-from retiarii.oneshot import DARTS, ENAS, SearchLoop
+from retiarii.oneshot import DARTS, ENAS, SearchLoop, subnet
 
 COMMON = {"batch_size": 8, "workers": 0, "device": "cpu"}
 
@@ -136,6 +136,21 @@ def test_the_model_has_its_choices_back_after_unbind_with_trained_weights(name):
     apply_fixed_architecture(model, exported)
     assert extract_space(model).choices == ()
     RandomMutator(Net())
+
+
+@pytest.mark.parametrize("name", TRAINERS)
+def test_the_searched_model_itself_is_fixed_with_its_trained_weights(name, tmp_path):
+    model = net()
+    trainer = TRAINERS[name](model)
+    trainer.train()
+    trainer.export(tmp_path / "arc.json")
+    expected = subnet(trainer.mutator.search, trainer.mutator.search.export()).eval()
+    apply_fixed_architecture(model, tmp_path / "arc.json")
+    assert {*map(type, model.modules())} == {*map(type, expected.modules())}
+    x = images(4)[:][0]
+    assert torch.equal(model.eval()(x), expected(x))
+    with pytest.raises(ArchitectureError):
+        apply_fixed_architecture(model, {"unknown": 0})
 
 
 def test_the_masks_of_an_export_are_those_of_the_architecture():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import torch
 from torch import nn
@@ -39,6 +39,7 @@ class SearchMutator(BaseMutator):
     """
 
     search: OneShotSearch
+    replaces_choices: ClassVar[bool] = True
 
     def __init__(self, model: nn.Module, strategy: OneShotStrategy, *, seed: int | None = None) -> None:
         super().__init__(model)

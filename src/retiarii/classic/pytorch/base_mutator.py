@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, ClassVar
 from weakref import WeakKeyDictionary, ref
 
 from torch import Tensor, nn
@@ -44,6 +44,8 @@ class BaseMutator(nn.Module):
     """
 
     model: nn.Module
+    replaces_choices: ClassVar[bool] = False
+    """Whether the choices of the model are replaced by a supernet's operators, until `unbind`."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -171,6 +173,14 @@ class BaseMutator(nn.Module):
         )
         architecture.save(file)
         return architecture.to_json()
+
+
+def restore_choices(model: nn.Module) -> None:
+    """Unbind the mutator of a model if it has made the model a supernet, so that the model has its choices back."""
+    known = _mutators.get(model)
+    owner = None if known is None else known()
+    if owner is not None and owner.replaces_choices:
+        owner.unbind()
 
 
 def unbind(model: nn.Module) -> None:

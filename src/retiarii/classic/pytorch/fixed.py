@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from retiarii.classic.pytorch.base_mutator import unbind
+from retiarii.classic.pytorch.base_mutator import restore_choices, unbind
 from retiarii.classic.pytorch.mutator import Mutator
 from retiarii.nn.pytorch import freeze
 from retiarii.space import Architecture
@@ -35,7 +35,8 @@ def apply_fixed_architecture(model: nn.Module, fixed_arc: ArchitectureFile, verb
     plain model, with the parameter names of a model that was written by hand with these layers. A mutator of the model
     is unbound from it.
 
-    After an error the model is as it was.
+    After an error the model is as it was; but a supernet, which the mutators of algorithms make of the model, has its
+    choices back, with the trained weights.
 
     Args:
         model: The model.
@@ -52,6 +53,7 @@ def apply_fixed_architecture(model: nn.Module, fixed_arc: ArchitectureFile, verb
         TypeError: ``model`` is no module.
     """
     architecture = _read(fixed_arc)
+    restore_choices(model)
     freeze(model, architecture, in_place=True)
     unbind(model)
     if verbose:
