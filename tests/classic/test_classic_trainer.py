@@ -26,6 +26,7 @@ from retiarii.classic.pytorch.mutables import InputChoice, LayerChoice
 from retiarii.classic.pytorch.mutator import Mutator
 from retiarii.classic.pytorch.random import RandomMutator
 from retiarii.classic.pytorch.trainer import TorchTensorEncoder, Trainer
+from retiarii.classic.pytorch.utils import StructuredMutableTreeNode
 from retiarii.errors import ConfigError, NoContextError, RecordError
 
 
@@ -365,3 +366,12 @@ def test_tensors_are_lists_in_json():
     assert json.loads(json.dumps(masks, cls=TorchTensorEncoder)) == {"key": [True, False], "weights": [0.5, 0.5]}
     with pytest.raises(TypeError, match="not JSON serializable"):
         json.dumps({"key": object()}, cls=TorchTensorEncoder)
+
+
+def test_nested_mutables_are_walked_as_in_nni():
+    root = StructuredMutableTreeNode(None)
+    model = Net()
+    outer = root.add_child(model.conv1)
+    outer.add_child(model.conv2)
+    assert list(root) == [model.conv1, model.conv2]
+    assert outer.type() is LayerChoice

@@ -6,7 +6,7 @@ import torch
 import retiarii.nn.pytorch as nn
 from retiarii import RetiariiExeConfig, RetiariiExperiment, at_most, strategy
 from retiarii.errors import ConfigError, ExperimentError
-from retiarii.nn.pytorch.engine import PythonEngine, count_flops, count_params
+from retiarii.nn.pytorch.engine import PythonEngine, count_flops, count_params, evaluating
 
 WIDTHS = [4, 8, 16, 64]
 
@@ -89,3 +89,12 @@ def test_shared_parameters_count_once():
     layer = torch.nn.Linear(3, 3)
     assert count_params(torch.nn.Sequential(layer, layer)) == 12
     assert count_flops(torch.nn.Sequential(layer, layer), torch.zeros(1, 3)) == 2 * 2 * 9
+
+
+def test_modules_have_their_own_modes_back_after_an_evaluation():
+    network = torch.nn.Sequential(torch.nn.Dropout(), torch.nn.BatchNorm1d(2))
+    network[1].eval()
+    with pytest.raises(KeyError), evaluating(network):
+        assert not any(module.training for module in network.modules())
+        raise KeyError
+    assert [module.training for module in network.modules()] == [True, True, False]

@@ -7,6 +7,7 @@ import copy
 import itertools
 import logging
 import math
+import re
 
 import pytest
 import torch
@@ -42,6 +43,7 @@ from retiarii.oneshot.pytorch import (
     default_device,
     length_of,
     metered_pass,
+    shown_log,
     to_device,
 )
 from retiarii.strategy import GridSearch
@@ -414,3 +416,19 @@ def test_a_trainer_of_your_own_is_a_base_trainer_with_an_epoch():
     )
     trainer.fit()
     assert set(trainer.export()) == {"first", "skip"}
+
+
+def test_log_lines_are_shown_only_where_no_logging_is_set_up(capsys, caplog, monkeypatch):
+    package = logging.getLogger("retiarii")
+    with shown_log():
+        logging.getLogger("retiarii.oneshot").info("caught")
+    assert "caught" not in capsys.readouterr().err  # pytest has set up logging
+    monkeypatch.setattr(package, "propagate", False)
+    with shown_log():
+        logging.getLogger("retiarii.oneshot").info("shown")
+        logging.getLogger("retiarii.oneshot").debug("hidden")
+    logging.getLogger("retiarii.oneshot").info("later")
+    lines = capsys.readouterr().err
+    assert re.fullmatch(r"\[\d\d:\d\d:\d\d\] shown\n", lines)
+    assert package.handlers == []
+    assert package.level == logging.NOTSET
