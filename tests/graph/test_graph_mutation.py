@@ -100,6 +100,19 @@ def test_insert_and_remove_a_node(model):
         _ = node.name
 
 
+@pytest.mark.parametrize("change", [lambda n: n.remove(bridge=True), lambda n: n.update_operation(nn.Identity)])
+def test_the_inside_of_a_block_that_was_removed_or_replaced_is_not_found(model, change):
+    inside = [node.path for node in model.get_nodes_by_type(nn.Conv2d)]
+    assert inside == ["conv", "left", "right.0"]
+    fork = model.fork()
+    change(fork.get_node_by_name("right"))
+    assert [node.path for node in fork.get_nodes_by_type(nn.Conv2d)] == ["conv", "left"]
+    assert "right.0" not in [node.path for node in fork.get_nodes()]
+    with pytest.raises(InvalidMutation, match=r"right\.0"):
+        fork.get_node_by_name("right.0")
+    assert [node.path for node in model.get_nodes_by_type(nn.Conv2d)] == inside, "the fork's origin keeps it"
+
+
 def test_functions_and_methods_are_operations_too(model):
     model.get_node_by_name("relu").update_operation(F.leaky_relu, {"negative_slope": 0.2})
     assert "F.leaky_relu(x, negative_slope=0.2)" in build_module(model).source

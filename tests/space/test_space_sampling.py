@@ -157,3 +157,10 @@ class TestConstraints:
 
         with pytest.raises(ConstraintError, match=r"10,000 .*too_strict"):
             self.space.constrained(too_strict).sample(rng_for(0))
+
+
+def test_a_seed_in_the_place_of_a_generator_is_an_error_that_says_what_to_write():
+    with pytest.raises(
+        SpaceError, match=r"sample\(\) got 0, expected a random generator: sample\(random.Random\(0\)\)"
+    ):
+        SearchSpace([Integer("x", 1, 3)]).sample(0)

@@ -189,8 +189,11 @@ class SearchSpace:
         """Draw a random architecture, each active choice from its prior.
 
         Raises:
+            SpaceError: ``rng`` is not a random generator.
             ConstraintError: None of `MAX_TRIES` architectures met the constraints.
         """
+        if not hasattr(rng, "random"):
+            raise SpaceError(f"sample() got {rng!r}, expected a random generator: sample(random.Random(0)).")
         if not self._constraints:
             return self._architectures.sample(rng)
         return self._allowed(lambda: self._architectures.sample(rng))

@@ -454,8 +454,11 @@ class Model:
         return copy
 
     def get_nodes(self) -> Iterator[Node]:
-        """Yield the nodes of all graphs, the outermost graph first."""
-        for graph in self.graphs.values():
+        """Yield the nodes of the network, those of the outermost graph first.
+
+        A nested graph that no node calls any more, because its block was removed or replaced, does not belong to it.
+        """
+        for graph in self._called_graphs():
             yield from graph.nodes
 
     def get_nodes_by_label(self, label: str) -> list[Node]:
@@ -464,15 +467,16 @@ class Model:
         Raises:
             InvalidMutation: No node has the label; the nearest label is in the message.
         """
-        found = [node for graph in self.graphs.values() for node in graph.get_nodes_by_label(label)]
+        graphs = self._called_graphs()
+        found = [node for graph in graphs for node in graph.get_nodes_by_label(label)]
         if not found:
-            records = [record for graph in self.graphs.values() for record in graph._data.records.values()]
+            records = [record for graph in graphs for record in graph._data.records.values()]
             raise not_found("label", label, sorted({r.label for r in records if r.label is not None}), "the model")
         return found
 
     def get_nodes_by_type(self, type_name: Any) -> list[Node]:
         """Return all nodes of a type: a class, a function, or the name of one. There may be none."""
-        return [node for graph in self.graphs.values() for node in graph.get_nodes_by_type(type_name)]
+        return [node for graph in self._called_graphs() for node in graph.get_nodes_by_type(type_name)]
 
     def get_node_by_name(self, name: str) -> Node:
         """Return the node of a name that is unique in the model, or of a path such as ``layer1.0.conv1``.
@@ -490,6 +494,18 @@ class Model:
             names = ", ".join(repr(_full_name(node)) for node in found)
             raise InvalidMutation(f"{len(found)} nodes are called {name!r}: {names}. Ask for one of these.")
         raise not_found("node", name, [node.path for node in self.get_nodes()], "the model")
+
+    def _called_graphs(self) -> list[Graph]:
+        """Return the outermost graph and those that it calls, directly or not, in the order of `graphs`."""
+        called: set[str] = set()
+        waiting = [self.root_name]
+        while waiting:
+            name = waiting.pop()
+            if name not in called:
+                called.add(name)
+                operations = (record.operation for record in self.graphs[name]._data.records.values())
+                waiting += [operation.cell for operation in operations if operation.cell is not None]
+        return [graph for name, graph in self.graphs.items() if name in called]
 
     def _copy_graph(self, graph: Graph) -> Graph:
         """Register a copy of a graph under a name of its own."""

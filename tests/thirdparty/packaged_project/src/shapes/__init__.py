@@ -1,0 +1,1 @@
+"""A project of its own: classify drawings of lines."""
