@@ -200,6 +200,7 @@ def test_trials_that_fail_have_their_reason_and_the_experiment_goes_on(project):
         assert message in " ".join(trials[number].output.split())
     assert "reported no final result" in trials[2].failure.message
     assert "exit code 1" in trials[4].failure.message
+    assert "There is a value for 'pick', which is no choice of the model." in trials[4].failure.message
 
 
 TUNER = """

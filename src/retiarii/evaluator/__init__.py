@@ -26,6 +26,7 @@ from retiarii.evaluator._reporting import (
     is_command_of_trial,
     report_final_result,
     report_intermediate_result,
+    tell_failure,
     tell_search_space,
 )
 from retiarii.evaluator._seeding import load_generators, seed_everything
@@ -65,6 +66,7 @@ __all__ = [
     "search_space_of_command",
     "seed_everything",
     "serialize",
+    "tell_failure",
     "tell_search_space",
     "trace",
 ]

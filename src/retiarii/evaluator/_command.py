@@ -108,7 +108,8 @@ class CommandEvaluator(Evaluator):
             with started(arguments, self.folder, self._variables(server.address, context)) as process:
                 serve_until_end(process, server)
         if process.returncode != 0:
-            raise EvaluatorError(f"The command {ending(process.returncode)}: {self.command!r}. {_SEE_OUTPUT}")
+            reason = "" if run.failure is None else f" {run.failure}"
+            raise EvaluatorError(f"The command {ending(process.returncode)}: {self.command!r}.{reason} {_SEE_OUTPUT}")
         if run.final is None:
             raise MetricError(
                 f"The command ended and reported no final result: {self.command!r}. Let it call "
@@ -143,6 +144,8 @@ class CommandEvaluator(Evaluator):
         return {**os.environ, "PYTHONUNBUFFERED": "1", **own, **self.environment}
 
 
+_REQUESTS = ("parameters", "intermediate", "final", "failure")
+_MAX_REASON = 2_000  # characters
 _SEE_OUTPUT = "Its last output is stored with the trial: `retiarii show`."
 
 
@@ -156,11 +159,13 @@ class _Run:
     Attributes:
         parameters: The parameters for the command.
         final: The final metrics; None until they are reported.
+        failure: The reason that the command gave for its failure; None if it gave none.
     """
 
     def __init__(self, parameters: dict[str, Any], context: TrialContext) -> None:
         self.parameters = parameters
         self.final: Metrics | None = None
+        self.failure: str | None = None
         self._context = context
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -184,7 +189,10 @@ class _Run:
                 )
             self.final = metrics
             return {}
-        return {"error": f"The request {json.dumps(request)[:200]} has none of 'parameters', 'intermediate', 'final'."}
+        if "failure" in request:
+            self.failure = str(request["failure"])[:_MAX_REASON]
+            return {}
+        return {"error": f"The request {json.dumps(request)[:200]} has none of {', '.join(map(repr, _REQUESTS))}."}
 
 
 def _filled(text: str, values: Mapping[str, Any], shown: Any) -> str:

@@ -10,12 +10,12 @@ import logging
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any
 
 from retiarii._own_process import own_process, refuse_in_fork
-from retiarii.errors import MetricError
+from retiarii.errors import EvaluatorError, MetricError
 from retiarii.trial import Metrics, MetricValue, parse_metrics
 
 ADDRESS_VARIABLE = "RETIARII_TRIAL"
@@ -194,6 +194,17 @@ def get_next_parameter() -> dict[str, Any]:
 def is_command_of_trial() -> bool:
     """Return whether a trial runs this process, or the command that started it."""
     return ADDRESS_VARIABLE in os.environ
+
+
+def tell_failure(reason: str) -> None:
+    """Tell the trial that runs this command why the command is about to fail; nothing outside of a trial.
+
+    Args:
+        reason: A sentence for the failure of the trial.
+    """
+    if is_command_of_trial():
+        with suppress(EvaluatorError):  # the reason is also in the output
+            _ask(ADDRESS_VARIABLE, {"failure": reason})
 
 
 def tell_search_space(description: Mapping[str, Any]) -> bool:

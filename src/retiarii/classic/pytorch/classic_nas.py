@@ -16,8 +16,8 @@ from retiarii.classic.pytorch._masks import mask_of
 from retiarii.classic.pytorch._model_parameters import ModelParameters
 from retiarii.classic.pytorch.fixed import apply_fixed_architecture
 from retiarii.classic.pytorch.mutator import Mutator
-from retiarii.errors import SpaceError
-from retiarii.evaluator import get_next_parameter, is_command_of_trial, tell_search_space
+from retiarii.errors import ArchitectureError, SpaceError
+from retiarii.evaluator import get_next_parameter, is_command_of_trial, tell_failure, tell_search_space
 from retiarii.space import Architecture
 
 __all__ = ["ClassicMutator", "get_and_apply_next_architecture"]
@@ -90,7 +90,11 @@ def _next_architecture(parameters: ModelParameters) -> Architecture:
     if tell_search_space(parameters.description):
         raise SystemExit(0)
     if is_command_of_trial():
-        return parameters.architecture(get_next_parameter())
+        try:
+            return parameters.architecture(get_next_parameter())
+        except ArchitectureError as err:
+            tell_failure(str(err))
+            raise
     architecture = parameters.space.default()
     _logger.warning(
         "No experiment runs this script: get_and_apply_next_architecture takes the first candidates, %s.",
