@@ -17,8 +17,8 @@ import time
 from collections import OrderedDict
 from pathlib import Path
 
+import numpy as np
 import torch
-from oneshot_mnist import accuracy, load_images
 from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
@@ -69,6 +69,29 @@ class Net(nn.Module):
         return x if skipped is None else x + skipped  # nothing is chosen
 
 
+def load_data(count):
+    """Return some training images with labels, and the test images with labels."""
+    path = os.environ.get("IMAGES_NPZ")
+    if path:
+        with np.load(path) as file:
+            arrays = [file[name] for name in ("x_train", "y_train", "x_test", "y_test")]
+    else:
+        try:
+            from torchvision.datasets import MNIST
+
+            parts = [MNIST("data", train=train, download=True) for train in (True, False)]
+            arrays = [array for part in parts for array in (part.data.numpy(), part.targets.numpy())]
+        except ImportError:
+            from sklearn.datasets import load_digits
+
+            digits = load_digits()
+            arrays = [digits.images[:1400], digits.target[:1400], digits.images[1400:], digits.target[1400:]]
+    x, y, test_x, test_y = map(torch.as_tensor, arrays)
+    order = torch.randperm(len(y), generator=torch.Generator().manual_seed(0))[:count]
+    x, test_x = (images.float().unsqueeze(1) / images.max() for images in (x[order], test_x))
+    return TensorDataset(x, y[order].long()), TensorDataset(test_x, test_y.long())
+
+
 def top1_accuracy(output, target):
     return (output.argmax(1) == target).float().mean().item()
 
@@ -94,9 +117,8 @@ def trainer_of(name, model, dataset_train, dataset_valid, epochs):
     )  # fmt: skip
 
 
-def retrain(file, data, epochs, seed):
+def retrain(file, dataset_train, dataset_test, epochs, seed):
     """Train one architecture from scratch and return its accuracy on the test images."""
-    x, y, test_x, test_y = data
     torch.manual_seed(seed)
     model = Net()
     apply_fixed_architecture(model, file)
@@ -104,12 +126,15 @@ def retrain(file, data, epochs, seed):
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs)
     for _ in range(epochs):
         model.train()
-        for images, labels in DataLoader(TensorDataset(x, y), batch_size=64, shuffle=True):
+        for images, labels in DataLoader(dataset_train, batch_size=64, shuffle=True):
             optimizer.zero_grad()
             F.cross_entropy(model(images), labels).backward()
             optimizer.step()
         schedule.step()
-    return accuracy(model, test_x, test_y)
+    model.eval()
+    with torch.no_grad():
+        right = [model(images).argmax(1) == labels for images, labels in DataLoader(dataset_test, batch_size=500)]
+    return torch.cat(right).float().mean().item()
 
 
 def main():
@@ -119,8 +144,8 @@ def main():
     parser.add_argument("--retrain-epochs", type=int, default=1 if FAST else 4)
     parser.add_argument("--seeds", type=int, default=1 if FAST else 3)
     options = parser.parse_args()
-    data = load_images(options.images)
-    dataset_train, dataset_valid = TensorDataset(*data[:2]), TensorDataset(data[2][:1000], data[3][:1000])
+    dataset_train, dataset_test = load_data(options.images)
+    dataset_valid = TensorDataset(*dataset_test[:1000])
 
     with tempfile.TemporaryDirectory() as name:
         folder, seconds = Path(name), {}
@@ -139,7 +164,8 @@ def main():
         results = {}
         for name, searched in seconds.items():
             scores = [
-                retrain(folder / f"{name}.json", data, options.retrain_epochs, seed) for seed in range(options.seeds)
+                retrain(folder / f"{name}.json", dataset_train, dataset_test, options.retrain_epochs, seed)
+                for seed in range(options.seeds)
             ]
             results[name] = statistics.mean(scores)
             spread = statistics.stdev(scores) if len(scores) > 1 else 0.0

@@ -253,6 +253,7 @@ def of_example(file: str, name: str, *further: str, size: tuple[int, ...] = (2, 
 
 
 NETWORKS = {
+    "example_classic_mnist": of_example("classic_mnist.py", "Net", "candidates", size=(2, 1, 12, 12)),
     "example_digits": of_example("digits.py", "Net"),
     "example_digits_early_stopping": of_example("digits_early_stopping.py", "model"),
     "example_digits_lightning": of_example("digits_lightning.py", "Net"),
