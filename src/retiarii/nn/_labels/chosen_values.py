@@ -5,10 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, TypeVar
 
 from retiarii.errors import ArchitectureError
 from retiarii.nn._labels.context_stack import stack_of
+from retiarii.nn._labels.namespace import may_be_automatic
 from retiarii.space import AutomaticLabel, Choice, Expression, Value, Variable, nearest
 
 FIXED_KEY = "fixed"
@@ -57,6 +59,7 @@ class ChosenValues:
         declared: The labels of all choices that were met, active or not.
         used: The labels whose values were asked for.
         missing: The labels that were asked for in vain.
+        left_out: Functions that make parts of the model, and were not called, because the architecture drops the parts.
     """
 
     def __init__(self, architecture: Mapping[str, Any], first: int = 1) -> None:
@@ -65,6 +68,7 @@ class ChosenValues:
         self.declared: set[str] = set()
         self.used: set[str] = set()
         self.missing: set[str] = set()
+        self.left_out: list[Callable[[], Any]] = []
         self._numbers: dict[int, tuple[Expression, Any]] = {}  # by id: many layers have the same expression
         self._parsed: dict[int, tuple[Choice, Value]] = {}  # by id: a model asks for few choices, many times
 
@@ -73,6 +77,14 @@ class ChosenValues:
         """Return the values that are being fixed here, inside `fixed_arch`, or None."""
         fixing = FixingContext.current()
         return None if fixing is None else fixing.values
+
+    @cached_property
+    def are_labels_explicit(self) -> bool:
+        """Whether no label of the architecture is numbered.
+
+        Only then may a part of a model that is going to be dropped be left out: the choices in it take numbers, too.
+        """
+        return not any(map(may_be_automatic, self.architecture))
 
     def public(self, label: str) -> str:
         """Return the label by which architectures know a choice."""
@@ -86,6 +98,11 @@ class ChosenValues:
     def declare(self, label: str) -> None:
         """Take note that there is a choice of this label."""
         self.declared.add(self.public(label))
+
+    def declare_left_out(self) -> None:
+        """Make the parts that were left out, so that the labels of the choices in them are declared."""
+        while self.left_out:
+            self.left_out.pop()()
 
     def __contains__(self, label: str) -> bool:
         return self.public(label) in self.architecture
@@ -165,3 +182,10 @@ class ChosenValues:
         if all(variable.label in self for variable in expression.variables()):
             return self.evaluate(expression)
         return expression.default()
+
+
+def leave_out(make: Callable[[], Any]) -> None:
+    """Note that a function is not called here, because the architecture drops what it makes."""
+    values = ChosenValues.current()
+    if values is not None:
+        values.left_out.append(make)

@@ -10,8 +10,9 @@ from retiarii.errors import ArchitectureError, FreezeError
 from retiarii.nn._labels.architecture_source import ArchitectureSource, read_architecture
 from retiarii.nn._labels.chosen_values import FIXED_KEY, ChosenValues
 from retiarii.nn._labels.context_stack import ContextStack
-from retiarii.nn._labels.namespace import numbering_from
+from retiarii.nn._labels.namespace import ModelNamespace, numbering_from
 from retiarii.nn.pytorch._freezing.building import Fixing
+from retiarii.nn.pytorch._generators import generators_kept
 from retiarii.nn.pytorch.mutation_utils import Mutable
 from retiarii.space import Architecture, nearest
 
@@ -24,7 +25,8 @@ def fixed_arch(fixed_arch: ArchitectureSource, verbose: bool = True, *, strict: 
     ``with fixed_arch(arch): model = Net()`` gives the same modules and parameter names as ``freeze(Net(), arch)``: a
     plain PyTorch model. It runs the constructor of the model, so it needs no base model, and the constructor can
     compute with the chosen values. `freeze` is faster for a model that exists already. Layers of candidates that are
-    not chosen are not initialised, and yet all weights are the same for the same seed.
+    not chosen are not initialised, and yet all weights are the same for the same seed. Functions that make candidates
+    or blocks that are not kept are not called, and draw no random numbers.
 
     A primitive is replaced when it becomes a child of a module. All other choices are replaced when the constructor of
     a ``@model_wrapper`` model ends; for other models when the context ends, so leave it before you use the model. A
@@ -90,8 +92,8 @@ def _complete(fixing: Fixing, strict: bool) -> None:
                 "cannot be replaced in your variable. Use freeze(module, architecture), which returns the fixed module."
             )
     values = fixing.values
-    unknown = [label for label in values.architecture if label not in values.declared]
-    if strict and unknown:
+    unknown = _unknown_labels(values) if strict else []
+    if unknown:
         raise ArchitectureError(
             f"The architecture has a value for {unknown[0]!r}, but no choice that was built inside fixed_arch has this "
             f"label.{nearest(unknown[0], values.declared)}",
@@ -99,3 +101,11 @@ def _complete(fixing: Fixing, strict: bool) -> None:
             got=values.architecture[unknown[0]],
             expected=sorted(values.declared),
         )
+
+
+def _unknown_labels(values: ChosenValues) -> list[str]:
+    """Return the labels that no choice has, not even one in a part that was left out."""
+    if not values.declared.issuperset(values.architecture):
+        with generators_kept(), ModelNamespace():
+            values.declare_left_out()
+    return [label for label in values.architecture if label not in values.declared]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
 
 from retiarii.errors import DomainError
-from retiarii.nn._labels.chosen_values import ChosenValues
+from retiarii.nn._labels.chosen_values import ChosenValues, leave_out
 from retiarii.nn._labels.namespace import candidate_numbering, skip_candidate_numbering
 from retiarii.nn._values.value_choice import label_or_key, new_label
 from retiarii.nn.pytorch.mutation_utils import Freezer, Frozen, Mutable, Survey
@@ -16,6 +17,20 @@ from retiarii.space import Categorical, Test
 
 Candidate = nn.Module | Callable[[], nn.Module]
 Candidates = Sequence[Candidate] | Mapping[str, Candidate]
+
+
+def lazily(make: Callable[..., nn.Module], *args: Any) -> Candidate:
+    """Return a candidate that a function makes, for a choice in a cell.
+
+    Inside `fixed_arch` it is a function, so that only the chosen one is called. Where labels of the architecture are
+    automatic, all are made: the choices in them take numbers.
+
+    Args:
+        make: The function.
+        *args: Its arguments.
+    """
+    values = ChosenValues.current()
+    return make(*args) if values is None or not values.are_labels_explicit else partial(make, *args)
 
 
 class LayerChoice(Mutable):
@@ -91,6 +106,7 @@ class LayerChoice(Mutable):
         if not isinstance(candidate, nn.Module) and callable(candidate):
             if is_dropped:
                 skip_candidate_numbering()
+                leave_out(candidate)
                 return
             with candidate_numbering():
                 candidate = candidate()
