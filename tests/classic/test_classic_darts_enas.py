@@ -132,6 +132,8 @@ def test_the_model_has_its_choices_back_after_unbind_with_trained_weights(name):
     exported = trainer.mutator.export()
     trainer.mutator.unbind()
     assert isinstance(model.conv1, LayerChoice)
+    with pytest.raises(SearchError, match="was unbound from its model"):
+        trainer.mutator.reset()
     assert any(not torch.equal(value, before[key]) for key, value in model.state_dict().items())
     apply_fixed_architecture(model, exported)
     assert extract_space(model).choices == ()

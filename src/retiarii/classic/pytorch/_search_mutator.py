@@ -50,6 +50,7 @@ class SearchMutator(BaseMutator):
         except BaseException:
             super().unbind()
             raise
+        self._is_unbound = False
         self._guard = model.register_forward_pre_hook(_NotReset(type(self).__name__))
 
     def start(self, strategy: OneShotStrategy) -> None:
@@ -62,7 +63,15 @@ class SearchMutator(BaseMutator):
         self._guard.remove()
 
     def reset(self) -> None:
-        """Set the model to the path or mixture of the next step."""
+        """Set the model to the path or mixture of the next step.
+
+        Raises:
+            SearchError: The mutator was unbound.
+        """
+        if self._is_unbound:
+            raise SearchError(
+                f"This {type(self).__name__} was unbound from its model, which has its choices back. Make another one."
+            )
         self._guard.remove()
         self.search.reset()
 
@@ -89,6 +98,7 @@ class SearchMutator(BaseMutator):
         """Give the model its choices back, with the trained weights. The search cannot go on then."""
         self._guard.remove()
         self.search.supernet.unbind()
+        self._is_unbound = True
         super().unbind()
 
     def get_extra_state(self) -> dict[str, Any]:
