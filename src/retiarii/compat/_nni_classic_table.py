@@ -19,7 +19,7 @@ _NAMES = {
     "darts": ("DartsMutator", "DartsTrainer"),
     "enas": ("EnasMutator", "EnasTrainer"),
     "fbnet": ("FBNetMutator", "FBNetTrainer", "LookUpTable", "NASConfig", "RegularizerLoss"),
-    "fixed": ("apply_fixed_architecture",),
+    "fixed": ("FixedArchitecture", "apply_fixed_architecture"),
     "mutables": ("InputChoice", "LayerChoice", "Mutable", "MutableScope"),
     "mutator": ("Mutator",),
     "pdarts": ("PdartsMutator", "PdartsTrainer"),
