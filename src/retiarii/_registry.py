@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from retiarii._lazy import load
 from retiarii.errors import ConfigError
+from retiarii.space import nearest
 
 
 class Registry:
@@ -45,7 +45,9 @@ class Registry:
             ConfigError: The name is unknown.
         """
         if not self.is_builtin(name) and name not in self.names():
-            raise ConfigError(f"{setting or self.kind} is {name!r}, expected one of {self.names()}.{self._near(name)}")
+            raise ConfigError(
+                f"{setting or self.kind} is {name!r}, expected one of {self.names()}.{nearest(name, self.names())}"
+            )
 
     def get(self, name: str, *, setting: str | None = None) -> Any:
         """Import and return the function that a name stands for; other packages cannot replace built-in names.
@@ -77,10 +79,6 @@ class Registry:
             f"The {self.kind} {point.name!r} cannot be loaded from {point.value}, as an installed package says "
             f"({reason}). Repair or uninstall that package."
         )
-
-    def _near(self, name: Any) -> str:
-        near = difflib.get_close_matches(str(name), self.names(), n=1)
-        return f" Did you mean {near[0]!r}?" if near else ""
 
 
 def _kind(value: object) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from retiarii.space import (
     SearchSpace,
     Subset,
     both,
+    nearest,
     rounded_range,
 )
 from retiarii.space import when as is_chosen
@@ -179,10 +179,9 @@ def _checked_entry(label: str, entry: Any) -> tuple[str, Any]:
             "the range that matters."
         )
     if kind not in _READERS:
-        near = difflib.get_close_matches(str(kind), _READERS, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
         raise ConfigError(
-            f"The parameter {label!r} has the type {kind!r}, expected one of {', '.join(_READERS)}.{hint}"
+            f"The parameter {label!r} has the type {kind!r}, expected one of {', '.join(_READERS)}."
+            f"{nearest(kind, _READERS)}"
         )
     return kind, value
 

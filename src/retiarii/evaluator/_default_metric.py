@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from retiarii.errors import MetricError
+from retiarii.space import nearest
 from retiarii.trial import DEFAULT, Metrics
 
 
@@ -46,11 +46,9 @@ def name_default(
     """
     names = sorted(logged) or "nothing"
     if monitor is not None and monitor not in logged:
-        near = difflib.get_close_matches(monitor, logged, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
         raise MetricError(
             f"Trials are compared by {monitor!r}, but {source.logged[0].lower()}{source.logged[1:]} {names} "
-            f"({source.how_to_log.format(monitor)}).{hint}"
+            f"({source.how_to_log.format(monitor)}).{nearest(monitor, logged)}"
         )
     validation = {name: value for name, value in logged.items() if name.startswith("val")} or dict(logged)
     wanted = {name: logged[name] for name in objectives if name in logged}

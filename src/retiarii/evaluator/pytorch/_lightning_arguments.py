@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import warnings
 from collections.abc import Callable, Collection, Mapping
@@ -10,6 +9,7 @@ from typing import Any
 
 from retiarii.errors import ArgumentError
 from retiarii.evaluator.pytorch._lightning_extra import pytorch_lightning
+from retiarii.space import nearest
 
 TRAINER_ARGUMENTS = tuple(name for name in inspect.signature(pytorch_lightning.Trainer).parameters if name != "self")
 
@@ -30,8 +30,7 @@ def check_names(owner: str, given: Collection[str], known: Collection[str]) -> N
     allowed = {*known, *TRAINER_ARGUMENTS, *_RENAMED, *_WITHOUT_EFFECT, *_GONE}
     for name in given:
         if name not in allowed:
-            near = difflib.get_close_matches(name, [*known, *TRAINER_ARGUMENTS], n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
+            hint = nearest(name, [*known, *TRAINER_ARGUMENTS])
             where = "" if owner == "Trainer" else ", nor has the Trainer to which it passes further ones on"
             raise ArgumentError(f"{owner} has no argument {name!r}{where}.{hint}")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import difflib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias, cast
@@ -15,7 +14,7 @@ from retiarii.evaluator._trace import record_constructor, trace
 from retiarii.evaluator.pytorch._lightning_extra import pytorch_lightning, torchmetrics
 from retiarii.evaluator.pytorch._lightning_metrics import Accuracy, MeanLoss
 from retiarii.evaluator.pytorch._onnx import write_onnx
-from retiarii.space import Expression
+from retiarii.space import Expression, nearest
 from retiarii.space.construction import ConstructorCall
 
 CriterionSource: TypeAlias = "Callable[[], nn.Module] | nn.Module | str"
@@ -213,9 +212,9 @@ def _named(argument: str, source: Any, module: Any, base: type) -> Callable[...,
     if isinstance(source, str):
         names = [name for name, cls in vars(module).items() if isinstance(cls, type) and issubclass(cls, base)]
         if source not in names:
-            near = difflib.get_close_matches(source, names, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise EvaluatorError(f"{argument} is {source!r}, which is no class of {module.__name__}.{hint}")
+            raise EvaluatorError(
+                f"{argument} is {source!r}, which is no class of {module.__name__}.{nearest(source, names)}"
+            )
         return cast("Callable[..., Any]", getattr(module, source))
     if not callable(source):
         raise EvaluatorError(f"{argument} is {source!r}, expected a class of {module.__name__} or its name.")

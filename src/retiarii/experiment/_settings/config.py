@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import inspect
 import warnings
@@ -16,7 +15,7 @@ from retiarii._lazy import is_a
 from retiarii.errors import ConfigError
 from retiarii.experiment._settings.duration import parse_duration, parse_size
 from retiarii.experiment._settings.registries import ENGINES, EXECUTORS
-from retiarii.space import Engine
+from retiarii.space import Engine, nearest
 from retiarii.trial import Constraint, Direction, Objectives
 
 if TYPE_CHECKING:
@@ -64,8 +63,7 @@ def _checked_keywords(cls: type[T]) -> type[T]:
 
 
 def _unknown(cls: type, name: str, known: Sequence[str]) -> ConfigError:
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else f" The settings are: {', '.join(known)}."
+    hint = nearest(name, known) or f" The settings are: {', '.join(known)}."
     return ConfigError(f"{cls.__name__} has no setting {name!r}.{hint}")
 
 
@@ -328,6 +326,4 @@ def _numbers(config: Any, name: str, low: int, expected: str) -> None:
 def _one_of(config: Any, name: str, allowed: Any) -> None:
     value = getattr(config, name)
     if value not in allowed:
-        near = difflib.get_close_matches(str(value), [str(item) for item in allowed], n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise ConfigError(f"{name} is {value!r}, expected one of {list(allowed)}.{hint}")
+        raise ConfigError(f"{name} is {value!r}, expected one of {list(allowed)}.{nearest(value, allowed)}")

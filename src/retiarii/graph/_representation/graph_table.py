@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import difflib
 import keyword
 import re
 from collections.abc import Iterator, Mapping
@@ -18,6 +17,7 @@ from retiarii.graph._operations.operation import Operation
 from retiarii.graph._operations.safe_names import free_name
 from retiarii.graph._representation.execution_order import execution_order, needed_nodes
 from retiarii.graph._representation.graph_records import INPUT_ID, OUTPUT_ID, GraphData, NodeRecord, Source, full_path
+from retiarii.space import nearest
 
 
 class TableOwner(Protocol):
@@ -259,12 +259,10 @@ class GraphTable:
 
 def not_found(what: str, name: str, known: list[str], where: str) -> InvalidMutation:
     """Return the error for a name or label that does not exist, with the nearest one that does."""
-    near = difflib.get_close_matches(str(name), known, n=1)
-    if near:
-        hint = f" Did you mean {near[0]!r}?"
-    elif known:
+    hint = nearest(name, known)
+    if not hint and known:
         hint = f" There are: {', '.join(map(repr, known[:10]))}{', ...' if len(known) > 10 else ''}."
-    else:
+    elif not hint:
         hint = " There are none at all."
     return InvalidMutation(f"{where[0].upper()}{where[1:]} has no {what} {name!r}.{hint}")
 
