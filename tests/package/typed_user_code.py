@@ -108,6 +108,7 @@ strategies: list[BaseStrategy] = [
     strategy.Random(),
     strategy.GridSearch(),
     strategy.RegularizedEvolution(population_size=4, sample_size=2, mutation_prob=0.1),
+    strategy.PolicyBasedRL(100, 20, learning_rate=0.01),
     strategy.DARTS(),
     strategy.ENAS(),
     retiarii.strategy.RandomOneShot(),

@@ -39,6 +39,19 @@ def test_every_spelling_becomes_canonical(space):
     assert list(found) == ["op", "kernel", "inputs", "lr"]
 
 
+def test_active_choices_are_decided_once_each_parents_first(space):
+    for op, labels in (("conv", ["op", "kernel", "inputs", "lr"]), ("pool", ["op", "inputs", "lr"])):
+        asked = []
+
+        def value_of(choice, op=op, asked=asked):
+            asked.append(choice.label)
+            return op if choice.label == "op" else choice.default()
+
+        assert list(space.decide(value_of)) == asked == labels
+    with pytest.raises(ArchitectureError, match="'op' has value 'skip'"):
+        space.decide(lambda choice: "skip")
+
+
 def test_values_of_inactive_choices_are_dropped(space):
     raw = {"op": "pool", "kernel": "nonsense", "inputs": "x", "lr": 0.5}
     assert space.architecture(raw) == Architecture({"op": "pool", "inputs": ("x",), "lr": 0.5})

@@ -13,10 +13,10 @@ from retiarii.errors import ConfigError
 from retiarii.space import Categorical, Choice, Float, Integer, Subset, Value
 
 MAX_CANDIDATES = 1024
-"""A policy learns nothing about more candidates than this."""
+"""The largest number of candidates of one choice: each needs trials of its own."""
 
 NUM_RANGES = 16
-"""Ranges of numbers with more values than this are cut into so many parts."""
+"""The largest number of parts into which a range of numbers is cut."""
 
 IMPOSSIBLE = -1e30
 """The logarithm of 0: with -inf, gradients would be NaN."""
