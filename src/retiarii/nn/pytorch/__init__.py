@@ -34,8 +34,7 @@ if TYPE_CHECKING:
     from torch.nn import *  # noqa: F403 - type checkers see the classes that the factories stand for
 
     from retiarii.nn.pytorch._primitives.auto_activation import AutoActivation
-    from retiarii.nn.pytorch._primitives.cell import Cell
-    from retiarii.nn.pytorch._primitives.chosen_cell import ChosenCell
+    from retiarii.nn.pytorch._primitives.cell import Cell, ChosenCell
     from retiarii.nn.pytorch._primitives.nas_bench_101 import ChosenNasBench101Cell, NasBench101Cell
     from retiarii.nn.pytorch._primitives.nas_bench_201 import NasBench201Cell
 
@@ -73,7 +72,7 @@ __all__ += [name for name in torch_names() if name not in __all__]
 _LOADED_WHEN_USED = {
     "AutoActivation": "_primitives.auto_activation",
     "Cell": "_primitives.cell",
-    "ChosenCell": "_primitives.chosen_cell",
+    "ChosenCell": "_primitives.cell",
     "ChosenNasBench101Cell": "_primitives.nas_bench_101",
     "NasBench101Cell": "_primitives.nas_bench_101",
     "NasBench201Cell": "_primitives.nas_bench_201",

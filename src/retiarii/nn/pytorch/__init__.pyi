@@ -43,7 +43,7 @@ from retiarii.nn.pytorch._freezing.state_dicts import extract_state_dict as extr
 from retiarii.nn.pytorch._freezing.state_dicts import original_state_dict_hooks as original_state_dict_hooks
 from retiarii.nn.pytorch._primitives.auto_activation import AutoActivation as AutoActivation
 from retiarii.nn.pytorch._primitives.cell import Cell as Cell
-from retiarii.nn.pytorch._primitives.chosen_cell import ChosenCell as ChosenCell
+from retiarii.nn.pytorch._primitives.cell import ChosenCell as ChosenCell
 from retiarii.nn.pytorch._primitives.input_choice import ChosenInputs as ChosenInputs
 from retiarii.nn.pytorch._primitives.input_choice import InputChoice as InputChoice
 from retiarii.nn.pytorch._primitives.layer_choice import LayerChoice as LayerChoice

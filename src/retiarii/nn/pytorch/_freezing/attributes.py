@@ -5,11 +5,17 @@ from __future__ import annotations
 import dis
 import functools
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import CodeType, FunctionType
 from typing import Any
 
 from torch import nn
+
+from retiarii.nn.pytorch._freezing.cloning import is_shared
+from retiarii.nn.pytorch._recording.layer_factories import layer_class
+from retiarii.nn.pytorch._recording.snapshot import TORCH_STATE
+from retiarii.space import Expression
+from retiarii.space.construction import replace_leaves
 
 
 class ChosenValue:
@@ -39,6 +45,28 @@ class ChosenValue:
 
     def __repr__(self) -> str:
         return f"ChosenValue({self.value!r})"
+
+
+def fix_attributes(
+    module: nn.Module, evaluate: Callable[[Any], Any], fixed: Callable[[nn.Module], nn.Module | None]
+) -> None:
+    """Replace the choices in the attributes of a module, and the modules that they refer to, in place.
+
+    Args:
+        module: The module; its children, parameters and buffers stay as they are.
+        evaluate: Returns the value of an expression, and anything else as it is.
+        fixed: Returns the fixed form of a module.
+    """
+
+    def fixed_leaf(leaf: Any) -> Any:
+        return fixed(leaf) if isinstance(leaf, nn.Module) else layer_class(evaluate(leaf))
+
+    state = vars(module)
+    for name, value in list(state.items()):
+        if isinstance(value, Expression):
+            state[name] = ChosenValue.in_attribute(type(module), name, evaluate(value))
+        elif name not in TORCH_STATE and not is_shared(value):
+            state[name] = replace_leaves(value, fixed_leaf)
 
 
 @functools.lru_cache(maxsize=1024)

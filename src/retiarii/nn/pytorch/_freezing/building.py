@@ -14,15 +14,12 @@ from retiarii.errors import ArchitectureError, SpaceError
 from retiarii.nn._labels.chosen_values import FIXED_KEY, ChosenValues, FixingContext
 from retiarii.nn._labels.context_stack import ContextStack
 from retiarii.nn._labels.namespace import Position, numbering_from
-from retiarii.nn.pytorch._freezing.attributes import ChosenValue
-from retiarii.nn.pytorch._freezing.cloning import is_shared
+from retiarii.nn.pytorch._freezing.attributes import fix_attributes
 from retiarii.nn.pytorch._labels.weight_origins import note_origin, note_whole, noted_origin
-from retiarii.nn.pytorch._recording.layer_factories import layer_class
 from retiarii.nn.pytorch._recording.module_call import forget_call, module_call
-from retiarii.nn.pytorch._recording.snapshot import TORCH_STATE
 from retiarii.nn.pytorch.mutation_utils import Freezer, Frozen, Mutable, Survey
-from retiarii.space import Choice, Expression
-from retiarii.space.construction import find_expressions, replace_leaves, variables_in
+from retiarii.space import Choice
+from retiarii.space.construction import find_expressions, variables_in
 
 
 class Fixing(FixingContext):
@@ -155,21 +152,11 @@ class Finisher(Freezer):
         for name, child in list(module._modules.items()):
             if child is not None:
                 self.attach(module, name, self.child(module, name))
-        state = vars(module)
-        for name, value in list(state.items()):
-            if name not in TORCH_STATE and not is_shared(value):
-                state[name] = self._attribute(type(module), name, value)
+        fix_attributes(module, self.evaluate, self._referred_module)
 
-    def _attribute(self, owner: type, name: str, value: Any) -> Any:
-        if isinstance(value, Expression):
-            return ChosenValue.in_attribute(owner, name, self.evaluate(value))
-        return replace_leaves(value, self._leaf)
-
-    def _leaf(self, leaf: Any) -> Any:
-        if isinstance(leaf, nn.Module):
-            is_elsewhere = leaf in self._fixing.children and leaf not in self._fixing.replaced
-            return leaf if is_elsewhere else self.module(leaf).module
-        return layer_class(self.evaluate(leaf))
+    def _referred_module(self, module: nn.Module) -> nn.Module:
+        is_elsewhere = module in self._fixing.children and module not in self._fixing.replaced
+        return module if is_elsewhere else self.module(module).module
 
 
 def build_fixed(make: Callable[[], nn.Module], start: Position, values: ChosenValues) -> Frozen:

@@ -4,25 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any
 
 from torch import nn
 
 from retiarii.errors import FreezeError
 from retiarii.nn._labels.chosen_values import ChosenValues
 from retiarii.nn._labels.namespace import Position
-from retiarii.nn.pytorch._freezing.attributes import ChosenValue
+from retiarii.nn.pytorch._freezing.attributes import fix_attributes
 from retiarii.nn.pytorch._freezing.building import build_fixed
-from retiarii.nn.pytorch._freezing.cloning import is_shared
 from retiarii.nn.pytorch._freezing.constructor_plan import ConstructorPlan
 from retiarii.nn.pytorch._freezing.copying import Copier
 from retiarii.nn.pytorch._labels.weight_origins import module_origins
-from retiarii.nn.pytorch._recording.layer_factories import layer_class
 from retiarii.nn.pytorch._recording.module_call import ModuleCall, Role, forget_call, module_call
-from retiarii.nn.pytorch._recording.snapshot import TORCH_STATE
 from retiarii.nn.pytorch.mutation_utils import Freezer, Frozen, Mutable
-from retiarii.space import Expression
-from retiarii.space.construction import replace_leaves
 
 
 class InPlaceFreezer(Freezer):
@@ -68,7 +62,7 @@ class InPlaceFreezer(Freezer):
         if frozen.module is not self._root:
             self._take_over(frozen.module)
         while self._with_attributes:
-            self._fix_attributes(self._with_attributes.pop())
+            fix_attributes(self._with_attributes.pop(), self.evaluate, self._referred_module)
         self._copier.finish()
 
     def module(self, module: nn.Module) -> Frozen:
@@ -127,23 +121,11 @@ class InPlaceFreezer(Freezer):
                 self.attach(module, name, self.child(module, name))
         self._with_attributes.append(module)
 
-    def _fix_attributes(self, module: nn.Module) -> None:
-        state = vars(module)
-        for name, value in list(state.items()):
-            if name not in TORCH_STATE and not is_shared(value):
-                state[name] = self._attribute(type(module), name, value)
-
-    def _attribute(self, owner: type, name: str, value: Any) -> Any:
-        if isinstance(value, Expression):
-            return ChosenValue.in_attribute(owner, name, self.evaluate(value))
-        return replace_leaves(value, self._leaf)
-
-    def _leaf(self, leaf: Any) -> Any:
-        if not isinstance(leaf, nn.Module):
-            return layer_class(self.evaluate(leaf))
-        if id(leaf) in self._frozen or id(leaf) not in self._known:
-            return self.module(leaf).module
-        return self._copier.form_of(leaf)  # None in a candidate that is not chosen
+    def _referred_module(self, module: nn.Module) -> nn.Module | None:
+        """Return the fixed form of a module that is referred to; a candidate that is not chosen has none."""
+        if id(module) in self._frozen or id(module) not in self._known:
+            return self.module(module).module
+        return self._copier.form_of(module)
 
     def _take_over(self, new: nn.Module) -> None:
         """Give the model the contents of another one of its class, whose constructor ran for the architecture.
