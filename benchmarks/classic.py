@@ -1,4 +1,4 @@
-"""What the trainers and mutators of the classic API cost beyond the searches that they drive.
+"""The cost of the classic API's trainers and mutators, compared with the searches that they drive.
 
 Each ratio compares two things that are measured in turns in the same run, in processor time on one thread; medians over
 rounds. Networks have 8 layers with 4 candidates each, the same on both sides. The trainers compute a metric, the

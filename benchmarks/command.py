@@ -1,4 +1,4 @@
-"""What a trial adds to the command that it runs.
+"""The time that a trial adds to the command that it runs.
 
 - ``command_ms``: the command by itself, a Python interpreter that does nothing.
 - ``trial_ms``: a whole experiment per trial, one at a time after the first one ended: the command runs in an isolated

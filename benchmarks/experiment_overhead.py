@@ -1,4 +1,4 @@
-"""What a whole experiment adds to its trials: strategy, store, executor and freezing together.
+"""The time that an experiment adds to its trials: strategy, store, executor and freezing together.
 
 - ``isolated_ms``: wall time per no-op trial in a process of its own, two at a time, after the first one ended.
 - ``until_first_end_s``: from ``run`` to the end of the first isolated trial, torch's import in the template included.

@@ -1,4 +1,4 @@
-"""What the graph room costs on a model of 100 layers.
+"""The time of conversion, mutation, building and checking of graphs, on a model of 100 layers.
 
 - ``convert_ms``: `convert_to_graph` of the model (target: below 1,000).
 - ``mutation_ms``: one mutation: fork, find a node, change it, insert another, check the graph (target: at most 5).

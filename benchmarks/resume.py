@@ -1,4 +1,4 @@
-"""How long it takes to go on with an experiment of 100,000 trials.
+"""How long it takes to resume an experiment of 100,000 trials.
 
 Runs that many trials that do nothing, in this process, with random search (no duplicates) and with evolution, and then
 resumes each for one more trial. Prints one JSON line: seconds from ``resume`` to the end of that trial, and how much

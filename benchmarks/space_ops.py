@@ -87,7 +87,7 @@ def medians(runs: Sequence[dict[str, float]], digits: int) -> dict[str, float]:
 
 
 class Decisions:
-    """What the network asks at each choice: here, the choices themselves."""
+    """The functions that the network calls at each choice; here, they return the choices themselves."""
 
     layers: ModuleType = nn
 
@@ -125,7 +125,7 @@ class Pick(torch.nn.Module):
 
 
 class HandWritten(Decisions):
-    """The same network without retiarii: only what the architecture says is built, with plain torch layers."""
+    """The same network without retiarii: only the chosen parts are built, with plain torch layers."""
 
     layers = torch.nn
 

@@ -35,7 +35,7 @@ OPERATIONS = ("conv3x3", "conv5x5", "skip", "pool", "none")
 
 
 def make_space(labels: int) -> SearchSpace:
-    """Return a space with so many choices."""
+    """Return a space with a given number of choices."""
     return SearchSpace([Categorical(f"model.cells.{index}.op", OPERATIONS) for index in range(labels)])
 
 
@@ -78,7 +78,7 @@ def write_batched(store: Store, trials: int, labels: int) -> None:
 
 @contextmanager
 def timed(times: dict[str, list[float]], name: str) -> Iterator[None]:
-    """Note the seconds that the block takes."""
+    """Record the seconds that the block takes."""
     begin = time.perf_counter()
     yield
     times.setdefault(name, []).append(time.perf_counter() - begin)

@@ -1,4 +1,4 @@
-"""What weight sharing costs: training steps of a supernet against the same computation written by hand.
+"""The cost of weight sharing: training steps of a supernet, compared with the same computation written by hand.
 
 Each ratio compares two things that are measured in turns in the same run, in processor time on one thread; medians over
 rounds. Networks have 8 layers with 4 candidates each. Prints one JSON line.
@@ -60,7 +60,7 @@ def batch_of(size: str) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def compared(first: Callable[[], Any], second: Callable[[], Any], rounds: int, repeats: int) -> float:
-    """Return the time of the first in units of the second: the median over rounds, in each of which they take turns."""
+    """Return the time of the first divided by that of the second: the median over rounds, measured in turns."""
     ratios = []
     for function in (first, second):
         function()
@@ -121,10 +121,10 @@ def darts_step(size: str, rounds: int, repeats: int, *, careful: bool) -> float:
     """Return the ratio of a step of DARTS, for architecture and weights, to the mixture written by hand.
 
     Args:
-        size: Of the batch and network.
-        rounds: How often both are measured.
-        repeats: Steps per measurement.
-        careful: Whether the one by hand computes gradients of ``alpha`` alone in the architecture step; else it calls
+        size: The size of the batch and network.
+        rounds: The number of measurements of each.
+        repeats: The number of steps per measurement.
+        careful: Whether the handwritten architecture step computes gradients of ``alpha`` only; otherwise it calls
             ``backward()``, as published code does.
     """
     data, other = batch_of(size), batch_of(size)

@@ -1,4 +1,4 @@
-"""What it costs to run a trial, apart from what the trial does.
+"""The time and memory to run a trial, apart from the evaluation itself.
 
 - ``isolated_ms``: wall time per no-op trial in a process of its own, two at a time; also with 800 MB of data loaded,
   since the cost of a fork follows the memory of the process that is forked.

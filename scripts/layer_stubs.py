@@ -1,4 +1,4 @@
-"""Write ``src/retiarii/nn/pytorch/__init__.pyi``: what type checkers and editors see of `retiarii.nn.pytorch`.
+"""Write ``src/retiarii/nn/pytorch/__init__.pyi``, the stub that type checkers and editors read.
 
 At run time the layers are factories made of the classes of ``torch.nn``. The stub declares each as a class with the
 arguments of its original, every plain value among them allowed to be a choice. Run it with the torch that
@@ -121,7 +121,7 @@ def _default(value: Any) -> str:
 
 
 def _choosable(annotation: Any) -> list[str]:
-    """Return an annotation as the parts of a union, with choices allowed where plain values are."""
+    """Return an annotation as the parts of a union; where plain values are allowed, choices are, too."""
     parts = []
     is_value = False
     for option in _options(annotation):

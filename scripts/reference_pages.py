@@ -24,7 +24,7 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
 
 
 def on_page_content(html: str, **_: Any) -> str:
-    """Take the colons before examples away."""
+    """Remove the colons before examples."""
     return _COLONS.sub(lambda found: "" if found[1] == "<p>" else f"{found[1]}:</p>", html)
 
 

@@ -1,9 +1,9 @@
 """List the public classes and functions that no test uses: ``python scripts/unused_names.py``.
 
-Public is what stands in an ``__all__`` of the package. A test uses a name when it calls it, derives from it, decorates
-with it, passes it on or reads an attribute of it; importing and annotating are no use. Names are followed through the
-imports of each file, so ``text.lower()`` is no use of `retiarii.graph.lower`. The code blocks of the README and the
-docs, the examples and the conformance tests count, because tests run them.
+The public names are those in an ``__all__`` of the package. A test uses a name if it calls it, derives from it,
+decorates with it, passes it on or reads an attribute of it; imports and annotations do not count. Names are followed
+through the imports of each file, so ``text.lower()`` is no use of `retiarii.graph.lower`. The code blocks of the README
+and the docs, the examples and the conformance tests count, because tests run them.
 ``tests/package/test_package_used.py`` requires an empty list.
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import os
 import pkgutil
 import re
 import sys
@@ -28,7 +29,8 @@ BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 def main() -> None:
-    """Print what is not used, one name per line; exit code 1 if there is anything."""
+    """Print the unused names, one per line; the exit code is 1 if there are any."""
+    os.environ.setdefault("KERAS_BACKEND", "torch")  # installed in any case, unlike Keras's own default
     missing = unused()
     sys.stdout.writelines(f"{name}\n" for name in missing)
     sys.exit(bool(missing))
@@ -61,7 +63,7 @@ def _public_modules() -> Iterator[str]:
 
 
 def _sources() -> Iterator[str]:
-    """Yield what tests run."""
+    """Yield the sources that tests run."""
     for path in [*ROOT.glob("tests/**/*.py"), *ROOT.glob("examples/*.py"), *ROOT.glob("src/retiarii/testing/*.py")]:
         yield path.read_text()
     for page in [ROOT / "README.md", *ROOT.glob("docs/**/*.md")]:
@@ -82,7 +84,7 @@ def _used(tree: ast.Module) -> Iterator[Any]:
 
 
 def _imported(tree: ast.Module) -> Iterator[tuple[str, str]]:
-    """Yield the local names of what a file imports from the package, with where it is."""
+    """Yield the local names of a file's imports from the package, with their full names."""
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "retiarii":
             for alias in node.names:
