@@ -62,10 +62,10 @@ BINARY_WITH_BETA: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
 
 
 class UnaryFunction(nn.Module):
-    """One of the functions of one tensor, ``UNARY`` and ``UNARY_WITH_BETA``.
+    """A function of one tensor, of ``UNARY`` or ``UNARY_WITH_BETA``.
 
     Args:
-        name: Which.
+        name: Its name.
     """
 
     beta: nn.Parameter | None
@@ -76,7 +76,7 @@ class UnaryFunction(nn.Module):
         self.beta = nn.Parameter(torch.ones(())) if name in UNARY_WITH_BETA else None
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the function of the elements."""
+        """Return the value of the function at each element."""
         return UNARY[self.name](x) if self.beta is None else UNARY_WITH_BETA[self.name](x, self.beta)
 
     def extra_repr(self) -> str:
@@ -85,10 +85,10 @@ class UnaryFunction(nn.Module):
 
 
 class BinaryFunction(nn.Module):
-    """One of the functions of two tensors, ``BINARY`` and ``BINARY_WITH_BETA``.
+    """A function of two tensors, of ``BINARY`` or ``BINARY_WITH_BETA``.
 
     Args:
-        name: Which.
+        name: Its name.
     """
 
     beta: nn.Parameter | None
@@ -99,7 +99,7 @@ class BinaryFunction(nn.Module):
         self.beta = nn.Parameter(torch.full((), 0.5)) if name in BINARY_WITH_BETA else None
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
-        """Return the function of the pairs of elements."""
+        """Return the value of the function at each pair of elements."""
         return BINARY[self.name](a, b) if self.beta is None else BINARY_WITH_BETA[self.name](a, b, self.beta)
 
     def extra_repr(self) -> str:
@@ -108,23 +108,23 @@ class BinaryFunction(nn.Module):
 
 
 class AutoActivation(nn.Module):
-    """An activation function that is searched: core units of two unary functions and a binary one.
+    """An activation function with choices: a chain of core units, each of two unary functions and a binary one.
 
-    The first unit computes ``binary(unary(x), unary(x))``, each following one ``binary(unary(y), unary(x))`` with the
-    output ``y`` of the unit before. The labels are ``{label}/unary_0``, ``{label}/unary_1``, ... (two for each
+    The first unit computes ``binary(unary(x), unary(x))``. Each later one computes ``binary(unary(y), unary(x))``, where
+    ``y`` is the output of the unit before. The labels are ``{label}/unary_0``, ``{label}/unary_1``, ... (two for each
     unit) and ``{label}/binary_0``, ... There are 25 unary and 10 binary functions, so one unit has 6,250 architectures.
 
     Args:
-        unit_num: How many core units there are.
+        unit_num: The number of core units.
         label: The name of the activation function. Functions of one label choose the same.
 
     Raises:
-        DomainError: There is no unit.
+        DomainError: ``unit_num`` is no integer of at least 1.
 
     Reference:
         Ramachandran et al. (2017), arXiv:1710.05941, section 3 and figure 1. Deviations: the trainable ``beta`` is one
-        number for each place where it occurs, not one per channel; the square root is that of the absolute value; a
-        small number keeps divisors and arguments of logarithm and root from zero.
+        number for each function that has it, not one per channel; the square root is that of the absolute value; a
+        small number is added to divisors and to the arguments of logarithm and root, which must not be zero.
 
     Examples:
         >>> nn.Sequential(nn.Linear(8, 16), nn.AutoActivation(label="act"), nn.Linear(16, 2))

@@ -100,37 +100,37 @@ def loose_ends(chosen: list[list[int]], num_predecessors: int) -> list[int]:
 
 
 class Cell(CellBody, Mutable):
-    """A graph of nodes. Each node sums up operations, each on one earlier node; both are chosen.
+    """A graph of nodes, each the sum of operations on earlier nodes; operations and their inputs are chosen.
 
-    Nodes are numbered from the inputs of the cell ("predecessors") on: with two predecessors, 0 and 1 are the inputs,
-    and 2 is the first node. The labels are ``{label}/op_2_0`` for the first operation of node 2, and
-    ``{label}/input_2_0`` for where it has its input from. The output is the concatenation of all nodes, or of those
-    that no other node uses.
+    The inputs of the cell ("predecessors") come first in the numbering: with two predecessors, 0 and 1 are the inputs,
+    and 2 is the first node. The label of the first operation of node 2 is ``{label}/op_2_0``, and the choice of its
+    input has the label ``{label}/input_2_0``. The output is the concatenation of all nodes, or of those that no other
+    node uses.
 
-    The model that is not fixed runs the first candidate everywhere, on the first input.
+    The base model runs the first candidate everywhere, on the first input.
 
     Args:
         op_candidates: The operations to choose from, in a list, or by name in a dict. Each is a module, of which every
             place in the cell gets a copy, or a function of three integers (node, operation in the node, node that is
             its input) that returns a module. With functions, strides may depend on where the input comes from, and
             `fixed_arch` calls the chosen ones only, unless labels of the architecture are automatic.
-        num_nodes: How many nodes there are, without the predecessors.
-        num_ops_per_node: How many operations a node sums up.
-        num_predecessors: How many inputs the cell has.
-        merge_op: ``"all"``: all nodes are joined to the output. ``"loose_end"``: only those that no operation takes as
-            its input, so the size of the output depends on the architecture, see `output_node_indices`.
-        preprocessor: Is applied to the list of inputs, and returns a list of the same length.
-        postprocessor: Is applied to the output and the list of inputs, and returns what the cell returns.
+        num_nodes: The number of nodes, without the predecessors.
+        num_ops_per_node: The number of operations of each node.
+        num_predecessors: The number of inputs of the cell.
+        merge_op: ``"all"``: the output has all nodes. ``"loose_end"``: it has the nodes that no operation takes as its
+            input, so its size depends on the architecture, see `output_node_indices`.
+        preprocessor: Called with the list of inputs; returns a list of the same length.
+        postprocessor: Called with the output and the list of inputs; returns the result of the cell.
         concat_dim: The dimension along which nodes are joined.
         label: The name of the cell. Cells of one label choose the same.
 
     Raises:
-        DomainError: A number or ``merge_op`` is impossible, or the candidates are.
+        DomainError: A number is below 1, ``merge_op`` is unknown, or the candidates are no list or dict of modules or
+            functions.
 
     Reference:
-        Zoph et al. (2018), arXiv:1707.07012, section 3; ``loose_end`` is NASNet's rule, ``all`` that of DARTS (Liu et
-        al., 2019), arXiv:1806.09055. No node is forced to take two different inputs, as the original controllers
-        neither do.
+        Zoph et al. (2018), arXiv:1707.07012, section 3; ``loose_end`` is the rule of NASNet, ``all`` that of DARTS (Liu
+        et al., 2019), arXiv:1806.09055. Both operations of a node may take the same input, as in the original code.
 
     Examples:
         >>> self.cell = nn.Cell([nn.Conv2d(8, 8, 3, padding=1), nn.MaxPool2d(3, 1, 1)], 4, 2, 2, label="cell")
@@ -159,7 +159,7 @@ class Cell(CellBody, Mutable):
         self.ops = nn.ModuleList(nn.ModuleList() for _ in range(num_nodes))
         self.inputs = nn.ModuleList(nn.ModuleList() for _ in range(num_nodes))
         self.postprocessor = postprocessor
-        self._built_on: list[list[int]] = []  # for each operation the input that its factories were told
+        self._built_on: list[list[int]] = []  # for each operation the input that its functions were called with
         self._starts: dict[tuple[int, int, str], Position] = {}  # for each candidate, so that it can be built again
         self.is_output_read = False  # whether a constructor depends on output_node_indices
         self.may_need_constructor = merge_op == "loose_end"
@@ -219,10 +219,10 @@ class Cell(CellBody, Mutable):
 
     @property
     def output_node_indices(self) -> list[int]:
-        """The nodes that are joined to the output, so that later layers can be built to their number.
+        """The nodes in the output; their number gives the size of the layer after the cell.
 
-        With ``merge_op="loose_end"`` they depend on the architecture. So a constructor that reads them has to run
-        again with the architecture: decorate the model with `model_wrapper`, or build it inside `fixed_arch`.
+        With ``merge_op="loose_end"`` they depend on the architecture. A constructor that reads them has to run again
+        for each architecture: decorate the model with `model_wrapper`, or build it inside `fixed_arch`.
         """
         self.is_output_read = True
         return self.joined_nodes(self._built_on)
@@ -237,7 +237,7 @@ class Cell(CellBody, Mutable):
         return list(range(first, first + len(chosen))) if self.merge_op == "all" else loose_ends(chosen, first)
 
     def built_source(self, row: int, column: int) -> int | None:
-        """Return the input that the functions of one place were told; None if all candidates there are modules."""
+        """Return the input that the functions of one place were called with; None if all candidates are modules."""
         is_made = any(place[:2] == (row, column) for place in self._starts)
         return self._built_on[row][column] if is_made else None
 

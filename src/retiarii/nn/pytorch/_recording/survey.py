@@ -32,19 +32,19 @@ _first_numbers: WeakKeyDictionary[nn.Module, int] = WeakKeyDictionary()
 def extract_space(model: nn.Module, constraints: Sequence[Constraint] = ()) -> SearchSpace:
     """Return the search space that is written into a model.
 
-    Found are the primitives of this package, choices in the recorded arguments of layers and basic units, and choices
-    that are attributes of modules, also in nested lists, tuples, dicts and dataclasses. A choice inside a candidate of
-    another choice, or inside a block of a `Repeat`, is active only when that candidate or block is.
+    The space has the choices of primitives, of the arguments of layers and basic units, and of attributes of modules,
+    also in nested lists, tuples, dicts and dataclasses. A choice inside a candidate of another choice, or inside a
+    block of a `Repeat`, is active only if the candidate is chosen or the depth reaches the block.
 
     Args:
         model: The base model; it is not changed.
-        constraints: Functions that say whether an architecture is wanted, for `SearchSpace`.
+        constraints: Functions that return whether an architecture is allowed, for `SearchSpace`.
 
     Raises:
-        LabelConflictError: One label stands for two domains, or was numbered twice.
-        UnknownInputsError: An `InputChoice` does not know how many inputs it gets.
-        TypeError: This is no model.
-        SpaceError: The depth of a `Repeat` has too many combinations to write down its conditions.
+        LabelConflictError: One label has two domains, or an automatic label was given twice.
+        UnknownInputsError: An `InputChoice` has no ``n_candidates``, and the model never ran.
+        TypeError: ``model`` is no module.
+        SpaceError: The depth of a `Repeat` depends on too many combinations of choices.
     """
     survey = ModelSurvey(require_module(model, "extract_space"))
     return SearchSpace(survey.result(), (*survey.constraints(), *constraints))
@@ -61,7 +61,7 @@ def require_module(model: Any, function: str) -> nn.Module:
     """Return the model.
 
     Raises:
-        TypeError: It is no module; often it is the class.
+        TypeError: The model is no module; often it is the class of one.
     """
     if not isinstance(model, nn.Module):
         hint = f" Build it first: {model.__name__}(...)." if isinstance(model, type) else ""
@@ -130,7 +130,7 @@ class ModelSurvey(Survey):
 
     @contextmanager
     def under(self, condition: Condition) -> Iterator[None]:
-        """Make what is reported inside the block conditional; labels are those of the declarations."""
+        """Make choices that are reported inside the block conditional; labels are those of the declarations."""
         outer = self._condition
         self._condition = both(outer, condition)
         yield
