@@ -110,7 +110,7 @@ class BinaryFunction(nn.Module):
 class AutoActivation(nn.Module):
     """An activation function with choices: a chain of core units, each of two unary functions and a binary one.
 
-    The first unit computes ``binary(unary(x), unary(x))``. Each later one computes ``binary(unary(y), unary(x))``, where
+    The first unit computes ``binary(unary(x), unary(x))``. Each later one is ``binary(unary(y), unary(x))``, where
     ``y`` is the output of the unit before. The labels are ``{label}/unary_0``, ``{label}/unary_1``, ... (two for each
     unit) and ``{label}/binary_0``, ... There are 25 unary and 10 binary functions, so one unit has 6,250 architectures.
 
