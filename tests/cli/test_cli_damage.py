@@ -1,4 +1,4 @@
-"""Files with changed bytes, and files that somebody made: the right data, or a clear error, never wrong data."""
+"""Damaged and forged store files give the right data or a clear error, never wrong data."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""The table of names: every row leads somewhere, and a name without a row says what comes nearest."""
+"""The table of names: every row names an object that exists, and the error for other names suggests the nearest one."""
 
 import importlib
 import pickle

@@ -1,4 +1,4 @@
-"""`TrialContext`: who gets it, and what it says."""
+"""`TrialContext`: which evaluators and functions get it, and its content."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`FunctionalEvaluator`: what its function gets."""
+"""`FunctionalEvaluator`: the arguments of its function."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lightning evaluators on their way to another process."""
+"""Lightning evaluators that are sent to another process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a trial's final metrics are, from what was returned and reported."""
+"""The final metrics of a trial, from its returned and reported values."""
 
 from __future__ import annotations
 

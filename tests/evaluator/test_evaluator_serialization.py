@@ -1,4 +1,4 @@
-"""Travelling to another process: what arrives, and what is said when something cannot go."""
+"""Sending objects to another process, and the errors for objects that cannot be sent."""
 
 from __future__ import annotations
 

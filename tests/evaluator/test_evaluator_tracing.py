@@ -1,4 +1,4 @@
-"""`trace` and `serialize`: objects that remember how they were made."""
+"""`trace` and `serialize`: objects with a record of their constructor calls."""
 
 from __future__ import annotations
 

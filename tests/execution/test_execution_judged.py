@@ -1,4 +1,4 @@
-"""Trials that wait for the answers to what they report, whatever happens meanwhile."""
+"""Trials that wait for the answers to their reports, while processes are killed, cancelled or closed."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""Whoever dies, is stopped or does not want to hear of children: nothing that a trial started is left behind."""
+"""No process that a trial started is left, whichever process of the experiment is killed or stopped."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Whatever becomes of the processes: trials end once, and nothing is left behind."""
+"""Processes that die in any order: each trial ends exactly once, and no process is left."""
 
 import gc
 import multiprocessing

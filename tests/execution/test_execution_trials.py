@@ -1,4 +1,4 @@
-"""What training code meets inside an isolated trial."""
+"""The surroundings of training code in an isolated trial: streams, threads, signals, memory."""
 
 import ctypes
 import multiprocessing

@@ -1,4 +1,4 @@
-"""What `RetiariiExperiment` says to arguments that a newcomer may give."""
+"""The messages of `RetiariiExperiment` about wrong arguments."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Bad input and bad luck: a clear error or a failed trial with its reason, and an experiment that goes on."""
+"""Wrong input gives a clear error, or a failed trial with its reason, and the experiment continues."""
 
 import json
 import resource

@@ -1,4 +1,4 @@
-"""Executors, engines and stores of the user's own, well made and badly made."""
+"""Executors, engines and stores of the user's own, correct ones and faulty ones."""
 
 import json
 import threading

@@ -1,4 +1,4 @@
-"""Real processes, really killed: what a search keeps, and that it leaves nothing behind."""
+"""Searches whose processes are killed: finished trials are kept, and no process is left."""
 
 import random
 import signal

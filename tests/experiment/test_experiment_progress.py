@@ -1,4 +1,4 @@
-"""What a person reads while a search runs, and at its end."""
+"""The display of a running search, and its last line."""
 
 import pytest
 

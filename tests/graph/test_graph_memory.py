@@ -1,4 +1,4 @@
-"""What outlives a call: state of any kind, and tensors and modules that have several names."""
+"""State that a call of ``forward`` changes, and tensors and modules with several names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What tracing keeps, and what it refuses with a place and a way out."""
+"""Code that tracing accepts, and code that it refuses, with the place and the remedy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Questions that code asks about values while it is traced: a true answer, or a refusal that names the line."""
+"""Questions about traced values (types, shapes, None): a true answer, or a refusal that names the line."""
 
 from __future__ import annotations
 

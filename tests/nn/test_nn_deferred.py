@@ -1,4 +1,4 @@
-"""Inside `fixed_arch`, layers are constructed when they are first used; nobody can tell but by the time it takes."""
+"""Inside `fixed_arch`, layers are constructed when they are first used, with the same results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The public modules beside the layers: what primitives, graphs and supernets stand on."""
+"""The public modules beside the layers, which primitives, graphs and supernets use."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""The stub by which type checkers and editors know `retiarii.nn.pytorch`."""
+"""The stub from which type checkers and editors read `retiarii.nn.pytorch`."""
 
 import ast
 import importlib.util

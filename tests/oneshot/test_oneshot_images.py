@@ -1,4 +1,4 @@
-"""Real images: subnets are worth something with the weights that they share."""
+"""On real images, subnets with shared weights classify better than chance."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a supernet cannot compute is refused before anything is trained, with the module, the labels and a way out."""
+"""Models that cannot be supernets are refused before training, with the module, the labels and the remedy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What rules get and use: sites, configurations, lookups, and operators around other modules."""
+"""The interface of rules: sites, configurations, lookups, and operators around other modules."""
 
 import pytest
 import torch

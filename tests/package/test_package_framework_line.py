@@ -1,4 +1,4 @@
-"""The framework line: what needs no torch does not import it, in no process.
+"""The framework line: rooms without torch import it in no process.
 
 The import contract in ``pyproject.toml`` says the same of every module; here a package called torch that notes who
 imports it stands before the real one.

@@ -1,4 +1,4 @@
-"""The house is built downwards, file by file: no circles of imports, and one name for one file or class."""
+"""Imports between files have no circles, and no two files or classes share a name."""
 
 import ast
 from collections import defaultdict

@@ -1,4 +1,4 @@
-"""A space of architectures that conditions do not describe: listed one by one."""
+"""Spaces that are a list of architectures, not described by conditions."""
 
 import pickle
 import random

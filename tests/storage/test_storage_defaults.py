@@ -1,4 +1,4 @@
-"""What a store answers faster by itself is what `Store` makes of its other methods."""
+"""Methods that a store overrides for speed return the same as the defaults of `Store`."""
 
 import math
 import random

@@ -1,4 +1,4 @@
-"""ASHA against Algorithm 2 of arXiv:1810.05934, written down as it stands there."""
+"""ASHA against a literal implementation of Algorithm 2 of arXiv:1810.05934."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""The shipped conformance suite finds broken strategies, and its zoo and tables are what they say."""
+"""The shipped conformance tests find broken strategies; the zoo and tables match their descriptions."""
 
 import random
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Write the golden traces: what each strategy proposes for one seed and made-up results.
+"""Write the golden traces: the proposals of each strategy for one seed and synthetic results.
 
 The traces pin the exact proposals, so that a change which is not meant to change a search is seen, and an experiment
 that was started with an older version can be resumed with a newer one. Run this file after a change that is meant to,

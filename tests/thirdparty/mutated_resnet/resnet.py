@@ -1,4 +1,4 @@
-"""A residual network as somebody wrote it who knows nothing of retiarii."""
+"""A residual network that was written without retiarii."""
 
 import torch
 from torch import nn
