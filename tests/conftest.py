@@ -14,6 +14,7 @@ def _own_experiments_home(tmp_path_factory, monkeypatch):
     """No test reads or writes the experiments of the person who runs it, or uses that person's key."""
     monkeypatch.setenv("RETIARII_HOME", str(tmp_path_factory.mktemp("home")))
     monkeypatch.setenv("RETIARII_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
+    monkeypatch.setenv("RETIARII_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
     monkeypatch.delenv("RETIARII_STORAGE", raising=False)
 
 

@@ -14,6 +14,7 @@ from retiarii._lazy import lazy_attributes
 from retiarii._version import __version__
 
 if TYPE_CHECKING:
+    from retiarii import benchmarks as benchmarks
     from retiarii import classic as classic
     from retiarii import cli as cli
     from retiarii import compat as compat
@@ -79,6 +80,7 @@ _EXPORTS = {
 }
 
 _MODULES = (
+    "benchmarks",
     "classic",
     "cli",
     "compat",

@@ -30,6 +30,7 @@
     │   ├── StoreFullError (OSError)           no space left for the store
     │   ├── StoreLostError                     the store was deleted or replaced while it was in use
     │   └── ExperimentBusyError                another process is running this experiment
+    ├── BenchmarkError                         a table of a benchmark is missing, damaged or cannot be built
     ├── MissingExtraError (ImportError)        an optional dependency is not installed
     ├── NoEquivalentError (ImportError)        a name of NNI has no equivalent here
     ├── SupernetError                          a model cannot be made into a supernet
@@ -52,6 +53,7 @@ from retiarii._visible import visible
 __all__ = [
     "ArchitectureError",
     "ArgumentError",
+    "BenchmarkError",
     "ChoiceMisuseError",
     "ConfigError",
     "ConstraintError",
@@ -245,6 +247,10 @@ class StoreLostError(StorageError):
 
 class ExperimentBusyError(StorageError):
     """Another process is running this experiment."""
+
+
+class BenchmarkError(RetiariiError):
+    """A table of a benchmark is missing or damaged, lacks what was asked for, or cannot be built."""
 
 
 class MissingExtraError(RetiariiError, ImportError):

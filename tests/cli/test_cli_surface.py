@@ -14,6 +14,7 @@ SS_GEN = [
     "--trial-dir/-d/--trial_dir",
 ]
 COMMANDS = {
+    "benchmarks": [],
     "create": ["--config/-c", "--storage"],
     "delete": ["--storage", "--yes/-y", "ID"],
     "demo": ["--storage"],

@@ -9,7 +9,19 @@ import pytest
 import retiarii
 
 SOURCES = sorted(Path(retiarii.__file__).parent.glob("**/*.py"))
-ROOMS = ["experiment", "evaluator", "execution", "nn.pytorch", "space", "storage", "strategy", "trial", "utils"]
+ROOMS = [
+    "benchmarks",
+    "benchmarks.nasbench201",
+    "experiment",
+    "evaluator",
+    "execution",
+    "nn.pytorch",
+    "space",
+    "storage",
+    "strategy",
+    "trial",
+    "utils",
+]
 
 
 def loaded_by(statement):

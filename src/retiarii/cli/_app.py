@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from retiarii._version import __version__
+from retiarii.cli._benchmarks import benchmarks_app
 from retiarii.cli._doctor import doctor
 from retiarii.cli._export_command import export
 from retiarii.cli._list import list_experiments
@@ -70,5 +71,6 @@ _add("run", run, _EXPERIMENTS, allow_interspersed_args=False)
 _add("stop", stop, _EXPERIMENTS)
 _add("delete", delete, _EXPERIMENTS)
 _add("report", report, _TRIALS)
+app.add_typer(benchmarks_app, name="benchmarks", rich_help_panel=_SET_UP)
 _add("doctor", doctor, _SET_UP)
 _add("demo", demo, _SET_UP)

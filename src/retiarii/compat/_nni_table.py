@@ -37,6 +37,15 @@ _REPORT = _same("retiarii", "get_next_parameter", "report_final_result", "report
 
 _SHORTCUTS = _same("retiarii.compat._nni_mutables", "choice", "loguniform", "qloguniform", "quniform", "uniform")
 
+_NASBENCH201_OPERATORS = _same(
+    "retiarii.benchmarks.nasbench201", "AVG_POOL_3X3", "CONV_1X1", "CONV_3X3", "NONE", "PRIMITIVES", "SKIP_CONNECT"
+)
+_NASBENCH201_RECORDS = _same(
+    "retiarii.benchmarks.nasbench201", "Nb201IntermediateStats", "Nb201TrialConfig", "Nb201TrialStats"
+)
+_NASBENCH201_QUERY = _same("retiarii.benchmarks.nasbench201", "query_nb201_trial_stats")
+_NASBENCH201: Names = {**_NASBENCH201_OPERATORS, **_NASBENCH201_RECORDS, **_NASBENCH201_QUERY}
+
 _MUTABLE: Names = {
     **_SHORTCUTS,
     "Categorical": Row("retiarii.nn.pytorch:ValueChoice", renamed={"values": "candidates", **_WEIGHTS}),
@@ -299,6 +308,10 @@ MODULES: Mapping[str, Names] = MappingProxyType(
         "nni.retiarii.utils": {**_WRAPPERS, **_CONTEXTS},
         # NNI 3.0, and nni.nas of 2.10
         "nni.nas": {**_FIXED, **_WRAPPERS},
+        "nni.nas.benchmarks.nasbench201": _NASBENCH201,
+        "nni.nas.benchmarks.nasbench201.constants": _NASBENCH201_OPERATORS,
+        "nni.nas.benchmarks.nasbench201.model": _NASBENCH201_RECORDS,
+        "nni.nas.benchmarks.nasbench201.query": _NASBENCH201_QUERY,
         "nni.nas.evaluator": {**_EVALUATOR, **_FUNCTIONAL_3},
         "nni.nas.evaluator.functional": _FUNCTIONAL_3,
         "nni.nas.evaluator.pytorch": _LIGHTNING_3,
@@ -353,8 +366,8 @@ _NEAREST_MODULES = {
     "nni.algorithms.nas.tensorflow": "retiarii.RetiariiExperiment",
     "nni.assessor": "retiarii.strategy.MedianStop",
     "nni.experiment": "retiarii.RetiariiExperiment",
-    "nni.nas.benchmark": "retiarii.nn.pytorch.NasBench201Cell",
-    "nni.nas.benchmarks": "retiarii.nn.pytorch.NasBench201Cell",
+    "nni.nas.benchmark": "retiarii.benchmarks.nasbench201",
+    "nni.nas.benchmarks": "retiarii.benchmarks.nasbench201",
     "nni.nas.execution": "retiarii.execution.Executor",
     "nni.nas.hub.pytorch": "retiarii.nn.pytorch.Cell",
     "nni.nas.oneshot.pytorch.profiler": "retiarii.oneshot.CostLimit",

@@ -1,0 +1,13 @@
+"""Tables of published benchmarks: results of architectures that others have trained, in SQLite files.
+
+``retiarii benchmarks build nasbench201 FOLDER`` imports the files that the authors publish into `tables_folder`. The
+functions of `retiarii.benchmarks.nasbench201` query the table. `BENCHMARKS` has the names of all tables; each name
+stands for a `BenchmarkTable`, which builds and verifies its file.
+
+This room does not train anything, and does not import torch.
+"""
+
+from retiarii.benchmarks._benchmark_table import BENCHMARKS, BenchmarkTable, BuildReport, TableState, TableStatus
+from retiarii.benchmarks._cache_folder import tables_folder
+
+__all__ = ["BENCHMARKS", "BenchmarkTable", "BuildReport", "TableState", "TableStatus", "tables_folder"]

@@ -1,0 +1,114 @@
+"""`BenchmarkTable`: the interface of a table to the commands that build, list and verify tables."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from retiarii._registry import Registry
+
+BENCHMARKS = Registry("benchmark", {"nasbench201": "retiarii.benchmarks.nasbench201:Nb201Table"}, "retiarii.benchmarks")
+"""Classes of tables, by name. Other packages add theirs through entry points."""
+
+
+class TableState(str, Enum):
+    """How much of a table there is."""
+
+    MISSING = "missing"
+    PARTIAL = "partial"
+    COMPLETE = "complete"
+
+
+@dataclass(frozen=True)
+class TableStatus:
+    """What is there of a table.
+
+    Attributes:
+        path: The database file.
+        state: Whether it is there, and has every architecture.
+        num_architectures: How many architectures it has.
+        size_bytes: The size of the file.
+        num_building: How many architectures an unfinished build has read; None if there is none.
+    """
+
+    path: Path
+    state: TableState
+    num_architectures: int
+    size_bytes: int
+    num_building: int | None = None
+
+
+@dataclass(frozen=True)
+class BuildReport:
+    """The result of a build.
+
+    Attributes:
+        path: The database file.
+        num_added: How many architectures were read.
+        num_skipped: How many were there before.
+        num_architectures: How many architectures the table has now.
+    """
+
+    path: Path
+    num_added: int
+    num_skipped: int
+    num_architectures: int
+
+
+class BenchmarkTable(ABC):
+    """One table of results, kept in one file.
+
+    Attributes:
+        name: The name on the command line.
+        title: The name in papers.
+        num_architectures: How many architectures the complete table has.
+        facts: What people want to know about it, such as the paper and the licence of the published files.
+    """
+
+    name: str
+    title: str
+    num_architectures: int
+    facts: Mapping[str, str]
+
+    @abstractmethod
+    def status(self) -> TableStatus:
+        """Return what is there.
+
+        Raises:
+            BenchmarkError: The file is damaged, or is not a table of this package.
+        """
+
+    @abstractmethod
+    def build(
+        self, source: Path, *, partial: bool = False, on_progress: Callable[[int, int], None] | None = None
+    ) -> BuildReport:
+        """Import the published files into the table.
+
+        Args:
+            source: A folder, an archive or a single published file.
+            partial: Whether to make a table of the architectures that are there, when others are missing.
+            on_progress: Called after each file, with the number of files so far and in all.
+
+        Raises:
+            BenchmarkError: A file is damaged, malicious or of another benchmark, or files are missing. The present
+                table is left as it is.
+        """
+
+    @abstractmethod
+    def verify(self) -> list[str]:
+        """Read the whole table, and return its problems.
+
+        Raises:
+            BenchmarkError: There is no table.
+        """
+
+    @abstractmethod
+    def best(self) -> Mapping[str, float]:
+        """Return the best results of the table, by their descriptions.
+
+        Raises:
+            BenchmarkError: There is no table, or it is damaged.
+        """

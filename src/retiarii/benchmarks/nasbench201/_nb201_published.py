@@ -1,0 +1,134 @@
+"""`read_cell`: the trainings of one cell from a record of NATS-Bench's topology space."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from retiarii.benchmarks._published_files import PublishedFile
+from retiarii.benchmarks._restricted_pickle import plain_content
+from retiarii.benchmarks.nasbench201._cell_codes import number_of_published
+from retiarii.benchmarks.nasbench201._nb201_records import ACCURACIES, DATASETS, EPOCHS, STATISTICS
+from retiarii.errors import BenchmarkError
+
+# The published names of the evaluations that are the validation, the test and the original test of each dataset.
+_SPLITS = {
+    "cifar10-valid": ("x-valid", "ori-test", "ori-test"),
+    "cifar10": ("ori-test", "ori-test", "ori-test"),
+    "cifar100": ("x-valid", "x-test", "ori-test"),
+    "imagenet16-120": ("x-valid", "x-test", "ori-test"),
+}
+_WRONG = (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError)
+
+
+@dataclass(frozen=True)
+class PublishedTrial:
+    """One training.
+
+    Attributes:
+        num_epochs: The epochs of the training.
+        dataset: The dataset.
+        seed: The random seed.
+        statistics: The values of `STATISTICS`.
+        curves: The values after each epoch for each name of `CURVES`.
+    """
+
+    num_epochs: int
+    dataset: str
+    seed: int
+    statistics: tuple[float | None, ...]
+    curves: tuple[list[float | None], ...]
+
+
+@dataclass(frozen=True)
+class PublishedCell:
+    """One cell with its trainings.
+
+    Attributes:
+        number: The number of the cell, as `number_of_cell` gives.
+        trials: The trainings.
+    """
+
+    number: int
+    trials: list[PublishedTrial]
+
+
+def read_cell(file: PublishedFile) -> PublishedCell:
+    """Read the record of one cell.
+
+    Raises:
+        BenchmarkError: The file is damaged, malicious, or not a record of the topology space.
+    """
+    content = plain_content(file.content(), file.name)
+    try:
+        numbers = {number_of_published(content[f"{epochs:02}"]["arch_str"]) for epochs in EPOCHS}
+        indices = {content[f"{epochs:02}"]["arch_index"] for epochs in EPOCHS}
+        if indices != {file.index} or len(numbers) != 1:
+            raise ValueError(f"its architectures are {sorted(map(str, indices))}, expected {file.index}")
+        trials = [trial for epochs in EPOCHS for trial in _trials(content[f"{epochs:02}"], epochs)]
+    except _WRONG as err:
+        raise BenchmarkError(
+            f"{file.name} is not a record of NATS-Bench's topology space ({_reason(err)}). Expected the files of "
+            "NATS-tss-v1_0-3ffb9-simple."
+        ) from err
+    return PublishedCell(numbers.pop(), trials)
+
+
+def _trials(part: Mapping[str, Any], epochs: int) -> list[PublishedTrial]:
+    trials = [_trial(dataset.lower(), seed, epochs, result) for (dataset, seed), result in part["all_results"].items()]
+    if missing := {*DATASETS} - {trial.dataset for trial in trials}:
+        raise ValueError(f"it has no training of {epochs} epochs on {', '.join(sorted(missing))}")
+    return trials
+
+
+def _trial(dataset: str, seed: int, epochs: int, result: Mapping[str, Any]) -> PublishedTrial:
+    if result["epochs"] != epochs or type(seed) is not int:
+        raise ValueError(f"a training on {dataset} has {result['epochs']!r} epochs and the seed {seed!r}")
+    splits = _SPLITS[dataset]
+    curves = tuple(
+        [_number(values.get(key(epoch))) for epoch in range(epochs)] for values, key in _sources(result, splits)
+    )
+    final = [curve[-1] for curve in curves]
+    for name, value in zip(ACCURACIES, final, strict=False):
+        if value is None or not 0 <= value <= 100.001:
+            raise ValueError(f"the final {name} on {dataset} with seed {seed} is {value!r}, expected 0 to 100")
+    latency = result["latency"]
+    costs = [
+        _needed(result, "params"),
+        _number(latency[0]) if latency else None,
+        _needed(result, "flop"),
+        math.fsum(result["train_times"][epoch] for epoch in range(epochs)),
+        *(_number(result["eval_times"].get(f"{split}@{epochs - 1}")) for split in splits),
+    ]
+    assert len(final) + len(costs) == len(STATISTICS)
+    return PublishedTrial(epochs, dataset, seed, (*final, *costs), curves)
+
+
+def _sources(
+    result: Mapping[str, Any], splits: tuple[str, ...]
+) -> Iterator[tuple[Mapping[Any, Any], Callable[[int], Any]]]:
+    """Yield the dict of each curve, and the function from an epoch to its key in that dict."""
+    for trained, evaluated in (("train_acc1es", "eval_acc1es"), ("train_losses", "eval_losses")):
+        yield result[trained], int
+        for split in splits:
+            yield result[evaluated], f"{split}@{{}}".format
+
+
+def _needed(result: Mapping[str, Any], name: str) -> float:
+    value = _number(result[name])
+    if value is None:
+        raise ValueError(f"its {name!r} is {result[name]!r}, expected a number")
+    return value
+
+
+def _number(value: Any) -> float | None:
+    """Return a finite number; None for NaN, infinity and what is not there."""
+    if value is None or not math.isfinite(value):
+        return None
+    return float(value)
+
+
+def _reason(err: Exception) -> str:
+    return f"it has no {err.args[0]!r}" if isinstance(err, KeyError) else str(err)

@@ -1,0 +1,192 @@
+"""``retiarii benchmarks``: list, describe, build and verify tables of published results."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from retiarii.cli._json_output import print_json
+from retiarii.cli._store_access import JsonOption
+from retiarii.cli._text import LABEL_STYLE, console, error_console, plain_table, size_text
+from retiarii.terminal import joined, plain, visible_line
+
+if TYPE_CHECKING:
+    from retiarii.benchmarks import BenchmarkTable, TableStatus
+
+EXIT_WRONG = 1
+
+NameArgument: TypeAlias = Annotated[
+    str, typer.Argument(metavar="NAME", help="A table, such as nasbench201.", show_default=False)
+]
+
+benchmarks_app = typer.Typer(
+    help="Tables of published benchmarks: list, info, build, verify.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+)
+
+
+def list_tables(as_json: JsonOption = False) -> None:
+    """List the tables, and say which are built."""
+    from retiarii.benchmarks import BENCHMARKS
+
+    tables = [_table(name) for name in BENCHMARKS.names()]
+    if as_json:
+        print_json([_status_json(table, table.status()) for table in tables])
+        return
+    out = console()
+    shown = plain_table("name", "benchmark", "state", "size", "stored in")
+    for table in tables:
+        status = table.status()
+        size = size_text(status.size_bytes) if status.size_bytes else "-"
+        shown.add_row(
+            plain(table.name, style="bold"), table.title, _state_text(table, status), size, _place_text(status)
+        )
+    out.print(shown)
+    out.print()
+    out.print(plain("More about one: retiarii benchmarks info NAME", style=LABEL_STYLE))
+
+
+def info(name: NameArgument, as_json: JsonOption = False) -> None:
+    """Describe one table: its paper, its published files, and its best results.
+
+    Raises:
+        ConfigError: There is no such table.
+        BenchmarkError: The table is damaged.
+    """
+    table = _table(name)
+    status = table.status()
+    best = dict(table.best()) if status.num_architectures else {}
+    if as_json:
+        print_json({**_status_json(table, status), "facts": dict(table.facts), "best": best})
+        return
+    shown = plain_table("", "")
+    shown.show_header = False
+    shown.columns[0].style = LABEL_STYLE
+    rows = {
+        "benchmark": table.title,
+        **table.facts,
+        "state": _state_text(table, status),
+        "stored in": _place_text(status),
+        **{label: f"{value:.4f}" for label, value in best.items()},
+    }
+    for label, text in rows.items():
+        shown.add_row(label, plain(text))
+    console().print(shown)
+
+
+def build(
+    name: NameArgument,
+    source: Annotated[
+        Path,
+        typer.Argument(metavar="FOLDER", help="The published files: a folder or an archive.", show_default=False),
+    ],
+    partial: Annotated[
+        bool, typer.Option("--partial", help="Make a table of the architectures that are there, if some are missing.")
+    ] = False,
+) -> None:
+    """Build a table from the published files.
+
+    An interrupted build continues with the same command. The present table is replaced at the end.
+
+    Raises:
+        ConfigError: There is no such table.
+        BenchmarkError: Files are damaged, malicious or missing; the present table is left as it is.
+    """
+    table = _table(name)
+    with _progress_bar() as show:
+        report = table.build(source, partial=partial, on_progress=show)
+    console().print(
+        plain(
+            f"{table.title}: {report.num_architectures:,} architectures ({report.num_added:,} read, "
+            f"{report.num_skipped:,} were there before) in {visible_line(str(report.path))}"
+        ),
+        soft_wrap=True,
+    )
+
+
+def verify(name: NameArgument) -> None:
+    """Read a whole table and check it: the file, the counts, every curve and the best results.
+
+    The exit code is 1 if something is wrong.
+
+    Raises:
+        ConfigError: There is no such table.
+        BenchmarkError: There is no table.
+    """
+    table = _table(name)
+    problems = table.verify()
+    for problem in problems:
+        error_console().print(joined(("Problem: ", "bold red"), problem), soft_wrap=True)
+    if problems:
+        raise typer.Exit(EXIT_WRONG)
+    status = table.status()
+    console().print(plain(f"{table.title}: {_state_text(table, status)}, nothing is wrong.", style="green"))
+
+
+@contextmanager
+def _progress_bar() -> Iterator[Callable[[int, int], None]]:
+    columns = (
+        TextColumn("files"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=error_console(), transient=True) as bar:
+        task = bar.add_task("files", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _table(name: str) -> BenchmarkTable:
+    from retiarii.benchmarks import BENCHMARKS, BenchmarkTable
+
+    table = BENCHMARKS.get(name)()
+    assert isinstance(table, BenchmarkTable)
+    return table
+
+
+def _status_json(table: BenchmarkTable, status: TableStatus) -> dict[str, Any]:
+    return {
+        "name": table.name,
+        "title": table.title,
+        "state": status.state.value,
+        "architectures": status.num_architectures,
+        "architectures_in_all": table.num_architectures,
+        "size_bytes": status.size_bytes,
+        "path": str(status.path),
+        "building": status.num_building,
+    }
+
+
+def _state_text(table: BenchmarkTable, status: TableStatus) -> str:
+    text = status.state.value
+    if status.num_architectures:
+        text += f", {status.num_architectures:,} of {table.num_architectures:,} architectures"
+    if status.num_building is not None:
+        text += f" (unfinished build: {status.num_building:,})"
+    return text
+
+
+def _place_text(status: TableStatus) -> str:
+    return visible_line(str(status.path))
+
+
+def _add(name: str, command: Callable[..., None]) -> None:
+    """Add a command, with the part of its docstring before ``Raises:`` as help."""
+    shown, _, _ = inspect.cleandoc(command.__doc__ or "").partition("\n\nRaises:")
+    benchmarks_app.command(name, help=shown)(command)
+
+
+_add("list", list_tables)
+_add("info", info)
+_add("build", build)
+_add("verify", verify)

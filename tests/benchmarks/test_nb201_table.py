@@ -1,0 +1,280 @@
+import bz2
+import gzip
+import json
+import os
+import pickle
+import signal
+import sqlite3
+import subprocess
+import sys
+import tarfile
+from collections import OrderedDict
+from contextlib import closing
+
+import numpy as np
+import pytest
+from published_records import record, write
+
+from retiarii.benchmarks import BENCHMARKS, BenchmarkTable, BuildReport, TableState, TableStatus, tables_folder
+from retiarii.benchmarks.nasbench201 import Nb201Table, query_nb201_trial_stats
+from retiarii.errors import BenchmarkError
+from retiarii.storage import FileLock
+
+OPERATORS = {"nor_conv_1x1": "conv_1x1", "nor_conv_3x3": "conv_3x3"}
+
+
+def cell(text):
+    """The published architecture as a query takes it."""
+    found = [name.split("~")[0] for name in text.replace("+", "").strip("|").split("|") if name]
+    return dict(zip(("0_1", "0_2", "1_2", "0_3", "1_3", "2_3"), (OPERATORS.get(n, n) for n in found), strict=True))
+
+
+def test_published_records_give_exactly_the_published_numbers(shared_data):
+    """Every seed, dataset and epoch of three records; the reference has 4 decimals for accuracies and 5 for losses."""
+    table = Nb201Table()
+    assert table.build(shared_data / "nats_original", partial=True).num_added == 3
+    with gzip.open(shared_data / "nats_bench_curves_6archs.json.gz", "rt") as file:
+        expected = [row for row in json.load(file) if row["space"] == "tss"]
+    found = {}
+    for trial in query_nb201_trial_stats(None, None, None, include_intermediates=True):
+        config = trial["config"]
+        found[tuple(config["arch"].items()), config["num_epochs"], config["dataset"], trial["seed"]] = trial
+    assert len(found) == len(expected) == 51
+    for row in expected:
+        trial = found[tuple(cell(row["arch"]).items()), int(row["hp"]), row["dataset"].lower(), row["seed"]]
+        assert (trial["parameters"], trial["flops"]) == (row["params_M"], row["mflops"])
+        assert trial["training_time"] == pytest.approx(row["epoch_train_time"] * int(row["hp"]), rel=1e-12)
+        rows = trial["intermediates"]
+        assert [round(r["train_acc"], 4) for r in rows] == row["train_acc"]
+        assert [round(r["train_loss"], 5) for r in rows] == row["train_loss"]
+        names = {"x-valid": "valid", "x-test": "test", "ori-test": "ori_test"}
+        for key, accuracy in row["eval_acc"].items():
+            split, epoch = key.split("@")
+            at = rows[int(epoch)]
+            assert round(at[f"{names[split]}_acc"], 4) == accuracy
+            assert round(at[f"{names[split]}_loss"], 5) == row["eval_loss"][key]
+    assert table.verify() == []
+
+
+def test_means_are_those_of_the_known_table(shared_data):
+    Nb201Table().build(shared_data / "nats_original", partial=True)
+    with gzip.open(shared_data / "nb201_topology.csv.gz", "rt") as file:
+        names = next(file).strip().split(",")
+        rows = {int(line.split(",")[0]): dict(zip(names, line.strip().split(","), strict=True)) for line in file}
+    for index in (0, 11, 284):
+        arch = cell(rows[index]["arch"])
+        for dataset, column in (("cifar10", "cifar10"), ("cifar100", "cifar100"), ("imagenet16-120", "in16")):
+            (mean,) = query_nb201_trial_stats(arch, 200, dataset, reduction="mean")
+            assert mean["test_acc"] == pytest.approx(float(rows[index][f"{column}_test_200"]), abs=1e-4)
+            assert round(mean["parameters"] * 1e6) == int(float(rows[index][f"{column}_params"]))
+
+
+def test_an_archive_and_single_records_give_the_same_table(published, tmp_path):
+    archive = tmp_path / "NATS-tss-v1_0-3ffb9-simple.tar"
+    with tarfile.open(archive, "w") as tar:
+        tar.add(published, arcname=published.name)
+    table = Nb201Table()
+    assert table.build(archive, partial=True).num_architectures == 3
+    whole = list(query_nb201_trial_stats(None, None, None, include_intermediates=True))
+    table.status().path.unlink()
+    for path in sorted(published.glob("0*")):
+        table.build(path, partial=True)
+    assert list(query_nb201_trial_stats(None, None, None, include_intermediates=True)) == whole
+
+
+def test_progress_counts_the_files(published):
+    seen = []
+    Nb201Table().build(published, partial=True, on_progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_missing_architectures_are_an_error_that_keeps_what_was_read(published):
+    table = Nb201Table()
+    with pytest.raises(BenchmarkError, match=r"gives 3 of 15,625 architectures.*--partial"):
+        table.build(published)
+    assert table.status().state is TableState.MISSING
+    assert table.status().num_building == 3
+    path = tables_folder() / "nasbench201.db"
+    assert table.build(published, partial=True) == BuildReport(path, num_added=0, num_skipped=3, num_architectures=3)
+    assert table.status() == TableStatus(path, TableState.PARTIAL, 3, path.stat().st_size)
+
+
+def test_a_build_goes_on_after_a_bad_file_and_leaves_the_old_table_alone(table, published):
+    before = table.status().path.read_bytes()
+    other = "|none~0|+|none~0|none~1|+|none~0|none~1|skip_connect~2|"
+    write(published / "000003.pickle.pbz2", record(3, other))
+    (published / "000004.pickle.pbz2").write_bytes(b"BZh9 broken")
+    with pytest.raises(BenchmarkError, match=r"000004.pickle.pbz2 cannot be decompressed"):
+        table.build(published, partial=True)
+    assert table.status().path.read_bytes() == before
+    assert table.status().num_building == 4
+    (published / "000004.pickle.pbz2").unlink()
+    report = table.build(published, partial=True)
+    assert (report.num_added, report.num_skipped, report.num_architectures) == (0, 4, 4)
+
+
+_KILLED = """
+import os, signal, sys
+from pathlib import Path
+from retiarii.benchmarks.nasbench201 import Nb201Table
+def show(done, total):
+    if done == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+Nb201Table().build(Path(sys.argv[1]), partial=True, on_progress=show)
+"""
+
+
+def test_a_build_that_is_killed_goes_on_where_it_was(published):
+    killed = subprocess.run([sys.executable, "-c", _KILLED, str(published)], check=False, env=os.environ)
+    assert killed.returncode == -signal.SIGKILL
+    table = Nb201Table()
+    assert (table.status().state, table.status().num_building) == (TableState.MISSING, 2)
+    report = table.build(published, partial=True)
+    assert (report.num_added, report.num_skipped) == (1, 2)
+    assert table.verify() == []
+
+
+def test_the_cache_folder_is_that_of_the_system_or_of_the_environment(monkeypatch, tmp_path):
+    monkeypatch.setenv("RETIARII_CACHE_HOME", str(tmp_path))
+    assert tables_folder() == tmp_path / "benchmarks"
+    monkeypatch.delenv("RETIARII_CACHE_HOME")
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/var/caches")
+    assert str(tables_folder()) == "/var/caches/retiarii/benchmarks"
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative")
+    assert str(tables_folder()).endswith(".cache/retiarii/benchmarks")
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert str(tables_folder()).endswith("Library/Caches/retiarii/benchmarks")
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setenv("LOCALAPPDATA", "/local")
+    assert str(tables_folder()) == "/local/retiarii/benchmarks"
+
+
+def test_the_table_has_a_name():
+    assert BENCHMARKS.names() == ["nasbench201"]
+    assert isinstance(BENCHMARKS.get("nasbench201")(), BenchmarkTable)
+
+
+def test_two_builds_at_once_are_refused(published):
+    path = Nb201Table().status().path
+    lock = FileLock(path.with_name(f"{path.name}.lock"))
+    assert lock.acquire()
+    with pytest.raises(BenchmarkError, match="Another process is building"):
+        Nb201Table().build(published, partial=True)
+    lock.release()
+
+
+class Malicious:
+    def __reduce__(self):
+        return os.system, ("echo harm",)
+
+
+MODULE = Malicious().__reduce__()[0].__module__
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (Malicious(), f"asks for {MODULE}.system, which is not plain data"),
+        ({"12": {"x": Malicious()}}, f"000000.pickle.pbz2 asks for {MODULE}.system"),
+        (np.zeros(3), "asks for numpy"),
+        ([1, 2], r"is not a record of NATS-Bench's topology space"),
+        ({"12": {}}, "it has no 'arch_str'"),
+    ],
+)
+def test_malicious_and_foreign_pickles_are_refused_and_named(tmp_path, capfd, content, message):
+    write(tmp_path / "000000.pickle.pbz2", content)
+    with pytest.raises(BenchmarkError, match=message):
+        Nb201Table().build(tmp_path, partial=True)
+    assert "harm" not in capfd.readouterr().out
+    assert Nb201Table().status().state is TableState.MISSING
+
+
+def test_numbers_of_numpy_are_read_without_numpy(tmp_path):
+    content = record(0)
+    content["200"]["all_results"]["cifar10", 777] |= {"params": np.float32(0.5), "flop": np.dtype(">f8").type(3)}
+    write(tmp_path / "000000.pickle.pbz2", content)
+    Nb201Table().build(tmp_path, partial=True)
+    (trial, *_) = query_nb201_trial_stats(None, 200, "cifar10")
+    assert (trial["parameters"], trial["flops"]) == (0.5, 3.0)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda data: data[: len(data) // 2], "is truncated|cannot be decompressed"),
+        (lambda data: b"", "is truncated"),
+        (lambda data: data[:100] + b"\xff" * 20 + data[120:], "cannot be decompressed"),
+        (lambda data: bz2.compress(bz2.decompress(data)[:-200]), "The pickle in 000000.pickle.pbz2 is damaged"),
+        (lambda data: bz2.compress(b"\x80\x04N" + b"0" * 9 + b"."), "The pickle in 000000.pickle.pbz2 is damaged"),
+        (lambda data: bz2.compress(b"0" * (65 * 2**20)), "is larger than 64 MiB"),
+    ],
+)
+def test_damaged_files_are_named(published, damage, message):
+    path = published / "000000.pickle.pbz2"
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(BenchmarkError, match=message) as raised:
+        Nb201Table().build(published, partial=True)
+    assert "000000.pickle.pbz2" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda part: part.update(arch_str="8:8:8:8:8"), "its architecture is '8:8:8:8:8'"),
+        (lambda part: part.update(arch_str="|conv~0|+|none~0|none~1|+|none~0|none~1|none~2|"), "its architecture is"),
+        (lambda part: part.update(arch_index=5), "its architectures are"),
+        (lambda part: part["all_results"].pop(("cifar100", 111)), "no training of 12 epochs on cifar100"),
+        (lambda part: part["all_results"]["cifar10", 111].update(epochs=9), "has 9 epochs"),
+        (lambda part: part["all_results"]["cifar10", 111]["train_acc1es"].update({11: 101.0}), "train_acc on cifar10"),
+        (lambda part: part["all_results"]["cifar10", 111]["eval_acc1es"].clear(), "valid_acc on cifar10 .* is None"),
+        (lambda part: part["all_results"]["cifar10", 111].pop("flop"), "it has no 'flop'"),
+        (lambda part: part["all_results"]["cifar10", 111].update(params="many"), "is not a record"),
+    ],
+)
+def test_records_that_say_something_else_are_refused(published, change, message):
+    content = record(0)
+    change(content["12"])
+    write(published / "000000.pickle.pbz2", content)
+    with pytest.raises(BenchmarkError, match=message):
+        Nb201Table().build(published, partial=True)
+
+
+def test_a_broken_archive_is_named(published, tmp_path):
+    archive = tmp_path / "records.tar"
+    with tarfile.open(archive, "w") as tar:
+        tar.add(published, arcname="records")
+    archive.write_bytes(archive.read_bytes()[:20_000])
+    with pytest.raises(BenchmarkError, match=r"000000.pickle.pbz2 cannot be decompressed .unexpected end"):
+        Nb201Table().build(archive, partial=True)
+
+
+def test_a_file_of_something_else_is_not_overwritten(published):
+    path = Nb201Table().status().path
+    path.parent.mkdir(parents=True)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE mine (x)")
+    with pytest.raises(BenchmarkError, match="is not a table of NAS-Bench-201"):
+        Nb201Table().build(published, partial=True)
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT COUNT(*) FROM mine").fetchone() == (0,)
+
+
+def test_verify_finds_changed_numbers_lost_trials_and_broken_curves(table):
+    assert table.verify() == []
+    with closing(sqlite3.connect(table.status().path)) as connection, connection:
+        connection.execute("UPDATE trials SET test_acc = 99 WHERE num_epochs = 12 AND dataset = 1 AND cell = 0")
+        connection.execute("UPDATE curves SET data = x'00' WHERE id = 20")
+        connection.execute("DELETE FROM trials WHERE num_epochs = 12 AND dataset = 2 AND cell = 0")
+    lost, *wrong = table.verify()
+    assert lost == "2 of 3 cells have trials of 12 epochs on cifar100"
+    assert any("end with" in problem for problem in wrong)
+    assert any("The curves 20 in the table are damaged" in problem for problem in wrong)
+
+
+def test_an_ordered_dict_and_old_names_of_numpy_are_read():
+    from retiarii.benchmarks._restricted_pickle import plain_content
+
+    data = pickle.dumps(OrderedDict(a=np.float64(0.25), b=np.int32(-3), c=[True, None, "x"]), protocol=3)
+    assert plain_content(data, "x") == OrderedDict(a=0.25, b=-3, c=[True, None, "x"])
+    assert plain_content(data.replace(b"numpy._core", b"numpy.core"), "x")["b"] == -3

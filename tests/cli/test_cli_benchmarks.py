@@ -1,0 +1,63 @@
+import bz2
+import gzip
+import pickle
+
+import pytest
+
+
+@pytest.fixture
+def nats(shared_data):
+    return str(shared_data / "nats_original")
+
+
+def test_a_table_is_built_described_and_verified(run, nats):
+    (row,) = run("benchmarks", "list", "--json").json
+    assert (row["name"], row["state"], row["architectures_in_all"]) == ("nasbench201", "missing", 15625)
+    assert "missing" in run("benchmarks", "list").out
+    built = run("benchmarks", "build", "nasbench201", nats, "--partial")
+    assert built.code == 0
+    assert "NAS-Bench-201: 3 architectures (3 read, 0 were there before)" in built.out
+    info = run("benchmarks", "info", "nasbench201")
+    assert "partial, 3 of 15,625 architectures" in info.out
+    assert "arXiv:2001.00326" in info.out
+    found = run("benchmarks", "info", "nasbench201", "--json").json
+    assert found["best"]["best test accuracy on cifar100"] == pytest.approx(67.6067, abs=1e-4)
+    assert found["size_bytes"] > 0
+    verified = run("benchmarks", "verify", "nasbench201")
+    assert (verified.code, "nothing is wrong" in verified.out) == (0, True)
+
+
+def test_a_build_that_lacks_architectures_says_so(run, nats):
+    outcome = run("benchmarks", "build", "nasbench201", nats)
+    assert outcome.code == 1
+    assert "3 of 15,625 architectures" in outcome.err
+    assert "--partial" in outcome.err
+    assert "unfinished build: 3" in run("benchmarks", "list").out
+
+
+def test_problems_of_a_table_have_an_exit_code(run, nats, monkeypatch):
+    run("benchmarks", "build", "nasbench201", nats, "--partial")
+    from retiarii.benchmarks.nasbench201 import Nb201Table
+
+    path = Nb201Table().status().path
+    path.write_bytes(path.read_bytes()[:-8192])
+    outcome = run("benchmarks", "verify", "nasbench201")
+    assert outcome.code == 1
+    assert "damaged" in outcome.err
+
+
+def test_a_malicious_file_and_unknown_names_are_one_line(run, tmp_path):
+    (tmp_path / "000000.pickle.pbz2").write_bytes(bz2.compress(pickle.dumps(gzip.open)))
+    outcome = run("benchmarks", "build", "nasbench201", str(tmp_path), "--partial")
+    assert outcome.code == 1
+    assert "asks for gzip.open, which is not plain data" in outcome.err
+    outcome = run("benchmarks", "info", "nasbench21")
+    assert (outcome.code, "Did you mean 'nasbench201'?" in outcome.err) == (1, True)
+    assert "retiarii benchmarks build nasbench201 FOLDER" in run("benchmarks", "verify", "nasbench201").err
+
+
+@pytest.mark.parametrize("command", ["list", "info", "build", "verify"])
+def test_every_command_of_tables_has_help(run, command):
+    outcome = run("benchmarks", command, "-h")
+    assert (outcome.code, "Raises" in outcome.out) == (0, False)
+    assert f"retiarii benchmarks {command}" in outcome.out
