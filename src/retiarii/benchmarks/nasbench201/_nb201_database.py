@@ -16,6 +16,7 @@ import zlib
 from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from retiarii.benchmarks._cache_folder import tables_folder
@@ -56,18 +57,34 @@ def reading(path: Path) -> Iterator[None]:
         ) from err
 
 
-class _Opened(threading.local):
-    """The connection that queries of one thread share."""
+@dataclass(frozen=True)
+class OpenedTable:
+    """A table that is open for queries.
 
-    identity: tuple[int, str, int, int] | None = None
-    connection: sqlite3.Connection | None = None
+    Attributes:
+        path: The file.
+        connection: The connection.
+        num_cells: How many cells it has.
+        identity: The process and the file of the connection.
+    """
+
+    path: Path
+    connection: sqlite3.Connection
+    num_cells: int
+    identity: tuple[int, str, int, int]
+
+
+class _Opened(threading.local):
+    """The table that queries of one thread share."""
+
+    table: OpenedTable | None = None
 
 
 _OPENED = _Opened()
 
 
-def shared_connection() -> sqlite3.Connection:
-    """Return this thread's connection to the table, opened anew after a fork and when the file was replaced.
+def shared_table() -> OpenedTable:
+    """Return this thread's open table, opened anew after a fork and when the file was replaced.
 
     Raises:
         BenchmarkError: There is no table, or it is damaged.
@@ -78,9 +95,11 @@ def shared_connection() -> sqlite3.Connection:
     except OSError:
         raise _missing(path) from None
     identity = (os.getpid(), str(path), found.st_ino, found.st_mtime_ns)
-    if _OPENED.connection is None or _OPENED.identity != identity:
-        _OPENED.connection, _OPENED.identity = open_table(path), identity
-    return _OPENED.connection
+    if _OPENED.table is None or _OPENED.table.identity != identity:
+        connection = open_table(path)
+        with reading(path):
+            _OPENED.table = OpenedTable(path, connection, num_cells(connection), identity)
+    return _OPENED.table
 
 
 def open_table(path: Path) -> sqlite3.Connection:

@@ -5,16 +5,14 @@ from __future__ import annotations
 import difflib
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, cast
 
 from retiarii.benchmarks.nasbench201._cell_codes import NUM_CELLS, cell_of_number, number_of_cell
 from retiarii.benchmarks.nasbench201._nb201_database import (
+    OpenedTable,
     curves_of,
-    num_cells,
     reading,
-    shared_connection,
-    table_path,
+    shared_table,
 )
 from retiarii.benchmarks.nasbench201._nb201_records import (
     COSTS,
@@ -76,16 +74,15 @@ def query_nb201_trial_stats(
     is_mean = reduction == "mean"
     if reduction not in (None, "none", "mean"):
         raise ConfigError(f"reduction is {reduction!r}, expected None, 'none' or 'mean'.")
-    connection, path = shared_connection(), table_path()
-    if number is not None:
-        _check_is_there(connection, number, path)
+    table = shared_table()
+    if number is not None and table.num_cells < NUM_CELLS:
+        _check_is_there(table, number)
     configs = [(count, name) for count in epochs for name in datasets]
-    return _trials(connection, path, configs, number, is_mean=is_mean, include_intermediates=include_intermediates)
+    return _trials(table, configs, number, is_mean=is_mean, include_intermediates=include_intermediates)
 
 
 def _trials(
-    connection: sqlite3.Connection,
-    path: Path,
+    table: OpenedTable,
     configs: Sequence[tuple[int, str]],
     number: int | None,
     *,
@@ -95,13 +92,13 @@ def _trials(
     statement = _MEANS if is_mean else _ALL
     statement += " AND cell = ?" if number is not None else ""
     statement += " GROUP BY cell" if is_mean else ""
-    with reading(path):
+    with reading(table.path):
         for count, name in configs:
             values = (count, DATASETS.index(name), *(() if number is None else (number,)))
-            for curves, cell, *rest in connection.execute(statement, values):
+            for curves, cell, *rest in table.connection.execute(statement, values):
                 trial = dict(zip(_KEYS, (_config(cell, count, name), *rest), strict=True))
                 if include_intermediates:
-                    trial["intermediates"] = _intermediates(connection, curves)
+                    trial["intermediates"] = _intermediates(table.connection, curves)
                 yield cast("Nb201TrialStats", trial)
 
 
@@ -144,11 +141,11 @@ def _chosen(name: str, value: Any, choices: Sequence[Any]) -> Sequence[Any]:
     return (value,)
 
 
-def _check_is_there(connection: sqlite3.Connection, number: int, path: Path) -> None:
-    with reading(path):
-        if connection.execute("SELECT 1 FROM cells WHERE cell = ?", (number,)).fetchone() is None:
+def _check_is_there(table: OpenedTable, number: int) -> None:
+    with reading(table.path):
+        if table.connection.execute("SELECT 1 FROM cells WHERE cell = ?", (number,)).fetchone() is None:
             raise BenchmarkError(
-                f"The table {str(path)!r} does not have the architecture {cell_of_number(number)!r}: it has "
-                f"{num_cells(connection):,} of {NUM_CELLS:,}. Add the others with: "
+                f"The table {str(table.path)!r} does not have the architecture {cell_of_number(number)!r}: it has "
+                f"{table.num_cells:,} of {NUM_CELLS:,}. Add the others with: "
                 "retiarii benchmarks build nasbench201 FOLDER"
             )
