@@ -31,9 +31,10 @@ class Callback:
     """
 
     def __init__(self) -> None:
-        self.model: nn.Module | None = None
-        self.mutator: BaseMutator | None = None
-        self.trainer: BaseTrainer | None = None
+        # Any, because a callback knows the classes of its own mutator and trainer, and runs after `build` only.
+        self.model: Any = None
+        self.mutator: Any = None
+        self.trainer: Any = None
 
     def build(self, model: nn.Module, mutator: BaseMutator, trainer: BaseTrainer) -> None:
         """Take the objects of the training; the constructor of the trainer calls it."""

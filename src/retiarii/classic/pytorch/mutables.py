@@ -219,6 +219,7 @@ class InputChoice(Mutable, choices.InputChoice):
 
     NO_KEY: ClassVar[str] = ""
 
+    n_candidates: int
     return_mask: bool = False
 
     def __init__(

@@ -104,13 +104,13 @@ class Trainer(BaseTrainer):
             )
         self.device = default_device(device)
         self.model = model.to(self.device)
-        self.mutator = mutator.to(self.device)
+        self.mutator: Any = mutator.to(self.device)  # Any: subclasses know its class
         self.loss = loss.to(self.device) if isinstance(loss, nn.Module) else loss
         self.metrics = metrics
         self.optimizer = optimizer
         self.num_epochs = num_epochs
-        self.dataset_train = dataset_train
-        self.dataset_valid = dataset_valid
+        self.dataset_train: Any = dataset_train  # Any: subclasses know whether they have one
+        self.dataset_valid: Any = dataset_valid
         self.batch_size = batch_size
         self.workers = workers
         self.log_frequency = log_frequency
