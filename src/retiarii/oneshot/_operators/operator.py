@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from torch import Tensor, nn
 
 from retiarii.errors import SupernetError
+from retiarii.nn.pytorch.primitives import Freezer, Mutable, Survey
 from retiarii.oneshot._decisions.decision import Decision
 
 _TO_MAKE_EQUAL = "Make them equal (padding, stride)"
 
 
-class Operator(nn.Module):
+class Operator(Mutable):
     """A module of a supernet whose behaviour follows from decisions.
+
+    It takes the place of a choice, but a supernet itself has no choices to report or to fix: its ``base`` has.
 
     Args:
         path: Its path in the model, for messages.
@@ -24,10 +27,35 @@ class Operator(nn.Module):
     """
 
     decisions: Sequence[Decision] = ()
+    may_need_constructor = False
 
     def __init__(self, path: str) -> None:
         super().__init__()
         self.path = path
+
+    def declare_choices(self, survey: Survey) -> NoReturn:
+        """Refuse: the model is a supernet.
+
+        Raises:
+            SupernetError: Always.
+        """
+        raise self._no_choice("It has no search space of its own: that is supernet.space")
+
+    def freeze_by(self, freezer: Freezer) -> NoReturn:
+        """Refuse: the model is a supernet.
+
+        Raises:
+            SupernetError: Always.
+        """
+        raise self._no_choice("It cannot be fixed: retiarii.oneshot.subnet(search, architecture) returns the network")
+
+    def _no_choice(self, what: str) -> SupernetError:
+        return SupernetError(
+            f"The model is a supernet, in which the choice at {self.path!r} is a {type(self).__name__}. {what}; or "
+            "give the model its choices back first, with supernet.unbind(), or unbind() of the trainer or mutator that "
+            "made the supernet.",
+            path=self.path,
+        )
 
     def active_tensor(self, name: str) -> Tensor:
         """Return the tensor of the supernet that a tensor of the base model has on the active path.
