@@ -39,7 +39,7 @@ class Operator(Mutable):
         Raises:
             SupernetError: Always.
         """
-        raise self._no_choice("It has no search space of its own: that is supernet.space")
+        raise self._no_choice()
 
     def freeze_by(self, freezer: Freezer) -> NoReturn:
         """Refuse: the model is a supernet.
@@ -47,13 +47,14 @@ class Operator(Mutable):
         Raises:
             SupernetError: Always.
         """
-        raise self._no_choice("It cannot be fixed: retiarii.oneshot.subnet(search, architecture) returns the network")
+        raise self._no_choice()
 
-    def _no_choice(self, what: str) -> SupernetError:
+    def _no_choice(self) -> SupernetError:
         return SupernetError(
-            f"The model is a supernet, in which the choice at {self.path!r} is a {type(self).__name__}. {what}; or "
-            "give the model its choices back first, with supernet.unbind(), or unbind() of the trainer or mutator that "
-            "made the supernet.",
+            f"The model is a supernet, in which the choice at {self.path!r} is a {type(self).__name__}: it has no "
+            "choices to list or to fix. Its space is supernet.space, and retiarii.oneshot.subnet(search, architecture) "
+            "returns the network of an architecture. To have the model back, call supernet.unbind(), or unbind() of "
+            "the trainer or mutator that made the supernet.",
             path=self.path,
         )
 
