@@ -9,8 +9,10 @@ import pytest
 import torch
 
 import retiarii.nn.pytorch as nn
+from retiarii import basic_unit, freeze
 from retiarii.errors import GraphError
-from retiarii.graph import build_module, convert_to_graph
+from retiarii.graph import build_module, convert_to_graph, export_code
+from retiarii.testing.networks import executed
 
 SCALES = {4: 2.0}
 
@@ -125,3 +127,42 @@ def pattern_of_list(self, x):
 def test_what_does_not_is_answered(forward):
     net, x = module(forward), torch.randn(4, 4)
     assert torch.equal(build_module(convert_to_graph(net))(x), net(x))
+
+
+class Optional(nn.Module):
+    """A skip connection that may be left out: its result is None then."""
+
+    def __init__(self, before):
+        super().__init__()
+        self.before = before
+        self.skip = nn.InputChoice(n_candidates=2, n_chosen=None, label="skip")
+        self.after = nn.Linear(3, 3)
+
+    def forward(self, x):
+        x = self.before(x)
+        kept = self.skip([x, x * 2])
+        x = self.after(x)
+        return x if kept is None else x + kept
+
+
+@pytest.mark.parametrize("chosen", [(), (0,), (0, 1)])
+def test_code_of_an_optional_skip_connection_takes_the_branch_that_the_architecture_decides(chosen):
+    base = Optional(nn.Linear(3, 3))
+    network = freeze(base, {"skip": chosen})
+    code = export_code(base, {"skip": chosen})
+    assert "None" not in code
+    written = executed(code, "Optional")
+    written.load_state_dict(network.state_dict())
+    x = torch.randn(2, 3)
+    assert torch.equal(written(x), network(x))
+
+
+@basic_unit
+class Sometimes(nn.Module):
+    def forward(self, x):
+        return x if bool(x.sum() > 0) else None
+
+
+def test_a_skip_connection_from_something_that_may_be_none_is_refused():
+    with pytest.raises(GraphError, match="asks whether a result is None"):
+        export_code(Optional(Sometimes()), {"skip": (0,)})

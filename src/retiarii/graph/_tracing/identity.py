@@ -100,12 +100,20 @@ def _is_unknown(value: Any) -> bool:
 def _may_be_none(node: fx.Node) -> bool:
     if node.meta.get("known") is not None:
         return False
+    if "reduced" in node.meta:  # to one tensor, if all are
+        return any(map(_may_be_none, _nodes_in(node.meta["reduced"])))
     if node.op == "placeholder":
         return "outer" in node.meta and _may_be_none(node.meta["outer"])
     if node.op == "call_function" and str(getattr(node.target, "__module__", "")).startswith("torch"):
         return False
     owner = node.args[0] if node.op == "call_method" else None
     return not (isinstance(owner, fx.Node) and owner.meta.get("known") is not None)
+
+
+def _nodes_in(arguments: Any) -> list[fx.Node]:
+    found: list[fx.Node] = []
+    fx.map_arg(arguments, lambda node: found.append(node) or node)  # type: ignore[func-returns-value]  # appends
+    return found
 
 
 def _ancestors(node: fx.Node) -> Iterator[fx.Node]:

@@ -29,6 +29,7 @@ from retiarii.graph._tracing.tensor_memory import check_memory, owners, storage_
 from retiarii.graph._tracing.torch_calls import TorchCalls
 from retiarii.graph._tracing.traced_value import TracedValue, is_traced
 from retiarii.graph._tracing.user_frames import Surroundings, compares_identity
+from retiarii.nn.pytorch import ChosenInputs
 
 LOCK = threading.RLock()  # torch.fx patches torch.nn.Module while it traces, and so does `answering`
 
@@ -154,10 +155,18 @@ class ModuleTracer(Questions):
     ) -> Any:
         """Record the call of a layer, or trace the module."""
         path = self.path_of_module(m)
+        if isinstance(m, ChosenInputs) and m.reduction != "none":
+            return self._reduced(self._look_into(m, path, forward, args, kwargs)) if m.chosen else None
         if self.is_inside and self._reader.is_leaf(m):
             call: Any = self.create_proxy("call_module", path, args, kwargs)
             return (call[0], None) if _leaves_out_weights(m, args, kwargs) else call
         return self._look_into(m, path, forward, args, kwargs)
+
+    def _reduced(self, result: Any) -> Any:
+        """Note of a result of `ChosenInputs` that it is one tensor if all inputs are."""
+        if is_traced(result):
+            result.node.meta["reduced"] = result.node.args
+        return result
 
     def path_of_module(self, mod: nn.Module) -> str:
         """Return the path of a module relative to the one that calls it."""

@@ -5,12 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import cached_property
 from typing import Any, TypeVar
 
 from retiarii.errors import ArchitectureError
 from retiarii.nn._labels.context_stack import stack_of
-from retiarii.nn._labels.namespace import may_be_automatic
 from retiarii.space import AutomaticLabel, Choice, Expression, Value, Variable, nearest
 
 FIXED_KEY = "fixed"
@@ -77,14 +75,6 @@ class ChosenValues:
         """Return the values that are being fixed here, inside `fixed_arch`, or None."""
         fixing = FixingContext.current()
         return None if fixing is None else fixing.values
-
-    @cached_property
-    def are_labels_explicit(self) -> bool:
-        """Whether no label of the architecture is numbered.
-
-        Only then may a part of a model that is going to be dropped be left out: the choices in it take numbers, too.
-        """
-        return not any(map(may_be_automatic, self.architecture))
 
     def public(self, label: str) -> str:
         """Return the label by which architectures know a choice."""

@@ -8,7 +8,6 @@ the labels of a model without a namespace count from the first of its choices, s
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -43,14 +42,6 @@ def class_label(name: str) -> AutomaticLabel:
     label = ModelNamespace.next_label()
     number = label.removeprefix(f"{label.key}_")
     return AutomaticLabel(f"{name}{number}", origin=label.origin, number=label.number, key=name, joint="")
-
-
-_AUTOMATIC = re.compile(rf"{DEFAULT_KEY}_\d|[A-Z]\w*\d")
-
-
-def may_be_automatic(label: str) -> bool:
-    """Return whether a label of an architecture reads like one that was numbered: ``model_3``, ``LayerChoice3``."""
-    return _AUTOMATIC.match(label) is not None
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,8 @@ def fixed_arch(fixed_arch: ArchitectureSource, verbose: bool = True, *, strict: 
     ``with fixed_arch(arch): model = Net()`` gives the same modules and parameter names as ``freeze(Net(), arch)``: a
     plain PyTorch model. It runs the constructor of the model, so it needs no base model, and the constructor can
     compute with the chosen values. `freeze` is faster for a model that exists already. Layers of candidates that are
-    not chosen are not initialised, and yet all weights are the same for the same seed. Functions that make candidates
-    or blocks that are not kept are not called, and draw no random numbers.
+    not chosen are not initialised, and yet all weights are the same for the same seed. Functions that make
+    candidates of a `LayerChoice` are called for the chosen candidate only.
 
     A primitive is replaced when it becomes a child of a module. All other choices are replaced when the constructor of
     a ``@model_wrapper`` model ends; for other models when the context ends, so leave it before you use the model. A

@@ -15,7 +15,7 @@ from retiarii.nn._labels.chosen_values import ChosenValues, FixingContext
 from retiarii.nn._labels.namespace import ModelNamespace, Position, numbering_from, position, sublabel
 from retiarii.nn.pytorch._labels.weight_origins import note_supernet_names
 from retiarii.nn.pytorch._primitives.input_choice import ChosenInputs, InputChoice, reduce_inputs
-from retiarii.nn.pytorch._primitives.layer_choice import LayerChoice, lazily
+from retiarii.nn.pytorch._primitives.layer_choice import LayerChoice
 from retiarii.nn.pytorch.mutation_utils import Freezer, Frozen, Mutable, Survey
 
 OpFactory = Callable[[int, int, int], nn.Module]
@@ -112,8 +112,7 @@ class Cell(CellBody, Mutable):
     Args:
         op_candidates: The operations to choose from, in a list, or by name in a dict. Each is a module, of which every
             place in the cell gets a copy, or a function of three integers (node, operation in the node, node that is
-            its input) that returns a module. With functions, strides may depend on where the input comes from, and
-            `fixed_arch` calls the chosen ones only, unless labels of the architecture are automatic.
+            its input) that returns a module. With functions, strides may depend on where the input comes from.
         num_nodes: The number of nodes, without the predecessors.
         num_ops_per_node: The number of operations of each node.
         num_predecessors: The number of inputs of the cell.
@@ -180,7 +179,7 @@ class Cell(CellBody, Mutable):
         pick = InputChoice(node, 1, label=sublabel(self._label, f"input_{node}_{column}"))
         values = ChosenValues.current()
         source = int(values.of(pick.choice())) if values is not None and pick.label in values else 0
-        named = {name: lazily(self._make, row, column, source, name) for name in self._names()}
+        named = {name: self._make(row, column, source, name) for name in self._names()}
         candidates = named if isinstance(self.op_candidates, dict) else list(named.values())
         self._grid(self.ops, row).append(LayerChoice(candidates, label=sublabel(self._label, f"op_{node}_{column}")))
         self._grid(self.inputs, row).append(pick)
@@ -192,9 +191,6 @@ class Cell(CellBody, Mutable):
             if isinstance(self.op_candidates, dict)
             else [str(index) for index in range(len(self.op_candidates))]
         )
-
-    def _has_functions(self) -> bool:
-        return any(not isinstance(self._candidate(name), nn.Module) for name in self._names())
 
     def _candidate(self, name: str) -> Op:
         return self.op_candidates[name] if isinstance(self.op_candidates, dict) else self.op_candidates[int(name)]
@@ -276,7 +272,7 @@ class Cell(CellBody, Mutable):
         cell.inputs = nn.ModuleList(nn.ModuleList() for _ in range(self.num_nodes)).train(self.training)
         self._freeze_processor(freezer, cell, "postprocessor")
         chosen = [self._freeze_node(freezer, cell, row) for row in range(self.num_nodes)]
-        if self._has_functions():  # they make operations for each input, and a supernet has them all
+        if self._starts:  # functions make operations for each input, and a supernet has them all
             note_supernet_names(cell, dict(_edges(chosen)))
         cell.output_node_indices = self.joined_nodes(chosen)
         if self.is_output_read and cell.output_node_indices != self.joined_nodes(self._built_on):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
@@ -17,20 +16,6 @@ from retiarii.space import Categorical, Test
 
 Candidate = nn.Module | Callable[[], nn.Module]
 Candidates = Sequence[Candidate] | Mapping[str, Candidate]
-
-
-def lazily(make: Callable[..., nn.Module], *args: Any) -> Candidate:
-    """Return a candidate that a function makes, for a choice in a cell.
-
-    Inside `fixed_arch` it is a function, so that only the chosen one is called. Where labels of the architecture are
-    automatic, all are made: the choices in them take numbers.
-
-    Args:
-        make: The function.
-        *args: Its arguments.
-    """
-    values = ChosenValues.current()
-    return make(*args) if values is None or not values.are_labels_explicit else partial(make, *args)
 
 
 class LayerChoice(Mutable):

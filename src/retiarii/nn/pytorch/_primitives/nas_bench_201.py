@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from retiarii.errors import DomainError
 from retiarii.nn._labels.namespace import ModelNamespace, sublabel
-from retiarii.nn.pytorch._primitives.layer_choice import LayerChoice, lazily
+from retiarii.nn.pytorch._primitives.layer_choice import LayerChoice
 
 Factory = Callable[[Any, Any], nn.Module]
 
@@ -23,7 +23,7 @@ class NasBench201Cell(nn.Module):
 
     Args:
         op_candidates: Functions of the numbers of input and output features that return a module; in a list, or by name
-            in a dict. `fixed_arch` calls the chosen ones only, unless labels of the architecture are automatic.
+            in a dict.
         in_features: The features (channels) of the input; may be a choice.
         out_features: Those of all other tensors; may be a choice.
         num_tensors: How many tensors there are, the input included.
@@ -74,5 +74,5 @@ class NasBench201Cell(nn.Module):
 
 def _built(candidates: Any, *features: Any) -> Any:
     if isinstance(candidates, Mapping):
-        return {name: lazily(factory, *features) for name, factory in candidates.items()}
-    return [lazily(factory, *features) for factory in candidates]
+        return {name: factory(*features) for name, factory in candidates.items()}
+    return [factory(*features) for factory in candidates]

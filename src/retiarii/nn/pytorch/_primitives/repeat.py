@@ -11,7 +11,6 @@ from typing import Any
 from torch import nn
 
 from retiarii.errors import DomainError
-from retiarii.nn._labels.chosen_values import ChosenValues, leave_out
 from retiarii.nn._labels.conditions import condition_where
 from retiarii.nn._values.block_depth import block_depth, depth_extremes, needs_index
 from retiarii.nn.pytorch.mutation_utils import Freezer, Frozen, Mutable, Survey
@@ -30,8 +29,7 @@ class Repeat(Mutable):
     Args:
         blocks: A module, which is copied (its choices have the same labels in all blocks, so they choose the same); a
             function or class that makes a block, called with the index of the block if it needs an argument; or a list
-            of modules or functions, of which the first ones are used. `fixed_arch` calls the functions of the blocks
-            that are kept only, unless labels of the architecture are automatic.
+            of modules or functions, of which the first ones are used.
         depth: A number; ``(min, max)``, both included; or a `ValueChoice` or expression of integers. 0 is allowed.
         label: The name of the decision where ``depth`` is ``(min, max)``.
 
@@ -52,18 +50,7 @@ class Repeat(Mutable):
         super().__init__()
         self.depth_choice = block_depth(depth, label)
         self.min_depth, self.max_depth = depth_extremes(self.depth_choice)
-        self.blocks = nn.ModuleList(_make_blocks(blocks, self.max_depth, self._num_kept()))
-
-    def _num_kept(self) -> int:
-        """Return how many blocks have to be made: inside `fixed_arch`, those that the architecture keeps.
-
-        Where its labels are automatic, all are made: the choices in them take numbers.
-        """
-        values = ChosenValues.current()
-        if values is None or not values.are_labels_explicit:
-            return self.max_depth
-        number = values.evaluate_or_default(self.depth_choice) if isinstance(self.depth_choice, Expression) else None
-        return self.max_depth if number is None else number
+        self.blocks = nn.ModuleList(_make_blocks(blocks, self.max_depth))
 
     @property
     def label(self) -> str | None:
@@ -107,19 +94,14 @@ class Repeat(Mutable):
         return f"depth={self.depth_choice!r}"
 
 
-def _make_blocks(blocks: Any, number: int, num_kept: int) -> list[nn.Module]:
-    if isinstance(blocks, nn.Module) and not isinstance(blocks, nn.ModuleList):
+def _make_blocks(blocks: Any, number: int) -> list[nn.Module]:
+    if isinstance(blocks, (list, tuple, nn.ModuleList)):
+        if len(blocks) < number:
+            raise DomainError(f"Repeat got {len(blocks)} blocks, but may need {number}. Give more, or a smaller depth.")
+        return [_make_block(block, index) for index, block in enumerate(blocks) if index < number]
+    if isinstance(blocks, nn.Module):
         return [blocks, *(copy.deepcopy(blocks) for _ in range(number - 1))]
-    listed = list(blocks) if isinstance(blocks, (list, tuple, nn.ModuleList)) else [blocks] * number
-    if len(listed) < number:
-        raise DomainError(f"Repeat got {len(listed)} blocks, but may need {number}. Give more, or a smaller depth.")
-    made = []
-    for index, block in enumerate(listed[:number]):
-        if index < num_kept or isinstance(block, nn.Module) or not callable(block):
-            made.append(_make_block(block, index))
-        else:
-            leave_out(partial(_make_block, block, index))
-    return made
+    return [_make_block(blocks, index) for index in range(number)]
 
 
 def _make_block(block: Any, index: int) -> nn.Module:
