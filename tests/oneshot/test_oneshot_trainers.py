@@ -327,7 +327,7 @@ def test_averages_weigh_batches_by_their_samples():
     with pytest.raises(AttributeError, match="no metric 'loss'"):
         _ = meters.loss
     meter = AverageMeter("loss")
-    meter.update(torch.tensor(2.0))
+    meter.update(torch.tensor(2.0, requires_grad=True))  # a loss, as it is: warnings are errors
     assert meter.summary() == "loss: 2.0000"
     assert meters.summary() == "acc: 0.7500"
 

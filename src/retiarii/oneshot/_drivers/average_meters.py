@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from torch import Tensor
+
 _LINE_EVERY_S = 10.0  # where no number of batches is given
 
 
@@ -38,7 +40,7 @@ class AverageMeter:
 
     def update(self, val: Any, n: int = 1) -> None:
         """Add a value that is the mean of ``n`` samples."""
-        self.val = float(val)
+        self.val = float(val.detach() if isinstance(val, Tensor) else val)
         self.sum += self.val * n
         self.count += n
 
