@@ -171,6 +171,7 @@ def test_ranges_have_their_equivalents(trial):
     }
     trial({"width": 8, "rate": 0.3, "one": 3, "eps": 1e-4})
     network = model()
+    network[0].weight.data.fill_(7)
     with pytest.warns(rnn.WeightsLostWarning, match="0 .Linear."):  # it is larger than that of the base model
         get_and_apply_next_architecture(network)
     assert (network[0].out_features, network[1].p, network[2].eps) == (8, 0.3, 1e-4)

@@ -89,11 +89,51 @@ def test_layers_of_torch_keep_what_they_share_in_a_supernet(make):
         assert tensor.dtype == expected[name].dtype
 
 
-def test_a_larger_layer_starts_anew_with_a_warning():
-    base = torch_nn.Sequential(nn.Linear(2, nn.ValueChoice([4, 8], label="width")))
-    with pytest.warns(WeightsLostWarning, match="weight, bias of 0"):
-        frozen = nn.freeze(base, {"width": 8}, weights="keep")
+def growing():
+    size = nn.ValueChoice([4, 8], label="width")
+    return torch_nn.Sequential(nn.Linear(2, size), nn.BatchNorm1d(size), nn.Linear(size, size), nn.Linear(size, 2))
+
+
+@pytest.mark.parametrize("options", [{"weights": "keep"}, {"in_place": True}])
+def test_larger_layers_start_anew_with_one_warning(options):
+    base = growing()
+    for parameter in base.parameters():
+        parameter.data.fill_(7)
+    with pytest.warns(WeightsLostWarning) as warned:
+        frozen = nn.freeze(base, {"width": 8}, **options)
+    (warning,) = warned
+    text = str(warning.message)
+    assert "Lost weight, bias of 0 (Linear), 2 (Linear); weight, bias, running_mean, running_var of 1 (Batch" in text
+    assert "; weight of 3 (Linear): " in text  # its bias fits
+    assert "that become smaller" in text
+    assert "model_wrapper" not in text  # no constructor would run again
     assert frozen[0].weight.shape == (8, 2)
+    assert bool((frozen[3].bias == 7).all())
+
+
+@pytest.mark.parametrize("options", [{"weights": "keep"}, {"in_place": True}])
+def test_larger_layers_that_nobody_changed_lose_nothing(options):
+    base = growing()
+    base[3].weight.data.fill_(7)
+    with pytest.warns(WeightsLostWarning, match=r"Lost weight of 3 \(Linear\): "):
+        nn.freeze(base, {"width": 8}, **options)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert nn.freeze(growing(), {"width": 8}, **options)[0].weight.shape == (8, 2)
+
+
+def test_the_initialisation_of_a_constructor_is_lost_where_all_weights_are_kept():
+    @nn.model_wrapper
+    class Initialised(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layers = growing()
+            for parameter in self.parameters():
+                parameter.data.fill_(7)
+
+    assert bool((nn.freeze(Initialised(), {"width": 8}).layers[0].weight == 7).all())
+    with pytest.warns(WeightsLostWarning, match=r"weight, bias of layers.0 \(Linear\)"):
+        nn.freeze(Initialised(), {"width": 8}, weights="keep")
 
 
 def test_tied_weights_stay_tied_and_keep_their_part():

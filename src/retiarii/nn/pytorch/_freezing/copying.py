@@ -48,7 +48,7 @@ class Copier(Freezer):
         self._attributes_of = Replicator(self._memo, self._referred_module, self.evaluate)
         self._unfinished: list[tuple[nn.Module, nn.Module, str]] = []
         self._plan: ConstructorPlan | None = None  # of the outermost recorded constructor
-        self._lost = LostWeights()
+        self._lost = LostWeights(is_all_kept=weights == "keep")
         self._tensors = TensorCopies(self._memo, self._lost)
 
     def model(self) -> Frozen:
@@ -137,7 +137,7 @@ class Copier(Freezer):
     def _unit(self, unit: nn.Module, call: ModuleCall) -> nn.Module:
         if call.differs(self.values, self.place):
             if self._weights is None and call.changes(unit) == []:
-                self._lost.note(self.place, unit, call, [])
+                self._lost.suspect(self.place, unit, call)
         elif not self._runs_again(unit, call):
             return self._clone_recorded(unit, call)
         return self._rebuilt(unit, call)
@@ -195,7 +195,7 @@ class Copier(Freezer):
 
     def _carry_over(self, old: nn.Module, new: nn.Module, call: ModuleCall, changed: set[str] | None) -> Suspect | None:
         lost = carry_over(old, new, changed)
-        return self._lost.note(self.place, old, call, lost) if lost else None
+        return self._lost.suspect(self.place, old, call, lost) if lost else None
 
     def _arguments(self, call: ModuleCall) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return the arguments for the constructor: that of a model gets choices as they are, others get values."""

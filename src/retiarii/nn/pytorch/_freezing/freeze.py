@@ -41,8 +41,8 @@ def freeze(
     **Weights.** By default, weights that were changed after the constructor of their module ran (loaded, trained,
     initialised by hand) are copied, and all others are initialised anew by torch's random generator. Where the
     architecture gives a module other arguments, changed weights do not fit: a recorded constructor that initialised
-    them (``self.apply(init)`` in a ``@model_wrapper`` class) runs again, and otherwise a `WeightsLostWarning` names
-    the module.
+    them (``self.apply(init)`` in a ``@model_wrapper`` class) runs again, and otherwise a `WeightsLostWarning` lists
+    the modules.
 
     This is about recorded modules: layers of this package, basic units and ``@model_wrapper`` models. All other modules
     have no record of their constructor and are always copied, with parameters, buffers, hooks and attributes; only data
@@ -62,7 +62,8 @@ def freeze(
         weights: Which weights of recorded modules are copied. None: those that were changed, as above. ``"fresh"``:
             none, as if the model was built inside `fixed_arch`. ``"keep"``: all of them. With ``"keep"``, a module that
             the architecture makes smaller takes the part that it has in a supernet: the first channels or features,
-            and the middle of kernels. A module that becomes larger is initialised anew, with a `WeightsLostWarning`.
+            and the middle of kernels. A module that becomes larger is initialised anew, with a `WeightsLostWarning` if
+            its weights were changed.
         strict: Whether labels that the model does not have are an error. Labels of choices inside candidates that are
             not chosen never are.
         in_place: Whether ``model`` itself becomes the fixed model, and is returned. All weights are kept, as with
