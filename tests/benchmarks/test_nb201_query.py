@@ -1,6 +1,9 @@
 import json
 import multiprocessing
+import sqlite3
+import threading
 
+import numpy as np
 import pytest
 from published_records import accuracy, record, write
 
@@ -169,3 +172,20 @@ def test_a_damaged_table_is_named(table, damage):
     path.write_bytes(damage)
     with pytest.raises(BenchmarkError, match=r"nasbench201.db.*retiarii benchmarks build"):
         query_nb201_trial_stats(ARCH, 200, "cifar10")
+
+
+@pytest.mark.usefixtures("table")
+def test_numbers_of_numpy_are_conditions_as_well():
+    (trial,) = query_nb201_trial_stats(ARCH, np.int64(12), "cifar100")
+    assert type(trial["config"]["num_epochs"]) is int
+
+
+@pytest.mark.skipif(sqlite3.threadsafety < 3, reason="this SQLite does not allow it")
+@pytest.mark.usefixtures("table")
+def test_another_thread_can_go_on_with_a_query():
+    trials = query_nb201_trial_stats(None, 200, "cifar10")
+    found = [next(trials)]
+    thread = threading.Thread(target=lambda: found.extend(trials))
+    thread.start()
+    thread.join()
+    assert len(found) == 9

@@ -190,6 +190,27 @@ def test_malicious_and_foreign_pickles_are_refused_and_named(tmp_path, capfd, co
     assert Nb201Table().status().state is TableState.MISSING
 
 
+def test_a_pickle_cannot_change_the_reader(tmp_path):
+    change = pickle.PROTO + b"\x02cnumpy.core.multiarray\nscalar\nN}X\x0c\x00\x00\x00__defaults__K\x01K\x02\x86s\x86b."
+    path = tmp_path / "000000.pickle.pbz2"
+    path.write_bytes(bz2.compress(change))
+    with pytest.raises(BenchmarkError, match=r"The pickle in 000000.pickle.pbz2 is damaged .*__defaults__"):
+        Nb201Table().build(tmp_path, partial=True)
+
+
+@pytest.mark.parametrize("field", ["arch_str", "arch_index"])
+def test_the_message_about_a_small_file_with_an_enormous_text_is_short(tmp_path, field):
+    value = ["x"]
+    for _ in range(18):
+        value = [value, value]
+    content = record(0)
+    content["12"][field] = value
+    write(tmp_path / "000000.pickle.pbz2", content)
+    with pytest.raises(BenchmarkError, match=r"is not a record .*its architecture") as raised:
+        Nb201Table().build(tmp_path, partial=True)
+    assert len(str(raised.value)) < 2_000
+
+
 def test_numbers_of_numpy_are_read_without_numpy(tmp_path):
     content = record(0)
     content["200"]["all_results"]["cifar10", 777] |= {"params": np.float32(0.5), "flop": np.dtype(">f8").type(3)}

@@ -271,3 +271,18 @@ def test_a_strategy_as_tuner_goes_on_after_the_trials_of_an_earlier_run():
     assert proposed(resumed, 15, start=25) == whole[25:]
     with pytest.raises(SearchError):
         resumed.import_data([{"parameter": whole[0], "value": 1.0}])
+
+
+@pytest.mark.parametrize("tuner", [RandomTuner, EvolutionTuner, PPOTuner])
+def test_a_strategy_as_tuner_survives_trials_that_were_interrupted(tuner):
+    parameters = ParameterSpace({"x": {"_type": "uniform", "_value": [0, 1]}})
+    first = TunerStrategy(tuner(seed=1), parameters).search(parameters.space)
+    asked = first.ask(4)
+    told = [first.tell_metric(proposal, 0.5) for proposal in asked[:2]]
+    resumed = TunerStrategy(tuner(seed=1), parameters).search(parameters.space)
+    resumed.replay(asked, told)
+    resumed.tell_metric(asked[2], 0.7)
+    resumed.tell_metric(asked[3], None)
+    (proposal,) = resumed.ask(1)
+    resumed.tell_metric(proposal, 0.9)
+    assert (resumed.num_told, resumed.num_failed) == (5, 1)

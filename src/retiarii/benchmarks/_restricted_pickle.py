@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import reprlib
 import struct
 from collections import OrderedDict
 from typing import Any
@@ -34,6 +35,15 @@ def plain_content(data: bytes, name: str) -> Any:
         ) from err
 
 
+def shown(value: Any) -> str:
+    """Return a short text for a value of a pickle: a small pickle can hold lists whose full text fills the memory."""
+    return _SHORT.repr(value)
+
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 200
+
+
 class _NumberType:
     """Stands for a ``numpy.dtype`` of a number."""
 
@@ -47,15 +57,20 @@ class _NumberType:
         return struct.unpack(self._order + self._format, data)[0]
 
 
-def _number(kind: _NumberType, data: bytes) -> Any:
-    return _NumberType.read(kind, data)
+class _Number:
+    """Stands for ``numpy.core.multiarray.scalar``; without attributes, which a pickle could set on a function."""
+
+    __slots__ = ()
+
+    def __call__(self, kind: _NumberType, data: bytes) -> Any:
+        return _NumberType.read(kind, data)
 
 
 _ALLOWED = {
     ("collections", "OrderedDict"): OrderedDict,
     ("numpy", "dtype"): _NumberType,
-    ("numpy.core.multiarray", "scalar"): _number,
-    ("numpy._core.multiarray", "scalar"): _number,
+    ("numpy.core.multiarray", "scalar"): _Number(),
+    ("numpy._core.multiarray", "scalar"): _Number(),
 }
 
 

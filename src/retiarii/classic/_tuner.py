@@ -65,7 +65,8 @@ class Tuner(ABC):
             parameter_id: The number of the trial.
             parameters: Its parameters.
             value: The final metric as it was reported: a number, or a mapping with ``"default"``.
-            **kwargs: ``customized=False``.
+            **kwargs: ``customized``, whether this tuner did not generate the parameters: after a resume, trials that
+                had been interrupted run again.
         """
 
     def trial_end(self, parameter_id: int, success: bool, **kwargs: Any) -> None:  # noqa: B027 - optional

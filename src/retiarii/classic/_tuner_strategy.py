@@ -118,9 +118,10 @@ class TunerSearch(Search):
             return
         parameters = self._asked.pop(trial.number, None)
         if trial.state is TrialState.COMPLETED:
-            if parameters is None:  # it was proposed before a resume
+            is_of_earlier_run = parameters is None  # of a trial that was interrupted, and runs again after a resume
+            if parameters is None:
                 parameters = self._parameters.parameters(trial.architecture)
-            self._tuner.receive_trial_result(trial.number, parameters, _value(trial), customized=False)
+            self._tuner.receive_trial_result(trial.number, parameters, _value(trial), customized=is_of_earlier_run)
         end = getattr(self._tuner, "trial_end", None)
         if end is not None:
             end(trial.number, trial.state is TrialState.COMPLETED)
@@ -179,8 +180,10 @@ class StrategyTuner(Tuner):
         return parameters.parameters(proposals[0].architecture)
 
     def receive_trial_result(self, parameter_id: int, parameters: dict[str, Any], value: Any, **kwargs: Any) -> None:
-        """Tell the strategy a result."""
+        """Tell the strategy a result; one that is ``customized`` is not used, see `Tuner.receive_trial_result`."""
         search, _ = self._started()
+        if kwargs.get("customized"):
+            return
         search.tell_metric(self._taken(parameter_id), value)
 
     def trial_end(self, parameter_id: int, success: bool, **kwargs: Any) -> None:

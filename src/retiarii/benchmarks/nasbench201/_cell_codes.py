@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from retiarii.benchmarks._restricted_pickle import shown
 from retiarii.errors import ArchitectureError
 
 NONE = "none"
@@ -63,7 +64,7 @@ def number_of_published(text: object) -> int:
     """
     found = _ARCH_STR.fullmatch(text) if isinstance(text, str) else None
     if found is None or not set(found.groups()) <= {*_PUBLISHED}:
-        raise ValueError(f"its architecture is {text!r}, expected one such as '|none~0|+|none~0|none~1|+|...|'")
+        raise ValueError(f"its architecture is {shown(text)}, expected one such as '|none~0|+|none~0|none~1|+|...|'")
     return number_of_cell({edge: _PUBLISHED[name] for edge, name in zip(EDGES, found.groups(), strict=True)})
 
 

@@ -111,7 +111,9 @@ def open_table(path: Path) -> sqlite3.Connection:
     if not path.is_file():
         raise _missing(path)
     with reading(path):
-        connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
+        # A query may be continued by another thread than began it, where SQLite itself is safe for that.
+        one_thread = sqlite3.threadsafety < 3
+        connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, check_same_thread=one_thread)
         _check_identity(connection, path)
     return connection
 

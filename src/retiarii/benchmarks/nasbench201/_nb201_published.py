@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from retiarii.benchmarks._published_files import PublishedFile
-from retiarii.benchmarks._restricted_pickle import plain_content
+from retiarii.benchmarks._restricted_pickle import plain_content, shown
 from retiarii.benchmarks.nasbench201._cell_codes import number_of_published
 from retiarii.benchmarks.nasbench201._nb201_records import ACCURACIES, DATASETS, EPOCHS, STATISTICS
 from retiarii.errors import BenchmarkError
@@ -64,9 +64,9 @@ def read_cell(file: PublishedFile) -> PublishedCell:
     content = plain_content(file.content(), file.name)
     try:
         numbers = {number_of_published(content[f"{epochs:02}"]["arch_str"]) for epochs in EPOCHS}
-        indices = {content[f"{epochs:02}"]["arch_index"] for epochs in EPOCHS}
-        if indices != {file.index} or len(numbers) != 1:
-            raise ValueError(f"its architectures are {sorted(map(str, indices))}, expected {file.index}")
+        indices = [content[f"{epochs:02}"]["arch_index"] for epochs in EPOCHS]
+        if any(index != file.index for index in indices) or len(numbers) != 1:
+            raise ValueError(f"its architectures are {shown(indices)}, expected {file.index}")
         trials = [trial for epochs in EPOCHS for trial in _trials(content[f"{epochs:02}"], epochs)]
     except _WRONG as err:
         raise BenchmarkError(
@@ -85,7 +85,7 @@ def _trials(part: Mapping[str, Any], epochs: int) -> list[PublishedTrial]:
 
 def _trial(dataset: str, seed: int, epochs: int, result: Mapping[str, Any]) -> PublishedTrial:
     if result["epochs"] != epochs or type(seed) is not int:
-        raise ValueError(f"a training on {dataset} has {result['epochs']!r} epochs and the seed {seed!r}")
+        raise ValueError(f"a training on {dataset} has {shown(result['epochs'])} epochs and the seed {shown(seed)}")
     splits = _SPLITS[dataset]
     curves = tuple(
         [_number(values.get(key(epoch))) for epoch in range(epochs)] for values, key in _sources(result, splits)
@@ -131,4 +131,4 @@ def _number(value: Any) -> float | None:
 
 
 def _reason(err: Exception) -> str:
-    return f"it has no {err.args[0]!r}" if isinstance(err, KeyError) else str(err)
+    return f"it has no {shown(err.args[0])}" if isinstance(err, KeyError) else str(err)

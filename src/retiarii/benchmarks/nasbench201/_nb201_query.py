@@ -138,7 +138,7 @@ def _chosen(name: str, value: Any, choices: Sequence[Any]) -> Sequence[Any]:
         raise ConfigError(
             f"{name} is {value!r}, expected one of {', '.join(map(repr, choices))}, or None for all.{hint}"
         )
-    return (value,)
+    return (choices[choices.index(value)],)  # an int where ``value`` is one of numpy
 
 
 def _check_is_there(table: OpenedTable, number: int) -> None:
