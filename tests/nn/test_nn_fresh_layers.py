@@ -7,6 +7,7 @@ import torch
 from torch import nn as torch_nn
 
 import retiarii.nn.pytorch as nn
+from retiarii.errors import FreezeError
 from retiarii.nn.pytorch._freezing.fresh_layers import RESETTABLE, fresh_layer
 
 ARGUMENTS = {
@@ -106,3 +107,123 @@ def test_a_constructor_that_a_user_replaced_is_called(monkeypatch):
 
     monkeypatch.setattr(torch_nn.Linear, "reset_parameters", reset)
     assert not bool(nn.freeze(base, {"size": 4})[0].weight.any())
+
+
+def _set(owner, name, make):
+    def patch(monkeypatch):
+        monkeypatch.setattr(owner, name, make(getattr(owner, name)))
+
+    return patch
+
+
+def _then(change):
+    def make(usual):
+        def replaced(self, *args, **kwargs):
+            usual(self, *args, **kwargs)
+            change(self)
+
+        return replaced
+
+    return make
+
+
+def _filling(value):
+    return lambda usual: lambda tensor, *args, **kwargs: tensor.data.fill_(value)
+
+
+PATCHES = {
+    "init.ones_": _set(torch_nn.init, "ones_", _filling(5)),
+    "init.zeros_": _set(torch_nn.init, "zeros_", _filling(5)),
+    "init.kaiming_uniform_": _set(torch_nn.init, "kaiming_uniform_", _filling(5)),
+    "reset_running_stats": _set(
+        torch_nn.modules.batchnorm._NormBase, "reset_running_stats", _then(lambda norm: norm.running_mean.fill_(5))
+    ),
+    "the constructor of a base class": _set(
+        torch_nn.modules.batchnorm._NormBase, "__init__", _then(lambda norm: norm.running_mean.fill_(5))
+    ),
+    "register_parameter": _set(
+        torch_nn.Module,
+        "register_parameter",
+        lambda usual: (
+            lambda self, name, value: usual(self, name, None if value is None else torch_nn.Parameter(value.to("meta")))
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PATCHES)
+def test_functions_that_a_user_replaced_count_only_meanwhile(name, monkeypatch):
+    def same():
+        for cls, args in ((torch_nn.BatchNorm1d, (4,)), (torch_nn.Linear, (3, 4))):
+            torch.manual_seed(1)
+            expected = cls(*args)
+            for _ in range(2):
+                torch.manual_seed(1)
+                layer = fresh_layer(cls, args, {})
+                for key, tensor in expected.state_dict().items():
+                    other = layer.state_dict()[key]
+                    assert other.device == tensor.device
+                    assert tensor.is_meta or torch.equal(other, tensor), (cls, key)
+
+    same()
+    with monkeypatch.context() as patched:
+        PATCHES[name](patched)
+        same()
+    same()
+
+
+def test_hooks_on_new_parameters_are_called():
+    fresh_layer(torch_nn.Linear, (3, 4), {})
+    names = []
+    hook = torch_nn.modules.module.register_module_parameter_registration_hook(
+        lambda module, name, parameter: names.append(name)
+    )
+    try:
+        fresh_layer(torch_nn.Linear, (3, 4), {})
+    finally:
+        hook.remove()
+    assert names == ["weight", "bias"]
+
+
+def test_gradients_are_needed_where_the_base_model_needs_them():
+    assert [fresh_layer(torch_nn.Embedding, (3, 4), {"_freeze": True}).weight.requires_grad for _ in range(2)] == [
+        False,
+        False,
+    ]
+    base = nn.Sequential(nn.Embedding(nn.ValueChoice([3, 4], label="size"), 2, _freeze=True))
+    base[0].weight.requires_grad_(True)
+    assert [nn.freeze(base, {"size": 4})[0].weight.requires_grad for _ in range(2)] == [True, True]
+
+
+def test_layers_that_are_built_on_the_meta_device_are_initialised_where_the_base_model_is():
+    size = nn.ValueChoice([4, 8], label="size")
+    base = nn.Sequential(nn.Linear(3, size), nn.BatchNorm1d(size), nn.LSTM(size, 2), nn.Linear(2, 2))
+    with torch.device("meta"):
+        torch.manual_seed(1)
+        frozen = nn.freeze(base, {"size": 8})
+    torch.manual_seed(1)
+    expected = nn.freeze(base, {"size": 8})
+    for name, tensor in expected.state_dict().items():
+        assert torch.equal(frozen.state_dict()[name], tensor), name
+
+
+def test_layers_without_initialisation():
+    base = nn.Sequential(torch_nn.utils.skip_init(nn.Linear, 3, nn.ValueChoice([4, 8], label="size")))
+    base[0].weight.data.fill_(7)
+    assert bool((nn.freeze(base, {"size": 4}, weights="keep")[0].weight == 7).all())
+    with pytest.warns(nn.WeightsLostWarning, match="weight, bias of 0"):
+        frozen = nn.freeze(base, {"size": 8})
+    assert frozen[0].weight.shape == (8, 3)
+    assert frozen[0].weight.device.type == "cpu"
+
+
+def test_a_unit_that_cannot_be_initialised_off_the_meta_device_is_an_error():
+    @nn.basic_unit
+    class Scale(nn.Module):
+        def __init__(self, size):
+            super().__init__()
+            self.weight = nn.Parameter(torch.ones(size))
+
+    base = nn.Sequential(Scale(nn.ValueChoice([4, 8], label="size")))
+    with torch.device("meta"), pytest.raises(FreezeError, match="Scale was built anew on the meta device"):
+        nn.freeze(base, {"size": 8})

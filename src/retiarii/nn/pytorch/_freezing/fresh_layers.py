@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from retiarii.nn.pytorch._freezing.cloning import empty_clone, is_shared
 from retiarii.nn.pytorch._freezing.kept_weights import first_tensor
-from retiarii.nn.pytorch._recording.deferred_layers import has_usual_defaults
+from retiarii.nn.pytorch._recording.deferred_layers import constructor, has_usual_defaults
 from retiarii.nn.pytorch._recording.module_call import ModuleCall
 
 # Layers whose initialisation draws no random numbers, and that have one number for each channel.
@@ -48,8 +48,7 @@ def fresh_layer(cls: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str
     if cls not in RESETTABLE or not all(map(is_shared, args)) or not all(map(is_shared, kwargs.values())):
         layer: nn.Module = cls(*args, **kwargs)
         return layer
-    functions = cls.__init__, cls.reset_parameters  # type: ignore[misc, attr-defined]  # others, if a user put them there
-    key = cls, functions, repr(args), repr(kwargs)
+    key = cls, constructor(cls), repr(args), repr(kwargs)
     recipe = _recipes.get(key) if has_usual_defaults() else None
     if recipe is not None:
         return recipe.layer()
@@ -73,7 +72,10 @@ class _Recipe:
             (name, kind) for name, value in self._state.items() if (kind := type(value)) in (dict, OrderedDict, set)
         ]
         self._is_norm = self._cls in _CHANNEL_NORMS
-        self._parameters = {name: self._maker(parameter) for name, parameter in layer._parameters.items()}
+        self._parameters = {
+            name: (self._maker(parameter), parameter is not None and parameter.requires_grad)
+            for name, parameter in layer._parameters.items()
+        }
         self._buffers = {name: self._maker(buffer) for name, buffer in layer._buffers.items()}
 
     def _maker(self, tensor: Tensor | None) -> Callable[[], Tensor] | None:
@@ -93,7 +95,8 @@ class _Recipe:
         for name, value in self._copied.items():
             state[name] = copy.copy(value)
         state["_parameters"] = {
-            name: None if make is None else nn.Parameter(make()) for name, make in self._parameters.items()
+            name: None if make is None else nn.Parameter(make(), needs_grad)
+            for name, (make, needs_grad) in self._parameters.items()
         }
         state["_buffers"] = {name: None if make is None else make() for name, make in self._buffers.items()}
         if not self._is_norm:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from retiarii.errors import FreezeError
 from retiarii.nn.pytorch._freezing.lost_weights import LostWeights, Suspect
 from retiarii.nn.pytorch._labels.weight_origins import tensor_origins
 from retiarii.nn.pytorch.weight_slices import join, slices_of
@@ -87,8 +88,8 @@ class TensorCopies:
             suspect.parameters.append(parameter)
         if known is not fresh and known.shape == fresh.shape and (suspect is None or suspect.lost is None):
             known.data.copy_(fresh.data)
-        if not parameter.requires_grad:
-            known.requires_grad_(False)
+        if known.requires_grad is not parameter.requires_grad:
+            known.requires_grad_(parameter.requires_grad)
         return known
 
 
@@ -125,12 +126,31 @@ def _tensors(module: nn.Module) -> dict[str, Tensor]:
 
 
 def match_placement(old: nn.Module, new: nn.Module) -> None:
-    """Move a module that was built anew to the device and data type of the old one."""
+    """Move a module that was built anew to the device and data type of the old one.
+
+    Raises:
+        FreezeError: The new one is on the meta device, and cannot be initialised elsewhere.
+    """
     before, after = first_tensor(old), first_tensor(new)
     if before is None or after is None or before.is_meta:
         return
+    if after.is_meta:
+        _initialise(new.to_empty(device=before.device))
     if before.device != after.device or before.dtype != after.dtype:
         new.to(device=before.device, dtype=before.dtype if before.is_floating_point() else None)
+
+
+def _initialise(module: nn.Module) -> None:
+    """Initialise a module that was built on the meta device, as `torch.nn.utils.skip_init` does."""
+    for part in module.modules():
+        reset = getattr(part, "reset_parameters", getattr(part, "_reset_parameters", None))
+        if reset is not None:
+            reset()
+        elif part._parameters or part._buffers:
+            raise FreezeError(
+                f"A {type(part).__name__} was built anew on the meta device, where it got no weights, although the "
+                "base model has them, and it has no method reset_parameters. Use freeze outside of torch.device('meta')."
+            )
 
 
 def first_tensor(module: nn.Module) -> Tensor | None:

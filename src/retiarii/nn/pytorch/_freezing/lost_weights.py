@@ -41,7 +41,7 @@ class Suspect:
 
     @cached_property
     def lost(self) -> list[str] | None:
-        """The names of the tensors that do not fit, of layers that were changed since they were built.
+        """The names of the tensors that do not fit and were changed since the module was built.
 
         None where nothing was changed, and an empty list where only attributes were.
         """
@@ -52,8 +52,7 @@ class Suspect:
             return self.misfits if self.misfits and self.call.changed_by is not None else changes
         if self.misfits is None:
             return changes
-        layers = {name.rpartition(".")[0] for name in changes}
-        return [name for name in self.misfits if name.rpartition(".")[0] in layers] or None
+        return [name for name in self.misfits if name in changes] or None
 
     def __str__(self) -> str:
         return f"{self.place or 'the model'} ({type(self.module).__name__})"

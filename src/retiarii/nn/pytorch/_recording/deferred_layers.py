@@ -12,10 +12,12 @@ import inspect
 import math
 from collections.abc import Callable, Hashable, Mapping
 from functools import cache, lru_cache
+from operator import attrgetter
 from typing import Any, cast
 
 import torch
 from torch import nn
+from torch.nn.modules import module as modules
 
 _CALL = "_deferred_call"
 _Arguments = Mapping[str, Any]
@@ -32,7 +34,7 @@ def deferred_layer(cls: type[nn.Module], args: tuple[Any, ...], kwargs: dict[str
         args: Positional arguments, without choices.
         kwargs: Keyword arguments, without choices.
     """
-    if cls not in _DRAWS or _CONSTRUCTORS[cls] != _constructor(cls) or not has_usual_defaults():
+    if cls not in _DRAWS or _CONSTRUCTORS[cls] != constructor(cls) or not has_usual_defaults():
         return None
     draws = _num_draws(cast(Hashable, cls), *args, **kwargs)
     if draws is None:
@@ -45,12 +47,14 @@ def deferred_layer(cls: type[nn.Module], args: tuple[Any, ...], kwargs: dict[str
 
 
 def has_usual_defaults() -> bool:
-    """Return whether layers are made on the CPU in single precision, and no mode intercepts the operations of torch."""
+    """Return whether layers are made on the CPU in single precision, and no mode or hook intercepts how."""
     return (
         torch.get_default_dtype() is torch.float32
         and not torch._C._len_torch_function_stack()  # torch.device("meta") and set_default_device are among these
         and not torch._C._len_torch_dispatch_stack()
         and not torch.is_inference_mode_enabled()
+        and not modules._global_parameter_registration_hooks
+        and not modules._global_buffer_registration_hooks
     )
 
 
@@ -196,9 +200,15 @@ _DRAWS: dict[type[nn.Module], Callable[[_Arguments], int | None]] = {
 }  # fmt: skip
 
 
-def _constructor(cls: type[nn.Module]) -> tuple[Any, ...]:
+_initialisers_of = attrgetter("kaiming_uniform_", "uniform_", "normal_", "ones_", "zeros_")
+_registration_of = attrgetter("__init__", "__setattr__", "register_parameter", "register_buffer")
+
+
+def constructor(cls: type[nn.Module]) -> tuple[Any, ...]:
     """Return the functions that construct a layer; others than torch's own, which a user put there, may do anything."""
-    return cls.__init__, getattr(cls, "reset_parameters", None), nn.init.kaiming_uniform_, nn.init.uniform_
+    functions = [base.__dict__.get("__init__") for base in cls.__mro__[:-2]]  # all but Module and object
+    resets = getattr(cls, "reset_parameters", None), getattr(cls, "reset_running_stats", None)
+    return *functions, *resets, torch.empty, *_initialisers_of(nn.init), *_registration_of(nn.Module)
 
 
-_CONSTRUCTORS = {cls: _constructor(cls) for cls in _DRAWS}
+_CONSTRUCTORS = {cls: constructor(cls) for cls in _DRAWS}
