@@ -149,7 +149,7 @@ def _initialise(module: nn.Module) -> None:
         elif part._parameters or part._buffers:
             raise FreezeError(
                 f"A {type(part).__name__} was built anew on the meta device, where it got no weights, although the "
-                "base model has them, and it has no method reset_parameters. Use freeze outside of torch.device('meta')."
+                "base model has them, and it has no method reset_parameters. Call freeze outside of the meta device."
             )
 
 
