@@ -67,6 +67,9 @@ def test_a_smaller_layer_keeps_the_part_that_a_supernet_would_use():
     lambda size: nn.LSTM(3, size, proj_size=2),
     lambda size: nn.GRU(size, size),
     lambda size: nn.MultiheadAttention(size, 2),
+    lambda size: nn.MultiheadAttention(8, 2, kdim=size),  # one projection of all inputs, or one of each
+    lambda size: nn.MultiheadAttention(size, 2, kdim=8),
+    lambda size: nn.MultiheadAttention(size, 2, kdim=4, vdim=size),
     lambda size: nn.ConvTranspose1d(size, 3, nn.ValueChoice([4, 3, 2], label="kernel")),
     lambda size: nn.Embedding(5, size),
     lambda size: nn.Linear(2, size, dtype=torch.float64),
@@ -87,6 +90,23 @@ def test_layers_of_torch_keep_what_they_share_in_a_supernet(make):
     for name, tensor in frozen.state_dict().items():
         assert torch.equal(tensor, expected[name]), name
         assert tensor.dtype == expected[name].dtype
+
+
+@pytest.mark.parametrize(("cls", "gates"), [(nn.LSTMCell, 4), (nn.GRUCell, 3), (nn.RNNCell, 1)])
+def test_each_gate_of_a_recurrent_cell_keeps_its_part(cls, gates):
+    base = torch_nn.Sequential(cls(3, nn.ValueChoice([8, 4], label="width")))
+    frozen = nn.freeze(base, {"width": 4}, weights="keep")
+    expected = base[0].weight_hh.reshape(gates, 8, 8)[:, :4, :4].reshape(-1, 4)
+    assert torch.equal(frozen[0].weight_hh, expected)
+    assert torch.equal(frozen[0].bias_ih, base[0].bias_ih.reshape(gates, 8)[:, :4].flatten())
+
+
+def test_a_projection_that_does_not_fit_is_named_as_the_base_model_has_it():
+    base = torch_nn.Sequential(nn.MultiheadAttention(8, 2, kdim=nn.ValueChoice([8, 16], label="width")))
+    base[0].in_proj_weight.data.fill_(7)
+    with pytest.warns(WeightsLostWarning, match=r"Lost in_proj_weight of 0 "):
+        frozen = nn.freeze(base, {"width": 16}, weights="keep")
+    assert bool((frozen[0].q_proj_weight == 7).all())
 
 
 def growing():

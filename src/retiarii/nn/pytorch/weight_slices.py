@@ -105,6 +105,10 @@ class WeightSlices:
                     return (Piece(source, stack, len(apart), self.region(name, full, shape), apart.index(key)),)
         return ()
 
+    def related(self, name: str) -> tuple[str, ...]:
+        """Return the names of the tensors that stand for a tensor in layers that stack it, or do not."""
+        return (*self.stacks.get(name, ()), *(stack for stack, apart in self.stacks.items() if name in apart))
+
     def _whole(self, name: str, shape: Sequence[int], source: MutableMapping[str, Any], key: str) -> tuple[Piece, ...]:
         """Return the piece of the tensor with the same role, or nothing if that does not contain the tensor."""
         full = source[key].shape
@@ -130,7 +134,7 @@ def _take(tensor: Tensor, region: Region) -> Tensor:
 
 
 def _recurrent(gates: int) -> WeightSlices:
-    return WeightSlices(blocks={"weight_[ih]h_*": gates, "bias_*": gates})
+    return WeightSlices(blocks={"weight_[ih]h*": gates, "bias_*": gates})
 
 
 _CONVOLUTION = WeightSlices(centred_kernel)
@@ -149,7 +153,9 @@ WEIGHT_SLICES: Mapping[type[nn.Module], WeightSlices] = {
     nn.TransformerEncoderLayer: _ATTENTION,
     nn.TransformerDecoderLayer: _ATTENTION,
     nn.GRU: _recurrent(3),
+    nn.GRUCell: _recurrent(3),
     nn.LSTM: _recurrent(4),
+    nn.LSTMCell: _recurrent(4),
 }
 """The layers of torch whose smaller ones do not take the first positions of every dimension."""
 

@@ -105,19 +105,24 @@ def carry_over(old: nn.Module, new: nn.Module, changed: set[str] | None) -> list
     match_placement(old, new)
     before, after = _tensors(old), _tensors(new)
     layers = None if changed is None else {name.rpartition(".")[0] for name in changed}
-    lost = []
+    lost: dict[str, None] = {}  # in order, and each once
     for name, origin in tensor_origins(new):
-        source, target = before.get(origin), after[name]
-        if source is None or (layers is not None and origin.rpartition(".")[0] not in layers):
+        prefix, dot, leaf = origin.rpartition(".")
+        if layers is not None and prefix not in layers:
             continue
-        path, _, leaf = name.rpartition(".")
-        pieces = slices_of(new.get_submodule(path)).pieces(leaf, target.shape, {leaf: source})
-        if pieces and (changed is None or source.shape == target.shape):
+        slices = slices_of(new.get_submodule(name.rpartition(".")[0]))
+        roles = (leaf, *slices.related(leaf))
+        sources = {role: before[prefix + dot + role] for role in roles if prefix + dot + role in before}
+        if changed is not None:
+            sources = {role: tensor for role, tensor in sources.items() if tensor.shape == after[name].shape}
+        pieces = slices.pieces(leaf, after[name].shape, sources)
+        if pieces:
             with torch.no_grad():
-                target.copy_(join(pieces))
-        elif changed is None or origin in changed:
-            lost.append(origin)
-    return lost
+                after[name].copy_(join(pieces))
+        else:
+            origins = [prefix + dot + role for role in roles if prefix + dot + role in before]
+            lost.update(dict.fromkeys(place for place in origins if changed is None or place in changed))
+    return list(lost)
 
 
 def _tensors(module: nn.Module) -> dict[str, Tensor]:
