@@ -45,6 +45,21 @@ class Wide(nn.Module):
         return self.last(self.norm(self.first(x))) * self.scale
 
 
+class Listed(nn.Module):
+    """Choices that the forward pass takes from plain containers."""
+
+    def __init__(self):
+        super().__init__()
+        self.op = nn.LayerChoice([nn.Linear(3, 4), nn.Linear(3, 4)], label="op")
+        self.wide = nn.Linear(4, nn.ValueChoice([2, 4], label="width"))
+        self.last = nn.Linear(nn.ValueChoice([2, 4], label="width"), 2)
+        self.steps = [self.op, {"wide": self.wide}, (self.last, nn.ValueChoice([1.0, 2.0], label="scale"))]
+
+    def forward(self, x):
+        last, scale = self.steps[2]
+        return last(self.steps[1]["wide"](self.steps[0](x))) * scale
+
+
 BATCHES = [(torch.randn(8, 3, generator=torch.Generator().manual_seed(at)), torch.arange(8) % 2) for at in range(4)]
 
 
@@ -84,7 +99,7 @@ def test_the_model_itself_is_searched_with_the_optimizer_that_it_already_has():
 
 
 @pytest.mark.parametrize("strategy", [DARTS(), Proxyless(), PCDARTS(channel_share=2), ENAS(), RandomOneShot()])
-@pytest.mark.parametrize("kind", [Net, Wide])
+@pytest.mark.parametrize("kind", [Net, Wide, Listed])
 def test_a_search_in_place_is_the_search_of_a_copy(strategy, kind):
     def searched(in_place):
         model = seeded(kind)
@@ -116,6 +131,23 @@ def test_unbinding_gives_the_choices_back_at_once_and_changes_nothing(kind):
     assert all(parameter is parameters[name] for name, parameter in model.named_parameters())
     assert list(extract_space(model)) == list(extract_space(other))
     assert [repr(value) for value in vars(model).values()] == [repr(value) for value in vars(other).values()]
+
+
+@pytest.mark.parametrize("in_place", [False, True])
+def test_choices_that_plain_lists_and_dicts_refer_to_are_searched(in_place):
+    model = seeded(Listed)
+    steps = model.steps
+    supernet = build_supernet(model, in_place=in_place)
+    for architecture in supernet.space.grid():
+        supernet.set_architecture(architecture)
+        expected = subnet(supernet, architecture)(BATCHES[0][0])
+        torch.testing.assert_close(supernet(BATCHES[0][0]), expected)
+    search = DARTS(arc_learning_rate=0.1).search(supernet, seed=0)
+    SearchLoop(search, loss, torch.optim.SGD(supernet.parameters(), lr=0.1)).run(BATCHES, BATCHES, 2)
+    assert all(abs(shares[min(shares)] - 0.5) > 0.01 for shares in search.probabilities().values())
+    if in_place:
+        assert supernet.unbind().steps is steps
+        assert steps[0] is model.op
 
 
 @pytest.mark.parametrize("kind", [Net, Wide])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from torch import nn
 
@@ -21,7 +22,7 @@ from retiarii.oneshot._supernets.rules import DEFAULT_RULES, PRIMITIVE_RULE, WEI
 from retiarii.oneshot._supernets.slots import Slot
 from retiarii.oneshot._supernets.supernet import Supernet
 from retiarii.space import Constraint
-from retiarii.space.construction import find_expressions
+from retiarii.space.construction import find_expressions, replace_leaves
 
 
 def build_supernet(
@@ -58,9 +59,9 @@ def build_supernet(
     copied = copy.deepcopy(model)
     module, base = (model, copied) if in_place else (copied, model)
     builder.note_tensors(module)
-    changes = converted_in_place(module, lambda module: builder.convert(module, "")) if in_place else None
+    changes = converted_in_place(module, builder.convert_all) if in_place else None
     if changes is None:
-        module = builder.convert(module, "")
+        module = builder.convert_all(module)
     supernet = Supernet(module, base, space, decisions, builder.slots, changes)
     supernet.set_architecture(space.default(), check=False)
     if changes is not None:
@@ -90,11 +91,19 @@ class _Builder:
         self._converted: dict[int, nn.Module] = {}
         self._keep_alive: list[nn.Module] = []
         self._owners: Counter[int] = Counter()
+        self._with_attributes: list[tuple[nn.Module, str]] = []
         self.slots: list[Slot] = []
 
     def note_tensors(self, root: nn.Module) -> None:
         """Count how many modules own each parameter."""
         self._owners.update(id(p) for module in root.modules() for p in module._parameters.values() if p is not None)
+
+    def convert_all(self, model: nn.Module) -> nn.Module:
+        """Return the replacement of the model, and look after the attributes of the modules inside."""
+        converted = self.convert(model, "")
+        for module, path in self._with_attributes:
+            self._convert_attributes(module, path)
+        return converted
 
     def convert(self, module: nn.Module, path: str) -> nn.Module:
         """Return the module's replacement in the supernet: the module itself, with new children, or an operator."""
@@ -127,10 +136,19 @@ class _Builder:
         for name, child in list(module._modules.items()):
             if child is not None:
                 module._modules[name] = self.convert(child, f"{path}.{name}" if path else name)
-        for name, value in vars(module).items():
-            if name not in _TORCH_STATE and find_expressions(value):
-                self.slots.append(Slot(module, name, value, self._lookup, path))
+        self._with_attributes.append((module, path))
         return module
+
+    def _convert_attributes(self, module: nn.Module, path: str) -> None:
+        """Replace choices that plain attributes refer to, such as those in a list, and note values to be filled in."""
+        attributes = vars(module)
+        for name in [name for name in attributes if name not in _TORCH_STATE]:
+            value = attributes[name] = replace_leaves(attributes[name], self._replacement)
+            if find_expressions(value):
+                self.slots.append(Slot(module, name, value, self._lookup, path))
+
+    def _replacement(self, leaf: Any) -> Any:
+        return self._converted.get(id(leaf), leaf) if isinstance(leaf, nn.Module) else leaf
 
     def _refuse_ties(self, module: nn.Module, path: str) -> None:
         """Refuse parameters that a layer with choices shares with other modules: the supernet would not share them."""
