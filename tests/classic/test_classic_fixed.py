@@ -103,6 +103,22 @@ def test_files_that_are_no_architectures_are_refused(tmp_path):
         apply_fixed_architecture(Net(), [1, 2])
 
 
+def test_very_long_values_are_shown_in_part(tmp_path):
+    path = tmp_path / "architecture.json"
+    for value in (["conv"] * 100_000, "conv" * 100_000):
+        path.write_text(json.dumps({**ARCHITECTURE, "LayerChoice1": value}))
+        with pytest.raises(
+            ArchitectureError, match=r"'LayerChoice1' has value .*\(\d00,\d\d\d characters\), expected"
+        ) as error:
+            apply_fixed_architecture(Net(), path)
+        assert len(str(error.value)) < 1000
+
+
+def test_only_models_are_fixed():
+    with pytest.raises(TypeError, match="expected a model"):
+        apply_fixed_architecture("model", {})
+
+
 def test_layers_with_choices_in_their_arguments_are_cut_to_size():
     class Mixed(nn.Module):
         def __init__(self):

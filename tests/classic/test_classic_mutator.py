@@ -11,6 +11,7 @@ from torch import nn
 
 import retiarii.nn.pytorch as rnn
 from retiarii.classic.pytorch.base_mutator import BaseMutator, unbind
+from retiarii.classic.pytorch.darts import DartsMutator
 from retiarii.classic.pytorch.fixed import apply_fixed_architecture
 from retiarii.classic.pytorch.mutables import InputChoice, LayerChoice, MutableScope
 from retiarii.classic.pytorch.mutator import Mutator
@@ -110,6 +111,35 @@ def test_boolean_masks_select_and_are_reduced():
         Given(model, {"op": torch.tensor([True, True, False])}).reset()
         assert model(x).tolist() == [expected] * 3
         assert [candidate.runs for candidate in model[0]] == [1, 1, 0]
+
+
+def test_a_choice_that_loses_a_candidate_has_to_be_decided_anew():
+    model = scaled(1, 10, 100)
+    mutator = Given(model, {"op": torch.tensor([False, True, False])})
+    mutator.reset()
+    assert model(torch.ones(1)) == 10
+    del model[0]["0"]  # the mask would now select the third layer
+    with pytest.raises(SearchError, match=r"'op' has 2 candidates, but had 3 when .* Call mutator\.reset\(\) again"):
+        model(torch.ones(1))
+    mutator.masks = {"op": torch.tensor([True, False])}
+    mutator.reset()
+    assert model(torch.ones(1)) == 10
+
+
+def test_candidates_of_a_supernet_cannot_be_taken_away_until_it_is_unbound():
+    model = scaled(1, 10, 100)
+    mutator = DartsMutator(model)
+    (choice,) = mutator.choices.values()
+    for change in (lambda: choice.__delitem__("0"), lambda: choice.__setitem__(0, Scaled(2))):
+        with pytest.raises(SearchError, match="cannot change while they are those of a supernet, which the DartsMut"):
+            change()
+    mutator.unbind()
+    del choice["0"]
+    choice[0] = Scaled(2)
+    assert model(torch.ones(1)) == 2
+    mutator = DartsMutator(model)
+    mutator.reset()
+    assert model(torch.ones(1)).item() == pytest.approx((2 + 100) / 2, abs=1)
 
 
 def test_floating_masks_weigh_candidates_train_their_parameters_and_leave_out_zeros():

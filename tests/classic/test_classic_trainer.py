@@ -302,6 +302,37 @@ def test_bad_checkpoints_are_refused_and_change_nothing(tmp_path):
     assert all(torch.equal(value, before[name]) for name, value in trainer.model.state_dict().items())
 
 
+def test_a_checkpoint_of_another_optimizer_or_of_other_callbacks_is_refused(tmp_path):
+    def trainer(kind, order=1):
+        model = Net()
+        optimizer = kind(model.parameters(), lr=0.1)
+        scheduler = LRSchedulerCallback(torch.optim.lr_scheduler.StepLR(optimizer, 1))
+        return darts(model, optimizer, callbacks=[scheduler, ArchitectureCheckpoint(tmp_path)][::order])
+
+    trainer(torch.optim.SGD).checkpoint(tmp_path / "sgd.pt")
+    trainer(torch.optim.SGD).resume(tmp_path / "sgd.pt")
+    with pytest.raises(ConfigError, match=r"the optimizer is a SGD, but that of the trainer is a Adam\."):
+        trainer(torch.optim.Adam).resume(tmp_path / "sgd.pt")
+    with pytest.raises(ConfigError, match=r"the callback 0 is a LRSchedulerCallback, .* is a ArchitectureCheckpoint\."):
+        trainer(torch.optim.SGD, order=-1).resume(tmp_path / "sgd.pt")
+
+
+def test_an_export_that_cannot_be_written_leaves_the_old_file(tmp_path, monkeypatch):
+    trainer = own()
+    trainer.export(tmp_path / "architecture.json")
+    before = (tmp_path / "architecture.json").read_bytes()
+
+    def full(self, *args, **options):
+        with open(self, "w", encoding="utf-8") as file:
+            file.write("{")
+        raise OSError("no space left")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(OSError, match="no space"):
+        trainer.export(tmp_path / "architecture.json")
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [before]
+
+
 class Malicious:
     def __reduce__(self):
         return os.mkdir, ("pwned",)

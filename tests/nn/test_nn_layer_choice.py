@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import operator
 from collections import OrderedDict
 
 import pytest
@@ -46,6 +47,13 @@ def test_arguments_of_nni():
     with pytest.warns(DeprecationWarning, match="label"):
         choice = nn.LayerChoice(layers, key="op")
     assert choice.label == choice.key == "op"
+
+
+@pytest.mark.parametrize("use", [operator.getitem, operator.delitem, lambda c, name: operator.setitem(c, name, c[0])])
+@pytest.mark.parametrize("name", ["z", "training"])
+def test_a_name_that_no_candidate_has_is_explained(use, name):
+    with pytest.raises(KeyError, match=rf"has no candidate '{name}', only \['a', 'b', 'c'\]"):
+        use(three(), name)
 
 
 def test_container():

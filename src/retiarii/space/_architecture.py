@@ -208,6 +208,8 @@ def _parse(text: str | bytes, where: str) -> Mapping[str, Any]:
     """Parse JSON text that must hold an object."""
     try:
         parsed = json.loads(text.decode("utf-8-sig") if isinstance(text, bytes) else text, object_pairs_hook=_no_twins)
+    except ArchitectureError as err:  # of _no_twins
+        raise ArchitectureError(f"In {where}: {err}", label=err.label) from err
     except UnicodeDecodeError as err:
         raise ArchitectureError(f"{_upper(where)} is not UTF-8 text: {err}. {_EXPECTED}") from err
     except json.JSONDecodeError as err:

@@ -11,7 +11,7 @@ from typing import Any
 
 from retiarii.errors import ArchitectureError, DomainError
 from retiarii.space._condition import ALWAYS, Condition, is_condition
-from retiarii.space._plain_value import Value, identity, loose_identity, plain_value
+from retiarii.space._plain_value import Value, brief, identity, loose_identity, plain_value
 from retiarii.space._seeds import random_below
 
 
@@ -142,7 +142,7 @@ class Choice(ABC):
 
     def _refused(self, raw: Any, expected: str, hint: str = "") -> ArchitectureError:
         """Return the error for a value that is not in the domain."""
-        message = f"Choice {self.label!r} has value {raw!r}, expected {expected}{self._place}.{hint}"
+        message = f"Choice {self.label!r} has value {brief(raw)}, expected {expected}{self._place}.{hint}"
         return ArchitectureError(message, label=self.label, got=raw, expected=expected)
 
     def _plain(self, raw: Any) -> Value:

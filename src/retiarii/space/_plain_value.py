@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 Value: TypeAlias = Any
 
 _MAX_SHOWN = 12
+_MAX_LENGTH = 300
 MAX_BITS = 13_000  # Python writes and reads integers of at most 4,300 digits
 
 
@@ -50,7 +51,7 @@ def _plain(raw: Any) -> Value:
         return number
     hint = " (use its .item())" if hasattr(raw, "item") else ""
     raise ValueError(
-        f"is {raw!r} of type {type(raw).__name__}{hint}, expected a plain value: None, a bool, an int, a float, "
+        f"is {brief(raw)} of type {type(raw).__name__}{hint}, expected a plain value: None, a bool, an int, a float, "
         "a str, or a list or tuple of these"
     )
 
@@ -105,6 +106,12 @@ def distinct(values: Iterable[Any]) -> tuple[Any, ...]:
 def as_json(value: Value) -> Any:
     """Return a value as ``json`` would read it back: tuples as lists."""
     return [as_json(item) for item in value] if type(value) is tuple else value
+
+
+def brief(value: Any) -> str:
+    """Return the text of a value for messages; of a very long one, the beginning."""
+    text = repr(value)
+    return text if len(text) <= _MAX_LENGTH else f"{text[:_MAX_LENGTH]}... ({len(text):,} characters)"
 
 
 def shown(values: Sequence[Value]) -> str:

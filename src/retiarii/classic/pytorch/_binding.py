@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from torch import Tensor
 
@@ -11,6 +11,8 @@ from retiarii.errors import SearchError
 
 class Decider(Protocol):
     """What mutables ask of a mutator; see `BaseMutator`."""
+
+    replaces_choices: ClassVar[bool]
 
     def enter_mutable_scope(self, mutable_scope: Any) -> None:
         """Note that the forward pass of a scope begins."""

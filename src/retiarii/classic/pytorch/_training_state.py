@@ -52,8 +52,8 @@ def read_state(file: str | os.PathLike[str], trainer: str) -> dict[str, Any]:
         ) from err
     if not isinstance(state, dict) or state.get("format") != _FORMAT:
         raise RecordError(f"{file} is no checkpoint of a trainer of this version of retiarii.")
-    if state["trainer"] != trainer:
-        raise ConfigError(f"The checkpoint {file} is of a {state['trainer']}, expected one of a {trainer}.")
+    if state.get("trainer") != trainer:
+        raise ConfigError(f"The checkpoint {file} is of a {state.get('trainer')}, expected one of a {trainer}.")
     return state
 
 
@@ -70,6 +70,13 @@ def check_parts(
             f"The checkpoint {file} has the parts {sorted(state['parts'])} and {len(state['callbacks'])} callbacks, "
             f"but the trainer has {sorted(parts)} and {len(callbacks)} callbacks. Use the same ones in the same order."
         )
+    known = state.get("classes", {})  # older checkpoints have none
+    for name, cls in class_names(parts, callbacks).items():
+        if known.get(name, cls) != cls:
+            raise ConfigError(
+                f"In the checkpoint {file}, the {name} is a {known[name]}, but that of the trainer is a {cls}. Use one "
+                "of the same class, or train from the beginning with another checkpoint file."
+            )
     own, weights = parts["model"].state_dict(), state["parts"]["model"]
     different = sorted(own.keys() ^ weights.keys())
     different += [name for name in own if name in weights and np.shape(own[name]) != np.shape(weights[name])]
@@ -79,6 +86,16 @@ def check_parts(
             f"there ({len(different)} of {len(own)} weights differ). Build the model as it was when the checkpoint was "
             "written."
         )
+
+
+def class_names(parts: Mapping[str, Any], callbacks: Sequence[Any]) -> dict[str, str]:
+    """Return the names of the classes whose states would otherwise be loaded into each other without an error.
+
+    Modules are left out: their states have names of parameters, which are compared.
+    """
+    named = {name: part for name, part in parts.items() if not isinstance(part, nn.Module)}
+    named |= {f"callback {position}": callback for position, callback in enumerate(callbacks)}
+    return {name: type(part).__name__ for name, part in named.items()}
 
 
 def restore_random(state: Mapping[str, Any]) -> None:

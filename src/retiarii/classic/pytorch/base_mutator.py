@@ -49,8 +49,7 @@ class BaseMutator(nn.Module):
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
-        known = _mutators.get(model) if isinstance(model, nn.Module) else None
-        owner = None if known is None else known()
+        owner = _owner(model)
         if owner is not None:
             raise SearchError(bound_already(f"The {type(model).__name__}", owner))
         vars(self)["_structured_mutables"] = mutable_tree(model)
@@ -175,10 +174,15 @@ class BaseMutator(nn.Module):
         return architecture.to_json()
 
 
+def _owner(model: nn.Module) -> BaseMutator | None:
+    """Return the mutator of a model, also where no mutable knows it; None where there is none, or this is no model."""
+    known = _mutators.get(model) if isinstance(model, nn.Module) else None
+    return None if known is None else known()
+
+
 def restore_choices(model: nn.Module) -> None:
     """Unbind the mutator of a model if it has made the model a supernet, so that the model has its choices back."""
-    known = _mutators.get(model)
-    owner = None if known is None else known()
+    owner = _owner(model)
     if owner is not None and owner.replaces_choices:
         owner.unbind()
 
@@ -189,8 +193,7 @@ def unbind(model: nn.Module) -> None:
     Use it for copies of a model, whose mutator stayed with the original. For the original, it does what
     `BaseMutator.unbind` does.
     """
-    known = _mutators.get(model)
-    owner = None if known is None else known()
+    owner = _owner(model)
     if owner is not None:
         owner.unbind()
     for module in model.modules():

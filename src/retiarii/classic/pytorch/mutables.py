@@ -15,7 +15,7 @@ import retiarii.nn.pytorch as choices
 from retiarii.classic.pytorch._binding import UNBOUND, Binding, Decider
 from retiarii.classic.pytorch._reading import input_selection, layer_selection
 from retiarii.classic.pytorch._selection import SelectedInputs, SelectedLayers, Selection, listed_inputs
-from retiarii.errors import DomainError
+from retiarii.errors import DomainError, SearchError
 from retiarii.nn.pytorch.labels import ChosenValues
 from retiarii.nn.pytorch.primitives import Freezer, Frozen, class_label, new_label, reduce_inputs
 
@@ -146,6 +146,23 @@ class LayerChoice(Mutable, choices.LayerChoice):
         choices.LayerChoice.__init__(self, op_candidates, label=self._new_label(key))
         self.reduction = _checked_reduction(reduction, f"LayerChoice {self.key!r}")
         self.return_mask = return_mask
+
+    def __setitem__(self, index: int | str, module: nn.Module) -> None:
+        self._refuse_change()
+        super().__setitem__(index, module)
+
+    def __delitem__(self, index: int | str | slice) -> None:
+        self._refuse_change()
+        super().__delitem__(index)
+
+    def _refuse_change(self) -> None:
+        mutator = self.mutator
+        if mutator is not None and mutator.replaces_choices:
+            raise SearchError(
+                f"The candidates of {self.key!r} cannot change while they are those of a supernet, which the "
+                f"{type(mutator).__name__} has made of the model. Change them before the mutator is made, or call its "
+                "unbind() first."
+            )
 
     def selection_of(self, raw: Any) -> Selection:
         """Return the candidates that a value of an architecture stands for, in any of its forms.

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from retiarii.classic.pytorch._masks import Mask, checked_masks
+from retiarii.classic.pytorch._masks import Mask, checked_masks, number_of_candidates
 from retiarii.classic.pytorch.base_mutator import BaseMutator
 from retiarii.classic.pytorch.mutables import InputChoice, LayerChoice
 from retiarii.errors import SearchError
@@ -137,4 +137,10 @@ class Mutator(BaseMutator):
                 f"{mutable.key!r} is not decided yet: the model ran before the {type(self).__name__} that is bound to "
                 "it was reset. Call mutator.reset() first."
             )
-        return masks[mutable.key]
+        mask = masks[mutable.key]
+        if mask.selection.length != number_of_candidates(mutable):
+            raise SearchError(
+                f"{mutable.key!r} has {number_of_candidates(mutable)} candidates, but had {mask.selection.length} when "
+                f"the {type(self).__name__} that is bound to it was reset. Call mutator.reset() again."
+            )
+        return mask

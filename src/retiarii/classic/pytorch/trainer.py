@@ -15,9 +15,11 @@ import torch
 from torch import Tensor, nn, optim
 from torch.utils.data import Dataset
 
+from retiarii._tensor_file import temporary_beside
 from retiarii.classic.pytorch._training_state import (
     PARTS,
     check_parts,
+    class_names,
     damage_explained,
     read_state,
     restore_random,
@@ -197,7 +199,7 @@ class Trainer(BaseTrainer):
         """Write the architecture that the mutator exports to a JSON file, for `apply_fixed_architecture`.
 
         Args:
-            file: The path. Folders that do not exist are made.
+            file: The path. The file is replaced as a whole; folders that do not exist are made.
 
         Raises:
             OSError: The file cannot be written.
@@ -205,7 +207,12 @@ class Trainer(BaseTrainer):
         text = json.dumps(dict(self.mutator.export()), indent=2, sort_keys=True, cls=TorchTensorEncoder)
         path = Path(file)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text + "\n", encoding="utf-8")
+        temporary = temporary_beside(path)
+        try:
+            temporary.write_text(text + "\n", encoding="utf-8")
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
     def checkpoint(self, file: str | os.PathLike[str] | None = None) -> None:
         """Write a file from which `resume` goes on after the last finished epoch.
@@ -228,6 +235,7 @@ class Trainer(BaseTrainer):
                 "history": self.history,
                 "parts": {name: part.state_dict() for name, part in self._parts().items()},
                 "callbacks": [callback.state_dict() for callback in self.callbacks],
+                "classes": class_names(self._parts(), self.callbacks),
             },
             target,
         )

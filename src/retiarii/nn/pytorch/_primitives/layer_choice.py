@@ -175,24 +175,26 @@ class LayerChoice(Mutable):
 
     def __getitem__(self, index: int | str | slice) -> Any:
         if isinstance(index, str):
-            return self._modules[index]
+            return self._modules[self._known(index)]
         names = self.names[index]
         return [self._modules[name] for name in names] if isinstance(names, list) else self._modules[names]
 
     def __setitem__(self, index: int | str, module: nn.Module) -> None:
-        name = index if isinstance(index, str) else self.names[index]
-        if name not in self.names:
-            raise KeyError(f"LayerChoice {self._label!r} has no candidate {name!r}, only {self.names}.")
-        setattr(self, name, module)
+        setattr(self, self._known(index) if isinstance(index, str) else self.names[index], module)
 
     def __delitem__(self, index: int | str | slice) -> None:
-        names = [index] if isinstance(index, str) else self.names[index]
+        names = self._known(index) if isinstance(index, str) else self.names[index]
         for name in [names] if isinstance(names, str) else list(names):
             position = self.names.index(name)
             delattr(self, name)
             del self.names[position]
             if self.prior is not None:
                 self.prior = _without(self.prior, position)
+
+    def _known(self, name: str) -> str:
+        if name not in self.names:
+            raise KeyError(f"LayerChoice {self._label!r} has no candidate {name!r}, only {self.names}.")
+        return name
 
     def __len__(self) -> int:
         return len(self.names)
