@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import nn as torch_nn
+from torch._subclasses import FakeTensor, FakeTensorMode
 
 import retiarii.nn.pytorch as nn
 from retiarii.errors import FreezeError
@@ -227,3 +228,12 @@ def test_a_unit_that_cannot_be_initialised_off_the_meta_device_is_an_error():
     base = nn.Sequential(Scale(nn.ValueChoice([4, 8], label="size")))
     with torch.device("meta"), pytest.raises(FreezeError, match="Scale was built anew on the meta device"):
         nn.freeze(base, {"size": 8})
+
+
+@pytest.mark.filterwarnings("ignore:Accessing the data pointer of FakeTensor")  # torch itself, when it copies one
+def test_models_without_memory_are_built_and_frozen():
+    with FakeTensorMode():
+        size = nn.ValueChoice([4, 8], label="size")
+        frozen = nn.freeze(nn.Sequential(nn.Linear(3, size), nn.BatchNorm1d(size), nn.Linear(2, 2)), {"size": 8})
+        assert [tuple(parameter.shape) for parameter in frozen.parameters()] == [(8, 3), (8,), (8,), (8,), (2, 2), (2,)]
+        assert all(isinstance(parameter, FakeTensor) for parameter in frozen.parameters())

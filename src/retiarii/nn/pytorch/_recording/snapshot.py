@@ -20,6 +20,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch._subclasses import FakeTensor
 from torch.nn.parameter import is_lazy
 
 Digest: TypeAlias = "tuple[torch.dtype, tuple[int, ...], bytes] | None"
@@ -37,7 +38,7 @@ def digest(tensor: Tensor) -> Digest:
     The device, the strides and the number of threads do not count. ``-0.0`` differs from ``0.0``, and so do NaNs with
     different bits.
     """
-    if tensor.is_meta or is_lazy(tensor):
+    if tensor.is_meta or is_lazy(tensor) or isinstance(tensor, FakeTensor):
         return None
     return tensor.dtype, tensor.shape, _digest_of(_bytes_of(tensor))
 
