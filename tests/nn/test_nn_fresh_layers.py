@@ -230,7 +230,6 @@ def test_a_unit_that_cannot_be_initialised_off_the_meta_device_is_an_error():
         nn.freeze(base, {"size": 8})
 
 
-@pytest.mark.filterwarnings("ignore:Accessing the data pointer of FakeTensor")  # torch itself, when it copies one
 def test_models_without_memory_are_built_and_frozen():
     with FakeTensorMode():
         size = nn.ValueChoice([4, 8], label="size")

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch._subclasses import FakeTensor
 
 from retiarii.errors import FreezeError
 from retiarii.nn.pytorch._freezing.lost_weights import LostWeights, Suspect
@@ -32,7 +33,7 @@ class TensorCopies:
         known: nn.Parameter | None = self._memo.get(id(parameter))
         if known is not None:
             return known
-        if type(parameter) is not nn.Parameter:
+        if type(parameter) is not nn.Parameter and not isinstance(parameter, FakeTensor):
             return copy.deepcopy(parameter, self._memo)
         values = torch.empty_like(parameter) if is_reset else parameter.detach().clone()
         new = self._memo[id(parameter)] = nn.Parameter(values, parameter.requires_grad)
@@ -40,7 +41,7 @@ class TensorCopies:
 
     def buffer(self, buffer: Tensor | None, is_reset: bool) -> Tensor | None:
         """Return the counterpart of a buffer, likewise."""
-        if type(buffer) is not Tensor:
+        if buffer is None or (type(buffer) is not Tensor and not isinstance(buffer, FakeTensor)):
             return copy.deepcopy(buffer, self._memo)
         if is_reset:
             return torch.empty_like(buffer)
