@@ -158,6 +158,19 @@ def test_the_ppo_tuner_has_its_old_name():
     assert PPOTuner is retiarii.classic.PPOTuner
 
 
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("nni.algorithms.hpo.ppo_tuner.ppo_tuner", "PPOTuner"),
+        ("nni.algorithms.nas.pytorch.fbnet.utils", "LookUpTable"),
+        ("nni.algorithms.nas.pytorch.spos.evolution", "SPOSEvolution"),
+        ("nni.nas.pytorch.spos.evolution", "SPOSEvolution"),
+    ],
+)
+def test_names_are_found_in_the_files_in_which_they_were_written(module, name):
+    assert getattr(importlib.import_module(module), name).__module__.startswith("retiarii.classic")
+
+
 def test_arguments_without_effect_warn_and_name_the_line_of_the_user():
     from nni.nas.strategy import DARTS, GridSearch
 

@@ -145,3 +145,13 @@ def test_too_many_candidates_are_refused():
     space = SearchSpace([Categorical("width", tuple(range(2_000)), declared_at="model.layer")])
     with pytest.raises(ConfigError, match=r"'width' \(declared at model.layer\): it has 2,000 candidates.*an Integer"):
         PolicyBasedRL().search(space)
+
+
+@pytest.mark.parametrize("most_points", [7, 10_000])
+@pytest.mark.parametrize("name", ENUMERATED)
+def test_a_sampler_draws_what_the_policy_draws(monkeypatch, most_points, name):
+    monkeypatch.setattr("retiarii.strategy._reinforcement.policy._MOST_POINTS", most_points)
+    policy = trained(SPACES[name]())
+    sampler = policy.sampler()
+    for number in range(200):
+        assert sampler.sample(rng_for(2, number)) == policy.sample(rng_for(2, number))

@@ -32,6 +32,10 @@ _NAMES = {
 
 # Algorithms, each of which had a module for the mutator and one for the trainer.
 _ALGORITHMS = ("classic_nas", "darts", "enas", "fbnet", "pdarts", "proxylessnas", "random", "spos")
+_OTHER_FILES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "fbnet": {"utils": ("LookUpTable", "NASConfig", "RegularizerLoss")},
+    "spos": {"evolution": ("SPOSEvolution",)},
+}
 
 
 def _rows(module: str) -> dict[str, str]:
@@ -47,6 +51,8 @@ def _modules(root: str, modules: Iterable[str]) -> dict[str, Mapping[str, str]]:
             found[f"{root}.{module}.mutator"] = {name: row for name, row in rows.items() if name not in trainers}
             if trainers:
                 found[f"{root}.{module}.trainer"] = trainers
+        for file, names in _OTHER_FILES.get(module, {}).items():
+            found[f"{root}.{module}.{file}"] = {name: rows[name] for name in names}
     return found
 
 

@@ -257,6 +257,7 @@ MODULES: Mapping[str, Names] = MappingProxyType(
         **CLASSIC,
         "nni.algorithms.hpo.evolution_tuner": _same("retiarii.classic", "EvolutionTuner"),
         "nni.algorithms.hpo.ppo_tuner": _same("retiarii.classic", "PPOTuner"),
+        "nni.algorithms.hpo.ppo_tuner.ppo_tuner": _same("retiarii.classic", "PPOTuner"),
         "nni.algorithms.hpo.random_tuner": _same("retiarii.classic", "RandomTuner"),
         # NNI 2.x
         "nni.retiarii": {

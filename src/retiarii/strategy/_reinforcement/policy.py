@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import random
+from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from retiarii.strategy._reinforcement.choice_steps import IMPOSSIBLE
 from retiarii.strategy._reinforcement.space_steps import NOT_TAKEN, SpaceSteps
 
 HIDDEN_SIZE = 32
+_MOST_POINTS = 10_000  # that a sampler remembers
 
 
 @dataclass(frozen=True)
@@ -97,24 +99,12 @@ class Policy(nn.Module):
         Args:
             rng: Only ``random()`` is called.
         """
-        hidden = np.zeros(HIDDEN_SIZE)
-        embeddings, bias, logits_of, logits_bias = self._arrays()
+        return self.sampler().sample(rng)
 
-        def take(number: int, log_prior: list[float]) -> int:
-            nonlocal hidden
-            size = len(log_prior)
-            outputs = np.tanh(hidden + bias[number]) @ logits_of[number, :, :size] + logits_bias[number, :size]
-            logits = outputs + log_prior
-            cumulative = np.exp(logits - logits.max()).cumsum()
-            option = int(cumulative.searchsorted(rng.random() * cumulative[-1], side="right"))
-            hidden = hidden + embeddings[self._firsts[number] + option]
-            return option
-
-        return self.steps.decide(take, rng)
-
-    def _arrays(self) -> list[np.ndarray]:
+    def sampler(self) -> Sampler:
+        """Return a sampler, which is fast where many architectures are drawn before the policy learns again."""
         parameters = (self.embeddings_NH, self.hidden_bias_TH, self.logits_THK, self.logits_bias_TK)
-        return [parameter.detach().numpy() for parameter in parameters]
+        return Sampler(self.steps, self._firsts, *(parameter.detach().numpy() for parameter in parameters))
 
     def episodes(self, architectures: Sequence[Architecture]) -> Episodes:
         """Return the decisions that lead to architectures."""
@@ -144,6 +134,84 @@ class Policy(nn.Module):
         """
         episodes = self.episodes(architectures)
         return taken(self(episodes)[0], episodes).sum(dim=1)
+
+
+@dataclass
+class _Point:
+    """What is known after some options were taken.
+
+    Attributes:
+        hidden: ``[H]``, the hidden units, without the biases of a decision.
+        cumulative: The cumulative probabilities of the options, not normalised, by the number of the decision.
+        after: The points after one more option, by the option's number among those of all decisions.
+    """
+
+    hidden: np.ndarray
+    cumulative: dict[int, list[float]] = field(default_factory=dict)
+    after: dict[int, _Point] = field(default_factory=dict)
+
+
+class Sampler:
+    """Draws architectures of a policy that does not change meanwhile.
+
+    Probabilities are computed once: a policy that has learned comes through the same points again and again.
+
+    Args:
+        steps: The space.
+        firsts: The number of the first option of each decision among those of all decisions.
+        embeddings: ``[N, H]``, see `Policy`.
+        bias: ``[T, H]``.
+        logits_of: ``[T, H, K]``.
+        logits_bias: ``[T, K]``.
+    """
+
+    def __init__(
+        self,
+        steps: SpaceSteps,
+        firsts: Sequence[int],
+        embeddings: np.ndarray,
+        bias: np.ndarray,
+        logits_of: np.ndarray,
+        logits_bias: np.ndarray,
+    ) -> None:
+        self._steps, self._firsts = steps, firsts
+        self._embeddings, self._bias, self._logits_of, self._logits_bias = embeddings, bias, logits_of, logits_bias
+        self._start, self._num_points = _Point(np.zeros(HIDDEN_SIZE)), 0
+
+    def sample(self, rng: random.Random) -> Architecture:
+        """Draw an architecture.
+
+        Args:
+            rng: Only ``random()`` is called.
+        """
+        if self._num_points > _MOST_POINTS:
+            self._start, self._num_points = _Point(np.zeros(HIDDEN_SIZE)), 0
+        point = self._start
+
+        def take(number: int, log_prior: list[float]) -> int:
+            nonlocal point
+            cumulative = point.cumulative.get(number)
+            if cumulative is None:
+                cumulative = point.cumulative[number] = self._cumulative(point.hidden, number, log_prior)
+            option = bisect_right(cumulative, rng.random() * cumulative[-1])
+            point = self._after(point, self._firsts[number] + option)
+            return option
+
+        return self._steps.decide(take, rng)
+
+    def _cumulative(self, hidden: np.ndarray, number: int, log_prior: list[float]) -> list[float]:
+        size = len(log_prior)
+        units = np.tanh(hidden + self._bias[number])
+        logits = units @ self._logits_of[number, :, :size] + self._logits_bias[number, :size] + log_prior
+        cumulative: list[float] = np.exp(logits - logits.max()).cumsum().tolist()
+        return cumulative
+
+    def _after(self, point: _Point, option: int) -> _Point:
+        found = point.after.get(option)
+        if found is None:
+            found = point.after[option] = _Point(point.hidden + self._embeddings[option])
+            self._num_points += 1
+        return found
 
 
 def taken(log_probabilities_BTK: Tensor, episodes: Episodes) -> Tensor:

@@ -38,6 +38,7 @@ class PolicySearch(Search):
         if options.model_filter is not None:
             self.space = self.space.constrained(options.model_filter)
         self.policy = Policy(self.space, seed=self.seed)
+        self._sampler = self.policy.sampler()
         self._ppo = PPO(self.policy, options)
         self._unseen = Unseen(self.space, self.seed) if options.dedup else None
         self._num_counted = 0
@@ -57,7 +58,7 @@ class PolicySearch(Search):
     def _sampled(self, rng: random.Random) -> Architecture:
         """Draw an architecture from the policy that meets the constraints, or else from the space."""
         for _ in range(_MAX_TRIES if self.space.constraints else 1):
-            architecture = self.policy.sample(rng)
+            architecture = self._sampler.sample(rng)
             if self.space.satisfies(architecture):
                 return architecture
         return self.space.sample(rng)
@@ -77,6 +78,7 @@ class PolicySearch(Search):
         if len(self._collected) == self._options.trial_per_collect:
             architectures, results = zip(*self._collected, strict=True)
             self._ppo.update(architectures, ranks(results), rng_for(self.seed, self._num_counted, 0))
+            self._sampler = self.policy.sampler()
             self._collected.clear()
 
 
