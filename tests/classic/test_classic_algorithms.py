@@ -96,6 +96,14 @@ def test_second_mutators_and_models_without_choices_are_refused(name):
         TRAINERS[name](net(), mutator=RandomMutator(Net()))
 
 
+@pytest.mark.parametrize("name", ["spos", "fbnet"])
+def test_a_model_is_free_again_after_wrong_arguments(name):
+    model = net()
+    with pytest.raises(AttributeError, match="build"):
+        TRAINERS[name](model, callbacks=[None])
+    TRAINERS[name](model)  # a second mutator
+
+
 def test_proxyless_updates_the_architecture_before_every_so_many_batches():
     model = net()
     trainer = proxyless(model, n_epochs=2, grad_update_arch_param_every=2, grad_update_steps=3)

@@ -200,6 +200,26 @@ def test_the_mutator_of_another_kind_or_model_is_refused(name):
 
 
 @pytest.mark.parametrize("name", TRAINERS)
+@pytest.mark.parametrize("wrong", [{"callbacks": [None]}, {"device": "nowhere"}, {"optimizer": "sgd"}])
+def test_a_model_is_free_again_after_wrong_arguments(name, wrong):
+    model = net()
+    with pytest.raises((AttributeError, RuntimeError)):
+        TRAINERS[name](model, **wrong)
+    TRAINERS[name](model)  # a second mutator
+    mutator = {"darts": DartsMutator, "enas": EnasMutator}[name](Net())
+    with pytest.raises((AttributeError, RuntimeError)):
+        TRAINERS[name](mutator.model, mutator=mutator, **wrong)
+    TRAINERS[name](mutator.model, mutator=mutator)  # the user's own is still bound
+
+
+def test_a_model_is_free_again_after_an_option_that_enas_refuses():
+    model = net()
+    with pytest.raises(ConfigError, match="ctrl_steps_aggregate=0"):
+        enas_trainer(model, mutator_steps_aggregate=0)
+    enas_trainer(model)
+
+
+@pytest.mark.parametrize("name", TRAINERS)
 def test_a_model_without_choices_is_refused_and_can_be_used(name):
     model = nn.Sequential(nn.Flatten(), nn.Linear(81, 3))
     with pytest.raises(SupernetError, match="nothing to search: the model has no choices"):

@@ -278,6 +278,15 @@ def test_a_model_without_choices_is_refused_and_stays_as_it_was(name):
     assert type(model[0]) is torch.nn.Linear
 
 
+@pytest.mark.parametrize("name", TRAINERS)
+def test_a_model_has_its_choices_after_wrong_arguments(name):
+    model = Net()
+    with pytest.raises(AttributeError, match="param_groups"):
+        trainer_of(name, model, optimizer="sgd")
+    assert type(model.first) is nn.LayerChoice
+    trainer_of(name, model)
+
+
 def test_a_model_that_the_strategy_cannot_search_stays_as_it_was():
     class Model(nn.Module):
         def __init__(self):

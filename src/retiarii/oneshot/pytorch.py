@@ -108,9 +108,13 @@ class BaseOneShotTrainer(ABC):
         self.device = default_device(device)
         self.search = strategy.search(model, seed=seed, in_place=True)
         self.history: list[SearchRecord] = []
-        self.search.supernet.require_choices(type(self).__name__)
-        model.to(self.device)
-        self.search.supernet.extend_optimizer(optimizer)
+        try:
+            self.search.supernet.require_choices(type(self).__name__)
+            model.to(self.device)
+            self.search.supernet.extend_optimizer(optimizer)
+        except BaseException:
+            self.unbind()
+            raise
         self._loop = SupervisedLoop(
             self.search,
             loss,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn, optim
@@ -17,7 +18,6 @@ from retiarii.errors import ConfigError
 from retiarii.oneshot import OneShotStrategy, split_loader
 from retiarii.oneshot.pytorch import SupervisedLoop, length_of
 
-SomeMutator = TypeVar("SomeMutator", bound=SearchMutator)
 Loader = DataLoader[Any]
 
 
@@ -25,7 +25,7 @@ class SearchTrainer(Trainer):
     """Trains a supernet and searches it, by a strategy of `retiarii.oneshot`. Further arguments: `Trainer`.
 
     Args:
-        strategy: The strategy with its options; the mutator starts its search with it.
+        strategy: Returns the strategy with its options for the mutator, which starts its search with it.
         model: A model with choices.
         mutator: The mutator of the model; None makes one of the class ``kind``.
         loss: Computes the loss from output and target.
@@ -44,6 +44,9 @@ class SearchTrainer(Trainer):
         gradient_clip_val: The largest norm of the gradient of the weights; 0 does not clip.
         auxiliary_weight: The factor of the loss of an auxiliary output, see `SupervisedLoop`.
         kind: The class of the mutator.
+        make_mutator: Makes the mutator of the model; None calls ``kind(model)``.
+
+    After an error, a model whose mutator was made here has its choices back.
 
     Raises:
         SearchError: Another mutator is bound to the model.
@@ -55,7 +58,7 @@ class SearchTrainer(Trainer):
 
     def __init__(
         self,
-        strategy: OneShotStrategy,
+        strategy: Callable[[Any], OneShotStrategy],
         model: nn.Module,
         mutator: SearchMutator | None,
         loss: Callable[[Any, Any], Tensor],
@@ -75,26 +78,27 @@ class SearchTrainer(Trainer):
         gradient_clip_val: float | None = None,
         auxiliary_weight: float | None = None,
         kind: type[SearchMutator] = SearchMutator,
+        make_mutator: Callable[[], SearchMutator] | None = None,
     ) -> None:
-        mutator = own_mutator(mutator, kind, model)
-        mutator.start(strategy)
-        mutator.search.supernet.extend_optimizer(optimizer)
-        super().__init__(
-            model,
-            mutator,
-            loss,
-            metrics,
-            optimizer,
-            num_epochs,
-            dataset_train,
-            dataset_valid,
-            batch_size,
-            workers,
-            device,
-            log_frequency,
-            callbacks,
-            checkpoint_file=checkpoint_file,
-        )
+        with _mutator_of_trainer(mutator, kind, model, make_mutator) as mutator:
+            mutator.start(strategy(mutator))
+            mutator.search.supernet.extend_optimizer(optimizer)
+            super().__init__(
+                model,
+                mutator,
+                loss,
+                metrics,
+                optimizer,
+                num_epochs,
+                dataset_train,
+                dataset_valid,
+                batch_size,
+                workers,
+                device,
+                log_frequency,
+                callbacks,
+                checkpoint_file=checkpoint_file,
+            )
         self._loop = SupervisedLoop(
             mutator.search,
             self.loss,
@@ -181,20 +185,29 @@ def split_for_search(dataset: Dataset[Any], fraction: float, batch_size: int, wo
     return split_loader(loader, fraction)
 
 
-def own_mutator(mutator: Any, kind: type[SomeMutator], model: nn.Module) -> SomeMutator:
-    """Return the mutator that a user gave to a trainer, or a new one.
+@contextmanager
+def _mutator_of_trainer(
+    given: Any, kind: type[SearchMutator], model: nn.Module, make: Callable[[], SearchMutator] | None
+) -> Iterator[SearchMutator]:
+    """Provide the mutator that a user gave to a trainer, or a new one, which is unbound again after an error.
 
     Raises:
         ConfigError: It is of another class, or bound to another model.
     """
-    if mutator is None:
-        return kind(model)  # type: ignore[call-arg]  # subclasses know their strategy
-    if not isinstance(mutator, kind) or mutator.model is not model:
+    if given is None:
+        made = kind(model) if make is None else make()  # type: ignore[call-arg]  # subclasses know their strategy
+        try:
+            yield made
+        except BaseException:
+            made.unbind()
+            raise
+        return
+    if not isinstance(given, kind) or given.model is not model:
         raise ConfigError(
-            f"The trainer got a {type(mutator).__name__} as its mutator, expected a {kind.__name__} of the model that "
+            f"The trainer got a {type(given).__name__} as its mutator, expected a {kind.__name__} of the model that "
             "it trains. Leave the mutator out, or bind one to this model."
         )
-    return mutator
+    yield given
 
 
 def top_accuracies(output: Tensor, target: Tensor) -> dict[str, float]:

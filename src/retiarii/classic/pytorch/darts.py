@@ -89,7 +89,7 @@ class DartsTrainer(SearchTrainer):
         self.train_loader, self.valid_loader = split_for_search(dataset_train, 0.5, batch_size, workers)
         self.test_loader: DataLoader[Any] = DataLoader(dataset_valid, batch_size=batch_size, num_workers=workers)
         super().__init__(
-            DARTS(arc_learning_rate=arc_learning_rate, unrolled=unrolled),
+            lambda _: DARTS(arc_learning_rate=arc_learning_rate, unrolled=unrolled),
             model,
             mutator,
             loss,

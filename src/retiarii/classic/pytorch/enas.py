@@ -13,7 +13,7 @@ from torch import Tensor, nn, optim
 from torch.utils.data import DataLoader, Dataset
 
 from retiarii.classic.pytorch._search_mutator import SearchMutator
-from retiarii.classic.pytorch._search_trainer import SearchTrainer, own_mutator, split_for_search
+from retiarii.classic.pytorch._search_trainer import SearchTrainer, split_for_search
 from retiarii.classic.pytorch.callbacks import Callback
 from retiarii.oneshot import ENAS
 from retiarii.oneshot.pytorch import Cycle
@@ -152,16 +152,14 @@ class EnasTrainer(SearchTrainer):
         self.child_steps = child_steps
         self.num_rewards = mutator_steps * mutator_steps_aggregate
         self.test_arc_per_epoch = test_arc_per_epoch
-        mutator = own_mutator(mutator, EnasMutator, model)
-        strategy = mutator.strategy(
-            entropy_weight=entropy_weight or 0.0,
-            skip_weight=skip_weight or 0.0,
-            baseline_decay=baseline_decay,
-            ctrl_steps_aggregate=mutator_steps_aggregate,
-            arc_learning_rate=mutator_lr,
-        )
         super().__init__(
-            strategy,
+            lambda mutator: mutator.strategy(
+                entropy_weight=entropy_weight or 0.0,
+                skip_weight=skip_weight or 0.0,
+                baseline_decay=baseline_decay,
+                ctrl_steps_aggregate=mutator_steps_aggregate,
+                arc_learning_rate=mutator_lr,
+            ),
             model,
             mutator,
             loss,
@@ -179,6 +177,7 @@ class EnasTrainer(SearchTrainer):
             reward=reward_function,
             gradient_clip_val=5.0,
             auxiliary_weight=aux_weight,
+            kind=EnasMutator,
         )
 
     def train_one_epoch(self, epoch: int) -> None:

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 
 from retiarii.classic.pytorch._lookup_table import LookUpTable, NASConfig
 from retiarii.classic.pytorch._search_mutator import SearchMutator
-from retiarii.classic.pytorch._search_trainer import ExportAfterEpochs, SearchTrainer, own_mutator, top_accuracies
+from retiarii.classic.pytorch._search_trainer import ExportAfterEpochs, SearchTrainer, top_accuracies
 from retiarii.classic.pytorch.callbacks import Callback, LRSchedulerCallback
 from retiarii.errors import ConfigError
 from retiarii.oneshot import GumbelDARTS
@@ -140,7 +140,6 @@ class FBNetTrainer(SearchTrainer):
                 "alone, so that nothing would be learnt. Use fewer of these, or train longer."
             )
         self.train_loader, self.valid_loader = train_loader, valid_loader
-        mutator = FBNetMutator(model, lookup_table) if mutator is None else own_mutator(mutator, FBNetMutator, model)
         regularizer = RegularizerLoss(config)
 
         if isinstance(criterion, nn.Module):
@@ -152,7 +151,7 @@ class FBNetTrainer(SearchTrainer):
         scheduler = optim.lr_scheduler.CosineAnnealingLR(model_optim, n_epochs)
         own = [LRSchedulerCallback(scheduler), *([] if arch_path is None else [ExportAfterEpochs(arch_path)])]
         super().__init__(
-            mutator.strategy(),
+            lambda mutator: mutator.strategy(),
             model,
             mutator,
             loss,
@@ -168,6 +167,7 @@ class FBNetTrainer(SearchTrainer):
             [*own, *callbacks],
             checkpoint_file=None if config.model_dir is None else os.path.join(config.model_dir, "checkpoint.pt"),
             kind=FBNetMutator,
+            make_mutator=lambda: FBNetMutator(model, lookup_table),
         )
         self._goes_on = load_ckpt
 

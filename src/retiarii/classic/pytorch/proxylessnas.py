@@ -130,7 +130,7 @@ class ProxylessNasTrainer(SearchTrainer):
             return optim.Adam(parameters, arch_optim_lr, betas=(0.0, 0.999), weight_decay=arch_weight_decay)
 
         super().__init__(
-            Proxyless(warmup_epochs=self.warmup_epochs, arc_optimizer=adam),
+            lambda _: Proxyless(warmup_epochs=self.warmup_epochs, arc_optimizer=adam),
             model,
             mutator,
             nn.CrossEntropyLoss(label_smoothing=label_smoothing),

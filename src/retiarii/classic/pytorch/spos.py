@@ -11,7 +11,7 @@ from torch import Tensor, nn, optim
 
 from retiarii.classic import StrategyTuner
 from retiarii.classic.pytorch._search_mutator import SearchMutator
-from retiarii.classic.pytorch._search_trainer import SearchTrainer, own_mutator
+from retiarii.classic.pytorch._search_trainer import SearchTrainer
 from retiarii.classic.pytorch.callbacks import Callback
 from retiarii.errors import ConfigError
 from retiarii.oneshot import CostLimit, RandomOneShot
@@ -116,9 +116,8 @@ class SPOSSupernetTrainer(SearchTrainer):
         checkpoint_file: str | os.PathLike[str] | None = None,
     ) -> None:
         self.train_loader, self.valid_loader = train_loader, valid_loader
-        mutator = own_mutator(mutator, SPOSSupernetTrainingMutator, model)
         super().__init__(
-            mutator.strategy(),
+            lambda mutator: mutator.strategy(),
             model,
             mutator,
             loss,
@@ -133,6 +132,7 @@ class SPOSSupernetTrainer(SearchTrainer):
             log_frequency,
             callbacks,
             checkpoint_file=checkpoint_file,
+            kind=SPOSSupernetTrainingMutator,
         )
 
     def train_one_epoch(self, epoch: int) -> None:
