@@ -12,7 +12,7 @@ from torch import nn
 import retiarii.nn.pytorch as rnn
 from retiarii.classic.pytorch.base_mutator import BaseMutator, unbind
 from retiarii.classic.pytorch.darts import DartsMutator
-from retiarii.classic.pytorch.fixed import apply_fixed_architecture
+from retiarii.classic.pytorch.fixed import FixedArchitecture, apply_fixed_architecture
 from retiarii.classic.pytorch.mutables import InputChoice, LayerChoice, MutableScope
 from retiarii.classic.pytorch.mutator import Mutator
 from retiarii.classic.pytorch.random import RandomMutator
@@ -376,6 +376,23 @@ def test_a_mutator_by_masks_says_which_choices_it_leaves_alone():
         mutator = Given(model, {"op": [False, True]})
     mutator.reset()
     assert model(torch.ones(3)).shape == (2,)
+
+
+def test_an_export_is_complete_where_the_model_has_choices_that_the_mutator_does_not_decide(tmp_path):
+    def model():
+        width = rnn.ValueChoice([2, 4], label="width")
+        return nn.Sequential(rnn.Linear(1, width), LayerChoice([nn.ReLU(), nn.Tanh()], key="op"), rnn.Linear(width, 1))
+
+    with pytest.warns(UserWarning, match="'width'"):
+        mutator = RandomMutator(model())
+    assert mutator.export()["width"] == 2
+    assert mutator.export_json(tmp_path / "random.json").keys() == {"op", "width"}
+    network = model()
+    apply_fixed_architecture(network, tmp_path / "random.json")
+    assert network(torch.ones(3, 1)).shape == (3, 1)
+    with pytest.warns(UserWarning, match="'width'"):
+        fixed = FixedArchitecture(model(), {"op": 1, "width": 4})
+    assert fixed.export_json(tmp_path / "fixed.json") == {"op": 1, "width": 4}
 
 
 def test_a_random_mutator_goes_on_from_its_state():

@@ -83,6 +83,7 @@ class FixedArchitecture(Mutator):
         architecture = _read(fixed_arc)
         freeze(model, architecture, weights="keep", strict=strict)  # checks it
         super().__init__(model)
+        self._others = {key: value for key, value in architecture.items() if key in self._other_defaults()}
         defaults = {key: choice.choice().default() for key, choice in self.choices.items()}  # what is not active
         self._fixed = {
             key: choice.selection_of(architecture.get(key, defaults[key])).mask()
@@ -98,6 +99,10 @@ class FixedArchitecture(Mutator):
     def sample_final(self) -> dict[str, Tensor]:
         """Return the masks of the architecture."""
         return self._fixed
+
+    def export(self) -> dict[str, Any]:
+        """Return the architecture: a mask for each choice of the classic API, and the values of other choices."""
+        return {**super().export(), **self._others}
 
 
 def _read(fixed_arc: ArchitectureFile) -> Architecture:

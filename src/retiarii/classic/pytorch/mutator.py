@@ -37,7 +37,7 @@ class Mutator(BaseMutator):
     def __init__(self, model: nn.Module) -> None:
         super().__init__(model)
         vars(self)["_masks"] = None
-        others = [choice.label for choice in extract_space(model) if choice.label not in self.choices]
+        others = self._other_defaults()
         if others:
             warnings.warn(
                 f"The model has choices that a {type(self).__name__} does not decide, so that they stay at their "
@@ -72,14 +72,16 @@ class Mutator(BaseMutator):
             self.choices, self.sample_search(), f"{type(self).__name__}.sample_search()"
         )
 
-    def export(self) -> dict[str, Tensor]:
+    def export(self) -> dict[str, Any]:
         """Return the masks of `sample_final`. The model and its current decisions stay as they are.
+
+        Choices that this mutator does not decide, such as a `ValueChoice`, are in it with their defaults.
 
         Raises:
             ArchitectureError: A mask is missing, or does not fit its choice.
         """
         masks = checked_masks(self.choices, self.sample_final(), f"{type(self).__name__}.sample_final()")
-        return {key: mask.tensor for key, mask in masks.items()}
+        return {**{key: mask.tensor for key, mask in masks.items()}, **self._other_defaults()}
 
     def status(self) -> dict[str, list[float]]:
         """Return the current decisions: for each key the weights of the candidates, 1 and 0 for booleans.
@@ -106,8 +108,7 @@ class Mutator(BaseMutator):
             GraphError: The network cannot be traced, see `retiarii.graph.convert_to_graph`.
         """
         architecture = {key: self._mask(choice).tensor.tolist() for key, choice in self.choices.items()}
-        rest = {choice.label: choice.default() for choice in extract_space(self.model)}
-        network = freeze(self.model, {**rest, **architecture}, weights="keep", strict=False)
+        network = freeze(self.model, {**self._other_defaults(), **architecture}, weights="keep", strict=False)
         return convert_to_graph(network, inputs)
 
     def on_forward_layer_choice(self, mutable: LayerChoice, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
@@ -129,6 +130,11 @@ class Mutator(BaseMutator):
         """
         mask = self._mask(mutable)
         return mask.reduce([tensor_list[at] for at in mask.selection.chosen], mutable.reduction), mask.tensor
+
+    def _other_defaults(self) -> dict[str, Any]:
+        """Return the values of the choices in the model that this mutator does not decide."""
+        decided = self.choices
+        return {choice.label: choice.default() for choice in extract_space(self.model) if choice.label not in decided}
 
     def _mask(self, mutable: LayerChoice | InputChoice) -> Mask:
         masks: dict[str, Mask] | None = vars(self)["_masks"]
