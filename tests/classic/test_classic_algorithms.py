@@ -476,6 +476,15 @@ def test_a_schedule_sets_the_temperature_of_gumbel_darts():
     assert search.temperature == 1.0
 
 
+def test_a_schedule_gives_temperatures():
+    search = GumbelDARTS(schedule=lambda epoch, num_epochs: 1 - epoch / num_epochs).search(Net())
+    assert search.temperature == 1.0
+    with pytest.raises(ConfigError, match=r"returned 0\.0 for epoch 4 of 4, expected a number above 0"):
+        search.begin_epoch(4, 4)
+    with pytest.raises(ConfigError, match="returned None for epoch 0"):
+        GumbelDARTS(schedule=lambda epoch, num_epochs: None).search(Net())
+
+
 def test_fbnet_refuses_tables_and_settings_that_do_not_fit(tmp_path):
     model = net()
     with pytest.raises(ConfigError, match="has no costs for 'LayerChoice1', expected 2"):

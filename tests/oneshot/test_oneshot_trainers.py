@@ -441,3 +441,23 @@ def test_log_lines_are_shown_only_where_no_logging_is_set_up(capsys, caplog, mon
     assert re.fullmatch(r"\[\d\d:\d\d:\d\d\] shown\n", lines)
     assert package.handlers == []
     assert package.level == logging.NOTSET
+
+
+@pytest.mark.parametrize(
+    ("options", "error"), [({"batch_size": 0}, ValueError), ({"optimizer": "sgd"}, AttributeError)]
+)
+def test_after_an_error_in_its_constructor_the_model_has_its_choices(options, error):
+    model = Net()
+    options = {"optimizer": torch.optim.SGD(model.parameters(), lr=0.1), **options}
+    with pytest.raises(error):
+        SinglePathTrainer(
+            model,
+            F.cross_entropy,
+            metrics,
+            num_epochs=1,
+            dataset_train=data(),
+            dataset_valid=data(),
+            workers=0,
+            **options,
+        )
+    assert len(extract_space(model)) == 2

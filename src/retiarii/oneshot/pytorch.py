@@ -84,7 +84,8 @@ class BaseOneShotTrainer(ABC):
         history: The record of each epoch.
 
     Raises:
-        SupernetError: The model has no choices, or cannot be made into a supernet; it is as it was then.
+        SupernetError: The model has no choices, or cannot be made into a supernet. After this and every other error the
+            model is as it was.
     """
 
     def __init__(
@@ -112,18 +113,18 @@ class BaseOneShotTrainer(ABC):
             self.search.supernet.require_choices(type(self).__name__)
             model.to(self.device)
             self.search.supernet.extend_optimizer(optimizer)
+            self._loop = SupervisedLoop(
+                self.search,
+                loss,
+                metrics,
+                optimizer,
+                reward=reward,
+                device=self.device,
+                gradient_clip_val=gradient_clip_val,
+            )
         except BaseException:
             self.unbind()
             raise
-        self._loop = SupervisedLoop(
-            self.search,
-            loss,
-            metrics,
-            optimizer,
-            reward=reward,
-            device=self.device,
-            gradient_clip_val=gradient_clip_val,
-        )
 
     def fit(self) -> None:
         """Search for ``num_epochs`` epochs. Afterwards the model computes the exported architecture."""
@@ -434,6 +435,8 @@ class SinglePathTrainer(BaseOneShotTrainer):
         *,
         seed: int = 0,
     ) -> None:
+        self.train_loader = DataLoader(dataset_train, batch_size=batch_size, shuffle=True, num_workers=workers)
+        self.valid_loader = DataLoader(dataset_valid, batch_size=batch_size, num_workers=workers)
         super().__init__(
             RandomOneShot(),
             model,
@@ -445,8 +448,6 @@ class SinglePathTrainer(BaseOneShotTrainer):
             log_frequency=log_frequency,
             seed=seed,
         )
-        self.train_loader = DataLoader(dataset_train, batch_size=batch_size, shuffle=True, num_workers=workers)
-        self.valid_loader = DataLoader(dataset_valid, batch_size=batch_size, num_workers=workers)
 
     def _train_one_epoch(self, epoch: int) -> None:
         self._pass("Weights", epoch, self.train_loader, self._loop.train_step, train=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Dirichlet, kl_divergence
 
-from retiarii.errors import SupernetError
+from retiarii.errors import ConfigError, SupernetError
 from retiarii.oneshot._decisions.architecture_parameters import ArchitectureParameters
 from retiarii.oneshot._decisions.decision import MAX_VALUES, Decision
 from retiarii.oneshot._decisions.subset_distribution import SubsetDistribution, WeightedSubsets
@@ -131,7 +132,8 @@ class GumbelSoftmax(Relaxation):
         self._initial = initial
         self._final = final
         self._schedule = schedule
-        self._temperature = initial if schedule is None else schedule(0, 0)
+        self._temperature = initial
+        self.begin_epoch(0, 1)
 
     def apply(self, decision: Decision, logits: Tensor, generator: torch.Generator, *, learning: bool) -> None:
         """Set the weights to a new sample."""
@@ -148,9 +150,19 @@ class GumbelSoftmax(Relaxation):
         decision.mix_subsets(SubsetDistribution(choice, (logits + noise.to(logits)) / self._temperature))
 
     def begin_epoch(self, epoch: int, num_epochs: int) -> None:
-        """Set the temperature of an epoch."""
+        """Set the temperature of an epoch.
+
+        Raises:
+            ConfigError: The schedule gives no temperature.
+        """
         if self._schedule is not None:
-            self._temperature = self._schedule(epoch, num_epochs)
+            temperature = self._schedule(epoch, num_epochs)
+            if temperature is None or not 0 < temperature < math.inf:
+                raise ConfigError(
+                    f"The schedule of the temperature returned {temperature!r} for epoch {epoch} of {num_epochs}, "
+                    "expected a number above 0."
+                )
+            self._temperature = temperature
             return
         share = min(epoch / (num_epochs - 1), 1.0) if num_epochs > 1 else 0.0
         self._temperature = self._initial + (self._final - self._initial) * share
