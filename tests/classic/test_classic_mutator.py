@@ -129,7 +129,7 @@ def test_a_choice_that_loses_a_candidate_has_to_be_decided_anew():
 def test_candidates_of_a_supernet_cannot_be_taken_away_until_it_is_unbound():
     model = scaled(1, 10, 100)
     mutator = DartsMutator(model)
-    (choice,) = mutator.choices.values()
+    (choice,) = mutator.choices_by_key.values()
     for change in (lambda: choice.__delitem__("0"), lambda: choice.__setitem__(0, Scaled(2))):
         with pytest.raises(SearchError, match="cannot change while they are those of a supernet, which the DartsMut"):
             change()
@@ -222,6 +222,33 @@ class Cell(MutableScope):
 
     def forward(self, x):
         return self.inner(x)
+
+
+def test_a_mutator_of_ones_own_may_keep_its_parameters_in_an_attribute_named_choices():
+    class Learning(Mutator):
+        """Names its parameters as the DARTS mutator of NNI 1.x does."""
+
+        def __init__(self, model):
+            super().__init__(model)
+            self.choices = nn.ParameterDict()
+            for mutable in self.mutables:
+                self.choices[mutable.key] = nn.Parameter(torch.zeros(len(mutable)))
+
+        def sample_search(self):
+            return {mutable.key: self.choices[mutable.key].softmax(0) for mutable in self.mutables}
+
+        def sample_final(self):
+            return {mutable.key: self.choices[mutable.key].argmax() == torch.arange(2) for mutable in self.mutables}
+
+    mutator = Learning(scaled(1, 3))
+    optimizer = torch.optim.SGD(mutator.parameters(), lr=1.0)
+    mutator.reset()
+    output = mutator.model(torch.ones(1))
+    assert output == 2
+    (-output).backward()
+    optimizer.step()
+    assert mutator.export()["op"].tolist() == [False, True]
+    assert mutator.status() == {"op": [0.5, 0.5]}
 
 
 def test_scopes_are_entered_and_left_around_their_forward_pass_also_after_errors():

@@ -84,7 +84,7 @@ class SearchMutator(BaseMutator):
 
     def masks(self, architecture: Mapping[str, Any]) -> dict[str, Any]:
         """Return an architecture in the form of `export`."""
-        choices = self.choices
+        choices = self.choices_by_key
         return {
             label: mask_of(choices[label], value) if label in choices else value
             for label, value in architecture.items()

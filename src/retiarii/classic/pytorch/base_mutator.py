@@ -83,7 +83,7 @@ class BaseMutator(nn.Module):
         return self.mutables.traverse(deduplicate=False)
 
     @property
-    def choices(self) -> dict[str, LayerChoice | InputChoice]:
+    def choices_by_key(self) -> dict[str, LayerChoice | InputChoice]:
         """The layer choices and input choices of the model by key: what an architecture decides."""
         return {mutable.key: mutable for mutable in self.mutables if isinstance(mutable, (LayerChoice, InputChoice))}
 
@@ -166,7 +166,7 @@ class BaseMutator(nn.Module):
             ArchitectureError: A mask does not fit its choice.
             OSError: The file cannot be written.
         """
-        choices = self.choices
+        choices = self.choices_by_key
         architecture = Architecture(
             {key: readable(choices[key], value) if key in choices else value for key, value in self.export().items()}
         )

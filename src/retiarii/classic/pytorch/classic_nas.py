@@ -81,7 +81,7 @@ class ClassicMutator(Mutator):
         values: Mapping[str, Any] = self._architecture
         return {
             key: mask_of(choice, values[key] if key in values else choice.choice().default())
-            for key, choice in self.choices.items()
+            for key, choice in self.choices_by_key.items()
         }
 
 

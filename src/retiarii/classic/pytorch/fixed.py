@@ -84,10 +84,10 @@ class FixedArchitecture(Mutator):
         freeze(model, architecture, weights="keep", strict=strict)  # checks it
         super().__init__(model)
         self._others = {key: value for key, value in architecture.items() if key in self._other_defaults()}
-        defaults = {key: choice.choice().default() for key, choice in self.choices.items()}  # what is not active
+        defaults = {key: choice.choice().default() for key, choice in self.choices_by_key.items()}  # what is not active
         self._fixed = {
             key: choice.selection_of(architecture.get(key, defaults[key])).mask()
-            for key, choice in self.choices.items()
+            for key, choice in self.choices_by_key.items()
         }
         if verbose:
             _logger.info("Decided %s by %s", type(model).__name__, architecture.canonical_json())

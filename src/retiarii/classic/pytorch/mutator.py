@@ -69,7 +69,7 @@ class Mutator(BaseMutator):
             ArchitectureError: A mask is missing, or does not fit its choice; the decisions stay as they were.
         """
         vars(self)["_masks"] = checked_masks(
-            self.choices, self.sample_search(), f"{type(self).__name__}.sample_search()"
+            self.choices_by_key, self.sample_search(), f"{type(self).__name__}.sample_search()"
         )
 
     def export(self) -> dict[str, Any]:
@@ -80,7 +80,7 @@ class Mutator(BaseMutator):
         Raises:
             ArchitectureError: A mask is missing, or does not fit its choice.
         """
-        masks = checked_masks(self.choices, self.sample_final(), f"{type(self).__name__}.sample_final()")
+        masks = checked_masks(self.choices_by_key, self.sample_final(), f"{type(self).__name__}.sample_final()")
         return {**{key: mask.tensor for key, mask in masks.items()}, **self._other_defaults()}
 
     def status(self) -> dict[str, list[float]]:
@@ -107,7 +107,7 @@ class Mutator(BaseMutator):
             ArchitectureError: More or fewer inputs are selected than ``n_chosen`` says.
             GraphError: The network cannot be traced, see `retiarii.graph.convert_to_graph`.
         """
-        architecture = {key: self._mask(choice).tensor.tolist() for key, choice in self.choices.items()}
+        architecture = {key: self._mask(choice).tensor.tolist() for key, choice in self.choices_by_key.items()}
         network = freeze(self.model, {**self._other_defaults(), **architecture}, weights="keep", strict=False)
         return convert_to_graph(network, inputs)
 
@@ -133,7 +133,7 @@ class Mutator(BaseMutator):
 
     def _other_defaults(self) -> dict[str, Any]:
         """Return the values of the choices in the model that this mutator does not decide."""
-        decided = self.choices
+        decided = self.choices_by_key
         return {choice.label: choice.default() for choice in extract_space(self.model) if choice.label not in decided}
 
     def _mask(self, mutable: LayerChoice | InputChoice) -> Mask:

@@ -39,7 +39,9 @@ class RandomMutator(Mutator):
 
     def sample_search(self) -> dict[str, Tensor]:
         """Return the masks of a random architecture."""
-        return {key: mask_of(choice, choice.choice().sample(self._random)) for key, choice in self.choices.items()}
+        return {
+            key: mask_of(choice, choice.choice().sample(self._random)) for key, choice in self.choices_by_key.items()
+        }
 
     def sample_final(self) -> dict[str, Tensor]:
         """Return the masks of another random architecture."""
