@@ -261,6 +261,22 @@ def test_records_that_say_something_else_are_refused(published, change, message)
         Nb201Table().build(published, partial=True)
 
 
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("000005", lambda content: None),  # the cell of 000000
+        ("000000", lambda results: results.update({("CIFAR10", 777): results["cifar10", 777]})),
+        ("000000", lambda results: results.update({("cifar10", 2**70): results["cifar10", 777]})),
+    ],
+)
+def test_a_record_that_contradicts_others_or_itself_is_named(published, name, change):
+    content = record(int(name), record(0)["12"]["arch_str"])
+    change(content["200"]["all_results"])
+    write(published / f"{name}.pickle.pbz2", content)
+    with pytest.raises(BenchmarkError, match=rf"{name}.pickle.pbz2 does not fit the other records"):
+        Nb201Table().build(published, partial=True)
+
+
 def test_a_broken_archive_is_named(published, tmp_path):
     archive = tmp_path / "records.tar"
     with tarfile.open(archive, "w") as tar:

@@ -4,6 +4,7 @@ import json
 import math
 import random
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -218,3 +219,29 @@ def test_files_that_cannot_be_read_are_named(tmp_path):
         with pytest.raises(ConfigError, match=message) as caught:
             ParameterSpace.from_file(path)
         assert "space.json" in str(caught.value)
+
+
+def test_values_of_numpy_are_those_of_python():
+    space = ParameterSpace(
+        {
+            "lr": {"_type": "uniform", "_value": [0, 1]},
+            "sizes": {"_type": "choice", "_value": [[1, 2], [3, 4]]},
+            "flag": {"_type": "choice", "_value": [True, False]},
+            "op": {"_type": "layer_choice", "_value": ["a", "b"]},
+            "inputs": {"_type": "input_choice", "_value": {"candidates": ["x", "y", "z"], "n_chosen": 2}},
+        }
+    )
+    drawn = {
+        "lr": np.float32(0.5),
+        "sizes": np.array([3, 4]),
+        "flag": np.bool_(False),
+        "op": {"_value": np.str_("b"), "_idx": np.int64(1)},
+        "inputs": {"_value": ("x", "z"), "_idx": np.array([0, 2])},
+    }
+    assert space.parameters(space.architecture(drawn)) == {
+        "lr": 0.5,
+        "sizes": [3, 4],
+        "flag": False,
+        "op": {"_value": "b", "_idx": 1},
+        "inputs": {"_value": ["x", "z"], "_idx": [0, 2]},
+    }

@@ -313,7 +313,7 @@ def _chosen(entry: Entry, value: Any) -> dict[str, Any]:
 def _unchosen(entry: Entry, given: Mapping[str, Any]) -> Any:
     """Return the value that `_chosen` wrote; the text of what was given where it contradicts itself."""
     candidates = _candidates(entry)
-    named, index = given.get("_value"), given.get("_idx")
+    named, index = _of_python(given.get("_value")), _of_python(given.get("_idx"))
     if index is None:
         return named
     positions = index if isinstance(index, list) else [index]
@@ -358,5 +358,12 @@ def _values(description: Entry, prefix: str, parameters: Mapping[str, Any]) -> l
             if inner is not None:
                 found += _values(inner, f"{label}/{value[_NAME]}/", value)
         else:
-            found.append((label, tuple(value) if isinstance(value, list) else value))
+            plain = _of_python(value)
+            found.append((label, tuple(plain) if isinstance(plain, list) else plain))
     return found
+
+
+def _of_python(value: Any) -> Any:
+    """Return numbers, texts and arrays of NumPy, which tuners draw, as those of Python; tuples become lists."""
+    plain = value.tolist() if hasattr(value, "tolist") else value
+    return [_of_python(item) for item in plain] if isinstance(plain, (list, tuple)) else plain

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from retiarii.benchmarks._benchmark_table import BenchmarkTable, BuildReport, TableState, TableStatus
-from retiarii.benchmarks._published_files import published_files
+from retiarii.benchmarks._published_files import PublishedFile, published_files
 from retiarii.benchmarks.nasbench201._cell_codes import NUM_CELLS
 from retiarii.benchmarks.nasbench201._nb201_database import (
     add_cell,
@@ -139,7 +139,7 @@ def _build(source: Path, path: Path, *, partial: bool, on_progress: Callable[[in
         num_before = len(known)
         for count, file in enumerate(files, start=1):
             if file.index not in known:
-                add_cell(connection, file.index, read_cell(file))
+                _add(connection, file)
                 known.add(file.index)
                 num_added += 1
             if on_progress is not None:
@@ -155,6 +155,17 @@ def _build(source: Path, path: Path, *, partial: bool, on_progress: Callable[[in
         )
     os.replace(working, path)
     return BuildReport(path, num_added, num_before, num_now)
+
+
+def _add(connection: sqlite3.Connection, file: PublishedFile) -> None:
+    cell = read_cell(file)
+    try:
+        add_cell(connection, file.index, cell)
+    except (OverflowError, sqlite3.IntegrityError) as err:
+        raise BenchmarkError(
+            f"{file.name} does not fit the other records ({err}): each file has another cell, and trainings with "
+            "different seeds. Download the file again."
+        ) from err
 
 
 def _continued(path: Path, working: Path) -> sqlite3.Connection:
