@@ -251,6 +251,28 @@ def test_a_mutator_of_ones_own_may_keep_its_parameters_in_an_attribute_named_cho
     assert mutator.status() == {"op": [0.5, 0.5]}
 
 
+def test_a_mutator_that_returns_the_output_alone_is_told_so():
+    class Alone(BaseMutator):
+        def on_forward_layer_choice(self, mutable, *args):
+            return mutable[0](*args)
+
+        def on_forward_input_choice(self, mutable, tensor_list):
+            return tensor_list[0]
+
+    class Skipped(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.pick = InputChoice(n_candidates=1, key="pick")
+
+        def forward(self, x):
+            return self.pick([x])
+
+    for model, key in ((scaled(1, 2), "op"), (Skipped(), "pick")):
+        Alone(model)
+        with pytest.raises(SearchError, match=f"The Alone returned a Tensor for '{key}', expected a tuple of two"):
+            model(torch.ones(2, 1))  # two rows, which are no output and mask
+
+
 def test_scopes_are_entered_and_left_around_their_forward_pass_also_after_errors():
     heard = []
 

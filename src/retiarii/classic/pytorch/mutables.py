@@ -206,11 +206,14 @@ class LayerChoice(Mutable, choices.LayerChoice):
 
         Returns:
             The output, or a tuple of output and mask.
+
+        Raises:
+            SearchError: The mutator does not return a pair.
         """
         mutator = self._binding.active(self)
         if mutator is None:
             return self.answer(self[0](*args, **kwargs), 0)
-        output, mask = mutator.on_forward_layer_choice(self, *args, **kwargs)
+        output, mask = _checked_pair(mutator.on_forward_layer_choice(self, *args, **kwargs), self)
         return (output, mask) if self.return_mask else output
 
     def extra_repr(self) -> str:
@@ -311,11 +314,12 @@ class InputChoice(Mutable, choices.InputChoice):
 
         Raises:
             DomainError: The inputs are not those that were announced.
+            SearchError: The mutator does not return a pair.
         """
         tensors = self.in_order(inputs)
         mutator = self._binding.active(self)
         if mutator is not None:
-            output, mask = mutator.on_forward_input_choice(self, tensors)
+            output, mask = _checked_pair(mutator.on_forward_input_choice(self, tensors), self)
             return (output, mask) if self.return_mask else output
         number = 1 if self.n_chosen is None else self.n_chosen
         output = reduce_inputs(tensors[:number], self.reduction)
@@ -327,6 +331,17 @@ class InputChoice(Mutable, choices.InputChoice):
             f"n_candidates={self.n_candidates}, n_chosen={self.n_chosen}, reduction={self.reduction!r}, "
             f"key={self.key!r}"
         )
+
+
+def _checked_pair(answer: Any, mutable: Mutable) -> tuple[Any, Any]:
+    """Return what a mutator computed; a tensor alone would be taken apart where it has two rows."""
+    if not isinstance(answer, tuple) or len(answer) != 2:
+        raise SearchError(
+            f"The {type(mutable.mutator).__name__} returned a {type(answer).__name__} for {mutable.key!r}, expected a "
+            "tuple of two: the output, and the mask. Return both from on_forward_layer_choice and "
+            "on_forward_input_choice."
+        )
+    return answer
 
 
 def _checked_reduction(reduction: str, where: str) -> str:
