@@ -10,7 +10,7 @@ from graph_models import LSTMClassifier, ResNet, UNet, tokens
 
 import retiarii.nn.pytorch as nn
 from retiarii.errors import GraphError, InvalidMutation
-from retiarii.graph import check, convert_to_graph
+from retiarii.graph import check, convert_to_graph, model_from_json, model_to_json
 
 X = torch.zeros(2, 3, 16, 16)
 
@@ -88,3 +88,19 @@ def test_a_misfit_is_raised_and_not_logged_as_well(caplog):
 def test_an_example_without_tensors_is_refused(example):
     with pytest.raises(GraphError, match=f"The example input is {example!r}, expected a tensor"):
         check(convert_to_graph(ResNet()), example)
+
+
+def test_parts_of_results_that_do_not_exist_are_an_error():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = nn.Sequential(nn.Linear(3, 3))
+
+        def forward(self, x):
+            return self.inner(x) * 2
+
+    record = model_to_json(convert_to_graph(Net()))
+    (node,) = (node for node in record["graphs"]["_model"]["nodes"] if node["name"] == "mul")
+    node["inputs"][0][2] = 9
+    with pytest.raises(InvalidMutation, match="Node 'mul' takes a part of a result that does not have this part"):
+        check(model_from_json(record), torch.zeros(1, 3))

@@ -131,7 +131,12 @@ class _Checker:
         for node in (*check_inputs(data, name), OUTPUT_ID):
             record = data.records[node]
             path = full_path(name, record.member or record.name)
-            args, kwargs = record.arguments.fill({slot: value_of(source) for slot, source in record.inputs.items()})
+            try:
+                taken = {slot: value_of(source) for slot, source in record.inputs.items()}
+            except (IndexError, KeyError, TypeError) as err:
+                what = f"Node {path!r} takes a part of a result that does not have this part: {err}."
+                raise InvalidMutation(what, node=path) from err
+            args, kwargs = record.arguments.fill(taken)
             values[node] = self._node(record, name, path, args, kwargs)
             if isinstance(values[node], torch.Tensor) and node != OUTPUT_ID:
                 self._shapes[path] = tuple(values[node].shape)
