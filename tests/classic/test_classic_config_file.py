@@ -211,6 +211,8 @@ def changed(old, new):
         ),
         (changed("population_size: 3", "populaton_size: 3"), 12, "population_size"),
         (changed("population_size: 3", "population_size: -3"), 12, "population_size"),
+        (changed("population_size: 3", "population_size: many"), 12, "expected a whole number"),
+        (changed("optimize_mode: minimize", "optimize_mode: min"), 12, "expected 'maximize' or 'minimize'"),
         (changed("  command: PYTHON train.py\n", ""), 16, "'command' is missing in 'trial'"),
         (changed("codeDir: .", "codeDir: missing"), 17, "no directory"),
         (changed("trainingServicePlatform: local", "trainingServicePlatform: remote"), 7, "expected 'local'"),
@@ -219,6 +221,7 @@ def changed(old, new):
         (changed("gpuIndices: 0,1", "gpuIndices: zero"), 21, "numbers of GPUs"),
         (f"{VERSION_1}tuner: {{}}\n", 22, "twice"),
         (f"{VERSION_1}assessor: {{name: Curvefitting}}\n", 22, "expected Medianstop"),
+        (f"{VERSION_1}assessor: {{name: Medianstop, classArgs: {{start_step: -1}}}}\n", 22, "expected a whole number"),
     ],
 )
 def test_mistakes_are_named_with_their_line(write, text, line, message):

@@ -36,7 +36,8 @@ _ENDLESS = 10**9  # updates: the experiment's limits end the search
 
 def evolution(population_size: int = 32) -> Strategy:
     """Return the strategy for NNI's tuner ``Evolution``."""
-    return strategies.RegularizedEvolution(population_size=population_size, sample_size=min(25, population_size))
+    sample_size = min(25, population_size) if isinstance(population_size, int) else 1  # what is no number is refused
+    return strategies.RegularizedEvolution(population_size=population_size, sample_size=sample_size)
 
 
 def regularized_evolution(population_size: int = 100, sample_size: int = 25) -> Strategy:

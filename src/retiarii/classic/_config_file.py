@@ -168,6 +168,8 @@ def _strategy(top: Section, folder: Path, parameters: ParameterSpace, settings: 
     tuner.value((int, str, list), "gpuIndices")
     tuner.finish([*_TUNER_FIELDS, "builtinTunerName", "gpuIndices"])
     mode = arguments.pop("optimize_mode", None)
+    if mode not in (None, "maximize", "minimize"):
+        raise tuner.error("classArgs", f"have the optimize_mode {mode!r}, expected 'maximize' or 'minimize'")
     if mode is not None:
         settings.optimize_mode = mode
     if (name is None) == (class_name is None):
@@ -234,7 +236,10 @@ def _assessed(top: Section, strategy: Strategy) -> Strategy:
     steps = arguments.pop("start_step", 0)
     if arguments:
         raise assessor.error("classArgs", f"has {sorted(arguments)}, expected 'optimize_mode' and 'start_step'")
-    return strategies.MedianStop(strategy, warmup_steps=steps)
+    try:
+        return strategies.MedianStop(strategy, warmup_steps=steps)
+    except ConfigError as err:
+        raise assessor.error("classArgs", f"are refused: {str(err).rstrip('.')}") from err
 
 
 def _set_limits(top: Section, folder: Path, settings: RetiariiExeConfig) -> None:
