@@ -429,6 +429,7 @@ def test_a_trainer_of_your_own_is_a_base_trainer_with_an_epoch():
 
 def test_log_lines_are_shown_only_where_no_logging_is_set_up(capsys, caplog, monkeypatch):
     package = logging.getLogger("retiarii")
+    monkeypatch.setattr(package, "level", logging.NOTSET)  # experiments set it
     with shown_log():
         logging.getLogger("retiarii.oneshot").info("caught")
     assert "caught" not in capsys.readouterr().err  # pytest has set up logging

@@ -101,10 +101,10 @@ class Policy(nn.Module):
         """
         return self.sampler().sample(rng)
 
-    def sampler(self) -> Sampler:
+    def sampler(self) -> PolicySampler:
         """Return a sampler, which is fast where many architectures are drawn before the policy learns again."""
         parameters = (self.embeddings_NH, self.hidden_bias_TH, self.logits_THK, self.logits_bias_TK)
-        return Sampler(self.steps, self._firsts, *(parameter.detach().numpy() for parameter in parameters))
+        return PolicySampler(self.steps, self._firsts, *(parameter.detach().numpy() for parameter in parameters))
 
     def episodes(self, architectures: Sequence[Architecture]) -> Episodes:
         """Return the decisions that lead to architectures."""
@@ -151,7 +151,7 @@ class _Point:
     after: dict[int, _Point] = field(default_factory=dict)
 
 
-class Sampler:
+class PolicySampler:
     """Draws architectures of a policy that does not change meanwhile.
 
     Probabilities are computed once: a policy that has learned comes through the same points again and again.
