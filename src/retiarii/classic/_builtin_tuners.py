@@ -73,6 +73,11 @@ def ppo(
     )
 
 
+def _drawn(seed: int | None) -> int:
+    """Return a seed; for None, a new one every time."""
+    return SystemRandom().randrange(2**32) if seed is None else seed
+
+
 class RandomTuner(StrategyTuner):
     """Proposes random parameters, of layers and inputs as well as of ordinary hyper-parameters.
 
@@ -81,7 +86,7 @@ class RandomTuner(StrategyTuner):
     """
 
     def __init__(self, seed: int | None = None) -> None:
-        super().__init__(strategies.Random(), seed=SystemRandom().randrange(2**32) if seed is None else seed)
+        super().__init__(strategies.Random(), seed=_drawn(seed))
 
 
 class EvolutionTuner(StrategyTuner):
@@ -98,9 +103,7 @@ class EvolutionTuner(StrategyTuner):
     """
 
     def __init__(self, optimize_mode: str = "maximize", population_size: int = 32, *, seed: int | None = None) -> None:
-        super().__init__(
-            evolution(population_size), optimize_mode, SystemRandom().randrange(2**32) if seed is None else seed
-        )
+        super().__init__(evolution(population_size), optimize_mode, _drawn(seed))
 
 
 class PPOTuner(StrategyTuner):
@@ -154,4 +157,4 @@ class PPOTuner(StrategyTuner):
             lam,
             cliprange,
         )
-        super().__init__(strategy, optimize_mode, SystemRandom().randrange(2**32) if seed is None else seed)
+        super().__init__(strategy, optimize_mode, _drawn(seed))

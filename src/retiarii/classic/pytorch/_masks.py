@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -84,14 +84,6 @@ def checked_masks(choices: Mapping[str, LayerChoice | InputChoice], raw: Any, so
 def number_of_candidates(choice: LayerChoice | InputChoice) -> int:
     """Return how many candidates a choice has."""
     return len(choice) if isinstance(choice, LayerChoice) else len(choice.choose_from)
-
-
-def mask_of(choice: LayerChoice | InputChoice, value: Any) -> Tensor:
-    """Return the mask of booleans that selects what a value of the choice does."""
-    domain: Any = choice.choice()
-    chosen: Iterable[Any] = value if isinstance(value, tuple) and value not in domain.values else (value,)
-    positions = {domain.values.index(item) for item in chosen}
-    return torch.tensor([position in positions for position in range(number_of_candidates(choice))])
 
 
 def readable(choice: LayerChoice | InputChoice, mask: Any) -> Any:

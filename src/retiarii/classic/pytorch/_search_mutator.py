@@ -8,12 +8,9 @@ from typing import Any, ClassVar, NoReturn
 import torch
 from torch import nn
 
-from retiarii.classic.pytorch._masks import mask_of
 from retiarii.classic.pytorch.base_mutator import BaseMutator
 from retiarii.errors import SearchError
 from retiarii.oneshot import OneShotSearch, OneShotStrategy
-
-_Status = dict[str, list[float]]
 
 
 class SearchMutator(BaseMutator):
@@ -86,12 +83,12 @@ class SearchMutator(BaseMutator):
         """Return an architecture in the form of `export`."""
         choices = self.choices_by_key
         return {
-            label: mask_of(choices[label], value) if label in choices else value
+            label: choices[label].selection_of(value).mask() if label in choices else value
             for label, value in architecture.items()
         }
 
-    def status(self) -> _Status:
-        """Return the probability of each value of each choice, for choices of more than one candidate of each one."""
+    def status(self) -> dict[str, list[float]]:
+        """Return the probabilities of the values of each choice, as `retiarii.oneshot.OneShotSearch.probabilities`."""
         return {label: list(shares.values()) for label, shares in self.search.probabilities().items()}
 
     def unbind(self) -> None:

@@ -175,7 +175,6 @@ class ExportAfterEpochs(Callback):
 
     def on_epoch_end(self, epoch: int) -> None:
         """Export the architecture."""
-        assert self.trainer is not None
         self.trainer.export(self._file)
 
 

@@ -136,7 +136,6 @@ class ArchitectureCheckpoint(_Checkpoint):
         """Export the architecture."""
         path = self.checkpoint_dir / f"epoch_{epoch}.json"
         _logger.info("Saving the architecture to %s", path)
-        assert self.trainer is not None
         self.trainer.export(path)
 
 
@@ -159,5 +158,4 @@ class ModelCheckpoint(_Checkpoint):
         """Save the weights."""
         path = self.checkpoint_dir / f"epoch_{epoch}.pth.tar"
         _logger.info("Saving the model to %s", path)
-        assert self.model is not None
         write_tensors(self.model.state_dict(), path)

@@ -12,7 +12,6 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from retiarii.classic.pytorch._masks import mask_of
 from retiarii.classic.pytorch._model_parameters import ModelParameters
 from retiarii.classic.pytorch.fixed import apply_fixed_architecture
 from retiarii.classic.pytorch.mutator import Mutator
@@ -80,7 +79,7 @@ class ClassicMutator(Mutator):
         """Return the masks of the architecture of this trial; of choices that are not active, the first candidates."""
         values: Mapping[str, Any] = self._architecture
         return {
-            key: mask_of(choice, values[key] if key in values else choice.choice().default())
+            key: choice.selection_of(values[key] if key in values else choice.choice().default()).mask()
             for key, choice in self.choices_by_key.items()
         }
 

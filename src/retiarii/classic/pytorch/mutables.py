@@ -267,7 +267,6 @@ class InputChoice(Mutable, choices.InputChoice):
             choose_from=names if are_different else None,
             label=label,
         )
-        assert self.n_candidates is not None
         self.choose_from = [self.NO_KEY] * self.n_candidates if names is None else names
         self.return_mask = return_mask
 

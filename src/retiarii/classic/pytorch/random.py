@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from retiarii.classic.pytorch._masks import mask_of
 from retiarii.classic.pytorch.mutator import Mutator
 
 __all__ = ["RandomMutator"]
@@ -40,7 +39,8 @@ class RandomMutator(Mutator):
     def sample_search(self) -> dict[str, Tensor]:
         """Return the masks of a random architecture."""
         return {
-            key: mask_of(choice, choice.choice().sample(self._random)) for key, choice in self.choices_by_key.items()
+            key: choice.selection_of(choice.choice().sample(self._random)).mask()
+            for key, choice in self.choices_by_key.items()
         }
 
     def sample_final(self) -> dict[str, Tensor]:
