@@ -63,7 +63,7 @@ def darts_step(size: str, rounds: int, repeats: int) -> float:
         network, F.cross_entropy, metrics, sgd(network), 1, TensorDataset(*data), TensorDataset(*data),
         DartsMutator(network, seed=SEED), workers=0, device="cpu",
     )  # fmt: skip
-    trainer.train_loader, trainer.valid_loader = [data] * repeats, [other] * repeats  # type: ignore[assignment]
+    trainer.train_loader, trainer.valid_loader = [data] * repeats, [other] * repeats  # type: ignore[assignment]  # lists as loaders
     search = DARTS(gradient_clip_val=5.0).search(space(size), seed=SEED)
     loop = SearchLoop(search, loss, sgd(search.supernet))
 
@@ -83,7 +83,7 @@ def enas_step(size: str, rounds: int, repeats: int) -> float:
         EnasMutator(network, seed=SEED), batch_size=4, workers=0, device="cpu",
         child_steps=repeats, mutator_steps=1, mutator_steps_aggregate=repeats,
     )  # fmt: skip
-    trainer.train_loader, trainer.valid_loader = [data], [other]  # type: ignore[assignment]
+    trainer.train_loader, trainer.valid_loader = [data], [other]  # type: ignore[assignment]  # lists as loaders
     strategy = ENAS(ctrl_steps_aggregate=repeats, keep_sampled=False)
     search = strategy.search(space(size), seed=SEED)
     loop = SearchLoop(search, loss, sgd(search.supernet), gradient_clip_val=5.0)
