@@ -7,7 +7,7 @@ stands for a `BenchmarkTable`, which builds and verifies its file.
 This room does not train anything, and does not import torch.
 """
 
-from retiarii.benchmarks._benchmark_table import BENCHMARKS, BenchmarkTable, BuildReport, TableState, TableStatus
-from retiarii.benchmarks._cache_folder import tables_folder
+from retiarii.benchmarks._tables.benchmark_table import BENCHMARKS, BenchmarkTable, BuildReport, TableState, TableStatus
+from retiarii.benchmarks._tables.cache_folder import tables_folder
 
 __all__ = ["BENCHMARKS", "BenchmarkTable", "BuildReport", "TableState", "TableStatus", "tables_folder"]

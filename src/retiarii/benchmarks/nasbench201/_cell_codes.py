@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from retiarii.benchmarks._restricted_pickle import shown
+from retiarii.benchmarks._tables.restricted_pickle import shown
 from retiarii.errors import ArchitectureError
 
 NONE = "none"

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from retiarii.benchmarks._cache_folder import tables_folder
+from retiarii.benchmarks._tables.cache_folder import tables_folder
 from retiarii.benchmarks.nasbench201._nb201_published import PublishedCell
 from retiarii.benchmarks.nasbench201._nb201_records import CURVES, DATASETS, STATISTICS
 from retiarii.errors import BenchmarkError

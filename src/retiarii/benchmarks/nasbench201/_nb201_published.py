@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from retiarii.benchmarks._published_files import PublishedFile
-from retiarii.benchmarks._restricted_pickle import plain_content, shown
+from retiarii.benchmarks._tables.published_files import PublishedFile
+from retiarii.benchmarks._tables.restricted_pickle import plain_content, shown
 from retiarii.benchmarks.nasbench201._cell_codes import number_of_published
 from retiarii.benchmarks.nasbench201._nb201_records import ACCURACIES, DATASETS, EPOCHS, STATISTICS
 from retiarii.errors import BenchmarkError

@@ -9,8 +9,8 @@ from contextlib import closing
 from pathlib import Path
 from types import MappingProxyType
 
-from retiarii.benchmarks._benchmark_table import BenchmarkTable, BuildReport, TableState, TableStatus
-from retiarii.benchmarks._published_files import PublishedFile, published_files
+from retiarii.benchmarks._tables.benchmark_table import BenchmarkTable, BuildReport, TableState, TableStatus
+from retiarii.benchmarks._tables.published_files import PublishedFile, published_files
 from retiarii.benchmarks.nasbench201._cell_codes import NUM_CELLS
 from retiarii.benchmarks.nasbench201._nb201_database import (
     add_cell,

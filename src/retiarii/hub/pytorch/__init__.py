@@ -1,0 +1,3 @@
+"""Ready-made search spaces for PyTorch: models with the choices of published papers."""
+
+__all__: list[str] = []

@@ -1,0 +1,3 @@
+"""Cost of architectures: parameters, FLOPs, memory and latency."""
+
+__all__: list[str] = []
