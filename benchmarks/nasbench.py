@@ -21,11 +21,10 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from importlib.metadata import version
-from pathlib import Path
 
 from retiarii.benchmarks.nasbench201 import DATASETS, query_nb201_trial_stats
 from retiarii.benchmarks.nasbench201._cell_codes import NUM_CELLS, cell_of_number
-from retiarii.benchmarks.nasbench201._nb201_database import add_cell, finish, open_to_write, table_path
+from retiarii.benchmarks.nasbench201._nb201_database import NB201_FILE, add_cell
 from retiarii.benchmarks.nasbench201._nb201_published import PublishedCell, PublishedTrial
 from retiarii.benchmarks.nasbench201._nb201_records import STATISTICS
 
@@ -44,11 +43,11 @@ print(time.perf_counter() - begin)
 def make_table(seed: int) -> None:
     """Write a table of all cells with random numbers."""
     draw = random.Random(seed)
-    table_path().parent.mkdir(parents=True)
-    with closing(open_to_write(table_path())) as connection:
+    NB201_FILE.path.parent.mkdir(parents=True)
+    with closing(NB201_FILE.open_to_write(NB201_FILE.path)) as connection:
         for number in range(NUM_CELLS):
             add_cell(connection, number, PublishedCell(number, [trial(draw, *key) for key in keys()]))
-        finish(connection)
+        NB201_FILE.finish(connection)
 
 
 def keys() -> list[tuple[int, str, int]]:
@@ -110,7 +109,7 @@ def main() -> None:
         medians = {
             name: statistics.median(measure() for _ in range(options.repeats)) for name, measure in MEASURED.items()
         }
-        size = Path(table_path()).stat().st_size
+        size = NB201_FILE.path.stat().st_size
     result = {
         "benchmark": "nasbench",
         "cells": NUM_CELLS,

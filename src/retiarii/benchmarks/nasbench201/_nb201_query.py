@@ -7,13 +7,9 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
+from retiarii.benchmarks._tables.table_file import OpenedTable
 from retiarii.benchmarks.nasbench201._cell_codes import NUM_CELLS, cell_of_number, number_of_cell
-from retiarii.benchmarks.nasbench201._nb201_database import (
-    OpenedTable,
-    curves_of,
-    reading,
-    shared_table,
-)
+from retiarii.benchmarks.nasbench201._nb201_database import NB201_FILE, curves_of
 from retiarii.benchmarks.nasbench201._nb201_records import (
     COSTS,
     CURVES,
@@ -74,8 +70,8 @@ def query_nb201_trial_stats(
     is_mean = reduction == "mean"
     if reduction not in (None, "none", "mean"):
         raise ConfigError(f"reduction is {reduction!r}, expected None, 'none' or 'mean'.")
-    table = shared_table()
-    if number is not None and table.num_cells < NUM_CELLS:
+    table = NB201_FILE.shared()
+    if number is not None and table.num_architectures < NUM_CELLS:
         _check_is_there(table, number)
     configs = [(count, name) for count in epochs for name in datasets]
     return _trials(table, configs, number, is_mean=is_mean, include_intermediates=include_intermediates)
@@ -92,7 +88,7 @@ def _trials(
     statement = _MEANS if is_mean else _ALL
     statement += " AND cell = ?" if number is not None else ""
     statement += " GROUP BY cell" if is_mean else ""
-    with reading(table.path):
+    with NB201_FILE.reading(table.path):
         for count, name in configs:
             values = (count, DATASETS.index(name), *(() if number is None else (number,)))
             for curves, cell, *rest in table.connection.execute(statement, values):
@@ -142,10 +138,10 @@ def _chosen(name: str, value: Any, choices: Sequence[Any]) -> Sequence[Any]:
 
 
 def _check_is_there(table: OpenedTable, number: int) -> None:
-    with reading(table.path):
+    with NB201_FILE.reading(table.path):
         if table.connection.execute("SELECT 1 FROM cells WHERE cell = ?", (number,)).fetchone() is None:
             raise BenchmarkError(
                 f"The table {str(table.path)!r} does not have the architecture {cell_of_number(number)!r}: it has "
-                f"{table.num_cells:,} of {NUM_CELLS:,}. Add the others with: "
+                f"{table.num_architectures:,} of {NUM_CELLS:,}. Add the others with: "
                 "retiarii benchmarks build nasbench201 FOLDER"
             )

@@ -9,20 +9,10 @@ from contextlib import closing
 from pathlib import Path
 from types import MappingProxyType
 
-from retiarii.benchmarks._tables.benchmark_table import BenchmarkTable, BuildReport, TableState, TableStatus
+from retiarii.benchmarks._tables.benchmark_table import BenchmarkTable, BuildReport, TableStatus
 from retiarii.benchmarks._tables.published_files import PublishedFile, published_files
 from retiarii.benchmarks.nasbench201._cell_codes import NUM_CELLS
-from retiarii.benchmarks.nasbench201._nb201_database import (
-    add_cell,
-    curves_of,
-    finish,
-    num_cells,
-    open_table,
-    open_to_write,
-    published_indices,
-    reading,
-    table_path,
-)
+from retiarii.benchmarks.nasbench201._nb201_database import NB201_FILE, add_cell, curves_of, published_indices
 from retiarii.benchmarks.nasbench201._nb201_published import read_cell
 from retiarii.benchmarks.nasbench201._nb201_records import CURVES, DATASETS, EPOCHS
 from retiarii.errors import BenchmarkError
@@ -58,13 +48,7 @@ class Nb201Table(BenchmarkTable):
         Raises:
             BenchmarkError: The file is damaged, or is not a table of this package.
         """
-        path, working = table_path(), _working(table_path())
-        building = _count(working) if working.is_file() else None
-        if not path.is_file():
-            return TableStatus(path, TableState.MISSING, 0, 0, building)
-        count = _count(path)
-        state = TableState.COMPLETE if count == NUM_CELLS else TableState.PARTIAL
-        return TableStatus(path, state, count, path.stat().st_size, building)
+        return NB201_FILE.status(NUM_CELLS)
 
     def build(
         self, source: Path, *, partial: bool = False, on_progress: Callable[[int, int], None] | None = None
@@ -83,19 +67,8 @@ class Nb201Table(BenchmarkTable):
             BenchmarkError: A file is damaged, malicious or of another benchmark, cells are missing, or another process
                 is building the table. The present table is left as it is.
         """
-        from retiarii.storage import FileLock  # slow to import, and queries do not need it
-
-        path = table_path()
-        lock = FileLock(path.with_name(f"{path.name}.lock"))
-        try:
-            if not lock.acquire():
-                raise BenchmarkError(f"Another process is building {str(path)!r}. Wait until it has ended.")
-        except OSError as err:
-            raise BenchmarkError(f"The table cannot be built at {str(path)!r} ({err}).") from err
-        try:
-            return _build(Path(source).expanduser(), path, partial=partial, on_progress=on_progress)
-        finally:
-            lock.release()
+        with NB201_FILE.building():
+            return _build(Path(source).expanduser(), NB201_FILE.path, partial=partial, on_progress=on_progress)
 
     def verify(self) -> list[str]:
         """Read the whole table, and return its problems.
@@ -103,13 +76,11 @@ class Nb201Table(BenchmarkTable):
         Raises:
             BenchmarkError: There is no table.
         """
-        path = table_path()
-        with closing(open_table(path)) as connection, reading(path):
-            damage = [row[0] for row in connection.execute("PRAGMA integrity_check") if row[0] != "ok"]
-            if damage:
-                return [f"the file is damaged: {line}" for line in damage[:10]]
+        with closing(NB201_FILE.open()) as connection, NB201_FILE.reading():
+            if damage := NB201_FILE.damage(connection):
+                return damage
             problems = [*_gaps(connection), *_wrong_curves(connection)]
-            if num_cells(connection) == NUM_CELLS:
+            if NB201_FILE.count_in(connection) == NUM_CELLS:
                 found = _best(connection)
                 problems += [
                     f"the best mean test accuracy on {dataset} is {found[dataset]:.4f}, published is {known}"
@@ -124,17 +95,16 @@ class Nb201Table(BenchmarkTable):
         Raises:
             BenchmarkError: There is no table, or it is damaged.
         """
-        path = table_path()
-        with closing(open_table(path)) as connection, reading(path):
+        with closing(NB201_FILE.open()) as connection, NB201_FILE.reading():
             return {f"best test accuracy on {name}": value for name, value in _best(connection).items()}
 
 
 def _build(source: Path, path: Path, *, partial: bool, on_progress: Callable[[int, int], None] | None) -> BuildReport:
-    if path.is_file() and _count(path) == NUM_CELLS:
+    if path.is_file() and NB201_FILE.count_at(path) == NUM_CELLS:
         return BuildReport(path, 0, NUM_CELLS, NUM_CELLS)
     files, total = published_files(source)
-    working = _working(path)
-    with closing(_continued(path, working)) as connection, reading(working):
+    working = NB201_FILE.working
+    with closing(_continued(path, working)) as connection, NB201_FILE.reading(working):
         known, num_added = published_indices(connection), 0
         num_before = len(known)
         for count, file in enumerate(files, start=1):
@@ -144,8 +114,8 @@ def _build(source: Path, path: Path, *, partial: bool, on_progress: Callable[[in
                 num_added += 1
             if on_progress is not None:
                 on_progress(count, total or NUM_CELLS)
-        num_now, problems = num_cells(connection), _gaps(connection)
-        finish(connection)
+        num_now, problems = NB201_FILE.count_in(connection), _gaps(connection)
+        NB201_FILE.finish(connection)
     if problems:
         raise BenchmarkError(f"The new table {str(working)!r} is wrong: {problems[0]}. Delete it and build again.")
     if num_now < NUM_CELLS and not partial:
@@ -173,24 +143,19 @@ def _continued(path: Path, working: Path) -> sqlite3.Connection:
     if path.is_file() and not working.is_file():
         unfinished = working.with_name(f"{working.name}.copy")
         unfinished.unlink(missing_ok=True)
-        with closing(open_table(path)) as present, closing(sqlite3.connect(unfinished)) as copy, reading(path):
+        with (
+            closing(NB201_FILE.open(path)) as present,
+            closing(sqlite3.connect(unfinished)) as copy,
+            NB201_FILE.reading(path),
+        ):
             present.backup(copy)
         os.replace(unfinished, working)
-    return open_to_write(working)
-
-
-def _working(path: Path) -> Path:
-    return path.with_name(f"{path.name}.building")
-
-
-def _count(path: Path) -> int:
-    with closing(open_table(path)) as connection, reading(path):
-        return num_cells(connection)
+    return NB201_FILE.open_to_write(working)
 
 
 def _gaps(connection: sqlite3.Connection) -> list[str]:
     """Return a line for each configuration that a cell lacks trials of."""
-    expected = num_cells(connection)
+    expected = NB201_FILE.count_in(connection)
     problems = []
     for epochs in EPOCHS:
         for code, dataset in enumerate(DATASETS):
