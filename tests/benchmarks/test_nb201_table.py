@@ -15,7 +15,15 @@ import numpy as np
 import pytest
 from published_records import record, write
 
-from retiarii.benchmarks import BENCHMARKS, BenchmarkTable, BuildReport, TableState, TableStatus, tables_folder
+from retiarii.benchmarks import (
+    BENCHMARKS,
+    BenchmarkTable,
+    BuildReport,
+    Download,
+    TableState,
+    TableStatus,
+    tables_folder,
+)
 from retiarii.benchmarks.nasbench201 import Nb201Table, query_nb201_trial_stats
 from retiarii.errors import BenchmarkError
 from retiarii.storage import FileLock
@@ -153,6 +161,16 @@ def test_the_cache_folder_is_that_of_the_system_or_of_the_environment(monkeypatc
 def test_the_table_has_a_name():
     assert BENCHMARKS.names() == ["nasbench201"]
     assert isinstance(BENCHMARKS.get("nasbench201")(), BenchmarkTable)
+
+
+def test_every_published_file_has_an_https_address_or_is_fetched_by_hand():
+    for name in BENCHMARKS.names():
+        for file in BENCHMARKS.get(name).downloads:
+            assert isinstance(file, Download)
+            assert "/" not in file.name
+            assert bool(file.by_hand) != bool(file.url)
+            assert file.url is None or file.url.startswith("https://")
+            assert file.sha256 is None or len(bytes.fromhex(file.sha256)) == 32
 
 
 def test_two_builds_at_once_are_refused(published):

@@ -9,5 +9,6 @@ This room does not train anything, and does not import torch.
 
 from retiarii.benchmarks._tables.benchmark_table import BENCHMARKS, BenchmarkTable, BuildReport, TableState, TableStatus
 from retiarii.benchmarks._tables.cache_folder import tables_folder
+from retiarii.benchmarks._tables.download import Download
 
-__all__ = ["BENCHMARKS", "BenchmarkTable", "BuildReport", "TableState", "TableStatus", "tables_folder"]
+__all__ = ["BENCHMARKS", "BenchmarkTable", "BuildReport", "Download", "TableState", "TableStatus", "tables_folder"]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
 from retiarii._registry import Registry
+from retiarii.benchmarks._tables.download import Download
 
 BENCHMARKS = Registry("benchmark", {"nasbench201": "retiarii.benchmarks.nasbench201:Nb201Table"}, "retiarii.benchmarks")
 """Classes of tables, by name. Other packages add theirs through entry points."""
@@ -66,12 +67,14 @@ class BenchmarkTable(ABC):
         title: The name in papers.
         num_architectures: How many architectures the complete table has.
         facts: What people want to know about it, such as the paper and the licence of the published files.
+        downloads: The published files, for ``retiarii benchmarks download``.
     """
 
     name: str
     title: str
     num_architectures: int
     facts: Mapping[str, str]
+    downloads: Sequence[Download] = ()
 
     @abstractmethod
     def status(self) -> TableStatus:

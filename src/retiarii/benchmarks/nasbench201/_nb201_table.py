@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from retiarii.benchmarks._tables.benchmark_table import BenchmarkTable, BuildReport, TableStatus
+from retiarii.benchmarks._tables.download import Download
 from retiarii.benchmarks._tables.published_files import PublishedFile, published_files
 from retiarii.benchmarks.nasbench201._cell_codes import NUM_CELLS
 from retiarii.benchmarks.nasbench201._nb201_database import NB201_FILE, add_cell, curves_of, published_indices
@@ -40,6 +41,13 @@ class Nb201Table(BenchmarkTable):
             "datasets": ", ".join(DATASETS),
             "epochs": " and ".join(map(str, EPOCHS)),
         }
+    )
+    downloads = (
+        Download(
+            "NATS-tss-v1_0-3ffb9-simple.tar",
+            by_hand="Open https://drive.google.com/file/d/17_saCsj_krKjlCBLOJEpNtzPXArMCqxU/view in a browser. It is "
+            "the address in https://github.com/D-X-Y/NATS-Bench; Google Drive asks before it gives large files.",
+        ),
     )
 
     def status(self) -> TableStatus:
