@@ -173,6 +173,12 @@ def test_every_published_file_has_an_https_address_or_is_fetched_by_hand():
             assert file.sha256 is None or len(bytes.fromhex(file.sha256)) == 32
 
 
+def test_a_build_that_reads_nothing_is_not_an_unfinished_one(tmp_path):
+    with pytest.raises(BenchmarkError, match="There is no file or folder"):
+        Nb201Table().build(tmp_path / "elsewhere")
+    assert Nb201Table().status().num_building is None
+
+
 def test_two_builds_at_once_are_refused(published):
     path = Nb201Table().status().path
     lock = FileLock(path.with_name(f"{path.name}.lock"))

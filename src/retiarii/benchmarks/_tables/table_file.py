@@ -186,7 +186,7 @@ class TableFile:
             BenchmarkError: The file is damaged, or another file.
         """
         path = self.path
-        building = self.count_at(self.working) if self.working.is_file() else None
+        building = (self.count_at(self.working) or None) if self.working.is_file() else None
         if not path.is_file():
             return TableStatus(path, TableState.MISSING, 0, 0, building)
         count = self.count_at(path)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, cast
+from typing import cast
 
+from retiarii.benchmarks._tables.query_arguments import chosen, means_wanted
 from retiarii.benchmarks._tables.table_file import OpenedTable
 from retiarii.benchmarks.nasbench201._cell_codes import NUM_CELLS, cell_of_number, number_of_cell
 from retiarii.benchmarks.nasbench201._nb201_database import NB201_FILE, curves_of
@@ -20,7 +20,7 @@ from retiarii.benchmarks.nasbench201._nb201_records import (
     Nb201TrialConfig,
     Nb201TrialStats,
 )
-from retiarii.errors import BenchmarkError, ConfigError
+from retiarii.errors import BenchmarkError
 
 
 def _mean_of_column(name: str) -> str:
@@ -65,11 +65,9 @@ def query_nb201_trial_stats(
         >>> trial["test_acc"]
     """
     number = None if arch is None else number_of_cell(arch)
-    epochs = _chosen("num_epochs", num_epochs, EPOCHS)
-    datasets = _chosen("dataset", dataset, DATASETS)
-    is_mean = reduction == "mean"
-    if reduction not in (None, "none", "mean"):
-        raise ConfigError(f"reduction is {reduction!r}, expected None, 'none' or 'mean'.")
+    epochs = chosen("num_epochs", num_epochs, EPOCHS)
+    datasets = chosen("dataset", dataset, DATASETS)
+    is_mean = means_wanted(reduction)
     table = NB201_FILE.shared()
     if number is not None and table.num_architectures < NUM_CELLS:
         _check_is_there(table, number)
@@ -123,18 +121,6 @@ def _intermediates(connection: sqlite3.Connection, curves: int | str) -> list[Nb
 def _mean(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if known else None
-
-
-def _chosen(name: str, value: Any, choices: Sequence[Any]) -> Sequence[Any]:
-    if value is None:
-        return choices
-    if isinstance(value, bool) or value not in choices:
-        near = difflib.get_close_matches(str(value).lower(), DATASETS, n=1) if choices is DATASETS else []
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise ConfigError(
-            f"{name} is {value!r}, expected one of {', '.join(map(repr, choices))}, or None for all.{hint}"
-        )
-    return (choices[choices.index(value)],)  # an int where ``value`` is one of numpy
 
 
 def _check_is_there(table: OpenedTable, number: int) -> None:
