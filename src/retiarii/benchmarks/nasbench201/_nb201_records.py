@@ -77,7 +77,7 @@ class _Nb201Statistics(TypedDict):
     parameters: float
     latency: float | None
     flops: float
-    training_time: float
+    training_time: float | None
     valid_evaluation_time: float | None
     test_evaluation_time: float | None
     ori_test_evaluation_time: float | None
@@ -104,7 +104,7 @@ class Nb201TrialStats(_Nb201Statistics, total=False):
         parameters: The trainable parameters, in millions.
         latency: The time of one batch in seconds; None where it was not measured.
         flops: Multiply-adds of one image, in millions.
-        training_time: The time of the training, in seconds.
+        training_time: The time of the training, in seconds; None where it was not measured.
         valid_evaluation_time: The time of the evaluation on the validation data, in seconds.
         test_evaluation_time: The time of the evaluation on the test data, in seconds.
         ori_test_evaluation_time: The time of the evaluation on the original test data, in seconds.
