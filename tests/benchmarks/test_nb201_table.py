@@ -159,7 +159,7 @@ def test_the_cache_folder_is_that_of_the_system_or_of_the_environment(monkeypatc
 
 
 def test_the_table_has_a_name():
-    assert BENCHMARKS.names() == ["nasbench201"]
+    assert "nasbench201" in BENCHMARKS.names()
     assert isinstance(BENCHMARKS.get("nasbench201")(), BenchmarkTable)
 
 

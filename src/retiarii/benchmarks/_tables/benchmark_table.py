@@ -11,7 +11,14 @@ from pathlib import Path
 from retiarii._registry import Registry
 from retiarii.benchmarks._tables.download import Download
 
-BENCHMARKS = Registry("benchmark", {"nasbench201": "retiarii.benchmarks.nasbench201:Nb201Table"}, "retiarii.benchmarks")
+BENCHMARKS = Registry(
+    "benchmark",
+    {
+        "nasbench201": "retiarii.benchmarks.nasbench201:Nb201Table",
+        "nasbench_macro": "retiarii.benchmarks.nasbench_macro:NbMacroTable",
+    },
+    "retiarii.benchmarks",
+)
 """Classes of tables, by name. Other packages add theirs through entry points."""
 
 

@@ -30,7 +30,7 @@ class OperatorCodes:
     @cached_property
     def size(self) -> int:
         """How many architectures there are."""
-        return len(self.operators) ** len(self.places)
+        return int(len(self.operators) ** len(self.places))
 
     def number(self, arch: Mapping[str, str]) -> int:
         """Return the number of an architecture.

@@ -193,6 +193,20 @@ class TableFile:
         state = TableState.COMPLETE if count == num_architectures else TableState.PARTIAL
         return TableStatus(path, state, count, path.stat().st_size, building)
 
+    def lacking(self, opened: OpenedTable, arch: object, num_architectures: int) -> BenchmarkError:
+        """Return the error of an architecture that a partial table lacks.
+
+        Args:
+            opened: The table.
+            arch: The architecture.
+            num_architectures: How many architectures the complete table has.
+        """
+        return BenchmarkError(
+            f"The table {str(opened.path)!r} does not have the architecture {arch!r}: it has "
+            f"{opened.num_architectures:,} of {num_architectures:,}. Add the others with: "
+            f"retiarii benchmarks build {self.name} FOLDER"
+        )
+
     def damage(self, connection: sqlite3.Connection) -> list[str]:
         """Return a line for each damage that SQLite finds in the file."""
         rows = connection.execute("PRAGMA integrity_check")

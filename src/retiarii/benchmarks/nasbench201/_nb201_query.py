@@ -20,7 +20,6 @@ from retiarii.benchmarks.nasbench201._nb201_records import (
     Nb201TrialConfig,
     Nb201TrialStats,
 )
-from retiarii.errors import BenchmarkError
 
 
 def _mean_of_column(name: str) -> str:
@@ -126,8 +125,4 @@ def _mean(values: Sequence[float | None]) -> float | None:
 def _check_is_there(table: OpenedTable, number: int) -> None:
     with NB201_FILE.reading(table.path):
         if table.connection.execute("SELECT 1 FROM cells WHERE cell = ?", (number,)).fetchone() is None:
-            raise BenchmarkError(
-                f"The table {str(table.path)!r} does not have the architecture {cell_of_number(number)!r}: it has "
-                f"{table.num_architectures:,} of {NUM_CELLS:,}. Add the others with: "
-                "retiarii benchmarks build nasbench201 FOLDER"
-            )
+            raise NB201_FILE.lacking(table, cell_of_number(number), NUM_CELLS)
