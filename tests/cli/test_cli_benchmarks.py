@@ -1,5 +1,6 @@
 import bz2
 import gzip
+import hashlib
 import pickle
 
 import pytest
@@ -56,8 +57,25 @@ def test_a_malicious_file_and_unknown_names_are_one_line(run, tmp_path):
     assert "retiarii benchmarks build nasbench201 FOLDER" in run("benchmarks", "verify", "nasbench201").err
 
 
-@pytest.mark.parametrize("command", ["list", "info", "build", "verify"])
+@pytest.mark.parametrize("command", ["list", "info", "download", "build", "verify"])
 def test_every_command_of_tables_has_help(run, command):
     outcome = run("benchmarks", command, "-h")
     assert (outcome.code, "Raises" in outcome.out) == (0, False)
     assert f"retiarii benchmarks {command}" in outcome.out
+
+
+def test_a_download_is_checked_and_says_how_to_build(run, tmp_path):
+    (tmp_path / "records.tar").write_bytes(b"records")
+    place, folder = str(tmp_path / "records.tar"), tmp_path / "with space"
+    by_hand = run("benchmarks", "download", "nasbench201")
+    assert (by_hand.code, "drive.google.com" in by_hand.err) == (1, True)
+    found = run("benchmarks", "download", "nasbench201", "--from", place, "--to", str(folder))
+    assert found.code == 0
+    assert "could not be compared" in found.out
+    path = folder / "NATS-tss-v1_0-3ffb9-simple.tar"
+    assert f"Build the table with: retiarii benchmarks build nasbench201 '{path}'" in found.out
+    checksum = hashlib.sha256(b"records").hexdigest()
+    again = run("benchmarks", "download", "nasbench201", "--to", str(folder), "--sha256", checksum)
+    assert "was there before, the expected checksum" in again.out
+    wrong = run("benchmarks", "download", "nasbench201", "--to", str(folder), "--sha256", "0" * 64)
+    assert (wrong.code, "Delete it" in wrong.err) == (1, True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 import random
 
@@ -28,7 +29,7 @@ from retiarii.oneshot import (
 )
 from retiarii.oneshot._operators.slice_rule import same_but
 from retiarii.strategy import GridSearch, RegularizedEvolution
-from retiarii.testing.networks import assert_path_equals_subnet
+from retiarii.testing.networks import assert_path_equals_subnet, mix_with_certainty, outputs_of
 
 
 class Net(nn.Module):
@@ -194,6 +195,46 @@ def test_weights_that_a_sliced_layer_shares_are_refused():
 
     with pytest.raises(SupernetError, match="'weight' of 'embed' is shared"):
         build_supernet(Tied())
+
+
+class TiedHead(nn.Module):
+    """Embeddings that are the output layer too, in a head of ``head`` features per feature of the embedding."""
+
+    def __init__(self, widths, head=1):
+        super().__init__()
+        width = nn.ValueChoice(widths, label="width")
+        self.embed = nn.Embedding(5, width)
+        self.norm = nn.LayerNorm(width)
+        self.head = nn.Linear(width * head, 5, bias=False)
+        self.head.weight = self.embed.weight
+
+    def forward(self, tokens):
+        return self.head(self.norm(self.embed(tokens)))
+
+
+@pytest.mark.parametrize("widths", [(8, 4), (4, 8)])
+@pytest.mark.parametrize("in_place", [False, True])
+def test_layers_of_the_same_sizes_share_a_parameter_in_a_supernet_too(widths, in_place):
+    tokens = torch.tensor([[0, 3, 4]])
+    model = TiedHead(widths)
+    supernet = build_supernet(model, in_place=in_place)
+    assert [name for name, _ in supernet.module.named_parameters()].count("head.layer.weight") == 0
+    for width in widths:
+        assert_path_equals_subnet(supernet, {"width": width}, tokens, to_the_last_bit=False)
+        network = subnet(supernet, {"width": width})
+        assert network.head.weight is network.embed.weight
+        expected = outputs_of(supernet.module, (tokens,))
+        mix_with_certainty(supernet)
+        torch.testing.assert_close(outputs_of(supernet.module, (tokens,)), expected)
+    copied = copy.deepcopy(supernet)
+    assert sum(p.numel() for p in copied.parameters()) == sum(p.numel() for p in supernet.parameters()) == 5 * 8 + 16
+    if in_place:
+        assert supernet.unbind().head.weight is model.embed.weight
+
+
+def test_a_parameter_of_layers_that_cut_it_differently_is_refused():
+    with pytest.raises(SupernetError, match=r"'weight' of 'embed' is shared.*the same slices"):
+        build_supernet(TiedHead((4, 8), head=2))
 
 
 def test_layers_that_were_changed_after_their_construction_are_refused():

@@ -1,15 +1,26 @@
-"""``retiarii benchmarks``: list, describe, build and verify tables of published results."""
+"""``retiarii benchmarks``: list, describe, download, build and verify tables of published results."""
 
 from __future__ import annotations
 
 import inspect
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 
 from retiarii.cli._json_output import print_json
 from retiarii.cli._store_access import JsonOption
@@ -17,7 +28,7 @@ from retiarii.cli._text import LABEL_STYLE, console, error_console, plain_table,
 from retiarii.terminal import joined, plain, visible_line
 
 if TYPE_CHECKING:
-    from retiarii.benchmarks import BenchmarkTable, TableStatus
+    from retiarii.benchmarks import BenchmarkTable, FetchedFile, TableStatus
 
 EXIT_WRONG = 1
 
@@ -26,7 +37,7 @@ NameArgument: TypeAlias = Annotated[
 ]
 
 benchmarks_app = typer.Typer(
-    help="Tables of published benchmarks: list, info, build, verify.",
+    help="Tables of published benchmarks: list, info, download, build, verify.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",
@@ -80,6 +91,49 @@ def info(name: NameArgument, as_json: JsonOption = False) -> None:
     for label, text in rows.items():
         shown.add_row(label, plain(text))
     console().print(shown)
+
+
+def download(
+    name: NameArgument,
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[FILE]...", help="Published files; all but the optional ones if left out."),
+    ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="PLACE",
+            help="Another place than the publisher's: a file, a folder, or an https address (of a folder with / at its "
+            "end).",
+        ),
+    ] = None,
+    sha256: Annotated[
+        str | None, typer.Option("--sha256", metavar="HEX", help="The expected checksum, for one file.")
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Option("--to", metavar="FOLDER", help="The folder for the files.", show_default=False)
+    ] = None,
+) -> None:
+    """Download the published files of a table.
+
+    What has arrived before an interruption is kept: the same command continues there. The environment variable
+    RETIARII_BENCHMARKS_MIRROR names another place than the publishers' for the files of all tables.
+
+    Raises:
+        ConfigError: There is no such table or file, or the address or checksum is wrong.
+        BenchmarkError: A file cannot be fetched, is not the published one or has to be fetched by hand.
+    """
+    from retiarii.benchmarks import fetch_files
+
+    table = _table(name)
+    with _download_bar() as show:
+        found = fetch_files(table, files or (), source=source, sha256=sha256, folder=folder, on_progress=show)
+    for file in found:
+        console().print(plain(_fetched_text(file)), soft_wrap=True)
+    place = found[0].path if len(found) == 1 else found[0].path.parent
+    command = f"retiarii benchmarks build {table.name} {visible_line(shlex.quote(str(place)))}"
+    console().print(plain(f"Build the table with: {command}"), soft_wrap=True)
 
 
 def build(
@@ -146,6 +200,36 @@ def _progress_bar() -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
+@contextmanager
+def _download_bar() -> Iterator[Callable[[str, int, int | None], None]]:
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=error_console(), transient=True) as bar:
+        tasks: dict[str, TaskID] = {}
+
+        def show(name: str, done: int, total: int | None) -> None:
+            if name not in tasks:
+                tasks[name] = bar.add_task(visible_line(name), total=total)
+            bar.update(tasks[name], completed=done, total=total)
+
+        yield show
+
+
+def _fetched_text(file: FetchedFile) -> str:
+    before = ", was there before" if file.was_there else ""
+    checked = (
+        "the expected checksum"
+        if file.is_checked
+        else f"SHA-256 {file.sha256}, which could not be compared: the publisher gives none. Building checks it"
+    )
+    return f"{visible_line(str(file.path))}: {size_text(file.size_bytes)}{before}, {checked}"
+
+
 def _table(name: str) -> BenchmarkTable:
     from retiarii.benchmarks import BENCHMARKS, BenchmarkTable
 
@@ -188,5 +272,6 @@ def _add(name: str, command: Callable[..., None]) -> None:
 
 _add("list", list_tables)
 _add("info", info)
+_add("download", download)
 _add("build", build)
 _add("verify", verify)

@@ -141,6 +141,23 @@ class SlicedLayer(Operator):
         """Return the active slice of a tensor."""
         return next(binding.part() for binding in self._current().bindings if binding.name == name)
 
+    def slices_of(self, name: str) -> Hashable:
+        """Return the parts of a tensor that all combinations of values use; None if they cannot be listed.
+
+        Layers whose slices of their tensors are equal can share one tensor.
+        """
+        if not all(decision.values for decision in self.decisions):
+            return None
+        grid = self.configurations.grid
+        parts = []
+        for config in grid.configs:
+            pieces = next((b.pieces for b in self.view(config).bindings if b.name == name), ())
+            parts.append(
+                tuple((piece.source[piece.key].shape, piece.blocks, piece.region, piece.block) for piece in pieces)
+            )
+        labels = tuple(decision.label for decision in self.decisions)
+        return labels, tuple(parts[number] for number in grid.of_combination.tolist())
+
     def view(self, config: Config) -> _View:
         """Return a layer of a configuration whose tensors can be set to views of the weights.
 

@@ -17,6 +17,7 @@ from retiarii.nn.pytorch.mutation_utils import Mutable
 from retiarii.oneshot._decisions.decision import decisions_of
 from retiarii.oneshot._decisions.label_lookup import Lookup
 from retiarii.oneshot._operators.operator import Operator
+from retiarii.oneshot._operators.sliced_layer import SlicedLayer
 from retiarii.oneshot._supernets.in_place import converted_in_place
 from retiarii.oneshot._supernets.rules import DEFAULT_RULES, PRIMITIVE_RULE, WEIGHTLESS_RULE, Rule, Site, separate_rule
 from retiarii.oneshot._supernets.slots import Slot
@@ -91,6 +92,7 @@ class _Builder:
         self._converted: dict[int, nn.Module] = {}
         self._keep_alive: list[nn.Module] = []
         self._owners: Counter[int] = Counter()
+        self._ties: dict[int, list[tuple[nn.Module, str, str]]] = {}
         self._with_attributes: list[tuple[nn.Module, str]] = []
         self.slots: list[Slot] = []
 
@@ -99,10 +101,16 @@ class _Builder:
         self._owners.update(id(p) for module in root.modules() for p in module._parameters.values() if p is not None)
 
     def convert_all(self, model: nn.Module) -> nn.Module:
-        """Return the replacement of the model, and look after the attributes of the modules inside."""
+        """Return the replacement of the model, and look after the attributes of the modules inside.
+
+        Raises:
+            SupernetError: A part of the model cannot be part of a supernet.
+        """
         converted = self.convert(model, "")
         for module, path in self._with_attributes:
             self._convert_attributes(module, path)
+        for parameter, owners in self._ties.items():
+            self._refuse_broken_tie(parameter, owners)
         return converted
 
     def convert(self, module: nn.Module, path: str) -> nn.Module:
@@ -124,7 +132,7 @@ class _Builder:
             _refuse_parameters(call, path)
             if call.variables and call.role is not Role.MODEL:
                 is_simple = call.role is Role.LAYER and not any(True for _ in module.parameters())
-                self._refuse_ties(module, path)
+                self._note_ties(module, path)
                 return self._operator(module, WEIGHTLESS_RULE if is_simple else separate_rule, call, path)
         return self._inside(module, path)
 
@@ -150,16 +158,26 @@ class _Builder:
     def _replacement(self, leaf: Any) -> Any:
         return self._converted.get(id(leaf), leaf) if isinstance(leaf, nn.Module) else leaf
 
-    def _refuse_ties(self, module: nn.Module, path: str) -> None:
-        """Refuse parameters that a layer with choices shares with other modules: the supernet would not share them."""
+    def _note_ties(self, module: nn.Module, path: str) -> None:
+        """Note the parameters that a layer with choices shares with other modules."""
         for name, parameter in module.named_parameters():
             if self._owners[id(parameter)] > 1:
-                raise SupernetError(
-                    f"The parameter {name!r} of {path!r} is shared with another module, but {path!r} has choices in "
-                    "its arguments, so that its weights are replaced by those of the largest layer. Share the module "
-                    "itself.",
-                    path=path,
-                )
+                self._ties.setdefault(id(parameter), []).append((module, path, name))
+
+    def _refuse_broken_tie(self, parameter: int, owners: Sequence[tuple[nn.Module, str, str]]) -> None:
+        """Refuse a shared parameter of which not all owners use the same slices: they would not share it any more."""
+        operators = [(self._converted[id(module)], name) for module, _, name in owners]
+        slices = [op.slices_of(name) for op, name in operators if isinstance(op, SlicedLayer)]
+        is_kept = len(slices) == self._owners[parameter] and slices[0] is not None
+        if is_kept and all(others == slices[0] for others in slices):
+            return
+        _, path, name = owners[0]
+        raise SupernetError(
+            f"The parameter {name!r} of {path!r} is shared with another module, but {path!r} has choices in its "
+            "arguments, and a supernet can share parameters only among layers that cut the same slices of them for "
+            "every value of the same choices. Share the module itself.",
+            path=path,
+        )
 
 
 def _refuse_parameters(call: ModuleCall, path: str) -> None:
