@@ -22,11 +22,12 @@ from collections.abc import Callable
 from contextlib import closing
 from importlib.metadata import version
 
+from retiarii.benchmarks._tables._nats.nats_database import add_architecture
+from retiarii.benchmarks._tables._nats.nats_record import PublishedArchitecture, PublishedTrial
+from retiarii.benchmarks._tables._nats.nats_statistics import STATISTICS
 from retiarii.benchmarks.nasbench201 import DATASETS, query_nb201_trial_stats
 from retiarii.benchmarks.nasbench201._cell_codes import NUM_CELLS, cell_of_number
-from retiarii.benchmarks.nasbench201._nb201_database import NB201_FILE, add_cell
-from retiarii.benchmarks.nasbench201._nb201_published import PublishedCell, PublishedTrial
-from retiarii.benchmarks.nasbench201._nb201_records import STATISTICS
+from retiarii.benchmarks.nasbench201._nb201_database import NB201_FILE
 
 SEEDS = {12: (111,), 200: (777, 888, 999)}
 QUERIES = 2000
@@ -46,7 +47,7 @@ def make_table(seed: int) -> None:
     NB201_FILE.path.parent.mkdir(parents=True)
     with closing(NB201_FILE.open_to_write(NB201_FILE.path)) as connection:
         for number in range(NUM_CELLS):
-            add_cell(connection, number, PublishedCell(number, [trial(draw, *key) for key in keys()]))
+            add_architecture(connection, number, PublishedArchitecture(number, [trial(draw, *key) for key in keys()]))
         NB201_FILE.finish(connection)
 
 

@@ -1,6 +1,7 @@
 import bz2
 import gzip
 import json
+import math
 import os
 import pickle
 import signal
@@ -275,6 +276,11 @@ def test_damaged_files_are_named(published, damage, message):
         (lambda part: part["all_results"]["cifar10", 111]["eval_acc1es"].clear(), "valid_acc on cifar10 .* is None"),
         (lambda part: part["all_results"]["cifar10", 111].pop("flop"), "it has no 'flop'"),
         (lambda part: part["all_results"]["cifar10", 111].update(params="many"), "is not a record"),
+        (lambda part: part["all_results"]["cifar10", 111].update(params=-0.1), "'params' is -0.1, expected a number"),
+        (lambda part: part["all_results"]["cifar10", 111].update(flop=math.inf), "'flop' is inf, expected a number"),
+        (lambda part: part["all_results"]["cifar10", 111]["train_times"].update({3: math.inf}), "'train_times'.* inf"),
+        (lambda part: part["all_results"]["cifar10", 111]["train_times"].update({3: math.nan}), "'train_times'.* nan"),
+        (lambda part: part["all_results"]["cifar10", 111]["train_times"].update({3: -1.0}), "'train_times'.* -1.0"),
     ],
 )
 def test_records_that_say_something_else_are_refused(published, change, message):

@@ -12,7 +12,7 @@ def nats(shared_data):
 
 
 def test_a_table_is_built_described_and_verified(run, nats):
-    (row,) = run("benchmarks", "list", "--json").json
+    row = next(row for row in run("benchmarks", "list", "--json").json if row["name"] == "nasbench201")
     assert (row["name"], row["state"], row["architectures_in_all"]) == ("nasbench201", "missing", 15625)
     assert "missing" in run("benchmarks", "list").out
     built = run("benchmarks", "build", "nasbench201", nats, "--partial")

@@ -16,6 +16,7 @@ BENCHMARKS = Registry(
     {
         "nasbench201": "retiarii.benchmarks.nasbench201:Nb201Table",
         "nasbench_macro": "retiarii.benchmarks.nasbench_macro:NbMacroTable",
+        "nats_size": "retiarii.benchmarks.nats_size:NatsSizeTable",
     },
     "retiarii.benchmarks",
 )

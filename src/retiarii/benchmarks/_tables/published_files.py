@@ -15,7 +15,6 @@ from retiarii.errors import BenchmarkError
 _RECORD = re.compile(r"(?:^|/)(\d{6})\.pickle\.pbz2$")
 _MAX_COMPRESSED_BYTES = 16 * 2**20
 _MAX_BYTES = 64 * 2**20  # a record is 330 KB; far more is an attack on the memory
-_EXPECTED = "NATS-tss-v1_0-3ffb9-simple, as its folder or its tar archive, with files such as 000000.pickle.pbz2"
 
 
 @dataclass(frozen=True)
@@ -50,20 +49,23 @@ class PublishedFile:
         return content
 
 
-def published_files(source: Path) -> tuple[Iterator[PublishedFile], int | None]:
+def published_files(source: Path, name: str) -> tuple[Iterator[PublishedFile], int | None]:
     """Return the records in a folder, a tar archive or a single file, and their number (None if it is unknown).
 
     Args:
-        source: A folder of records, a folder with such a folder of the topology space, an archive, or one record.
+        source: A folder of records, a folder with such a folder, an archive, or one record.
+        name: The published name of the folder, such as ``NATS-tss-v1_0-3ffb9-simple``. Another version of it has the
+            same first two parts.
 
     Raises:
         BenchmarkError: There are no records, or the archive cannot be read.
     """
+    expected = f"{name}, as its folder or its tar archive, with files such as 000000.pickle.pbz2"
     if source.is_dir():
-        files = _in_folder(source)
+        files = _in_folder(source, "-".join(name.split("-")[:2]), expected)
         return (_of_file(path) for path in files), len(files)
     if not source.is_file():
-        raise BenchmarkError(f"There is no file or folder {str(source)!r}. Expected {_EXPECTED}.")
+        raise BenchmarkError(f"There is no file or folder {str(source)!r}. Expected {expected}.")
     if _RECORD.search(source.name):
         return iter([_of_file(source)]), 1
     try:
@@ -71,15 +73,15 @@ def published_files(source: Path) -> tuple[Iterator[PublishedFile], int | None]:
     except OSError as err:
         raise BenchmarkError(f"{str(source)!r} cannot be read ({err}).") from err
     if not is_archive:
-        raise BenchmarkError(f"{str(source)!r} is neither a record nor a tar archive. Expected {_EXPECTED}.")
-    return _in_archive(source), None
+        raise BenchmarkError(f"{str(source)!r} is neither a record nor a tar archive. Expected {expected}.")
+    return _in_archive(source, expected), None
 
 
-def _in_folder(folder: Path) -> list[Path]:
-    for place in (folder, *sorted(folder.glob("NATS-tss*"))):
+def _in_folder(folder: Path, prefix: str, expected: str) -> list[Path]:
+    for place in (folder, *sorted(folder.glob(f"{prefix}*"))):
         if files := sorted(path for path in place.glob("*.pickle.pbz2") if _RECORD.search(path.name)):
             return files
-    raise BenchmarkError(f"There are no records in {str(folder)!r}. Expected {_EXPECTED}.")
+    raise BenchmarkError(f"There are no records in {str(folder)!r}. Expected {expected}.")
 
 
 def _of_file(path: Path) -> PublishedFile:
@@ -91,7 +93,7 @@ def _of_file(path: Path) -> PublishedFile:
     return PublishedFile(_index(path.name), path.name, compressed)
 
 
-def _in_archive(path: Path) -> Iterator[PublishedFile]:
+def _in_archive(path: Path, expected: str) -> Iterator[PublishedFile]:
     num_found = 0
     try:
         with tarfile.open(path) as archive:
@@ -102,7 +104,7 @@ def _in_archive(path: Path) -> Iterator[PublishedFile]:
     except (tarfile.TarError, EOFError, OSError, zlib.error) as err:
         raise BenchmarkError(f"The archive {str(path)!r} is damaged ({err}). Download it again.") from err
     if not num_found:
-        raise BenchmarkError(f"There are no records in the archive {str(path)!r}. Expected {_EXPECTED}.")
+        raise BenchmarkError(f"There are no records in the archive {str(path)!r}. Expected {expected}.")
 
 
 def _of_member(archive: tarfile.TarFile, member: tarfile.TarInfo) -> PublishedFile:

@@ -4,6 +4,7 @@
 with ``retiarii benchmarks build nasbench201 FOLDER``, from the files that the authors publish (`Nb201Table`).
 """
 
+from retiarii.benchmarks._tables._nats.nats_statistics import DATASETS
 from retiarii.benchmarks.nasbench201._cell_codes import (
     AVG_POOL_3X3,
     CONV_1X1,
@@ -14,7 +15,6 @@ from retiarii.benchmarks.nasbench201._cell_codes import (
 )
 from retiarii.benchmarks.nasbench201._nb201_query import query_nb201_trial_stats
 from retiarii.benchmarks.nasbench201._nb201_records import (
-    DATASETS,
     Nb201IntermediateStats,
     Nb201TrialConfig,
     Nb201TrialStats,

@@ -1,83 +1,27 @@
-"""The SQLite file of NAS-Bench-201: its tables, and the rows in them.
-
-``trials`` is sorted by epochs, dataset and cell, so that a point query is one step down the tree, and a scan of all
-cells of one dataset reads neighbouring pages. The curves over epochs are large and rarely read: they are compressed in
-a table of their own.
-"""
+"""`NB201`: NAS-Bench-201 as the topology space of NATS-Bench, with the file of its table."""
 
 from __future__ import annotations
 
-import math
-import sqlite3
-import sys
-import zlib
-from array import array
-from collections.abc import Sequence
-
-from retiarii.benchmarks._tables.table_file import TableFile
-from retiarii.benchmarks.nasbench201._nb201_published import PublishedCell
-from retiarii.benchmarks.nasbench201._nb201_records import CURVES, DATASETS, STATISTICS
-from retiarii.errors import BenchmarkError
-
-NB201_FILE = TableFile(
-    name="nasbench201",
-    title="NAS-Bench-201",
-    application_id=0x6E623230,  # "nb20"
-    version=1,
-    schema=f"""
-CREATE TABLE cells (cell INTEGER PRIMARY KEY, published_index INTEGER NOT NULL UNIQUE);
-CREATE TABLE curves (id INTEGER PRIMARY KEY, data BLOB NOT NULL);
-CREATE TABLE trials (
-  num_epochs INTEGER NOT NULL, dataset INTEGER NOT NULL, cell INTEGER NOT NULL, seed INTEGER NOT NULL,
-  curves INTEGER NOT NULL, {", ".join(f"{name} REAL" for name in STATISTICS)},
-  PRIMARY KEY (num_epochs, dataset, cell, seed)
-) WITHOUT ROWID
-""",
-    count="SELECT COUNT(*) FROM cells",
+from retiarii.benchmarks._tables._nats.nats_database import nats_file
+from retiarii.benchmarks._tables._nats.nats_space import NatsSpace
+from retiarii.benchmarks.nasbench201._cell_codes import (
+    NUM_CELLS,
+    cell_of_number,
+    number_of_cell,
+    number_of_published,
 )
+from retiarii.benchmarks.nasbench201._nb201_records import EPOCHS
+
+NB201_FILE = nats_file("nasbench201", "NAS-Bench-201", application_id=0x6E623230)  # "nb20"
 """The file of the table."""
 
-_INSERT = f"INSERT INTO trials VALUES ({', '.join('?' * (5 + len(STATISTICS)))})"
-
-
-def add_cell(connection: sqlite3.Connection, index: int, cell: PublishedCell) -> None:
-    """Write a cell with its trials, in one transaction."""
-    with connection:
-        connection.execute("INSERT INTO cells VALUES (?, ?)", (cell.number, index))
-        for trial in cell.trials:
-            row = connection.execute("INSERT INTO curves (data) VALUES (?)", (_packed(trial.curves),)).lastrowid
-            key = (trial.num_epochs, DATASETS.index(trial.dataset), cell.number, trial.seed)
-            connection.execute(_INSERT, (*key, row, *trial.statistics))
-
-
-def published_indices(connection: sqlite3.Connection) -> set[int]:
-    """Return the published numbers of the cells that are there."""
-    return {index for (index,) in connection.execute("SELECT published_index FROM cells")}
-
-
-def curves_of(connection: sqlite3.Connection, number: int) -> list[list[float | None]]:
-    """Return the values after each epoch for each name of `CURVES`; None where there are none.
-
-    Raises:
-        BenchmarkError: They are damaged.
-    """
-    row = connection.execute("SELECT data FROM curves WHERE id = ?", (number,)).fetchone()
-    values = array("d")
-    try:
-        values.frombytes(zlib.decompress(row[0]))
-    except (TypeError, ValueError, zlib.error) as err:
-        raise BenchmarkError(
-            f"The curves {number} in the table are damaged ({err}). Delete it. {NB201_FILE.how_to_build}"
-        ) from err
-    if sys.byteorder == "big":
-        values.byteswap()
-    epochs = len(values) // len(CURVES)
-    numbers = [None if math.isnan(value) else value for value in values]
-    return [numbers[start : start + epochs] for start in range(0, epochs * len(CURVES), epochs)]
-
-
-def _packed(curves: Sequence[Sequence[float | None]]) -> bytes:
-    values = array("d", (math.nan if value is None else value for curve in curves for value in curve))
-    if sys.byteorder == "big":
-        values.byteswap()
-    return zlib.compress(values.tobytes())
+NB201 = NatsSpace(
+    word="topology",
+    folder="NATS-tss-v1_0-3ffb9-simple",
+    num_architectures=NUM_CELLS,
+    epochs=EPOCHS,
+    number_of=number_of_cell,
+    architecture=cell_of_number,
+    number_of_published=number_of_published,
+    file=NB201_FILE,
+)

@@ -2,36 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import cast
 
-from retiarii.benchmarks._tables.query_arguments import chosen, means_wanted
-from retiarii.benchmarks._tables.table_file import OpenedTable
-from retiarii.benchmarks.nasbench201._cell_codes import NUM_CELLS, cell_of_number, number_of_cell
-from retiarii.benchmarks.nasbench201._nb201_database import NB201_FILE, curves_of
-from retiarii.benchmarks.nasbench201._nb201_records import (
-    COSTS,
-    CURVES,
-    DATASETS,
-    EPOCHS,
-    STATISTICS,
-    Nb201IntermediateStats,
-    Nb201TrialConfig,
-    Nb201TrialStats,
-)
-
-
-def _mean_of_column(name: str) -> str:
-    """Return the SQL of a mean; costs that are equal for all seeds stay as they are, without a rounding error."""
-    mean = f"AVG({name})"
-    return f"CASE WHEN MIN({name}) = MAX({name}) THEN MIN({name}) ELSE {mean} END" if name in COSTS else mean
-
-
-_KEYS = ("config", "seed", *STATISTICS)
-_WHERE = "FROM trials WHERE num_epochs = ? AND dataset = ?"
-_ALL = f"SELECT curves, cell, seed, {', '.join(STATISTICS)} {_WHERE}"
-_MEANS = f"SELECT GROUP_CONCAT(curves), cell, NULL, {', '.join(map(_mean_of_column, STATISTICS))} {_WHERE}"
+from retiarii.benchmarks._tables._nats.nats_query import nats_trials
+from retiarii.benchmarks.nasbench201._cell_codes import cell_of_number
+from retiarii.benchmarks.nasbench201._nb201_database import NB201
+from retiarii.benchmarks.nasbench201._nb201_records import Nb201TrialConfig, Nb201TrialStats
 
 
 def query_nb201_trial_stats(
@@ -63,36 +40,8 @@ def query_nb201_trial_stats(
         >>> (trial,) = query_nb201_trial_stats(arch, 200, "cifar100", reduction="mean")
         >>> trial["test_acc"]
     """
-    number = None if arch is None else number_of_cell(arch)
-    epochs = chosen("num_epochs", num_epochs, EPOCHS)
-    datasets = chosen("dataset", dataset, DATASETS)
-    is_mean = means_wanted(reduction)
-    table = NB201_FILE.shared()
-    if number is not None and table.num_architectures < NUM_CELLS:
-        _check_is_there(table, number)
-    configs = [(count, name) for count in epochs for name in datasets]
-    return _trials(table, configs, number, is_mean=is_mean, include_intermediates=include_intermediates)
-
-
-def _trials(
-    table: OpenedTable,
-    configs: Sequence[tuple[int, str]],
-    number: int | None,
-    *,
-    is_mean: bool,
-    include_intermediates: bool,
-) -> Iterator[Nb201TrialStats]:
-    statement = _MEANS if is_mean else _ALL
-    statement += " AND cell = ?" if number is not None else ""
-    statement += " GROUP BY cell" if is_mean else ""
-    with NB201_FILE.reading(table.path):
-        for count, name in configs:
-            values = (count, DATASETS.index(name), *(() if number is None else (number,)))
-            for curves, cell, *rest in table.connection.execute(statement, values):
-                trial = dict(zip(_KEYS, (_config(cell, count, name), *rest), strict=True))
-                if include_intermediates:
-                    trial["intermediates"] = _intermediates(table.connection, curves)
-                yield cast("Nb201TrialStats", trial)
+    found = nats_trials(NB201, _config, arch, num_epochs, dataset, reduction, include_intermediates)
+    return cast("Iterator[Nb201TrialStats]", found)
 
 
 def _config(cell: int, num_epochs: int, dataset: str) -> Nb201TrialConfig:
@@ -103,26 +52,3 @@ def _config(cell: int, num_epochs: int, dataset: str) -> Nb201TrialConfig:
         "num_cells": 5,
         "dataset": dataset,
     }
-
-
-def _intermediates(connection: sqlite3.Connection, curves: int | str) -> list[Nb201IntermediateStats]:
-    """Return the results after each epoch, averaged over the curves of several trials."""
-    of_trials = [curves_of(connection, int(number)) for number in str(curves).split(",")]
-    columns = [[_mean(values) for values in zip(*of_seeds, strict=True)] for of_seeds in zip(*of_trials, strict=True)]
-    found = [
-        {"current_epoch": epoch, **dict(zip(CURVES, values, strict=True))}
-        for epoch, values in enumerate(zip(*columns, strict=True), start=1)
-        if any(value is not None for value in values)
-    ]
-    return cast("list[Nb201IntermediateStats]", found)
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
-
-
-def _check_is_there(table: OpenedTable, number: int) -> None:
-    with NB201_FILE.reading(table.path):
-        if table.connection.execute("SELECT 1 FROM cells WHERE cell = ?", (number,)).fetchone() is None:
-            raise NB201_FILE.lacking(table, cell_of_number(number), NUM_CELLS)

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 from typing import TypedDict
 
-DATASETS = ("cifar10-valid", "cifar10", "cifar100", "imagenet16-120")
-EPOCHS = (12, 200)
+from retiarii.benchmarks._tables._nats.nats_statistics import NatsIntermediateStats, NatsStatistics
 
-ACCURACIES = ("train_acc", "valid_acc", "test_acc", "ori_test_acc")
-LOSSES = ("train_loss", "valid_loss", "test_loss", "ori_test_loss")
-COSTS = ("parameters", "latency", "flops", "training_time")
-EVALUATION_TIMES = ("valid_evaluation_time", "test_evaluation_time", "ori_test_evaluation_time")
-STATISTICS = (*ACCURACIES, *LOSSES, *COSTS, *EVALUATION_TIMES)
-CURVES = (*ACCURACIES, *LOSSES)
+EPOCHS = (12, 200)
 
 
 class Nb201TrialConfig(TypedDict):
@@ -35,7 +29,7 @@ class Nb201TrialConfig(TypedDict):
     dataset: str
 
 
-class Nb201IntermediateStats(TypedDict):
+class Nb201IntermediateStats(NatsIntermediateStats):
     """Results after one epoch of a trial, which is the dict that has the list of these.
 
     The published trainings of 200 epochs have one evaluation for each epoch, and all only for the last.
@@ -52,35 +46,9 @@ class Nb201IntermediateStats(TypedDict):
         ori_test_loss: The cross entropy on the original test data, likewise.
     """
 
-    current_epoch: int
-    train_acc: float | None
-    valid_acc: float | None
-    test_acc: float | None
-    ori_test_acc: float | None
-    train_loss: float | None
-    valid_loss: float | None
-    test_loss: float | None
-    ori_test_loss: float | None
 
-
-class _Nb201Statistics(TypedDict):
+class _Nb201Statistics(NatsStatistics):
     config: Nb201TrialConfig
-    seed: int | None
-    train_acc: float
-    valid_acc: float
-    test_acc: float
-    ori_test_acc: float
-    train_loss: float | None
-    valid_loss: float | None
-    test_loss: float | None
-    ori_test_loss: float | None
-    parameters: float
-    latency: float | None
-    flops: float
-    training_time: float | None
-    valid_evaluation_time: float | None
-    test_evaluation_time: float | None
-    ori_test_evaluation_time: float | None
 
 
 class Nb201TrialStats(_Nb201Statistics, total=False):

@@ -1,16 +1,16 @@
-"""`read_cell`: the trainings of one cell from a record of NATS-Bench's topology space."""
+"""`read_architecture`: the trainings of one architecture from a record of NATS-Bench."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from retiarii.benchmarks._tables._nats.nats_space import NatsSpace
+from retiarii.benchmarks._tables._nats.nats_statistics import ACCURACIES, DATASETS, STATISTICS
 from retiarii.benchmarks._tables.published_files import PublishedFile
 from retiarii.benchmarks._tables.restricted_pickle import plain_content, shown
-from retiarii.benchmarks.nasbench201._cell_codes import number_of_published
-from retiarii.benchmarks.nasbench201._nb201_records import ACCURACIES, DATASETS, EPOCHS, STATISTICS
 from retiarii.errors import BenchmarkError
 
 # The published names of the evaluations that are the validation, the test and the original test of each dataset.
@@ -43,11 +43,11 @@ class PublishedTrial:
 
 
 @dataclass(frozen=True)
-class PublishedCell:
-    """One cell with its trainings.
+class PublishedArchitecture:
+    """One architecture with its trainings.
 
     Attributes:
-        number: The number of the cell, as `number_of_cell` gives.
+        number: Its number in the space.
         trials: The trainings.
     """
 
@@ -55,25 +55,25 @@ class PublishedCell:
     trials: list[PublishedTrial]
 
 
-def read_cell(file: PublishedFile) -> PublishedCell:
-    """Read the record of one cell.
+def read_architecture(file: PublishedFile, space: NatsSpace) -> PublishedArchitecture:
+    """Read the record of one architecture.
 
     Raises:
-        BenchmarkError: The file is damaged, malicious, or not a record of the topology space.
+        BenchmarkError: The file is damaged, malicious, or not a record of the space.
     """
     content = plain_content(file.content(), file.name)
     try:
-        numbers = {number_of_published(content[f"{epochs:02}"]["arch_str"]) for epochs in EPOCHS}
-        indices = [content[f"{epochs:02}"]["arch_index"] for epochs in EPOCHS]
+        numbers = {space.number_of_published(content[f"{epochs:02}"]["arch_str"]) for epochs in space.epochs}
+        indices = [content[f"{epochs:02}"]["arch_index"] for epochs in space.epochs]
         if any(index != file.index for index in indices) or len(numbers) != 1:
             raise ValueError(f"its architectures are {shown(indices)}, expected {file.index}")
-        trials = [trial for epochs in EPOCHS for trial in _trials(content[f"{epochs:02}"], epochs)]
+        trials = [trial for epochs in space.epochs for trial in _trials(content[f"{epochs:02}"], epochs)]
     except _WRONG as err:
         raise BenchmarkError(
-            f"{file.name} is not a record of NATS-Bench's topology space ({_reason(err)}). Expected the files of "
-            "NATS-tss-v1_0-3ffb9-simple."
+            f"{file.name} is not a record of NATS-Bench's {space.word} space ({_reason(err)}). Expected the files of "
+            f"{space.folder}."
         ) from err
-    return PublishedCell(numbers.pop(), trials)
+    return PublishedArchitecture(numbers.pop(), trials)
 
 
 def _trials(part: Mapping[str, Any], epochs: int) -> list[PublishedTrial]:
@@ -99,7 +99,7 @@ def _trial(dataset: str, seed: int, epochs: int, result: Mapping[str, Any]) -> P
         _needed(result, "params"),
         _number(latency[0]) if latency else None,
         _needed(result, "flop"),
-        math.fsum(result["train_times"][epoch] for epoch in range(epochs)),
+        _seconds([result["train_times"][epoch] for epoch in range(epochs)], dataset),
         *(_number(result["eval_times"].get(f"{split}@{epochs - 1}")) for split in splits),
     ]
     assert len(final) + len(costs) == len(STATISTICS)
@@ -118,9 +118,19 @@ def _sources(
 
 def _needed(result: Mapping[str, Any], name: str) -> float:
     value = _number(result[name])
-    if value is None:
-        raise ValueError(f"its {name!r} is {result[name]!r}, expected a number")
+    if value is None or value < 0:
+        raise ValueError(f"its {name!r} is {result[name]!r}, expected a number that is not negative")
     return value
+
+
+def _seconds(times: Sequence[float], dataset: str) -> float | None:
+    """Return the time of a training; None if it is NaN for every epoch, where it was not measured."""
+    if all(math.isnan(value) for value in times):
+        return None
+    wrong = [value for value in times if not 0 <= value < math.inf]
+    if wrong:
+        raise ValueError(f"'train_times' of an epoch on {dataset} is {wrong[0]!r}, expected seconds for each epoch")
+    return math.fsum(times)
 
 
 def _number(value: Any) -> float | None:
