@@ -14,6 +14,7 @@ from retiarii.benchmarks._tables.download import Download
 BENCHMARKS = Registry(
     "benchmark",
     {
+        "hw_nasbench": "retiarii.benchmarks.hw_nasbench:HwNasTable",
         "nasbench201": "retiarii.benchmarks.nasbench201:Nb201Table",
         "nasbench_macro": "retiarii.benchmarks.nasbench_macro:NbMacroTable",
         "nats_size": "retiarii.benchmarks.nats_size:NatsSizeTable",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import math
 import pickle
 import reprlib
 import struct
 from collections import OrderedDict
+from collections.abc import Mapping
 from typing import Any
 
 from retiarii.errors import BenchmarkError
@@ -17,18 +19,19 @@ _FORMATS = {"b1": "?", "f2": "e", "f4": "f", "f8": "d"}
 _FORMATS |= {"i1": "b", "i2": "h", "i4": "i", "i8": "q", "u1": "B", "u2": "H", "u4": "I", "u8": "Q"}
 
 
-def plain_content(data: bytes, name: str) -> Any:
+def plain_content(data: bytes, name: str, *, arrays: bool = False) -> Any:
     """Return the content of a pickle: plain data, in which numbers of numpy are numbers of Python.
 
     Args:
         data: The pickle.
         name: The file's name, for messages.
+        arrays: Whether it may have arrays of numpy, which are returned as (nested) lists.
 
     Raises:
         BenchmarkError: The pickle is damaged, or names a function or class that is not plain data.
     """
     try:
-        return _PlainUnpickler(io.BytesIO(data), name).load()
+        return _PlainUnpickler(io.BytesIO(data), name, _ALLOWED | _ARRAYS if arrays else _ALLOWED).load()
     except (*_DAMAGE, *_MORE_DAMAGE) as err:
         raise BenchmarkError(
             f"The pickle in {name} is damaged ({type(err).__name__}: {err}). Download the file again."
@@ -48,13 +51,17 @@ class _NumberType:
     """Stands for a ``numpy.dtype`` of a number."""
 
     def __init__(self, code: str, *_: object) -> None:
-        self._format, self._order = _FORMATS[code], "<"
+        self.is_object = code in ("O", "O8")
+        self._format, self._order = "" if self.is_object else _FORMATS[code], "<"
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         self._order = ">" if state[1] == ">" else "<"
 
     def read(self, data: bytes) -> Any:
-        return struct.unpack(self._order + self._format, data)[0]
+        return self.read_all(data, 1)[0]
+
+    def read_all(self, data: bytes, count: int) -> tuple[Any, ...]:
+        return struct.unpack(f"{self._order}{count}{self._format}", data)
 
 
 class _Number:
@@ -66,7 +73,43 @@ class _Number:
         return _NumberType.read(kind, data)
 
 
-_ALLOWED = {
+class _Array(list[Any]):
+    """Stands for ``numpy.ndarray``."""
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        _, shape, kind, is_fortran, data = state
+        if is_fortran and len(shape) > 1:
+            raise ValueError("an array is stored by columns")
+        count = math.prod(shape)
+        values: list[Any] = list(data) if kind.is_object else [*_NumberType.read_all(kind, data, count)]
+        if len(values) != count:
+            raise ValueError(f"an array of {count} has {len(values)} values")
+        for size in reversed(shape[1:]):
+            values = [values[start : start + size] for start in range(0, len(values), size)]
+        self[:] = values
+
+
+class _NewArray:
+    """Stands for ``numpy.core.multiarray._reconstruct``, which makes an array without its values."""
+
+    __slots__ = ()
+
+    def __call__(self, *_: object) -> _Array:
+        return _Array()
+
+
+class _Encoded:
+    """Stands for ``_codecs.encode``, by which the oldest pickles write bytes as text."""
+
+    __slots__ = ()
+
+    def __call__(self, text: str, encoding: str) -> bytes:
+        if encoding != "latin1":
+            raise ValueError(f"bytes are written as {encoding!r}")
+        return str.encode(text, "latin1")
+
+
+_ALLOWED: dict[tuple[str, str], Any] = {
     ("collections", "OrderedDict"): OrderedDict,
     ("numpy", "dtype"): _NumberType,
     ("numpy.core.multiarray", "scalar"): _Number(),
@@ -74,13 +117,21 @@ _ALLOWED = {
 }
 
 
+_ARRAYS: dict[tuple[str, str], Any] = {
+    ("_codecs", "encode"): _Encoded(),
+    ("numpy", "ndarray"): _Array,
+    ("numpy.core.multiarray", "_reconstruct"): _NewArray(),
+    ("numpy._core.multiarray", "_reconstruct"): _NewArray(),
+}
+
+
 class _PlainUnpickler(pickle.Unpickler):
-    def __init__(self, file: io.BytesIO, name: str) -> None:
+    def __init__(self, file: io.BytesIO, name: str, allowed: Mapping[tuple[str, str], Any]) -> None:
         super().__init__(file)
-        self._name = name
+        self._name, self._allowed = name, allowed
 
     def find_class(self, module_name: str, global_name: str) -> Any:
-        allowed = _ALLOWED.get((module_name, global_name))
+        allowed = self._allowed.get((module_name, global_name))
         if allowed is None:
             raise BenchmarkError(
                 f"The pickle in {self._name} asks for {module_name}.{global_name}, which is not plain data, and was "
