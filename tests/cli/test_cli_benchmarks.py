@@ -36,6 +36,24 @@ def test_a_build_that_lacks_architectures_says_so(run, nats):
     assert "unfinished build: 3" in run("benchmarks", "list").out
 
 
+def test_a_table_without_a_package_needs_its_files(run):
+    outcome = run("benchmarks", "build", "nasbench201")
+    assert outcome.code == 1
+    assert "Name the published files of NAS-Bench-201: retiarii benchmarks build nasbench201 FOLDER" in outcome.err
+
+
+def test_a_table_in_an_installed_package_is_built_without_its_place(run, tmp_path, monkeypatch):
+    light = tmp_path / "nas_bench_graph" / "light"
+    light.mkdir(parents=True)
+    result = {"valid_perf": 0.5, "perf": 0.25, "latency": 1.0, "para": 1.0}
+    for dataset in "cora citeseer pubmed cs physics photo computers arxiv proteins".split():
+        (light / f"{dataset}.bench").write_bytes(pickle.dumps({81074: result}))
+    (light.parent / "__init__.py").touch()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    outcome = run("benchmarks", "build", "nasbench_graph", "--partial")
+    assert (outcome.code, "NAS-Bench-Graph: 1 architectures (1 read" in outcome.out) == (0, True)
+
+
 def test_problems_of_a_table_have_an_exit_code(run, nats, monkeypatch):
     run("benchmarks", "build", "nasbench201", nats, "--partial")
     from retiarii.benchmarks.nasbench201 import Nb201Table

@@ -139,9 +139,13 @@ def download(
 def build(
     name: NameArgument,
     source: Annotated[
-        Path,
-        typer.Argument(metavar="FOLDER", help="The published files: a folder or an archive.", show_default=False),
-    ],
+        Path | None,
+        typer.Argument(
+            metavar="[FOLDER]",
+            help="The published files: a folder, an archive or a file. Those of an installed Python package are found.",
+            show_default=False,
+        ),
+    ] = None,
     partial: Annotated[
         bool, typer.Option("--partial", help="Make a table of the architectures that are there, if some are missing.")
     ] = False,
@@ -152,11 +156,11 @@ def build(
 
     Raises:
         ConfigError: There is no such table.
-        BenchmarkError: Files are damaged, malicious or missing; the present table is left as it is.
+        BenchmarkError: Files are damaged, malicious, missing or not named; the present table is left as it is.
     """
     table = _table(name)
     with _progress_bar() as show:
-        report = table.build(source, partial=partial, on_progress=show)
+        report = table.build(source or table.installed_files(), partial=partial, on_progress=show)
     console().print(
         plain(
             f"{table.title}: {report.num_architectures:,} architectures ({report.num_added:,} read, "

@@ -10,12 +10,15 @@ from pathlib import Path
 
 from retiarii._registry import Registry
 from retiarii.benchmarks._tables.download import Download
+from retiarii.benchmarks._tables.installed_package import installed_folder
+from retiarii.errors import BenchmarkError
 
 BENCHMARKS = Registry(
     "benchmark",
     {
         "hw_nasbench": "retiarii.benchmarks.hw_nasbench:HwNasTable",
         "nasbench201": "retiarii.benchmarks.nasbench201:Nb201Table",
+        "nasbench_graph": "retiarii.benchmarks.nasbench_graph:NbGraphTable",
         "nasbench_macro": "retiarii.benchmarks.nasbench_macro:NbMacroTable",
         "nats_size": "retiarii.benchmarks.nats_size:NatsSizeTable",
     },
@@ -77,6 +80,7 @@ class BenchmarkTable(ABC):
         num_architectures: How many architectures the complete table has.
         facts: What people want to know about it, such as the paper and the licence of the published files.
         downloads: The published files, for ``retiarii benchmarks download``.
+        package: The Python package that has the published files, if they are in one.
     """
 
     name: str
@@ -84,6 +88,24 @@ class BenchmarkTable(ABC):
     num_architectures: int
     facts: Mapping[str, str]
     downloads: Sequence[Download] = ()
+    package: str | None = None
+
+    def installed_files(self) -> Path:
+        """Return the folder of the installed package that has the published files. No code of it runs.
+
+        Raises:
+            BenchmarkError: The files are not in a package, or it is not installed.
+        """
+        found = None if self.package is None else installed_folder(self.package)
+        if found is not None:
+            return found
+        build = f"retiarii benchmarks build {self.name} FOLDER"
+        if self.package is None:
+            raise BenchmarkError(f"Name the published files of {self.title}: {build}")
+        raise BenchmarkError(
+            f"The package {self.package}, which has the published files of {self.title}, is not installed. Install it "
+            f"with: pip install {self.package.replace('_', '-')}. Or name the files: {build}"
+        )
 
     @abstractmethod
     def status(self) -> TableStatus:
