@@ -1,26 +1,73 @@
-"""Tables of published benchmarks: results of architectures that others have trained, in SQLite files.
+"""Tables of published benchmarks, and searches in them: results of architectures that others have trained.
 
-``retiarii benchmarks build nasbench201 FOLDER`` imports the files that the authors publish into `tables_folder`. The
-functions of `retiarii.benchmarks.nasbench201` query the table. `BENCHMARKS` has the names of all tables; each name
-stands for a `BenchmarkTable`, which builds and verifies its file. `fetch_files` downloads the published files.
+A `Benchmark` is a search space with results. Its `Benchmark.evaluator` looks architectures up in any experiment on
+`Benchmark.space`; on the platform ``"simulated"``, trials take the time of the real trainings on a simulated clock.
+`simulate` does the same without an experiment, `regret_curve` shows how good a search was, and `TabularBenchmark` makes
+a benchmark of a data frame.
+
+A `BenchmarkTable` is a benchmark that is built from published files: ``retiarii benchmarks build nasbench201 FOLDER``
+imports them into `tables_folder`, `fetch_files` downloads them. `BENCHMARKS` has the names of all; `get_benchmark`
+returns the one of a name. The functions of `retiarii.benchmarks.nasbench201` query its table.
 
 This room does not train anything, and does not import torch.
 """
 
-from retiarii.benchmarks._tables.benchmark_table import BENCHMARKS, BenchmarkTable, BuildReport, TableState, TableStatus
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from retiarii._lazy import lazy_attributes
+from retiarii.benchmarks._tables.benchmark_table import (
+    BENCHMARKS,
+    BenchmarkTable,
+    BuildReport,
+    TableState,
+    TableStatus,
+    get_benchmark,
+)
 from retiarii.benchmarks._tables.cache_folder import tables_folder
 from retiarii.benchmarks._tables.download import Download
 from retiarii.benchmarks._tables.fetching import MIRROR_VARIABLE, FetchedFile, fetch_files
+from retiarii.benchmarks._tabular.benchmark import Benchmark
+
+if TYPE_CHECKING:
+    from retiarii.benchmarks._tabular.regret import StepCurve, incumbent_curve, regret_curve
+    from retiarii.benchmarks._tabular.result_table import ResultTable
+    from retiarii.benchmarks._tabular.simulate import simulate
+    from retiarii.benchmarks._tabular.tabular_benchmark import TabularBenchmark
+    from retiarii.benchmarks._tabular.tabular_evaluator import TabularEvaluator
+
+# Imported when first used: queries of tables need neither these names nor the rooms that they import.
+_LAZY = {
+    "ResultTable": "retiarii.benchmarks._tabular.result_table",
+    "StepCurve": "retiarii.benchmarks._tabular.regret",
+    "TabularBenchmark": "retiarii.benchmarks._tabular.tabular_benchmark",
+    "TabularEvaluator": "retiarii.benchmarks._tabular.tabular_evaluator",
+    "incumbent_curve": "retiarii.benchmarks._tabular.regret",
+    "regret_curve": "retiarii.benchmarks._tabular.regret",
+    "simulate": "retiarii.benchmarks._tabular.simulate",
+}
 
 __all__ = [
     "BENCHMARKS",
     "MIRROR_VARIABLE",
+    "Benchmark",
     "BenchmarkTable",
     "BuildReport",
     "Download",
     "FetchedFile",
+    "ResultTable",
+    "StepCurve",
     "TableState",
     "TableStatus",
+    "TabularBenchmark",
+    "TabularEvaluator",
     "fetch_files",
+    "get_benchmark",
+    "incumbent_curve",
+    "regret_curve",
+    "simulate",
     "tables_folder",
 ]
+
+__getattr__, __dir__ = lazy_attributes(__name__, _LAZY)

@@ -10,7 +10,8 @@ its network there.
 `dumps` and `loads` send evaluators, data sets and models to other processes: objects made by `trace` or `serialize` as
 their constructor and arguments, other objects by pickling. Choices in an evaluator's arguments form a search space
 (`Evaluator.search_space`), and `Evaluator.fix` returns the evaluator for one architecture. `Evaluator.train_supernet`
-and `Evaluator.evaluate_subnet` serve one-shot search. This room does not import strategies, execution or storage.
+and `Evaluator.evaluate_subnet` serve one-shot search. An evaluator that is `Simulated`, too, says how long its
+evaluations take, for trials on a simulated clock. This room does not import strategies, execution or storage.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from retiarii.evaluator._reporting import (
     tell_search_space,
 )
 from retiarii.evaluator._seeding import load_generators, seed_everything
+from retiarii.evaluator._simulated import Simulated
 from retiarii.evaluator._supernet_training import SupernetListener, SupernetTraining
 from retiarii.evaluator._trace import serialize, trace
 from retiarii.evaluator._trial_context import TrialContext
@@ -47,6 +49,7 @@ __all__ = [
     "CommandEvaluator",
     "Evaluator",
     "FunctionalEvaluator",
+    "Simulated",
     "SupernetListener",
     "SupernetTraining",
     "TrialContext",

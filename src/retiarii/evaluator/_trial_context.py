@@ -38,6 +38,7 @@ class TrialContext:
         parent: The number of the trial that this one continues; None if it starts from new weights.
         parent_folder: The folder of that trial. A file that the parent did not write, or that was not kept, is missing
             in it: opening it raises FileNotFoundError, and the trial fails instead of starting from new weights.
+        parent_fidelity: How much training that trial got; empty without a parent, or if the evaluator decided.
         objectives: The names of the metrics by which trials are compared; a plain number counts as ``"default"``.
         on_report: The function that `report` calls with the metrics.
     """
@@ -50,6 +51,7 @@ class TrialContext:
     folder: Path | None = None
     parent: int | None = None
     parent_folder: Path | None = None
+    parent_fidelity: Fidelity = FULL
     objectives: tuple[str, ...] = (DEFAULT,)
     on_report: Callable[[Metrics], None] = field(default=_ignore, repr=False, compare=False)
 

@@ -8,7 +8,8 @@ its `Outcome`, and `Judgement` records the answers to reports: use both to write
 `TemplateExecutor` has a *template* process that loads the task once (with torch, model and data) and forks a child for
 each trial: trials are isolated, start in milliseconds and share the data copy-on-write. The template checks the time
 and memory of its children. A *guardian* process between this process and the template kills all remaining processes
-when one of the two ends. `InProcessExecutor` runs trials one after the other in this process. A failed trial is an
+when one of the two ends. `InProcessExecutor` runs trials one after the other in this process. `SimulatedExecutor` runs
+a `TimedTask` on a simulated clock. A failed trial is an
 event with its reason, not an exception; an exception means that the executor itself failed. This room does not import
 strategies or storage.
 """
@@ -25,6 +26,7 @@ from retiarii.execution._executor import (
     OnReport,
     Report,
     Task,
+    TimedTask,
     TrialEnded,
     TrialJob,
     TrialStarted,
@@ -33,6 +35,7 @@ from retiarii.execution._in_process import InProcessExecutor
 from retiarii.execution._judgement import Judgement
 from retiarii.execution._outcome import Outcome
 from retiarii.execution._run_task import run_task
+from retiarii.execution._simulated_executor import SimulatedExecutor
 from retiarii.execution._system.import_path import finders_here, import_path, install_finders
 
 if TYPE_CHECKING:
@@ -56,8 +59,10 @@ __all__ = [
     "OnReport",
     "Outcome",
     "Report",
+    "SimulatedExecutor",
     "Task",
     "TemplateExecutor",
+    "TimedTask",
     "TrialEnded",
     "TrialJob",
     "TrialStarted",

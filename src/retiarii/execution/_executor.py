@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -28,6 +28,9 @@ class TrialJob:
         parent: The number of the trial whose files it continues from; None to start from new weights.
         is_judged: Whether the trial waits, after each report, for the answer of the process that calls `poll`.
         device: The device of the trial, as ``torch.device`` takes it; the executor sets it.
+        parent_fidelity: How much training the parent got.
+        started: The time at which an interrupted trial of a simulation started; None for other trials.
+        num_reported: How many reports of an interrupted trial of a simulation were passed on before.
     """
 
     number: int
@@ -37,9 +40,12 @@ class TrialJob:
     parent: int | None = None
     is_judged: bool = False
     device: str = "cpu"
+    parent_fidelity: Fidelity = FULL
+    started: float | None = None
+    num_reported: int = 0
 
     def to_json(self) -> dict[str, Any]:
-        """Return the job as plain data."""
+        """Return the job as plain data, without the fields for simulations, whose trials are in this process."""
         return {
             "number": self.number,
             "architecture": self.architecture.to_json(),
@@ -48,13 +54,14 @@ class TrialJob:
             "parent": self.parent,
             "is_judged": self.is_judged,
             "device": self.device,
+            "parent_fidelity": dict(self.parent_fidelity),
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> TrialJob:
         """Read the data that `to_json` returned."""
-        architecture, fidelity = Architecture.from_json(data["architecture"]), Fidelity(data["fidelity"])
-        return cls(**{**data, "architecture": architecture, "fidelity": fidelity})
+        fidelities = {name: Fidelity(data[name]) for name in ("fidelity", "parent_fidelity")}
+        return cls(**{**data, **fidelities, "architecture": Architecture.from_json(data["architecture"])})
 
 
 @dataclass(frozen=True)
@@ -107,6 +114,21 @@ OnReport: TypeAlias = Callable[[int, Metrics], "str | None"]
 
 Task: TypeAlias = Callable[[TrialJob, Report], Metrics]
 """The function that a trial runs: it returns the final metrics, or raises."""
+
+
+class TimedTask(ABC):
+    """A task that can say how long a trial takes, without running it; a `SimulatedExecutor` needs one."""
+
+    @abstractmethod
+    def __call__(self, job: TrialJob, report: Report) -> Metrics:
+        """Run one trial, and return its final metrics."""
+
+    @abstractmethod
+    def seconds(self, job: TrialJob) -> float | Sequence[float]:
+        """Return the seconds from the start of a trial to each of its reports, and to its end, in ascending order.
+
+        A single number is the time to the end, over which the reports are spread evenly.
+        """
 
 
 @dataclass(frozen=True)

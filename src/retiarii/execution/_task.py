@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from retiarii.errors import FreezeError
-from retiarii.evaluator import Evaluator, TrialContext, load_generators, output_to, run_evaluation, seed_everything
-from retiarii.execution._executor import Report, TrialJob
+from retiarii.errors import EvaluatorError, FreezeError
+from retiarii.evaluator import (
+    Evaluator,
+    Simulated,
+    TrialContext,
+    load_generators,
+    output_to,
+    run_evaluation,
+    seed_everything,
+)
+from retiarii.execution._executor import Report, TimedTask, TrialJob
 from retiarii.space import Engine
 from retiarii.trial import DEFAULT, Metrics, TrialFiles
 
 
-class NasTask:
+class NasTask(TimedTask):
     """A task that builds the network of a job's architecture, and evaluates it.
 
     All randomness of `random`, NumPy and torch, including the initial weights, follows from the job's seed.
@@ -57,21 +65,44 @@ class NasTask:
             MetricError: The evaluator reported no usable metric.
         """
         seed_everything(job.seed)
-        try:
-            model = self.engine.build(job.architecture)
-        except Exception as error:  # the user's constructors may raise anything
-            raise FreezeError(f"The architecture does not build: {type(error).__name__}: {error}") from error
-        context = context_of(job, report, self.files, keeps_files=self.keeps_files, objectives=self.objectives)
+        model, context = self._built(job), self._context(job, report)
         with self._output(job.number, context):
-            evaluator = self.evaluator.fix(job.architecture) if self._has_choices else self.evaluator
-            metrics = run_evaluation(evaluator, model, context)
+            metrics = run_evaluation(self._fixed(job), model, context)
         missing = [name for name in self.objectives if name not in metrics]
         return {**self.engine.measure(model, missing), **metrics} if missing else metrics
+
+    def seconds(self, job: TrialJob) -> float | Sequence[float]:
+        """Return the simulated time of a trial, see `Simulated.seconds`.
+
+        Raises:
+            FreezeError: The network of the architecture cannot be built.
+            EvaluatorError: The evaluator does not say how long an evaluation takes.
+        """
+        evaluator = self._fixed(job)
+        if not isinstance(evaluator, Simulated):
+            raise EvaluatorError(f"{evaluator!r} does not say how long an evaluation takes: it is not Simulated.")
+        return evaluator.seconds(self._built(job), self._context(job, _no_report))
+
+    def _built(self, job: TrialJob) -> Any:
+        try:
+            return self.engine.build(job.architecture)
+        except Exception as error:  # the user's constructors may raise anything
+            raise FreezeError(f"The architecture does not build: {type(error).__name__}: {error}") from error
+
+    def _fixed(self, job: TrialJob) -> Evaluator:
+        return self.evaluator.fix(job.architecture) if self._has_choices else self.evaluator
+
+    def _context(self, job: TrialJob, report: Report) -> TrialContext:
+        return context_of(job, report, self.files, keeps_files=self.keeps_files, objectives=self.objectives)
 
     def _output(self, number: int, context: TrialContext) -> AbstractContextManager[None]:
         if self.files is None:
             return nullcontext()
         return output_to(context.folder or self.files.folder(number), keeps_files=self.keeps_files)
+
+
+def _no_report(metrics: Metrics) -> None:
+    pass
 
 
 def context_of(
@@ -100,6 +131,7 @@ def context_of(
         folder=files.folder(job.number) if files is not None and keeps_files else None,
         parent=job.parent,
         parent_folder=None if files is None or job.parent is None else files.folder(job.parent),
+        parent_fidelity=job.parent_fidelity,
         objectives=objectives,
         on_report=report,
     )

@@ -25,7 +25,14 @@ def log_of(path: Path) -> list[str]:
 
 
 class EarlyStoppingConformance:
-    """A trial with ``is_judged`` ends at the report whose answer is to end; other trials ignore answers."""
+    """A trial with ``is_judged`` ends at the report whose answer is to end; other trials ignore answers.
+
+    Attributes:
+        is_simulation: Whether trials are computed ahead, and have the times of a simulated clock: a trial is then
+            pruned at the report, but its code has run on.
+    """
+
+    is_simulation: bool = False
 
     @pytest.fixture
     def log(self, tmp_path: Path) -> Path:
@@ -40,7 +47,7 @@ class EarlyStoppingConformance:
         assert (ended.state, ended.reason) == (TrialState.PRUNED, "not good enough")
         assert (ended.metrics, ended.failure) == (None, None)
         assert reports(heard) == [{"default": float(step)} for step in range(4)]
-        assert log_of(log) == ["0", "1", "2", CLEANED]
+        assert self.is_simulation or log_of(log) == ["0", "1", "2", CLEANED]
 
     def test_a_judged_trial_waits_for_each_answer(self, stage: Executor, log: Path) -> None:
         """The trial does not continue before it has the answer."""
@@ -51,7 +58,7 @@ class EarlyStoppingConformance:
 
         stage.submit(job_for("climb", 101, is_judged=True, path=str(log)))
         assert ending(watch(stage, [101], judge)).state is TrialState.COMPLETED
-        assert seen == [[str(past) for past in range(step)] for step in range(NUM_STEPS)]
+        assert self.is_simulation or seen == [[str(past) for past in range(step)] for step in range(NUM_STEPS)]
 
     def test_reports_are_told_in_order_before_the_end(self, stage: Executor, log: Path) -> None:
         """All reports are told before the end, whether the trial waits for answers or not."""
@@ -103,7 +110,7 @@ class EarlyStoppingConformance:
         assert ended.state is TrialState.PRUNED
         assert 0 < len(ended.reason) < 10_000
         assert "\0" not in ended.reason.encode().decode()
-        assert log_of(log) == [CLEANED]
+        assert self.is_simulation or log_of(log) == [CLEANED]
 
     def test_answers_of_threads_are_not_mixed_up(self, stage: Executor, log: Path) -> None:
         """If several threads report at the same time, each gets the answer to its own report."""
@@ -112,7 +119,7 @@ class EarlyStoppingConformance:
         assert ending(heard).state is TrialState.PRUNED
         told = [str(int(metrics["default"])) for metrics in reports(heard)]
         assert told[-1] == str(NUM_THREADS - 1)
-        assert sorted(log_of(log)) == sorted([*told[:-1], CLEANED])
+        assert self.is_simulation or sorted(log_of(log)) == sorted([*told[:-1], CLEANED])
 
     def test_what_a_judge_raises_leaves_the_poll_and_the_executor_goes_on(self, stage: Executor, log: Path) -> None:
         """The trial continues, or is cancelled if it runs inside the poll."""

@@ -10,7 +10,7 @@ best. `Clock` is the time source of an experiment. Nothing in this room imports 
 """
 
 from retiarii.trial._base_strategy import BaseStrategy
-from retiarii.trial._clock import SYSTEM_CLOCK, Clock, SystemClock
+from retiarii.trial._clock import SYSTEM_CLOCK, Clock, SimulatedClock, SystemClock
 from retiarii.trial._constraints import Constraint, at_least, at_most, violation
 from retiarii.trial._fidelity import FULL, Fidelity
 from retiarii.trial._files import CHECKPOINT, CHECKPOINT_OF_KERAS, SPARE, TrialFiles
@@ -42,6 +42,7 @@ __all__ = [
     "ObjectivesLike",
     "Proposal",
     "Reports",
+    "SimulatedClock",
     "SystemClock",
     "Trial",
     "TrialFiles",

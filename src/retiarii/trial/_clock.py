@@ -30,4 +30,30 @@ class SystemClock(Clock):
         return time.monotonic()
 
 
+class SimulatedClock(Clock):
+    """A clock that stands still until it is advanced; it starts at 0, the Unix time of 1970-01-01 00:00 UTC.
+
+    The times of simulated trials are therefore the seconds since the beginning of their search.
+    """
+
+    def __init__(self) -> None:
+        self._seconds = 0.0
+
+    def now(self) -> float:
+        """Return the simulated seconds since the beginning of the search."""
+        return self._seconds
+
+    def elapsed(self) -> float:
+        """Return the simulated seconds since the beginning of the search."""
+        return self._seconds
+
+    def advance_to(self, seconds: float) -> None:
+        """Set the time, which never goes back.
+
+        Args:
+            seconds: Seconds since the beginning of the search; an earlier time than now has no effect.
+        """
+        self._seconds = max(self._seconds, seconds)
+
+
 SYSTEM_CLOCK = SystemClock()

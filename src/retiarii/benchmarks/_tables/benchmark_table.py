@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -11,7 +11,8 @@ from pathlib import Path
 from retiarii._registry import Registry
 from retiarii.benchmarks._tables.download import Download
 from retiarii.benchmarks._tables.installed_package import installed_folder
-from retiarii.errors import BenchmarkError
+from retiarii.benchmarks._tabular.benchmark import Benchmark
+from retiarii.errors import BenchmarkError, ConfigError
 
 BENCHMARKS = Registry(
     "benchmark",
@@ -24,7 +25,22 @@ BENCHMARKS = Registry(
     },
     "retiarii.benchmarks",
 )
-"""Classes of tables, by name. Other packages add theirs through entry points."""
+"""Classes of benchmarks, by name. Other packages add theirs through entry points."""
+
+
+def get_benchmark(name: str) -> Benchmark:
+    """Return the benchmark of a name, such as ``"nasbench201"``; its table need not be built yet.
+
+    Raises:
+        ConfigError: There is no such benchmark, or its name stands for something else.
+    """
+    made = BENCHMARKS.get(name)()
+    if not isinstance(made, Benchmark):
+        raise ConfigError(
+            f"The benchmark {name!r} is {made!r}, expected an instance of retiarii.benchmarks.Benchmark. Repair or "
+            "uninstall the package that gives it."
+        )
+    return made
 
 
 class TableState(str, Enum):
@@ -71,8 +87,8 @@ class BuildReport:
     num_architectures: int
 
 
-class BenchmarkTable(ABC):
-    """One table of results, kept in one file.
+class BenchmarkTable(Benchmark):
+    """A benchmark whose results are kept in one file, which is built from published files.
 
     Attributes:
         name: The name on the command line.
@@ -83,7 +99,6 @@ class BenchmarkTable(ABC):
         package: The Python package that has the published files, if they are in one.
     """
 
-    name: str
     title: str
     num_architectures: int
     facts: Mapping[str, str]

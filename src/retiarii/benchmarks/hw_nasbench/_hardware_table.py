@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from retiarii.benchmarks._tables.download import Download
 from retiarii.benchmarks._tables.sqlite_table import SqliteTable
 from retiarii.benchmarks.hw_nasbench._hardware_database import HARDWARE_FILE
 from retiarii.benchmarks.hw_nasbench._hardware_published import PUBLISHED_NAME, read_costs
 from retiarii.benchmarks.hw_nasbench._hardware_records import HARDWARE_DATASETS, HARDWARE_METRICS
+from retiarii.benchmarks.nasbench201 import Nb201Table
 from retiarii.benchmarks.nasbench201._cell_codes import NUM_CELLS
+from retiarii.space import SearchSpace
+
+if TYPE_CHECKING:
+    from retiarii.benchmarks._tabular.result_table import ResultTable
 
 _INSERT = f"INSERT OR REPLACE INTO costs VALUES ({', '.join('?' * (2 + len(HARDWARE_METRICS)))})"
 _NEVER_MISSING = [name for name in HARDWARE_METRICS if name != "edgetpu_latency"]
@@ -44,6 +51,26 @@ class HwNasTable(SqliteTable):
         ),
     )
     file = HARDWARE_FILE
+    datasets = HARDWARE_DATASETS
+    metric = HARDWARE_METRICS[0]
+
+    @property
+    def space(self) -> SearchSpace:
+        """The cells of NAS-Bench-201."""
+        return Nb201Table().space
+
+    def table(self, dataset: str) -> ResultTable:
+        """Return the costs of all cells on one dataset; there are no trainings, and so no times.
+
+        Raises:
+            BenchmarkError: There is no table, or it is damaged.
+        """
+        from retiarii.benchmarks._tabular.numbered_rows import numbered_table  # slow to import, unlike queries
+
+        statement = f"SELECT cell, {', '.join(HARDWARE_METRICS)} FROM costs WHERE dataset = ?"
+        with closing(HARDWARE_FILE.open()) as connection, HARDWARE_FILE.reading():
+            rows = connection.execute(statement, (HARDWARE_DATASETS.index(dataset),)).fetchall()
+        return numbered_table(Nb201Table._row_of, NUM_CELLS, rows, dict.fromkeys(HARDWARE_METRICS, 1))
 
     def _import(
         self, source: Path, connection: sqlite3.Connection, on_progress: Callable[[int, int], None] | None

@@ -19,6 +19,9 @@ PRIMITIVES = [NONE, SKIP_CONNECT, CONV_1X1, CONV_3X3, AVG_POOL_3X3]
 
 EDGES = ("0_1", "0_2", "1_2", "0_3", "1_3", "2_3")
 
+LABELS = {edge: f"cell/{edge}" for edge in EDGES}
+"""The labels of the edges in the ready model space `retiarii.hub.pytorch.NasBench201`."""
+
 _CELLS = OperatorCodes(EDGES, PRIMITIVES, "edge")
 NUM_CELLS = _CELLS.size
 

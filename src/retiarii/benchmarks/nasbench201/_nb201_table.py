@@ -8,9 +8,10 @@ from typing import ClassVar
 from retiarii.benchmarks._tables._nats.nats_statistics import DATASETS
 from retiarii.benchmarks._tables._nats.nats_table import NatsTable
 from retiarii.benchmarks._tables.download import Download
-from retiarii.benchmarks.nasbench201._cell_codes import NUM_CELLS
+from retiarii.benchmarks.nasbench201._cell_codes import LABELS, NUM_CELLS, PRIMITIVES
 from retiarii.benchmarks.nasbench201._nb201_database import NB201, NB201_FILE
 from retiarii.benchmarks.nasbench201._nb201_records import EPOCHS
+from retiarii.space import Categorical, SearchSpace
 
 
 class Nb201Table(NatsTable):
@@ -26,6 +27,7 @@ class Nb201Table(NatsTable):
     num_architectures = NUM_CELLS
     file = NB201_FILE
     nats = NB201
+    labels: ClassVar = LABELS
     known_best_test: ClassVar = {"cifar10": 94.3733, "cifar100": 73.5133, "imagenet16-120": 47.3111}
     facts = MappingProxyType(
         {
@@ -43,3 +45,8 @@ class Nb201Table(NatsTable):
             "the address in https://github.com/D-X-Y/NATS-Bench; Google Drive asks before it gives large files.",
         ),
     )
+
+    @property
+    def space(self) -> SearchSpace:
+        """The cells, with the labels ``cell/0_1``, ... of `retiarii.hub.pytorch.NasBench201`."""
+        return SearchSpace([Categorical(label, tuple(PRIMITIVES), by_index=True) for label in LABELS.values()])

@@ -42,6 +42,9 @@ _BASE = 10
 _SKIP = OPERATORS.index("skip")
 _CODES = {name: code for code, name in enumerate(OPERATORS)}
 _LINKS = {f"0{a}{b}{c}": (0, a, b, c) for a in range(2) for b in range(3) for c in range(4)}
+NUMBER_BELOW = len(SHAPES) * _BASE**NUM_NODES
+"""All numbers of networks are below this one."""
+
 _EMPTY = int("8" * 5)  # no node does anything: it was not trained
 
 Tree = tuple[int, int, "tuple[Tree, ...]"]

@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from retiarii.benchmarks._tables.download import Download
 from retiarii.benchmarks._tables.sqlite_table import SqliteTable
-from retiarii.benchmarks.nasbench_graph._graph_codes import NUM_NETWORKS
+from retiarii.benchmarks.nasbench_graph._graph_codes import (
+    NODES,
+    NUM_NETWORKS,
+    NUMBER_BELOW,
+    OPERATORS,
+    SHAPES,
+    number_of_network,
+)
 from retiarii.benchmarks.nasbench_graph._graph_database import GRAPH_FILE
 from retiarii.benchmarks.nasbench_graph._graph_published import reader_of
 from retiarii.benchmarks.nasbench_graph._graph_records import GRAPH_DATASETS, RESULTS
+from retiarii.space import Architecture, Categorical, SearchSpace
+
+if TYPE_CHECKING:
+    from retiarii.benchmarks._tabular.result_table import ResultTable
 
 _NUM_PROTEINS = 2_021
 _BEST_TEST = {
@@ -63,6 +76,27 @@ class NbGraphTable(SqliteTable):
     )
     package = "nas_bench_graph"
     file = GRAPH_FILE
+    datasets = GRAPH_DATASETS
+    metric = "valid_perf"
+
+    @property
+    def space(self) -> SearchSpace:
+        """The links and operators, with the labels of `NbGraphConfig`; one of the operators is no identity."""
+        choices = [Categorical("links", SHAPES), *(Categorical(node, OPERATORS, by_index=True) for node in NODES)]
+        return SearchSpace(choices, [computes_something])
+
+    def table(self, dataset: str) -> ResultTable:
+        """Return the results on one dataset; no times of trainings were published.
+
+        Raises:
+            BenchmarkError: There is no table, or it is damaged.
+        """
+        from retiarii.benchmarks._tabular.numbered_rows import numbered_table  # slow to import, unlike queries
+
+        statement = f"SELECT network, {', '.join(RESULTS)} FROM results WHERE dataset = ?"
+        with closing(GRAPH_FILE.open()) as connection, GRAPH_FILE.reading():
+            rows = connection.execute(statement, (GRAPH_DATASETS.index(dataset),)).fetchall()
+        return numbered_table(number_of_network, NUMBER_BELOW, rows, dict.fromkeys(RESULTS, 1))
 
     def _import(
         self, source: Path, connection: sqlite3.Connection, on_progress: Callable[[int, int], None] | None
@@ -97,3 +131,8 @@ class NbGraphTable(SqliteTable):
     def _best(self, connection: sqlite3.Connection) -> dict[str, float]:
         found = dict(connection.execute("SELECT dataset, MAX(perf) FROM results GROUP BY dataset").fetchall())
         return {f"best perf on {name}": found[code] for code, name in enumerate(GRAPH_DATASETS) if code in found}
+
+
+def computes_something(architecture: Architecture) -> bool:
+    """Return whether an operator of an architecture is not the identity; the others were not trained."""
+    return any(architecture[node] != "skip" for node in NODES)

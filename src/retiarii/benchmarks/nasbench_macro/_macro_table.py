@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from retiarii.benchmarks._tables.download import Download
 from retiarii.benchmarks._tables.sqlite_table import SqliteTable
-from retiarii.benchmarks.nasbench_macro._macro_codes import NETWORKS
+from retiarii.benchmarks.nasbench_macro._macro_codes import BLOCKS, LAYERS, NETWORKS
 from retiarii.benchmarks.nasbench_macro._macro_database import MACRO_FILE
 from retiarii.benchmarks.nasbench_macro._macro_published import PUBLISHED_NAME, read_networks
+from retiarii.space import Categorical, SearchSpace
+
+if TYPE_CHECKING:
+    from retiarii.benchmarks._tabular.result_table import ResultTable
 
 _BEST_TEST = 93.1267
 """The best mean test accuracy of the published table."""
@@ -48,6 +54,26 @@ class NbMacroTable(SqliteTable):
         ),
     )
     file = MACRO_FILE
+    datasets = ("cifar10",)
+    metric = "test_acc"
+
+    @property
+    def space(self) -> SearchSpace:
+        """The blocks of the eight layers, with the labels ``layer_0`` to ``layer_7``."""
+        return SearchSpace([Categorical(layer, BLOCKS, by_index=True) for layer in LAYERS])
+
+    def table(self, dataset: str) -> ResultTable:
+        """Return the test accuracies of three trainings, the parameters and the FLOPs; no times were published.
+
+        Raises:
+            BenchmarkError: There is no table, or it is damaged.
+        """
+        from retiarii.benchmarks._tabular.numbered_rows import numbered_table  # slow to import, unlike queries
+
+        with closing(MACRO_FILE.open()) as connection, MACRO_FILE.reading():
+            rows = connection.execute("SELECT number, * FROM networks").fetchall()
+        groups = {"test_acc": 3, "params": 1, "flops": 1}
+        return numbered_table(NETWORKS.number, self.num_architectures, [(row[0], *row[2:]) for row in rows], groups)
 
     def _import(
         self, source: Path, connection: sqlite3.Connection, on_progress: Callable[[int, int], None] | None

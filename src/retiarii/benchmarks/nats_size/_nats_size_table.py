@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from types import MappingProxyType
+from typing import ClassVar
 
 from retiarii.benchmarks._tables._nats.nats_statistics import DATASETS
 from retiarii.benchmarks._tables._nats.nats_table import NatsTable
 from retiarii.benchmarks._tables.download import Download
-from retiarii.benchmarks.nats_size._layer_channels import NUM_SIZES
+from retiarii.benchmarks.nats_size._layer_channels import CHANNELS, LAYERS, NUM_SIZES
 from retiarii.benchmarks.nats_size._nats_size_query import NATS_SIZE
 from retiarii.benchmarks.nats_size._nats_size_records import EPOCHS
+from retiarii.space import Categorical, SearchSpace
 
 
 class NatsSizeTable(NatsTable):
@@ -27,6 +29,7 @@ class NatsSizeTable(NatsTable):
     num_architectures = NUM_SIZES
     file = NATS_SIZE.file
     nats = NATS_SIZE
+    labels: ClassVar = dict(zip(LAYERS, LAYERS, strict=True))
     facts = MappingProxyType(
         {
             "paper": "Dong et al. (2021), NATS-Bench, arXiv:2009.00437 (size space)",
@@ -43,3 +46,8 @@ class NatsSizeTable(NatsTable):
             "the address in https://github.com/D-X-Y/NATS-Bench; Google Drive asks before it gives large files.",
         ),
     )
+
+    @property
+    def space(self) -> SearchSpace:
+        """The channels of the five layers, with the labels ``layer1`` to ``layer5``."""
+        return SearchSpace([Categorical(layer, CHANNELS) for layer in LAYERS])

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from retiarii.benchmarks._tables._nats.nats_database import add_architecture, curves_of, published_indices
 from retiarii.benchmarks._tables._nats.nats_record import read_architecture
@@ -15,6 +15,10 @@ from retiarii.benchmarks._tables.published_files import PublishedFile, published
 from retiarii.benchmarks._tables.sqlite_table import SqliteTable
 from retiarii.benchmarks._tables.table_file import TableFile
 from retiarii.errors import BenchmarkError
+from retiarii.space import Architecture
+
+if TYPE_CHECKING:
+    from retiarii.benchmarks._tabular.result_table import ResultTable
 
 
 class NatsTable(SqliteTable):
@@ -22,12 +26,33 @@ class NatsTable(SqliteTable):
 
     Attributes:
         nats: The space.
+        labels: The labels of architectures, by their keys in queries.
         known_best_test: The best mean test accuracy of the complete table after the longest training, by dataset, as
             far as it is published.
     """
 
     nats: ClassVar[NatsSpace]
+    labels: ClassVar[Mapping[str, str]]
     known_best_test: ClassVar[dict[str, float]] = {}
+    datasets = ("cifar10", "cifar100", "imagenet16-120", "cifar10-valid")
+    metric = "valid_acc"
+
+    def table(self, dataset: str) -> ResultTable:
+        """Return the results on one dataset, with the metrics that queries return.
+
+        On ``"cifar10"``, test results are those of trainings on all 50,000 images, and everything else is of trainings
+        on one half of them (``"cifar10-valid"``), as in the searches of NATS-Bench.
+
+        Raises:
+            BenchmarkError: There is no table, or it is damaged.
+        """
+        from retiarii.benchmarks._tables._nats.nats_results import nats_results  # slow to import, unlike queries
+
+        return nats_results(self.nats, type(self)._row_of, dataset)
+
+    @classmethod
+    def _row_of(cls, architecture: Architecture) -> int:
+        return cls.nats.number_of({key: architecture.get(label) for key, label in cls.labels.items()})
 
     def _import(
         self, source: Path, connection: sqlite3.Connection, on_progress: Callable[[int, int], None] | None

@@ -1,0 +1,194 @@
+"""`ListedArchitectures`: the architectures of a list, where they are few of those that their choices allow."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from retiarii.errors import ArchitectureError, SpaceError
+from retiarii.space import Architecture, ArchitectureSet, Choice, SearchSpace, Value
+
+Key = tuple[Value, ...]
+
+
+class ListedArchitectures(ArchitectureSet):
+    """The architectures of a list, all with the same labels.
+
+    Sampling takes one of the list, uniformly. A mutation goes to another architecture of the list that differs in one
+    label: the label is drawn first, among those in which such an architecture exists. Crossovers that are not in the
+    list are replaced by a mutation of one parent.
+
+    Args:
+        choices: A choice for each label; its candidates occur in the list.
+        keys: The values of each architecture, in the order of the choices, no two the same.
+    """
+
+    has_fixed_labels = True
+
+    def __init__(self, choices: Sequence[Choice], keys: Sequence[Key]) -> None:
+        self._product = SearchSpace(choices)  # of all combinations, for checks and encodings
+        self._labels = tuple(choice.label for choice in choices)
+        self._keys = tuple(keys)
+
+    def __repr__(self) -> str:
+        return self.summary()
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ListedArchitectures):
+            return NotImplemented
+        return self._product == other._product and self._keys == other._keys
+
+    def __hash__(self) -> int:
+        return hash(self._keys)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: vars(self)[name] for name in ("_product", "_labels", "_keys")}
+
+    @cached_property
+    def _places(self) -> dict[Key, int]:
+        return {key: place for place, key in enumerate(self._keys)}
+
+    @cached_property
+    def _twins(self) -> list[dict[Key, list[int]]]:
+        """For each label, the places of the architectures by their other values."""
+        twins: list[dict[Key, list[int]]] = [{} for _ in self._labels]
+        for place, key in enumerate(self._keys):
+            for position, groups in enumerate(twins):
+                groups.setdefault(_without(key, position), []).append(place)
+        return twins
+
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        """The choices of the labels."""
+        return self._product.choices
+
+    @property
+    def size(self) -> int:
+        """The length of the list."""
+        return len(self._keys)
+
+    @property
+    def is_counted(self) -> bool:
+        """True."""
+        return True
+
+    @property
+    def estimated_size(self) -> int:
+        """The length of the list."""
+        return self.size
+
+    def summary(self) -> str:
+        """Return the number of labels and the size, as text."""
+        return f"{len(self._labels)} labels, {self.size:,} listed architectures of {self._product.size:,}"
+
+    def default(self) -> Architecture:
+        """Return the first architecture of the list."""
+        return self.at(0)
+
+    def architecture(self, raw: Mapping[str, Any]) -> Architecture:
+        """Return the canonical form of an architecture of the list.
+
+        Raises:
+            ArchitectureError: A label or value is unknown, or the list lacks the architecture.
+        """
+        architecture = self._product.architecture(raw)
+        if self._key(architecture) not in self._places:
+            raise ArchitectureError(
+                f"The architecture {dict(architecture)!r} is not one of the {self.size:,} of this space: its choices "
+                f"allow {self._product.size:,} combinations, and not all of them are listed.",
+                got=architecture,
+            )
+        return architecture
+
+    def at(self, index: int) -> Architecture:
+        """Return the architecture number ``index`` of the list."""
+        if not 0 <= index < self.size:
+            raise SpaceError(f"There is no architecture number {index}: this space has {self.size:,}, from 0 on.")
+        return Architecture(dict(zip(self._labels, self._keys[index], strict=True)))
+
+    def every(self) -> Iterator[Architecture]:
+        """Return all architectures, in the order of the list."""
+        return map(self.at, range(self.size))
+
+    def sample(self, rng: random.Random) -> Architecture:
+        """Draw an architecture of the list."""
+        return self.at(int(rng.random() * self.size))
+
+    def mutate(self, architecture: Architecture, rng: random.Random, probability: float | None) -> Architecture:
+        """Go to an architecture that differs in one label; with a probability, go on with it once for each label.
+
+        Raises:
+            SpaceError: None of the list differs in one label only.
+        """
+        if probability is None:
+            return self._step(architecture, rng)
+        for _ in self._labels:
+            if rng.random() < probability:
+                architecture = self._step(architecture, rng)
+        return architecture
+
+    def _step(self, architecture: Architecture, rng: random.Random) -> Architecture:
+        key = self._key(architecture)
+        own = self._places.get(key, -1)
+        groups = [groups.get(_without(key, position), ()) for position, groups in enumerate(self._twins)]
+        others = [[place for place in group if place != own] for group in groups]
+        reachable = [group for group in others if group]
+        if not reachable:
+            raise SpaceError(f"No listed architecture differs from {dict(architecture)!r} in one label only.")
+        group = reachable[int(rng.random() * len(reachable))]
+        return self.at(group[int(rng.random() * len(group))])
+
+    def crossover(self, first: Architecture, second: Architecture, rng: random.Random) -> Architecture:
+        """Take each value from one of two architectures; if the result is not listed, mutate one of them.
+
+        Raises:
+            SpaceError: The result is not listed, and no listed architecture differs from the parent in one label only.
+        """
+        parents = (self._key(first), self._key(second))
+        key = tuple(pair[int(rng.random() * 2)] for pair in zip(*parents, strict=True))
+        place = self._places.get(key)
+        return self._step(first if rng.random() < 0.5 else second, rng) if place is None else self.at(place)
+
+    def neighbours(self, architecture: Architecture) -> Iterator[Architecture]:
+        """Yield all architectures of the list that differ in one label."""
+        key = self._key(architecture)
+        own = self._places.get(key, -1)
+        for position, groups in enumerate(self._twins):
+            for place in groups.get(_without(key, position), ()):
+                if place != own:
+                    yield self.at(place)
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The names of the features of the choices."""
+        return self._product.feature_names
+
+    def encode(self, architecture: Architecture) -> list[float]:
+        """Encode an architecture by its choices."""
+        return self._product.encode(architecture)
+
+    def encode_all(self, architectures: Sequence[Architecture]) -> list[list[float]]:
+        """Encode each architecture."""
+        return self._product.encode_all(architectures)
+
+    def merge(self, other: ArchitectureSet) -> ArchitectureSet:
+        """Return this set, if the other one has no choices.
+
+        Raises:
+            SpaceError: The other one has choices.
+        """
+        if other.choices:
+            raise SpaceError(
+                "A space of listed architectures cannot be searched together with other choices, such as those of an "
+                "evaluator's arguments. Give these arguments values."
+            )
+        return self
+
+    def _key(self, architecture: Architecture) -> Key:
+        return tuple(architecture[label] for label in self._labels)
+
+
+def _without(key: Key, position: int) -> Key:
+    return key[:position] + key[position + 1 :]
