@@ -12,6 +12,7 @@ SOURCE = Path(__file__).resolve().parents[2] / "src"
 # Adapters to Lightning are named after the library. Modules of `retiarii.testing` are named after what they test, and
 # are not compared. Those of the classic API, and their classes, have the names that NNI gave them.
 SHARED_FILE_NAMES = {"lightning"}
+SHARED_CLASS_NAMES = {"DARTS", "ENAS"}  # a strategy and a ready space: papers propose both under one name
 
 
 def module_name(path, source=SOURCE):
@@ -93,7 +94,7 @@ def test_no_two_files_share_a_name():
 
 def test_no_two_classes_share_a_name():
     found = shared(classes())
-    assert not found
+    assert {*found} <= SHARED_CLASS_NAMES, found
 
 
 @pytest.mark.parametrize(

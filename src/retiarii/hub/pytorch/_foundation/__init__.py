@@ -1,0 +1,1 @@
+"""What all ready spaces share: paper, size, published architectures; layers of several papers."""
