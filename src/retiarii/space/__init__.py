@@ -11,6 +11,7 @@ This room does not import torch and contains neither models nor search algorithm
 from models and fixes models to architectures, and `retiarii.strategy` proposes architectures.
 """
 
+from retiarii.space._additive_cost import AdditiveCost, CostReport
 from retiarii.space._architecture import Architecture
 from retiarii.space._architecture_set import ArchitectureSet
 from retiarii.space._categorical import Categorical
@@ -20,6 +21,7 @@ from retiarii.space._execution_engine import Cost, Engine, Searchable
 from retiarii.space._expression import ChoiceMisuseWarning, Expression, Variable
 from retiarii.space._label import AutomaticLabel
 from retiarii.space._numeric import Float, Integer
+from retiarii.space._part_tables import PartCosts
 from retiarii.space._plain_value import Value, identity, nearest, plain_value
 from retiarii.space._rounded import rounded_range
 from retiarii.space._seeds import rng_for
@@ -30,6 +32,7 @@ from retiarii.space._variable import ChoiceVariable
 __all__ = [
     "ALWAYS",
     "MAX_TRIES",
+    "AdditiveCost",
     "Architecture",
     "ArchitectureSet",
     "AutomaticLabel",
@@ -40,10 +43,12 @@ __all__ = [
     "Condition",
     "Constraint",
     "Cost",
+    "CostReport",
     "Engine",
     "Expression",
     "Float",
     "Integer",
+    "PartCosts",
     "SearchSpace",
     "Searchable",
     "Subset",

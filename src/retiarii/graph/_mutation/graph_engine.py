@@ -72,7 +72,7 @@ class GraphEngine(NetworkEngine):
         self._traced: dict[str, tuple[Model, nn.Module]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        state = {name: value for name, value in vars(self).items() if name not in ("space", "inline_space")}
+        state = {name: value for name, value in super().__getstate__().items() if name not in ("space", "inline_space")}
         return {**state, "_traced": {}}
 
     @cached_property

@@ -7,9 +7,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from functools import cached_property, lru_cache
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
+from functools import cached_property, partial
 from typing import Any
 
 import torch
@@ -19,45 +19,17 @@ from retiarii.errors import ConfigError, FreezeError, RetiariiError
 from retiarii.nn.pytorch._freezing.freeze import freeze
 from retiarii.nn.pytorch._generators import generators_kept
 from retiarii.nn.pytorch._recording.survey import extract_space, first_number
-from retiarii.space import Architecture, Cost, Engine, SearchSpace
+from retiarii.nn.pytorch.counting import (
+    FlopsRules,
+    count_flops,
+    count_params,
+    evaluating,
+    flops_of_parts,
+    params_of_parts,
+)
+from retiarii.space import AdditiveCost, Architecture, Engine, PartCosts, SearchSpace
 
 __all__ = ["NetworkEngine", "PythonEngine", "count_flops", "count_params", "evaluating"]
-
-_REMEMBERED = 10_000  # architectures whose costs are not computed again
-
-
-def count_params(network: nn.Module) -> int:
-    """Return how many parameters a network has, trainable or not; shared ones count once."""
-    return sum(parameter.numel() for parameter in network.parameters())
-
-
-def count_flops(network: nn.Module, example_input: Any) -> int:
-    """Return the floating-point operations of one forward pass; a multiply-add counts as two.
-
-    Counted by `torch.utils.flop_counter`: matrix products, convolutions and attention; cheaper operations count zero.
-
-    Args:
-        network: It is run once in evaluation mode, on the CPU or wherever its parameters are, and left as it was.
-        example_input: A batch, or a tuple of the arguments of ``forward``.
-    """
-    from torch.utils.flop_counter import FlopCounterMode  # takes a tenth of a second to import
-
-    arguments = example_input if isinstance(example_input, tuple) else (example_input,)
-    with evaluating(network), torch.no_grad(), FlopCounterMode(display=False) as counter:
-        network(*arguments)
-    return int(counter.get_total_flops())
-
-
-@contextmanager
-def evaluating(network: nn.Module) -> Iterator[None]:
-    """Set a network to evaluation mode inside the block; afterwards each of its modules has its own mode again."""
-    modes = {module: module.training for module in network.modules()}
-    network.eval()
-    try:
-        yield
-    finally:
-        for module, is_training in modes.items():
-            module.training = is_training
 
 
 class NetworkEngine(Engine):
@@ -65,18 +37,20 @@ class NetworkEngine(Engine):
 
     Attributes:
         example_input: A batch of input, or a tuple of the arguments of ``forward``; None where it is not known.
+        flops_rules: The FLOPs of modules in which nothing can be counted; see `count_flops`.
     """
 
     example_input: Any = None
+    flops_rules: FlopsRules | None = None
 
-    @property
-    def costs(self) -> Mapping[str, Cost]:
+    @cached_property
+    def costs(self) -> Mapping[str, AdditiveCost]:
         """``"params"`` and ``"flops"`` of the network; see `count_params` and `count_flops`.
 
-        Each builds the network of an architecture, and remembers the number. FLOPs are of the batch that
-        ``config.dummy_input`` describes.
+        The first architectures are built. After these, costs are added up from the costs of parts, see `AdditiveCost`.
+        FLOPs are of the batch that ``config.dummy_input`` describes.
         """
-        return {"params": self._cost("params"), "flops": self._cost("flops")}
+        return {name: AdditiveCost(name, self.space, partial(self._built_parts, name)) for name in ("params", "flops")}
 
     def measure(self, built: nn.Module, names: Collection[str]) -> dict[str, float]:
         """Return ``"params"`` and ``"flops"`` of a network, those that are wanted.
@@ -84,12 +58,24 @@ class NetworkEngine(Engine):
         Raises:
             ConfigError: FLOPs are wanted, and no input is known.
         """
-        counts: dict[str, Callable[[], float]] = {
-            "params": lambda: count_params(built),
-            "flops": lambda: count_flops(built, self._known_input()),
-        }
         with generators_kept():
-            return {name: float(count()) for name, count in counts.items() if name in names}
+            return {name: sum(self.parts(built, name).values()) for name in ("params", "flops") if name in names}
+
+    def parts(self, built: nn.Module, name: str) -> PartCosts:
+        """Return ``"params"`` or ``"flops"`` of each module of a network, by the name of the module.
+
+        Raises:
+            ConfigError: FLOPs are wanted, and no input is known.
+        """
+        counts: dict[str, Callable[[], PartCosts]] = {
+            "params": lambda: params_of_parts(built),
+            "flops": lambda: flops_of_parts(built, self._known_input(), rules=self.flops_rules),
+        }
+        return counts[name]()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out the costs, which each process computes itself."""
+        return {name: value for name, value in vars(self).items() if name != "costs"}
 
     def prepare(self, names: Collection[str]) -> None:
         """Count the FLOPs of something small, if any are to be counted: the first time takes PyTorch seconds."""
@@ -97,14 +83,19 @@ class NetworkEngine(Engine):
             with generators_kept():
                 count_flops(nn.Linear(1, 1), torch.zeros(1, 1))
 
-    def _cost(self, name: str) -> Cost:
-        @lru_cache(_REMEMBERED)
-        def cost(architecture: Architecture) -> float:
-            with generators_kept():
-                return self.measure(self.build(architecture), [name])[name]
+    def _built_parts(self, name: str, architecture: Architecture) -> PartCosts:
+        with generators_kept():
+            network = self.build_unchecked(architecture)
+            try:
+                return self.parts(network, name)
+            except Exception:
+                self.build(architecture)  # may say better what is wrong
+                raise
 
-        cost.__name__ = name
-        return cost
+    def build_unchecked(self, architecture: Architecture) -> nn.Module:
+        """Return the network of an architecture, without a check that it works, if `build` has one that takes time."""
+        network: nn.Module = self.build(architecture)
+        return network
 
     def _known_input(self) -> Any:
         if self.example_input is None:
@@ -121,10 +112,14 @@ class PythonEngine(NetworkEngine):
     Args:
         model: The model with choices in it; it is not changed.
         input_shape: The shape of a batch of input. With it, each network runs once on zeros before it is used.
+        flops_rules: The FLOPs of modules in which nothing can be counted; see `count_flops`.
     """
 
-    def __init__(self, model: nn.Module, input_shape: Sequence[int] | None = None) -> None:
+    def __init__(
+        self, model: nn.Module, input_shape: Sequence[int] | None = None, *, flops_rules: FlopsRules | None = None
+    ) -> None:
         self.model = model
+        self.flops_rules = flops_rules
         self.input_shape = input_shape
         self.example_input = None if input_shape is None else torch.zeros(*input_shape)
 
@@ -151,10 +146,14 @@ class PythonEngine(NetworkEngine):
         Raises:
             FreezeError: The network does not take an input of the shape that was given.
         """
-        network = freeze(self.model, architecture, strict=False)
+        network = self.build_unchecked(architecture)
         if self.input_shape is not None:
             _check_input(network, self.example_input)
         return network
+
+    def build_unchecked(self, architecture: Architecture) -> nn.Module:
+        """Return a plain PyTorch module, without running it on zeros."""
+        return freeze(self.model, architecture, strict=False)
 
 
 def _small_model() -> nn.Module:

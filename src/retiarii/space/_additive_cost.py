@@ -1,0 +1,291 @@
+"""`AdditiveCost`: a cost of architectures that is added up from parts, without building each network."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+from retiarii.space._architecture import Architecture
+from retiarii.space._choice import Choice
+from retiarii.space._part_tables import Conflict, PartCosts, PartTables
+from retiarii.space._space import SearchSpace
+
+_logger = logging.getLogger(__name__)
+
+_MAX_LABELS = 8  # that one part may depend on
+_MAX_VALUES = 8  # of one choice that are tried, to see what it influences
+_REMEMBERED = 10_000  # costs that are not computed again
+
+
+@dataclass(frozen=True)
+class CostReport:
+    """How an `AdditiveCost` gets its numbers.
+
+    Attributes:
+        name: The name of the cost.
+        is_additive: Whether costs are added up from tables now; otherwise each network is built.
+        num_built: How many networks were built and measured.
+        num_added: How many costs were added up without building.
+        num_checked: How many sums were compared with the network.
+        num_wrong: How many of these differed; each led to a correction of the tables.
+        num_parts: The number of parts of networks that cost something.
+        num_entries: The number of rows of the tables.
+        reason: Why costs are not added up (yet); empty if they are.
+    """
+
+    name: str
+    is_additive: bool
+    num_built: int
+    num_added: int
+    num_checked: int
+    num_wrong: int
+    num_parts: int
+    num_entries: int
+    reason: str
+
+
+class AdditiveCost:
+    """A cost that is the sum of the costs of a network's parts, such as its parameters or FLOPs.
+
+    The first architectures are built and measured part by part. Then each choice is changed by itself, to see which
+    parts it influences, and the cost of a part becomes a table over these choices. Once 64 sums in a row equal the
+    measured costs, networks are built only where a table has no row yet.
+
+    Sums are exact if the tables know every influence. They are compared with built networks before they are used, and
+    now and then afterwards (the 1st, 2nd, 4th, 8th, ... sum); every built network is compared with all rows that it
+    uses. A difference between two networks leads to the choice that causes it, by bisection; it is added to the tables,
+    and the 64 comparisons start again. Where a part depends on more than 8 choices, or the space is not made of
+    labelled choices alone, every network is built.
+
+    Args:
+        name: The name of the cost.
+        space: The space of the architectures; further labels of architectures are ignored.
+        measure: Builds the network of an architecture and returns the cost of each of its parts. The name of a part is
+            its place in the network.
+        patience: How many architectures are built before influences are searched; fewer trials never need them.
+        checks: How many sums in a row have to be right before networks are no longer built.
+        seed: The seed of random architectures that are tried, and not asked for.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        space: SearchSpace,
+        measure: Callable[[Architecture], PartCosts],
+        *,
+        patience: int = 64,
+        checks: int = 64,
+        seed: int = 0,
+    ) -> None:
+        self.__name__ = name
+        self._space = space
+        self._measure = measure
+        self._patience, self._checks, self._seed = patience, checks, seed
+        self._rng = random.Random(seed)
+        self._labels = frozenset(choice.label for choice in space)
+        self._tables = PartTables(choice.label for choice in space)
+        self._known: dict[Architecture, PartCosts] = {}
+        self._reason = "" if space.has_fixed_labels else "the mutators of this space may add choices"
+        self._is_searched = False  # for influences
+        self._num_right = 0  # in a row
+        self._num_requested = self._num_built = self._num_added = self._num_checked = self._num_wrong = 0
+
+    def __call__(self, architecture: Architecture) -> float:
+        """Return the cost of an architecture."""
+        if self._num_right < self._checks:
+            return self._built(architecture)
+        total = self._tables.total(architecture)
+        if total is None:
+            return self._built(architecture)
+        self._num_added += 1
+        is_power_of_two = self._num_added & (self._num_added - 1) == 0
+        return self._built(architecture) if is_power_of_two else total
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Leave out what was measured: copies in other processes start anew."""
+        options = {"patience": self._patience, "checks": self._checks, "seed": self._seed}
+        return partial(AdditiveCost, **options), (self.__name__, self._space, self._measure)  # type: ignore[arg-type]  # keyword-only
+
+    def learn(self, max_built: int = 2_000) -> CostReport:
+        """Build random architectures until costs can be added up, and return how that went.
+
+        Args:
+            max_built: How many networks to build at most, about.
+        """
+        for _ in range(max_built):
+            if self._num_right >= self._checks or self._reason or self._num_built >= max_built:
+                break
+            self._built(self._space.sample(self._rng))
+        return self.report()
+
+    def report(self) -> CostReport:
+        """Return how the costs are computed, and how many were checked."""
+        is_additive = self._num_right >= self._checks
+        few = f"{self._num_right} of {self._checks} sums in a row were checked"
+        return CostReport(
+            self.__name__,
+            is_additive,
+            self._num_built,
+            self._num_added,
+            self._num_checked,
+            self._num_wrong,
+            len(self._tables.influences),
+            self._tables.num_entries,
+            "" if is_additive else self._reason or few,
+        )
+
+    # Building and measuring.
+
+    def _built(self, architecture: Architecture) -> float:
+        own = architecture.restricted(self._labels) if self._space.has_fixed_labels else architecture
+        parts = self._known.get(own)
+        if parts is None:
+            parts = self._parts_of(own)
+            self._num_requested += 1
+            if not self._reason:
+                self._compare(own, parts)
+            if self._num_requested == self._patience and not self._reason:
+                self._search_influences()
+        return sum(parts.values())
+
+    def _parts_of(self, architecture: Architecture) -> PartCosts:
+        parts = self._known.get(architecture)
+        if parts is None:
+            if len(self._known) >= _REMEMBERED:
+                del self._known[next(iter(self._known))]
+            parts = self._known[architecture] = self._measure(architecture)
+            self._num_built += 1
+        return parts
+
+    def _compare(self, architecture: Architecture, parts: PartCosts) -> None:
+        """Compare the parts of a network with the tables, and add them."""
+        if not self._is_searched:
+            self._tables.keep(architecture, parts)
+            return
+        is_predicted = self._tables.total(architecture) is not None
+        conflict = self._tables.add(architecture, parts)
+        self._num_checked += is_predicted
+        self._num_right += is_predicted
+        if conflict is None:
+            return
+        self._num_right = 0
+        if is_predicted:  # an influence that shows in few architectures: what else shows in this one?
+            self._num_wrong += 1
+            for choice in self._space:
+                if choice.label in architecture:
+                    self._change(choice, architecture)
+            conflict = self._tables.refill()
+        self._mend(conflict)
+
+    # Influences.
+
+    def _search_influences(self) -> None:
+        """Change each choice by itself, in the first measured architecture that has it."""
+        self._is_searched = True
+        for choice in self._space:
+            base = next((known for known in self._known if choice.label in known), None)
+            if base is not None:
+                self._change(choice, base)
+        self._mend(self._tables.refill())
+
+    def _change(self, choice: Choice, base: Architecture) -> None:
+        """Change one choice of an architecture, and note which parts it influences there."""
+        for changed in self._variants(base, choice):
+            self._note_influence(choice.label, base, changed)
+
+    def _variants(self, base: Architecture, choice: Choice) -> Iterator[Architecture]:
+        """Yield architectures that differ in one choice, and in those that it makes active or inactive."""
+        if choice.cardinality <= _MAX_VALUES:
+            values = list(choice.others(base[choice.label]))
+        else:
+            values = [choice.sample_other(base[choice.label], self._rng) for _ in range(_MAX_VALUES)]
+        for value in values:
+            changed = self._mixed({**base, choice.label: value}, {})
+            if self._space.satisfies(changed):
+                yield changed
+
+    def _mixed(self, first: dict[str, object], second: Architecture | dict[str, object]) -> Architecture:
+        """Return an architecture with the values of the first, else of the second, else the defaults."""
+
+        def value_of(choice: Choice) -> object:
+            if choice.label in first:
+                return first[choice.label]
+            return second[choice.label] if choice.label in second else choice.default()
+
+        return self._space.decide(value_of)
+
+    def _note_influence(self, label: str, first: Architecture, second: Architecture) -> None:
+        """Note which parts differ between architectures that differ in one choice."""
+        one, other = self._tried(first), self._tried(second)
+        if one is not None and other is not None:
+            names = dict.fromkeys((*one, *other))
+            self._tables.depends((name for name in names if one.get(name, 0.0) != other.get(name, 0.0)), label)
+
+    def _tried(self, architecture: Architecture) -> PartCosts | None:
+        """Return the parts of an architecture that nobody asked for; None if it cannot be built."""
+        is_new = architecture not in self._known
+        try:
+            parts = self._parts_of(architecture)
+        except Exception as error:  # noqa: BLE001 - code of the user's model; what it raises is no error of the search
+            _logger.debug("%s of %r is not known: %s", self.__name__, architecture, error)
+            return None
+        if is_new:
+            self._tables.keep(architecture, parts)
+        return parts
+
+    def _mend(self, conflict: Conflict | None) -> None:
+        """Find the choices that explain differences, until there is no difference left."""
+        while not self._is_too_wide() and conflict is not None:
+            if self._cause(conflict) is None:
+                self._give_up(f"differences in the part {conflict.part!r} are not explained by single choices")
+                return
+            conflict = self._tables.refill()
+
+    def _is_too_wide(self) -> bool:
+        """Give up if a part depends on too many choices, and return whether one does."""
+        for part, labels in self._tables.influences.items():
+            if len(labels) > _MAX_LABELS:
+                self._give_up(f"the part {part!r} depends on more than {_MAX_LABELS} choices")
+                return True
+        return False
+
+    def _cause(self, conflict: Conflict) -> str | None:
+        """Return a choice that makes the difference, found by bisection between two architectures."""
+        first, second = conflict.first, conflict.second
+        labels = [label for label in self._labels_in_order() if first.get(label) != second.get(label)]
+        low, high = 0, len(labels)  # with so many labels of the second, the part is that of the first, or another
+        wanted = self._known_part(first, conflict.part)
+        while high - low > 1:
+            middle = (low + high) // 2
+            found = self._tried(self._between(first, second, labels[:middle]))
+            if found is None:
+                return None
+            low, high = (middle, high) if found.get(conflict.part, 0.0) == wanted else (low, middle)
+        if not labels:  # one architecture has two costs
+            return None
+        label = labels[low]
+        self._note_influence(
+            label, self._between(first, second, labels[:low]), self._between(first, second, labels[:high])
+        )
+        return label if label in self._tables.influences[conflict.part] else None
+
+    def _labels_in_order(self) -> list[str]:
+        return [choice.label for choice in self._space]
+
+    def _known_part(self, architecture: Architecture, part: str) -> float | None:
+        parts = self._tried(architecture)
+        return None if parts is None else parts.get(part, 0.0)
+
+    def _between(self, first: Architecture, second: Architecture, labels: list[str]) -> Architecture:
+        """Return the first architecture with the values that the second has for some labels."""
+        replaced = {label: second[label] for label in labels if label in second}
+        kept = {label: value for label, value in first.items() if label not in labels}
+        return self._mixed({**kept, **replaced}, {**second, **first})
+
+    def _give_up(self, reason: str) -> None:
+        self._reason, self._num_right = reason, 0
+        self._tables = PartTables(())
+        _logger.info("%s cannot be added up from parts (%s), so each network is built.", self.__name__, reason)
