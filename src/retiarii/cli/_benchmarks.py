@@ -163,7 +163,7 @@ def build(
         report = table.build(source or table.installed_files(), partial=partial, on_progress=show)
     console().print(
         plain(
-            f"{table.title}: {report.num_architectures:,} architectures ({report.num_added:,} read, "
+            f"{table.title}: {report.num_architectures:,} {table.unit} ({report.num_added:,} read, "
             f"{report.num_skipped:,} were there before) in {visible_line(str(report.path))}"
         ),
         soft_wrap=True,
@@ -258,7 +258,7 @@ def _status_json(table: BenchmarkTable, status: TableStatus) -> dict[str, Any]:
 def _state_text(table: BenchmarkTable, status: TableStatus) -> str:
     text = status.state.value
     if status.num_architectures:
-        text += f", {status.num_architectures:,} of {table.num_architectures:,} architectures"
+        text += f", {status.num_architectures:,} of {table.num_architectures:,} {table.unit}"
     if status.num_building is not None:
         text += f" (unfinished build: {status.num_building:,})"
     return text

@@ -46,6 +46,29 @@ _NASBENCH201_RECORDS = _same(
 _NASBENCH201_QUERY = _same("retiarii.benchmarks.nasbench201", "query_nb201_trial_stats")
 _NASBENCH201: Names = {**_NASBENCH201_OPERATORS, **_NASBENCH201_RECORDS, **_NASBENCH201_QUERY}
 
+_NDS_OPERATORS = _same(
+    "retiarii.benchmarks.nds",
+    "AVG_POOL_3X3",
+    "CONV_1X1",
+    "CONV_3X1_1X3",
+    "CONV_3X3",
+    "CONV_7X1_1X7",
+    "DIL_CONV_3X3",
+    "DIL_CONV_5X5",
+    "DIL_SEP_CONV_3X3",
+    "MAX_POOL_3X3",
+    "MAX_POOL_5X5",
+    "MAX_POOL_7X7",
+    "NONE",
+    "SEP_CONV_3X3",
+    "SEP_CONV_5X5",
+    "SEP_CONV_7X7",
+    "SKIP_CONNECT",
+)
+_NDS_RECORDS = _same("retiarii.benchmarks.nds", "NdsIntermediateStats", "NdsTrialConfig", "NdsTrialStats")
+_NDS_QUERY = _same("retiarii.benchmarks.nds", "query_nds_trial_stats")
+_NDS: Names = {**_NDS_OPERATORS, **_NDS_RECORDS, **_NDS_QUERY}
+
 _MUTABLE: Names = {
     **_SHORTCUTS,
     "Categorical": Row("retiarii.nn.pytorch:ValueChoice", renamed={"values": "candidates", **_WEIGHTS}),
@@ -313,6 +336,10 @@ MODULES: Mapping[str, Names] = MappingProxyType(
         "nni.nas.benchmarks.nasbench201.constants": _NASBENCH201_OPERATORS,
         "nni.nas.benchmarks.nasbench201.model": _NASBENCH201_RECORDS,
         "nni.nas.benchmarks.nasbench201.query": _NASBENCH201_QUERY,
+        "nni.nas.benchmarks.nds": _NDS,
+        "nni.nas.benchmarks.nds.constants": _NDS_OPERATORS,
+        "nni.nas.benchmarks.nds.model": _NDS_RECORDS,
+        "nni.nas.benchmarks.nds.query": _NDS_QUERY,
         "nni.nas.evaluator": {**_EVALUATOR, **_FUNCTIONAL_3},
         "nni.nas.evaluator.functional": _FUNCTIONAL_3,
         "nni.nas.evaluator.pytorch": _LIGHTNING_3,

@@ -22,6 +22,7 @@ BENCHMARKS = Registry(
         "nasbench_graph": "retiarii.benchmarks.nasbench_graph:NbGraphTable",
         "nasbench_macro": "retiarii.benchmarks.nasbench_macro:NbMacroTable",
         "nats_size": "retiarii.benchmarks.nats_size:NatsSizeTable",
+        "nds": "retiarii.benchmarks.nds:NdsTable",
     },
     "retiarii.benchmarks",
 )
@@ -94,6 +95,7 @@ class BenchmarkTable(Benchmark):
         name: The name on the command line.
         title: The name in papers.
         num_architectures: How many architectures the complete table has.
+        unit: What is counted as an architecture, if that is something else.
         facts: What people want to know about it, such as the paper and the licence of the published files.
         downloads: The published files, for ``retiarii benchmarks download``.
         package: The Python package that has the published files, if they are in one.
@@ -101,6 +103,7 @@ class BenchmarkTable(Benchmark):
 
     title: str
     num_architectures: int
+    unit: str = "architectures"
     facts: Mapping[str, str]
     downloads: Sequence[Download] = ()
     package: str | None = None

@@ -116,7 +116,7 @@ class SqliteTable(BenchmarkTable):
             self.file.finish(connection)
         if num_now < self.num_architectures and not partial:
             raise BenchmarkError(
-                f"{str(source)!r} gives {num_now:,} of {self.num_architectures:,} architectures, which are kept in "
+                f"{str(source)!r} gives {num_now:,} of {self.num_architectures:,} {self.unit}, which are kept in "
                 f"{str(working)!r}. Build again with the folder of the others, or with --partial for a table of these."
             )
         if gaps:

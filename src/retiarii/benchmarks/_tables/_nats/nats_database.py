@@ -7,17 +7,12 @@ a table of their own. A cell is an architecture of the space, also where the spa
 
 from __future__ import annotations
 
-import math
 import sqlite3
-import sys
-import zlib
-from array import array
-from collections.abc import Sequence
 
 from retiarii.benchmarks._tables._nats.nats_record import PublishedArchitecture
 from retiarii.benchmarks._tables._nats.nats_statistics import CURVES, DATASETS, STATISTICS
+from retiarii.benchmarks._tables.curve_blobs import packed_curves, unpacked_curves
 from retiarii.benchmarks._tables.table_file import TableFile
-from retiarii.errors import BenchmarkError
 
 _INSERT = f"INSERT INTO trials VALUES ({', '.join('?' * (5 + len(STATISTICS)))})"
 
@@ -53,7 +48,7 @@ def add_architecture(connection: sqlite3.Connection, index: int, found: Publishe
     with connection:
         connection.execute("INSERT INTO cells VALUES (?, ?)", (found.number, index))
         for trial in found.trials:
-            row = connection.execute("INSERT INTO curves (data) VALUES (?)", (_packed(trial.curves),)).lastrowid
+            row = connection.execute("INSERT INTO curves (data) VALUES (?)", (packed_curves(trial.curves),)).lastrowid
             key = (trial.num_epochs, DATASETS.index(trial.dataset), found.number, trial.seed)
             connection.execute(_INSERT, (*key, row, *trial.statistics))
 
@@ -70,22 +65,5 @@ def curves_of(file: TableFile, connection: sqlite3.Connection, number: int) -> l
         BenchmarkError: They are damaged.
     """
     row = connection.execute("SELECT data FROM curves WHERE id = ?", (number,)).fetchone()
-    values = array("d")
-    try:
-        values.frombytes(zlib.decompress(row[0]))
-    except (TypeError, ValueError, zlib.error) as err:
-        raise BenchmarkError(
-            f"The curves {number} in the table are damaged ({err}). Delete it. {file.how_to_build}"
-        ) from err
-    if sys.byteorder == "big":
-        values.byteswap()
-    epochs = len(values) // len(CURVES)
-    numbers = [None if math.isnan(value) else value for value in values]
-    return [numbers[start : start + epochs] for start in range(0, epochs * len(CURVES), epochs)]
-
-
-def _packed(curves: Sequence[Sequence[float | None]]) -> bytes:
-    values = array("d", (math.nan if value is None else value for curve in curves for value in curve))
-    if sys.byteorder == "big":
-        values.byteswap()
-    return zlib.compress(values.tobytes())
+    problem = f"The curves {number} in the table"
+    return unpacked_curves(row and row[0], len(CURVES), problem, file.how_to_build)
