@@ -12,6 +12,7 @@ SOURCES = sorted(Path(retiarii.__file__).parent.glob("**/*.py"))
 ROOMS = [
     "benchmarks",
     "benchmarks.nasbench201",
+    "benchmarks.report",
     "experiment",
     "evaluator",
     "execution",

@@ -1,4 +1,4 @@
-"""``retiarii benchmarks``: list, describe, download, build and verify tables of published results."""
+"""``retiarii benchmarks``: list, describe, download, build, verify and search tables of published results."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ import typer
 from rich.progress import (
     BarColumn,
     DownloadColumn,
-    MofNCompleteColumn,
     Progress,
     TaskID,
     TextColumn,
-    TimeElapsedColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
 
+from retiarii.cli._benchmarks_compare import compare
+from retiarii.cli._counting_bar import counting_bar
 from retiarii.cli._json_output import print_json
 from retiarii.cli._store_access import JsonOption
 from retiarii.cli._text import LABEL_STYLE, console, error_console, plain_table, size_text
@@ -37,7 +37,7 @@ NameArgument: TypeAlias = Annotated[
 ]
 
 benchmarks_app = typer.Typer(
-    help="Tables of published benchmarks: list, info, download, build, verify.",
+    help="Tables of published benchmarks: list, info, download, build, verify, compare.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",
@@ -159,7 +159,7 @@ def build(
         BenchmarkError: Files are damaged, malicious, missing or not named; the present table is left as it is.
     """
     table = _table(name)
-    with _progress_bar() as show:
+    with counting_bar("files") as show:
         report = table.build(source or table.installed_files(), partial=partial, on_progress=show)
     console().print(
         plain(
@@ -187,21 +187,6 @@ def verify(name: NameArgument) -> None:
         raise typer.Exit(EXIT_WRONG)
     status = table.status()
     console().print(plain(f"{table.title}: {_state_text(table, status)}, nothing is wrong.", style="green"))
-
-
-@contextmanager
-def _progress_bar() -> Iterator[Callable[[int, int], None]]:
-    columns = (
-        TextColumn("files"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=error_console(), transient=True) as bar:
-        task = bar.add_task("files", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 @contextmanager
@@ -279,3 +264,4 @@ _add("info", info)
 _add("download", download)
 _add("build", build)
 _add("verify", verify)
+_add("compare", compare)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from retiarii.benchmarks._tabular.benchmark import Benchmark
-from retiarii.benchmarks._tabular.result_table import Numbers
+from retiarii.benchmarks._tabular.result_table import Numbers, ResultTable
 from retiarii.errors import BenchmarkError, ConfigError
 from retiarii.trial import Direction, Trial
 
@@ -82,10 +82,8 @@ def regret_curve(
         BenchmarkError: The benchmark has no such metric.
     """
     table = benchmark.table(benchmark.check_dataset(dataset))
-    values, stage = table.column(benchmark.metric if reported is None else reported)
-    means = _means(values[:, -1 if stage is None else stage])
-    is_max = _checked(direction) is Direction.MAXIMIZE
-    best = float(np.nanmax(means) if is_max else np.nanmin(means))
+    aim = _checked(direction)
+    means, best = reported_means(table, benchmark.metric if reported is None else reported, aim)
     ended = sorted(
         (trial for trial in trials if trial.finish_order is not None), key=lambda trial: trial.finish_order or 0
     )
@@ -94,17 +92,29 @@ def regret_curve(
         found = (trial.metrics or {}).get(trial.objective if signal is None else signal)
         if found is not None and trial.is_completed and trial.ended is not None:
             results.append((trial.ended, found, float(means[table.row_of(trial.architecture)])))
-    curve = incumbent_curve(results, direction=direction)
-    return StepCurve(curve.times, best - curve.values if is_max else curve.values - best)
+    curve = incumbent_curve(results, direction=aim)
+    return StepCurve(curve.times, best - curve.values if aim is Direction.MAXIMIZE else curve.values - best)
 
 
-def _means(values: Numbers) -> Numbers:
-    """Return the means over seeds, ``[A]``; NaN where an architecture has none."""
-    if np.all(np.isnan(values)):
-        raise BenchmarkError("The reported metric has no values at this fidelity.")
+def reported_means(table: ResultTable, name: str, direction: Direction) -> tuple[Numbers, float]:
+    """Return the means of a metric over seeds, ``[A]`` (NaN where an architecture has none), and the best of them.
+
+    Args:
+        table: The results.
+        name: The metric, at the highest fidelity if its name fixes none.
+        direction: Whether larger or smaller values are better.
+
+    Raises:
+        BenchmarkError: There is no such metric, or it has no values.
+    """
+    every, stage = table.column(name)
+    values = every[:, -1 if stage is None else stage]
     known = ~np.isnan(values)
+    if not known.any():
+        raise BenchmarkError(f"The reported metric {name!r} has no values at this fidelity.")
     count = known.sum(axis=1)
-    return np.where(count > 0, np.where(known, values, 0.0).sum(axis=1) / np.maximum(count, 1), np.nan)
+    means = np.where(count > 0, np.where(known, values, 0.0).sum(axis=1) / np.maximum(count, 1), np.nan)
+    return means, float(np.nanmax(means) if direction is Direction.MAXIMIZE else np.nanmin(means))
 
 
 def _checked(direction: Direction | str) -> Direction:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from retiarii.benchmarks._tabular.result_table import Numbers, ResultTable
 from retiarii.errors import BenchmarkError, ConfigError
 from retiarii.evaluator import Evaluator, Simulated, TrialContext
-from retiarii.space import Architecture, nearest, rng_for
+from retiarii.space import Architecture, SearchSpace, nearest, rng_for
 from retiarii.trial import DEFAULT, Fidelity, Metrics
 
 NOISES = ("mean", "seed")
@@ -22,6 +22,10 @@ class HasTable(Protocol):
     """What an evaluator needs of its benchmark."""
 
     name: str
+
+    @property
+    def space(self) -> SearchSpace:
+        """The space of the architectures."""
 
     def table(self, dataset: str) -> ResultTable:
         """Return the results on a dataset."""
