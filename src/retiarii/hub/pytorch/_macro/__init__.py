@@ -1,0 +1,1 @@
+"""Convolutional spaces without cells, in which each layer is chosen: NAS-Bench-Macro, MobileNets, ShuffleNet."""

@@ -1,0 +1,1 @@
+"""Spaces of transformers: AutoFormer for images, a decoder for text."""

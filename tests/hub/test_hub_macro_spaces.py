@@ -1,0 +1,231 @@
+"""The convolutional spaces without cells: conformance, sizes, published networks, the table of NAS-Bench-Macro."""
+
+import csv
+import gzip
+import random
+
+import pytest
+import torch
+from macro_conformance import MacroSpaceConformance
+from torch.utils.flop_counter import FlopCounterMode
+
+from retiarii.errors import DomainError
+from retiarii.hub.pytorch import MobileNetV3Space, NasBenchMacro, ProxylessNAS, ShuffleNetSpace
+from retiarii.nn.pytorch import extract_space, fixed_arch, freeze
+from retiarii.nn.pytorch.engine import count_params
+
+CANDIDATES = ("identity", "mb3_k3", "mb6_k5")
+
+
+class OfImages(MacroSpaceConformance):
+    @pytest.fixture
+    def inputs(self):
+        torch.manual_seed(0)
+        return (torch.randn(2, 3, 16, 16),)
+
+
+class TestNasBenchMacro(OfImages):
+    @pytest.fixture
+    def model(self):
+        return NasBenchMacro(stages=(1, 2), width=4, head_width=8)
+
+
+class TestMobileNetV3Space(OfImages):
+    @pytest.fixture
+    def model(self):
+        return MobileNetV3Space(
+            10,
+            base_widths=(8, 8, 8, 16, 16, 16),
+            width_multipliers=(0.5, 1.0),
+            expand_ratios=(1.0, 2.0),
+            squeeze_excite=("force", "optional", "none"),
+            depth_range=(1, 2),
+            stride=(2, 1, 2, 1, 1, 1),
+            activation=("hswish", "relu", "relu", "swish", "hswish", "hswish"),
+        )
+
+
+class TestProxylessNAS(OfImages):
+    @pytest.fixture
+    def model(self):
+        return ProxylessNAS(10, base_widths=(8,) * 9, depth_range=(1, 2))
+
+
+class TestShuffleNetSpace(OfImages):
+    @pytest.fixture
+    def model(self):
+        return ShuffleNetSpace(10, stage_repeats=(1, 1), widths=(4, 8, 16, 8))
+
+
+class TestShuffleNetSpaceWithChannels(OfImages):
+    @pytest.fixture
+    def model(self):
+        return ShuffleNetSpace(10, channel_search=True, stage_repeats=(2,), widths=(4, 20, 8))
+
+
+# Sizes, as their papers or docstrings count
+
+
+def depths(per_block, low, high):
+    return sum(per_block**depth for depth in range(low, high + 1))
+
+
+def test_the_spaces_have_the_sizes_of_their_definitions():
+    assert NasBenchMacro().size == 3**8 == 6561
+    assert ShuffleNetSpace().size == 4**20 == 1_099_511_627_776
+    assert ShuffleNetSpace(channel_search=True).size == 32**20
+    assert ProxylessNAS().size == 6 * depths(6, 1, 4) ** 5 == 54_375_883_032_510_144
+    plain, squeezed = depths(6 * 3, 1, 4), depths(6 * 3 * 2, 1, 4)
+    expected = 2 * 3 * 7**8 * plain**2 * squeezed**3
+    assert MobileNetV3Space().size == expected == 2_203_368_352_784_502_925_061_485_493_979_840_000
+
+
+# Published networks
+
+
+@pytest.mark.parametrize(
+    ("space", "name", "params"),
+    [
+        (MobileNetV3Space, "mobilenetv3-large-100", 5_483_032),  # torchvision
+        (MobileNetV3Space, "mobilenetv3-small-100", 2_542_856),  # torchvision
+        (ProxylessNAS, "proxyless-cpu", 4_361_648),  # imgclsmob
+        (ProxylessNAS, "proxyless-gpu", 7_119_848),  # imgclsmob
+        (ProxylessNAS, "proxyless-mobile", 4_080_512),  # imgclsmob
+        (ShuffleNetSpace, "shufflenetv2-x0.5", 1_366_792),  # torchvision
+        (ShuffleNetSpace, "shufflenetv2-x1.0", 2_278_604),  # torchvision
+        (ShuffleNetSpace, "spos", 3_558_464),
+    ],
+)
+def test_published_networks_have_the_published_numbers_of_parameters(space, name, params):
+    with torch.device("meta"):
+        network = space.load_searched_model(name)
+        assert count_params(network) == params
+        assert network.eval()(torch.empty(1, 3, 224, 224)).shape == (1, 1000)
+
+
+@pytest.mark.parametrize(
+    ("space", "name", "multiply_adds"),
+    [
+        (MobileNetV3Space, "mobilenetv3-large-100", 219e6),  # arXiv:1905.02244, table 3
+        (MobileNetV3Space, "mobilenetv3-small-100", 56e6),  # arXiv:1905.02244, table 4
+        (ShuffleNetSpace, "shufflenetv2-x0.5", 41e6),  # arXiv:1807.11164, table 8
+        (ShuffleNetSpace, "shufflenetv2-x1.0", 146e6),  # arXiv:1807.11164, table 8
+    ],
+)
+def test_published_networks_have_the_published_numbers_of_multiply_adds(space, name, multiply_adds):
+    with torch.device("meta"):
+        network = space.load_searched_model(name)
+        assert multiply_adds_of(network, torch.empty(1, 3, 224, 224)) == pytest.approx(multiply_adds, rel=0.02)
+
+
+def multiply_adds_of(network, images):
+    with FlopCounterMode(display=False) as counter:
+        network.eval()(images)
+    return counter.get_total_flops() // 2
+
+
+# NAS-Bench-Macro: the whole table
+
+
+@pytest.fixture(scope="module")
+def rows(shared_data):
+    with gzip.open(shared_data / "nasbench_macro_cifar10.csv.gz", "rt", newline="") as file:
+        return [(row["arch"], int(row["params"]), int(row["flops"])) for row in csv.DictReader(file)]
+
+
+def network_of(digits, model):
+    return freeze(model, {f"layer_{index}": CANDIDATES[int(digit)] for index, digit in enumerate(digits)})
+
+
+def costs_of(digits, model):
+    network = network_of(digits, model)
+    return count_params(network), multiply_adds_of(network.to("meta"), torch.empty(1, 3, 32, 32, device="meta"))
+
+
+def test_networks_have_the_parameters_and_multiply_adds_of_the_table(rows):
+    model = NasBenchMacro()
+    for digits, *costs in random.Random(0).sample(rows, 10):
+        assert costs_of(digits, model) == tuple(costs)
+
+
+@pytest.mark.slow
+def test_500_networks_have_the_parameters_and_multiply_adds_of_the_table(rows):
+    model = NasBenchMacro()
+    for digits, *costs in random.Random(1).sample(rows, 500):
+        assert costs_of(digits, model) == tuple(costs)
+
+
+def test_all_networks_have_the_parameters_of_the_table_layer_by_layer(rows):
+    model = NasBenchMacro()
+    base = count_params(network_of("00000000", model))
+    single = {
+        (layer, digit): count_params(network_of("0" * layer + digit + "0" * (7 - layer), model)) - base
+        for layer in range(8)
+        for digit in "012"
+    }
+    assert len(rows) == 6561
+    for digits, params, _ in rows:
+        assert base + sum(single[place] for place in enumerate(digits)) == params
+
+
+# What the arguments mean
+
+
+def test_a_block_has_a_shortcut_where_widths_are_always_equal():
+    space = MobileNetV3Space(base_widths=(16, 16, 24, 24, 40, 80, 112, 160, 960), depth_range=(2, 2))
+    first, second = space.blocks[0], space.blocks[1]
+    assert first.has_shortcut  # stem and first block have one width
+    assert [block.has_shortcut for block in second] == [False, True]  # the width of the stage is a choice of its own
+
+
+def test_squeeze_and_excitation_reduces_hidden_or_input_channels():
+    options = {**MobileNetV3Space.PUBLISHED["mobilenetv3-small-100"].options, "num_labels": 10}
+    values = dict(MobileNetV3Space.published("mobilenetv3-small-100"))
+    with fixed_arch(values, verbose=False):
+        of_hidden, of_input = MobileNetV3Space(**options), MobileNetV3Space(**options, se_from_exp=False)
+    assert count_params(of_input) < count_params(of_hidden)
+
+
+def test_the_inner_channels_of_a_block_are_rounded_down():
+    space = extract_space(ShuffleNetSpace(channel_search=True))
+    assert space["channel_1"].values == (6, 12, 19, 25, 32, 38, 44, 51)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"activation": ("relu",) * 8}, "8 values of activation, expected 9"),
+        ({"activation": ("tanh",) * 9}, r"activation='tanh', expected one of \['hswish', 'relu', 'swish'\]"),
+        ({"squeeze_excite": ("maybe",) * 6}, "squeeze_excite='maybe'"),
+        ({"depth_range": (0, 2)}, r"depth_range=\(0, 2\)"),
+        ({"depth_range": [(1, 2)] * 4}, "a list of 5 of them"),
+    ],
+)
+def test_arguments_of_mobilenets_that_do_not_fit_are_named(arguments, message):
+    with pytest.raises(DomainError, match=message):
+        MobileNetV3Space(**arguments)
+
+
+def test_a_wrong_number_of_widths_is_named():
+    with pytest.raises(DomainError, match="8 base_widths, expected 9"):
+        ProxylessNAS(base_widths=(8,) * 8)
+    with pytest.raises(DomainError, match="5 widths, expected 6"):
+        ShuffleNetSpace(widths=(8,) * 5)
+
+
+def test_weights_are_initialised_as_the_docstrings_say():
+    torch.manual_seed(0)
+    network = MobileNetV3Space.load_searched_model("mobilenetv3-small-100")
+    convolution = network.features[0]
+    assert convolution.weight.std().item() == pytest.approx((2 / convolution.out_channels) ** 0.5, rel=0.05)
+    assert network.classifier.weight.std().item() == pytest.approx(0.01, rel=0.05)
+    shuffle = ShuffleNetSpace.load_searched_model("spos")
+    assert shuffle.stem[0].weight.std().item() == pytest.approx(0.01, rel=0.2)
+    assert shuffle.features[0].weight.std().item() == pytest.approx(1 / 640, rel=0.05)
+
+
+def test_a_network_exports():
+    with fixed_arch({f"layer_{index}": "mb3_k3" for index in range(3)}, verbose=False):
+        network = NasBenchMacro(stages=(1, 2), width=4, head_width=8).eval()
+    images = torch.randn(2, 3, 32, 32)
+    torch.testing.assert_close(torch.export.export(network, (images,)).module()(images), network(images))
