@@ -15,7 +15,7 @@ from retiarii.benchmarks import TabularBenchmark
 from retiarii.benchmarks.report import Comparison, SimulatedSearch, Standing, compare, plot_regret
 from retiarii.errors import BenchmarkError, ConfigError
 from retiarii.oneshot import DARTS
-from retiarii.strategy import Random, RegularizedEvolution, Strategy
+from retiarii.strategy import ASHA, Random, RegularizedEvolution, Strategy
 from retiarii.testing.tables import Table
 
 OPERATORS = ("conv", "pool", "skip", "none")
@@ -196,6 +196,15 @@ def test_an_incumbent_without_a_score_is_named():
     benchmark = TabularBenchmark(rows, choices=["op"], metrics=["acc", "test"], seconds=1, name="gaps")
     with pytest.raises(BenchmarkError, match=r"'gaps' has no score of .*'op': 8.*which 'random' found with seed 0"):
         compare({"random": Random()}, benchmark.evaluator(), score="test", trials=9, seeds=1)
+
+
+def test_failed_trials_are_counted_in_a_warning():
+    rows = [{"op": op, "epochs": epochs, "acc": op + epochs} for op in range(9) for epochs in (1, 9)]
+    benchmark = TabularBenchmark(rows, choices=["op"], metrics=["acc"], seconds=1, fidelity="epochs")
+    asha = ASHA(fidelity="epochs", min_fidelity=1, max_fidelity=9, reduction_factor=3)
+    with pytest.warns(UserWarning, match=r"of \d+ trials of 'asha' failed, the first with: .*no results for epochs=3"):
+        comparison = compare({"asha": asha}, benchmark.evaluator(), trials=20, seeds=2)
+    assert all(0 < search.num_failed < search.num_trials for search in comparison.searches)
 
 
 class Failing(Strategy):

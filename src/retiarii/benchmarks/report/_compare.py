@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +39,8 @@ def compare(
     """Run each strategy with each seed on a benchmark, and return what they found over the budget.
 
     The searches run in simulated time. The incumbent of a search is the best trial so far by the metric of the
-    evaluator; what is compared is its score. The same arguments give the same comparison.
+    evaluator; what is compared is its score. The same arguments give the same comparison. A warning counts the trials
+    that failed, such as those with a fidelity that the benchmark does not have.
 
     ::
 
@@ -97,7 +99,9 @@ def compare(
         done[search.strategy, search.seed] = search
         if on_progress is not None:
             on_progress(len(done), len(wanted))
-    return comparison.with_searches(in_order((done[key] for key in wanted), strategies))
+    comparison = comparison.with_searches(in_order((done[key] for key in wanted), strategies))
+    _warn_of_failures(comparison)
+    return comparison
 
 
 @dataclass(frozen=True)
@@ -134,7 +138,27 @@ class _Runs:
                     "Compare another score."
                 )
         times = tuple(float(ended[place - 1].ended or 0.0) for place in places)
-        return SimulatedSearch(name, seed, len(ended), times, tuple(places), tuple(curve.values.tolist()))
+        failures = [trial.failure.message for trial in ended if trial.failure is not None]
+        return SimulatedSearch(
+            name,
+            seed,
+            len(ended),
+            times,
+            tuple(places),
+            tuple(curve.values.tolist()),
+            num_failed=len(failures),
+            failure=failures[0] if failures else "",
+        )
+
+
+def _warn_of_failures(comparison: Comparison) -> None:
+    for name in comparison.strategies:
+        searches = [search for search in comparison.searches if search.strategy == name]
+        failed = sum(search.num_failed for search in searches)
+        if failed:
+            total = sum(search.num_trials for search in searches)
+            reason = next(search.failure for search in searches if search.failure)
+            warnings.warn(f"{failed:,} of {total:,} trials of {name!r} failed, the first with: {reason}", stacklevel=3)
 
 
 def _checked(

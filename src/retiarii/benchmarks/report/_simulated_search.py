@@ -18,6 +18,8 @@ class SimulatedSearch:
         seconds: The simulated times at which the incumbent changed, ascending.
         trials: How many trials had ended then, ascending from 1.
         scores: The scores of the incumbents.
+        num_failed: How many of the trials failed.
+        failure: Why the first of them failed; empty if none did.
     """
 
     strategy: str
@@ -26,6 +28,8 @@ class SimulatedSearch:
     seconds: tuple[float, ...]
     trials: tuple[int, ...]
     scores: tuple[float, ...]
+    num_failed: int = 0
+    failure: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return the search as plain data."""
