@@ -253,7 +253,7 @@ def test_numbers_of_numpy_are_read_without_numpy(tmp_path):
         (lambda data: data[:100] + b"\xff" * 20 + data[120:], "cannot be decompressed"),
         (lambda data: bz2.compress(bz2.decompress(data)[:-200]), "The pickle in 000000.pickle.pbz2 is damaged"),
         (lambda data: bz2.compress(b"\x80\x04N" + b"0" * 9 + b"."), "The pickle in 000000.pickle.pbz2 is damaged"),
-        (lambda data: bz2.compress(b"0" * (65 * 2**20)), "is larger than 64 MiB"),
+        (lambda data: bz2.compress(b"0" * (9 * 2**20)), "is larger than 4 MiB"),
     ],
 )
 def test_damaged_files_are_named(published, damage, message):

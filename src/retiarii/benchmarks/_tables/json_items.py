@@ -28,7 +28,7 @@ def json_items(file: IO[bytes], *, max_item_bytes: int, max_bytes: int) -> Itera
     Raises:
         JsonDamageError: The file is truncated, is not such JSON or is too large.
     """
-    reader = _Reader(file, max_item_bytes, max_bytes)
+    reader = _JsonPieces(file, max_item_bytes, max_bytes)
     if reader.take("["):
         yield from _items_of_list(reader)
     elif reader.take("{"):
@@ -47,7 +47,7 @@ def json_items(file: IO[bytes], *, max_item_bytes: int, max_bytes: int) -> Itera
     reader.end()
 
 
-def _items_of_list(reader: _Reader) -> Iterator[Any]:
+def _items_of_list(reader: _JsonPieces) -> Iterator[Any]:
     is_first = True
     while not reader.take("]"):
         if not is_first:
@@ -56,7 +56,7 @@ def _items_of_list(reader: _Reader) -> Iterator[Any]:
         is_first = False
 
 
-class _Reader:
+class _JsonPieces:
     """The rest of a text that is read in pieces.
 
     Args:

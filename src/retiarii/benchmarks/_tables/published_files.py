@@ -13,8 +13,8 @@ from pathlib import Path
 from retiarii.errors import BenchmarkError
 
 _RECORD = re.compile(r"(?:^|/)(\d{6})\.pickle\.pbz2$")
-_MAX_COMPRESSED_BYTES = 16 * 2**20
-_MAX_BYTES = 64 * 2**20  # a record is 330 KB; far more is an attack on the memory
+_MAX_COMPRESSED_BYTES = 4 * 2**20
+_MAX_BYTES = 4 * 2**20  # a record is 330 KB; far more is an attack on the memory
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
+from retiarii.benchmarks._tables.pickle_limits import check_pickle
 from retiarii.errors import BenchmarkError
 
 _DAMAGE = (ArithmeticError, AttributeError, EOFError, ImportError, LookupError, MemoryError)
@@ -28,9 +29,11 @@ def plain_content(data: bytes, name: str, *, arrays: bool = False) -> Any:
         arrays: Whether it may have arrays of numpy, which are returned as (nested) lists.
 
     Raises:
-        BenchmarkError: The pickle is damaged, or names a function or class that is not plain data.
+        BenchmarkError: The pickle is damaged, would take far more memory than its size, or names a function or class
+            that is not plain data.
     """
     try:
+        check_pickle(data)
         return _PlainUnpickler(io.BytesIO(data), name, _ALLOWED | _ARRAYS if arrays else _ALLOWED).load()
     except (*_DAMAGE, *_MORE_DAMAGE) as err:
         raise BenchmarkError(

@@ -1,0 +1,78 @@
+import pickle
+import subprocess
+import sys
+
+import pytest
+
+from retiarii.benchmarks._tables.restricted_pickle import plain_content
+from retiarii.errors import BenchmarkError
+
+STOP = b"."
+START = b"\x80\x04"
+
+
+def shared_tuples(depth):
+    """A dict whose key is a tuple that holds an earlier one twice, and so on: hashing it takes 2 ** depth steps."""
+    levels = b"".join(b"h" + bytes([level]) + b"h" + bytes([level]) + b"\x86\x94" for level in range(depth))
+    return START + b"}" + b"K\x01\x94" + levels + b"N" + b"s" + STOP
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (START + b"N" + b"r\xff\xff\xff\x7f" + STOP, "memo index 2,147,483,647"),
+        (START + b"\x96" + (2**40).to_bytes(8, "little") + STOP, "operation BYTEARRAY8"),
+        (START + b"N" + b"p2000000000\n" + STOP, "operation PUT"),
+        (START + b"\x8f" * 1_000_000 + STOP, "operation EMPTY_SET"),
+        (START + b"}" * 1_000_000 + STOP, "more nested data"),
+        (START + b"N" + b"\x85" * 1_000_000 + STOP, "more nested data"),
+        (START + b"N" + b"2" * 100_000 + STOP, "operation DUP"),
+        (START + b"\x8d" + (2**40).to_bytes(8, "little") + b"x" + STOP, "text of 1,099,511,627,776 bytes"),
+        (START + b"X\xff\xff\xff\xff" + STOP, "text of 4,294,967,295 bytes"),
+        (START + b"\x8b\xff\xff\xff\x7f" + STOP, "operation LONG4"),
+        (START + b"cnumpy", "truncated|damaged"),
+        (START, "truncated"),
+        (shared_tuples(60), "more nested data"),
+    ],
+)
+def test_a_pickle_that_would_fill_the_memory_is_refused_before_it_is_read(data, message):
+    with pytest.raises(BenchmarkError, match=f"The pickle in x is damaged .*{message}"):
+        plain_content(data, "x")
+
+
+_HUNGRY = """
+import resource, sys
+from retiarii.benchmarks._tables.restricted_pickle import plain_content
+from retiarii.errors import BenchmarkError
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    plain_content(sys.stdin.buffer.read(), "x")
+except BenchmarkError:
+    pass
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+"""
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        START + b"N" + b"r\xff\xff\xff\x0f" + STOP,  # 4 GiB for the memo
+        START + b"]" * (4 * 2**20) + STOP,  # 72 bytes each
+        START + b"(" * (4 * 2**20) + STOP,
+        START + b"(" + b"M\x00\x10N" * 2**20 + b"d" + STOP,
+    ],
+)
+def test_reading_takes_memory_in_proportion_to_the_size(data):
+    done = subprocess.run([sys.executable, "-c", _HUNGRY], input=data, capture_output=True, check=True)
+    assert int(done.stdout) < 128
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+def test_pickles_of_plain_data_are_read_with_each_binary_protocol(protocol):
+    key = ("cifar10", 777)
+    content = {"list": [1, 300, 70_000, -1, 2**60, 1.5, None, True, False, "ä" * 300, b"x" * 300], "key": {key: [key]}}
+    assert plain_content(pickle.dumps(content, protocol=protocol), "x", arrays=True) == content
+    shared = [[value] * 3 for value in range(100)]
+    assert plain_content(pickle.dumps({"lists": shared * 2}, protocol=protocol), "x") == {"lists": shared * 2}
+    many = {number: {"valid": 0.5, "test": 0.25} for number in range(5_000)}
+    assert plain_content(pickle.dumps(many, protocol=protocol), "x") == many
