@@ -298,3 +298,32 @@ def test_damaged_and_missing_files_are_named(package, tmp_path):
 def test_the_space_has_the_shapes_and_operators_of_the_paper():
     assert len(SHAPES) == 9
     assert len(OPERATORS) == 9
+
+
+def test_forms_of_one_network_have_one_result_in_searches(table):
+    assert table.space.size == 59_049
+    evaluator = table.evaluator("citeseer")
+    assert evaluator.evaluate(table.space.architecture(OTHER)) == {
+        "valid_perf": 0.25,
+        "default": 0.25,
+        "perf": 0.125,
+        "latency": 0.005,
+        "para": 1.25,
+    }
+    same = table.space.architecture({"links": "0111", "op_1": "skip", "op_2": "fc", "op_3": "gcn", "op_4": "gcn"})
+    assert evaluator.evaluate(same)["valid_perf"] == 0.25
+    empty = table.space.architecture({"links": "0000", **dict.fromkeys(NODES, "skip")})
+    assert not table.space.satisfies(empty)
+    with pytest.raises(ArchitectureError, match="computes nothing"):
+        evaluator.evaluate(empty)
+
+
+def test_on_proteins_the_space_has_the_operators_that_were_trained(package):
+    small = NbGraphTable(PROTEINS_OPERATORS)
+    small.build(package, partial=True)
+    assert small.space.size == 9 * 5**4
+    assert small.evaluator("proteins").evaluate(small.space.architecture(OTHER))["perf"] == 0.125
+    with pytest.raises(ConfigError, match=r"On 'proteins' only networks of .*NbGraphTable.PROTEINS_OPERATORS"):
+        NbGraphTable().evaluator("proteins")
+    with pytest.raises(ConfigError, match=r"operator 'gatt' is not one .*Did you mean 'gat'"):
+        NbGraphTable(["gcn", "gatt"])

@@ -15,6 +15,7 @@ from retiarii.benchmarks.nasbench_macro import (
     query_nbmacro_trial_stats,
 )
 from retiarii.errors import ArchitectureError, BenchmarkError, ConfigError
+from retiarii.evaluator import TrialContext
 
 NAME = "nas-bench-macro_cifar10.json"
 ARCH = dict.fromkeys(LAYERS, "identity") | {"layer_0": "mb6_k5", "layer_7": "mb3_k3"}
@@ -146,3 +147,17 @@ def test_a_folder_without_the_file_is_named(tmp_path):
         NbMacroTable().build(tmp_path)
     with pytest.raises(BenchmarkError, match="There is no file or folder"):
         NbMacroTable().build(tmp_path / "nothing")
+
+
+def test_the_table_is_searched_by_its_evaluator(table):
+    assert table.space.size == 6_561
+    assert [choice.label for choice in table.space] == list(LAYERS)
+    architecture = table.space.architecture(ARCH)
+    found = table.evaluator().evaluate(architecture)
+    assert found == {"test_acc": 82.0, "default": 82.0, "params": 1_000.0, "flops": 2_000.0}
+    drawn = {
+        table.evaluator(noise="seed").evaluate(architecture, TrialContext(seed=seed))["test_acc"] for seed in range(30)
+    }
+    assert drawn == {80.0, 81.0, 85.0}
+    with pytest.raises(BenchmarkError, match=r"no 'test_acc' of .*mb3_k3"):
+        table.evaluator().evaluate(table.space.architecture(dict.fromkeys(LAYERS, "mb3_k3")))

@@ -2,8 +2,8 @@
 
 A `Benchmark` is a search space with results. Its `Benchmark.evaluator` looks architectures up in any experiment on
 `Benchmark.space`; on the platform ``"simulated"``, trials take the time of the real trainings on a simulated clock.
-`simulate` does the same without an experiment, `regret_curve` shows how good a search was, and `TabularBenchmark` makes
-a benchmark of a data frame.
+`simulate` does the same without an experiment, `regret_curve` shows how good a search was, `TabularBenchmark` makes a
+benchmark of a data frame, and `JoinedBenchmark` adds metrics of one benchmark to another.
 
 A `BenchmarkTable` is a benchmark that is built from published files: ``retiarii benchmarks build nasbench201 FOLDER``
 imports them into `tables_folder`, `fetch_files` downloads them. `BENCHMARKS` has the names of all; `get_benchmark`
@@ -31,6 +31,8 @@ from retiarii.benchmarks._tables.fetching import MIRROR_VARIABLE, FetchedFile, f
 from retiarii.benchmarks._tabular.benchmark import Benchmark
 
 if TYPE_CHECKING:
+    from retiarii.benchmarks._tabular.joined_benchmark import JoinedBenchmark
+    from retiarii.benchmarks._tabular.metric_cost import MetricCost
     from retiarii.benchmarks._tabular.regret import StepCurve, incumbent_curve, regret_curve
     from retiarii.benchmarks._tabular.result_table import ResultTable
     from retiarii.benchmarks._tabular.simulate import simulate
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
 
 # Imported when first used: queries of tables need neither these names nor the rooms that they import.
 _LAZY = {
+    "JoinedBenchmark": "retiarii.benchmarks._tabular.joined_benchmark",
+    "MetricCost": "retiarii.benchmarks._tabular.metric_cost",
     "ResultTable": "retiarii.benchmarks._tabular.result_table",
     "StepCurve": "retiarii.benchmarks._tabular.regret",
     "TabularBenchmark": "retiarii.benchmarks._tabular.tabular_benchmark",
@@ -56,6 +60,8 @@ __all__ = [
     "BuildReport",
     "Download",
     "FetchedFile",
+    "JoinedBenchmark",
+    "MetricCost",
     "ResultTable",
     "StepCurve",
     "TableState",

@@ -10,6 +10,7 @@ from retiarii.errors import ConfigError
 from retiarii.space import SearchSpace, nearest
 
 if TYPE_CHECKING:
+    from retiarii.benchmarks._tabular.metric_cost import MetricCost
     from retiarii.benchmarks._tabular.result_table import ResultTable
     from retiarii.benchmarks._tabular.tabular_evaluator import TabularEvaluator
 
@@ -99,6 +100,26 @@ class Benchmark(ABC):
             noise=noise,
             cost=cost,
         )
+
+    def cost(self, metric: str, dataset: str | None = None) -> MetricCost:
+        """Return a metric as a function of an architecture, for constraints that are checked while sampling.
+
+        ::
+
+            config.constraints = [at_most(benchmark.cost("edgegpu_latency", "cifar10"), 5)]
+
+        Args:
+            metric: A metric of the table: its mean over seeds at the highest fidelity, or at that of its name, such as
+                ``"valid_acc@12"``.
+            dataset: One of `datasets`; the first if left out.
+
+        Raises:
+            ConfigError: There is no such dataset.
+            BenchmarkError: The results cannot be read, or there is no such metric.
+        """
+        from retiarii.benchmarks._tabular.metric_cost import MetricCost  # slow to import, unlike queries
+
+        return MetricCost(self, self.check_dataset(dataset), metric)
 
     def check_dataset(self, dataset: str | None) -> str:
         """Return the name of a dataset, the first if it is None.

@@ -106,6 +106,15 @@ class ResultTable:
         )
 
 
+def means_over_seeds(values: Numbers) -> Numbers:
+    """Return the means ``[A, F]`` of results ``[A, F, S]`` over the seeds that are present, NaN without any."""
+    known = ~np.isnan(values)
+    count = known.sum(axis=2)
+    total = np.where(known, values, 0.0).sum(axis=2)
+    means: Numbers = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    return means
+
+
 def filled_with_medians(seconds: Numbers) -> Numbers:
     """Return times ``[A, F]`` in which missing ones are the median over the architectures at that fidelity.
 

@@ -43,13 +43,14 @@ class TabularBenchmark(Benchmark):
         fidelity: The column with the amount of training of a row, such as ``"epochs"``, which is its name, too.
         seed: The column that distinguishes trainings of one architecture at one fidelity.
         name: The name in messages.
+        dataset: The name of the dataset, for `JoinedBenchmark`.
 
     Raises:
         BenchmarkError: A column is missing or has impossible values, rows are doubled, or results are missing.
     """
 
     metric: str
-    datasets = ("default",)
+    datasets: tuple[str, ...]
 
     def __init__(
         self,
@@ -61,11 +62,12 @@ class TabularBenchmark(Benchmark):
         fidelity: str | None = None,
         seed: str | None = None,
         name: str = "table",
+        dataset: str = "default",
     ) -> None:
         for role, names in (("choices", choices), ("metrics", metrics)):
             if isinstance(names, str) or not names:
                 raise BenchmarkError(f"{role} is {names!r}, expected a list of columns.")
-        self.name, self.metric = name, metrics[0]
+        self.name, self.metric, self.datasets = name, metrics[0], (dataset,)
         columns = FrameColumns(frame)
         values = {label: columns.values(label, "a choice") for label in choices}
         candidates = choices if isinstance(choices, Mapping) else {label: _sorted(values[label]) for label in choices}

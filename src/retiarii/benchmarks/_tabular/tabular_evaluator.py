@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from retiarii.benchmarks._tabular.result_table import Numbers, ResultTable
+from retiarii.benchmarks._tabular.result_table import Numbers, ResultTable, means_over_seeds
 from retiarii.errors import BenchmarkError, ConfigError
 from retiarii.evaluator import Evaluator, Simulated, TrialContext
 from retiarii.space import Architecture, SearchSpace, nearest, rng_for
@@ -178,10 +178,7 @@ class _Means:
     """The means of a metric over the seeds that are present, ``[A, F]``."""
 
     def __init__(self, values: Numbers, present: Numbers) -> None:
-        known = ~np.isnan(values)
-        count = known.sum(axis=2)
-        total = np.where(known, values, 0.0).sum(axis=2)
-        self._means = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+        self._means = means_over_seeds(values)
 
     def at(self, row: int, stage: int, unit: float) -> float:
         """Return the mean."""

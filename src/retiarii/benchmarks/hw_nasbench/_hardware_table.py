@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -65,12 +64,11 @@ class HwNasTable(SqliteTable):
         Raises:
             BenchmarkError: There is no table, or it is damaged.
         """
-        from retiarii.benchmarks._tabular.numbered_rows import numbered_table  # slow to import, unlike queries
+        from retiarii.benchmarks._tables.stored_results import stored_results  # slow to import, unlike queries
 
         statement = f"SELECT cell, {', '.join(HARDWARE_METRICS)} FROM costs WHERE dataset = ?"
-        with closing(HARDWARE_FILE.open()) as connection, HARDWARE_FILE.reading():
-            rows = connection.execute(statement, (HARDWARE_DATASETS.index(dataset),)).fetchall()
-        return numbered_table(Nb201Table._row_of, NUM_CELLS, rows, dict.fromkeys(HARDWARE_METRICS, 1))
+        position, groups = HARDWARE_DATASETS.index(dataset), dict.fromkeys(HARDWARE_METRICS, 1)
+        return stored_results(HARDWARE_FILE, statement, position, Nb201Table._row_of, NUM_CELLS, groups)
 
     def _import(
         self, source: Path, connection: sqlite3.Connection, on_progress: Callable[[int, int], None] | None

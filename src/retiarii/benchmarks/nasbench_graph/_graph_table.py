@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -16,13 +15,15 @@ from retiarii.benchmarks.nasbench_graph._graph_codes import (
     NUM_NETWORKS,
     NUMBER_BELOW,
     OPERATORS,
+    PROTEINS_OPERATORS,
     SHAPES,
     number_of_network,
 )
 from retiarii.benchmarks.nasbench_graph._graph_database import GRAPH_FILE
 from retiarii.benchmarks.nasbench_graph._graph_published import reader_of
 from retiarii.benchmarks.nasbench_graph._graph_records import GRAPH_DATASETS, RESULTS
-from retiarii.space import Architecture, Categorical, SearchSpace
+from retiarii.errors import ConfigError
+from retiarii.space import Architecture, Categorical, SearchSpace, nearest
 
 if TYPE_CHECKING:
     from retiarii.benchmarks._tabular.result_table import ResultTable
@@ -50,6 +51,12 @@ class NbGraphTable(SqliteTable):
     A network has four computing nodes, each with one operator and one input. The 59,049 architectures of nine shapes
     and nine operators are 26,206 different networks (and one that computes nothing, and was not trained): those that
     differ in the order of nodes, or in the places of identities that change nothing, share one row.
+
+    Args:
+        operators: The operators of the space, for searches; `PROTEINS_OPERATORS` for those on ``proteins``.
+
+    Raises:
+        ConfigError: There is no such operator.
 
     Reference:
         Qin et al. (2022), arXiv:2206.09166; the files are those of the package ``nas-bench-graph`` 1.4.0, which has
@@ -79,24 +86,37 @@ class NbGraphTable(SqliteTable):
     datasets = GRAPH_DATASETS
     metric = "valid_perf"
 
+    def __init__(self, operators: Sequence[str] = OPERATORS) -> None:
+        if unknown := [name for name in operators if name not in OPERATORS]:
+            raise ConfigError(
+                f"The operator {unknown[0]!r} is not one of NAS-Bench-Graph, expected some of {list(OPERATORS)}."
+                f"{nearest(unknown[0], OPERATORS)}"
+            )
+        self.operators = tuple(operators)
+
     @property
     def space(self) -> SearchSpace:
         """The links and operators, with the labels of `NbGraphConfig`; one of the operators is no identity."""
-        choices = [Categorical("links", SHAPES), *(Categorical(node, OPERATORS, by_index=True) for node in NODES)]
-        return SearchSpace(choices, [computes_something])
+        operators = [Categorical(node, self.operators, by_index=True) for node in NODES]
+        return SearchSpace([Categorical("links", SHAPES), *operators], [computes_something])
 
     def table(self, dataset: str) -> ResultTable:
         """Return the results on one dataset; no times of trainings were published.
 
         Raises:
             BenchmarkError: There is no table, or it is damaged.
+            ConfigError: The space has networks that were not trained on ``"proteins"``.
         """
-        from retiarii.benchmarks._tabular.numbered_rows import numbered_table  # slow to import, unlike queries
+        from retiarii.benchmarks._tables.stored_results import stored_results  # slow to import, unlike queries
 
+        if dataset == "proteins" and not {*self.operators} <= {*PROTEINS_OPERATORS}:
+            raise ConfigError(
+                f"On 'proteins' only networks of {list(PROTEINS_OPERATORS)} were trained. Make a space of these: "
+                "NbGraphTable(PROTEINS_OPERATORS)."
+            )
         statement = f"SELECT network, {', '.join(RESULTS)} FROM results WHERE dataset = ?"
-        with closing(GRAPH_FILE.open()) as connection, GRAPH_FILE.reading():
-            rows = connection.execute(statement, (GRAPH_DATASETS.index(dataset),)).fetchall()
-        return numbered_table(number_of_network, NUMBER_BELOW, rows, dict.fromkeys(RESULTS, 1))
+        position, groups = GRAPH_DATASETS.index(dataset), dict.fromkeys(RESULTS, 1)
+        return stored_results(GRAPH_FILE, statement, position, number_of_network, NUMBER_BELOW, groups)
 
     def _import(
         self, source: Path, connection: sqlite3.Connection, on_progress: Callable[[int, int], None] | None

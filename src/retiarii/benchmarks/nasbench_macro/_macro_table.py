@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -13,7 +12,7 @@ from retiarii.benchmarks._tables.download import Download
 from retiarii.benchmarks._tables.sqlite_table import SqliteTable
 from retiarii.benchmarks.nasbench_macro._macro_codes import BLOCKS, LAYERS, NETWORKS
 from retiarii.benchmarks.nasbench_macro._macro_database import MACRO_FILE
-from retiarii.benchmarks.nasbench_macro._macro_published import PUBLISHED_NAME, read_networks
+from retiarii.benchmarks.nasbench_macro._macro_published import NUM_TRAININGS, PUBLISHED_NAME, read_networks
 from retiarii.space import Categorical, SearchSpace
 
 if TYPE_CHECKING:
@@ -68,12 +67,10 @@ class NbMacroTable(SqliteTable):
         Raises:
             BenchmarkError: There is no table, or it is damaged.
         """
-        from retiarii.benchmarks._tabular.numbered_rows import numbered_table  # slow to import, unlike queries
+        from retiarii.benchmarks._tables.stored_results import stored_results  # slow to import, unlike queries
 
-        with closing(MACRO_FILE.open()) as connection, MACRO_FILE.reading():
-            rows = connection.execute("SELECT number, * FROM networks").fetchall()
-        groups = {"test_acc": 3, "params": 1, "flops": 1}
-        return numbered_table(NETWORKS.number, self.num_architectures, [(row[0], *row[2:]) for row in rows], groups)
+        groups = {"test_acc": NUM_TRAININGS, "params": 1, "flops": 1}
+        return stored_results(MACRO_FILE, "SELECT * FROM networks", None, NETWORKS.number, NETWORKS.size, groups)
 
     def _import(
         self, source: Path, connection: sqlite3.Connection, on_progress: Callable[[int, int], None] | None
