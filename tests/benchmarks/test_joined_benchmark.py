@@ -4,6 +4,8 @@ import csv
 import gzip
 import pickle
 import random
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +18,7 @@ from retiarii.benchmarks.hw_nasbench import HARDWARE_METRICS, HwNasTable, query_
 from retiarii.benchmarks.nasbench201 import Nb201Table
 from retiarii.errors import BenchmarkError, ConfigError
 from retiarii.evaluator import TrialContext
-from retiarii.strategy import NSGA2, Random
+from retiarii.strategy import Random
 
 ACCURACIES = [
     {"op": op, "width": width, "accuracy": accuracy, "epochs": epochs}
@@ -114,8 +116,9 @@ def real(shared_data, tmp_path):
     (tmp_path / "HW-NAS-Bench-v1_0.pickle").write_bytes(pickle.dumps(real_content(shared_data), protocol=4))
     HwNasTable().build(tmp_path)
     frame = nb201_frame(shared_data, "cifar10")
+    frame |= {"valid_acc": frame["valid_200"], "test_acc": frame["test_200"]}
     choices = {label: ["none", "skip_connect", "conv_1x1", "conv_3x3", "avg_pool_3x3"] for label in LABELS}
-    return TabularBenchmark(frame, choices=choices, metrics=["valid_200", "test_200"], name="nb201", dataset="cifar10")
+    return TabularBenchmark(frame, choices=choices, metrics=["valid_acc", "test_acc"], name="nb201", dataset="cifar10")
 
 
 def check_rows(benchmark, shared_data):
@@ -128,27 +131,28 @@ def check_rows(benchmark, shared_data):
         assert cost(architecture) == known[index]
 
 
-def test_a_search_for_accuracy_and_latency_on_real_tables_keeps_its_bound(real, shared_data):
-    benchmark = JoinedBenchmark(real, HwNasTable())
-    check_rows(benchmark, shared_data)
-    config = RetiariiExeConfig("in_process", max_trial_number=150, seed=1)
-    config.objectives = {"valid_200": "maximize", "edgegpu_latency": "minimize"}
-    config.constraints = [at_most(benchmark.cost("edgegpu_energy", "cifar10"), 20)]
-    experiment = RetiariiExperiment(benchmark.space, benchmark.evaluator(), strategy=NSGA2())
-    experiment.run(config)
-    front = experiment.pareto_front()
+def test_the_search_of_the_docs_for_accuracy_and_latency_keeps_its_bound(real, shared_data, monkeypatch, capsys):
+    """The results of NAS-Bench-201 are those of the frame, which is there without a table."""
+    check_rows(JoinedBenchmark(real, HwNasTable()), shared_data)
+    page = (Path(__file__).parents[2] / "docs" / "benchmarks.md").read_text()
+    (block,) = [code for code in re.findall(r"^```python\n(.*?)^```", page, re.M | re.S) if "NSGA2()" in code]
+    monkeypatch.setattr("retiarii.benchmarks.nasbench201.Nb201Table", lambda: real)
+    names = {}
+    exec(block, names)
+    printed = capsys.readouterr().out
+    front = names["experiment"].pareto_front()
     assert len(front) > 3
     for trial in front:
+        assert "{valid_acc} {test_acc} {edgegpu_latency}\n".format(**trial.metrics) in printed
         arch = {label.removeprefix("cell/"): operator for label, operator in trial.architecture.items()}
         (costs,) = query_hwnas_stats(arch, "cifar10")
         assert costs["edgegpu_energy"] <= 20
-        assert {name: trial.metrics[name] for name in HARDWARE_METRICS if costs[name] is not None} == {
-            name: costs[name] for name in HARDWARE_METRICS if costs[name] is not None
-        }
-    best = max(front, key=lambda trial: trial.metrics["valid_200"]).metrics
+        found = {name: trial.metrics.get(name) for name in HARDWARE_METRICS}
+        assert found == {name: costs[name] for name in HARDWARE_METRICS}
+    best = max(front, key=lambda trial: trial.metrics["valid_acc"]).metrics
     fast = min(front, key=lambda trial: trial.metrics["edgegpu_latency"]).metrics
     assert best["edgegpu_latency"] > fast["edgegpu_latency"]
-    assert best["valid_200"] > 88
+    assert best["valid_acc"] > 88
 
 
 @pytest.mark.usefixtures("table")

@@ -161,3 +161,10 @@ def test_the_table_is_searched_by_its_evaluator(table):
     assert drawn == {80.0, 81.0, 85.0}
     with pytest.raises(BenchmarkError, match=r"no 'test_acc' of .*mb3_k3"):
         table.evaluator().evaluate(table.space.architecture(dict.fromkeys(LAYERS, "mb3_k3")))
+
+
+def test_the_space_is_that_of_the_ready_model():
+    from retiarii.hub.pytorch import NasBenchMacro
+    from retiarii.nn.pytorch import extract_space
+
+    assert NbMacroTable().space == extract_space(NasBenchMacro())

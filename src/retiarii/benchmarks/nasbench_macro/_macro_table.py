@@ -27,8 +27,8 @@ _MEAN = "(test_acc_0 + test_acc_1 + test_acc_2) / 3"
 class NbMacroTable(SqliteTable):
     """The table of NAS-Bench-Macro: 6,561 networks, three trainings of 50 epochs each on CIFAR-10.
 
-    Networks whose identity layers are at other places of one stage are the same: the authors trained one of them, and
-    published its results for all.
+    Networks that differ only in the places of identities after the first layer of a stage are the same: the authors
+    trained one of them, and published its results for all.
 
     Reference:
         Su et al. (2021), arXiv:2103.11922.
