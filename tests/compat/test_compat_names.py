@@ -76,7 +76,7 @@ def test_submodules_are_attributes():
             "from nni.nas.pytorch.fixed import apply_fixed_arch",
             "retiarii.classic.pytorch.fixed.apply_fixed_architecture",
         ),
-        ("import nni.nas.benchmarks.nasbench101", "retiarii.benchmarks.nasbench201"),
+        ("import nni.nas.benchmarks.nlp", "retiarii.benchmarks.nasbench201"),
         ("from nni.retiarii.oneshot.pytorch import DartTrainer", "retiarii.oneshot.pytorch.DartsTrainer"),
         ("from nni.retiarii.strategy import TPE", "retiarii.strategy.RegularizedEvolution"),
         ("from nni.retiarii.strategy import Randm", "retiarii.strategy.Random"),

@@ -11,6 +11,7 @@ import retiarii
 SOURCES = sorted(Path(retiarii.__file__).parent.glob("**/*.py"))
 ROOMS = [
     "benchmarks",
+    "benchmarks.nasbench101",
     "benchmarks.nasbench201",
     "benchmarks.report",
     "experiment",

@@ -159,7 +159,7 @@ def build(
         BenchmarkError: Files are damaged, malicious, missing or not named; the present table is left as it is.
     """
     table = _table(name)
-    with counting_bar("files") as show:
+    with counting_bar(table.progress_unit) as show:
         report = table.build(source or table.installed_files(), partial=partial, on_progress=show)
     console().print(
         plain(

@@ -37,6 +37,15 @@ _REPORT = _same("retiarii", "get_next_parameter", "report_final_result", "report
 
 _SHORTCUTS = _same("retiarii.compat._nni_mutables", "choice", "loguniform", "qloguniform", "quniform", "uniform")
 
+_NASBENCH101_OPERATORS = _same(
+    "retiarii.benchmarks.nasbench101", "CONV1X1_BN_RELU", "CONV3X3_BN_RELU", "INPUT", "MAXPOOL3X3", "OUTPUT"
+)
+_NASBENCH101_RECORDS = _same(
+    "retiarii.benchmarks.nasbench101", "Nb101IntermediateStats", "Nb101TrialConfig", "Nb101TrialStats"
+)
+_NASBENCH101_QUERY = _same("retiarii.benchmarks.nasbench101", "query_nb101_trial_stats")
+_NASBENCH101: Names = {**_NASBENCH101_OPERATORS, **_NASBENCH101_RECORDS, **_NASBENCH101_QUERY}
+
 _NASBENCH201_OPERATORS = _same(
     "retiarii.benchmarks.nasbench201", "AVG_POOL_3X3", "CONV_1X1", "CONV_3X3", "NONE", "PRIMITIVES", "SKIP_CONNECT"
 )
@@ -332,6 +341,10 @@ MODULES: Mapping[str, Names] = MappingProxyType(
         "nni.retiarii.utils": {**_WRAPPERS, **_CONTEXTS},
         # NNI 3.0, and nni.nas of 2.10
         "nni.nas": {**_FIXED, **_WRAPPERS},
+        "nni.nas.benchmarks.nasbench101": _NASBENCH101,
+        "nni.nas.benchmarks.nasbench101.constants": _NASBENCH101_OPERATORS,
+        "nni.nas.benchmarks.nasbench101.model": _NASBENCH101_RECORDS,
+        "nni.nas.benchmarks.nasbench101.query": _NASBENCH101_QUERY,
         "nni.nas.benchmarks.nasbench201": _NASBENCH201,
         "nni.nas.benchmarks.nasbench201.constants": _NASBENCH201_OPERATORS,
         "nni.nas.benchmarks.nasbench201.model": _NASBENCH201_RECORDS,

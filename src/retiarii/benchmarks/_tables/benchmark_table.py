@@ -18,6 +18,7 @@ BENCHMARKS = Registry(
     "benchmark",
     {
         "hw_nasbench": "retiarii.benchmarks.hw_nasbench:HwNasTable",
+        "nasbench101": "retiarii.benchmarks.nasbench101:Nb101Table",
         "nasbench201": "retiarii.benchmarks.nasbench201:Nb201Table",
         "nasbench_graph": "retiarii.benchmarks.nasbench_graph:NbGraphTable",
         "nasbench_macro": "retiarii.benchmarks.nasbench_macro:NbMacroTable",
@@ -97,6 +98,7 @@ class BenchmarkTable(Benchmark):
         num_architectures: How many architectures the complete table has.
         unit: What is counted as an architecture, if that is something else.
         facts: What people want to know about it, such as the paper and the licence of the published files.
+        progress_unit: What the progress of a build counts.
         downloads: The published files, for ``retiarii benchmarks download``.
         package: The Python package that has the published files, if they are in one.
     """
@@ -105,6 +107,7 @@ class BenchmarkTable(Benchmark):
     num_architectures: int
     unit: str = "architectures"
     facts: Mapping[str, str]
+    progress_unit: str = "files"
     downloads: Sequence[Download] = ()
     package: str | None = None
 
@@ -142,7 +145,7 @@ class BenchmarkTable(Benchmark):
         Args:
             source: A folder, an archive or a single published file.
             partial: Whether to make a table of the architectures that are there, when others are missing.
-            on_progress: Called after each file, with the number of files so far and in all.
+            on_progress: Called now and then, with how much is read so far and in all, in `progress_unit`.
 
         Raises:
             BenchmarkError: A file is damaged, malicious or of another benchmark, or files are missing. The present

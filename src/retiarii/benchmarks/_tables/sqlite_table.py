@@ -48,6 +48,11 @@ class SqliteTable(BenchmarkTable):
     def _best(self, connection: sqlite3.Connection) -> dict[str, float]:
         """Return the best results, by their descriptions."""
 
+    def _goes_on(self, source: Path, connection: sqlite3.Connection) -> bool:
+        """Return whether an interrupted build can be continued with these published files; else it begins anew."""
+        del source, connection
+        return True
+
     def _is_complete(self, connection: sqlite3.Connection) -> bool:
         """Return whether no build can add something."""
         return self.file.count_in(connection) == self.num_architectures
@@ -71,8 +76,7 @@ class SqliteTable(BenchmarkTable):
         Args:
             source: The published file, or the folder or archive with the published files.
             partial: Whether to make a table of fewer architectures than the published one.
-            on_progress: Called now and then with the number of published files (or records of one file) so far and
-                in all.
+            on_progress: Called now and then, with how much is read so far and in all, in `progress_unit`.
 
         Raises:
             BenchmarkError: A file is damaged, malicious or of another benchmark, architectures are missing, or another
@@ -109,6 +113,8 @@ class SqliteTable(BenchmarkTable):
         self, source: Path, path: Path, *, partial: bool, on_progress: Callable[[int, int], None] | None
     ) -> BuildReport:
         working = self.file.working
+        if working.is_file() and not self._can_go_on(source, working):
+            working.unlink()
         with closing(self._continued(path, working)) as connection, self.file.reading(working):
             num_before = self.file.count_in(connection)
             self._import(source, connection, on_progress)
@@ -134,6 +140,10 @@ class SqliteTable(BenchmarkTable):
                     present.backup(copy)
             os.replace(unfinished, working)
         return self.file.open_to_write(working)
+
+    def _can_go_on(self, source: Path, working: Path) -> bool:
+        with closing(self.file.open_to_write(working)) as connection, self.file.reading(working):
+            return self._goes_on(source, connection)
 
     def _present_is_complete(self) -> bool:
         with closing(self.file.open()) as connection, self.file.reading():

@@ -1,0 +1,174 @@
+"""`Nb101Table`: build, verify and describe the table of NAS-Bench-101."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from types import MappingProxyType
+
+from retiarii.benchmarks._tables.download import Download
+from retiarii.benchmarks._tables.sqlite_table import SqliteTable
+from retiarii.benchmarks._tables.tfrecord import RecordBatch, damaged_record, tfrecord_batches
+from retiarii.benchmarks.nasbench101._nb101_cells import NUM_CELLS, cell_of_code
+from retiarii.benchmarks.nasbench101._nb101_database import (
+    NB101_FILE,
+    TrainingWriter,
+    drop_unfinished,
+    num_configurations,
+    num_trainings,
+    progress_of,
+)
+from retiarii.benchmarks.nasbench101._nb101_hash import hash_of_cell
+from retiarii.benchmarks.nasbench101._nb101_published import read_training
+from retiarii.benchmarks.nasbench101._nb101_records import ACCURACIES, EPOCHS, NUM_SEEDS
+from retiarii.errors import BenchmarkError
+
+_logger = logging.getLogger(__name__)
+
+_FILES = ("nasbench_full.tfrecord", "nasbench_only108.tfrecord")
+_EXPECTED = " or ".join(_FILES)
+_ADDRESS = "https://storage.googleapis.com/nasbench/"
+_BEST = {"valid_acc": 0.95055423, "test_acc": 0.94317575}
+"""The best mean accuracies after 108 epochs of the published table, as its users report them."""
+
+
+class Nb101Table(SqliteTable):
+    """The table of NAS-Bench-101: 423,624 cells on CIFAR-10, 4, 12, 36 and 108 epochs, 3 trainings each.
+
+    Reference:
+        Ying et al. (2019), arXiv:1902.09635. The best mean accuracies that `verify` compares are those of
+        https://github.com/automl/nas_benchmarks (``tabular_benchmarks/nas_cifar10.py``).
+    """
+
+    name = "nasbench101"
+    title = "NAS-Bench-101"
+    num_architectures = NUM_CELLS
+    file = NB101_FILE
+    progress_unit = "MB"
+    facts = MappingProxyType(
+        {
+            "paper": "Ying et al. (2019), arXiv:1902.09635",
+            "files": f"{_EXPECTED}, from https://github.com/google-research/nasbench",
+            "licence": "Apache-2.0",
+            "datasets": "cifar10",
+            "epochs": ", ".join(map(str, EPOCHS)),
+        }
+    )
+    downloads = (
+        Download(
+            _FILES[0],
+            url=_ADDRESS + _FILES[0],
+            sha256="3d64db8180fb1b0207212f9032205064312b6907a3bbc81eabea10db2f5c7e9c",
+        ),
+    )
+
+    def _import(
+        self, source: Path, connection: sqlite3.Connection, on_progress: Callable[[int, int], None] | None
+    ) -> None:
+        path = _published_file(source)
+        file = _size_and_time(path)
+        start = progress_of(connection, file)
+        writer = TrainingWriter(connection, _settled(connection if start is None else None))
+        for batch in tfrecord_batches(path, start=start):
+            _add(writer, batch, path.name)
+            writer.write(file, batch.end)
+            if on_progress is not None:
+                on_progress(batch.end.offset // 10**6, file[0] // 10**6)
+        if dropped := drop_unfinished(connection):
+            _logger.warning("%s has fewer than 3 trainings of %d configurations; they are left out.", path, dropped)
+
+    def _goes_on(self, source: Path, connection: sqlite3.Connection) -> bool:
+        return progress_of(connection, _size_and_time(_published_file(source))) is not None
+
+    def _is_complete(self, connection: sqlite3.Connection) -> bool:
+        return all(num_configurations(connection, epochs) == NUM_CELLS for epochs in EPOCHS)
+
+    def _gaps(self, connection: sqlite3.Connection, *, partial: bool) -> list[str]:
+        trained = {epochs: num_configurations(connection, epochs) for epochs in EPOCHS}
+        problems = []
+        for epochs, count in trained.items():
+            (rows,) = connection.execute(f"SELECT COUNT(*) FROM trials_{epochs}").fetchone()
+            if rows != count * NUM_SEEDS:
+                problems.append(f"{count:,} cells have {rows:,} trainings of {epochs} epochs, expected 3 for each")
+            if count not in (0, NUM_CELLS) and not partial:
+                problems.append(f"{count:,} of {NUM_CELLS:,} cells have trainings of {epochs} epochs")
+        if not any(trained.values()):
+            problems.append("no cell has three trainings of any number of epochs")
+        return problems
+
+    def _wrong_values(self, connection: sqlite3.Connection) -> list[str]:
+        problems = [
+            f"the hash of cell {cell} is {digest.hex()}, that of its graph is {expected}"
+            for cell, code, digest in connection.execute("SELECT cell, code, hash FROM cells")
+            if (expected := hash_of_cell(cell_of_code(code))) != digest.hex()
+        ]
+        right = " AND ".join(f"{prefix}{name} BETWEEN 0 AND 1" for prefix in ("", "halfway_") for name in ACCURACIES)
+        for epochs in EPOCHS:
+            rows = connection.execute(f"SELECT cell, repeat FROM trials_{epochs} WHERE NOT ({right})")
+            problems += [f"cell {cell} has an accuracy outside 0 to 1 in training {repeat}" for cell, repeat in rows]
+        if num_configurations(connection, 108) == NUM_CELLS:
+            problems += [
+                f"the best mean {name} is {best_mean(connection, name):.8f}, published is {known}"
+                for name, known in _BEST.items()
+                if abs(best_mean(connection, name) - known) > 1e-7
+            ]
+        return problems
+
+    def _best(self, connection: sqlite3.Connection) -> dict[str, float]:
+        names = {"valid_acc": "best validation accuracy (%)", "test_acc": "best test accuracy (%)"}
+        if not num_configurations(connection, 108):
+            return {}
+        return {f"{title} after 108 epochs": 100 * best_mean(connection, name) for name, title in names.items()}
+
+
+def best_mean(connection: sqlite3.Connection, name: str) -> float:
+    """Return the best mean accuracy (0 to 1) after 108 epochs."""
+    statement = f"SELECT MAX(mean) FROM (SELECT AVG({name}) AS mean FROM trials_108 GROUP BY cell)"
+    return float(connection.execute(statement).fetchone()[0])
+
+
+def _settled(connection: sqlite3.Connection | None) -> dict[int, bytearray]:
+    """Return the numbers of trainings of each cell before the published file was read.
+
+    Args:
+        connection: The table, if nothing of the file was read before; else those of the present table count.
+    """
+    if connection is not None:
+        return num_trainings(connection)
+    if not NB101_FILE.path.is_file():
+        return {}
+    with closing(NB101_FILE.open()) as present, NB101_FILE.reading():
+        return num_trainings(present)
+
+
+def _add(writer: TrainingWriter, batch: RecordBatch, name: str) -> None:
+    for index, record in enumerate(batch.records):
+        try:
+            writer.add(read_training(record))
+        except ValueError as err:
+            raise damaged_record(name, batch.position_of(index), str(err)) from err
+
+
+def _published_file(source: Path) -> Path:
+    """Return the published file at a path or in a folder.
+
+    Raises:
+        BenchmarkError: There is none.
+    """
+    if source.is_dir():
+        for name in _FILES:
+            if (source / name).is_file():
+                return source / name
+        raise BenchmarkError(f"There is no published file in {str(source)!r}. Expected {_EXPECTED}.")
+    if not source.is_file():
+        raise BenchmarkError(f"There is no file or folder {str(source)!r}. Expected {_EXPECTED}.")
+    return source
+
+
+def _size_and_time(path: Path) -> tuple[int, int]:
+    """Return size and modification time (in nanoseconds), which tell one published file from another."""
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns
