@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -15,7 +14,8 @@ from retiarii.nn._values.value_choice import new_label
 from retiarii.nn.pytorch._freezing.kept_weights import match_placement
 from retiarii.nn.pytorch._recording.module_call import has_choices
 from retiarii.nn.pytorch.mutation_utils import Freezer, Frozen, Mutable, Survey
-from retiarii.space import Architecture, Categorical, Condition, Expression, Subset, when
+from retiarii.space import Expression
+from retiarii.space.cell_graphs import ValidCell, graph_choices, graph_condition
 
 
 class ChosenNasBench101Cell(nn.Module):
@@ -83,35 +83,6 @@ OpFactory = Callable[[int], nn.Module]
 Projection = Callable[[int, int], nn.Module]
 
 
-@dataclass(frozen=True)
-class ValidCell:
-    """The constraint that the graph of a `NasBench101Cell` is one of the benchmark's.
-
-    Attributes:
-        label: The name of the cell.
-        max_num_edges: How many edges there may be.
-    """
-
-    label: str
-    max_num_edges: int
-
-    def __call__(self, architecture: Architecture) -> bool:
-        """Return whether there are not too many edges, and every vertex leads to the output; true where inactive."""
-        return f"{self.label}/num_nodes" not in architecture or not self.objection(self.inputs(architecture))
-
-    def inputs(self, architecture: Mapping[str, Any]) -> list[tuple[int, ...]]:
-        """Return the inputs of each vertex, from the first operation to the output."""
-        return [architecture[f"{self.label}/input{i}"] for i in range(1, architecture[f"{self.label}/num_nodes"])]
-
-    def objection(self, inputs: Sequence[Sequence[int]]) -> str:
-        """Return why a graph is not valid, or an empty string."""
-        edges = sum(map(len, inputs))
-        if edges > self.max_num_edges:
-            return f"it has {edges} edges, expected at most {self.max_num_edges}"
-        unused = set(range(len(inputs))) - {source for sources in inputs for source in sources}
-        return f"no vertex takes the output of vertex {min(unused)}" if unused else ""
-
-
 class NasBench101Cell(Mutable):
     """A cell that is any small directed acyclic graph, with an operation chosen for each vertex in it.
 
@@ -176,23 +147,12 @@ class NasBench101Cell(Mutable):
         self.projection = projection
         self.max_num_nodes = max_num_nodes
         self.max_num_edges = max_num_edges
-        self._choices = self._make_choices()
+        self._choices = graph_choices(
+            lambda name: new_label(sublabel(self._label, name)), self.op_candidates, max_num_nodes, max_num_edges
+        )
         self._check_candidates()
         self._start = position()
         self.default = self._cell(_default(in_features), _default(out_features), [], [(0,)])
-
-    def _make_choices(self) -> dict[str, Categorical | Subset]:
-        counts = tuple(range(2, min(self.max_num_nodes, self.max_num_edges + 1) + 1))
-        choices: dict[str, Categorical | Subset] = {
-            "num_nodes": Categorical(new_label(sublabel(self._label, "num_nodes")), values=counts)
-        }
-        for i in range(1, counts[-1]):
-            label = new_label(sublabel(self._label, f"input{i}"))
-            choices[f"input{i}"] = Subset(label, values=tuple(range(i)), min_chosen=1, max_chosen=i)
-            if i < counts[-1] - 1:
-                label = new_label(sublabel(self._label, f"op{i}"))
-                choices[f"op{i}"] = Categorical(label, values=tuple(self.op_candidates), by_index=True)
-        return choices
 
     def _check_candidates(self) -> None:
         for name, factory in self.op_candidates.items():
@@ -215,16 +175,9 @@ class NasBench101Cell(Mutable):
         survey.expression(self.in_features, "in_features")
         survey.expression(self.out_features, "out_features")
         for name, choice in self._choices.items():
-            with survey.under(self._condition(name)):
+            with survey.under(graph_condition(self._choices, name)):
                 survey.choice(choice, name)
         survey.constraint(lambda final: ValidCell(final(self._label), self.max_num_edges))
-
-    def _condition(self, name: str) -> Condition:
-        counts = self._choices["num_nodes"].values
-        if name == "num_nodes":
-            return frozenset({frozenset()})
-        least = int(name.removeprefix("input")) + 1 if name.startswith("input") else int(name.removeprefix("op")) + 2
-        return when(self._choices["num_nodes"].label, *(count for count in counts if count >= least))
 
     def freeze_by(self, freezer: Freezer) -> Frozen:
         """Return the graph that is chosen, with new weights unless it is that of the base model.
