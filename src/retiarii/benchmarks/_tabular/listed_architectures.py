@@ -4,25 +4,34 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
+from enum import Enum
 from functools import cached_property
 from typing import Any
 
 from retiarii.errors import ArchitectureError, SpaceError
 from retiarii.space import Architecture, ArchitectureSet, Choice, SearchSpace, Value
 
-Key = tuple[Value, ...]
+Key = tuple["Value | Inactive", ...]
+
+
+class Inactive(Enum):
+    """Stands for the value of a choice that an architecture does not have, as its condition does not hold."""
+
+    INACTIVE = "inactive"
 
 
 class ListedArchitectures(ArchitectureSet):
-    """The architectures of a list, all with the same labels.
+    """The architectures of a list.
 
     Sampling takes one of the list, uniformly. A mutation goes to another architecture of the list that differs in one
-    label: the label is drawn first, among those in which such an architecture exists. Crossovers that are not in the
-    list are replaced by a mutation of one parent.
+    label: the label is drawn first, among those in which such an architecture exists. With a label on which conditions
+    of others depend, these others may differ, too. Crossovers that are not in the list are replaced by a mutation of
+    one parent.
 
     Args:
         choices: A choice for each label; its candidates occur in the list.
-        keys: The values of each architecture, in the order of the choices, no two the same.
+        keys: The values of each architecture, in the order of the choices, no two the same; ``Inactive.INACTIVE`` where
+            the condition of a choice does not hold.
     """
 
     has_fixed_labels = True
@@ -31,6 +40,11 @@ class ListedArchitectures(ArchitectureSet):
         self._product = SearchSpace(choices)  # of all combinations, for checks and encodings
         self._labels = tuple(choice.label for choice in choices)
         self._keys = tuple(keys)
+        depending = _depending(choices)
+        self._free = tuple(
+            frozenset(self._labels.index(label) for label in (choice.label, *depending[choice.label]))
+            for choice in choices
+        )
 
     def __repr__(self) -> str:
         return self.summary()
@@ -44,7 +58,7 @@ class ListedArchitectures(ArchitectureSet):
         return hash(self._keys)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: vars(self)[name] for name in ("_product", "_labels", "_keys")}
+        return {name: vars(self)[name] for name in ("_product", "_labels", "_keys", "_free")}
 
     @cached_property
     def _places(self) -> dict[Key, int]:
@@ -52,11 +66,11 @@ class ListedArchitectures(ArchitectureSet):
 
     @cached_property
     def _twins(self) -> list[dict[Key, list[int]]]:
-        """For each label, the places of the architectures by their other values."""
+        """For each label, the places of the architectures by the values that a mutation of it keeps."""
         twins: list[dict[Key, list[int]]] = [{} for _ in self._labels]
         for place, key in enumerate(self._keys):
-            for position, groups in enumerate(twins):
-                groups.setdefault(_without(key, position), []).append(place)
+            for free, groups in zip(self._free, twins, strict=True):
+                groups.setdefault(_without(key, free), []).append(place)
         return twins
 
     @property
@@ -106,7 +120,8 @@ class ListedArchitectures(ArchitectureSet):
         """Return the architecture number ``index`` of the list."""
         if not 0 <= index < self.size:
             raise SpaceError(f"There is no architecture number {index}: this space has {self.size:,}, from 0 on.")
-        return Architecture(dict(zip(self._labels, self._keys[index], strict=True)))
+        values = zip(self._labels, self._keys[index], strict=True)
+        return Architecture({label: value for label, value in values if not isinstance(value, Inactive)})
 
     def every(self) -> Iterator[Architecture]:
         """Return all architectures, in the order of the list."""
@@ -131,9 +146,7 @@ class ListedArchitectures(ArchitectureSet):
 
     def _step(self, architecture: Architecture, rng: random.Random) -> Architecture:
         key = self._key(architecture)
-        own = self._places.get(key, -1)
-        groups = [groups.get(_without(key, position), ()) for position, groups in enumerate(self._twins)]
-        others = [[place for place in group if place != own] for group in groups]
+        others = [[place for place in group if self._is_other(key, place, at)] for at, group in self._groups(key)]
         reachable = [group for group in others if group]
         if not reachable:
             raise SpaceError(f"No listed architecture differs from {dict(architecture)!r} in one label only.")
@@ -146,19 +159,25 @@ class ListedArchitectures(ArchitectureSet):
         Raises:
             SpaceError: The result is not listed, and no listed architecture differs from the parent in one label only.
         """
-        parents = (self._key(first), self._key(second))
-        key = tuple(pair[int(rng.random() * 2)] for pair in zip(*parents, strict=True))
-        place = self._places.get(key)
+        place = self._places.get(self._key(self._product.crossover(first, second, rng)))
         return self._step(first if rng.random() < 0.5 else second, rng) if place is None else self.at(place)
 
     def neighbours(self, architecture: Architecture) -> Iterator[Architecture]:
         """Yield all architectures of the list that differ in one label."""
         key = self._key(architecture)
-        own = self._places.get(key, -1)
-        for position, groups in enumerate(self._twins):
-            for place in groups.get(_without(key, position), ()):
-                if place != own:
+        for position, group in self._groups(key):
+            for place in group:
+                if self._is_other(key, place, position):
                     yield self.at(place)
+
+    def _groups(self, key: Key) -> Iterator[tuple[int, Sequence[int]]]:
+        """Yield for each active label the places of the architectures that a mutation of it may lead to."""
+        for position, (free, groups) in enumerate(zip(self._free, self._twins, strict=True)):
+            if key[position] is not Inactive.INACTIVE:
+                yield position, groups.get(_without(key, free), ())
+
+    def _is_other(self, key: Key, place: int, position: int) -> bool:
+        return self._keys[place][position] != key[position]
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -187,8 +206,18 @@ class ListedArchitectures(ArchitectureSet):
         return self
 
     def _key(self, architecture: Architecture) -> Key:
-        return tuple(architecture[label] for label in self._labels)
+        return tuple(architecture.get(label, Inactive.INACTIVE) for label in self._labels)
 
 
-def _without(key: Key, position: int) -> Key:
-    return key[:position] + key[position + 1 :]
+def _without(key: Key, positions: frozenset[int]) -> Key:
+    return tuple(value for position, value in enumerate(key) if position not in positions)
+
+
+def _depending(choices: Sequence[Choice]) -> dict[str, set[str]]:
+    """Return for each label those whose conditions depend on it, directly or through others."""
+    depending: dict[str, set[str]] = {choice.label: set() for choice in choices}
+    for _ in choices:
+        for choice in choices:
+            for test in (test for conjunction in choice.condition for test in conjunction):
+                depending[test.label] |= {choice.label, *depending[choice.label]}
+    return depending

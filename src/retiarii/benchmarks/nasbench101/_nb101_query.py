@@ -102,7 +102,7 @@ def find_cell(table: OpenedTable, cell: CellGraph) -> CellRow:
         code = cell.code()
         found = table.connection.execute("SELECT * FROM cells WHERE code = ?", (code,)).fetchone()
         if found is None:
-            digest = _digest_of_code(code)
+            digest = digest_of_code(code)
             found = table.connection.execute("SELECT * FROM cells WHERE hash = ?", (digest,)).fetchone()
     if found is None:
         raise BenchmarkError(
@@ -114,7 +114,8 @@ def find_cell(table: OpenedTable, cell: CellGraph) -> CellRow:
 
 
 @lru_cache(maxsize=65536)
-def _digest_of_code(code: int) -> bytes:
+def digest_of_code(code: int) -> bytes:
+    """Return the hash of the cell of a code, as 16 bytes."""
     return bytes.fromhex(hash_of_cell(cell_of_code(code)))
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from retiarii.benchmarks._tables.download import Download
 from retiarii.benchmarks._tables.sqlite_table import SqliteTable
@@ -25,6 +26,10 @@ from retiarii.benchmarks.nasbench101._nb101_hash import hash_of_cell
 from retiarii.benchmarks.nasbench101._nb101_published import read_training
 from retiarii.benchmarks.nasbench101._nb101_records import ACCURACIES, EPOCHS, NUM_SEEDS
 from retiarii.errors import BenchmarkError
+
+if TYPE_CHECKING:
+    from retiarii.benchmarks._tabular.result_table import ResultTable
+    from retiarii.space import SearchSpace
 
 _logger = logging.getLogger(__name__)
 
@@ -64,6 +69,30 @@ class Nb101Table(SqliteTable):
             sha256="3d64db8180fb1b0207212f9032205064312b6907a3bbc81eabea10db2f5c7e9c",
         ),
     )
+
+    datasets = ("cifar10",)
+    metric = "valid_acc"
+
+    @property
+    def space(self) -> SearchSpace:
+        """The cells, with the labels of `retiarii.hub.pytorch.NasBench101`.
+
+        A partial table has the space of its cells. The space of a complete one has each cell with every numbering of
+        its vertices.
+        """
+        from retiarii.benchmarks.nasbench101._nb101_space import present_space  # slow to import, unlike queries
+
+        return present_space()
+
+    def table(self, dataset: str) -> ResultTable:
+        """Return the results; accuracies are from 0 to 1, as published.
+
+        Raises:
+            BenchmarkError: There is no table, or it is damaged.
+        """
+        from retiarii.benchmarks.nasbench101._nb101_results import nb101_results  # slow to import, unlike queries
+
+        return nb101_results()
 
     def _import(
         self, source: Path, connection: sqlite3.Connection, on_progress: Callable[[int, int], None] | None
