@@ -11,7 +11,7 @@ from array import array
 
 from retiarii.benchmarks._tables.table_file import TableFile
 from retiarii.benchmarks._tables.tfrecord import RecordPosition
-from retiarii.benchmarks.nasbench101._nb101_published import PublishedTraining, cell_of_published
+from retiarii.benchmarks.nasbench101._nb101_published import Nb101Training, cell_of_published
 from retiarii.benchmarks.nasbench101._nb101_records import EPOCHS, NUM_SEEDS, RESULTS
 
 _COLUMNS = ", ".join(f"{prefix}{name} REAL NOT NULL" for prefix in ("", "halfway_") for name in RESULTS)
@@ -68,7 +68,7 @@ class TrainingWriter:
         self._new_cells: list[tuple[int, int, bytes, int]] = []
         self._new_trials: dict[int, list[_Row]] = {epochs: [] for epochs in EPOCHS}
 
-    def add(self, training: PublishedTraining) -> None:
+    def add(self, training: Nb101Training) -> None:
         """Add a training; skip it if its configuration is settled.
 
         Raises:
@@ -96,7 +96,7 @@ class TrainingWriter:
         for rows in self._new_trials.values():
             rows.clear()
 
-    def _cell(self, training: PublishedTraining) -> int:
+    def _cell(self, training: Nb101Training) -> int:
         known_hash, adjacency, operations, cell = self._known
         if training.hash == known_hash and training.adjacency == adjacency and training.operations == operations:
             return cell

@@ -27,7 +27,7 @@ Results = tuple[float, float, float, float]
 """Train, validation and test accuracy (0 to 1), and the training time in seconds."""
 
 
-class PublishedTraining(NamedTuple):
+class Nb101Training(NamedTuple):
     """One training as it was published.
 
     Attributes:
@@ -49,7 +49,7 @@ class PublishedTraining(NamedTuple):
     halfway: Results
 
 
-def read_training(record: bytes) -> PublishedTraining:
+def read_training(record: bytes) -> Nb101Training:
     """Read a record: a JSON array with hash, epochs, adjacency, operators and a ``ModelMetrics`` message in base 64.
 
     Raises:
@@ -65,10 +65,10 @@ def read_training(record: bytes) -> PublishedTraining:
     if num_epochs not in EPOCHS:
         raise ValueError(f"its training has {shown(num_epochs)} epochs, expected one of {', '.join(map(str, EPOCHS))}")
     parameters, halfway, final = _metrics(a2b_base64(encoded), num_epochs)
-    return PublishedTraining(cell_hash, num_epochs, adjacency, operations, parameters, final, halfway)
+    return Nb101Training(cell_hash, num_epochs, adjacency, operations, parameters, final, halfway)
 
 
-def cell_of_published(training: PublishedTraining) -> CellGraph:
+def cell_of_published(training: Nb101Training) -> CellGraph:
     """Return the cell of a training.
 
     Raises:
