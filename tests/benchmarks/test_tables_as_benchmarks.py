@@ -22,8 +22,8 @@ def mean(arch, epochs, dataset):
     return found
 
 
-@pytest.mark.parametrize("name", BENCHMARKS.names())
-def test_every_table_is_a_benchmark(name):
+@pytest.mark.parametrize("name", [name for name in BENCHMARKS.names() if name != "nds"])
+def test_every_table_of_a_whole_space_is_a_benchmark(name):
     benchmark = get_benchmark(name)
     assert isinstance(benchmark, BenchmarkTable)
     assert isinstance(benchmark, Benchmark)
