@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retiarii.errors import EvaluatorError, ExecutionError
-from retiarii.evaluator import Evaluator, FunctionalEvaluator, Simulated
+from retiarii.errors import ConfigError, EvaluatorError, ExecutionError
+from retiarii.evaluator import Evaluator, FunctionalEvaluator, Simulated, check_simulated
 from retiarii.execution import Limits, NasTask, SimulatedExecutor, TimedTask, TrialEnded, TrialJob, TrialStarted
 from retiarii.space import Architecture, Engine, Float, SearchSpace
 from retiarii.testing.execution import ExecutorConformance, ending
@@ -243,5 +243,8 @@ def test_an_evaluator_says_how_long_its_trials_take():
 
 
 def test_an_evaluator_that_does_not_know_its_time_is_named():
+    check_simulated(Slow())
+    with pytest.raises(ConfigError, match="Derive its class from"):
+        check_simulated(FunctionalEvaluator(len))
     with pytest.raises(EvaluatorError, match="is not Simulated"):
         NasTask(Bare(), FunctionalEvaluator(len)).seconds(job(0))

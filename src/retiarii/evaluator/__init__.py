@@ -31,7 +31,7 @@ from retiarii.evaluator._reporting import (
     tell_search_space,
 )
 from retiarii.evaluator._seeding import load_generators, seed_everything
-from retiarii.evaluator._simulated import Simulated
+from retiarii.evaluator._simulated import Simulated, check_simulated
 from retiarii.evaluator._supernet_training import SupernetListener, SupernetTraining
 from retiarii.evaluator._trace import serialize, trace
 from retiarii.evaluator._trial_context import TrialContext
@@ -53,6 +53,7 @@ __all__ = [
     "SupernetListener",
     "SupernetTraining",
     "TrialContext",
+    "check_simulated",
     "dumps",
     "get_next_parameter",
     "is_command_of_trial",

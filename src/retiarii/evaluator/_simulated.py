@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
+from retiarii.errors import ConfigError
+from retiarii.evaluator._evaluator import Evaluator
 from retiarii.evaluator._trial_context import TrialContext
 
 
@@ -36,3 +38,18 @@ class Simulated(ABC):
     def missing_time(self) -> str:
         """Why this object does not know its times, as a sentence that says what to do; empty if it does."""
         return ""
+
+
+def check_simulated(evaluator: Evaluator) -> None:
+    """Check that an evaluator knows its times.
+
+    Raises:
+        ConfigError: It does not.
+    """
+    if not isinstance(evaluator, Simulated):
+        raise ConfigError(
+            f"{evaluator!r} does not say how long an evaluation takes. Derive its class from "
+            "retiarii.evaluator.Simulated, too, and implement seconds(self, model, context)."
+        )
+    if evaluator.missing_time:
+        raise ConfigError(evaluator.missing_time)

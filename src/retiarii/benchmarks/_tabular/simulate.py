@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from retiarii.errors import ConfigError, SearchError, SearchExhausted
-from retiarii.evaluator import Evaluator, Simulated, run_evaluation
+from retiarii.evaluator import Evaluator, Simulated, check_simulated, run_evaluation
 from retiarii.execution import (
     Event,
     Report,
@@ -58,21 +58,6 @@ def simulate(
     return _Simulation(search, evaluator, workers, math.inf if seconds is None else seconds, trials).run()
 
 
-def check_simulated(evaluator: Evaluator) -> None:
-    """Check that an evaluator knows its times.
-
-    Raises:
-        ConfigError: It does not.
-    """
-    if not isinstance(evaluator, Simulated):
-        raise ConfigError(
-            f"{evaluator!r} does not say how long an evaluation takes. Derive its class from "
-            "retiarii.evaluator.Simulated, too, and implement seconds(self, model, context)."
-        )
-    if evaluator.missing_time:
-        raise ConfigError(evaluator.missing_time)
-
-
 @dataclass(frozen=True)
 class _Lookup(TimedTask):
     """Evaluates bare architectures; random generators of the process are left alone."""
@@ -111,13 +96,10 @@ class _Simulation:
         with self._executor:
             while True:
                 self._fill()
-                if not self._running:
+                if not self._running or clock.now() >= self._limit_s:
                     return self._ended
-                timeout = None if self._limit_s == math.inf else max(self._limit_s - clock.now(), 0.0)
-                events = self._executor.poll(timeout, self._on_report)
-                if not events and clock.now() >= self._limit_s:
-                    return self._ended
-                for event in events:
+                timeout = None if self._limit_s == math.inf else self._limit_s - clock.now()
+                for event in self._executor.poll(timeout, self._on_report):
                     self._handle(event)
 
     def _fill(self) -> None:

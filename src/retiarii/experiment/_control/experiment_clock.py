@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import time
 
-from retiarii.storage import SPENT, ExperimentRecord, Store
-from retiarii.trial import SYSTEM_CLOCK, Clock
+from retiarii.storage import SPENT, ExperimentLog, ExperimentRecord, Store
+from retiarii.trial import SYSTEM_CLOCK, Clock, SimulatedClock
 
 _ROUNDING_S = 1e-6  # in a simulation, time jumps exactly to the limit
 
@@ -21,14 +21,17 @@ class ExperimentClock:
         store: The store in which the time is written.
         record: The experiment, with the time of earlier runs.
         limit_s: The time limit in seconds; None for no limit.
+        is_simulated: Whether only simulated time counts, which begins when a simulated clock is read.
     """
 
-    def __init__(self, store: Store, record: ExperimentRecord, limit_s: float | None) -> None:
+    def __init__(
+        self, store: Store, record: ExperimentRecord, limit_s: float | None, *, is_simulated: bool = False
+    ) -> None:
         self._store, self._id = store, record.id
         self._config = dict(record.config)
         self._before_s = record.spent_s
         self._limit_s = math.inf if limit_s is None else limit_s
-        self._clock: Clock = SYSTEM_CLOCK
+        self._clock: Clock = SimulatedClock() if is_simulated else SYSTEM_CLOCK
         self._started = self._clock.elapsed()
         self._noted = time.monotonic()
 
@@ -56,9 +59,25 @@ class ExperimentClock:
         self._started = self._clock.elapsed()
 
     def read_from(self, clock: Clock) -> None:
-        """Use another clock from now on, and restart the time of this run."""
-        if clock is not self._clock:
+        """Use another clock from now on, and restart the time of this run.
+
+        A simulated clock is set to the time of earlier runs, so that it goes on where they ended.
+        """
+        if isinstance(clock, SimulatedClock):
+            clock.advance_to(self._before_s)
+            self._clock, self._before_s, self._started = clock, 0.0, 0.0
+        elif clock is not self._clock:
             self._clock, self._started = clock, clock.elapsed()
+
+    def catch_up(self, log: ExperimentLog) -> None:
+        """Advance a simulated clock to the last event of earlier runs, later than the time that a killed run noted.
+
+        Args:
+            log: The earlier trials.
+        """
+        last = [trial.ended for trial in log.told[-1:]] + [trial.started for trial in log.pending]
+        if isinstance(self._clock, SimulatedClock):
+            self._clock.advance_to(max((moment for moment in last if moment is not None), default=0.0))
 
     def patience_s(self, look_s: float) -> float | None:
         """Return how long to wait for the next event of a trial; None for no limit.
@@ -71,12 +90,18 @@ class ExperimentClock:
             return look_s
         return None if self._limit_s == math.inf else max(self._limit_s - self.spent_s, 0.0)
 
+    @property
+    def is_note_due(self) -> bool:
+        """Whether the last `note` is long ago."""
+        return time.monotonic() - self._noted >= NOTE_S
+
     def tick(self) -> None:
         """Store the time if the last write is long ago; called frequently."""
-        if time.monotonic() - self._noted >= NOTE_S:
+        if self.is_note_due:
             self.note()
 
     def note(self) -> None:
         """Store the time."""
         self._noted = time.monotonic()
-        self._store.update_experiment(self._id, config={**self._config, SPENT: round(self.spent_s, 3)})
+        spent = self.spent_s if isinstance(self._clock, SimulatedClock) else round(self.spent_s, 3)
+        self._store.update_experiment(self._id, config={**self._config, SPENT: spent})

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from retiarii.errors import ConfigError
-from retiarii.execution import Executor, InProcessExecutor, Limits, Task, TemplateExecutor
+from retiarii.execution import Executor, InProcessExecutor, Limits, SimulatedExecutor, Task, TemplateExecutor
 from retiarii.experiment._running.resources import Resources, allocate
 from retiarii.experiment._settings.config import RetiariiExeConfig
 from retiarii.experiment._settings.duration import parse_duration, parse_size
 from retiarii.experiment._settings.registries import EXECUTORS
 
 IN_PROCESS = "in_process"
+SIMULATED = "simulated"
 
 
 @dataclass(frozen=True)
@@ -51,12 +52,25 @@ class ExecutorSettings:
             timeout_s=parse_duration(config.max_trial_duration, name="max_trial_duration"),
             memory_bytes=parse_size(config.trial_memory_limit, name="trial_memory_limit"),
         )
-        return cls(platform, None, Resources(1) if platform == IN_PROCESS else allocate(config), limits, start_method)
+        return cls(platform, None, _resources(platform, config), limits, start_method)
 
     @property
     def is_in_process(self) -> bool:
         """Whether trials run in this process."""
-        return self.platform == IN_PROCESS if self.custom is None else isinstance(self.custom, InProcessExecutor)
+        if self.custom is None:
+            return self.platform in (IN_PROCESS, SIMULATED)
+        return isinstance(self.custom, (InProcessExecutor, SimulatedExecutor))
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether trials run on the simulated clock of this package."""
+        return self.platform == SIMULATED if self.custom is None else isinstance(self.custom, SimulatedExecutor)
+
+
+def _resources(platform: str, config: RetiariiExeConfig) -> Resources:
+    if platform == IN_PROCESS:
+        return Resources(1)
+    return Resources(config.trial_concurrency) if platform == SIMULATED else allocate(config)
 
 
 def make_executor(task: Task, settings: ExecutorSettings) -> Executor:
@@ -93,3 +107,8 @@ def local(task: Task, settings: ExecutorSettings) -> Executor:
 def in_process(task: Task, settings: ExecutorSettings) -> Executor:
     """Return the executor that runs trials in this process, one after the other."""
     return InProcessExecutor(task)
+
+
+def simulated(task: Task, settings: ExecutorSettings) -> Executor:
+    """Return the executor that runs trials on a simulated clock."""
+    return SimulatedExecutor(task, slots=settings.resources.slots, limits=settings.limits)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from retiarii.errors import ConfigError
+from retiarii.evaluator import check_simulated
 from retiarii.execution import Executor, NasTask
 from retiarii.experiment._control.stop_signal import Ending
 from retiarii.experiment._running.executors import ExecutorSettings, make_executor
@@ -41,6 +42,9 @@ class MultiTrialPlan(Plan):
         self.space: SearchSpace = joint_space(self._engine, payload.evaluator)
         self._executor_settings = ExecutorSettings.of(config, self._engine.start_method)
         self.is_in_process = self._executor_settings.is_in_process
+        self.is_simulated = self._executor_settings.is_simulated
+        if self.is_simulated:
+            check_simulated(payload.evaluator)
 
     def search(self, session: Session) -> Ending:
         """Search until the budget, the strategy or the user ends it."""
@@ -63,7 +67,7 @@ class MultiTrialPlan(Plan):
         task = NasTask(
             self._engine,
             self._evaluator,
-            session.trial_files,
+            None if self.is_simulated else session.trial_files,
             keeps_files=keeps_files,
             objectives=session.record.objectives.names,
         )

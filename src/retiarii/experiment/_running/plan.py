@@ -21,10 +21,12 @@ class Plan(ABC):
     Attributes:
         space: The choices of the model and of the evaluator's arguments.
         is_in_process: Whether the user's code runs in this process.
+        is_simulated: Whether trials run on the simulated clock of this package.
     """
 
     space: SearchSpace
     is_in_process: bool
+    is_simulated: bool = False
 
     @abstractmethod
     def search(self, session: Session) -> Ending:

@@ -76,10 +76,11 @@ class ExperimentRun:
             self.record,
             config,
             store,
-            ExperimentClock(store, self.record, limit_s),
+            ExperimentClock(store, self.record, limit_s, is_simulated=self._plan.is_simulated),
             self.stop,
             tuple(callbacks),
             is_resumed=record is not None,
+            is_simulated=self._plan.is_simulated,
         )
 
     def execute(self) -> None:

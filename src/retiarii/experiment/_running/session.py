@@ -18,7 +18,7 @@ from retiarii.experiment._running.trial_loop import Budget, TrialLoop
 from retiarii.experiment._settings.config import RetiariiExeConfig
 from retiarii.storage import ExperimentLog, ExperimentRecord, Store
 from retiarii.strategy import Search
-from retiarii.trial import TrialFiles
+from retiarii.trial import Trial, TrialFiles
 
 _MANY = 10**6  # trials: the display does not say how many are left of more
 
@@ -35,6 +35,7 @@ class Session:
         stop: The stop signal.
         callbacks: The user's callbacks.
         is_resumed: Whether there was an earlier run.
+        is_simulated: Whether trials run on a simulated clock; they have no files.
         displays: The open displays, which `close` closes.
     """
 
@@ -45,6 +46,7 @@ class Session:
     stop: StopSignal
     callbacks: Sequence[Callback] = ()
     is_resumed: bool = False
+    is_simulated: bool = False
     displays: list[Display] = field(default_factory=list)
 
     def run_trials(
@@ -67,7 +69,7 @@ class Session:
             is_timed: Whether ``max_experiment_duration`` ends them.
             when_exhausted: The ending to return when the search has nothing left to propose.
         """
-        kept = KeptFiles(self.trial_files, self.config, search)
+        kept = None if self.is_simulated else KeptFiles(self.trial_files, self.config, search)
         budget = Budget(max_trials=max_trials, is_timed=is_timed, max_failures=self.config.max_failures)
         executor = CheckedExecutor(executor)
         with executor:
@@ -83,12 +85,13 @@ class Session:
                 callback=self._told((max_trials, total), kept),
                 stop=self.stop,
                 constraints=self.config.constraints,
-                free=kept.free,
+                free=_free_nothing if kept is None else kept.free,
                 log=self.log(search) if self.is_resumed else None,
                 when_exhausted=when_exhausted,
             )
             ending = loop.run()
-        kept.sweep()
+        if kept is not None:
+            kept.sweep()
         return ending
 
     def log(self, search: Search) -> ExperimentLog:
@@ -117,7 +120,7 @@ class Session:
 
     def answer(self, count: int) -> str:
         """Return the message for the first or second request to stop."""
-        if count == 1:
+        if count == 1 and not self.is_simulated:
             return "Stopping after the trials that are running; Ctrl-C again stops at once."
         return f"Stopping now. {self.way_on}"
 
@@ -126,18 +129,24 @@ class Session:
         for display in self.displays:
             display.close()
 
-    def _told(self, limits: tuple[int | None, float | None], kept: KeptFiles) -> CallbackList:
+    def _told(self, limits: tuple[int | None, float | None], kept: KeptFiles | None) -> CallbackList:
         """Return all callbacks of the loop.
 
         Args:
             limits: The maximum number of trials, and the number of architectures; None if unknown.
-            kept: The last callback, so that the user's callbacks still find the files of a trial.
+            kept: The last callback, so that the user's callbacks still find the files of a trial; None without files.
         """
+        callbacks = self.callbacks if kept is None else [*self.callbacks, kept]
         if self.config.progress is False:
-            return CallbackList([*self.callbacks, kept])
+            return CallbackList(callbacks)
         finite = [int(limit) for limit in limits if limit is not None and limit < _MANY]
         total = min(finite, default=None)
         display = ProgressDisplay(self.title, total, self.record.objectives, at_most=limits[0], way_on=self.way_on)
         self.displays.append(display)
         self.stop.on_request = lambda count: display.notify(self.answer(count))
-        return CallbackList([display, *self.callbacks, kept])
+        return CallbackList([display, *callbacks])
+
+
+def _free_nothing(ended: Sequence[Trial]) -> bool:
+    """Return False: simulated trials have no files."""
+    return False

@@ -5,7 +5,9 @@
     search.ask -> store.write(running) -> executor.submit -> executor.poll -> store.write(finished) -> search.tell
 
 The loop is the only writer of the store. It keeps nothing that the store does not have, so killing it at any instant
-loses at most the trials that were running, and those are run again, with the same number, architecture and seed.
+loses at most the trials that were running, and those are run again, with the same number, architecture and seed. Steps
+of a simulation are written in groups, as the store then has the state of an earlier step, from which a resume gives the
+same events: a trial that was running is computed again, and goes on in the middle.
 """
 
 from __future__ import annotations
@@ -13,15 +15,29 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from retiarii.errors import ExperimentError, MetricError, SearchExhausted, StoreFullError
+from retiarii.errors import ExperimentError, MetricError, SearchExhausted
 from retiarii.execution import Event, Executor, TrialEnded, TrialJob, TrialStarted
 from retiarii.experiment._control.callbacks import CallbackList
 from retiarii.experiment._control.experiment_clock import ExperimentClock
 from retiarii.experiment._control.stop_signal import Ending, StopSignal
+from retiarii.experiment._running.trial_writer import GROUP_S, TrialWriter
 from retiarii.space import rng_for
 from retiarii.storage import ExperimentLog, Intermediate, Store
 from retiarii.strategy import Search
-from retiarii.trial import Constraint, Failure, FailureKind, Metrics, Proposal, Reports, Trial, TrialState, violation
+from retiarii.trial import (
+    FULL,
+    Constraint,
+    Failure,
+    FailureKind,
+    Fidelity,
+    Metrics,
+    Proposal,
+    Reports,
+    SimulatedClock,
+    Trial,
+    TrialState,
+    violation,
+)
 
 POLL_S = 0.2  # how often the clock and the stop signal are checked while trials run
 
@@ -79,15 +95,23 @@ class TrialLoop:
             log: The earlier proposals and results of a resumed experiment.
             when_exhausted: The ending to return when the search has nothing left to propose.
         """
-        self._search, self._executor, self._store, self._id = search, executor, store, experiment_id
+        self._search, self._executor = search, executor
         self._seed, self._budget, self._clock, self._callback, self._stop = seed, budget, clock, callback, stop
-        self._when_exhausted, self._constraints, self._free = when_exhausted, tuple(constraints), free
+        self._when_exhausted, self._constraints = when_exhausted, tuple(constraints)
         self._is_judging = search.prunes or callback.prunes
+        self._is_simulated = isinstance(executor.clock, SimulatedClock)
+        self._writer = TrialWriter(store, experiment_id, free=free, group_s=GROUP_S if self._is_simulated else 0.0)
         log = log or ExperimentLog([], [], [])
         search.replay(log.asked, log.told)
+        self._asked_before = log.asked
+        self._fidelities: dict[int, Fidelity] = {}  # of later trials, where they have one
         self._num_told = search.num_told
         self._num_succeeded = search.num_told - search.num_failed
-        self._interrupted = list(log.pending)
+        if self._is_simulated:
+            clock.catch_up(log)
+            self._interrupted = [_with_reports(trial, store, experiment_id) for trial in log.pending]
+        else:
+            self._interrupted = [trial.evolve(intermediates=()) for trial in log.pending]
         self._running: dict[int, Trial] = {}
         self._reported: list[Intermediate] = []  # reports that are not written yet
         self._ending: Ending | None = None
@@ -100,36 +124,38 @@ class TrialLoop:
             ExperimentError: The strategy waits for results although no trial is running.
             KeyboardInterrupt: The user asked twice to stop.
         """
-        events: Sequence[Event] = ()
-        while True:
-            finished = self._digest(events)
-            reported, self._reported = self._reported, []
-            started = self._propose()
-            self._write(finished, started, reported)
-            for trial in finished:
-                self._callback.on_trial_end(trial)
-            if not self._stop.is_set:  # a callback may have asked to stop; a resume runs the proposals
-                for trial in started:
-                    self._submit(trial)
-            if not self._running or self._stop.is_immediate or self._is_late():
-                break
-            self._clock.tick()
-            events = self._executor.poll(self._clock.patience_s(POLL_S), self._on_report)
+        try:
+            self._run()
+        finally:
+            self._writer.flush()
         self._abandon()
         ending = self._ending or Ending.STOPPED
         self._callback.on_experiment_end(ending)
         return ending
 
-    def _write(self, finished: Sequence[Trial], started: Sequence[Trial], reported: Sequence[Intermediate]) -> None:
-        trials = [*finished, *started]
-        if not trials and not reported:
-            return
-        try:
-            self._store.write(self._id, trials=trials, intermediates=reported)
-        except StoreFullError:  # perhaps because of files of a trial that failed for lack of space
-            if not self._free(finished):
-                raise
-            self._store.write(self._id, trials=trials, intermediates=reported)
+    def _run(self) -> None:
+        events: Sequence[Event] = ()
+        while True:
+            finished = self._digest(events)
+            reported, self._reported = self._reported, []
+            started = self._propose()
+            self._writer.write([*finished, *started], reported)
+            for trial in finished:
+                self._callback.on_trial_end(trial)
+            if not self._stop.is_set:  # a callback may have asked to stop; a resume runs the proposals
+                for trial in started:
+                    self._submit(trial)
+            if not self._running or self._ends_at_once():
+                return
+            if self._clock.is_note_due:
+                self._writer.flush()  # the time that is noted must not be later than what is written
+                self._clock.note()
+            events = self._executor.poll(self._clock.patience_s(POLL_S), self._on_report)
+
+    def _ends_at_once(self) -> bool:
+        """Whether running trials are cut off now; a resume of a simulation goes on in the middle of them."""
+        is_stopped = self._stop.is_set if self._is_simulated else self._stop.is_immediate
+        return is_stopped or self._is_late()
 
     def _on_report(self, number: int, metrics: Metrics) -> str | None:
         """Handle a report of a running trial; return the reason to prune it, if there is one."""
@@ -192,7 +218,7 @@ class TrialLoop:
         if self._is_over():
             return []
         free = self._executor.slots - len(self._running)
-        trials = [trial.evolve(intermediates=()) for trial in self._interrupted[:free]]
+        trials = self._interrupted[:free]
         del self._interrupted[:free]
         wanted = free - len(trials)
         if self._budget.max_trials is not None:
@@ -216,6 +242,8 @@ class TrialLoop:
         return list(enumerate(proposals, start=number))
 
     def _new_trial(self, number: int, proposal: Proposal) -> Trial:
+        if proposal.fidelity:
+            self._fidelities[number] = proposal.fidelity
         return Trial(
             number,
             proposal.architecture,
@@ -225,6 +253,12 @@ class TrialLoop:
             parent=proposal.parent,
             objective=self._search.objectives.primary.metric,
         )
+
+    def _fidelity_of(self, number: int | None) -> Fidelity:
+        """Return how much training an earlier trial got."""
+        if number is not None and number < len(self._asked_before):
+            return self._asked_before[number].fidelity
+        return FULL if number is None else self._fidelities.get(number, FULL)
 
     def _submit(self, trial: Trial) -> None:
         self._running[trial.number] = trial
@@ -237,6 +271,9 @@ class TrialLoop:
                 fidelity=trial.fidelity,
                 parent=trial.parent,
                 is_judged=self._is_judging,
+                parent_fidelity=self._fidelity_of(trial.parent),
+                started=trial.started if self._is_simulated else None,
+                num_reported=len(trial.intermediates),
             )
         )
         self._callback.on_trial_start(trial)
@@ -266,6 +303,12 @@ class TrialLoop:
         for number in self._running:
             self._executor.cancel(number)
         self._running.clear()
+
+
+def _with_reports(trial: Trial, store: Store, experiment_id: str) -> Trial:
+    """Return an interrupted trial with the reports that were stored."""
+    found = store.intermediates(experiment_id, trial.number)
+    return trial.evolve(intermediates=Reports([report.metrics for report in found]))
 
 
 def _reports_of(trial: Trial) -> Reports:

@@ -74,8 +74,10 @@ class TrainingServiceConfig(_Checked):
 
     Attributes:
         platform: ``"local"`` (every trial in its own process), ``"in_process"`` (in this process, for debugging and for
-            evaluations that take less than a millisecond; no isolation, no limits), or the name of an executor of
-            another package (entry points of the group ``retiarii.executors``).
+            evaluations that take less than a millisecond; no isolation, no limits), ``"simulated"`` (in this process,
+            on a simulated clock: for evaluators that say how long they take, such as those of
+            `retiarii.benchmarks`), or the name of an executor of another package (entry points of the group
+            ``retiarii.executors``).
         use_active_gpu: Whether to use GPUs on which other programs compute. None uses them and logs that.
         max_trial_number_per_gpu: How many trials share one GPU.
         gpu_indices: The GPUs to use; None for all that are visible.
@@ -93,7 +95,8 @@ class RetiariiExeConfig(_Checked):
     """The settings of an experiment.
 
     ``RetiariiExeConfig("local")`` runs every trial in an isolated process, ``RetiariiExeConfig("in_process")`` runs
-    them one after the other in this one. Settings may be given as keywords or set afterwards; an unknown setting
+    them one after the other in this one, and ``RetiariiExeConfig("simulated")`` on a simulated clock, on which a day
+    passes in seconds. Settings may be given as keywords or set afterwards; an unknown setting
     is an error.
 
     Args:
@@ -223,6 +226,11 @@ class RetiariiExeConfig(_Checked):
         parse_size(self.checkpoint_limit, name="checkpoint_limit")
         if self.training_service.platform == "in_process":
             self._validate_in_process()
+        if self.training_service.platform == "simulated" and self.trial_memory_limit is not None:
+            raise ConfigError(
+                "trial_memory_limit needs trials in processes of their own, and the platform is 'simulated'. Leave it "
+                "out."
+            )
 
     def _validate_objectives(self) -> None:
         if self.objectives is not None:

@@ -20,6 +20,7 @@ EXECUTORS = Registry(
     {
         "local": "retiarii.experiment._running.executors:local",
         "in_process": "retiarii.experiment._running.executors:in_process",
+        "simulated": "retiarii.experiment._running.executors:simulated",
     },
     "retiarii.executors",
 )

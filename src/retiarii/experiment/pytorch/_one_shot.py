@@ -156,6 +156,11 @@ def _check_settings(payload: Payload, strategy: OneShotStrategy, config: Retiari
             f"execution_engine is {config.execution_engine!r}, but {name} is a one-shot strategy, which has an "
             "engine of its own. Use 'oneshot', or leave it out."
         )
+    if config.training_service.platform == "simulated":
+        raise ConfigError(
+            f"The platform is 'simulated', but {name} trains a supernet, which takes real time. Use 'local', or a "
+            "multi-trial strategy with an evaluator of a benchmark."
+        )
     if payload.mutators:
         raise ConfigError(
             f"{name} cannot search mutators: a one-shot strategy needs the choices in the model's code. Write "
