@@ -9,11 +9,14 @@ import torch
 from macro_conformance import MacroSpaceConformance
 from torch.utils.flop_counter import FlopCounterMode
 
+from retiarii.benchmarks import get_benchmark
 from retiarii.errors import DomainError
 from retiarii.hub.pytorch import MobileNetV3Space, NasBenchMacro, ProxylessNAS, ShuffleNetSpace
 from retiarii.nn.pytorch import extract_space, fixed_arch, freeze
 from retiarii.nn.pytorch.engine import count_params
+from retiarii.testing.oneshot_rules import ONE_SHOT
 
+WITHOUT_PCDARTS = tuple(name for name in ONE_SHOT if name != "PCDARTS")
 CANDIDATES = ("identity", "mb3_k3", "mb6_k5")
 
 
@@ -25,12 +28,17 @@ class OfImages(MacroSpaceConformance):
 
 
 class TestNasBenchMacro(OfImages):
+    row = "`NasBenchMacro`"
+
     @pytest.fixture
     def model(self):
         return NasBenchMacro(stages=(1, 2), width=4, head_width=8)
 
 
 class TestMobileNetV3Space(OfImages):
+    row = "`MobileNetV3Space`"
+    strategies = WITHOUT_PCDARTS  # it does not split layers of chosen width in candidates: squeeze-and-excitation
+
     @pytest.fixture
     def model(self):
         return MobileNetV3Space(
@@ -46,18 +54,25 @@ class TestMobileNetV3Space(OfImages):
 
 
 class TestProxylessNAS(OfImages):
+    row = "`ProxylessNAS`"
+
     @pytest.fixture
     def model(self):
         return ProxylessNAS(10, base_widths=(8,) * 9, depth_range=(1, 2))
 
 
 class TestShuffleNetSpace(OfImages):
+    row = "`ShuffleNetSpace`"
+
     @pytest.fixture
     def model(self):
         return ShuffleNetSpace(10, stage_repeats=(1, 1), widths=(4, 8, 16, 8))
 
 
 class TestShuffleNetSpaceWithChannels(OfImages):
+    row = "`ShuffleNetSpace` with `channel_search=True`"
+    strategies = WITHOUT_PCDARTS
+
     @pytest.fixture
     def model(self):
         return ShuffleNetSpace(10, channel_search=True, stage_repeats=(2,), widths=(4, 20, 8))
@@ -149,6 +164,7 @@ def test_networks_have_the_parameters_and_multiply_adds_of_the_table(rows):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_500_networks_have_the_parameters_and_multiply_adds_of_the_table(rows):
     model = NasBenchMacro()
     for digits, *costs in random.Random(1).sample(rows, 500):
@@ -166,6 +182,10 @@ def test_all_networks_have_the_parameters_of_the_table_layer_by_layer(rows):
     assert len(rows) == 6561
     for digits, params, _ in rows:
         assert base + sum(single[place] for place in enumerate(digits)) == params
+
+
+def test_the_space_of_the_table_is_that_of_the_model():
+    assert extract_space(NasBenchMacro(width=4, head_width=8)) == get_benchmark("nasbench_macro").space
 
 
 # What the arguments mean

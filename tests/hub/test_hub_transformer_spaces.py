@@ -42,6 +42,8 @@ def tokens():
 
 
 class TestAutoformerSpace(MacroSpaceConformance):
+    row = "`AutoformerSpace`"
+
     @pytest.fixture
     def model(self):
         return AutoformerSpace(**SMALL_VISION)
@@ -52,6 +54,7 @@ class TestAutoformerSpace(MacroSpaceConformance):
 
 
 class TestGPTSpace(MacroSpaceConformance):
+    row = "`GPTSpace`"
     output_shape = (2, 5, 11)
 
     @pytest.fixture
