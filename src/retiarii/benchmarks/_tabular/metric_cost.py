@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from retiarii.benchmarks._tabular.result_table import Numbers, ResultTable, means_over_seeds
+from retiarii.benchmarks._tabular.result_table import HasTable, Numbers, ResultTable, means_over_seeds
 from retiarii.space import Architecture
-
-if TYPE_CHECKING:
-    from retiarii.benchmarks._tabular.benchmark import Benchmark
 
 
 class MetricCost:
@@ -20,7 +17,7 @@ class MetricCost:
         metric: The metric.
     """
 
-    def __init__(self, benchmark: Benchmark, dataset: str, metric: str) -> None:
+    def __init__(self, benchmark: HasTable, dataset: str, metric: str) -> None:
         self.benchmark, self.dataset, self.metric = benchmark, dataset, metric
         self.__name__ = metric  # in messages about constraints
         self._prepare()

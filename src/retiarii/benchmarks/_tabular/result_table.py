@@ -6,12 +6,13 @@ import difflib
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from retiarii.errors import BenchmarkError
-from retiarii.space import Architecture
+from retiarii.space import Architecture, SearchSpace
 
 Numbers = NDArray[np.float64]
 
@@ -113,6 +114,19 @@ def means_over_seeds(values: Numbers) -> Numbers:
     total = np.where(known, values, 0.0).sum(axis=2)
     means: Numbers = np.where(count > 0, total / np.maximum(count, 1), np.nan)
     return means
+
+
+class HasTable(Protocol):
+    """The part of a benchmark that looks architectures up: what evaluators and costs need of it."""
+
+    name: str
+
+    @property
+    def space(self) -> SearchSpace:
+        """The space of the architectures."""
+
+    def table(self, dataset: str) -> ResultTable:
+        """Return the results on a dataset."""
 
 
 def filled_with_medians(seconds: Numbers) -> Numbers:

@@ -3,32 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from retiarii.benchmarks._tabular.result_table import Numbers, ResultTable, means_over_seeds
+from retiarii.benchmarks._tabular.result_table import HasTable, Numbers, ResultTable, means_over_seeds
 from retiarii.errors import BenchmarkError, ConfigError
 from retiarii.evaluator import Evaluator, Simulated, TrialContext
-from retiarii.space import Architecture, SearchSpace, nearest, rng_for
+from retiarii.space import Architecture, nearest, rng_for
 from retiarii.trial import DEFAULT, Fidelity, Metrics
 
 NOISES = ("mean", "seed")
 COSTS = ("measured", "proportional")
-
-
-class HasTable(Protocol):
-    """What an evaluator needs of its benchmark."""
-
-    name: str
-
-    @property
-    def space(self) -> SearchSpace:
-        """The space of the architectures."""
-
-    def table(self, dataset: str) -> ResultTable:
-        """Return the results on a dataset."""
 
 
 class TabularEvaluator(Evaluator, Simulated):
