@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from retiarii._lazy import load
 from retiarii.errors import ConfigError
 from retiarii.space import nearest
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint, EntryPoints
 
 
 class Registry:
@@ -28,7 +30,7 @@ class Registry:
 
     def names(self) -> list[str]:
         """Return all names, including those of other packages."""
-        return sorted({*self._builtin, *(point.name for point in entry_points(group=self.group))})
+        return sorted({*self._builtin, *(point.name for point in _entry_points(group=self.group))})
 
     def is_builtin(self, name: str) -> bool:
         """Return whether a name is built in."""
@@ -62,7 +64,7 @@ class Registry:
         if self.is_builtin(name):
             return load(self._builtin[name])
         self.check(name, setting=setting)
-        found = list(entry_points(group=self.group, name=name))
+        found = list(_entry_points(group=self.group, name=name))
         if len({point.value for point in found}) > 1:
             givers = ", ".join(sorted(point.value for point in found))
             raise ConfigError(f"Several packages give the {self.kind} {name!r}: {givers}. Uninstall all but one.")
@@ -79,6 +81,12 @@ class Registry:
             f"The {self.kind} {point.name!r} cannot be loaded from {point.value}, as an installed package says "
             f"({reason}). Repair or uninstall that package."
         )
+
+
+def _entry_points(**selected: str) -> EntryPoints:
+    from importlib import metadata  # slow to import, and built-in names do not need it
+
+    return metadata.entry_points(**selected)
 
 
 def _kind(value: object) -> str:

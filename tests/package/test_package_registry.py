@@ -168,7 +168,7 @@ def test_built_in_names_need_no_look_at_installed_packages(monkeypatch):
     def look(**selected):
         raise AssertionError("all installed packages were read")
 
-    monkeypatch.setattr("retiarii._registry.entry_points", look)
+    monkeypatch.setattr("importlib.metadata.entry_points", look)
     RetiariiExeConfig("local", "base").validate()
 
 
