@@ -13,6 +13,8 @@ ROOMS = [
     "benchmarks",
     "benchmarks.nasbench101",
     "benchmarks.nasbench201",
+    "benchmarks.nats_size",
+    "benchmarks.nds",
     "benchmarks.report",
     "experiment",
     "evaluator",
