@@ -28,6 +28,9 @@ class FileServer(ThreadingHTTPServer):
         self.content, self.tag, self.cuts, self.ranges = CONTENT, '"v1"', [], []
         self.sends_parts, self.moved_to = True, ""
 
+    def handle_error(self, request, client_address):
+        """Nothing: clients end connections when they refuse a file."""
+
     @property
     def url(self):
         return f"http://127.0.0.1:{self.server_address[1]}"

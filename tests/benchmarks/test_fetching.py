@@ -173,7 +173,7 @@ def test_offline_the_message_has_the_address_and_what_to_do(monkeypatch, tmp_pat
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(BenchmarkError, match=r"from https://retiarii.invalid/data.zip: .*name resolution") as raised:
         fetch_files(table_of(), folder=tmp_path)
-    assert "fetch it by hand" in str(raised.value)
+    assert "fetch the file by hand" in str(raised.value)
     assert "retiarii benchmarks build mine FILE" in str(raised.value)
 
 

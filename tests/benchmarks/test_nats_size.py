@@ -15,6 +15,7 @@ from retiarii.benchmarks.nats_size import (
     query_nats_size_trial_stats,
 )
 from retiarii.errors import ArchitectureError, BenchmarkError, ConfigError
+from retiarii.evaluator import TrialContext
 
 
 def sizes(text):
@@ -88,6 +89,18 @@ def test_conditions_and_missing_tables_are_named(shared_data):
         query_nats_size_trial_stats(sizes("64:64:64:64:64"), 90, None)
     means = list(query_nats_size_trial_stats(sizes("8:8:8:8:8"), 12, "cifar10", reduction="mean"))
     assert [mean["seed"] for mean in means] == [None]
+
+
+def test_the_space_is_searched_with_the_numbers_of_the_queries(shared_data):
+    table = NatsSizeTable()
+    table.build(shared_data / "nats_original", partial=True)
+    assert table.space.size == 32_768
+    architecture = table.space.architecture(sizes("8:8:40:32:40"))
+    (trial,) = query_nats_size_trial_stats(sizes("8:8:40:32:40"), 90, "cifar100")
+    evaluator = table.evaluator("cifar100", fidelity=90)
+    told = evaluator.evaluate(architecture, TrialContext())
+    assert (told["default"], told["test_acc"]) == pytest.approx((trial["valid_acc"], trial["test_acc"]))
+    assert table.fidelities("cifar100") == {"epochs": (1.0, 12.0, 90.0)}
 
 
 def test_records_of_the_other_space_are_refused(tmp_path):

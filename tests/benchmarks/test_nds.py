@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from nds_files import BOTTLENECK, CELL, cell_net, sweeps, training, write_sweeps, write_zip
 
-from retiarii.benchmarks import BENCHMARKS, TableState, TabularBenchmark, nds
+from retiarii.benchmarks import BENCHMARKS, TableState, nds
 from retiarii.benchmarks._tables.json_items import JsonDamageError, json_items
 from retiarii.benchmarks.nds import (
     AVG_POOL_3X3,
@@ -35,6 +35,7 @@ from retiarii.benchmarks.nds import (
     query_nds_trial_stats,
 )
 from retiarii.errors import BenchmarkError, ConfigError
+from retiarii.evaluator import TrialContext
 
 MODEL = {"num_nodes_normal": 2, "num_nodes_reduce": 2, "depth": 20, "width": 16, "aux": False, "drop_prob": 0.0}
 CELL_SPEC = {
@@ -319,14 +320,40 @@ def test_verify_finds_changed_numbers_and_broken_curves(table):
 
 
 @pytest.mark.usefixtures("table")
-def test_a_sample_is_searched_as_a_benchmark_of_a_data_frame():
+def test_the_networks_of_one_space_are_searched_as_a_benchmark():
     for ask in (lambda: NdsTable().space, lambda: NdsTable().table("cifar10"), lambda: NdsTable().evaluator()):
-        with pytest.raises(BenchmarkError, match=r"samples of several design spaces.*TabularBenchmark"):
+        with pytest.raises(BenchmarkError, match=r"samples of ten design spaces.*sample"):
             ask()
-    trials = query(proposer="darts", generator="random", reduction="mean")
-    frame = [{"depth": t["config"]["model_spec"]["depth"], "accuracy": t["final_test_acc"]} for t in trials]
-    benchmark = TabularBenchmark(frame, choices=["depth"], metrics=["accuracy"])
-    assert benchmark.space.size == 2
+    benchmark = NdsTable().sample("darts")
+    assert [choice.label for choice in benchmark.space] == ["depth"]
+    evaluator = benchmark.evaluator(noise="seed")
+    deep = benchmark.space.architecture({"depth": 20})
+    told = {evaluator.evaluate(deep, TrialContext(seed=seed))["default"] for seed in range(20)}
+    assert told == {60.5, 50.5}
+    assert benchmark.evaluator().evaluate(deep, TrialContext())["best_test_acc"] == 56.0
+    stages = NdsTable().sample("vanilla", "imagenet", "tune_lr_wd")
+    assert stages.space.size == 1
+    with pytest.raises(BenchmarkError, match="no trials of 'pnas' on 'cifar10'"):
+        NdsTable().sample("pnas")
+    with pytest.raises(ConfigError, match="Did you mean 'darts'"):
+        NdsTable().sample("dart")
+
+
+def test_stages_and_cells_are_choices_and_epochs_a_fidelity(tmp_path):
+    other = {**BOTTLENECK, "ds": [1, 2, 1, 4], "bot_muls": [0.0, 1.0, 0.25, 0.25]}
+    items = [training(BOTTLENECK), training(other), training(other, epochs=5), training(BOTTLENECK, epochs=5)]
+    (tmp_path / "ResNeXt-B.json").write_text(json.dumps(items))
+    cells = [training(cell_net(genotype={**CELL, "normal_concat": nodes})) for nodes in ([2, 3], [3])]
+    (tmp_path / "PNAS_in.json").write_text(json.dumps({"top": cells, "mid": []}))
+    NdsTable().build(tmp_path, partial=True)
+    stages = NdsTable().sample("resnext-b")
+    assert [choice.label for choice in stages.space] == ["bot_muls/1", "ds/1"]
+    assert stages.space.size == 2
+    assert stages.fidelities() == {"num_epochs": (3.0, 5.0)}
+    concats = NdsTable().sample("pnas", "imagenet")
+    for nodes in ("2 3", "3"):
+        architecture = concats.space.architecture({"normal_concat": nodes})
+        assert concats.evaluator().evaluate(architecture, TrialContext())["default"] == 60.5
 
 
 def test_the_operators_are_those_of_nni():

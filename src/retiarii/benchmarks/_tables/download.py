@@ -15,7 +15,8 @@ class Download:
     Attributes:
         name: The name of the file in the folder of downloads, without folders.
         url: Where the publisher has it, with the scheme https; None if it has to be fetched by hand.
-        by_hand: What to do to get it; empty if it has an address.
+        by_hand: What to do to get it, in sentences; empty if it has an address. The command that builds the table from
+            the file follows in messages, if it is not in them.
         size_bytes: The size; None if nobody has published it.
         sha256: The SHA-256 checksum in hexadecimal digits; None if the publisher gives none.
         is_optional: Whether it is fetched only if it is asked for by name, as a subset or another version is.

@@ -127,10 +127,9 @@ def _place(table: BenchmarkTable, file: Download, source: str | None) -> Path | 
     """Return the file or the address that a published file is taken from."""
     if source is None:
         if file.url is None:
-            raise BenchmarkError(
-                f"{file.name} of {table.title} cannot be fetched by a program. {file.by_hand} Then: "
-                f"retiarii benchmarks build {table.name} FILE"
-            )
+            build = f"retiarii benchmarks build {table.name}"
+            last = "" if build in file.by_hand else f" Then: {build} FILE"
+            raise BenchmarkError(f"{file.name} of {table.title} cannot be fetched by a program. {file.by_hand}{last}")
         check_address(file.url, allow_loopback=False)
         return file.url
     if is_address(source):

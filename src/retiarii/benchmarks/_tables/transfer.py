@@ -136,6 +136,7 @@ class Transfer:
         kept = self._part.size()
         resumed = f" {kept:,} bytes are kept: run the same command again to continue." if kept else ""
         return BenchmarkError(
-            f"{self._file.name} cannot be fetched from {shown_address(self._url)}: {reason}.{resumed} Otherwise fetch "
-            f"it by hand, on another machine if this one has no network, and build the table from it: {self._how}"
+            f"{self._file.name} cannot be fetched from {shown_address(self._url)}: {reason}.{resumed} Another "
+            "place can be named with --from. Or fetch the file by hand, on another machine if this one has no network, "
+            f"and build the table from it: {self._how}"
         )

@@ -20,10 +20,11 @@ from retiarii.space import SearchSpace
 
 if TYPE_CHECKING:
     from retiarii.benchmarks._tabular.result_table import ResultTable
+    from retiarii.benchmarks._tabular.tabular_benchmark import TabularBenchmark
 
 _NO_SPACE = (
-    "NDS has samples of several design spaces, and not the results of a whole one. Make a benchmark of the trials that "
-    "you want to search: retiarii.benchmarks.TabularBenchmark of a data frame made by query_nds_trial_stats."
+    "NDS has samples of ten design spaces, and not the results of a whole one. Search among the networks of one with: "
+    "NdsTable().sample('darts')"
 )
 _EXPECTED = "data.zip of NDS, or the folder in it, with files such as DARTS.json"
 
@@ -56,9 +57,29 @@ class NdsTable(SqliteTable):
     datasets = DATASETS
     metric = "final_test_acc"
 
+    def sample(self, proposer: str, dataset: str = "cifar10", generator: str = "random") -> TabularBenchmark:
+        """Return the networks that were drawn from one space as a benchmark, to search among them.
+
+        A label is a key of the specs of `NdsTrialConfig`, as far as networks differ in it; lists of stages have a label
+        for each stage, such as ``"ds/1"``. Trainings of the same network are its seeds. With ``"tune_lr_wd"``,
+        ``base_lr`` and ``weight_decay`` are choices, too. Times of trainings were not published.
+
+        Args:
+            proposer: A proposer of `NdsTrialConfig`.
+            dataset: ``"cifar10"`` or ``"imagenet"``.
+            generator: A generator of `NdsTrialConfig`.
+
+        Raises:
+            ConfigError: An argument has an impossible value.
+            BenchmarkError: There is no table, or it has no such trials.
+        """
+        from retiarii.benchmarks.nds._nds_sample import sampled_benchmark  # slow to import, unlike queries
+
+        return sampled_benchmark(proposer, dataset, generator)
+
     @property
     def space(self) -> SearchSpace:
-        """None: the table has samples of spaces.
+        """None: the table has samples of ten spaces; see `sample`.
 
         Raises:
             BenchmarkError: Always.
@@ -66,7 +87,7 @@ class NdsTable(SqliteTable):
         raise BenchmarkError(_NO_SPACE)
 
     def table(self, dataset: str) -> ResultTable:
-        """Return nothing: see `space`.
+        """Return nothing; see `sample`.
 
         Raises:
             BenchmarkError: Always.
