@@ -37,12 +37,15 @@ class OfSmallImages(HubSpaceConformance):
 
 
 class TestNasBench201(OfSmallImages):
+    row = "`NasBench201`"
+
     @pytest.fixture
     def model(self):
         return NasBench201(stem_out_channels=4, num_modules_per_stack=1)
 
 
 class TestNasBench101(OfSmallImages):
+    row = "`NasBench101`"
     strategies = NO_STRATEGY
 
     @pytest.fixture
@@ -60,11 +63,13 @@ class TestDARTS(OfSmallImages):
 
 @pytest.mark.slow
 class TestDARTSUnderEveryStrategy(TestDARTS):
+    row = "`DARTS`, `PNAS`"
     tried = HubSpaceConformance.tried
 
 
 @pytest.mark.slow
 class TestDARTSOfSeveralWidthsAndDepths(OfSmallImages):
+    row = "all five with several numbers for `num_cells`"
     strategies, tried = NO_STRATEGY, FEW
 
     @pytest.fixture
@@ -74,6 +79,8 @@ class TestDARTSOfSeveralWidthsAndDepths(OfSmallImages):
 
 @pytest.mark.slow
 class TestPNAS(OfSmallImages):
+    row = "`DARTS`, `PNAS`"
+
     @pytest.fixture
     def model(self):
         return PNAS(width=4, num_cells=3)
@@ -81,6 +88,7 @@ class TestPNAS(OfSmallImages):
 
 @pytest.mark.slow
 class TestENAS(OfSmallImages):
+    row = "`NASNet`, `ENAS`, `AmoebaNet`"
     strategies, tried = NO_STRATEGY, FEW
 
     @pytest.fixture
@@ -90,6 +98,8 @@ class TestENAS(OfSmallImages):
 
 @pytest.mark.slow
 class TestENASWithAllNodesJoined(OfSmallImages):
+    row = '`NASNet`, `ENAS`, `AmoebaNet` with `merge_op="all"`'
+
     @pytest.fixture
     def model(self):
         return ENAS(width=4, num_cells=3, merge_op="all")
@@ -97,6 +107,7 @@ class TestENASWithAllNodesJoined(OfSmallImages):
 
 @pytest.mark.slow
 class TestNASNet(OfSmallImages):
+    row = "`NASNet`, `ENAS`, `AmoebaNet`"
     strategies = NO_STRATEGY
 
     @pytest.fixture
@@ -106,6 +117,7 @@ class TestNASNet(OfSmallImages):
 
 @pytest.mark.slow
 class TestAmoebaNet(OfSmallImages):
+    row = "`NASNet`, `ENAS`, `AmoebaNet`"
     strategies = NO_STRATEGY
 
     @pytest.fixture

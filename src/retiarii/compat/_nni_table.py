@@ -89,6 +89,10 @@ _MUTABLE: Names = {
 
 _WRAPPERS = _same("retiarii", "basic_unit", "model_wrapper", "serialize", "trace")
 
+_HUB_NASNET = _same("retiarii.hub.pytorch", "AmoebaNet", "DARTS", "ENAS", "NASNet", "PNAS")
+
+_HUB = {**_HUB_NASNET, **_same("retiarii.hub.pytorch", "NasBench101", "NasBench201")}
+
 _FIXED = _same("retiarii", "fixed_arch")
 
 _CONTEXTS = _same(
@@ -314,6 +318,8 @@ MODULES: Mapping[str, Names] = MappingProxyType(
         "nni.retiarii.fixed": _FIXED,
         "nni.retiarii.graph": {**_GRAPH, **_EVALUATOR},
         "nni.retiarii.mutator": _MUTATORS,
+        "nni.retiarii.hub.pytorch": _HUB,
+        "nni.retiarii.hub.pytorch.nasnet": _HUB_NASNET,
         "nni.retiarii.nn.pytorch": {**_CHOICES, **_COMPONENTS},
         "nni.retiarii.nn.pytorch.api": _CHOICES,
         "nni.retiarii.nn.pytorch.cell": _same("retiarii.nn.pytorch", "Cell"),
@@ -364,6 +370,8 @@ MODULES: Mapping[str, Names] = MappingProxyType(
         },
         "nni.nas.experiment.pytorch": _EXPERIMENT,
         "nni.nas.fixed": _FIXED,
+        "nni.nas.hub.pytorch": _HUB,
+        "nni.nas.hub.pytorch.nasnet": _HUB_NASNET,
         "nni.nas.hub.pytorch.modules": _same(
             "retiarii.nn.pytorch", "AutoActivation", "NasBench101Cell", "NasBench201Cell"
         ),
@@ -410,14 +418,14 @@ _NEAREST_MODULES = {
     "nni.nas.benchmark": "retiarii.benchmarks.nasbench201",
     "nni.nas.benchmarks": "retiarii.benchmarks.nasbench201",
     "nni.nas.execution": "retiarii.execution.Executor",
-    "nni.nas.hub.pytorch": "retiarii.nn.pytorch.Cell",
+    "nni.nas.hub.pytorch": "retiarii.hub.pytorch.StackedCells",
     "nni.nas.oneshot.pytorch.profiler": "retiarii.oneshot.CostLimit",
     "nni.nas.profiler": "retiarii.nn.pytorch.engine.count_flops",
     "nni.nas.pytorch.nn": "retiarii.nn.pytorch",
-    "nni.nas.pytorch.search_space_zoo": "retiarii.nn.pytorch.Cell",
+    "nni.nas.pytorch.search_space_zoo": "retiarii.hub.pytorch.DARTS",
     "nni.nas.tensorflow": "retiarii.RetiariiExperiment",
     "nni.retiarii.execution": "retiarii.execution.Executor",
-    "nni.retiarii.hub": "retiarii.nn.pytorch.Cell",
+    "nni.retiarii.hub": "retiarii.hub.pytorch.StackedCells",
     "nni.retiarii.integration": "retiarii.RetiariiExperiment",
     "nni.retiarii.integration_api": "retiarii.report_final_result",
     "nni.retiarii.trainer": "retiarii.evaluator.pytorch.lightning.Classification",
