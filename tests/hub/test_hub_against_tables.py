@@ -62,5 +62,6 @@ def test_the_published_cell_of_nas_bench_101_is_the_best_of_the_subset(shared_da
             assert published[f"cell/op{vertex}"] == names[table["ops"][best][vertex]]
 
 
-def test_the_space_of_the_table_of_nas_bench_201_is_that_of_the_model():
-    assert extract_space(NasBench201(4, 1)) == get_benchmark("nasbench201").space
+@pytest.mark.parametrize(("name", "model"), [("nasbench101", NasBench101), ("nasbench201", NasBench201)])
+def test_the_space_of_a_table_is_that_of_the_model(name, model):
+    assert extract_space(model()) == get_benchmark(name).space

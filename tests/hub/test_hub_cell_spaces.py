@@ -69,7 +69,7 @@ class TestDARTSUnderEveryStrategy(TestDARTS):
 
 @pytest.mark.slow
 class TestDARTSOfSeveralWidthsAndDepths(OfSmallImages):
-    row = "all five with several numbers for `num_cells`"
+    row = "`NASNet` to `DARTS` with several numbers for `num_cells`"
     strategies, tried = NO_STRATEGY, FEW
 
     @pytest.fixture
