@@ -30,7 +30,7 @@ class Registry:
 
     def names(self) -> list[str]:
         """Return all names, including those of other packages."""
-        return sorted({*self._builtin, *(point.name for point in _entry_points(group=self.group))})
+        return sorted({*self._builtin, *(point.name for point in _entry_points(self.group))})
 
     def is_builtin(self, name: str) -> bool:
         """Return whether a name is built in."""
@@ -64,7 +64,7 @@ class Registry:
         if self.is_builtin(name):
             return load(self._builtin[name])
         self.check(name, setting=setting)
-        found = list(_entry_points(group=self.group, name=name))
+        found = list(_entry_points(self.group).select(name=name))
         if len({point.value for point in found}) > 1:
             givers = ", ".join(sorted(point.value for point in found))
             raise ConfigError(f"Several packages give the {self.kind} {name!r}: {givers}. Uninstall all but one.")
@@ -83,10 +83,10 @@ class Registry:
         )
 
 
-def _entry_points(**selected: str) -> EntryPoints:
-    from importlib import metadata  # slow to import, and built-in names do not need it
+def _entry_points(group: str) -> EntryPoints:
+    from importlib.metadata import entry_points  # slow to import, and built-in names do not need it
 
-    return metadata.entry_points(**selected)
+    return entry_points(group=group)
 
 
 def _kind(value: object) -> str:

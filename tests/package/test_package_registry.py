@@ -155,7 +155,8 @@ def test_what_a_package_makes_is_checked(tmp_path, install):
 def test_unknown_names_list_the_known_ones_of_other_packages_too(install):
     install("ek_known", executors("known = ek_known:executor"))
     with pytest.raises(
-        ConfigError, match=r"platform is 'knwon', expected one of \['in_process', 'known', 'local'\].*'known'"
+        ConfigError,
+        match=r"platform is 'knwon', expected one of \['in_process', 'known', 'local', 'simulated'\].*'known'",
     ):
         RetiariiExeConfig("knwon").validate()
     with pytest.raises(ConfigError, match=r"execution_engine is 5, expected one of \['base', 'oneshot', 'py'\]"):
