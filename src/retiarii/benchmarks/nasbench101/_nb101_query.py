@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple, cast
 
 from retiarii.benchmarks._tables.query_arguments import chosen, means_wanted
@@ -19,6 +19,7 @@ from retiarii.benchmarks.nasbench101._nb101_cells import (
 from retiarii.benchmarks.nasbench101._nb101_database import NB101_FILE
 from retiarii.benchmarks.nasbench101._nb101_hash import hash_of_cell
 from retiarii.benchmarks.nasbench101._nb101_records import (
+    ACCURACIES,
     EPOCHS,
     RESULTS,
     Nb101IntermediateStats,
@@ -26,9 +27,6 @@ from retiarii.benchmarks.nasbench101._nb101_records import (
     Nb101TrialStats,
 )
 from retiarii.errors import BenchmarkError
-
-_FINAL = [name if name == "training_time" else f"{name} * 100" for name in RESULTS]
-_HALFWAY = [f"halfway_{column}" for column in _FINAL]
 
 
 class CellRow(NamedTuple):
@@ -80,16 +78,15 @@ def query_nb101_trial_stats(
     """
     epochs = chosen("num_epochs", num_epochs, EPOCHS)
     is_mean = means_wanted(reduction)
-    columns = [*_FINAL, *(_HALFWAY if include_intermediates else ())]
     if arch is None:
         table = NB101_FILE.shared()
-        return _all_trials(table, _with_trainings(table, epochs), columns, is_mean=is_mean)
+        return _all_trials(table, _trained(table, epochs), _selected(is_mean, include_intermediates), is_mean)
     cell = cell_in_space(arch)
     table = NB101_FILE.shared()
     row = find_cell(table, cell)
     if not isomorphism and cell_of_arch(arch) != cell_of_code(row.code):
         return iter(())
-    return _trials_of(table, row, _with_trainings(table, epochs, row.cell), columns, is_mean=is_mean)
+    return _trials_of(row, _results_of(table, row, epochs, _selected(is_mean, include_intermediates)))
 
 
 def find_cell(table: OpenedTable, cell: CellGraph) -> CellRow:
@@ -107,8 +104,7 @@ def find_cell(table: OpenedTable, cell: CellGraph) -> CellRow:
     if found is None:
         raise BenchmarkError(
             f"The table {str(table.path)!r} does not have the architecture {arch_of_cell(cell)!r}: it has "
-            f"{table.num_architectures:,} of {NUM_CELLS:,}. Add the others with: "
-            "retiarii benchmarks build nasbench101 FOLDER"
+            f"{table.num_architectures:,} of {NUM_CELLS:,}. {NB101_FILE.how_to_build}"
         )
     return CellRow(*found)
 
@@ -119,43 +115,59 @@ def digest_of_code(code: int) -> bytes:
     return bytes.fromhex(hash_of_cell(cell_of_code(code)))
 
 
-def _with_trainings(table: OpenedTable, epochs: Sequence[int], cell: int | None = None) -> list[int]:
-    """Return the numbers of epochs that a cell, or the table, has trainings of.
+@cache
+def _selected(is_mean: bool, include_intermediates: bool) -> str:
+    """Return the SQL of the results: accuracies from 0 to 100."""
+    columns = [f"{name} * 100" if name in ACCURACIES else name for name in RESULTS]
+    columns += [f"halfway_{column}" for column in columns] if include_intermediates else []
+    return ", ".join(f"AVG({column})" if is_mean else column for column in columns)
+
+
+def _results_of(
+    table: OpenedTable, row: CellRow, epochs: Sequence[int], selected: str
+) -> list[tuple[int, Sequence[float]]]:
+    """Return the results of a cell, each with its number of epochs.
 
     Raises:
         BenchmarkError: There are none.
     """
-    where, values = ("", ()) if cell is None else ("WHERE cell = ?", (cell,))
-    with NB101_FILE.reading(table.path):
-        found = [
-            count
-            for count in epochs
-            if table.connection.execute(f"SELECT 1 FROM trials_{count} {where} LIMIT 1", values).fetchone()
-        ]
-    if not found:
-        raise BenchmarkError(
-            f"The table {str(table.path)!r} has no trainings of {', '.join(map(str, epochs))} epochs"
-            f"{'' if cell is None else ' for this architecture'}: nasbench_only108.tfrecord has those of 108 epochs, "
-            "nasbench_full.tfrecord all. Build it with: retiarii benchmarks build nasbench101 FOLDER"
-        )
-    return found
-
-
-def _trials_of(
-    table: OpenedTable, row: CellRow, epochs: Sequence[int], columns: Sequence[str], *, is_mean: bool
-) -> Iterator[Nb101TrialStats]:
-    selected = ", ".join(f"AVG({column})" if is_mean else column for column in columns)
+    found = []
     with NB101_FILE.reading(table.path):
         for count in epochs:
             statement = f"SELECT {selected} FROM trials_{count} WHERE cell = ?"
-            for results in table.connection.execute(statement, (row.cell,)):
-                yield _trial(row, count, results)
+            rows = table.connection.execute(statement, (row.cell,)).fetchall()
+            found += [(count, results) for results in rows if results[0] is not None]  # means of nothing
+    if not found:
+        raise _untrained(table, epochs, "this architecture has")
+    return found
 
 
-def _all_trials(
-    table: OpenedTable, epochs: Sequence[int], columns: Sequence[str], *, is_mean: bool
-) -> Iterator[Nb101TrialStats]:
-    selected = ", ".join(f"AVG({column})" if is_mean else column for column in columns)
+def _trained(table: OpenedTable, epochs: Sequence[int]) -> list[int]:
+    """Return the numbers of epochs that the table has trainings of.
+
+    Raises:
+        BenchmarkError: There are none.
+    """
+    with NB101_FILE.reading(table.path):
+        found = [count for count in epochs if table.connection.execute(f"SELECT 1 FROM trials_{count}").fetchone()]
+    if not found:
+        raise _untrained(table, epochs, "it has")
+    return found
+
+
+def _untrained(table: OpenedTable, epochs: Sequence[int], subject: str) -> BenchmarkError:
+    return BenchmarkError(
+        f"In the table {str(table.path)!r}, {subject} no trainings of {', '.join(map(str, epochs))} epochs. "
+        f"nasbench_only108.tfrecord has those of 108 epochs, nasbench_full.tfrecord all. {NB101_FILE.how_to_build}"
+    )
+
+
+def _trials_of(row: CellRow, found: Sequence[tuple[int, Sequence[float]]]) -> Iterator[Nb101TrialStats]:
+    for count, results in found:
+        yield _trial(row, count, results)
+
+
+def _all_trials(table: OpenedTable, epochs: Sequence[int], selected: str, is_mean: bool) -> Iterator[Nb101TrialStats]:
     grouped = "GROUP BY t.cell" if is_mean else ""
     with NB101_FILE.reading(table.path):
         for count in epochs:
