@@ -298,9 +298,10 @@ def test_verify_finds_changed_numbers_and_lost_trainings(published):
         connection.execute("UPDATE trials_4 SET test_acc = 1.5 WHERE cell = 2 AND repeat = 1")
         connection.execute("DELETE FROM trials_12 WHERE cell = 3 AND repeat = 0")
         connection.execute("UPDATE cells SET code = ? WHERE cell = 0", (random_cells(7)[6].code(),))
-    lost, graph, value = table.verify()
+    lost, graph, *arrays, value = table.verify()
     assert lost == "6 cells have 17 trainings of 12 epochs, expected 3 for each"
     assert graph.startswith(f"the hash of cell 0 is {HASH}, that of its graph is")
+    assert arrays == [f"the arrays of {epochs} epochs are not the results of the trials" for epochs in (4, 12)]
     assert value == "cell 2 has an accuracy outside 0 to 1 in training 1"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import lru_cache
 from pathlib import Path
 
 
@@ -14,16 +15,28 @@ def tables_folder() -> Path:
     ``$XDG_CACHE_HOME`` or ``~/.cache``, on macOS ``~/Library/Caches``, on Windows ``%LOCALAPPDATA%``. It is made when
     something is stored in it, not here.
     """
-    chosen = os.environ.get("RETIARII_CACHE_HOME")
-    home = Path(chosen).expanduser().absolute() if chosen else _system_caches() / "retiarii"
+    # Each query asks for it, so it is kept as long as what it depends on stays the same.
+    variables = [os.environ.get(name, "") for name in _VARIABLES]
+    is_relative = bool(variables[0]) and not os.path.isabs(variables[0])
+    return _folder(sys.platform, os.getcwd() if is_relative else "", *variables)
+
+
+_VARIABLES = ("RETIARII_CACHE_HOME", "XDG_CACHE_HOME", "LOCALAPPDATA", "HOME", "USERPROFILE")
+
+
+@lru_cache(maxsize=8)
+def _folder(platform: str, _: str, chosen: str, xdg_caches: str, local_data: str, *__: str) -> Path:
+    home = Path(chosen).expanduser().absolute() if chosen else _caches(platform, xdg_caches, local_data) / "retiarii"
     return home / "benchmarks"
 
 
-def _system_caches() -> Path:
-    if sys.platform == "win32":
-        base, default = os.environ.get("LOCALAPPDATA", ""), ("AppData", "Local")
-    elif sys.platform == "darwin":
+def _caches(platform: str, xdg_caches: str, local_data: str) -> Path:
+    """Return a system's folder for caches."""
+    default: tuple[str, ...]
+    if platform == "win32":
+        base, default = local_data, ("AppData", "Local")
+    elif platform == "darwin":
         base, default = "", ("Library", "Caches")
     else:
-        base, default = os.environ.get("XDG_CACHE_HOME", ""), (".cache",)
+        base, default = xdg_caches, (".cache",)
     return Path(base) if os.path.isabs(base) else Path.home().joinpath(*default)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from functools import lru_cache
 from itertools import chain
@@ -37,19 +38,51 @@ def nb101_results() -> ResultTable:
 def _read(path: Path, changed: int) -> ResultTable:
     del changed  # it tells states of the file apart
     with closing(NB101_FILE.open(path)) as connection, NB101_FILE.reading(path):
-        cells = connection.execute("SELECT cell, code, hash, parameters FROM cells ORDER BY cell").fetchall()
-        epochs = [count for count in EPOCHS if num_configurations(connection, count)]
-        numbers = np.array([cell for cell, *_ in cells], np.int64)
-        results = np.stack([_results(connection, count, numbers) for count in epochs], axis=2)
+        cells = connection.execute("SELECT code, hash, parameters FROM cells ORDER BY cell").fetchall()
+        kept = connection.execute("SELECT * FROM arrays ORDER BY num_epochs").fetchall()
+    codes, digests, parameters = zip(*cells, strict=True)
+    shape = (len(RESULTS), len(codes), NUM_SEEDS)
+    try:
+        results = np.stack([np.frombuffer(packed, "<f8").reshape(shape) for _, packed in kept], axis=2)
+    except ValueError as err:
+        raise BenchmarkError(
+            f"The arrays in the table {str(path)!r} are damaged ({err}). Delete it. {NB101_FILE.how_to_build}"
+        ) from err
     metrics = dict(zip(ACCURACIES, results, strict=False))
-    parameters = np.array([parameters for *_, parameters in cells], np.float64) / 1e6
-    metrics["parameters"] = np.broadcast_to(parameters[:, None, None], results[0].shape)
+    millions = np.array(parameters, np.float64) / 1e6
+    metrics["parameters"] = np.broadcast_to(millions[:, None, None], results[0].shape)
     seconds = results[RESULTS.index("training_time")].mean(axis=2)
-    rows = CellRows(np.array([row[1] for row in cells], np.int64), [row[2] for row in cells])
-    return ResultTable(rows, metrics, tuple(map(float, epochs)), "epochs", seconds)
+    amounts = tuple(float(epochs) for epochs, _ in kept)
+    return ResultTable(CellRows(np.array(codes, np.int64), digests), metrics, amounts, "epochs", seconds)
 
 
-def _results(connection: sqlite3.Connection, epochs: int, numbers: NDArray[np.int64]) -> Numbers:
+def pack_arrays(connection: sqlite3.Connection) -> None:
+    """Keep the results of all trials as arrays, too, from which `nb101_results` reads them in a moment."""
+    numbers = _numbers(connection)
+    with connection:
+        connection.execute("DELETE FROM arrays")
+        for epochs in EPOCHS:
+            if num_configurations(connection, epochs):
+                packed = _of_trials(connection, epochs, numbers).astype("<f8").tobytes()
+                connection.execute("INSERT INTO arrays VALUES (?, ?)", (epochs, packed))
+
+
+def wrong_arrays(connection: sqlite3.Connection) -> list[int]:
+    """Return the numbers of epochs whose arrays are not the results of the trials."""
+    numbers, kept = _numbers(connection), dict(connection.execute("SELECT * FROM arrays").fetchall())
+    return [
+        epochs
+        for epochs in EPOCHS
+        if (kept.get(epochs) is not None or num_configurations(connection, epochs))
+        and kept.get(epochs) != _of_trials(connection, epochs, numbers).astype("<f8").tobytes()
+    ]
+
+
+def _numbers(connection: sqlite3.Connection) -> NDArray[np.int64]:
+    return np.fromiter(chain.from_iterable(connection.execute("SELECT cell FROM cells ORDER BY cell")), np.int64)
+
+
+def _of_trials(connection: sqlite3.Connection, epochs: int, numbers: NDArray[np.int64]) -> Numbers:
     """Return the results of trainings, ``[statistics, cells, seeds]``, NaN where there are none."""
     rows = connection.execute(f"SELECT cell, repeat, {', '.join(RESULTS)} FROM trials_{epochs}")
     found = np.fromiter(chain.from_iterable(rows), np.float64).reshape(-1, 2 + len(RESULTS))
@@ -66,7 +99,7 @@ class CellRows:
         digests: The hash of each cell, as 16 bytes.
     """
 
-    def __init__(self, codes: NDArray[np.int64], digests: list[bytes]) -> None:
+    def __init__(self, codes: NDArray[np.int64], digests: Sequence[bytes]) -> None:
         self._by_code = np.argsort(codes)
         self._codes = codes[self._by_code]
         heads = np.frombuffer(b"".join(digests), "<u8")[::2]  # no two of the 423,624 are the same

@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
-import logging
 import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from retiarii.benchmarks._tables.download import Download
 from retiarii.benchmarks._tables.sqlite_table import SqliteTable
-from retiarii.benchmarks._tables.tfrecord import RecordBatch, damaged_record, tfrecord_batches
 from retiarii.benchmarks.nasbench101._nb101_cells import NUM_CELLS, cell_of_code
-from retiarii.benchmarks.nasbench101._nb101_database import (
-    NB101_FILE,
-    TrainingWriter,
-    drop_unfinished,
-    num_configurations,
-    num_trainings,
-    progress_of,
-)
+from retiarii.benchmarks.nasbench101._nb101_database import NB101_FILE, num_configurations
 from retiarii.benchmarks.nasbench101._nb101_hash import hash_of_cell
-from retiarii.benchmarks.nasbench101._nb101_published import read_training
 from retiarii.benchmarks.nasbench101._nb101_records import ACCURACIES, EPOCHS, NUM_SEEDS
 from retiarii.errors import BenchmarkError
 
 if TYPE_CHECKING:
     from retiarii.benchmarks._tabular.result_table import ResultTable
     from retiarii.space import SearchSpace
-
-_logger = logging.getLogger(__name__)
 
 _FILES = ("nasbench_full.tfrecord", "nasbench_only108.tfrecord")
 _EXPECTED = " or ".join(_FILES)
@@ -97,20 +84,14 @@ class Nb101Table(SqliteTable):
     def _import(
         self, source: Path, connection: sqlite3.Connection, on_progress: Callable[[int, int], None] | None
     ) -> None:
-        path = _published_file(source)
-        file = _size_and_time(path)
-        start = progress_of(connection, file)
-        writer = TrainingWriter(connection, _settled(connection if start is None else None))
-        for batch in tfrecord_batches(path, start=start):
-            _add(writer, batch, path.name)
-            writer.write(file, batch.end)
-            if on_progress is not None:
-                on_progress(batch.end.offset // 10**6, file[0] // 10**6)
-        if dropped := drop_unfinished(connection):
-            _logger.warning("%s has fewer than 3 trainings of %d configurations; they are left out.", path, dropped)
+        from retiarii.benchmarks.nasbench101._nb101_import import import_file  # slow to import, unlike queries
+
+        import_file(_published_file(source), connection, on_progress)
 
     def _goes_on(self, source: Path, connection: sqlite3.Connection) -> bool:
-        return progress_of(connection, _size_and_time(_published_file(source))) is not None
+        from retiarii.benchmarks.nasbench101._nb101_import import has_begun
+
+        return has_begun(_published_file(source), connection)
 
     def _is_complete(self, connection: sqlite3.Connection) -> bool:
         return all(num_configurations(connection, epochs) == NUM_CELLS for epochs in EPOCHS)
@@ -129,10 +110,15 @@ class Nb101Table(SqliteTable):
         return problems
 
     def _wrong_values(self, connection: sqlite3.Connection) -> list[str]:
+        from retiarii.benchmarks.nasbench101._nb101_results import wrong_arrays
+
         problems = [
             f"the hash of cell {cell} is {digest.hex()}, that of its graph is {expected}"
             for cell, code, digest in connection.execute("SELECT cell, code, hash FROM cells")
             if (expected := hash_of_cell(cell_of_code(code))) != digest.hex()
+        ]
+        problems += [
+            f"the arrays of {epochs} epochs are not the results of the trials" for epochs in wrong_arrays(connection)
         ]
         right = " AND ".join(f"{prefix}{name} BETWEEN 0 AND 1" for prefix in ("", "halfway_") for name in ACCURACIES)
         for epochs in EPOCHS:
@@ -159,28 +145,6 @@ def best_mean(connection: sqlite3.Connection, name: str) -> float:
     return float(connection.execute(statement).fetchone()[0])
 
 
-def _settled(connection: sqlite3.Connection | None) -> dict[int, bytearray]:
-    """Return the numbers of trainings of each cell before the published file was read.
-
-    Args:
-        connection: The table, if nothing of the file was read before; else those of the present table count.
-    """
-    if connection is not None:
-        return num_trainings(connection)
-    if not NB101_FILE.path.is_file():
-        return {}
-    with closing(NB101_FILE.open()) as present, NB101_FILE.reading():
-        return num_trainings(present)
-
-
-def _add(writer: TrainingWriter, batch: RecordBatch, name: str) -> None:
-    for index, record in enumerate(batch.records):
-        try:
-            writer.add(read_training(record))
-        except ValueError as err:
-            raise damaged_record(name, batch.position_of(index), str(err)) from err
-
-
 def _published_file(source: Path) -> Path:
     """Return the published file at a path or in a folder.
 
@@ -195,9 +159,3 @@ def _published_file(source: Path) -> Path:
     if not source.is_file():
         raise BenchmarkError(f"There is no file or folder {str(source)!r}. Expected {_EXPECTED}.")
     return source
-
-
-def _size_and_time(path: Path) -> tuple[int, int]:
-    """Return size and modification time (in nanoseconds), which tell one published file from another."""
-    found = path.stat()
-    return found.st_size, found.st_mtime_ns
