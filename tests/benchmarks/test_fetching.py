@@ -11,6 +11,7 @@ from retiarii.benchmarks import MIRROR_VARIABLE, Download, FetchedFile, fetch_fi
 from retiarii.benchmarks._tables import transfer
 from retiarii.benchmarks.nasbench201 import Nb201Table
 from retiarii.errors import BenchmarkError, ConfigError
+from retiarii.storage import FileLock
 
 
 class FileTable(Nb201Table):
@@ -200,6 +201,15 @@ def test_files_and_folders_and_mirrors_stand_in_for_the_publisher(server, tmp_pa
     assert found.sha256 == SHA256
     with pytest.raises(BenchmarkError, match="There is no file"):
         fetch_files(table_of(), source=str(tmp_path / "lost.zip"), folder=tmp_path / "4")
+
+
+def test_two_downloads_of_one_table_at_once_are_refused(url, tmp_path):
+    lock = FileLock(tables_folder() / "downloads" / "mine.lock")
+    assert lock.acquire()
+    with pytest.raises(BenchmarkError, match="Another process is downloading files of NAS-Bench-201"):
+        fetch_files(table_of(), source=url, folder=tmp_path)
+    lock.release()
+    assert len(fetch_files(table_of(), source=url, folder=tmp_path)) == 1
 
 
 def test_files_that_need_a_browser_and_wrong_names_are_said(tmp_path):

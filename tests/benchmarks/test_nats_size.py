@@ -1,5 +1,6 @@
 import gzip
 import json
+from typing import ClassVar
 
 import pytest
 from published_records import record, write
@@ -101,6 +102,19 @@ def test_the_space_is_searched_with_the_numbers_of_the_queries(shared_data):
     told = evaluator.evaluate(architecture, TrialContext())
     assert (told["default"], told["test_acc"]) == pytest.approx((trial["valid_acc"], trial["test_acc"]))
     assert table.fidelities("cifar100") == {"epochs": (1.0, 12.0, 90.0)}
+
+
+def test_verify_compares_a_complete_table_with_what_is_published(shared_data):
+    class Small(NatsSizeTable):
+        num_architectures = 3
+        known_best_test: ClassVar = {"cifar100": 90.0}
+
+    assert Small().build(shared_data / "nats_original").num_architectures == 3
+    trials = list(query_nats_size_trial_stats(None, 90, "cifar10"))
+    average = sum(trial["test_acc"] for trial in trials) / 3
+    best, mean = Small().verify()
+    assert best.startswith("the best mean test accuracy on cifar100 is ")
+    assert mean == f"the average test accuracy on cifar10 is {average:.2f}, published is 91.0855"
 
 
 def test_records_of_the_other_space_are_refused(tmp_path):

@@ -82,7 +82,26 @@ def fetch_files(
         )
     folder = folder or tables_folder() / "downloads" / table.name
     source = source or os.environ.get(MIRROR_VARIABLE) or None
-    return [_fetched(table, file, folder, source, sha256, on_progress) for file in files]
+    with _alone(table):
+        return [_fetched(table, file, folder, source, sha256, on_progress) for file in files]
+
+
+@contextmanager
+def _alone(table: BenchmarkTable) -> Iterator[None]:
+    """Keep other processes from fetching files of the table, which would write to the same places."""
+    from retiarii.storage import FileLock  # slow to import
+
+    path = tables_folder() / "downloads" / f"{table.name}.lock"
+    lock = FileLock(path)
+    try:
+        if not lock.acquire():
+            raise BenchmarkError(f"Another process is downloading files of {table.title}. Wait until it has ended.")
+    except OSError as err:
+        raise BenchmarkError(f"Nothing can be stored in {str(path.parent)!r} ({err}).") from err
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _chosen(table: BenchmarkTable, names: Sequence[str]) -> list[Download]:
