@@ -75,6 +75,24 @@ def test_promotions_take_the_additional_time():
     assert spent == {(1, True): 10, (3, False): 20, (9, False): 60}
 
 
+def test_a_training_that_goes_on_keeps_its_seed_of_the_table():
+    rows = [
+        {"name": name, "epochs": epochs, "seed": seed, "acc": place + epochs + seed / 100, "time": 10.0}
+        for place, name in enumerate("abcdefghi")
+        for epochs in (1, 3, 9)
+        for seed in range(20)
+    ]
+    columns = {"choices": ["name"], "metrics": ["acc"], "fidelity": "epochs", "seed": "seed"}
+    made = TabularBenchmark(rows, seconds="time", **columns)
+    search = strategy.ASHA("epochs", 1, 9, 3).search(made.space, seed=1)
+    found = {trial.number: trial for trial in simulate(search, made.evaluator(noise="seed"), trials=13)}
+    promoted = [trial for trial in found.values() if trial.parent is not None]
+    assert len(promoted) > 3
+    for trial in promoted:
+        parent = found[trial.parent]
+        assert trial.metrics["acc"] % 1 == pytest.approx(parent.metrics["acc"] % 1)
+
+
 def test_what_cannot_be_simulated_is_refused():
     made = letters()
     with pytest.raises(ConfigError, match="Derive its class from"):

@@ -39,6 +39,8 @@ class TrialContext:
         parent_folder: The folder of that trial. A file that the parent did not write, or that was not kept, is missing
             in it: opening it raises FileNotFoundError, and the trial fails instead of starting from new weights.
         parent_fidelity: How much training that trial got; empty without a parent, or if the evaluator decided.
+        origin_seed: The seed of the trial with which the training began: of the parent, or of the parent's parent, and
+            so on; None if it began with this trial.
         objectives: The names of the metrics by which trials are compared; a plain number counts as ``"default"``.
         on_report: The function that `report` calls with the metrics.
     """
@@ -52,6 +54,7 @@ class TrialContext:
     parent: int | None = None
     parent_folder: Path | None = None
     parent_fidelity: Fidelity = FULL
+    origin_seed: int | None = None
     objectives: tuple[str, ...] = (DEFAULT,)
     on_report: Callable[[Metrics], None] = field(default=_ignore, repr=False, compare=False)
 

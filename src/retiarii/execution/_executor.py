@@ -29,6 +29,7 @@ class TrialJob:
         is_judged: Whether the trial waits, after each report, for the answer of the process that calls `poll`.
         device: The device of the trial, as ``torch.device`` takes it; the executor sets it.
         parent_fidelity: How much training the parent got.
+        origin_seed: The seed of the trial with which the training began; None if it began with this one.
         started: The time at which an interrupted trial of a simulation started; None for other trials.
         num_reported: How many reports of an interrupted trial of a simulation were passed on before.
     """
@@ -41,6 +42,7 @@ class TrialJob:
     is_judged: bool = False
     device: str = "cpu"
     parent_fidelity: Fidelity = FULL
+    origin_seed: int | None = None
     started: float | None = None
     num_reported: int = 0
 
@@ -55,6 +57,7 @@ class TrialJob:
             "is_judged": self.is_judged,
             "device": self.device,
             "parent_fidelity": dict(self.parent_fidelity),
+            "origin_seed": self.origin_seed,
         }
 
     @classmethod

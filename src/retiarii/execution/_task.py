@@ -132,6 +132,7 @@ def context_of(
         parent=job.parent,
         parent_folder=None if files is None or job.parent is None else files.folder(job.parent),
         parent_fidelity=job.parent_fidelity,
+        origin_seed=job.origin_seed,
         objectives=objectives,
         on_report=report,
     )

@@ -45,6 +45,8 @@ def parse_metrics(reported: Any, *, where: str = "the reported metric") -> Metri
 
 
 def _named_numbers(reported: Any, where: str) -> Metrics:
+    if type(reported) is dict and reported and all(map(_is_plain, reported.items())):
+        return dict(reported)
     if isinstance(reported, Mapping):
         metrics = {str(name): _number(value, f"{where}[{name!r}]") for name, value in reported.items()}
         if len(metrics) < len(reported):
@@ -56,6 +58,10 @@ def _named_numbers(reported: Any, where: str) -> Metrics:
             raise MetricError(f"{where} is an empty mapping, expected names of metrics with their numbers.")
         return metrics
     return {DEFAULT: _number(reported, where)}
+
+
+def _is_plain(item: tuple[Any, Any]) -> bool:
+    return type(item[0]) is str and type(item[1]) is float
 
 
 def _number(value: Any, where: str) -> float:

@@ -12,6 +12,8 @@ from retiarii.benchmarks._tabular.result_table import Numbers
 from retiarii.errors import BenchmarkError
 from retiarii.space import Value, nearest, plain_value
 
+_HASHABLE = (bool, float, int, str)  # the types of most candidates
+
 
 class FrameColumns:
     """The columns of a data frame, all of the same length.
@@ -42,7 +44,19 @@ class FrameColumns:
         Raises:
             BenchmarkError: There is no such column, or a value is missing or not plain.
         """
-        return [self._plain(value, name, row) for row, value in enumerate(self._column(name, role))]
+        column = self._column(name, role)
+        known: dict[tuple[type, Any], Value] = {}
+        plain = []
+        for row, value in enumerate(column.tolist() if isinstance(column, np.ndarray) else column):
+            key = (type(value), value)
+            try:
+                plain.append(known[key])
+            except (KeyError, TypeError):
+                known_value = self._plain(value, name, row)
+                plain.append(known_value)
+                if type(value) in _HASHABLE:
+                    known[key] = known_value
+        return plain
 
     def numbers(self, name: str, role: str) -> Numbers:
         """Return a column of numbers; None becomes NaN.

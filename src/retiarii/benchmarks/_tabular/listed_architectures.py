@@ -8,6 +8,7 @@ from enum import Enum
 from functools import cached_property
 from typing import Any
 
+from retiarii.benchmarks._tabular.grouped_keys import GroupedKeys
 from retiarii.errors import ArchitectureError, SpaceError
 from retiarii.space import Architecture, ArchitectureSet, Choice, SearchSpace, Value
 
@@ -65,13 +66,9 @@ class ListedArchitectures(ArchitectureSet):
         return {key: place for place, key in enumerate(self._keys)}
 
     @cached_property
-    def _twins(self) -> list[dict[Key, list[int]]]:
-        """For each label, the places of the architectures by the values that a mutation of it keeps."""
-        twins: list[dict[Key, list[int]]] = [{} for _ in self._labels]
-        for place, key in enumerate(self._keys):
-            for free, groups in zip(self._free, twins, strict=True):
-                groups.setdefault(_without(key, free), []).append(place)
-        return twins
+    def _groups(self) -> GroupedKeys:
+        """The architectures by the values that a mutation of each label keeps."""
+        return GroupedKeys(self._keys, self._free)
 
     @property
     def choices(self) -> tuple[Choice, ...]:
@@ -108,12 +105,7 @@ class ListedArchitectures(ArchitectureSet):
             ArchitectureError: A label or value is unknown, or the list lacks the architecture.
         """
         architecture = self._product.architecture(raw)
-        if self._key(architecture) not in self._places:
-            raise ArchitectureError(
-                f"The architecture {dict(architecture)!r} is not one of the {self.size:,} of this space: its choices "
-                f"allow {self._product.size:,} combinations, and not all of them are listed.",
-                got=architecture,
-            )
+        self._place(architecture)
         return architecture
 
     def at(self, index: int) -> Architecture:
@@ -145,13 +137,12 @@ class ListedArchitectures(ArchitectureSet):
         return architecture
 
     def _step(self, architecture: Architecture, rng: random.Random) -> Architecture:
-        key = self._key(architecture)
-        others = [[place for place in group if self._is_other(key, place, at)] for at, group in self._groups(key)]
-        reachable = [group for group in others if group]
-        if not reachable:
-            raise SpaceError(f"No listed architecture differs from {dict(architecture)!r} in one label only.")
-        group = reachable[int(rng.random() * len(reachable))]
-        return self.at(group[int(rng.random() * len(group))])
+        own, left = self._place(architecture), list(range(len(self._labels)))
+        while left:  # the first label with another architecture, in a random order
+            found = self._changed(own, left.pop(int(rng.random() * len(left))))
+            if found:
+                return self.at(found[int(rng.random() * len(found))])
+        raise SpaceError(f"No listed architecture differs from {dict(architecture)!r} in one label only.")
 
     def crossover(self, first: Architecture, second: Architecture, rng: random.Random) -> Architecture:
         """Take each value from one of two architectures; if the result is not listed, mutate one of them.
@@ -164,20 +155,16 @@ class ListedArchitectures(ArchitectureSet):
 
     def neighbours(self, architecture: Architecture) -> Iterator[Architecture]:
         """Yield all architectures of the list that differ in one label."""
-        key = self._key(architecture)
-        for position, group in self._groups(key):
-            for place in group:
-                if self._is_other(key, place, position):
-                    yield self.at(place)
+        own = self._place(architecture)
+        for position in range(len(self._labels)):
+            yield from map(self.at, self._changed(own, position))
 
-    def _groups(self, key: Key) -> Iterator[tuple[int, Sequence[int]]]:
-        """Yield for each active label the places of the architectures that a mutation of it may lead to."""
-        for position, (free, groups) in enumerate(zip(self._free, self._twins, strict=True)):
-            if key[position] is not Inactive.INACTIVE:
-                yield position, groups.get(_without(key, free), ())
-
-    def _is_other(self, key: Key, place: int, position: int) -> bool:
-        return self._keys[place][position] != key[position]
+    def _changed(self, own: int, position: int) -> list[int]:
+        """Return the places of the architectures to which a mutation of a label may lead, in the order of the list."""
+        value = self._keys[own][position]
+        if value is Inactive.INACTIVE:
+            return []
+        return sorted(place for place in self._groups.group_of(own, position) if self._keys[place][position] != value)
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -206,11 +193,17 @@ class ListedArchitectures(ArchitectureSet):
         return self
 
     def _key(self, architecture: Architecture) -> Key:
-        return tuple(architecture.get(label, Inactive.INACTIVE) for label in self._labels)
+        return tuple([architecture.get(label, Inactive.INACTIVE) for label in self._labels])
 
-
-def _without(key: Key, positions: frozenset[int]) -> Key:
-    return tuple(value for position, value in enumerate(key) if position not in positions)
+    def _place(self, architecture: Architecture) -> int:
+        place = self._places.get(self._key(architecture))
+        if place is None:
+            raise ArchitectureError(
+                f"The architecture {dict(architecture)!r} is not one of the {self.size:,} of this space: its choices "
+                f"allow {self._product.size:,} combinations, and not all of them are listed.",
+                got=architecture,
+            )
+        return place
 
 
 def _depending(choices: Sequence[Choice]) -> dict[str, set[str]]:

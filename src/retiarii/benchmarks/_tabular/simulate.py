@@ -14,12 +14,12 @@ from retiarii.execution import (
     SimulatedExecutor,
     TimedTask,
     TrialJob,
+    TrialJobs,
     TrialStarted,
     context_of,
 )
-from retiarii.space import rng_for
 from retiarii.strategy import Search
-from retiarii.trial import FULL, Fidelity, Metrics, Proposal, Reports, Trial, TrialState
+from retiarii.trial import Metrics, Proposal, Reports, Trial, TrialState
 
 
 def simulate(
@@ -86,7 +86,7 @@ class _Simulation:
         self._objective = search.objectives.primary.metric
         self._executor = SimulatedExecutor(_Lookup(evaluator, search.objectives.names), workers)
         self._running: dict[int, Trial] = {}
-        self._fidelities: dict[int, Fidelity] = {}
+        self._jobs = TrialJobs(search.seed, is_judged=search.prunes)
         self._ended: list[Trial] = []
         self._is_exhausted = False
 
@@ -122,30 +122,17 @@ class _Simulation:
             number += 1
 
     def _start(self, number: int, proposal: Proposal) -> None:
-        seed = int(rng_for(self._search.seed, number).random() * 2**32)
-        if proposal.fidelity:
-            self._fidelities[number] = proposal.fidelity
-        self._running[number] = Trial(
+        trial = self._running[number] = Trial(
             number,
             proposal.architecture,
             told_before=len(self._ended),
             started=self._executor.clock.now(),
+            device="cpu",
             fidelity=proposal.fidelity,
             parent=proposal.parent,
             objective=self._objective,
         )
-        before = FULL if proposal.parent is None else self._fidelities.get(proposal.parent, FULL)
-        self._executor.submit(
-            TrialJob(
-                number,
-                proposal.architecture,
-                seed,
-                fidelity=proposal.fidelity,
-                parent=proposal.parent,
-                is_judged=self._search.prunes,
-                parent_fidelity=before,
-            )
-        )
+        self._executor.submit(self._jobs.job(trial))
 
     def _on_report(self, number: int, metrics: Metrics) -> str | None:
         trial = self._running[number]

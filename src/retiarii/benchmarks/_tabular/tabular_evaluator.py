@@ -147,7 +147,9 @@ class TabularEvaluator(Evaluator, Simulated):
 
     def _unit(self, context: TrialContext) -> float:
         """Return the number from 0 to 1 that selects a seed of the table, the same for all fidelities."""
-        return 0.0 if self._noise == "mean" else rng_for(context.seed).random()
+        if self._noise == "mean":
+            return 0.0
+        return rng_for(context.seed if context.origin_seed is None else context.origin_seed).random()
 
     def _found(self, row: int, stage: int, unit: float) -> Metrics:
         """Return the metrics that are present at a fidelity."""

@@ -16,20 +16,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from retiarii.errors import ExperimentError, MetricError, SearchExhausted
-from retiarii.execution import Event, Executor, TrialEnded, TrialJob, TrialStarted
+from retiarii.execution import Event, Executor, TrialEnded, TrialJobs, TrialStarted
 from retiarii.experiment._control.callbacks import CallbackList
 from retiarii.experiment._control.experiment_clock import ExperimentClock
 from retiarii.experiment._control.stop_signal import Ending, StopSignal
 from retiarii.experiment._running.trial_writer import GROUP_S, TrialWriter
-from retiarii.space import rng_for
 from retiarii.storage import ExperimentLog, Intermediate, Store
 from retiarii.strategy import Search
 from retiarii.trial import (
-    FULL,
     Constraint,
     Failure,
     FailureKind,
-    Fidelity,
     Metrics,
     Proposal,
     Reports,
@@ -96,15 +93,14 @@ class TrialLoop:
             when_exhausted: The ending to return when the search has nothing left to propose.
         """
         self._search, self._executor = search, executor
-        self._seed, self._budget, self._clock, self._callback, self._stop = seed, budget, clock, callback, stop
+        self._budget, self._clock, self._callback, self._stop = budget, clock, callback, stop
         self._when_exhausted, self._constraints = when_exhausted, tuple(constraints)
         self._is_judging = search.prunes or callback.prunes
         self._is_simulated = isinstance(executor.clock, SimulatedClock)
         self._writer = TrialWriter(store, experiment_id, free=free, group_s=GROUP_S if self._is_simulated else 0.0)
         log = log or ExperimentLog([], [], [])
         search.replay(log.asked, log.told)
-        self._asked_before = log.asked
-        self._fidelities: dict[int, Fidelity] = {}  # of later trials, where they have one
+        self._jobs = TrialJobs(seed, log.asked, is_judged=self._is_judging)
         self._num_told = search.num_told
         self._num_succeeded = search.num_told - search.num_failed
         if self._is_simulated:
@@ -242,8 +238,6 @@ class TrialLoop:
         return list(enumerate(proposals, start=number))
 
     def _new_trial(self, number: int, proposal: Proposal) -> Trial:
-        if proposal.fidelity:
-            self._fidelities[number] = proposal.fidelity
         return Trial(
             number,
             proposal.architecture,
@@ -254,28 +248,9 @@ class TrialLoop:
             objective=self._search.objectives.primary.metric,
         )
 
-    def _fidelity_of(self, number: int | None) -> Fidelity:
-        """Return how much training an earlier trial got."""
-        if number is not None and number < len(self._asked_before):
-            return self._asked_before[number].fidelity
-        return FULL if number is None else self._fidelities.get(number, FULL)
-
     def _submit(self, trial: Trial) -> None:
         self._running[trial.number] = trial
-        seed = int(rng_for(self._seed, trial.number).random() * 2**32)
-        self._executor.submit(
-            TrialJob(
-                trial.number,
-                trial.architecture,
-                seed,
-                fidelity=trial.fidelity,
-                parent=trial.parent,
-                is_judged=self._is_judging,
-                parent_fidelity=self._fidelity_of(trial.parent),
-                started=trial.started if self._is_simulated else None,
-                num_reported=len(trial.intermediates),
-            )
-        )
+        self._executor.submit(self._jobs.job(trial, goes_on=self._is_simulated))
         self._callback.on_trial_start(trial)
 
     def _is_over(self) -> bool:
