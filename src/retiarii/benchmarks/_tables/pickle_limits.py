@@ -11,7 +11,7 @@ from __future__ import annotations
 import pickle
 
 _CODE_BYTES = 8  # of a pickle for each container in it; published ones have more than 12
-_MIN_CONTAINERS = 1_000
+_MIN_CONTAINERS, _MAX_CONTAINERS = 1_000, 2_000_000
 _MAX_SHARED_TUPLES = 20  # hashing takes at most 3 ** 20 / 3 steps or so
 
 # Codes with arguments of a fixed size: the bytes of the code with its argument.
@@ -82,7 +82,7 @@ class _Walk:
         self._data, self._at = data, 0
         self._num_puts = 0
         self._tuples: set[int] = set()  # their places in the memo
-        self._containers_left = max(_MIN_CONTAINERS, len(data) // _CODE_BYTES)
+        self._containers_left = min(max(_MIN_CONTAINERS, len(data) // _CODE_BYTES), _MAX_CONTAINERS)
         self._shared_tuples_left = _MAX_SHARED_TUPLES
 
     def run(self) -> None:

@@ -16,6 +16,7 @@ from retiarii.errors import BenchmarkError
 
 _DAMAGE = (ArithmeticError, AttributeError, EOFError, ImportError, LookupError, MemoryError)
 _MORE_DAMAGE = (RecursionError, TypeError, ValueError, pickle.UnpicklingError, struct.error)
+_MAX_DIMENSIONS = 8
 _FORMATS = {"b1": "?", "f2": "e", "f4": "f", "f8": "d"}
 _FORMATS |= {"i1": "b", "i2": "h", "i4": "i", "i8": "q", "u1": "B", "u2": "H", "u4": "I", "u8": "Q"}
 
@@ -83,6 +84,8 @@ class _Array(list[Any]):
         _, shape, kind, is_fortran, data = state
         if is_fortran and len(shape) > 1:
             raise ValueError("an array is stored by columns")
+        if len(shape) > _MAX_DIMENSIONS:
+            raise ValueError(f"an array has {len(shape)} dimensions")
         count = math.prod(shape)
         values: list[Any] = list(data) if kind.is_object else [*_NumberType.read_all(kind, data, count)]
         if len(values) != count:

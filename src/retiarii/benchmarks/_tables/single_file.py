@@ -6,7 +6,7 @@ from pathlib import Path
 
 from retiarii.errors import BenchmarkError
 
-_MAX_BYTES = 256 * 2**20  # the largest of these files has 10 MB; far more is an attack on the memory
+_MAX_BYTES = 64 * 2**20  # the largest of these files has 10 MB; far more is an attack on the memory
 
 
 def read_single_file(source: Path, name: str) -> tuple[Path, bytes]:
