@@ -219,3 +219,20 @@ def test_settings_in_the_words_of_nni():
         config.max_trials = 3
     with pytest.raises(ConfigError, match="the store assigns ids"):
         NasExperiment(model_space()(), evaluate, strategy.Random(), id="abc")
+
+
+def test_ready_spaces_have_the_arguments_and_defaults_of_their_version_of_nni():
+    from nni.nas.hub.pytorch import AutoFormer, ProxylessNAS
+    from nni.retiarii.hub.pytorch import AutoformerSpace
+
+    sizes = {"search_embed_dim": (8,), "search_num_heads": (1,), "search_depth": (1, 2), "img_size": 4, "patch_size": 2}
+    old = AutoformerSpace(**sizes, in_chans=1, num_classes=5, abs_pos=False)
+    assert old(torch.randn(2, 1, 4, 4)).shape == (2, 5)
+    assert old.positions is None
+    assert (old.blocks[0].attention.query.bias, old.global_pooling) == (None, False)
+    new = AutoFormer(**sizes, num_labels=5)
+    assert new.blocks[0].attention.query.bias is not None
+    assert new.global_pooling
+    assert [choice.label for choice in extract_space(old)] == [choice.label for choice in extract_space(new)]
+    with torch.device("meta"):
+        assert sum(p.numel() for p in ProxylessNAS.load_searched_model("proxyless-cpu").parameters()) == 4_361_648

@@ -91,7 +91,28 @@ _WRAPPERS = _same("retiarii", "basic_unit", "model_wrapper", "serialize", "trace
 
 _HUB_NASNET = _same("retiarii.hub.pytorch", "AmoebaNet", "DARTS", "ENAS", "NASNet", "PNAS")
 
-_HUB = {**_HUB_NASNET, **_same("retiarii.hub.pytorch", "NasBench101", "NasBench201")}
+_HUB_MOBILE = _same("retiarii.hub.pytorch", "MobileNetV3Space", "ProxylessNAS", "ShuffleNetSpace")
+
+_HUB_BENCHMARKS = _same("retiarii.hub.pytorch", "NasBench101", "NasBench201")
+
+_AUTOFORMER: Names = {
+    "AutoformerSpace": Row(
+        "retiarii.hub.pytorch:AutoformerSpace",
+        renamed={
+            "abs_pos": "absolute_position",
+            "global_pool": "global_pooling",
+            "in_chans": "in_channels",
+            "num_classes": "num_labels",
+        },
+        defaults={"drop_path_rate": 0.0, "global_pooling": False, "qkv_bias": False},
+    ),
+}
+
+_AUTOFORMER_3: Names = dict.fromkeys(("AutoFormer", "AutoformerSpace"), "retiarii.hub.pytorch:AutoformerSpace")
+
+_HUB: Names = {**_HUB_NASNET, **_HUB_MOBILE, **_HUB_BENCHMARKS, **_AUTOFORMER}
+
+_HUB_3: Names = {**_HUB, **_AUTOFORMER_3}
 
 _FIXED = _same("retiarii", "fixed_arch")
 
@@ -319,7 +340,11 @@ MODULES: Mapping[str, Names] = MappingProxyType(
         "nni.retiarii.graph": {**_GRAPH, **_EVALUATOR},
         "nni.retiarii.mutator": _MUTATORS,
         "nni.retiarii.hub.pytorch": _HUB,
+        "nni.retiarii.hub.pytorch.autoformer": _AUTOFORMER,
+        "nni.retiarii.hub.pytorch.mobilenetv3": _same("retiarii.hub.pytorch", "MobileNetV3Space"),
         "nni.retiarii.hub.pytorch.nasnet": _HUB_NASNET,
+        "nni.retiarii.hub.pytorch.proxylessnas": _same("retiarii.hub.pytorch", "ProxylessNAS"),
+        "nni.retiarii.hub.pytorch.shufflenet": _same("retiarii.hub.pytorch", "ShuffleNetSpace"),
         "nni.retiarii.nn.pytorch": {**_CHOICES, **_COMPONENTS},
         "nni.retiarii.nn.pytorch.api": _CHOICES,
         "nni.retiarii.nn.pytorch.cell": _same("retiarii.nn.pytorch", "Cell"),
@@ -370,8 +395,12 @@ MODULES: Mapping[str, Names] = MappingProxyType(
         },
         "nni.nas.experiment.pytorch": _EXPERIMENT,
         "nni.nas.fixed": _FIXED,
-        "nni.nas.hub.pytorch": _HUB,
+        "nni.nas.hub.pytorch": _HUB_3,
+        "nni.nas.hub.pytorch.autoformer": _AUTOFORMER_3,
+        "nni.nas.hub.pytorch.mobilenetv3": _same("retiarii.hub.pytorch", "MobileNetV3Space"),
         "nni.nas.hub.pytorch.nasnet": _HUB_NASNET,
+        "nni.nas.hub.pytorch.proxylessnas": _same("retiarii.hub.pytorch", "ProxylessNAS"),
+        "nni.nas.hub.pytorch.shufflenet": _same("retiarii.hub.pytorch", "ShuffleNetSpace"),
         "nni.nas.hub.pytorch.modules": _same(
             "retiarii.nn.pytorch", "AutoActivation", "NasBench101Cell", "NasBench201Cell"
         ),
