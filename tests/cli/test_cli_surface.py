@@ -21,6 +21,7 @@ COMMANDS = {
     "doctor": ["--json", "--storage", "STORE"],
     "export": ["--format", "--input-shape", "--json", "--optimize-mode", "--output/-o", "--storage", "--top-k", "ID"],
     "list": ["--json", "--storage"],
+    "profile": ["--architecture", "--input", "--json", "--latency", "--samples", "MODEL"],
     "report": ["--intermediate", "METRIC"],
     "resume": ["--max-experiment-duration", "--max-trial-number", "--storage", "ID"],
     "run": ["--over-nni", "SCRIPT", "[ARGS]..."],

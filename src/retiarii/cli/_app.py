@@ -14,6 +14,7 @@ from retiarii.cli._doctor import doctor
 from retiarii.cli._export_command import export
 from retiarii.cli._list import list_experiments
 from retiarii.cli._manage import delete, stop
+from retiarii.cli._profile_command import profile
 from retiarii.cli._report import report
 from retiarii.cli._run_command import create, demo, resume
 from retiarii.cli._script_command import run
@@ -51,7 +52,7 @@ def _options(
     settings.storage, settings.debug = storage, debug
 
 
-_EXPERIMENTS, _TRIALS, _SET_UP = "Experiments", "Inside of trials", "Set-up"
+_EXPERIMENTS, _TRIALS, _MODELS, _SET_UP = "Experiments", "Inside of trials", "Models", "Set-up"
 
 
 def _add(name: str, command: Callable[..., None], panel: str, *, hidden: bool = False, **context: bool) -> None:
@@ -71,6 +72,7 @@ _add("run", run, _EXPERIMENTS, allow_interspersed_args=False)
 _add("stop", stop, _EXPERIMENTS)
 _add("delete", delete, _EXPERIMENTS)
 _add("report", report, _TRIALS)
+_add("profile", profile, _MODELS)
 app.add_typer(benchmarks_app, name="benchmarks", rich_help_panel=_SET_UP)
 _add("doctor", doctor, _SET_UP)
 _add("demo", demo, _SET_UP)

@@ -17,6 +17,7 @@ from retiarii.errors import MissingExtraError
 from retiarii.evaluator import FunctionalEvaluator, report_intermediate_result
 from retiarii.experiment.pytorch import RetiariiExeConfig, RetiariiExperiment
 from retiarii.nn.pytorch import extract_space, fixed_arch, model_wrapper
+from retiarii.profiler import ParamsProfiler
 from retiarii.storage import ExperimentState
 from retiarii.strategy import RegularizedEvolution
 from retiarii.terminal import SafeConsole, joined, plain
@@ -169,11 +170,13 @@ def retrain(architecture: Path, data: dict[str, tuple[Tensor, Tensor]]) -> float
 
 
 def _table(trials: list[Trial]) -> Table:
+    params = ParamsProfiler(DigitsNet())
     table = Table(title="Best architectures, by accuracy on the validation images", title_justify="left")
     table.add_column("trial", justify="right")
     table.add_column("accuracy", justify="right")
+    table.add_column("parameters", justify="right")
     table.add_column("architecture")
     for trial in trials:
         choices = ", ".join(f"{label}={value}" for label, value in trial.architecture.items())
-        table.add_row(str(trial.number), f"{trial.metric:.1%}", choices)
+        table.add_row(str(trial.number), f"{trial.metric:.1%}", f"{params(trial.architecture):,.0f}", choices)
     return table

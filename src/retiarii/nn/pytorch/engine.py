@@ -50,7 +50,16 @@ class NetworkEngine(Engine):
         The first architectures are built. After these, costs are added up from the costs of parts, see `AdditiveCost`.
         FLOPs are of the batch that ``config.dummy_input`` describes.
         """
-        return {name: AdditiveCost(name, self.space, partial(self._built_parts, name)) for name in ("params", "flops")}
+        return {name: self.additive_cost(name, partial(self.parts, name=name)) for name in ("params", "flops")}
+
+    def additive_cost(self, name: str, parts_of: Callable[[nn.Module], PartCosts]) -> AdditiveCost:
+        """Return a cost of architectures that is added up from the costs of a network's parts.
+
+        Args:
+            name: The name of the cost.
+            parts_of: Returns the cost of each part of a network, by the name of the module.
+        """
+        return AdditiveCost(name, self.space, partial(self._built_parts, parts_of))
 
     def measure(self, built: nn.Module, names: Collection[str]) -> dict[str, float]:
         """Return ``"params"`` and ``"flops"`` of a network, those that are wanted.
@@ -83,11 +92,11 @@ class NetworkEngine(Engine):
             with generators_kept():
                 count_flops(nn.Linear(1, 1), torch.zeros(1, 1))
 
-    def _built_parts(self, name: str, architecture: Architecture) -> PartCosts:
+    def _built_parts(self, parts_of: Callable[[nn.Module], PartCosts], architecture: Architecture) -> PartCosts:
         with generators_kept():
             network = self.build_unchecked(architecture)
             try:
-                return self.parts(network, name)
+                return parts_of(network)
             except Exception:
                 self.build(architecture)  # may say better what is wrong
                 raise
