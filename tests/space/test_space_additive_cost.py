@@ -7,7 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retiarii.space import AdditiveCost, Architecture, Categorical, Float, Integer, SearchSpace, Subset, when
+from retiarii.space import (
+    AdditiveCost,
+    Architecture,
+    Categorical,
+    CostReport,
+    Float,
+    Integer,
+    SearchSpace,
+    Subset,
+    when,
+)
 from retiarii.testing.spaces import SPACES
 
 OPERATIONS = ("conv", "pool", "skip")
@@ -44,6 +54,7 @@ def test_after_some_networks_most_are_not_built():
     cost = AdditiveCost("params", space, measure)
     assert_right(cost, of_neighbours, space, count=3000)
     report = cost.report()
+    assert isinstance(report, CostReport)
     assert report.is_additive
     assert report.num_added > 2500
     assert report.num_wrong == 0

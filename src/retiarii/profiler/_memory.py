@@ -58,8 +58,8 @@ def training_bytes(
     Parameters, buffers and the optimizer's state are there all the time. While the backward pass goes through the
     modules in reverse order, their activations become free and their gradients are added; each module also needs the
     gradients of its output and input, and the output of the network stays. The estimate is the largest sum, or that of
-    the optimizer's step, which needs all gradients and, as Adam does, temporary tensors: two of the size of the largest parameter on the CPU, one for each
-    parameter on a GPU. See `measured_training_bytes`.
+    the optimizer's step, which needs all gradients and, as Adam does, temporary tensors: two of the size of the largest
+    parameter on the CPU, one for each parameter on a GPU. See `measured_training_bytes`.
 
     Args:
         network: It runs as a copy, in training mode.

@@ -17,7 +17,7 @@ __all__ = ["FlopsRule", "FlopsRules", "count_flops", "count_params", "evaluating
 FlopsRule: TypeAlias = "Callable[[nn.Module, tuple[Any, ...], Any], float]"
 """Returns the FLOPs of one call of a module, given the module, its positional arguments and its output."""
 
-FlopsRules: TypeAlias = "Mapping[type[nn.Module], FlopsRule]"
+FlopsRules: TypeAlias = "Mapping[type[Any], FlopsRule]"
 """Rules for modules of these classes and their subclasses, which take the place of counting inside of them."""
 
 
