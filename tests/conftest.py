@@ -8,6 +8,10 @@ import pytest
 # What uses JAX runs in a process of its own.
 os.environ.setdefault("KERAS_BACKEND", "torch")
 
+# Tests run in as many processes as there are cores. With more threads than that, PyTorch's threads wait for each other,
+# and a page of the docs that trains takes four times as long. Also holds for the processes that tests start.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 
 @pytest.fixture(autouse=True)
 def _own_experiments_home(tmp_path_factory, monkeypatch):
