@@ -10,6 +10,7 @@ from retiarii.errors import ConfigError, SupernetError
 from retiarii.hub.pytorch import (
     DARTS,
     ENAS,
+    NDS,
     PNAS,
     AmoebaNet,
     DropPath,
@@ -255,6 +256,18 @@ def test_the_auxiliary_head_gives_logits_in_training_only(dataset, size):
     images = torch.zeros(2, 3, size, size)
     assert [logits.shape for logits in network.train()(images)] == [(2, 7), (2, 7)]
     assert network.eval()(images).shape == (2, 7)
+
+
+def test_operations_and_nodes_of_a_cell_can_be_other_than_the_papers():
+    operations = ["none", "sep_conv_3x3", "avg_pool_5x5"]
+    space = NDS(operations, num_nodes_per_cell=2, width=4, num_cells=3, dataset="cifar", num_labels=3)
+    assert space.size == cells(2, 3) ** 2
+    assert extract_space(space) == extract_space(DARTS(4, 3, operations=operations, num_nodes=2))
+    for operation in operations:
+        architecture = {choice.label: operation if "/op_" in choice.label else 1 for choice in extract_space(space)}
+        assert freeze(space, architecture).eval()(torch.zeros(1, 3, 32, 32)).shape == (1, 3)
+    with pytest.raises(ConfigError, match=r"'sep_conv_3x4'.*Did you mean 'sep_conv_3x3'"):
+        NDS(["sep_conv_3x4"])
 
 
 def test_drop_path_leaves_out_samples_in_training_only():

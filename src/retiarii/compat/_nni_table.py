@@ -89,7 +89,7 @@ _MUTABLE: Names = {
 
 _WRAPPERS = _same("retiarii", "basic_unit", "model_wrapper", "serialize", "trace")
 
-_HUB_NASNET = _same("retiarii.hub.pytorch", "AmoebaNet", "DARTS", "ENAS", "NASNet", "PNAS")
+_HUB_NASNET = _same("retiarii.hub.pytorch", "AmoebaNet", "DARTS", "ENAS", "NASNet", "NDS", "PNAS")
 
 _HUB_MOBILE = _same("retiarii.hub.pytorch", "MobileNetV3Space", "ProxylessNAS", "ShuffleNetSpace")
 
@@ -342,6 +342,8 @@ MODULES: Mapping[str, Names] = MappingProxyType(
         "nni.retiarii.hub.pytorch": _HUB,
         "nni.retiarii.hub.pytorch.autoformer": _AUTOFORMER,
         "nni.retiarii.hub.pytorch.mobilenetv3": _same("retiarii.hub.pytorch", "MobileNetV3Space"),
+        "nni.retiarii.hub.pytorch.nasbench101": _same("retiarii.hub.pytorch", "NasBench101"),
+        "nni.retiarii.hub.pytorch.nasbench201": _same("retiarii.hub.pytorch", "NasBench201"),
         "nni.retiarii.hub.pytorch.nasnet": _HUB_NASNET,
         "nni.retiarii.hub.pytorch.proxylessnas": _same("retiarii.hub.pytorch", "ProxylessNAS"),
         "nni.retiarii.hub.pytorch.shufflenet": _same("retiarii.hub.pytorch", "ShuffleNetSpace"),
@@ -398,6 +400,8 @@ MODULES: Mapping[str, Names] = MappingProxyType(
         "nni.nas.hub.pytorch": _HUB_3,
         "nni.nas.hub.pytorch.autoformer": _AUTOFORMER_3,
         "nni.nas.hub.pytorch.mobilenetv3": _same("retiarii.hub.pytorch", "MobileNetV3Space"),
+        "nni.nas.hub.pytorch.nasbench101": _same("retiarii.hub.pytorch", "NasBench101"),
+        "nni.nas.hub.pytorch.nasbench201": _same("retiarii.hub.pytorch", "NasBench201"),
         "nni.nas.hub.pytorch.nasnet": _HUB_NASNET,
         "nni.nas.hub.pytorch.proxylessnas": _same("retiarii.hub.pytorch", "ProxylessNAS"),
         "nni.nas.hub.pytorch.shufflenet": _same("retiarii.hub.pytorch", "ShuffleNetSpace"),

@@ -1,15 +1,65 @@
-"""`NASNet`, `ENAS`, `AmoebaNet`, `PNAS` and `DARTS`: spaces of a normal and a reduction cell."""
+"""`NDS`, `NASNet`, `ENAS`, `AmoebaNet`, `PNAS` and `DARTS`: spaces of a normal and a reduction cell."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from retiarii.hub.pytorch._cells import published_cells as cells
 from retiarii.hub.pytorch._cells.stacked_cells import MergeOp, StackedCells
 from retiarii.hub.pytorch._foundation.ready_space import Paper, Publication
 from retiarii.nn.pytorch import model_wrapper
+
+
+@model_wrapper
+class NDS(StackedCells):
+    """A space of the family with any operations; the others are special cases of it.
+
+    Args:
+        op_candidates: The names of the operations, see `StackedCells`.
+        merge_op: Which nodes of a cell are joined to its output, see `StackedCells`.
+        num_nodes_per_cell: The nodes of a cell.
+        width: As in `StackedCells`, and so are the others.
+        num_cells: The cells of the network.
+        dataset: ``"cifar"`` or ``"imagenet"``.
+        auxiliary_loss: Whether there is a second classifier during training.
+        drop_path_prob: The probability of `DropPath`.
+        num_labels: The number of classes.
+
+    Raises:
+        ConfigError: ``dataset`` is neither of the two, or there is no operation of a name.
+
+    Reference:
+        Radosavovic et al. (2019), arXiv:1905.13214, section 4 and appendix, which compare such spaces.
+    """
+
+    PAPER: ClassVar[Paper] = Paper("On Network Design Spaces for Visual Recognition", "1905.13214", 2019, "section 4")
+
+    def __init__(
+        self,
+        op_candidates: Sequence[str],
+        merge_op: MergeOp = "all",
+        num_nodes_per_cell: int = 4,
+        width: int | Sequence[int] = 16,
+        num_cells: int | Sequence[int] = 20,
+        dataset: Literal["cifar", "imagenet"] = "imagenet",
+        auxiliary_loss: bool = False,
+        drop_path_prob: float = 0.0,
+        *,
+        num_labels: int | None = None,
+    ) -> None:
+        super().__init__(
+            width,
+            num_cells,
+            dataset,
+            auxiliary_loss,
+            drop_path_prob,
+            num_labels=num_labels,
+            merge_op=merge_op,
+            operations=op_candidates,
+            num_nodes=num_nodes_per_cell,
+        )
 
 
 @model_wrapper

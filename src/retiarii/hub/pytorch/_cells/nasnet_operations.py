@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from torch import Tensor
+
 import retiarii.nn.pytorch as nn
 from retiarii.hub.pytorch._cells.conv_blocks import FactorizedReduce, relu_conv_bn
 
@@ -54,9 +56,27 @@ def split_conv(channels: Any, stride: int, length: int) -> nn.Module:
     )
 
 
+class StridedZeros(nn.Module):
+    """Returns zeros: an operation that is not there.
+
+    Args:
+        stride: How many times smaller the output is in height and width.
+    """
+
+    def __init__(self, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return zeros, ``[B, C, H / stride, W / stride]``."""
+        return x[:, :, :: self.stride, :: self.stride] * 0.0
+
+
 OPERATIONS: Mapping[str, MakeOperation] = MappingProxyType(
     {
+        "none": lambda c, s: StridedZeros(s),
         "avg_pool_3x3": lambda c, s: nn.AvgPool2d(3, stride=s, padding=1, count_include_pad=False),
+        "avg_pool_5x5": lambda c, s: nn.AvgPool2d(5, stride=s, padding=2, count_include_pad=False),
         "max_pool_3x3": lambda c, s: nn.MaxPool2d(3, stride=s, padding=1),
         "max_pool_5x5": lambda c, s: nn.MaxPool2d(5, stride=s, padding=2),
         "max_pool_7x7": lambda c, s: nn.MaxPool2d(7, stride=s, padding=3),

@@ -14,6 +14,7 @@ from retiarii.hub.pytorch._cells.conv_blocks import FactorizedReduce, relu_conv_
 from retiarii.hub.pytorch._cells.nasnet_operations import OPERATIONS
 from retiarii.hub.pytorch._foundation.drop_path import DropPath, set_drop_path_prob
 from retiarii.hub.pytorch._foundation.ready_space import ReadySpace
+from retiarii.space import nearest
 
 MergeOp = Literal["all", "loose_end"]
 NUM_PREDECESSORS = 2
@@ -106,9 +107,12 @@ class StackedCells(ReadySpace):
         num_labels: The number of classes, if it is not that of the data set.
         merge_op: ``"loose_end"``: the output of a cell joins the nodes that no other node takes. ``"all"``: it joins
             all nodes, so that one-shot strategies can search the space. None: that of the paper.
+        operations: The candidates of every operation, if not those of the paper: names from the spaces of the family,
+            also ``"none"`` (zeros) and ``"avg_pool_5x5"``.
+        num_nodes: The nodes of a cell, if not as many as in the paper.
 
     Raises:
-        ConfigError: ``dataset`` is neither of the two.
+        ConfigError: ``dataset`` is neither of the two, or there is no operation of a name.
     """
 
     OPERATIONS: ClassVar[tuple[str, ...]]
@@ -126,11 +130,15 @@ class StackedCells(ReadySpace):
         *,
         num_labels: int | None = None,
         merge_op: MergeOp | None = None,
+        operations: Sequence[str] | None = None,
+        num_nodes: int | None = None,
     ) -> None:
         super().__init__()
         if dataset not in ("cifar", "imagenet"):
             raise ConfigError(f"{type(self).__name__} got dataset={dataset!r}, expected 'cifar' or 'imagenet'.")
         self.merge_op = self.MERGE_OP if merge_op is None else merge_op
+        self.operations = self._known(self.OPERATIONS if operations is None else operations)
+        self.num_nodes = self.NUM_NODES if num_nodes is None else num_nodes
         self.drop_path_prob = drop_path_prob
         channels = width if isinstance(width, int) else nn.ValueChoice(list(width), label="width")
         depth = num_cells if isinstance(num_cells, int) else nn.ModelParameterChoice(list(num_cells), label="depth")
@@ -153,6 +161,15 @@ class StackedCells(ReadySpace):
         self.auxiliary_loss = auxiliary_loss
         self.global_pooling = nn.AdaptiveAvgPool2d(1)
         self.classifier = nn.Linear(before[1], labels)
+
+    def _known(self, operations: Sequence[str]) -> list[str]:
+        for name in operations:
+            if name not in OPERATIONS:
+                raise ConfigError(
+                    f"{type(self).__name__} got the operation {name!r}, expected some of {sorted(OPERATIONS)}."
+                    f"{nearest(name, OPERATIONS)}"
+                )
+        return list(operations)
 
     def _add_stem(self, channels: Any, dataset: str) -> tuple[Any, Any]:
         """Add the layers before the cells; return the channels of the two tensors that the first cell takes."""
@@ -181,8 +198,8 @@ class StackedCells(ReadySpace):
     ) -> nn.Cell:
         make = partial(cell_operation, channels=channels, is_reduction=is_reduction, drop_path_prob=self.drop_path_prob)
         return nn.Cell(
-            {name: partial(make, name=name) for name in self.OPERATIONS},
-            self.NUM_NODES,
+            {name: partial(make, name=name) for name in self.operations},
+            self.num_nodes,
             NUM_OPS_PER_NODE,
             NUM_PREDECESSORS,
             self.merge_op,
