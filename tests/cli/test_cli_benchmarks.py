@@ -1,6 +1,7 @@
 import bz2
 import gzip
 import hashlib
+import json
 import pickle
 
 import pytest
@@ -52,6 +53,20 @@ def test_a_table_in_an_installed_package_is_built_without_its_place(run, tmp_pat
     monkeypatch.syspath_prepend(str(tmp_path))
     outcome = run("benchmarks", "build", "nasbench_graph", "--partial")
     assert (outcome.code, "NAS-Bench-Graph: 1 architectures (1 read" in outcome.out) == (0, True)
+
+
+def test_a_table_of_a_single_file_is_built_described_and_verified(run, tmp_path):
+    path = tmp_path / "nas-bench-macro_cifar10.json"
+    result = {"test_acc": [80.0, 81.0, 85.0], "mean_acc": 82.0, "std": 2.16, "params": 10, "flops": 20}
+    path.write_text(json.dumps({"20000001": result}))
+    assert "1 architectures (1 read" in run("benchmarks", "build", "nasbench_macro", str(path), "--partial").out
+    info = run("benchmarks", "info", "nasbench_macro")
+    assert "partial, 1 of 6,561 architectures" in info.out
+    assert "arXiv:2103.11922" in info.out
+    assert "82.0000" in info.out
+    assert run("benchmarks", "verify", "nasbench_macro").code == 0
+    found = {row["name"]: row["state"] for row in run("benchmarks", "list", "--json").json}
+    assert (found["nasbench_macro"], found["nasbench_graph"], found["hw_nasbench"]) == ("partial", "missing", "missing")
 
 
 def test_problems_of_a_table_have_an_exit_code(run, nats, monkeypatch):

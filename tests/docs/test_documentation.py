@@ -149,8 +149,11 @@ def test_the_reference_has_every_public_name_and_begins_with_what_users_hold(sit
     shown = {anchor.rpartition(".")[2] for anchor in anchors}
     rooms = [
         "benchmarks",
+        "benchmarks.hw_nasbench",
         "benchmarks.nasbench101",
         "benchmarks.nasbench201",
+        "benchmarks.nasbench_graph",
+        "benchmarks.nasbench_macro",
         "benchmarks.report",
         "evaluator",
         "execution",
