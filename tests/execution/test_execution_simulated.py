@@ -6,10 +6,19 @@ from hypothesis import strategies as st
 
 from retiarii.errors import ConfigError, EvaluatorError, ExecutionError
 from retiarii.evaluator import Evaluator, FunctionalEvaluator, Simulated, check_simulated
-from retiarii.execution import Limits, NasTask, SimulatedExecutor, TimedTask, TrialEnded, TrialJob, TrialStarted
+from retiarii.execution import (
+    Limits,
+    NasTask,
+    SimulatedExecutor,
+    TimedTask,
+    TrialEnded,
+    TrialJob,
+    TrialJobs,
+    TrialStarted,
+)
 from retiarii.space import Architecture, Engine, Float, SearchSpace
 from retiarii.testing.execution import ExecutorConformance, ending
-from retiarii.trial import FailureKind, Fidelity, SimulatedClock
+from retiarii.trial import FailureKind, Fidelity, Proposal, SimulatedClock, Trial
 
 
 class Timed(TimedTask):
@@ -71,7 +80,7 @@ def heard_from(executor, jobs, judge=lambda number, metrics: None):
 
 
 def oracle(plans, slots):
-    """A naive simulation: always the earliest event; of equal times, that of the lowest trial."""
+    """A naive simulation: the earliest events; at the same time, reports first, and then all ends together."""
     heard, waiting, coming, now, free = [], list(range(len(plans))), [], 0.0, slots
     while waiting or coming:
         while waiting and free:
@@ -79,14 +88,14 @@ def oracle(plans, slots):
             free -= 1
             heard.append((now, number, "started"))
             *reports, end = plans[number]
-            coming += [(now + time, number, step) for step, time in enumerate(reports)]
-            coming.append((now + end, number, len(reports)))
-        event = min(coming)
-        coming.remove(event)
-        now, number, step = event
-        is_end = step == len(plans[number]) - 1
-        free += is_end
-        heard.append((now, number, "completed" if is_end else float(step)))
+            coming += [(now + time, False, number, step) for step, time in enumerate(reports)]
+            coming.append((now + end, True, number, len(reports)))
+        now, is_end, *_ = min(coming)
+        due = [event for event in sorted(coming) if event[0] == now and event[1]] if is_end else [min(coming)]
+        for event in due:
+            coming.remove(event)
+            free += is_end
+            heard.append((now, event[2], "completed" if is_end else float(event[3])))
     return heard
 
 
@@ -115,14 +124,20 @@ def test_the_order_is_that_of_a_naive_simulation(plans, slots):
     assert heard_from(executor, map(job, range(len(plans)))) == oracle(plans, slots)
 
 
+def cuts(whole):
+    """The places between two steps of a search, each of which ends with ends and the starts that follow."""
+    for place in range(1, len(whole) + 1):
+        before, after = whole[place - 1], whole[place] if place < len(whole) else (None, None, None)
+        is_inside = after[2] == "started" or (before[2] == "completed" and before[::2] == after[::2])
+        if before[2] in ("started", "completed") and not is_inside:
+            yield place
+
+
 @given(PLANS, st.integers(1, 4), st.data())
 def test_interrupted_trials_go_on_where_they_were(plans, slots, data):
     """Cut the events anywhere: another executor at that time, with the started trials, gives the rest."""
     whole = oracle(plans, slots)
-    ends = [place for place, (_, _, what) in enumerate(whole) if what == "completed"]
-    cut = data.draw(st.sampled_from([0, *(place + 1 for place in ends)]))
-    while cut < len(whole) and whole[cut][2] == "started":
-        cut += 1  # a search writes the ends together with the starts that follow
+    cut = data.draw(st.sampled_from([0, *cuts(whole)]))
     past, rest = whole[:cut], whole[cut:]
     started = {number: time for time, number, what in past if what == "started"}
     for _, number, what in past:
@@ -240,6 +255,19 @@ def test_an_evaluator_says_how_long_its_trials_take():
         (360, "completed"),
     ]
     assert TrialJob.from_json(TrialJob(1, architecture, 0, **more).to_json()).parent_fidelity == Fidelity(epochs=2)
+
+
+def test_jobs_know_what_they_continue_also_after_a_resume():
+    architecture = SPACE.default()
+    trials = [Trial(0, architecture, fidelity=Fidelity(epochs=1))]
+    trials += [Trial(n, architecture, fidelity=Fidelity(epochs=3**n), parent=n - 1) for n in (1, 2)]
+    whole, later = TrialJobs(7), TrialJobs(7, [Proposal(architecture, trials[0].fidelity)])
+    jobs = [whole.job(trial) for trial in trials]
+    assert jobs[1:] == [later.job(trial) for trial in trials[1:]]
+    assert [job.parent_fidelity.get("epochs") for job in jobs] == [None, 1, 3]
+    assert [job.origin_seed for job in jobs] == [None, jobs[0].seed, jobs[0].seed]
+    assert len({job.seed for job in jobs}) == 3
+    assert TrialJob.from_json(jobs[2].to_json()) == jobs[2]
 
 
 def test_an_evaluator_that_does_not_know_its_time_is_named():

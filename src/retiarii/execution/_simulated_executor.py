@@ -34,16 +34,18 @@ _NO_LIMITS = Limits()
 
 
 class _Coming(NamedTuple):
-    """An event to come. Events at the same time are sorted by trial, and those of one trial by their order in it.
+    """An event to come, sorted by time; at the same time, reports come before ends, then the lower trial first.
 
     Attributes:
         seconds: Its time.
+        is_end: Whether it is the end of the trial.
         number: The trial's number.
         step: How many reports the trial has made before.
         told: The report, or the outcome.
     """
 
     seconds: float
+    is_end: bool
     number: int
     step: int
     told: Metrics | Outcome
@@ -53,8 +55,8 @@ class SimulatedExecutor(Executor):
     """Runs trials on a number of simulated workers, on a clock that jumps from event to event.
 
     A trial is computed, in this process, when a worker starts it. Its reports and its end are passed on at the times
-    that its task says, in the order in which real workers would have produced them. Events at the same time come one
-    by one, those of the trial with the lower number first; the next trial starts before the next event.
+    that its task says, in the order in which real workers would have produced them. At the same time, reports come
+    before ends, and those of trials with lower numbers come first. Ends at the same time are returned together.
 
     A judged trial is pruned at the time of the report. The computation has gone on to its end by then: later reports
     and the result are dropped. Output is not kept, and there is no isolation, as with `InProcessExecutor`.
@@ -116,15 +118,16 @@ class SimulatedExecutor(Executor):
         while self._waiting and len(self._running) < self._slots:
             events.append(self._start(self._waiting.popleft()))
         until = math.inf if timeout is None else self._clock.now() + timeout
-        while self._coming and self._coming[0].seconds <= until:
-            if events and not isinstance(self._coming[0].told, Outcome):
+        has_ends = False
+        while self._coming and self._coming[0].seconds <= (self._clock.now() if has_ends else until):
+            if events and not self._coming[0].is_end:
                 return events  # a report must not be passed on before the start of its trial was returned
             coming = heapq.heappop(self._coming)
             self._clock.advance_to(coming.seconds)
             outcome = self._outcome_of(coming, on_report)
             if outcome is not None:
                 self._leave(coming.number, outcome, events)
-                return events
+                has_ends = True
         if not events and self._running and timeout is not None:
             self._clock.advance_to(until)
         return events
@@ -150,8 +153,9 @@ class SimulatedExecutor(Executor):
         started = self._clock.now() if job.started is None else job.started
         course = course_of(self._task, job, self._timeout_s)
         for step, (seconds, told) in enumerate(course):
-            if step >= job.num_reported or isinstance(told, Outcome):
-                heapq.heappush(self._coming, _Coming(started + seconds, job.number, step, told))
+            is_end = isinstance(told, Outcome)
+            if is_end or step >= job.num_reported:
+                heapq.heappush(self._coming, _Coming(started + seconds, is_end, job.number, step, told))
         self._running[job.number] = Judgement(job)
         return TrialStarted(job.number, job.device, os.getpid(), started)
 
