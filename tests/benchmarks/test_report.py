@@ -90,9 +90,20 @@ def test_the_mean_of_random_search_is_the_exact_expectation(evaluator, count):
     assert abs(row.mean - table.expected_best_of_random(count)) < 4 * row.standard_error
 
 
+def test_a_comparison_is_shown_without_its_searches(compared):
+    assert repr(compared).startswith("Comparison(benchmark='grid', dataset='default', metric='signal', score='score'")
+    assert "SimulatedSearch" not in repr(compared)
+
+
 def test_processes_and_the_order_of_seeds_change_nothing(evaluator, compared):
     parallel = compare(STRATEGIES, evaluator, score="score", seconds=400, seeds=reversed(range(12)), processes=3)
     assert parallel == compared
+
+
+@pytest.mark.slow
+def test_new_processes_give_the_same_where_there_are_no_forks(evaluator, compared, monkeypatch):
+    monkeypatch.setattr("retiarii.benchmarks.report._parallel_searches.START_METHOD", "spawn")
+    assert compare(STRATEGIES, evaluator, score="score", seconds=400, seeds=12, processes=2) == compared
 
 
 def test_smaller_can_be_better(evaluator):

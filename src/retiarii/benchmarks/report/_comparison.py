@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +79,7 @@ class Comparison:
     trials: int | None
     workers: int
     strategies: Mapping[str, str]
-    searches: tuple[SimulatedSearch, ...]
+    searches: tuple[SimulatedSearch, ...] = field(repr=False)
 
     def standings(self, *, seconds: float | None = None, trials: float | None = None) -> list[Standing]:
         """Return the statistics of each strategy after a budget, which is the limit if left out.

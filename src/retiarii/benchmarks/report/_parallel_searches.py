@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -19,6 +20,7 @@ from retiarii.errors import BenchmarkError
 
 Result = TypeVar("Result")
 
+START_METHOD = "fork" if sys.platform == "linux" else "spawn"
 _WATCH_S = 1.0
 
 
@@ -42,7 +44,7 @@ def in_processes(function: Callable[[int], Result], count: int, num_processes: i
     if num_processes <= 1:
         yield from map(function, range(count))
         return
-    context: Any = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
+    context: Any = multiprocessing.get_context(START_METHOD)
     counter = context.Value("q", 0)
     processes: dict[Connection, BaseProcess] = {}
     try:
@@ -50,7 +52,10 @@ def in_processes(function: Callable[[int], Result], count: int, num_processes: i
             reader, writer = context.Pipe(duplex=False)
             arguments = (_Portable(function), counter, count, writer, os.getpid())
             process = context.Process(target=_work, args=arguments, daemon=True)
-            process.start()
+            with warnings.catch_warnings():
+                # Python 3.12 warns of forks beside threads: searches take no locks that these could hold.
+                warnings.simplefilter("ignore", DeprecationWarning)
+                process.start()
             writer.close()  # before the next fork, so that the end of the process is the end of its pipe
             processes[reader] = process
         yield from _results(function, processes)
