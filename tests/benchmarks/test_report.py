@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import psutil
 import pytest
@@ -167,6 +168,12 @@ def test_tables_are_text_markdown_and_json(by_hand):
     assert (found["optimum"], found["seconds"], found["strategies"]) == (95.0, 40, {"a|b": "Random()"})
     assert found["standings"][0]["mean"] == 93
     assert [row.mean for row in by_hand.standings(trials=1)] == [92.0]
+
+
+def test_fractions_have_more_digits(by_hand):
+    searches = (SimulatedSearch("a|b", 0, 9, (10.0,), (1,), (0.931254,)),)
+    table = replace(by_hand, optimum=0.95, searches=searches).table()
+    assert table.splitlines()[1].split() == "a|b 1 0.93125 - 0.93125 0.93125 to 0.93125 0.01875".split()
 
 
 @pytest.mark.parametrize(

@@ -138,15 +138,16 @@ class Comparison:
         """
         rows = self.standings(seconds=seconds, trials=trials)
         columns = ("strategy", "searches", f"mean {self.score}", "standard error", "median", "quartiles", "regret")
+        digits = 3 if max(abs(row.mean) for row in rows) >= 1 else 5  # accuracies are percentages or fractions
         cells = [
             (
                 row.strategy,
                 str(row.num_searches),
-                f"{row.mean:.3f}",
-                "-" if math.isnan(row.standard_error) else f"{row.standard_error:.3f}",
-                f"{row.median:.3f}",
-                f"{row.lower_quartile:.3f} to {row.upper_quartile:.3f}",
-                f"{row.regret:.3f}",
+                f"{row.mean:.{digits}f}",
+                "-" if math.isnan(row.standard_error) else f"{row.standard_error:.{digits}f}",
+                f"{row.median:.{digits}f}",
+                f"{row.lower_quartile:.{digits}f} to {row.upper_quartile:.{digits}f}",
+                f"{row.regret:.{digits}f}",
             )
             for row in rows
         ]
