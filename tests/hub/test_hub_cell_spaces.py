@@ -181,7 +181,7 @@ def test_p_darts_has_the_parameters_that_its_users_count():
 
 
 def test_pnasnet_5_has_the_parameters_of_its_paper():
-    assert published_params(PNAS, "pnasnet-5") == 3_176_602  # 3.2 M in table 3 of the paper
+    assert published_params(PNAS, "pnasnet-5") == 3_176_602  # 3.2 M in the paper
 
 
 @pytest.mark.slow

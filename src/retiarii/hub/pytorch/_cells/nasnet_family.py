@@ -242,7 +242,9 @@ class DARTS(StackedCells):
             ),
             "darts-v2": Publication(cells.DARTS_V2, "second order, figures 4 and 5", {"width": 36, "num_cells": 20}),
             "p-darts": Publication(
-                cells.P_DARTS, "Chen et al. (2019), arXiv:1904.12760, figure 4", {"width": 36, "num_cells": 20}
+                cells.P_DARTS,
+                "Chen et al. (2019), arXiv:1904.12760, in the notation of chenxin061/pdarts",
+                {"width": 36, "num_cells": 20},
             ),
         }
     )
