@@ -90,7 +90,7 @@ def test_a_malicious_file_and_unknown_names_are_one_line(run, tmp_path):
     assert "retiarii benchmarks build nasbench201 FOLDER" in run("benchmarks", "verify", "nasbench201").err
 
 
-@pytest.mark.parametrize("command", ["list", "info", "download", "build", "verify"])
+@pytest.mark.parametrize("command", ["list", "info", "download", "build", "verify", "compare"])
 def test_every_command_of_tables_has_help(run, command):
     outcome = run("benchmarks", command, "-h")
     assert (outcome.code, "Raises" in outcome.out) == (0, False)
