@@ -18,7 +18,7 @@ from retiarii.benchmarks.hw_nasbench import HARDWARE_METRICS, HwNasTable, query_
 from retiarii.benchmarks.nasbench201 import Nb201Table
 from retiarii.errors import BenchmarkError, ConfigError
 from retiarii.evaluator import TrialContext
-from retiarii.strategy import Random
+from retiarii.strategy import GridSearch, Random
 
 ACCURACIES = [
     {"op": op, "width": width, "accuracy": accuracy, "epochs": epochs}
@@ -108,6 +108,15 @@ def test_constraints_on_costs_are_checked_while_sampling():
     found = [dict(trial.architecture) for trial in experiment.trials()]
     assert found == [{"op": "conv", "width": 1}] * len(found)
     assert found
+
+
+def test_a_constraint_on_the_name_of_a_metric_is_kept_by_the_best():
+    joined = JoinedBenchmark(accuracies(), latencies())
+    config = RetiariiExeConfig("in_process", max_trial_number=4, constraints=[at_most("latency", 4)])
+    experiment = RetiariiExperiment(joined.space, joined.evaluator(), strategy=GridSearch())
+    experiment.run(config)
+    (best,) = experiment.export_top_models(1, formatter="dict")
+    assert dict(best) == {"op": "conv", "width": 1}
 
 
 @pytest.fixture

@@ -53,8 +53,7 @@ def _rows(code: int, part: Mapping[str, Any]) -> Iterator[tuple[float | None, ..
 
 def _cells(configs: Any) -> list[int]:
     """Return the numbers of the cells of all rows, in their order."""
-    rows = [configs[row] for row in range(len(configs))]  # of a list, or of a dict by index
-    cells = [number_of_published(row["arch_str"]) for row in rows]
+    cells = [number_of_published(row["arch_str"]) for row in _in_order(configs)]
     if len({*cells}) != len(cells):
         raise ValueError(f"{len(cells) - len({*cells})} of its {len(cells)} networks are there twice")
     return cells
@@ -63,7 +62,12 @@ def _cells(configs: Any) -> list[int]:
 def _column(name: str, values: Sequence[Any], num_rows: int) -> list[float | None]:
     if len(values) != num_rows:
         raise ValueError(f"there are {len(values)} values of {name}, expected {num_rows}, one for each network")
-    return [_cost(value) for value in values]
+    return [_cost(value) for value in _in_order(values)]
+
+
+def _in_order(rows: Any) -> list[Any]:
+    """Return the rows of a list, or of a dict by index."""
+    return [rows[row] for row in range(len(rows))]
 
 
 def _cost(value: Any) -> float | None:
