@@ -26,6 +26,7 @@ from published_nb101 import (
 from retiarii.benchmarks import BENCHMARKS, BuildReport, TableState
 from retiarii.benchmarks._tables import tfrecord
 from retiarii.benchmarks.nasbench101 import Nb101Table, query_nb101_trial_stats
+from retiarii.benchmarks.nasbench101._nb101_cells import CellGraph
 from retiarii.benchmarks.nasbench101._nb101_hash import hash_of_cell
 from retiarii.errors import BenchmarkError
 
@@ -273,10 +274,18 @@ def test_records_that_say_something_else_are_refused_with_their_position(publish
     assert Nb101Table().status().path.read_bytes() == before
 
 
-def test_a_fourth_training_and_another_graph_of_a_hash_are_refused(published, monkeypatch):
+def test_a_fourth_training_is_refused(published):
     records = list(cell_records(CELLS))
     with pytest.raises(BenchmarkError, match="training of 4 epochs after 3 others of its cell"):
         Nb101Table().build(write_records(published, [*records[:3], records[0]]), partial=True)
+
+
+def test_another_numbering_under_the_same_hash_is_refused(published):
+    """The published files have one graph for each hash."""
+    one, other = CellGraph((1, 1, 0b110), (0, 1)), CellGraph((1, 1, 0b110), (1, 0))
+    assert hash_of_cell(one) == hash_of_cell(other)
+    with pytest.raises(BenchmarkError, match=r"Record 13 .*another adjacency than the records before with the hash"):
+        Nb101Table().build(write_records(published, cell_records([one, other])), partial=True)
 
 
 def test_files_that_are_not_there_are_named(tmp_path):
