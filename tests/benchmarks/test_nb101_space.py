@@ -2,6 +2,8 @@
 
 import pickle
 import random
+import sqlite3
+from contextlib import closing
 
 import pytest
 from published_nb101 import accuracy, cell_records, random_cells, write_records
@@ -126,6 +128,13 @@ def test_cells_outside_the_table_and_outside_the_space_are_named(table):
         row_of({**chain, "cell/op1": "conv5x5"})
     with pytest.raises(ArchitectureError, match="is not one of the 40 of this space"):
         table.space.architecture(absent)
+
+
+def test_damaged_arrays_are_named(table):
+    with closing(sqlite3.connect(table.status().path)) as connection, connection:
+        connection.execute("UPDATE arrays SET results = x'00' WHERE num_epochs = 12")
+    with pytest.raises(BenchmarkError, match=r"The arrays in the table .* are damaged .*retiarii benchmarks build"):
+        table.evaluator()
 
 
 STRATEGIES = {"random": Random(dedup=False), "evolution": RegularizedEvolution(population_size=5, sample_size=2)}

@@ -39,21 +39,33 @@ def _read(path: Path, changed: int) -> ResultTable:
     del changed  # it tells states of the file apart
     with closing(NB101_FILE.open(path)) as connection, NB101_FILE.reading(path):
         cells = connection.execute("SELECT code, hash, parameters FROM cells ORDER BY cell").fetchall()
-        kept = connection.execute("SELECT * FROM arrays ORDER BY num_epochs").fetchall()
+        epochs = [number for (number,) in connection.execute("SELECT num_epochs FROM arrays ORDER BY num_epochs")]
+        results = np.empty((len(RESULTS), len(cells), len(epochs), NUM_SEEDS))
+        for stage, number in enumerate(epochs):
+            query = "SELECT results FROM arrays WHERE num_epochs = ?"
+            results[:, :, stage] = _unpacked(connection.execute(query, (number,)).fetchone()[0], len(cells))
     codes, digests, parameters = zip(*cells, strict=True)
-    shape = (len(RESULTS), len(codes), NUM_SEEDS)
-    try:
-        results = np.stack([np.frombuffer(packed, "<f8").reshape(shape) for _, packed in kept], axis=2)
-    except ValueError as err:
-        raise BenchmarkError(
-            f"The arrays in the table {str(path)!r} are damaged ({err}). Delete it. {NB101_FILE.how_to_build}"
-        ) from err
     metrics = dict(zip(ACCURACIES, results, strict=False))
     millions = np.array(parameters, np.float64) / 1e6
     metrics["parameters"] = np.broadcast_to(millions[:, None, None], results[0].shape)
     seconds = results[RESULTS.index("training_time")].mean(axis=2)
-    amounts = tuple(float(epochs) for epochs, _ in kept)
+    amounts = tuple(map(float, epochs))
     return ResultTable(CellRows(np.array(codes, np.int64), digests), metrics, amounts, "epochs", seconds)
+
+
+def _unpacked(packed: bytes, num_cells: int) -> Numbers:
+    """Return the results of one number of epochs, ``[statistics, cells, seeds]``.
+
+    Raises:
+        BenchmarkError: They are damaged.
+    """
+    try:
+        return np.frombuffer(packed, "<f8").reshape(len(RESULTS), num_cells, NUM_SEEDS)
+    except ValueError as err:
+        raise BenchmarkError(
+            f"The arrays in the table {str(NB101_FILE.path)!r} are damaged ({err}). Delete it. "
+            f"{NB101_FILE.how_to_build}"
+        ) from err
 
 
 def pack_arrays(connection: sqlite3.Connection) -> None:
