@@ -2,6 +2,7 @@ import csv
 import gzip
 import json
 import statistics
+import zipfile
 
 import pytest
 
@@ -113,6 +114,15 @@ def test_the_file_may_be_in_a_folder_of_the_folder(published, tmp_path):
     assert report.num_added == 2
 
 
+def test_the_file_may_be_in_an_archive_or_have_another_name(published, tmp_path):
+    archive = tmp_path / "NAS-Bench-Macro-master.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.write(published, f"NAS-Bench-Macro-master/data/{NAME}")
+    assert NbMacroTable().build(archive, partial=True).num_added == 2
+    NbMacroTable().status().path.unlink()
+    assert NbMacroTable().build(published.rename(tmp_path / "macro.json"), partial=True).num_added == 2
+
+
 def test_missing_networks_are_an_error_without_partial(published):
     with pytest.raises(BenchmarkError, match=r"gives 2 of 6,561 architectures.*--partial"):
         NbMacroTable().build(published)
@@ -143,7 +153,7 @@ def test_damaged_and_foreign_files_are_named_and_the_old_table_stays(table, publ
 
 
 def test_a_folder_without_the_file_is_named(tmp_path):
-    with pytest.raises(BenchmarkError, match=rf"There is no {NAME} in"):
+    with pytest.raises(BenchmarkError, match=rf"There is no published file in .*Expected {NAME}"):
         NbMacroTable().build(tmp_path)
     with pytest.raises(BenchmarkError, match="There is no file or folder"):
         NbMacroTable().build(tmp_path / "nothing")

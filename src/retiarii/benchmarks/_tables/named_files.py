@@ -48,8 +48,10 @@ class NamedFiles:
         """Open a file for reading.
 
         Raises:
-            BenchmarkError: It cannot be read, or turns out to be damaged while it is read.
+            BenchmarkError: It is not there, cannot be read, or turns out to be damaged while it is read.
         """
+        if name not in self._places:
+            raise BenchmarkError(f"There is no {name} in {str(self._source)!r}. Expected {self._expected}.")
         place = self._places[name]
         with self._reading(), contextlib.ExitStack() as stack:
             if isinstance(place, Path):

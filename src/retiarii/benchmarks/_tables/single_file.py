@@ -1,41 +1,43 @@
-"""`read_single_file`: the content of a benchmark that is published as one file."""
+"""`read_file`, `read_single_file`: small published files as bytes."""
 
 from __future__ import annotations
 
+import tarfile
+import zipfile
 from pathlib import Path
 
+from retiarii.benchmarks._tables.named_files import NamedFiles
 from retiarii.errors import BenchmarkError
 
-_MAX_BYTES = 64 * 2**20  # the largest of these files has 10 MB; far more is an attack on the memory
+_MAX_BYTES = 256 * 2**20  # the largest of these files has 10 MB; far more is an attack on the memory
 
 
-def read_single_file(source: Path, name: str) -> tuple[Path, bytes]:
-    """Return the path and the content of a published file.
+def read_single_file(source: Path, name: str) -> tuple[str, bytes]:
+    """Return the name and the content of a benchmark that is published as one file.
 
     Args:
-        source: The file, which may have another name, or a folder in which it is called ``name``.
+        source: The file, which may have another name, or a folder or an archive in which it is called ``name``.
         name: The published name.
 
     Raises:
         BenchmarkError: There is no such file, or it cannot be read or is far too large.
     """
-    path = _found(source, name)
     try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise BenchmarkError(
-                f"{path.name} is larger than {_MAX_BYTES // 2**20} MiB, and {name} is not. It was not read."
-            )
-        return path, path.read_bytes()
+        is_file = source.is_file() and not zipfile.is_zipfile(source) and not tarfile.is_tarfile(source)
     except OSError as err:
-        raise BenchmarkError(f"{str(path)!r} cannot be read ({err}).") from err
+        raise BenchmarkError(f"{str(source)!r} cannot be read ({err}).") from err
+    found = source.name if is_file else name
+    return found, read_file(NamedFiles(source, [found], f"{name}, or a folder or an archive that has it"), found)
 
 
-def _found(source: Path, name: str) -> Path:
-    if source.is_file():
-        return source
-    if not source.is_dir():
-        raise BenchmarkError(f"There is no file or folder {str(source)!r}. Expected {name}, or a folder that has it.")
-    for path in (source / name, *sorted(source.glob(f"*/{name}"))):
-        if path.is_file():
-            return path
-    raise BenchmarkError(f"There is no {name} in {str(source)!r}. Expected that file, or a folder that has it.")
+def read_file(files: NamedFiles, name: str) -> bytes:
+    """Return the content of one of several published files.
+
+    Raises:
+        BenchmarkError: It is not there, cannot be read or is far too large.
+    """
+    with files.open(name) as file:
+        data = file.read(_MAX_BYTES + 1)
+    if len(data) > _MAX_BYTES:
+        raise BenchmarkError(f"{name} is larger than {_MAX_BYTES // 2**20} MiB, and no such file is. It was not read.")
+    return data

@@ -27,13 +27,13 @@ def read_costs(source: Path) -> list[tuple[float | None, ...]]:
     """Return a row for each dataset and cell: the dataset's position, the cell's number and its costs.
 
     Args:
-        source: The published file, or the folder that has it.
+        source: The published file, or the folder or archive that has it.
 
     Raises:
         BenchmarkError: The file is missing, damaged, malicious, or not the file of HW-NAS-Bench.
     """
-    path, data = read_single_file(source, PUBLISHED_NAME)
-    content = plain_content(data, path.name, arrays=True)
+    name, data = read_single_file(source, PUBLISHED_NAME)
+    content = plain_content(data, name, arrays=True)
     try:
         part = content["nasbench201"]
         return [
@@ -41,7 +41,7 @@ def read_costs(source: Path) -> list[tuple[float | None, ...]]:
         ]
     except _WRONG as err:
         reason = f"it has no {shown(err.args[0])}" if isinstance(err, KeyError) else str(err)
-        raise BenchmarkError(f"{path.name} is not the pickle of HW-NAS-Bench ({reason}). Download it again.") from err
+        raise BenchmarkError(f"{name} is not the pickle of HW-NAS-Bench ({reason}). Download it again.") from err
 
 
 def _rows(code: int, part: Mapping[str, Any]) -> Iterator[tuple[float | None, ...]]:

@@ -26,21 +26,21 @@ def read_networks(source: Path) -> list[tuple[int, float, float, float, int, int
     """Return a row for each network: its number, three test accuracies, parameters and FLOPs.
 
     Args:
-        source: The published file, or the folder that has it.
+        source: The published file, or the folder or archive that has it.
 
     Raises:
         BenchmarkError: The file is missing, damaged, or not the file of NAS-Bench-Macro.
     """
-    path, data = read_single_file(source, PUBLISHED_NAME)
+    name, data = read_single_file(source, PUBLISHED_NAME)
     try:
         content = json.loads(data)
     except (RecursionError, ValueError) as err:
-        raise BenchmarkError(f"{path.name} is not JSON or is truncated ({err}). Download the file again.") from err
+        raise BenchmarkError(f"{name} is not JSON or is truncated ({err}). Download the file again.") from err
     try:
         return list(_rows(content))
     except _WRONG as err:
         reason = f"it has no {err.args[0]!r}" if isinstance(err, KeyError) else str(err)
-        raise BenchmarkError(f"{path.name} is not the file of NAS-Bench-Macro ({reason}).") from err
+        raise BenchmarkError(f"{name} is not the file of NAS-Bench-Macro ({reason}).") from err
 
 
 def _rows(content: Mapping[str, Any]) -> Iterator[tuple[int, float, float, float, int, int]]:
