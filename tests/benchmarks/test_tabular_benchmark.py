@@ -72,11 +72,38 @@ def test_a_missing_time_is_the_median():
     assert evaluated(benchmark().evaluator(), {"op": "skip", "width": 16})[1] == [300.0]
 
 
-@pytest.mark.parametrize("form", ["dict", "rows", "arrays", "pandas"])
+class Frame:
+    """What is used of a pandas DataFrame."""
+
+    iloc = None
+
+    def __init__(self, columns):
+        self._columns = columns
+
+    @property
+    def columns(self):
+        return list(self._columns)
+
+    def __getitem__(self, name):
+        return Column(self._columns[name])
+
+
+class Column(list):
+    def to_numpy(self):
+        return np.array(self)
+
+
+@pytest.mark.parametrize("form", ["dict", "rows", "arrays", "series", "frame", "pandas"])
 def test_every_form_of_frame_gives_the_same(form):
     columns = {name: [row[name] for row in ROWS] for name in ROWS[0]}
     columns["time"] = [300.0, 400.0, float("nan"), 100.0]
-    frames = {"dict": columns, "rows": ROWS, "arrays": {name: np.array(column) for name, column in columns.items()}}
+    frames = {
+        "dict": columns,
+        "rows": ROWS,
+        "arrays": {name: np.array(column) for name, column in columns.items()},
+        "series": {name: Column(column) for name, column in columns.items()},
+        "frame": Frame(columns),
+    }
     frame = frames[form] if form in frames else pytest.importorskip("pandas").DataFrame(columns)
     made = benchmark(frame)
     assert made.space == benchmark().space

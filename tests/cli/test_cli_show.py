@@ -3,7 +3,7 @@ import math
 import pytest
 
 from retiarii.space import SearchSpace
-from retiarii.storage import EpochRecord, ExperimentState
+from retiarii.storage import SPENT, EpochRecord, ExperimentState
 from retiarii.trial import Failure, FailureKind
 
 BUG = Failure(FailureKind.RAISED, "ValueError: bad width", "Traceback: ...\nValueError: bad width")
@@ -45,6 +45,15 @@ def test_a_running_experiment_shows_its_process_and_trials(run, store):
     assert f"{pid} on " in out
     assert "1 running" in out
     assert "killed" not in out
+
+
+def test_trials_on_a_simulated_clock_have_run_since_their_own_time(run, store):
+    settings = {"training_service": {"platform": "simulated"}}
+    store.update_experiment("bb22", config={"settings": settings, SPENT: 121.0})
+    with store.lock("bb22"):
+        out = run("show", "bb22").out
+    line = out[out.index("Running") :].splitlines()[3]
+    assert line.split()[:3] == ["0", "2", "min"]  # trial 0 started at 1 s
 
 
 def test_a_one_shot_search_shows_how_sure_it_is(run, store):

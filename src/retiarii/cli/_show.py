@@ -108,7 +108,7 @@ def _print(store: Store, record: ExperimentRecord, top_k: int, out: Console) -> 
         front = pareto_front(store.iter_trials(record.id, states=[TrialState.COMPLETED]), record.objectives)
         sections.append(_ranked(f"Pareto front ({counted(len(front), 'trial')})", front[:_MAX_FRONT], record))
     if running:
-        sections.append(_running(running, is_running=is_running))
+        sections.append(_running(running, _now(record), is_running=is_running))
     if reasons:
         sections.append(_failures(reasons, store.command(f"show {record.id} --trial {reasons[0].example}")))
     for section in sections:
@@ -203,11 +203,17 @@ def _ranked(title: str, trials: list[Trial], record: ExperimentRecord) -> Render
     return Group(heading(title), table)
 
 
-def _running(running: list[Trial], *, is_running: bool) -> RenderableType:
+def _now(record: ExperimentRecord) -> float:
+    """Return the time on the clock of an experiment: of a simulated one, the last that it noted."""
+    service = record.config.get("settings", {}).get("training_service", {})
+    return record.spent_s if service.get("platform") == "simulated" else time.time()
+
+
+def _running(running: list[Trial], now: float, *, is_running: bool) -> RenderableType:
     table = plain_table("trial", "since", "device", "last", "architecture", right=("trial", "since", "last"))
     for trial in running:
         last = trial.intermediates[-1].get(trial.objective) if trial.intermediates else None
-        since = time.time() - trial.started if trial.started is not None and is_running else None
+        since = max(now - trial.started, 0.0) if trial.started is not None and is_running else None
         architecture = plain(architecture_text(trial.architecture))
         table.add_row(
             str(trial.number),

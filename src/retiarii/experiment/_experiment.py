@@ -101,7 +101,8 @@ class RetiariiExperiment:
 
         After one ``Ctrl-C`` the running trials finish, and `run` returns as at the end of the budget, with the `state`
         ``stopped``; the rest of the script works with the trials so far. A second ``Ctrl-C`` stops at once with a
-        KeyboardInterrupt. In both cases the experiment can be resumed, by the command in the last printed line.
+        KeyboardInterrupt. In both cases the experiment can be resumed, by the command in the last printed line. On the
+        platform ``"simulated"``, the first ``Ctrl-C`` stops at once, and a resume goes on in the middle of trials.
 
         Args:
             config: How to run; ``RetiariiExeConfig("local")`` if left out.
@@ -135,7 +136,10 @@ class RetiariiExperiment:
         return self._background.wait(timeout_s)
 
     def stop(self) -> None:
-        """End the search, which can be resumed: in a callback, after the running trials; elsewhere, at once."""
+        """End the search, which can be resumed: in a callback, after the running trials; elsewhere, at once.
+
+        On the platform ``"simulated"``, it always ends at once: a resume goes on in the middle of the running trials.
+        """
         if self._stop is None:
             return
         is_elsewhere = self._background.is_elsewhere

@@ -42,7 +42,10 @@ class Callback:
         return None
 
     def on_trial_end(self, trial: Trial) -> None:
-        """Called when a trial has ended, is stored, and was told to the strategy."""
+        """Called when a trial has ended, is stored, and was told to the strategy.
+
+        Trials on a simulated clock are stored in groups, perhaps a moment later.
+        """
 
     def on_experiment_end(self, ending: Ending) -> None:
         """Called at the end, when no trial is running any more."""
