@@ -7,7 +7,7 @@ import torch
 
 from retiarii.oneshot import build_supernet
 from retiarii.testing.hub_spaces import HubSpaceConformance
-from retiarii.testing.networks import assert_path_equals_subnet, mix_with_certainty, outputs_of
+from retiarii.testing.networks import assert_path_equals_subnet, assert_same_outputs, mix_with_certainty, outputs_of
 from retiarii.testing.oneshot_rules import ONE_SHOT
 
 ALWAYS = ("RandomOneShot",)
@@ -21,6 +21,7 @@ class MacroSpaceConformance(HubSpaceConformance):
     def test_networks_are_paths_and_certain_mixtures_of_the_supernet(self, model, space, inputs):
         torch.manual_seed(0)
         supernet, architecture = build_supernet(model), space.sample(random.Random(2))
+        assert_same_outputs(supernet.module, model, inputs)  # which starts with the initial weights of the model
         assert_path_equals_subnet(supernet, architecture, *inputs, to_the_last_bit=False)
         expected = outputs_of(supernet.module, inputs)
         mix_with_certainty(supernet)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 import retiarii.nn.pytorch as nn
 from retiarii.errors import DomainError
+from retiarii.hub.pytorch._foundation.descending_choice import descending_choice
 from retiarii.hub.pytorch._foundation.ready_space import Paper, Publication, ReadySpace
 from retiarii.hub.pytorch._macro.inverted_residual import (
     InvertedResidual,
@@ -72,7 +73,9 @@ class MobileNetV3Space(ReadySpace):
     Labels: ``stem_ks``; ``s0_width_mult`` to ``s7_width_mult``; ``s{stage}_depth``; and ``s{stage}_i{block}_ks``,
     ``_exp`` and ``_se`` for each block. ``num_blocks``, the number of parts behind the stem, is
     ``len(base_widths) - 1``: a first block without expansion, the stages, and two parts of the head. Published, with
-    widths of their own, are ``mobilenetv3-large-100`` and ``mobilenetv3-small-100``.
+    widths of their own, are ``mobilenetv3-large-100`` and ``mobilenetv3-small-100``. Widths, ratios and kernel sizes
+    are sorted, the largest first: the default architecture has the largest blocks, whose initial weights a supernet
+    keeps.
 
     Args:
         num_labels: The number of classes.
@@ -143,10 +146,10 @@ class MobileNetV3Space(ReadySpace):
         norm = partial(nn.BatchNorm2d, eps=bn_eps, momentum=bn_momentum)
         act = [_activation(name) for name in activation]
 
-        stem_size = nn.ValueChoice([3, 5], label="stem_ks")
+        stem_size = descending_choice([3, 5], "stem_ks")
         self.stem = conv_norm(3, widths[0], stem_size, stride=stride[0], norm=norm, activation=act[0])
         squeeze = self._squeeze(squeeze_excite[0], widths[0], label="s0_i0_se")
-        size = nn.ValueChoice([3, 5, 7], label="s0_i0_ks")
+        size = descending_choice([3, 5, 7], "s0_i0_ks")
         parts: list[nn.Module] = [
             InvertedResidual(
                 widths[0], widths[1], None, size,
@@ -178,12 +181,12 @@ class MobileNetV3Space(ReadySpace):
         self, stage: int, widths: Sequence[Size], squeeze: str, stride: int, index: int, **layers: Layer
     ) -> nn.Module:
         in_channels = widths[0] if index == 0 else widths[1]
-        ratio = nn.ValueChoice(self._expand_ratios, label=f"s{stage}_i{index}_exp")
+        ratio = descending_choice(self._expand_ratios, f"s{stage}_i{index}_exp")
         return InvertedResidual(
             in_channels,
             widths[1],
             rounded_channels(in_channels * ratio),
-            nn.ValueChoice([3, 5, 7], label=f"s{stage}_i{index}_ks"),
+            descending_choice([3, 5, 7], f"s{stage}_i{index}_ks"),
             stride=stride if index == 0 else 1,
             squeeze_excite=self._squeeze(squeeze, in_channels, label=f"s{stage}_i{index}_se"),
             **layers,
@@ -213,7 +216,7 @@ def _widths(base_widths: Sequence[int], multipliers: Sequence[float] | float) ->
         if part == 1 and width == base_widths[0]:
             widths.append(widths[0])
             continue
-        factor = nn.ValueChoice(list(multipliers), label=f"s{max(part - 1, 0)}_width_mult")
+        factor = descending_choice(multipliers, f"s{max(part - 1, 0)}_width_mult")
         widths.append(rounded_channels(factor * width))
     return widths
 

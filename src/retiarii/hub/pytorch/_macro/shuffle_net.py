@@ -12,6 +12,7 @@ from torch import Tensor
 
 import retiarii.nn.pytorch as nn
 from retiarii.errors import DomainError
+from retiarii.hub.pytorch._foundation.descending_choice import descending_choice
 from retiarii.hub.pytorch._foundation.ready_space import Paper, Publication, ReadySpace
 from retiarii.hub.pytorch._macro.inverted_residual import Layer, Size, conv_norm
 
@@ -188,7 +189,7 @@ class ShuffleNetSpace(ReadySpace):
 def _middle(channels: int, is_searched: bool, label: str) -> Size:
     if not is_searched:
         return channels
-    return nn.ValueChoice([channels * tenths // 10 for tenths in range(2, 17, 2)], label=label)
+    return descending_choice([channels * tenths // 10 for tenths in range(2, 17, 2)], label)
 
 
 def _candidates(number: int, *channels: Size, **options: Any) -> nn.LayerChoice:

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 import retiarii.nn.pytorch as nn
+from retiarii.hub.pytorch._foundation.descending_choice import descending_choice
 from retiarii.hub.pytorch._foundation.drop_path import DropPath
 from retiarii.hub.pytorch._foundation.ready_space import Paper, Publication, ReadySpace
 from retiarii.hub.pytorch._transformers.image_attention import GridPositions, ImageAttention, grid_distances
-from retiarii.hub.pytorch._transformers.sizes import descending_choice
 from retiarii.space import Expression
 
 _HEAD_DIM = 64

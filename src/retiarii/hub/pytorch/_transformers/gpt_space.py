@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.nn import functional
 
 import retiarii.nn.pytorch as nn
+from retiarii.hub.pytorch._foundation.descending_choice import descending_choice
 from retiarii.hub.pytorch._foundation.ready_space import Paper, Publication, ReadySpace
-from retiarii.hub.pytorch._transformers.sizes import descending_choice
 from retiarii.space import Expression
 
 

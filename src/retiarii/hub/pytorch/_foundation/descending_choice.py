@@ -1,4 +1,4 @@
-"""Sizes of transformers as choices."""
+"""`descending_choice`: the choice of a size, the largest first."""
 
 from __future__ import annotations
 
