@@ -10,6 +10,7 @@ from retiarii import strategy
 from retiarii.benchmarks import StepCurve, TabularBenchmark, incumbent_curve, regret_curve, simulate
 from retiarii.errors import ConfigError
 from retiarii.evaluator import FunctionalEvaluator
+from retiarii.space import Float, SearchSpace
 from retiarii.trial import TrialState
 
 NAMES = "abcdef"
@@ -100,6 +101,18 @@ def test_what_cannot_be_simulated_is_refused():
     untimed = TabularBenchmark({"name": ["a"], "acc": [1.0]}, choices=["name"], metrics=["acc"])
     with pytest.raises(ConfigError, match="has no training times"):
         simulate(in_order_of(untimed, "a"), untimed.evaluator(), trials=1)
+
+
+@pytest.mark.parametrize("limits", [{"workers": 0}, {"trials": 0}, {"seconds": -1.0}, {"seconds": math.nan}])
+def test_impossible_limits_are_named(limits):
+    with pytest.raises(ConfigError, match=rf"simulate\(\) got {next(iter(limits))}="):
+        simulate(in_order(letters()), letters().evaluator(), **limits)
+
+
+def test_a_search_without_an_end_needs_a_limit():
+    endless = SearchSpace([Float("x", 0, 1)])
+    with pytest.raises(ConfigError, match="needs `seconds` or `trials`"):
+        simulate(strategy.Random().search(endless), letters().evaluator())
 
 
 def in_order_of(benchmark, names):

@@ -49,11 +49,14 @@ def simulate(
         trials: The number of trials; None for no limit.
 
     Raises:
-        ConfigError: There is no limit, or the evaluator does not know its times.
+        ConfigError: A limit is missing or impossible, or the evaluator does not know its times.
         SearchError: The search waits for results although no trial is running.
     """
     if seconds is None and trials is None and search.space.size == math.inf:
         raise ConfigError("simulate() needs `seconds` or `trials`: a search of a space without end does not end.")
+    for name, value, low in (("workers", workers, 1), ("trials", trials, 1), ("seconds", seconds, 0)):
+        if value is not None and not value >= low:
+            raise ConfigError(f"simulate() got {name}={value!r}, expected a number, {low} or more.")
     check_simulated(evaluator)
     return _Simulation(search, evaluator, workers, math.inf if seconds is None else seconds, trials).run()
 

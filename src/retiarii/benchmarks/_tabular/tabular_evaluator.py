@@ -130,7 +130,8 @@ class TabularEvaluator(Evaluator, Simulated):
         begin = 0.0 if before < 0 else self._times.item(row, before)
         latest, told = 0.0, []
         for stage in (*range(before + 1, last), last):
-            if stage == last or not np.isnan(signal.at(row, stage if fixed is None else fixed, unit)):
+            value = signal.at(row, stage if fixed is None else fixed, unit)
+            if stage == last or value == value:  # not NaN
                 latest = max(latest, self._times.item(row, stage) - begin)  # measured times are noisy
                 told.append(latest)
         return told
