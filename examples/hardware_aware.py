@@ -24,9 +24,10 @@ def main():
     experiment.run(config)
 
     print("valid   test    latency (ms)  network")
-    for trial in sorted(experiment.pareto_front(), key=lambda trial: trial.metrics["latency"]):
-        links, *operators = trial.architecture.values()
-        valid, test, seconds = (trial.metrics[name] for name in ("valid_perf", "perf", "latency"))
+    front = [(trial.architecture, trial.metrics or {}) for trial in experiment.pareto_front()]
+    for architecture, metrics in sorted(front, key=lambda found: found[1]["latency"]):
+        links, *operators = architecture.values()
+        valid, test, seconds = (metrics[name] for name in ("valid_perf", "perf", "latency"))
         print(f"{valid:.4f}  {test:.4f}  {1000 * seconds:12.3f}  {links} {' '.join(operators)}")
     allowed = [row for row in query_nbgraph_stats(None, "cora") if row["para"] <= LIMIT]
     best = max(row["valid_perf"] for row in allowed)
