@@ -1,12 +1,13 @@
 import csv
 import gzip
 import json
+import math
 import statistics
 import zipfile
 
 import pytest
 
-from retiarii.benchmarks import BENCHMARKS, TableState
+from retiarii.benchmarks import BENCHMARKS, TableState, simulate
 from retiarii.benchmarks.nasbench_macro import (
     BLOCKS,
     LAYERS,
@@ -17,6 +18,7 @@ from retiarii.benchmarks.nasbench_macro import (
 )
 from retiarii.errors import ArchitectureError, BenchmarkError, ConfigError
 from retiarii.evaluator import TrialContext
+from retiarii.strategy import Random
 
 NAME = "nas-bench-macro_cifar10.json"
 ARCH = dict.fromkeys(LAYERS, "identity") | {"layer_0": "mb6_k5", "layer_7": "mb3_k3"}
@@ -178,3 +180,26 @@ def test_the_space_is_that_of_the_ready_model():
     from retiarii.nn.pytorch import extract_space
 
     assert NbMacroTable().space == extract_space(NasBenchMacro())
+
+
+def test_without_published_times_every_trial_takes_the_same(tmp_path):
+    rows = {f"{number:08}": result(80.0, 81.0, 82.0) for number in (int(_base3(n)) for n in range(6_561))}
+    (tmp_path / NAME).write_text(json.dumps(rows))
+    table = NbMacroTable()
+    table.build(tmp_path)
+    search = Random().search(table.space, seed=0)
+    with pytest.raises(ConfigError, match=r"no training times. .*evaluator.cost=60"):
+        simulate(search, table.evaluator(), trials=3)
+    trials = simulate(search, table.evaluator(cost=60), trials=3, workers=2)
+    assert [trial.ended for trial in trials] == [60.0, 60.0, 120.0]
+    for wrong in (0, -1, math.inf, True, "cheap"):
+        with pytest.raises(ConfigError, match=r"cost is .*expected one of .* or the seconds of a trial"):
+            table.evaluator(cost=wrong)
+
+
+def _base3(number):
+    digits = ""
+    while number:
+        number, digit = divmod(number, 3)
+        digits = f"{digit}{digits}"
+    return digits or "0"

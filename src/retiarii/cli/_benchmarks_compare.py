@@ -34,9 +34,9 @@ def compare(
     metric: Annotated[str | None, typer.Option(help="The metric that strategies see.")] = None,
     score: Annotated[str | None, typer.Option(help="The metric that is compared, such as test_acc@200.")] = None,
     fidelity: Annotated[float | None, typer.Option(help="The fidelity of trials; the highest if left out.")] = None,
-    cost: Annotated[str, typer.Option(help="The time of a trial: measured, or proportional to the fidelity.")] = (
-        "measured"
-    ),
+    cost: Annotated[
+        str, typer.Option(help="The time of a trial: measured, proportional to the fidelity, or a number of seconds.")
+    ] = "measured",
     seconds: Annotated[float | None, typer.Option(help="The simulated time of each search.")] = None,
     trials: Annotated[int | None, typer.Option(help="The number of trials of each search.")] = None,
     workers: Annotated[int, typer.Option(help="How many trials are evaluated at a time.")] = 1,
@@ -60,7 +60,7 @@ def compare(
     from retiarii.benchmarks.report import compare as run
 
     strategies = {text: _strategy(text) for text in strategy}
-    evaluator = get_benchmark(name).evaluator(dataset, metric=metric, metrics=[], fidelity=fidelity, cost=cost)
+    evaluator = get_benchmark(name).evaluator(dataset, metric=metric, metrics=[], fidelity=fidelity, cost=_cost(cost))
     with counting_bar("searches") as show:
         found = run(
             strategies,
@@ -121,3 +121,11 @@ def _parsed(text: str) -> tuple[str, dict[str, Any]]:
     raise ConfigError(
         f"The strategy is {text!r}, expected a name with arguments, as in 'RegularizedEvolution(population_size=10)'."
     )
+
+
+def _cost(text: str) -> str | float:
+    """Return the number in a text, or the text."""
+    try:
+        return float(text)
+    except ValueError:
+        return text

@@ -68,7 +68,7 @@ class Benchmark(ABC):
         metrics: Sequence[str] | None = None,
         fidelity: float | Mapping[str, float] | None = None,
         noise: str = "mean",
-        cost: str = "measured",
+        cost: str | float = "measured",
     ) -> TabularEvaluator:
         """Return an evaluator that looks architectures up, for experiments on `space` with any executor.
 
@@ -83,7 +83,8 @@ class Benchmark(ABC):
             noise: ``"mean"`` for means over the seeds of the table; ``"seed"`` for one of them, drawn by the seed of
                 each trial.
             cost: How long a trial takes: ``"measured"`` is the time of the table at its fidelity; ``"proportional"`` is
-                the share of the time at the highest fidelity that its amount has, 12/200 for 12 of 200 epochs.
+                the share of the time at the highest fidelity that its amount has, 12/200 for 12 of 200 epochs; a number
+                is the seconds of every trial at the highest fidelity, for tables without times.
 
         Raises:
             ConfigError: An argument has an impossible value.

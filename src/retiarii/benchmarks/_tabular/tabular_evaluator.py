@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -41,11 +42,12 @@ class TabularEvaluator(Evaluator, Simulated):
         metrics: Sequence[str] | None = None,
         fidelity: float | Mapping[str, float] | None = None,
         noise: str = "mean",
-        cost: str = "measured",
+        cost: str | float = "measured",
     ) -> None:
         self.benchmark, self.dataset, self.metric = benchmark, dataset, metric
         _check_one_of("noise", noise, NOISES)
-        _check_one_of("cost", cost, COSTS)
+        if not _is_time(cost):
+            _check_one_of("cost", cost, COSTS, " or the seconds of a trial")
         self._noise, self._cost = noise, cost
         table = benchmark.table(dataset)
         names = [name for name in table.metrics if name != metric] if metrics is None else list(metrics)
@@ -72,7 +74,7 @@ class TabularEvaluator(Evaluator, Simulated):
         make = _Means if self._noise == "mean" else _Draws
         present = columns[self.metric][0]
         self._columns = [(name, make(values, present), stage) for name, (values, stage) in columns.items()]
-        self._times = None if table.seconds is None else _costs(table, self._cost)
+        self._times = _costs(table, self._cost)
 
     @property
     def missing_time(self) -> str:
@@ -80,8 +82,8 @@ class TabularEvaluator(Evaluator, Simulated):
         if self._times is not None:
             return ""
         return (
-            f"The benchmark {self.benchmark.name!r} has no training times. Add them to its table, or name a column or "
-            "a number: TabularBenchmark(..., seconds=60)."
+            f"The benchmark {self.benchmark.name!r} has no training times. Let all trials take the same: "
+            "evaluator(cost=60), or for an own table name a column or a number: TabularBenchmark(..., seconds=60)."
         )
 
     def evaluate(self, model: Architecture, context: TrialContext | None = None) -> Metrics:
@@ -192,12 +194,13 @@ class _Draws:
 _NO_TRIAL = TrialContext()
 
 
-def _costs(table: ResultTable, cost: str) -> Numbers:
-    """Return the time of each training, ``[A, F]``."""
-    assert table.seconds is not None
-    if cost == "measured":
-        return table.seconds
+def _costs(table: ResultTable, cost: str | float) -> Numbers | None:
+    """Return the time of each training, ``[A, F]``; None if it is not known."""
     shares = np.array(table.amounts) / table.amounts[-1]
+    if not isinstance(cost, str):
+        return np.broadcast_to(cost * shares, (table.num_architectures, len(shares)))
+    if table.seconds is None or cost == "measured":
+        return table.seconds
     return table.seconds[:, -1:] * shares
 
 
@@ -213,6 +216,10 @@ def _amount(fidelity: float | Mapping[str, float], table: ResultTable) -> float:
     return fidelity[names[0]]
 
 
-def _check_one_of(name: str, value: object, allowed: Sequence[str]) -> None:
+def _is_time(cost: object) -> bool:
+    return isinstance(cost, (int, float)) and not isinstance(cost, bool) and 0 < cost < math.inf
+
+
+def _check_one_of(name: str, value: object, allowed: Sequence[str], others: str = "") -> None:
     if value not in allowed:
-        raise ConfigError(f"{name} is {value!r}, expected one of {list(allowed)}.{nearest(value, allowed)}")
+        raise ConfigError(f"{name} is {value!r}, expected one of {list(allowed)}{others}.{nearest(value, allowed)}")
