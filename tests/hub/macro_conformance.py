@@ -5,9 +5,17 @@ import random
 import pytest
 import torch
 
+from retiarii.graph import export_code
+from retiarii.nn.pytorch import freeze
 from retiarii.oneshot import build_supernet
 from retiarii.testing.hub_spaces import HubSpaceConformance
-from retiarii.testing.networks import assert_path_equals_subnet, assert_same_outputs, mix_with_certainty, outputs_of
+from retiarii.testing.networks import (
+    assert_path_equals_subnet,
+    assert_same_outputs,
+    executed,
+    mix_with_certainty,
+    outputs_of,
+)
 from retiarii.testing.oneshot_rules import ONE_SHOT
 
 ALWAYS = ("RandomOneShot",)
@@ -26,6 +34,12 @@ class MacroSpaceConformance(HubSpaceConformance):
         expected = outputs_of(supernet.module, inputs)
         mix_with_certainty(supernet)
         torch.testing.assert_close(outputs_of(supernet.module, inputs), expected)
+
+    def test_networks_are_exported_as_code(self, model, space, inputs):
+        architecture = space.sample(random.Random(3))
+        network, exported = freeze(model, architecture), executed(export_code(model, architecture))
+        exported.load_state_dict(network.state_dict())
+        assert_same_outputs(exported, network, inputs)
 
     @pytest.mark.parametrize(
         "name", [name if name in ALWAYS else pytest.param(name, marks=pytest.mark.slow) for name in ONE_SHOT]

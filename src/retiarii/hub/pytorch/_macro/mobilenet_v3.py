@@ -98,7 +98,7 @@ class MobileNetV3Space(ReadySpace):
 
     Reference:
         Bender et al. (2020), "Can weight sharing outperform random architecture search? An investigation with TuNAS",
-        arXiv:2008.06120, section 4 and appendix A (the MobileNetV3-like space); Howard et al. (2019), "Searching for
+        arXiv:2008.06120, the MobileNetV3-like space; Howard et al. (2019), "Searching for
         MobileNetV3", arXiv:1905.02244, tables 1 and 2. Arguments and labels are those of NNI's hub, whose space is
         smaller than the paper's: no stage may be empty, and squeeze-and-excitation is optional in three stages.
         A block's shortcut needs the same width on both sides, so the first block of a stage has one only where stem and
@@ -110,7 +110,7 @@ class MobileNetV3Space(ReadySpace):
         "Can Weight Sharing Outperform Random Architecture Search? An Investigation With TuNAS",
         "2008.06120",
         2020,
-        "section 4, the MobileNetV3-like space",
+        "the MobileNetV3-like space",
     )
     PUBLISHED: ClassVar[Mapping[str, Publication]] = MappingProxyType(
         {"mobilenetv3-large-100": _LARGE, "mobilenetv3-small-100": _SMALL}

@@ -38,13 +38,16 @@ class NasBenchMacro(ReadySpace):
         head_width: Channels of the last convolution.
 
     Reference:
-        Su et al. (2021), "Prioritized Architecture Sampling with Monto-Carlo Tree Search", arXiv:2103.11922,
-        section 4 (NAS-Bench-Macro), and the public code of the table for the identities that change the shape; no
+        Su et al. (2021), "Prioritized Architecture Sampling with Monto-Carlo Tree Search", arXiv:2103.11922
+        (its benchmark NAS-Bench-Macro), and the public code of the table for the identities that change the shape; no
         deviation. Weights are initialised as torch does by default.
     """
 
     PAPER: ClassVar[Paper] = Paper(
-        "Prioritized Architecture Sampling with Monto-Carlo Tree Search", "2103.11922", 2021, "section 4"
+        "Prioritized Architecture Sampling with Monto-Carlo Tree Search",
+        "2103.11922",
+        2021,
+        "the benchmark NAS-Bench-Macro",
     )
     PUBLISHED: ClassVar[Mapping[str, Publication]] = MappingProxyType(
         {

@@ -73,7 +73,7 @@ def _published(name: str, embed_dim: int, heads: str, ratios: str, accuracy: str
     values: dict[str, Any] = {"embed_dim": embed_dim, "depth": len(num_heads)}
     for index, (count, ratio) in enumerate(zip(num_heads, mlp_ratios, strict=True)):
         values |= {f"num_head_{index}": count, f"mlp_ratio_{index}": ratio}
-    return Publication(values, f"table 4; {accuracy} on ImageNet", SPACES[name])
+    return Publication(values, f"the paper's public code; {accuracy} on ImageNet", SPACES[name])
 
 
 SPACES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
@@ -130,15 +130,15 @@ class AutoformerSpace(ReadySpace):
         rpe: Whether relative positions are added to keys and values.
 
     Reference:
-        Chen et al. (2021), "AutoFormer: Searching Transformers for Visual Recognition", arXiv:2107.00651, section 3
-        and table 1; the published subnets are those of the paper's public code. Its table 1 lists the ratios 3.5 and 4
+        Chen et al. (2021), "AutoFormer: Searching Transformers for Visual Recognition", arXiv:2107.00651, table
+        1; the published subnets are those of the paper's public code. Its table 1 lists the ratios 3.5 and 4
         of the tiny space only, but the published tiny network uses 3 as well: ratios and heads here are those of NNI's
         hub. Queries, keys and values are three layers, not slices of one. Weights are initialised as in the public
         code: truncated normal with the standard deviation 0.02, biases 0.
     """
 
     PAPER: ClassVar[Paper] = Paper(
-        "AutoFormer: Searching Transformers for Visual Recognition", "2107.00651", 2021, "section 3, table 1"
+        "AutoFormer: Searching Transformers for Visual Recognition", "2107.00651", 2021, "table 1"
     )
     PUBLISHED: ClassVar[Mapping[str, Publication]] = MappingProxyType(
         {

@@ -24,13 +24,12 @@ class CausalAttention(nn.Module):
         width: Features of a token; may be an expression.
         num_heads: May be an expression.
         head_dim: Features of a head.
-        dropout: Share of attention weights, and of output features, that are dropped.
+        dropout: Share of output features that are dropped.
     """
 
     def __init__(self, width: Any, num_heads: Any, *, head_dim: int, dropout: float) -> None:
         super().__init__()
         self.head_dim = head_dim
-        self.attention_dropout = dropout
         self.query = nn.Linear(width, num_heads * head_dim)
         self.key = nn.Linear(width, num_heads * head_dim)
         self.value = nn.Linear(width, num_heads * head_dim)
@@ -39,12 +38,12 @@ class CausalAttention(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Return what each token attends to, ``[B, T, width]``."""
+        texts, length, _ = tokens.shape
         query, key, value = (
-            layer(tokens).reshape(*tokens.shape[:2], -1, self.head_dim).transpose(1, 2)
+            layer(tokens).reshape(texts, length, -1, self.head_dim).transpose(1, 2)
             for layer in (self.query, self.key, self.value)
         )
-        dropout = self.attention_dropout if self.training else 0.0
-        attended = functional.scaled_dot_product_attention(query, key, value, dropout_p=dropout, is_causal=True)
+        attended = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
         output: Tensor = self.dropout(self.project(attended.transpose(1, 2).flatten(2)))
         return output
 
@@ -102,23 +101,24 @@ class GPTSpace(ReadySpace):
         search_num_heads: Numbers of heads of a block.
         search_ffn_ratio: Hidden features of a feed-forward network, per feature of a token.
         head_dim: Features of a head; the width of an attention is this times its number of heads.
-        dropout_rate: Share of features and attention weights that are dropped. GPT-2 was trained with 0.1.
+        dropout_rate: Share of features that are dropped. GPT-2 was trained with 0.1.
 
     Reference:
         Javaheripi et al. (2022), "LiteTransformerSearch: Training-free neural architecture search for efficient
-        language models", arXiv:2203.02094, section 3: width, depth, and per block heads and feed-forward size of
-        decoders. The network is GPT-2 (Radford et al., 2019): learnt positions, normalisation before each part and at
-        the end, GELU. Deviations: candidates are those of GPT-2 small and smaller; heads have a fixed size, as in
-        AutoFormer (arXiv:2107.00651), so that networks of all sizes share whole heads; no adaptive embeddings. Weights
-        are initialised as in GPT-2: normal with standard deviation 0.02, for layers that a shortcut passes by divided
-        by the square root of their number; biases 0.
+        language models", arXiv:2203.02094, the space of decoders: width, depth, and per block heads and
+        feed-forward size. The network is GPT-2 (Radford et al., 2019): learnt positions, normalisation before each
+        part and at the end, GELU. Deviations: candidates are those of GPT-2 small and smaller; heads have a fixed size,
+        as in AutoFormer (arXiv:2107.00651), so that networks of all sizes share whole heads; no adaptive embeddings;
+        attention weights are not dropped.
+        Weights are initialised as in GPT-2: normal with standard deviation 0.02, for layers that a shortcut
+        passes by divided by the square root of their number; biases 0.
     """
 
     PAPER: ClassVar[Paper] = Paper(
         "LiteTransformerSearch: Training-free Neural Architecture Search for Efficient Language Models",
         "2203.02094",
         2022,
-        "section 3",
+        "the space of decoders",
     )
     PUBLISHED: ClassVar[Mapping[str, Publication]] = MappingProxyType(
         {

@@ -44,8 +44,8 @@ class GridPositions(nn.Module):
         num_distances: How many numbers there are.
 
     Reference:
-        Shaw et al. (2018), arXiv:1803.02155, section 3.2; in two dimensions as in AutoFormer, arXiv:2107.00651,
-        section 3.2 and public code.
+        Shaw et al. (2018), arXiv:1803.02155, section 3.2; in two dimensions as in the public code of AutoFormer,
+        arXiv:2107.00651.
     """
 
     rows: Tensor
