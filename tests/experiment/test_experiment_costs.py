@@ -97,3 +97,22 @@ def test_modules_have_their_own_modes_back_after_an_evaluation():
     with evaluating(network):
         assert not any(module.training for module in network.modules())
     assert [module.training for module in network.modules()] == [True, True, False]
+
+
+def test_tight_bounds_do_not_build_each_network_that_is_drawn(tmp_path, monkeypatch):
+    """About one of 200 architectures keeps the bound; the trials that were asked for are found nevertheless."""
+    labels = [f"layer{index}" for index in range(8)]
+    layers = [nn.Linear(4, 4, bias=nn.ValueChoice([True, False], label=label)) for label in labels]
+    drawn, built = [], []
+    build = PythonEngine.build_unchecked
+    monkeypatch.setattr(PythonEngine, "build_unchecked", lambda *args: built.append(1) or build(*args))
+    experiment = RetiariiExperiment(nn.Sequential(*layers), lambda network: 1.0, [], strategy.Random(dedup=False))
+    limits = [at_most(lambda architecture: drawn.append(1) or 0, 1), at_most("params", 8 * 16 + 4)]
+    config = RetiariiExeConfig("in_process", max_trial_number=10, constraints=limits, seed=0, progress=False)
+    config.storage = tmp_path / "store.db"
+    experiment.run(config)
+    trials = experiment.trials()
+    assert len(trials) == 10
+    assert all(sum(trial.architecture[label] for label in labels) <= 1 for trial in trials)
+    assert len(drawn) > 150
+    assert len(built) < 200

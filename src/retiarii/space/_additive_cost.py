@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
+from retiarii.errors import SpaceError
 from retiarii.space._architecture import Architecture
 from retiarii.space._choice import Choice
 from retiarii.space._part_tables import Conflict, PartCosts, PartTables
@@ -17,6 +19,7 @@ _logger = logging.getLogger(__name__)
 
 _MAX_LABELS = 8  # that one part may depend on
 _MAX_VALUES = 8  # of one choice that are tried, to see what it influences
+_CLIMB = 300  # mutations that are tried, to find the architecture that fills most rows
 _REMEMBERED = 10_000  # costs that are not computed again
 
 
@@ -51,8 +54,9 @@ class AdditiveCost:
     """A cost that is the sum of the costs of a network's parts, such as its parameters or FLOPs.
 
     The first architectures are built and measured part by part. Then each choice is changed by itself, to see which
-    parts it influences, and the cost of a part becomes a table over these choices. Once 64 sums in a row equal the
-    measured costs, networks are built only where a table has no row yet.
+    parts it influences, and the cost of a part becomes a table over these choices. For each further network that has
+    parts without a row, one that fills many rows is built too. Once 64 sums in a row equal the measured costs, networks
+    are built only where a table has no row yet.
 
     Sums are exact if the tables know every influence. They are compared with built networks before they are used, and
     now and then afterwards (the 1st, 2nd, 4th, 8th, ... sum); every built network is compared with all rows that it
@@ -90,6 +94,7 @@ class AdditiveCost:
         self._known: dict[Architecture, PartCosts] = {}
         self._reason = "" if space.has_fixed_labels else "the mutators of this space may add choices"
         self._is_searched = False  # for influences
+        self._is_miss = False  # whether the last network that was built had parts without a row
         self._num_right = 0  # in a row
         self._num_requested = self._num_built = self._num_added = self._num_checked = self._num_wrong = 0
 
@@ -149,7 +154,29 @@ class AdditiveCost:
                 self._compare(own, parts)
             if self._num_requested == self._patience and not self._reason:
                 self._search_influences()
+            elif self._is_miss and not self._reason:
+                self._fill()
         return sum(parts.values())
+
+    def _fill(self) -> None:
+        """Build a network that fills many rows, for each network that was asked for and had parts without a row."""
+        self._is_miss = False
+        with suppress(SpaceError):  # constraints of the model leave few architectures
+            best = self._filler()
+            parts = self._tried(best) if self._tables.num_missing(best) else None
+            if parts is not None:
+                self._mend(self._tables.add(best, parts))
+
+    def _filler(self) -> Architecture:
+        """Return an architecture that has many parts without a row, found by hill climbing."""
+        best = self._space.sample(self._rng)
+        missing = self._tables.num_missing(best)
+        for _ in range(_CLIMB):
+            other = self._space.mutate(best, self._rng)
+            count = self._tables.num_missing(other)
+            if count >= missing:
+                best, missing = other, count
+        return best
 
     def _parts_of(self, architecture: Architecture) -> PartCosts:
         parts = self._known.get(architecture)
@@ -166,6 +193,7 @@ class AdditiveCost:
             self._tables.keep(architecture, parts)
             return
         is_predicted = self._tables.total(architecture) is not None
+        self._is_miss = not is_predicted
         conflict = self._tables.add(architecture, parts)
         self._num_checked += is_predicted
         self._num_right += is_predicted

@@ -95,6 +95,11 @@ class PartTables:
             total += part
         return total
 
+    def num_missing(self, architecture: Architecture) -> int:
+        """Return how many tables have no row for an architecture."""
+        values = list(map(architecture._values.get, self._labels))
+        return sum([group.key(values) not in group.totals for group in self._groups])
+
     def keep(self, architecture: Architecture, parts: PartCosts) -> None:
         """Keep a measured network for the next `refill`."""
         if len(self._measured) < self._max_kept:
