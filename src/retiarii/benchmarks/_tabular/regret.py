@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from retiarii.benchmarks._tabular.benchmark import Benchmark
+from retiarii.benchmarks._tabular.metric_cost import means_of
 from retiarii.benchmarks._tabular.result_table import Numbers, ResultTable
 from retiarii.errors import BenchmarkError, ConfigError
 from retiarii.trial import Direction, Trial
@@ -107,13 +108,9 @@ def reported_means(table: ResultTable, name: str, direction: Direction) -> tuple
     Raises:
         BenchmarkError: There is no such metric, or it has no values.
     """
-    every, stage = table.column(name)
-    values = every[:, -1 if stage is None else stage]
-    known = ~np.isnan(values)
-    if not known.any():
+    means = means_of(table, name)
+    if np.all(np.isnan(means)):
         raise BenchmarkError(f"The reported metric {name!r} has no values at this fidelity.")
-    count = known.sum(axis=1)
-    means = np.where(count > 0, np.where(known, values, 0.0).sum(axis=1) / np.maximum(count, 1), np.nan)
     return means, float(np.nanmax(means) if direction is Direction.MAXIMIZE else np.nanmin(means))
 
 

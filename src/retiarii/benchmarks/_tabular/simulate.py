@@ -19,7 +19,7 @@ from retiarii.execution import (
     context_of,
 )
 from retiarii.strategy import Search
-from retiarii.trial import Metrics, Proposal, Reports, Trial, TrialState
+from retiarii.trial import Metrics, Proposal, Trial, TrialState
 
 
 def simulate(
@@ -138,10 +138,7 @@ class _Simulation:
         self._executor.submit(self._jobs.job(trial))
 
     def _on_report(self, number: int, metrics: Metrics) -> str | None:
-        trial = self._running[number]
-        reports = trial.intermediates
-        reports = reports if isinstance(reports, Reports) else Reports(reports)
-        trial = self._running[number] = trial.evolve(intermediates=reports.then(metrics))
+        trial = self._running[number] = self._running[number].reported(metrics)
         return self._search.should_prune(trial) if self._search.prunes else None
 
     def _handle(self, event: Event) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from retiarii.benchmarks._tabular.benchmark import Benchmark
 from retiarii.benchmarks._tabular.frame_columns import FrameColumns
 from retiarii.benchmarks._tabular.listed_architectures import Key, ListedArchitectures
-from retiarii.benchmarks._tabular.result_table import Numbers, ResultTable
+from retiarii.benchmarks._tabular.result_table import Numbers, ResultTable, means_over_seeds
 from retiarii.errors import BenchmarkError
 from retiarii.space import Architecture, Categorical, SearchSpace, Value
 
@@ -181,10 +181,7 @@ def _space_of(candidates: Mapping[str, Sequence[Value]], keys: list[Key]) -> Sea
 def _seconds(seconds: str | float, columns: FrameColumns, cells: _Cells, amounts: tuple[float, ...]) -> Numbers:
     """Return the times ``[A, F]``, means over the seeds."""
     if isinstance(seconds, str):
-        times = cells.placed(columns.numbers(seconds, "the seconds"))
-        known = ~np.isnan(times)
-        count = known.sum(axis=2)
-        return np.where(count > 0, np.where(known, times, 0.0).sum(axis=2) / np.maximum(count, 1), np.nan)
+        return means_over_seeds(cells.placed(columns.numbers(seconds, "the seconds")))
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 <= seconds < math.inf:
         raise BenchmarkError(
             f"seconds is {seconds!r}, expected the name of a column, or a number that is not negative."

@@ -155,9 +155,7 @@ class TrialLoop:
 
     def _on_report(self, number: int, metrics: Metrics) -> str | None:
         """Handle a report of a running trial; return the reason to prune it, if there is one."""
-        trial = self._running[number]
-        trial = trial.evolve(intermediates=_reports_of(trial).then(metrics))
-        self._running[number] = trial
+        trial = self._running[number] = self._running[number].reported(metrics)
         self._reported.append(Intermediate(number, len(trial.intermediates) - 1, metrics, self._clock.now()))
         self._callback.on_intermediate(trial, metrics)
         if not self._is_judging:
@@ -284,8 +282,3 @@ def _with_reports(trial: Trial, store: Store, experiment_id: str) -> Trial:
     """Return an interrupted trial with the reports that were stored."""
     found = store.intermediates(experiment_id, trial.number)
     return trial.evolve(intermediates=Reports([report.metrics for report in found]))
-
-
-def _reports_of(trial: Trial) -> Reports:
-    reports = trial.intermediates
-    return reports if isinstance(reports, Reports) else Reports(reports)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from retiarii.benchmarks._tables._nats.nats_space import NatsSpace
 from retiarii.benchmarks._tables._nats.nats_statistics import DATASETS, STATISTICS
-from retiarii.benchmarks._tabular.result_table import Numbers, ResultTable
+from retiarii.benchmarks._tabular.result_table import Numbers, ResultTable, means_over_seeds
 from retiarii.errors import BenchmarkError
 from retiarii.space import Architecture
 
@@ -51,14 +51,11 @@ def _read(
             metrics = _columns(nats, connection, _VALIDATION)
             tests = _columns(nats, connection, dataset)
             metrics.update({name: tests[name] for name in _TEST})
-    times = metrics["training_time"]
-    known = ~np.isnan(times)
-    if not np.all(known.any(axis=(0, 2))):
+    seconds = means_over_seeds(metrics["training_time"])
+    if np.any(np.all(np.isnan(seconds), axis=0)):
         raise BenchmarkError(
             f"The table {str(path)!r} has no trainings on {dataset!r}. Delete it. {nats.file.how_to_build}"
         )
-    count = np.where(known.any(axis=2), known.sum(axis=2), np.nan)
-    seconds = np.where(known, times, 0.0).sum(axis=2) / count
     return ResultTable(row_of, metrics, tuple(map(float, nats.epochs)), "epochs", seconds)
 
 
