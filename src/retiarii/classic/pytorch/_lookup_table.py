@@ -5,8 +5,6 @@ from __future__ import annotations
 import functools
 import math
 import os
-import statistics
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -20,6 +18,7 @@ from retiarii.errors import ConfigError
 from retiarii.nn.pytorch import extract_space
 from retiarii.nn.pytorch.engine import count_flops, evaluating
 from retiarii.oneshot import OneShotSearch
+from retiarii.profiler import measure_latency
 
 
 @dataclass(frozen=True)
@@ -179,14 +178,5 @@ def _inputs_of(layers: Sequence[LayerChoice], model: nn.Module, example_input: A
 
 def _latency(network: nn.Module, arguments: Any, *, repeats: int) -> float:
     """Return the microseconds of a forward pass, the median of some."""
-    arguments = arguments if isinstance(arguments, tuple) else (arguments,)
-    times = []
-    with evaluating(network), torch.no_grad():
-        network(*arguments)
-        for _ in range(repeats):
-            begin = time.perf_counter()
-            network(*arguments)
-            if torch.cuda.is_available():
-                torch.cuda.synchronize()
-            times.append((time.perf_counter() - begin) * 1e6)
-    return statistics.median(times)
+    found = measure_latency(network, arguments, warmup=1, min_runs=max(repeats, 2), tolerance=math.inf)
+    return 1e3 * found.median_ms
