@@ -69,6 +69,7 @@ class TestShuffleNetSpace(OfImages):
         return ShuffleNetSpace(10, stage_repeats=(1, 1), widths=(4, 8, 16, 8))
 
 
+@pytest.mark.slow
 class TestShuffleNetSpaceWithChannels(OfImages):
     row = "`ShuffleNetSpace` with `channel_search=True`"
     strategies = WITHOUT_PCDARTS
@@ -100,38 +101,24 @@ def test_the_spaces_have_the_sizes_of_their_definitions():
 
 
 @pytest.mark.parametrize(
-    ("space", "name", "params"),
+    ("space", "name", "params", "multiply_adds"),
     [
-        (MobileNetV3Space, "mobilenetv3-large-100", 5_483_032),  # torchvision
-        (MobileNetV3Space, "mobilenetv3-small-100", 2_542_856),  # torchvision
-        (ProxylessNAS, "proxyless-cpu", 4_361_648),  # imgclsmob
-        (ProxylessNAS, "proxyless-gpu", 7_119_848),  # imgclsmob
-        (ProxylessNAS, "proxyless-mobile", 4_080_512),  # imgclsmob
-        (ShuffleNetSpace, "shufflenetv2-x0.5", 1_366_792),  # torchvision
-        (ShuffleNetSpace, "shufflenetv2-x1.0", 2_278_604),  # torchvision
-        (ShuffleNetSpace, "spos", 3_558_464),
+        (MobileNetV3Space, "mobilenetv3-large-100", 5_483_032, 219e6),  # torchvision; arXiv:1905.02244, table 3
+        (MobileNetV3Space, "mobilenetv3-small-100", 2_542_856, 56e6),  # torchvision; arXiv:1905.02244, table 4
+        (ProxylessNAS, "proxyless-cpu", 4_361_648, None),  # imgclsmob
+        (ProxylessNAS, "proxyless-gpu", 7_119_848, None),  # imgclsmob
+        (ProxylessNAS, "proxyless-mobile", 4_080_512, 320e6),  # imgclsmob; the number of the paper's public code
+        (ShuffleNetSpace, "shufflenetv2-x0.5", 1_366_792, 41e6),  # torchvision; arXiv:1807.11164, table 8
+        (ShuffleNetSpace, "shufflenetv2-x1.0", 2_278_604, 146e6),  # torchvision; arXiv:1807.11164, table 8
+        (ShuffleNetSpace, "spos", 3_558_464, 323e6),  # the number of the paper's public code
     ],
 )
-def test_published_networks_have_the_published_numbers_of_parameters(space, name, params):
+def test_published_networks_have_the_published_parameters_and_multiply_adds(space, name, params, multiply_adds):
     with torch.device("meta"):
         network = space.load_searched_model(name)
         assert count_params(network) == params
-        assert network.eval()(torch.empty(1, 3, 224, 224)).shape == (1, 1000)
-
-
-@pytest.mark.parametrize(
-    ("space", "name", "multiply_adds"),
-    [
-        (MobileNetV3Space, "mobilenetv3-large-100", 219e6),  # arXiv:1905.02244, table 3
-        (MobileNetV3Space, "mobilenetv3-small-100", 56e6),  # arXiv:1905.02244, table 4
-        (ShuffleNetSpace, "shufflenetv2-x0.5", 41e6),  # arXiv:1807.11164, table 8
-        (ShuffleNetSpace, "shufflenetv2-x1.0", 146e6),  # arXiv:1807.11164, table 8
-    ],
-)
-def test_published_networks_have_the_published_numbers_of_multiply_adds(space, name, multiply_adds):
-    with torch.device("meta"):
-        network = space.load_searched_model(name)
-        assert multiply_adds_of(network, torch.empty(1, 3, 224, 224)) == pytest.approx(multiply_adds, rel=0.02)
+        counted = multiply_adds_of(network, torch.empty(1, 3, 224, 224))
+    assert multiply_adds is None or counted == pytest.approx(multiply_adds, rel=0.02)
 
 
 def multiply_adds_of(network, images):
@@ -160,7 +147,7 @@ def costs_of(digits, model):
 
 def test_networks_have_the_parameters_and_multiply_adds_of_the_table(rows):
     model = NasBenchMacro()
-    for digits, *costs in random.Random(0).sample(rows, 10):
+    for digits, *costs in random.Random(0).sample(rows, 5):
         assert costs_of(digits, model) == tuple(costs)
 
 
@@ -208,7 +195,7 @@ def test_squeeze_and_excitation_reduces_hidden_or_input_channels():
 
 
 def test_the_inner_channels_of_a_block_are_rounded_down():
-    space = extract_space(ShuffleNetSpace(channel_search=True))
+    space = extract_space(ShuffleNetSpace(channel_search=True, stage_repeats=(1,), widths=(16, 64, 8)))
     assert space["channel_1"].values == (51, 44, 38, 32, 25, 19, 12, 6)
 
 
