@@ -4,10 +4,12 @@ import pickle
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from nb201_frame import LABELS, nb201_frame
 
 from retiarii.benchmarks import Benchmark, ResultTable, TabularBenchmark, TabularEvaluator
-from retiarii.errors import ArchitectureError, BenchmarkError, ConfigError
+from retiarii.errors import ArchitectureError, BenchmarkError, ConfigError, SpaceError
 from retiarii.evaluator import TrialContext
 from retiarii.space import Architecture, Categorical, SearchSpace, rng_for
 from retiarii.trial import Fidelity
@@ -123,6 +125,25 @@ def test_of_an_incomplete_frame_only_its_architectures_are_proposed():
     assert neighbours == {("conv", 32), ("skip", 16)}
     mutants = {tuple(space.mutate(space.at(1), rng_for(0, number)).values()) for number in range(20)}
     assert mutants == {("conv", 16)}  # ("conv", 32) has one neighbour only
+
+
+@given(st.sets(st.tuples(st.integers(0, 3), st.integers(0, 2), st.booleans()), min_size=1, max_size=23), st.integers(0))
+def test_neighbours_in_an_incomplete_frame_differ_in_one_label(keys, seed):
+    rows = [{"a": a, "b": b, "c": c, "acc": 1.0} for a, b, c in keys]
+    space = TabularBenchmark(rows, choices=["a", "b", "c"], metrics=["acc"]).space
+    assert {tuple(architecture.values()) for architecture in space.grid()} == keys
+    start = space.sample(rng_for(seed))
+    key = tuple(start.values())
+    expected = {other for other in keys if sum(x != y for x, y in zip(key, other, strict=True)) == 1}
+    assert {tuple(other.values()) for other in space.neighbours(start)} == expected
+    if expected:
+        assert tuple(space.mutate(start, rng_for(seed, 1)).values()) in expected
+    else:
+        with pytest.raises(SpaceError):
+            space.mutate(start, rng_for(seed, 1))
+    children = [space.crossover(start, space.sample(rng_for(seed, 2)), rng_for(seed, 3))]
+    children.append(space.mutate(start, rng_for(seed, 4), probability=0.5))
+    assert {tuple(child.values()) for child in children} <= keys
 
 
 def test_fidelities_are_reported_on_the_way_and_cost_their_time():

@@ -127,31 +127,34 @@ class ListedArchitectures(ArchitectureSet):
         """Go to an architecture that differs in one label; with a probability, go on with it once for each label.
 
         Raises:
-            SpaceError: None of the list differs in one label only.
+            SpaceError: There is no probability, and none of the list differs in one label only.
         """
         if probability is None:
-            return self._step(architecture, rng)
+            mutant = self._step(architecture, rng)
+            if mutant is None:
+                raise SpaceError(f"No listed architecture differs from {dict(architecture)!r} in one label only.")
+            return mutant
         for _ in self._labels:
             if rng.random() < probability:
-                architecture = self._step(architecture, rng)
+                architecture = self._step(architecture, rng) or architecture
         return architecture
 
-    def _step(self, architecture: Architecture, rng: random.Random) -> Architecture:
+    def _step(self, architecture: Architecture, rng: random.Random) -> Architecture | None:
+        """Return an architecture that differs in one label; None if there is none."""
         own, left = self._place(architecture), list(range(len(self._labels)))
         while left:  # the first label with another architecture, in a random order
             found = self._changed(own, left.pop(int(rng.random() * len(left))))
             if found:
                 return self.at(found[int(rng.random() * len(found))])
-        raise SpaceError(f"No listed architecture differs from {dict(architecture)!r} in one label only.")
+        return None
 
     def crossover(self, first: Architecture, second: Architecture, rng: random.Random) -> Architecture:
-        """Take each value from one of two architectures; if the result is not listed, mutate one of them.
-
-        Raises:
-            SpaceError: The result is not listed, and no listed architecture differs from the parent in one label only.
-        """
+        """Take each value from one of two architectures; if the result is not listed, mutate or return one of them."""
         place = self._places.get(self._key(self._product.crossover(first, second, rng)))
-        return self._step(first if rng.random() < 0.5 else second, rng) if place is None else self.at(place)
+        if place is not None:
+            return self.at(place)
+        parent = first if rng.random() < 0.5 else second
+        return self._step(parent, rng) or parent
 
     def neighbours(self, architecture: Architecture) -> Iterator[Architecture]:
         """Yield all architectures of the list that differ in one label."""
