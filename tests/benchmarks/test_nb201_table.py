@@ -143,6 +143,52 @@ def test_a_build_that_is_killed_goes_on_where_it_was(published):
     assert table.verify() == []
 
 
+@pytest.mark.parametrize("setting", [None, "journal_mode = WAL"])
+def test_a_build_that_is_killed_before_its_first_record_begins_anew(published, setting):
+    working = tables_folder() / "nasbench201.db.building"
+    working.parent.mkdir(parents=True)
+    working.touch()
+    if setting:
+        with closing(sqlite3.connect(working)) as connection:
+            connection.execute(f"PRAGMA {setting}")
+        assert working.stat().st_size
+    assert Nb201Table().status().num_building is None
+    assert Nb201Table().build(published, partial=True).num_added == 3
+
+
+_KILLED_IN_THE_SCHEMA = """
+import os, signal, sqlite3, sys
+from pathlib import Path
+from retiarii.benchmarks.nasbench201 import Nb201Table
+class Killed(sqlite3.Connection):
+    def executescript(self, script):
+        self.set_trace_callback(lambda sql: os.kill(os.getpid(), signal.SIGKILL) if "CREATE TABLE trials" in sql else 0)
+        return super().executescript(script)
+connect = sqlite3.connect
+sqlite3.connect = lambda *args, **options: connect(*args, factory=Killed, **options)
+Nb201Table().build(Path(sys.argv[1]), partial=True)
+"""
+
+
+def test_a_build_that_is_killed_while_it_makes_its_file_begins_anew(published):
+    command = [sys.executable, "-c", _KILLED_IN_THE_SCHEMA, str(published)]
+    assert subprocess.run(command, check=False, env=os.environ).returncode == -signal.SIGKILL
+    assert Nb201Table().status().num_building is None
+    assert Nb201Table().build(published, partial=True).num_added == 3
+
+
+def test_the_log_of_a_deleted_build_is_not_written_into_the_next_one(published):
+    first, *_ = sorted(published.glob("*.pbz2"))
+    Nb201Table().build(first, partial=True)
+    killed = subprocess.run([sys.executable, "-c", _KILLED, str(published)], check=False, env=os.environ)
+    assert killed.returncode == -signal.SIGKILL
+    working = tables_folder() / "nasbench201.db.building"
+    assert working.with_name(f"{working.name}-wal").stat().st_size
+    working.unlink()
+    assert Nb201Table().build(published, partial=True).num_added == 2
+    assert Nb201Table().verify() == []
+
+
 def test_the_cache_folder_is_that_of_the_system_or_of_the_environment(monkeypatch, tmp_path):
     monkeypatch.setenv("RETIARII_CACHE_HOME", str(tmp_path))
     assert tables_folder() == tmp_path / "benchmarks"

@@ -147,6 +147,14 @@ def test_parts_of_specs_are_conditions_and_whole_specs_select_one():
 
 
 @pytest.mark.usefixtures("table")
+def test_a_query_may_begin_while_another_one_goes_on():
+    deep = {"depth": 20}
+    outer = query_nds_trial_stats(None, None, None, deep, None, None)
+    pairs = [(next(outer)["seed"], len(query(model_spec=deep))) for _ in range(3)]
+    assert pairs == [(1, 3), (2, 3), (7, 3)]
+
+
+@pytest.mark.usefixtures("table")
 def test_means_are_over_the_trainings_of_one_configuration():
     means = query(proposer="darts", generator="random", reduction="mean")
     assert [(mean["seed"], mean["best_test_acc"]) for mean in means] == [(None, 56.0), (None, 61.0)]

@@ -132,6 +132,9 @@ class SqliteTable(BenchmarkTable):
 
     def _continued(self, path: Path, working: Path) -> sqlite3.Connection:
         """Open the file of a build: that of an interrupted build, a copy of a partial table, or a new one."""
+        if not working.is_file():
+            for suffix in ("-wal", "-shm"):  # of a file that was deleted: SQLite would write them into the new one
+                working.with_name(f"{working.name}{suffix}").unlink(missing_ok=True)
         if path.is_file() and not working.is_file():
             unfinished = working.with_name(f"{working.name}.copy")
             unfinished.unlink(missing_ok=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +53,7 @@ class TableFile:
         version: The format; a file of another format has to be built anew.
         schema: The SQL that makes the empty table.
         count: The SQL that counts its architectures.
+        functions: Functions of two arguments that its queries call, with their names in SQL.
     """
 
     name: str
@@ -61,6 +62,7 @@ class TableFile:
     version: int
     schema: str
     count: str
+    functions: tuple[tuple[str, Callable[[str, str], bool]], ...] = ()
 
     @property
     def path(self) -> Path:
@@ -118,10 +120,10 @@ class TableFile:
         if not path.is_file():
             raise self._missing(path)
         with self.reading(path):
-            # A query may be continued by another thread than began it, where SQLite itself is safe for that.
-            one_thread = sqlite3.threadsafety < 3
-            connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, check_same_thread=one_thread)
+            connection = _connected(path)
             self._check_identity(connection, path)
+            for name, function in self.functions:
+                connection.create_function(name, 2, function, deterministic=True)
         return connection
 
     def open_to_write(self, path: Path) -> sqlite3.Connection:
@@ -130,14 +132,14 @@ class TableFile:
         Raises:
             BenchmarkError: It cannot be written, is damaged or another file.
         """
-        is_new = not path.exists() or not path.stat().st_size
         with self.reading(path):
             connection = sqlite3.connect(path)
             connection.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;")  # cheap transactions
-            if is_new:
+            if _is_empty(connection):
+                # In one transaction, so that a build that is killed here leaves an empty file or a whole schema.
                 connection.executescript(
-                    f"{self.schema};"
-                    f"PRAGMA application_id = {self.application_id}; PRAGMA user_version = {self.version};"
+                    f"BEGIN; {self.schema};"
+                    f"PRAGMA application_id = {self.application_id}; PRAGMA user_version = {self.version}; COMMIT;"
                 )
             self._check_identity(connection, path)
         return connection
@@ -186,7 +188,7 @@ class TableFile:
             BenchmarkError: The file is damaged, or another file.
         """
         path = self.path
-        building = (self.count_at(self.working) or None) if self.working.is_file() else None
+        building = (self.count_at(self.working) or None) if self._has_begun(self.working) else None
         if not path.is_file():
             return TableStatus(path, TableState.MISSING, 0, 0, building)
         count = self.count_at(path)
@@ -212,18 +214,41 @@ class TableFile:
         rows = connection.execute("PRAGMA integrity_check")
         return [f"the file is damaged: {row[0]}" for row in rows if row[0] != "ok"][:10]
 
+    def _has_begun(self, path: Path) -> bool:
+        """Return whether a build has written something to its file."""
+        if not path.is_file():
+            return False
+        with self.reading(path), closing(_connected(path)) as connection:
+            return not _is_empty(connection)
+
     def _check_identity(self, connection: sqlite3.Connection, path: Path) -> None:
         (found,) = connection.execute("PRAGMA application_id").fetchone()
         (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if (found, version) == (self.application_id, self.version):
+            return
+        connection.close()
         if found != self.application_id:
             raise BenchmarkError(
                 f"The file {str(path)!r} is not a table of {self.title}. Move it away. {self.how_to_build}"
             )
-        if version != self.version:
-            raise BenchmarkError(
-                f"The table {str(path)!r} has the format {version}, expected {self.version}: another version of "
-                f"retiarii built it. Delete it. {self.how_to_build}"
-            )
+        raise BenchmarkError(
+            f"The table {str(path)!r} has the format {version}, expected {self.version}: another version of "
+            f"retiarii built it. Delete it. {self.how_to_build}"
+        )
 
     def _missing(self, path: Path) -> BenchmarkError:
         return BenchmarkError(f"There is no table of {self.title} at {str(path)!r}. {self.how_to_build}")
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    """Open a file for reading."""
+    # A query may be continued by another thread than began it, where SQLite itself is safe for that.
+    one_thread = sqlite3.threadsafety < 3
+    return sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, check_same_thread=one_thread)
+
+
+def _is_empty(connection: sqlite3.Connection) -> bool:
+    """Return whether nothing was written to a file, except SQLite's own head."""
+    (count,) = connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
+    (application_id,) = connection.execute("PRAGMA application_id").fetchone()
+    return not count and not application_id

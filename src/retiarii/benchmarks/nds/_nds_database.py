@@ -29,6 +29,13 @@ CONFIG_COLUMNS = (
     "num_epochs",
 )
 
+
+def _has_parts(text: str, parts: str) -> bool:
+    """Return whether a spec has all parts, both as canonical JSON; for SQLite."""
+    spec = json.loads(text)
+    return all(key in spec and spec[key] == value for key, value in json.loads(parts).items())
+
+
 NDS_FILE = TableFile(
     name="nds",
     title="NDS",
@@ -52,6 +59,7 @@ CREATE TABLE trials (
 CREATE INDEX trials_by_config ON trials (config)
 """,
     count="SELECT COUNT(*) FROM sweeps",
+    functions=(("has_parts", _has_parts),),
 )
 """The file of the table. A trial has the number of its curves."""
 

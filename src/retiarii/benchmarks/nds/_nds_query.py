@@ -102,7 +102,6 @@ def _trials(
     table: OpenedTable, statement: str, values: Sequence[Any], *, include_intermediates: bool
 ) -> Iterator[NdsTrialStats]:
     with NDS_FILE.reading(table.path):
-        table.connection.create_function("has_parts", 2, _has_parts, deterministic=True)
         for ids, *row in table.connection.execute(statement, values):
             trial: dict[str, Any] = {"config": _config(row[: len(CONFIG_COLUMNS)])}
             trial |= zip(_KEYS, row[len(CONFIG_COLUMNS) :], strict=True)
@@ -181,9 +180,3 @@ def _is_whole_cell(parts: Mapping[str, Any]) -> bool:
             f"{kind}_{node}_{what}_{side}" for node in range(keys // 4) for what in ("op", "input") for side in "xy"
         }
     return set(parts) == names and all(keys > 0 for keys in count.values())
-
-
-def _has_parts(text: str, parts: str) -> bool:
-    """Return whether a spec has all parts, both as canonical JSON; for SQLite."""
-    spec = json.loads(text)
-    return all(key in spec and spec[key] == value for key, value in json.loads(parts).items())
