@@ -19,6 +19,7 @@ class FileServer(ThreadingHTTPServer):
         sends_parts: Whether it heeds ``Range``.
         ranges: The ``Range`` of each request so far.
         moved_to: Where ``/moved`` sends.
+        length: The ``Content-Length`` to say instead of the true one.
     """
 
     daemon_threads = True
@@ -26,7 +27,7 @@ class FileServer(ThreadingHTTPServer):
     def __init__(self):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.content, self.tag, self.cuts, self.ranges = CONTENT, '"v1"', [], []
-        self.sends_parts, self.moved_to = True, ""
+        self.sends_parts, self.moved_to, self.length = True, "", ""
 
     def handle_error(self, request, client_address):
         """Nothing: clients end connections when they refuse a file."""
@@ -68,7 +69,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _send(self, status, start, body, kind):
         self.send_response(status)
         self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Length", self.server.length or str(len(body)))
         self.send_header("ETag", self.server.tag)
         if status == 206:
             size = start + len(body)

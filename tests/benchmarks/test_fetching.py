@@ -147,6 +147,30 @@ def test_redirects_are_followed_to_the_same_kind_of_address_only(server, tmp_pat
     assert found.sha256 == SHA256
 
 
+@pytest.mark.parametrize(
+    "to", ["https://[::1/data.zip", f"https://{'a' * 70}.invalid/data.zip", "https://a..b/data.zip"]
+)
+def test_a_redirect_to_what_is_no_address_is_an_error_of_the_server(server, tmp_path, to):
+    server.moved_to = to
+    with pytest.raises(BenchmarkError, match=r"data.zip cannot be fetched from http://127.0.0.1:\d+/moved: "):
+        fetch_files(table_of(), source=f"{server.url}/moved", folder=tmp_path)
+
+
+def test_a_size_that_is_no_number_of_bytes_is_not_believed(url, server, tmp_path):
+    server.length = "9" * 5_000
+    server.content = CONTENT[:1_000]
+    (found,) = fetch_files(table_of(), source=url, folder=tmp_path)
+    assert found.size_bytes == 1_000
+
+
+def test_a_mark_of_a_version_that_cannot_be_sent_back_is_not_used(url, server, tmp_path):
+    server.tag = '"v\r\n 1"'
+    server.cuts = [3_000_000]
+    (found,) = fetch_files(table_of(), source=url, folder=tmp_path)
+    assert found.path.read_bytes() == CONTENT
+    assert server.ranges == [None, None]
+
+
 @pytest.mark.parametrize("source", ["http://example.org/data.zip", "ftp://127.0.0.1/data.zip", "file:///etc/passwd"])
 def test_other_addresses_than_https_are_refused(source, tmp_path):
     with pytest.raises(ConfigError, match="does not begin with https://"):
@@ -210,6 +234,11 @@ def test_two_downloads_of_one_table_at_once_are_refused(url, tmp_path):
         fetch_files(table_of(), source=url, folder=tmp_path)
     lock.release()
     assert len(fetch_files(table_of(), source=url, folder=tmp_path)) == 1
+
+
+def test_a_home_folder_that_is_unknown_is_an_ordinary_name(tmp_path):
+    with pytest.raises(BenchmarkError, match=r"There is no file '~nobody-of-this-name/data.zip'"):
+        fetch_files(table_of(), source="~nobody-of-this-name/data.zip", folder=tmp_path)
 
 
 def test_files_that_need_a_browser_and_wrong_names_are_said(tmp_path):

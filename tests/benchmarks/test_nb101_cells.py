@@ -131,6 +131,7 @@ TWO = {"op1": CONV, "input1": [0], "input2": [0, 1]}
         ({**TWO, "input2": [0, 2]}, r"input2 is \[0, 2\], expected a list of different vertices before vertex 2"),
         ({**TWO, "input2": [1, 1]}, r"input2 is \[1, 1\]"),
         ({**TWO, "input2": [-1]}, r"input2 is \[-1\]"),
+        ({**TWO, "input2": [2**64]}, r"input2 is \[18446744073709551616\]"),
         ({**TWO, "input2": [True]}, r"input2 is \[True\]"),
         ({**TWO, "input1": 0}, "input1 is 0"),
         ({**TWO, "op2": CONV}, "has the key 'op2'"),

@@ -11,6 +11,7 @@ import sys
 import tarfile
 from collections import OrderedDict
 from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,8 +26,9 @@ from retiarii.benchmarks import (
     TableStatus,
     tables_folder,
 )
+from retiarii.benchmarks._tables import tar_archive
 from retiarii.benchmarks.nasbench201 import Nb201Table, query_nb201_trial_stats
-from retiarii.errors import BenchmarkError
+from retiarii.errors import BenchmarkError, ConfigError
 from retiarii.storage import FileLock
 
 OPERATORS = {"nor_conv_1x1": "conv_1x1", "nor_conv_3x3": "conv_3x3"}
@@ -205,6 +207,12 @@ def test_the_cache_folder_is_that_of_the_system_or_of_the_environment(monkeypatc
     assert str(tables_folder()) == "/local/retiarii/benchmarks"
 
 
+def test_a_cache_folder_that_cannot_be_is_named(monkeypatch):
+    monkeypatch.setenv("RETIARII_CACHE_HOME", "~nobody-of-this-name/caches")
+    with pytest.raises(ConfigError, match="RETIARII_CACHE_HOME is '~nobody-of-this-name/caches'"):
+        tables_folder()
+
+
 def test_the_table_has_a_name():
     assert "nasbench201" in BENCHMARKS.names()
     assert isinstance(BENCHMARKS.get("nasbench201")(), BenchmarkTable)
@@ -223,6 +231,8 @@ def test_every_published_file_has_an_https_address_or_is_fetched_by_hand():
 def test_a_build_that_reads_nothing_is_not_an_unfinished_one(tmp_path):
     with pytest.raises(BenchmarkError, match="There is no file or folder"):
         Nb201Table().build(tmp_path / "elsewhere")
+    with pytest.raises(BenchmarkError, match="There is no file or folder '~nobody-of-this-name'"):
+        Nb201Table().build(Path("~nobody-of-this-name"))
     assert Nb201Table().status().num_building is None
 
 
@@ -360,6 +370,43 @@ def test_a_broken_archive_is_named(published, tmp_path):
     archive.write_bytes(archive.read_bytes()[:20_000])
     with pytest.raises(BenchmarkError, match=r"000000.pickle.pbz2 cannot be decompressed .unexpected end"):
         Nb201Table().build(archive, partial=True)
+
+
+def test_a_compressed_archive_that_ends_early_is_named(published, tmp_path):
+    archive = tmp_path / "records.tar.gz"
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.add(published, arcname="records")
+    whole = archive.read_bytes()
+    assert Nb201Table().build(archive, partial=True).num_added == 3
+    for size, message in [(20, "neither a record nor a tar archive"), (len(whole) // 2, "is damaged|decompressed")]:
+        archive.write_bytes(whole[:size])
+        with pytest.raises(BenchmarkError, match=message):
+            Nb201Table().build(archive, partial=True)
+        with pytest.raises(BenchmarkError):
+            BENCHMARKS.get("hw_nasbench")().build(archive)
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_the_header_of_an_archive_does_not_fill_the_memory(tmp_path, is_first):
+    header = tarfile.TarInfo("000000.pickle.pbz2")
+    header.type, header.size = tarfile.XHDTYPE, 2**30
+    archive = tmp_path / "records.tar.gz"
+    with gzip.open(archive, "wb", compresslevel=1) as file:
+        file.write(b"" if is_first else tarfile.TarInfo("empty").tobuf())
+        file.write(header.tobuf(tarfile.USTAR_FORMAT) + bytes(2**20))
+    message = "neither a record nor a tar archive" if is_first else "is damaged .a header is larger"
+    with pytest.raises(BenchmarkError, match=message):
+        Nb201Table().build(archive)
+
+
+def test_an_archive_of_endless_members_is_refused(published, tmp_path, monkeypatch):
+    monkeypatch.setattr(tar_archive, "_MAX_MEMBERS", 3)
+    archive = tmp_path / "records.tar"
+    with tarfile.open(archive, "w") as tar:
+        for number in range(4):
+            tar.addfile(tarfile.TarInfo(f"empty{number}"))
+    with pytest.raises(BenchmarkError, match="more than 3 members"):
+        Nb201Table().build(archive)
 
 
 def test_a_file_of_something_else_is_not_overwritten(published):

@@ -189,6 +189,7 @@ def test_intermediates_are_the_results_after_each_epoch_and_losses_may_be_none()
         ({"num_epochs": 1.5}, "num_epochs is 1.5"),
         ({"num_epochs": "many"}, "num_epochs is 'many'"),
         ({"num_epochs": math.inf}, "num_epochs is inf"),
+        ({"num_epochs": 2**63}, "num_epochs is 9223372036854775808"),
         ({"reduction": "median"}, "reduction is 'median'"),
         ({"model_spec": "deep"}, "model_spec is 'deep', expected a dict"),
         ({"cell_spec": {"x": object()}}, "cell_spec is .*expected numbers, texts and lists"),

@@ -31,6 +31,7 @@ def shared_tuples(depth):
         (START + b"\x8d" + (2**40).to_bytes(8, "little") + b"x" + STOP, "text of 1,099,511,627,776 bytes"),
         (START + b"X\xff\xff\xff\xff" + STOP, "text of 4,294,967,295 bytes"),
         (START + b"\x8b\xff\xff\xff\x7f" + STOP, "operation LONG4"),
+        (START + b"\x8a\x0a" + bytes(9) + b"\x01" + STOP, "an integer of 10 bytes"),  # many can have the same hash
         (START + b"cnumpy", "truncated|damaged"),
         (START, "truncated"),
         (shared_tuples(60), "more nested data"),

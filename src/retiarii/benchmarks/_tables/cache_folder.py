@@ -7,6 +7,8 @@ import sys
 from functools import lru_cache
 from pathlib import Path
 
+from retiarii.errors import ConfigError
+
 
 def tables_folder() -> Path:
     """Return the folder of tables: ``benchmarks`` in the cache folder of this package.
@@ -14,6 +16,10 @@ def tables_folder() -> Path:
     The cache folder is ``$RETIARII_CACHE_HOME``, or ``retiarii`` in this system's folder for caches:
     ``$XDG_CACHE_HOME`` or ``~/.cache``, on macOS ``~/Library/Caches``, on Windows ``%LOCALAPPDATA%``. It is made when
     something is stored in it, not here.
+
+    Raises:
+        ConfigError: ``$RETIARII_CACHE_HOME`` begins with the home folder of an unknown user, or it is not set, and this
+            user has no home folder.
     """
     # Each query asks for it, so it is kept as long as what it depends on stays the same.
     variables = [os.environ.get(name, "") for name in _VARIABLES]
@@ -26,7 +32,15 @@ _VARIABLES = ("RETIARII_CACHE_HOME", "XDG_CACHE_HOME", "LOCALAPPDATA", "HOME", "
 
 @lru_cache(maxsize=8)
 def _folder(platform: str, _: str, chosen: str, xdg_caches: str, local_data: str, *__: str) -> Path:
-    home = Path(chosen).expanduser().absolute() if chosen else _caches(platform, xdg_caches, local_data) / "retiarii"
+    try:
+        home = (
+            Path(chosen).expanduser().absolute() if chosen else _caches(platform, xdg_caches, local_data) / "retiarii"
+        )
+    except RuntimeError as err:  # no home folder
+        raise ConfigError(
+            f"The environment variable RETIARII_CACHE_HOME is {chosen!r}, and there is no such home folder. Set it to "
+            "a folder for the tables of benchmarks."
+        ) from err
     return home / "benchmarks"
 
 

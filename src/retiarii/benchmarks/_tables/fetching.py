@@ -155,7 +155,7 @@ def _place(table: BenchmarkTable, file: Download, source: str | None) -> Path | 
         url = f"{source}{file.name}" if source.endswith("/") else source
         check_address(url, allow_loopback=True)
         return url
-    path = Path(source).expanduser()
+    path = Path(os.path.expanduser(source))
     path = path / file.name if path.is_dir() else path
     if not path.is_file():
         raise BenchmarkError(

@@ -13,9 +13,11 @@ from typing import IO
 
 from retiarii._version import __version__
 from retiarii.benchmarks._tables.download_address import check_address, is_loopback
+from retiarii.errors import ConfigError
 
 TIMEOUT_S = 30.0
-_RANGE = re.compile(r"bytes (?:(\d+)-\d+|\*)/(\d+)")
+_RANGE = re.compile(r"bytes (?:(\d{1,18})-\d{1,18}|\*)/(\d{1,18})", re.ASCII)
+_LENGTH = re.compile(r"\d{1,18}", re.ASCII)
 _RANGE_NOT_SATISFIABLE = 416
 
 
@@ -61,9 +63,9 @@ def open_http(url: str, start: int, tag: str) -> Iterator[HttpPart]:
         with err:
             yield HttpPart(None, start, _range(err.headers.get("Content-Range", ""))[1], tag)
         return
-    except urllib.error.URLError:
+    except (urllib.error.URLError, ConfigError):
         raise
-    except (HTTPException, OSError) as err:  # raised while the answer is read, where urllib does not wrap them
+    except (HTTPException, OSError, ValueError) as err:  # errors of the answer or of a host, which urllib does not wrap
         raise urllib.error.URLError(str(err) or type(err).__name__) from err
     with response:
         yield _part(response)
@@ -82,10 +84,11 @@ def _part(response: HTTPResponse) -> HttpPart:
     headers = response.headers
     start, total = _range(headers.get("Content-Range", "")) if response.status == 206 else (0, None)
     length = headers.get("Content-Length", "")
-    if total is None and length.isdecimal():
+    if total is None and _LENGTH.fullmatch(length):
         total = start + int(length)
     etag = headers.get("ETag", "")
     tag = etag if etag.startswith('"') else headers.get("Last-Modified", "")  # weak marks do not promise equal bytes
+    tag = tag if tag.isprintable() else ""  # a header in several lines could not be sent back
     return HttpPart(response, start, total, tag, headers.get_content_type() == "text/html")
 
 

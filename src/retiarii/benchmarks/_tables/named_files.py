@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from retiarii.benchmarks._tables.tar_archive import files_of, is_tar, open_tar
 from retiarii.errors import BenchmarkError
 
 _DAMAGE = (EOFError, NotImplementedError, OSError, RuntimeError, tarfile.TarError, zipfile.BadZipFile)
@@ -60,7 +61,7 @@ class NamedFiles:
                 archive = stack.enter_context(zipfile.ZipFile(self._source))
                 yield stack.enter_context(archive.open(place))
             else:
-                tar = stack.enter_context(tarfile.open(self._source))
+                tar = stack.enter_context(open_tar(self._source))
                 member = tar.extractfile(place)
                 assert member is not None  # only regular files were found
                 yield stack.enter_context(member)
@@ -76,9 +77,9 @@ class NamedFiles:
             with zipfile.ZipFile(source) as archive:
                 infos = {PurePosixPath(info.filename).name: info for info in archive.infolist() if not info.is_dir()}
             return {name: info for name, info in infos.items() if name in names}
-        if tarfile.is_tarfile(source):
-            with tarfile.open(source) as tar:
-                members = {PurePosixPath(member.name).name: member for member in tar if member.isreg()}
+        if is_tar(source):
+            with open_tar(source) as tar:
+                members = {PurePosixPath(member.name).name: member for member in files_of(tar)}
             return {name: member for name, member in members.items() if name in names}
         return {}
 

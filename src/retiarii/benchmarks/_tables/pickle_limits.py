@@ -2,8 +2,8 @@
 
 Python's unpickler trusts sizes that are written in a pickle, and makes objects that are much larger than their codes: a
 memo index of two billion takes 16 GiB, a byte array allocates any size, an empty dict is one byte. A tuple may hold an
-earlier tuple twice, and so on: to hash it as the key of a dict takes exponential time. The check walks over the codes
-once, without making objects.
+earlier tuple twice, and so on: to hash it as the key of a dict takes exponential time. Long integers can have the same
+hash, by which a dict of them takes quadratic time. The check walks over the codes once, without making objects.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import pickle
 
 _CODE_BYTES = 8  # of a pickle for each container in it; published ones have more than 12
 _MIN_CONTAINERS, _MAX_CONTAINERS = 1_000, 2_000_000
+_MAX_INTEGER_BYTES = 9  # an unsigned number of 64 bits
 _MAX_SHARED_TUPLES = 20  # hashing takes at most 3 ** 20 / 3 steps or so
 
 # Codes with arguments of a fixed size: the bytes of the code with its argument.
@@ -116,6 +117,8 @@ class _Walk:
         if width is None:
             raise self._excess(f"the operation {_NAMES.get(code, hex(code))}, which published files do not have")
         length = int.from_bytes(self._data[self._at + 1 : self._at + 1 + width], "little")
+        if code == pickle.LONG1[0] and length > _MAX_INTEGER_BYTES:
+            raise self._excess(f"an integer of {length} bytes")
         if length > len(self._data) - self._at:
             raise self._excess(f"a text of {length:,} bytes, more than the file has")
         return 1 + width + length
@@ -140,4 +143,4 @@ class _Walk:
         return int.from_bytes(self._data[self._at + 1 : self._at + 1 + width], "little")
 
     def _excess(self, what: str) -> PickleLimitError:
-        return PickleLimitError(f"it has {what}, at byte {self._at:,}: reading it could fill the memory")
+        return PickleLimitError(f"it has {what}, at byte {self._at:,}: reading it could fill the memory or take hours")

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from retiarii.benchmarks._tables.tar_archive import files_of, is_tar, open_tar
 from retiarii.errors import BenchmarkError
 
 _RECORD = re.compile(r"(?:^|/)(\d{6})\.pickle\.pbz2$")
@@ -69,7 +70,7 @@ def published_files(source: Path, name: str) -> tuple[Iterator[PublishedFile], i
     if _RECORD.search(source.name):
         return iter([_of_file(source)]), 1
     try:
-        is_archive = tarfile.is_tarfile(source)
+        is_archive = is_tar(source)
     except OSError as err:
         raise BenchmarkError(f"{str(source)!r} cannot be read ({err}).") from err
     if not is_archive:
@@ -96,9 +97,9 @@ def _of_file(path: Path) -> PublishedFile:
 def _in_archive(path: Path, expected: str) -> Iterator[PublishedFile]:
     num_found = 0
     try:
-        with tarfile.open(path) as archive:
-            for member in archive:
-                if member.isreg() and _RECORD.search(member.name):
+        with open_tar(path) as archive:
+            for member in files_of(archive):
+                if _RECORD.search(member.name):
                     num_found += 1
                     yield _of_member(archive, member)
     except (tarfile.TarError, EOFError, OSError, zlib.error) as err:

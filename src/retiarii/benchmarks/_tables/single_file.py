@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import tarfile
 import zipfile
 from pathlib import Path
 
 from retiarii.benchmarks._tables.named_files import NamedFiles
+from retiarii.benchmarks._tables.tar_archive import is_tar
 from retiarii.errors import BenchmarkError
 
 _MAX_BYTES = 256 * 2**20  # the largest of these files has 10 MB; far more is an attack on the memory
@@ -23,7 +23,7 @@ def read_single_file(source: Path, name: str) -> tuple[str, bytes]:
         BenchmarkError: There is no such file, or it cannot be read or is far too large.
     """
     try:
-        is_file = source.is_file() and not zipfile.is_zipfile(source) and not tarfile.is_tarfile(source)
+        is_file = source.is_file() and not zipfile.is_zipfile(source) and not is_tar(source)
     except OSError as err:
         raise BenchmarkError(f"{str(source)!r} cannot be read ({err}).") from err
     found = source.name if is_file else name

@@ -86,7 +86,7 @@ class SqliteTable(BenchmarkTable):
         with self.file.building():
             if path.is_file() and self._present_is_complete():
                 return BuildReport(path, 0, self.num_architectures, self.num_architectures)
-            return self._build(Path(source).expanduser(), path, partial=partial, on_progress=on_progress)
+            return self._build(Path(os.path.expanduser(source)), path, partial=partial, on_progress=on_progress)
 
     def verify(self) -> list[str]:
         """Read the whole table, and return its problems.

@@ -150,10 +150,10 @@ def _mask(sources: Any, vertex: int) -> int:
     """
     mask = 0
     for source in sources:
-        bit = 1 << operator.index(source)
-        if bit >> vertex or mask & bit or source is True or source is False:
+        index = operator.index(source)
+        if not 0 <= index < vertex or mask >> index & 1 or isinstance(source, bool):
             raise ValueError(source)
-        mask |= bit
+        mask |= 1 << index
     return mask
 
 

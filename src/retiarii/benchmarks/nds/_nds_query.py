@@ -26,6 +26,7 @@ from retiarii.benchmarks.nds._nds_records import (
 from retiarii.errors import ConfigError
 
 _KEYS = ("seed", *STATISTICS)
+_MAX_EPOCHS = 2**63  # SQLite has no larger numbers
 _CONFIGS = ", ".join(f"configs.{name}" for name in CONFIG_COLUMNS)
 _FROM = "FROM configs JOIN trials ON trials.config = configs.id"
 _ALL = f"SELECT trials.id, {_CONFIGS}, {', '.join(_KEYS)} {_FROM}"
@@ -146,7 +147,7 @@ def _epochs(value: float | None) -> int | None:
     if value is None:
         return None
     try:
-        if not isinstance(value, bool) and int(value) == value > 0:
+        if not isinstance(value, bool) and 0 < int(value) == value < _MAX_EPOCHS:
             return int(value)
     except (OverflowError, TypeError, ValueError):
         pass
