@@ -19,6 +19,7 @@ KINDS = [
     "executor",
     "store",
     "benchmark",
+    "ready space",
     "profiler",
     "command",
 ]
