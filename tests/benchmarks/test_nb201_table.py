@@ -145,6 +145,29 @@ def test_a_build_that_is_killed_goes_on_where_it_was(published):
     assert table.verify() == []
 
 
+_FULL_DISK = """
+import resource, signal, sys
+from pathlib import Path
+from retiarii.benchmarks.nasbench201 import Nb201Table
+from retiarii.errors import BenchmarkError
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
+try:
+    Nb201Table().build(Path(sys.argv[1]), partial=True)
+except BenchmarkError as error:
+    print(error)
+"""
+
+
+def test_a_full_disk_is_named_and_the_build_goes_on_when_there_is_room(published):
+    command = [sys.executable, "-c", _FULL_DISK, str(published)]
+    full = subprocess.run(command, check=True, env=os.environ, capture_output=True, text=True)
+    assert "nasbench201.db.building' cannot be written" in full.stdout
+    assert "make room, and build again" in full.stdout
+    assert Nb201Table().build(published, partial=True).num_architectures == 3
+    assert Nb201Table().verify() == []
+
+
 @pytest.mark.parametrize("setting", [None, "journal_mode = WAL"])
 def test_a_build_that_is_killed_before_its_first_record_begins_anew(published, setting):
     working = tables_folder() / "nasbench201.db.building"
@@ -207,7 +230,11 @@ def test_the_cache_folder_is_that_of_the_system_or_of_the_environment(monkeypatc
     assert str(tables_folder()) == "/local/retiarii/benchmarks"
 
 
-def test_a_cache_folder_that_cannot_be_is_named(monkeypatch):
+def test_a_cache_folder_that_cannot_be_is_named(monkeypatch, tmp_path):
+    monkeypatch.setenv("RETIARII_CACHE_HOME", str(tmp_path / ("x" * 300)))
+    for ask in (Nb201Table().status, Nb201Table().verify, lambda: query_nb201_trial_stats(None, None, None)):
+        with pytest.raises(BenchmarkError, match=r"cannot be read .*File name too long.*RETIARII_CACHE_HOME can name"):
+            ask()
     monkeypatch.setenv("RETIARII_CACHE_HOME", "~nobody-of-this-name/caches")
     with pytest.raises(ConfigError, match="RETIARII_CACHE_HOME is '~nobody-of-this-name/caches'"):
         tables_folder()

@@ -80,6 +80,20 @@ def test_problems_of_a_table_have_an_exit_code(run, nats, monkeypatch):
     assert "damaged" in outcome.err
 
 
+def test_a_damaged_table_does_not_hide_the_others(run, nats):
+    run("benchmarks", "build", "nasbench201", nats, "--partial")
+    from retiarii.benchmarks.nds import NdsTable
+
+    NdsTable().status().path.write_text("no table")
+    outcome = run("benchmarks", "list")
+    assert outcome.code == 1
+    assert "partial, 3 of 15,625 architectures" in outcome.out
+    assert "unreadable" in outcome.out
+    assert "Problem: The table" in outcome.err
+    states = {row["name"]: row["state"] for row in run("benchmarks", "list", "--json").json}
+    assert (states["nasbench201"], states["nds"], states["nats_size"]) == ("partial", "unreadable", "missing")
+
+
 def test_a_malicious_file_and_unknown_names_are_one_line(run, tmp_path):
     (tmp_path / "000000.pickle.pbz2").write_bytes(bz2.compress(pickle.dumps(gzip.open)))
     outcome = run("benchmarks", "build", "nasbench201", str(tmp_path), "--partial")

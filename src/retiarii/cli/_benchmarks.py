@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from retiarii.benchmarks import BenchmarkTable, FetchedFile, TableStatus
 
 EXIT_WRONG = 1
+_UNREADABLE = "unreadable"
 
 NameArgument: TypeAlias = Annotated[
     str, typer.Argument(metavar="NAME", help="A table, such as nasbench201.", show_default=False)
@@ -45,24 +46,29 @@ benchmarks_app = typer.Typer(
 
 
 def list_tables(as_json: JsonOption = False) -> None:
-    """List the tables, and say which are built."""
+    """List the tables, and say which are built.
+
+    The exit code is 1 if a table cannot be read.
+    """
     from retiarii.benchmarks import BENCHMARKS
 
     tables = [_table(name) for name in BENCHMARKS.names()]
+    found = [(table, *_status(table)) for table in tables]
+    problems = [problem for _, _, problem in found if problem]
     if as_json:
-        print_json([_status_json(table, table.status()) for table in tables])
-        return
-    out = console()
-    shown = plain_table("name", "benchmark", "state", "size", "stored in")
-    for table in tables:
-        status = table.status()
-        size = size_text(status.size_bytes) if status.size_bytes else "-"
-        shown.add_row(
-            plain(table.name, style="bold"), table.title, _state_text(table, status), size, _place_text(status)
-        )
-    out.print(shown)
-    out.print()
-    out.print(plain("More about one: retiarii benchmarks info NAME", style=LABEL_STYLE))
+        print_json([_status_json(table, status) if status else _problem_json(table, p) for table, status, p in found])
+    else:
+        shown = plain_table("name", "benchmark", "state", "size", "stored in")
+        for table, status, _ in found:
+            shown.add_row(plain(table.name, style="bold"), table.title, *_status_cells(table, status))
+        out = console()
+        out.print(shown)
+        out.print()
+        out.print(plain("More about one: retiarii benchmarks info NAME", style=LABEL_STYLE))
+    for problem in problems:
+        error_console().print(joined(("Problem: ", "bold red"), problem), soft_wrap=True)
+    if problems:
+        raise typer.Exit(EXIT_WRONG)
 
 
 def info(name: NameArgument, as_json: JsonOption = False) -> None:
@@ -225,6 +231,27 @@ def _table(name: str) -> BenchmarkTable:
     table = BENCHMARKS.get(name)()
     assert isinstance(table, BenchmarkTable)
     return table
+
+
+def _status(table: BenchmarkTable) -> tuple[TableStatus | None, str]:
+    """Return what is there of a table, or what is wrong with its file."""
+    from retiarii.errors import BenchmarkError
+
+    try:
+        return table.status(), ""
+    except BenchmarkError as err:
+        return None, str(err)
+
+
+def _status_cells(table: BenchmarkTable, status: TableStatus | None) -> tuple[str, str, str]:
+    if status is None:
+        return _UNREADABLE, "-", "-"
+    size = size_text(status.size_bytes) if status.size_bytes else "-"
+    return _state_text(table, status), size, _place_text(status)
+
+
+def _problem_json(table: BenchmarkTable, problem: str) -> dict[str, Any]:
+    return {"name": table.name, "title": table.title, "state": _UNREADABLE, "problem": problem}
 
 
 def _status_json(table: BenchmarkTable, status: TableStatus) -> dict[str, Any]:

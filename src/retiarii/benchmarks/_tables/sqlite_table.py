@@ -115,7 +115,7 @@ class SqliteTable(BenchmarkTable):
         working = self.file.working
         if working.is_file() and not self._can_go_on(source, working):
             working.unlink()
-        with closing(self._continued(path, working)) as connection, self.file.reading(working):
+        with self.file.writing(), closing(self._continued(path, working)) as connection:
             num_before = self.file.count_in(connection)
             self._import(source, connection, on_progress)
             num_now, gaps = self.file.count_in(connection), self._gaps(connection, partial=partial)
@@ -139,13 +139,12 @@ class SqliteTable(BenchmarkTable):
             unfinished = working.with_name(f"{working.name}.copy")
             unfinished.unlink(missing_ok=True)
             with closing(self.file.open(path)) as present, closing(sqlite3.connect(unfinished)) as copy:
-                with self.file.reading(path):
-                    present.backup(copy)
+                present.backup(copy)
             os.replace(unfinished, working)
         return self.file.open_to_write(working)
 
     def _can_go_on(self, source: Path, working: Path) -> bool:
-        with closing(self.file.open_to_write(working)) as connection, self.file.reading(working):
+        with self.file.writing(), closing(self.file.open_to_write(working)) as connection:
             return self._goes_on(source, connection)
 
     def _present_is_complete(self) -> bool:

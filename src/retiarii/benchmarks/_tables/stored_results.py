@@ -35,7 +35,7 @@ def stored_results(
         BenchmarkError: There is no table, or it is damaged.
     """
     path = file.path
-    changed = path.stat().st_mtime_ns if path.is_file() else 0
+    changed = path.stat().st_mtime_ns if file.is_there(path) else 0
     return _read(file, statement, dataset, number_of, num_architectures, tuple(groups.items()), path, changed)
 
 

@@ -90,6 +90,29 @@ class TableFile:
                 f"{self.how_to_build}"
             ) from err
 
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Raise errors of SQLite in a build as `BenchmarkError`."""
+        try:
+            yield
+        except sqlite3.Error as err:
+            raise BenchmarkError(
+                f"The unfinished table {str(self.working)!r} cannot be written ({err}). If the disk is full, make "
+                "room, and build again: what was read before is kept. If the file is damaged, delete it first."
+            ) from err
+
+    def is_there(self, path: Path | None = None) -> bool:
+        """Return whether there is the table, or another file.
+
+        Raises:
+            BenchmarkError: Its folder cannot be read.
+        """
+        path = path or self.path
+        try:
+            return path.is_file()
+        except OSError as err:
+            raise self._unreadable(path, err) from err
+
     def shared(self) -> OpenedTable:
         """Return this thread's open table, opened anew after a fork and when the file was replaced.
 
@@ -99,8 +122,10 @@ class TableFile:
         path = self.path
         try:
             found = os.stat(path)
-        except OSError:
+        except FileNotFoundError:
             raise self._missing(path) from None
+        except OSError as err:
+            raise self._unreadable(path, err) from err
         identity = (os.getpid(), str(path), found.st_ino, found.st_mtime_ns)
         opened = _OPENED.tables.get(self.name)
         if opened is None or opened.identity != identity:
@@ -117,7 +142,7 @@ class TableFile:
             BenchmarkError: There is none, it is damaged or another file.
         """
         path = path or self.path
-        if not path.is_file():
+        if not self.is_there(path):
             raise self._missing(path)
         with self.reading(path):
             connection = _connected(path)
@@ -132,7 +157,7 @@ class TableFile:
         Raises:
             BenchmarkError: It cannot be written, is damaged or another file.
         """
-        with self.reading(path):
+        with self.writing():
             connection = sqlite3.connect(path)
             connection.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;")  # cheap transactions
             if _is_empty(connection):
@@ -189,7 +214,7 @@ class TableFile:
         """
         path = self.path
         building = (self.count_at(self.working) or None) if self._has_begun(self.working) else None
-        if not path.is_file():
+        if not self.is_there(path):
             return TableStatus(path, TableState.MISSING, 0, 0, building)
         count = self.count_at(path)
         state = TableState.COMPLETE if count == num_architectures else TableState.PARTIAL
@@ -216,7 +241,7 @@ class TableFile:
 
     def _has_begun(self, path: Path) -> bool:
         """Return whether a build has written something to its file."""
-        if not path.is_file():
+        if not self.is_there(path):
             return False
         with self.reading(path), closing(_connected(path)) as connection:
             return not _is_empty(connection)
@@ -234,6 +259,12 @@ class TableFile:
         raise BenchmarkError(
             f"The table {str(path)!r} has the format {version}, expected {self.version}: another version of "
             f"retiarii built it. Delete it. {self.how_to_build}"
+        )
+
+    def _unreadable(self, path: Path, err: OSError) -> BenchmarkError:
+        return BenchmarkError(
+            f"The table {str(path)!r} cannot be read ({err}). The environment variable RETIARII_CACHE_HOME can name "
+            "another folder."
         )
 
     def _missing(self, path: Path) -> BenchmarkError:

@@ -31,7 +31,7 @@ def nb101_results() -> ResultTable:
         BenchmarkError: There is no table, or it is damaged.
     """
     path = NB101_FILE.path
-    return _read(path, path.stat().st_mtime_ns if path.is_file() else 0)
+    return _read(path, path.stat().st_mtime_ns if NB101_FILE.is_there(path) else 0)
 
 
 @lru_cache(maxsize=1)

@@ -54,7 +54,7 @@ def present_space() -> SearchSpace:
         BenchmarkError: The table is damaged.
     """
     path = NB101_FILE.path
-    return _space_of(path, path.stat().st_mtime_ns) if path.is_file() else whole_space()
+    return _space_of(path, path.stat().st_mtime_ns) if NB101_FILE.is_there(path) else whole_space()
 
 
 @lru_cache(maxsize=1)

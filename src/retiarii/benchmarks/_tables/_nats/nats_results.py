@@ -36,7 +36,7 @@ def nats_results(nats: NatsSpace, row_of: Callable[[Architecture], int], dataset
         BenchmarkError: There is no table, or it is damaged.
     """
     path = nats.file.path
-    changed = path.stat().st_mtime_ns if path.is_file() else 0
+    changed = path.stat().st_mtime_ns if nats.file.is_there(path) else 0
     return _read(nats, row_of, dataset, path, changed)
 
 
