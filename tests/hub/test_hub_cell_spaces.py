@@ -3,10 +3,12 @@
 import copy
 import math
 
+import numpy as np
 import pytest
 import torch
 
 from retiarii.errors import ConfigError, SupernetError
+from retiarii.graph import export_code
 from retiarii.hub.pytorch import (
     DARTS,
     ENAS,
@@ -24,7 +26,7 @@ from retiarii.nn.pytorch import extract_space, freeze
 from retiarii.nn.pytorch.engine import count_params
 from retiarii.oneshot import build_supernet
 from retiarii.testing.hub_spaces import HubSpaceConformance
-from retiarii.testing.networks import shapes_of
+from retiarii.testing.networks import assert_same_outputs, executed, shapes_of
 
 NO_STRATEGY = ()  # one-shot strategies refuse it
 FEW = ("DARTS",)
@@ -163,6 +165,7 @@ def test_nas_bench_101_counts_valid_graphs():
     space = NasBench101(8, 1, 1, max_num_vertices=4, max_num_edges=5)
     assert space.size == sum(1 for _ in extract_space(space).grid())
     assert NasBench101(8, 1, 1).size == 1_293_208
+    assert NasBench101.load_searched_model("inception-like", stem_out_channels=8, num_stacks=1).size == 1
 
 
 # Published networks
@@ -219,6 +222,26 @@ def test_names_that_are_not_published_and_weights_are_refused():
         DARTS.load_searched_model("darts-v2", pretrained=True, width=4, num_cells=3)
     with pytest.raises(ConfigError, match="'cifar' or 'imagenet'"):
         DARTS(dataset="mnist")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"num_cells": 0}, "DARTS got num_cells=0, expected one or several positive integers"),
+        ({"num_cells": (3, -3)}, r"num_cells=\(3, -3\)"),
+        ({"width": 4.5}, "width=4.5"),
+        ({"width": (4, 5), "dataset": "imagenet"}, r"width=\(4, 5\), expected one or several positive even numbers"),
+        ({"drop_path_prob": 1.0}, "probability of DropPath is 1.0"),
+        ({"drop_path_prob": -0.1}, "probability of DropPath is -0.1"),
+    ],
+)
+def test_sizes_and_probabilities_that_no_network_can_have_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        DARTS(**{"width": 4, "num_cells": 3, **arguments})
+
+
+def test_sizes_may_be_integers_of_numpy():
+    assert DARTS(np.int64(4), np.int64(3)).size == DARTS(4, 3).size
 
 
 def test_nodes_that_no_node_takes_are_joined_and_one_shot_strategies_refuse_this():
@@ -283,6 +306,14 @@ def test_drop_path_leaves_out_samples_in_training_only():
     assert torch.equal(path.eval()(x), x)
 
 
+def test_networks_with_drop_path_are_exported_as_code():
+    space = DARTS(width=4, num_cells=3, drop_path_prob=0.2)
+    exported = executed(export_code(space, DARTS.published("darts-v2"))).eval()
+    network = small(drop_path_prob=0.2).eval()
+    exported.load_state_dict(network.state_dict())
+    assert_same_outputs(exported, network, (torch.randn(1, 3, 8, 8),))
+
+
 def test_the_probability_of_drop_path_can_be_scheduled():
     network = small(drop_path_prob=0.2)
     assert isinstance(network, StackedCells)
@@ -291,6 +322,8 @@ def test_the_probability_of_drop_path_can_be_scheduled():
     assert not any(isinstance(module, DropPath) for module in small().modules())
     network.set_drop_path_prob(0.3)
     assert {path.drop_prob for path in paths} == {0.3}
+    with pytest.raises(ValueError, match=r"1\.0, expected at least 0 and less than 1"):
+        network.set_drop_path_prob(1.0)
     other = copy.deepcopy(network)
     set_drop_path_prob(other, 0.0)
     assert {path.drop_prob for path in paths} == {0.3}

@@ -6,6 +6,7 @@ import pytest
 import torch
 from macro_conformance import MacroSpaceConformance
 
+from retiarii.errors import DomainError
 from retiarii.hub.pytorch import AutoformerSpace, GPTSpace
 from retiarii.nn.pytorch import extract_space, freeze
 from retiarii.nn.pytorch.engine import count_params
@@ -133,6 +134,15 @@ def test_dropped_paths_become_more_frequent_with_depth():
     assert [getattr(block.drop_path, "drop_prob", 0.0) for block in model.blocks] == [0.0, 0.1, 0.2]
 
 
+@pytest.mark.parametrize("options", [{}, {"rpe": False}])
+def test_images_of_another_size_are_refused(options):
+    model = AutoformerSpace(**SMALL_VISION, **options)
+    with pytest.raises(ValueError, match=r"images of the shape \(1, 3, 4, 8\), expected 8 x 8"):
+        model(torch.zeros(1, 3, 4, 8))
+    with pytest.raises(DomainError, match="img_size=30 and patch_size=16"):
+        AutoformerSpace(img_size=30)
+
+
 # Text
 
 
@@ -143,6 +153,13 @@ def test_a_token_does_not_see_later_tokens():
     before, after = network(tokens()), network(changed)
     torch.testing.assert_close(before[:, :3], after[:, :3])
     assert not torch.allclose(before[:, 3:], after[:, 3:])
+
+
+def test_texts_that_are_too_long_and_single_sizes_are_refused():
+    with pytest.raises(ValueError, match=r"tokens of the shape \(1, 9\).* at most context_length=8"):
+        GPTSpace(**SMALL_TEXT)(torch.zeros(1, 9, dtype=torch.long))
+    with pytest.raises(DomainError, match="'width' has the candidates 64, expected a sequence of numbers"):
+        GPTSpace(**{**SMALL_TEXT, "search_width": 64})
 
 
 def test_embedding_and_output_layer_are_one_parameter_in_model_network_and_supernet():

@@ -11,6 +11,7 @@ from torch import Tensor
 
 import retiarii.nn.pytorch as nn
 from retiarii.hub.pytorch._foundation.ready_space import Paper, Publication, ReadySpace
+from retiarii.nn.pytorch import extract_space
 
 CONV_3X3, CONV_1X1, MAX_POOL_3X3 = "conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3"
 OPERATIONS = (CONV_3X3, CONV_1X1, MAX_POOL_3X3)
@@ -137,7 +138,12 @@ class NasBench101(ReadySpace):
 
     @property
     def size(self) -> int:
-        """How many valid cells there are: at most `max_num_edges` edges, and every vertex leads to the output."""
+        """How many valid cells there are: at most `max_num_edges` edges, and every vertex leads to the output.
+
+        One if the network has a fixed architecture.
+        """
+        if not extract_space(self).choices:
+            return 1
         return sum(
             num_valid_graphs(count, self.max_num_edges) * len(OPERATIONS) ** (count - 2)
             for count in range(2, self.max_num_vertices + 1)

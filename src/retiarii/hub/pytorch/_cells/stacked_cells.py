@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
+from numbers import Integral
 from typing import Any, ClassVar, Literal
 
 from torch import Tensor
@@ -46,7 +47,7 @@ class AuxiliaryHead(nn.Module):
     """A second classifier in the middle of the network, whose loss helps its earlier layers to learn.
 
     Args:
-        channels: The channels of its input, which is 8x8 for CIFAR and 14x14 (224x224 images) for ImageNet.
+        channels: The channels of its input, which is 8x8 for CIFAR and 7x7 (224x224 images) for ImageNet.
         num_labels: The number of classes.
         stride: The stride of the pooling: 3 for CIFAR, 2 for ImageNet.
 
@@ -81,7 +82,7 @@ def cell_operation(
     """Return an operation of a cell; in a reduction cell those on the inputs of the cell have stride 2."""
     stride = 2 if is_reduction and source < NUM_PREDECESSORS else 1
     operation = OPERATIONS[name](channels, stride)
-    if drop_path_prob <= 0.0 or (name == "skip_connect" and stride == 1):
+    if drop_path_prob == 0.0 or (name == "skip_connect" and stride == 1):
         return operation
     return nn.Sequential(operation, DropPath(drop_path_prob))
 
@@ -112,7 +113,8 @@ class StackedCells(ReadySpace):
         num_nodes: The nodes of a cell, if not as many as in the paper.
 
     Raises:
-        ConfigError: ``dataset`` is neither of the two, or there is no operation of a name.
+        ConfigError: ``dataset`` is neither of the two, there is no operation of a name, or a width or number of cells
+            is impossible: below 1, or an odd width for ``"imagenet"``.
     """
 
     OPERATIONS: ClassVar[tuple[str, ...]]
@@ -140,9 +142,11 @@ class StackedCells(ReadySpace):
         self.operations = self._known(self.OPERATIONS if operations is None else operations)
         self.num_nodes = self.NUM_NODES if num_nodes is None else num_nodes
         self.drop_path_prob = drop_path_prob
-        channels = width if isinstance(width, int) else nn.ValueChoice(list(width), label="width")
-        depth = num_cells if isinstance(num_cells, int) else nn.ModelParameterChoice(list(num_cells), label="depth")
-        labels = num_labels or (10 if dataset == "cifar" else 1000)
+        widths = self._sizes("width", width, multiple_of=2 if dataset == "imagenet" else 1)
+        depths = self._sizes("num_cells", num_cells)
+        channels = widths if isinstance(widths, int) else nn.ValueChoice(widths, label="width")
+        depth = depths if isinstance(depths, int) else nn.ModelParameterChoice(depths, label="depth")
+        labels = (10 if dataset == "cifar" else 1000) if num_labels is None else num_labels
         before = self._add_stem(channels, dataset)
         self.cells = nn.ModuleList()
         starts = [stage * depth // 3 for stage in range(3)]
@@ -161,6 +165,15 @@ class StackedCells(ReadySpace):
         self.auxiliary_loss = auxiliary_loss
         self.global_pooling = nn.AdaptiveAvgPool2d(1)
         self.classifier = nn.Linear(before[1], labels)
+
+    def _sizes(self, name: str, sizes: int | Sequence[int], multiple_of: int = 1) -> int | list[int]:
+        """Return one size as an integer, or several as a list."""
+        several = list(sizes) if isinstance(sizes, Iterable) else [sizes]
+        for size in several:
+            if not isinstance(size, Integral) or size < 1 or size % multiple_of:
+                kind = "positive even numbers" if multiple_of == 2 else "positive integers"
+                raise ConfigError(f"{type(self).__name__} got {name}={sizes!r}, expected one or several {kind}.")
+        return several if isinstance(sizes, Iterable) else int(several[0])
 
     def _known(self, operations: Sequence[str]) -> list[str]:
         for name in operations:

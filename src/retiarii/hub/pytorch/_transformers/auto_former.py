@@ -10,10 +10,12 @@ import torch
 from torch import Tensor
 
 import retiarii.nn.pytorch as nn
+from retiarii.errors import DomainError
 from retiarii.hub.pytorch._foundation.descending_choice import descending_choice
 from retiarii.hub.pytorch._foundation.drop_path import DropPath
 from retiarii.hub.pytorch._foundation.ready_space import Paper, Publication, ReadySpace
 from retiarii.hub.pytorch._transformers.image_attention import GridPositions, ImageAttention, grid_distances
+from retiarii.hub.pytorch._transformers.input_checks import ImageSizeCheck
 from retiarii.space import Expression
 
 _HEAD_DIM = 64
@@ -129,6 +131,10 @@ class AutoformerSpace(ReadySpace):
         qk_scale: Factor of attention scores; None for ``64 ** -0.5``.
         rpe: Whether relative positions are added to keys and values.
 
+    Raises:
+        DomainError: ``patch_size`` does not divide ``img_size``, or one of the search arguments is a number instead of
+            a sequence.
+
     Reference:
         Chen et al. (2021), "AutoFormer: Searching Transformers for Visual Recognition", arXiv:2107.00651, table
         1; the published subnets are those of the paper's public code. Its table 1 lists the ratios 3.5 and 4
@@ -175,7 +181,13 @@ class AutoformerSpace(ReadySpace):
         rpe: bool = True,
     ) -> None:
         super().__init__()
+        if img_size % patch_size:
+            raise DomainError(
+                f"AutoformerSpace got img_size={img_size} and patch_size={patch_size}, expected a patch_size that "
+                "divides img_size."
+            )
         self.global_pooling = global_pooling
+        self.check = ImageSizeCheck(img_size)
         grid_size = img_size // patch_size
         embed_dim = descending_choice(search_embed_dim, "embed_dim")
         depth = descending_choice(search_depth, "depth")
@@ -215,8 +227,12 @@ class AutoformerSpace(ReadySpace):
         _initialise(self)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return the logits ``[B, num_labels]`` of images ``[B, in_channels, img_size, img_size]``."""
-        patches = self.patches(images).flatten(2).transpose(1, 2)
+        """Return the logits ``[B, num_labels]`` of images ``[B, in_channels, img_size, img_size]``.
+
+        Raises:
+            ValueError: The images have another size.
+        """
+        patches = self.patches(self.check(images)).flatten(2).transpose(1, 2)
         first = self.first_token(torch.zeros(1, 1, dtype=torch.long, device=images.device))
         tokens = torch.cat((first.expand(patches.shape[0], -1, -1), patches), dim=1)
         if self.positions is not None:

@@ -14,6 +14,7 @@ from torch.nn import functional
 import retiarii.nn.pytorch as nn
 from retiarii.hub.pytorch._foundation.descending_choice import descending_choice
 from retiarii.hub.pytorch._foundation.ready_space import Paper, Publication, ReadySpace
+from retiarii.hub.pytorch._transformers.input_checks import TextLengthCheck
 from retiarii.space import Expression
 
 
@@ -103,6 +104,9 @@ class GPTSpace(ReadySpace):
         head_dim: Features of a head; the width of an attention is this times its number of heads.
         dropout_rate: Share of features that are dropped. GPT-2 was trained with 0.1.
 
+    Raises:
+        DomainError: One of the search arguments is a number instead of a sequence.
+
     Reference:
         Javaheripi et al. (2022), "LiteTransformerSearch: Training-free neural architecture search for efficient
         language models", arXiv:2203.02094, the space of decoders: width, depth, and per block heads and
@@ -139,6 +143,7 @@ class GPTSpace(ReadySpace):
         dropout_rate: float = 0.0,
     ) -> None:
         super().__init__()
+        self.check = TextLengthCheck(context_length)
         width = descending_choice(search_width, "width")
 
         def block(index: int) -> nn.Module:
@@ -156,7 +161,12 @@ class GPTSpace(ReadySpace):
         _initialise(self, max(search_depth))
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Return the logits ``[B, T, vocab_size]`` of the token behind each token of ``tokens``, ``[B, T]``."""
+        """Return the logits ``[B, T, vocab_size]`` of the token behind each token of ``tokens``, ``[B, T]``.
+
+        Raises:
+            ValueError: There are more tokens than ``context_length``.
+        """
+        tokens = self.check(tokens)
         positions = torch.arange(tokens.shape[1], device=tokens.device)
         features = self.dropout(self.tokens(tokens) + self.positions(positions))
         logits: Tensor = self.head(self.norm(self.blocks(features)))
