@@ -10,10 +10,11 @@ from torch import nn as torch_nn
 from torch.nn import functional as F
 
 import retiarii.nn.pytorch as nn
+from retiarii.hub import pytorch as hub
 from retiarii.nn.pytorch import model_wrapper
 from retiarii.nn.pytorch.counting import count_flops, count_params, flops_of_parts, params_of_parts
 from retiarii.nn.pytorch.engine import PythonEngine
-from retiarii.space import AdditiveCost
+from retiarii.space import AdditiveCost, Architecture
 
 
 def test_flops_of_a_linear_layer():
@@ -230,3 +231,73 @@ def test_costs_draw_no_random_numbers_and_leave_the_model():
     assert engine.costs["flops"].learn(20).num_built == 20
     assert torch.equal(torch.get_rng_state(), state)
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+# Networks without weights.
+
+
+class Scaled(torch_nn.Module):
+    """Reads values, which tensors without memory do not have."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(4, nn.ValueChoice([4, 8], label="width"))
+
+    def forward(self, x):
+        return self.layer(x) if self.layer.weight.abs().sum().item() > 0 else x
+
+
+class Counted(PythonEngine):
+    """Counts how often a network with weights is built."""
+
+    num_real = 0
+
+    def build_unchecked(self, architecture):
+        self.num_real += 1
+        return super().build_unchecked(architecture)
+
+
+SMALL_MOBILE = {
+    "base_widths": (8, 8, 8, 16, 16, 16),
+    "width_multipliers": (0.5, 1.0),
+    "expand_ratios": (1.0, 2.0),
+    "squeeze_excite": ("force", "optional", "none"),
+    "depth_range": (1, 2),
+    "stride": (2, 1, 2, 1, 1, 1),
+    "activation": ("hswish", "relu", "relu", "swish", "hswish", "hswish"),
+}
+SMALL_TEXT = {
+    "vocab_size": 11,
+    "context_length": 5,
+    "search_width": (8, 4),
+    "search_depth": (2, 1),
+    "search_num_heads": (2, 1),
+    "head_dim": 4,
+}
+IMAGE, TEXT = torch.zeros(1, 3, 16, 16), torch.zeros(1, 5, dtype=torch.long)
+MODELS = pytest.mark.parametrize(
+    ("make", "example"),
+    [
+        pytest.param(lambda: hub.MobileNetV3Space(10, **SMALL_MOBILE), IMAGE, id="MobileNetV3Space"),
+        pytest.param(lambda: hub.GPTSpace(**SMALL_TEXT), TEXT, id="GPTSpace"),
+    ],
+)
+
+
+@MODELS
+def test_counting_allocates_no_weights_after_a_few_comparisons(make, example, recwarn):
+    engine = Counted(make())
+    engine.example_input = example
+    rng = random.Random(0)
+    architectures = [engine.space.sample(rng) for _ in range(6)]
+    counts = [(engine.costs["params"](each), engine.costs["flops"](each)) for each in architectures]
+    assert engine.num_real == 6
+    networks = [engine.build(each) for each in architectures]
+    assert counts == [(count_params(network), count_flops(network, example)) for network in networks]
+    assert not recwarn.list
+
+
+def test_networks_that_need_weights_are_counted_with_them():
+    engine = Counted(Scaled(), [1, 4])
+    assert [engine.costs["flops"](Architecture({"width": width})) for width in (4, 8)] == [32, 64]
+    assert engine.num_real == 2

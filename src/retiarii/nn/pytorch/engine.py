@@ -19,6 +19,7 @@ from retiarii.errors import ConfigError, FreezeError, RetiariiError
 from retiarii.nn.pytorch._freezing.freeze import freeze
 from retiarii.nn.pytorch._generators import generators_kept
 from retiarii.nn.pytorch._recording.survey import extract_space, first_number
+from retiarii.nn.pytorch._weightless_counting import WeightlessCounting
 from retiarii.nn.pytorch.counting import (
     FlopsRules,
     count_flops,
@@ -50,7 +51,7 @@ class NetworkEngine(Engine):
         The first architectures are built. After these, costs are added up from the costs of parts, see `AdditiveCost`.
         FLOPs are of the batch that ``config.dummy_input`` describes.
         """
-        return {name: self.additive_cost(name, partial(self.parts, name=name)) for name in ("params", "flops")}
+        return {name: AdditiveCost(name, self.space, partial(self._counted, name)) for name in ("params", "flops")}
 
     def additive_cost(self, name: str, parts_of: Callable[[nn.Module], PartCosts]) -> AdditiveCost:
         """Return a cost of architectures that is added up from the costs of a network's parts.
@@ -84,7 +85,7 @@ class NetworkEngine(Engine):
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out the costs, which each process computes itself."""
-        return {name: value for name, value in vars(self).items() if name != "costs"}
+        return {name: value for name, value in vars(self).items() if name not in ("costs", "_weightless")}
 
     def prepare(self, names: Collection[str]) -> None:
         """Count the FLOPs of something small, if any are to be counted: the first time takes PyTorch seconds."""
@@ -100,6 +101,10 @@ class NetworkEngine(Engine):
             except Exception:
                 self.build(architecture)  # may say better what is wrong
                 raise
+
+    def _counted(self, name: str, architecture: Architecture) -> PartCosts:
+        """Return ``"params"`` or ``"flops"`` of each part of the network of an architecture."""
+        return self._built_parts(partial(self.parts, name=name), architecture)
 
     def build_unchecked(self, architecture: Architecture) -> nn.Module:
         """Return the network of an architecture, without a check that it works, if `build` has one that takes time."""
@@ -136,6 +141,16 @@ class PythonEngine(NetworkEngine):
     def space(self) -> SearchSpace:
         """The choices in the model."""
         return extract_space(self.model)
+
+    @cached_property
+    def _weightless(self) -> WeightlessCounting:
+        return WeightlessCounting(self.model)
+
+    def _counted(self, name: str, architecture: Architecture) -> PartCosts:
+        """Count on a network without weights, where the first counts showed that this makes no difference."""
+        return self._weightless.parts(
+            name, architecture, self.example_input, self.flops_rules, partial(super()._counted, name, architecture)
+        )
 
     def prepare(self, names: Collection[str]) -> None:
         """Do the work that makes the first `build` of a process slow; see also `NetworkEngine.prepare`.

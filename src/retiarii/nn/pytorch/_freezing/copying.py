@@ -36,10 +36,12 @@ class Copier(Freezer):
         values: The architecture.
         root: The base model.
         weights: Which weights are copied: see `freeze`.
+        warns: Whether there is a warning of weights that get lost.
     """
 
-    def __init__(self, values: ChosenValues, root: nn.Module, weights: Weights = None) -> None:
+    def __init__(self, values: ChosenValues, root: nn.Module, weights: Weights = None, *, warns: bool = True) -> None:
         super().__init__(values)
+        self._warns = warns
         self._root = root
         self._weights = weights
         self._frozen: dict[int, Frozen] = {}
@@ -66,7 +68,8 @@ class Copier(Freezer):
         """Copy the attributes that wait for all modules, and warn of lost weights."""
         while self._unfinished:
             self._finish_attribute(*self._unfinished.pop())
-        self._lost.warn()
+        if self._warns:
+            self._lost.warn()
 
     def form_of(self, module: nn.Module) -> nn.Module | None:
         """Return what became of a module of the base model; None where it is not a part of the fixed model."""
