@@ -221,6 +221,30 @@ def test_a_wrong_number_of_widths_is_named():
         ShuffleNetSpace(widths=(8,) * 5)
 
 
+@pytest.mark.parametrize(
+    ("space", "arguments", "message"),
+    [
+        (ProxylessNAS, {"depth_range": (0, 2)}, r"depth_range=\(0, 2\), expected \(min, max\) with 1 <= min"),
+        (ProxylessNAS, {"depth_range": 2}, "depth_range=2, expected"),
+        (ShuffleNetSpace, {"widths": (4, 15, 8)}, "an even number of channels, at least 2, and more than before; 15"),
+        (ShuffleNetSpace, {"widths": (16, 16, 8)}, "16 is not"),
+        (ShuffleNetSpace, {"widths": (4, 8, 8), "channel_search": True}, "at least 10"),
+        (ShuffleNetSpace, {"widths": (4, 8, 8), "stage_repeats": (0,)}, r"stage_repeats=\(0,\)"),
+    ],
+)
+def test_stages_that_no_network_can_have_are_refused(space, arguments, message):
+    defaults = {"stage_repeats": (2,)} if space is ShuffleNetSpace else {"base_widths": (8,) * 9}
+    with pytest.raises(DomainError, match=message):
+        space(**{**defaults, **arguments})
+
+
+def test_normalisations_of_shufflenets_have_no_scales_if_they_shall_not():
+    space = ShuffleNetSpace(10, affine=False, stage_repeats=(1,), widths=(4, 8, 8))
+    norms = [module for module in space.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    assert norms
+    assert not any(norm.affine for norm in norms)
+
+
 def test_weights_are_initialised_as_the_docstrings_say():
     torch.manual_seed(0)
     network = MobileNetV3Space.load_searched_model("mobilenetv3-small-100")

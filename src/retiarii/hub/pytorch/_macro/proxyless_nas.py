@@ -54,7 +54,7 @@ class ProxylessNAS(ReadySpace):
         depth_range: The smallest and largest number of blocks of each stage but the last, which has one.
 
     Raises:
-        DomainError: There are not nine base widths.
+        DomainError: There are not nine base widths, or a stage may have no block.
 
     Reference:
         Cai et al. (2019), "ProxylessNAS: Direct neural architecture search on target task and hardware",
@@ -96,6 +96,10 @@ class ProxylessNAS(ReadySpace):
         super().__init__()
         if len(base_widths) != 9:
             raise DomainError(f"ProxylessNAS got {len(base_widths)} base_widths, expected 9: {tuple(base_widths)!r}.")
+        if not isinstance(depth_range, Sequence) or len(depth_range) != 2 or depth_range[0] < 1:
+            raise DomainError(
+                f"ProxylessNAS got depth_range={depth_range!r}, expected (min, max) with 1 <= min <= max."
+            )
         widths = [rounded_channels(width * width_mult) for width in base_widths]
         norm = partial(nn.BatchNorm2d, eps=bn_eps, momentum=bn_momentum)
         self.stem = conv_norm(3, widths[0], 3, stride=2, norm=norm)

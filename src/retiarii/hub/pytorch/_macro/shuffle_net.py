@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -121,7 +122,7 @@ class ShuffleNetSpace(ReadySpace):
             repeats and widths and the candidate ``k3`` everywhere, the network is ShuffleNetV2.
 
     Raises:
-        DomainError: Widths and repeats do not fit each other.
+        DomainError: Widths and repeats do not fit each other, or a width is impossible.
 
     Reference:
         Guo et al. (2020), "Single path one-shot neural architecture search with uniform sampling", arXiv:1904.00420,
@@ -156,13 +157,9 @@ class ShuffleNetSpace(ReadySpace):
         is_v2: bool = False,
     ) -> None:
         super().__init__()
-        if len(widths) != len(stage_repeats) + 2:
-            raise DomainError(
-                f"ShuffleNetSpace got {len(widths)} widths, expected {len(stage_repeats) + 2}: stem, "
-                f"{len(stage_repeats)} stages, last convolution."
-            )
+        _check_stages(stage_repeats, widths, has_wider_stages=not is_v2, smallest=10 if channel_search else 2)
         norm = partial(nn.BatchNorm2d, affine=affine)
-        self.stem = conv_norm(3, widths[0], 3, stride=2, activation=nn.ReLU)
+        self.stem = conv_norm(3, widths[0], 3, stride=2, norm=norm, activation=nn.ReLU)
         self.stem_pool = nn.MaxPool2d(3, 2, 1) if is_v2 else nn.Identity()
         blocks: list[nn.Module] = []
         for repeats, in_channels, out_channels in zip(stage_repeats, widths, widths[1:], strict=False):
@@ -184,6 +181,23 @@ class ShuffleNetSpace(ReadySpace):
         features = self.features(self.blocks(self.stem_pool(self.stem(images))))
         logits: Tensor = self.classifier(self.dropout(self.pool(features)).flatten(1))
         return logits
+
+
+def _check_stages(repeats: Sequence[int], widths: Sequence[int], *, has_wider_stages: bool, smallest: int) -> None:
+    """Refuse stages without blocks, and widths whose halves or branches have no channels."""
+    if len(widths) != len(repeats) + 2:
+        raise DomainError(
+            f"ShuffleNetSpace got {len(widths)} widths, expected {len(repeats) + 2}: stem, {len(repeats)} stages, "
+            "last convolution."
+        )
+    if min(repeats, default=0) < 1:
+        raise DomainError(f"ShuffleNetSpace got stage_repeats={repeats!r}, expected at least one block in each stage.")
+    for before, width in pairwise(widths[:-1]):
+        if width % 2 or width < smallest or (has_wider_stages and width <= before):
+            raise DomainError(
+                f"ShuffleNetSpace got widths={widths!r}, expected stages with an even number of channels, at least "
+                f"{smallest}{', and more than before' if has_wider_stages else ''}; {width} is not."
+            )
 
 
 def _middle(channels: int, is_searched: bool, label: str) -> Size:
