@@ -29,7 +29,7 @@ from retiarii.testing.hub_spaces import HubSpaceConformance
 from retiarii.testing.networks import assert_same_outputs, executed, shapes_of
 
 NO_STRATEGY = ()  # one-shot strategies refuse it
-FEW = ("DARTS",)
+FEW = ("RandomOneShot",)
 
 
 class OfSmallImages(HubSpaceConformance):
@@ -182,8 +182,9 @@ def test_darts_v2_has_the_parameters_of_its_paper():
 
 def test_p_darts_has_the_parameters_that_its_users_count():
     """https://github.com/chenxin061/pdarts/issues/7: 3,433,798, and 3,910,224 with the auxiliary head."""
-    assert published_params(DARTS, "p-darts") == 3_433_798
-    assert published_params(DARTS, "p-darts", auxiliary_loss=True) == 3_910_224
+    network = DARTS.load_searched_model("p-darts", auxiliary_loss=True)
+    assert count_params(network) == 3_910_224
+    assert count_params(network) - count_params(network.auxiliary_head) == 3_433_798
 
 
 def test_pnasnet_5_has_the_parameters_of_its_paper():
@@ -241,7 +242,9 @@ def test_sizes_and_probabilities_that_no_network_can_have_are_refused(arguments,
 
 
 def test_sizes_may_be_integers_of_numpy():
-    assert DARTS(np.int64(4), np.int64(3)).size == DARTS(4, 3).size
+    network = NDS(["none"], num_nodes_per_cell=1, width=np.int64(4), num_cells=np.array([3]))
+    assert network.stem[0].out_channels == 2
+    assert len(network.cells) == 3
 
 
 def test_nodes_that_no_node_takes_are_joined_and_one_shot_strategies_refuse_this():
@@ -307,9 +310,10 @@ def test_drop_path_leaves_out_samples_in_training_only():
 
 
 def test_networks_with_drop_path_are_exported_as_code():
-    space = DARTS(width=4, num_cells=3, drop_path_prob=0.2)
-    exported = executed(export_code(space, DARTS.published("darts-v2"))).eval()
-    network = small(drop_path_prob=0.2).eval()
+    operations = ["avg_pool_3x3", "max_pool_3x3"]
+    space = NDS(operations, num_nodes_per_cell=1, width=4, num_cells=3, dataset="cifar", drop_path_prob=0.2)
+    architecture = extract_space(space).default()
+    exported, network = executed(export_code(space, architecture)).eval(), freeze(space, architecture).eval()
     exported.load_state_dict(network.state_dict())
     assert_same_outputs(exported, network, (torch.randn(1, 3, 8, 8),))
 

@@ -53,6 +53,7 @@ class TestMobileNetV3Space(OfImages):
         )
 
 
+@pytest.mark.slow  # other spaces have its parts: stages of chosen depth, candidates with weights of their own
 class TestProxylessNAS(OfImages):
     row = "`ProxylessNAS`"
 
@@ -90,6 +91,11 @@ def test_the_spaces_have_the_sizes_of_their_definitions():
     with torch.device("meta"):
         assert NasBenchMacro().size == 3**8 == 6561
         assert ShuffleNetSpace().size == 4**20 == 1_099_511_627_776
+
+
+@pytest.mark.slow
+def test_large_spaces_have_the_sizes_of_their_definitions():
+    with torch.device("meta"):
         assert ShuffleNetSpace(channel_search=True).size == 32**20
         assert ProxylessNAS().size == 6 * depths(6, 1, 4) ** 5 == 54_375_883_032_510_144
         plain, squeezed = depths(6 * 3, 1, 4), depths(6 * 3 * 2, 1, 4)
@@ -105,10 +111,11 @@ def test_the_spaces_have_the_sizes_of_their_definitions():
     [
         (MobileNetV3Space, "mobilenetv3-large-100", 5_483_032, 219e6),  # torchvision; arXiv:1905.02244, table 3
         (MobileNetV3Space, "mobilenetv3-small-100", 2_542_856, 56e6),  # torchvision; arXiv:1905.02244, table 4
-        (ProxylessNAS, "proxyless-cpu", 4_361_648, None),  # imgclsmob
-        (ProxylessNAS, "proxyless-gpu", 7_119_848, None),  # imgclsmob
+        pytest.param(ProxylessNAS, "proxyless-cpu", 4_361_648, None, marks=pytest.mark.slow),  # imgclsmob
+        pytest.param(ProxylessNAS, "proxyless-gpu", 7_119_848, None, marks=pytest.mark.slow),  # imgclsmob
         (ProxylessNAS, "proxyless-mobile", 4_080_512, 320e6),  # imgclsmob; the number of the paper's public code
-        (ShuffleNetSpace, "shufflenetv2-x0.5", 1_366_792, 41e6),  # torchvision; arXiv:1807.11164, table 8
+        # torchvision; arXiv:1807.11164, table 8
+        pytest.param(ShuffleNetSpace, "shufflenetv2-x0.5", 1_366_792, 41e6, marks=pytest.mark.slow),
         (ShuffleNetSpace, "shufflenetv2-x1.0", 2_278_604, 146e6),  # torchvision; arXiv:1807.11164, table 8
         (ShuffleNetSpace, "spos", 3_558_464, 323e6),  # the number of the paper's public code
     ],
