@@ -27,6 +27,7 @@ from retiarii.benchmarks import (
     tables_folder,
 )
 from retiarii.benchmarks._tables import tar_archive
+from retiarii.benchmarks._tables.table_file import TableFile
 from retiarii.benchmarks.nasbench201 import Nb201Table, query_nb201_trial_stats
 from retiarii.errors import BenchmarkError, ConfigError
 from retiarii.storage import FileLock
@@ -253,6 +254,20 @@ def test_every_published_file_has_an_https_address_or_is_fetched_by_hand():
             assert bool(file.by_hand) != bool(file.url)
             assert file.url is None or file.url.startswith("https://")
             assert file.sha256 is None or len(bytes.fromhex(file.sha256)) == 32
+
+
+def test_a_build_that_ends_while_it_is_counted_is_not_an_unfinished_one(table, published, monkeypatch):
+    with pytest.raises(BenchmarkError):
+        table.build(published)
+    count = TableFile.count_at
+
+    def count_too_late(file, path):
+        file.working.unlink(missing_ok=True)
+        return count(file, path)
+
+    monkeypatch.setattr(TableFile, "count_at", count_too_late)
+    status = table.status()
+    assert (status.num_building, status.num_architectures) == (None, 3)
 
 
 def test_a_build_that_reads_nothing_is_not_an_unfinished_one(tmp_path):

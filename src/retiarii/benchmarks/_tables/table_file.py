@@ -213,7 +213,7 @@ class TableFile:
             BenchmarkError: The file is damaged, or another file.
         """
         path = self.path
-        building = (self.count_at(self.working) or None) if self._has_begun(self.working) else None
+        building = self._num_building()
         if not self.is_there(path):
             return TableStatus(path, TableState.MISSING, 0, 0, building)
         count = self.count_at(path)
@@ -238,6 +238,16 @@ class TableFile:
         """Return a line for each damage that SQLite finds in the file."""
         rows = connection.execute("PRAGMA integrity_check")
         return [f"the file is damaged: {row[0]}" for row in rows if row[0] != "ok"][:10]
+
+    def _num_building(self) -> int | None:
+        """Return how many architectures an unfinished build has read; None if there is none."""
+        path = self.working
+        try:
+            return (self.count_at(path) or None) if self._has_begun(path) else None
+        except BenchmarkError:
+            if self.is_there(path):
+                raise
+            return None  # the build has ended by now
 
     def _has_begun(self, path: Path) -> bool:
         """Return whether a build has written something to its file."""
