@@ -107,6 +107,7 @@ def test_another_numbering_and_idle_vertices_are_found_only_with_isomorphism():
         assert list(query_nb101_trial_stats(arch, 4)) == expected
         assert list(query_nb101_trial_stats(arch, 4, isomorphism=False)) == []
     assert list(query_nb101_trial_stats(ARCH, 4, isomorphism=False)) == expected
+    query_nb101_trial_stats(arch, 4, isomorphism=False).close()  # a generator, as all queries return
     reordered = {**ARCH, "input4": [3, 2]}
     assert list(query_nb101_trial_stats(reordered, 4, isomorphism=False)) == expected
 

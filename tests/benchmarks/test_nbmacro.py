@@ -142,6 +142,7 @@ def test_missing_networks_are_an_error_without_partial(published):
         (lambda text: text.replace("81.0", "NaN"), "the test_acc of 20000001 are"),
         (lambda text: text.replace("81.0", "82.5"), "the mean_acc of 20000001 is 82.0, its test_acc have 82.5"),
         (lambda text: text.replace('"params": 7', '"params": -7'), "the params of 00000000 are -7"),
+        (lambda text: text.replace('"params": 7', '"params": 1e30'), "the params of 00000000 are 1e.30"),
         (lambda text: text.replace('"flops"', '"macs"'), "it has no 'flops'"),
     ],
 )
@@ -152,6 +153,13 @@ def test_damaged_and_foreign_files_are_named_and_the_old_table_stays(table, publ
         table.build(published, partial=True)
     assert NAME in str(raised.value)
     assert table.status().path.read_bytes() == before
+
+
+def test_a_file_that_would_fill_the_memory_is_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "x.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(NAME, "[" + "[]," * 10_000_000)
+    with pytest.raises(BenchmarkError, match=f"{NAME} is larger than 16 MiB"):
+        NbMacroTable().build(tmp_path / "x.zip")
 
 
 def test_a_folder_without_the_file_is_named(tmp_path):

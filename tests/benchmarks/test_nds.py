@@ -311,10 +311,18 @@ def test_a_large_file_is_read_item_by_item(tmp_path):
     for item in json_items(io.BytesIO(text), max_item_bytes=2**20, max_bytes=2**30):
         seen.append(item)
     assert seen == items
+    windows = b"\xef\xbb\xbf" + text.replace(b"\n", b"\r\n")
+    assert list(json_items(io.BytesIO(windows), max_item_bytes=2**20, max_bytes=2**30)) == items
     with pytest.raises(JsonDamageError, match="one item is larger than 1 MiB"):
         list(json_items(io.BytesIO(b'["' + b"x" * 2**22), max_item_bytes=2**20, max_bytes=2**30))
     with pytest.raises(JsonDamageError, match="the file is larger than 1 MiB"):
         list(json_items(io.BytesIO(text), max_item_bytes=2**20, max_bytes=2**20))
+
+
+def test_an_item_that_would_fill_the_memory_is_refused(tmp_path):
+    (tmp_path / "DARTS.json").write_text('["' + "x" * (17 * 2**20))
+    with pytest.raises(BenchmarkError, match="one item is larger than 16 MiB"):
+        NdsTable().build(tmp_path, partial=True)
 
 
 def test_verify_finds_changed_numbers_and_broken_curves(table):

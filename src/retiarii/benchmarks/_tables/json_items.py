@@ -21,7 +21,7 @@ def json_items(file: IO[bytes], *, max_item_bytes: int, max_bytes: int) -> Itera
     """Yield the items of a list, or of all lists of a dict of lists.
 
     Args:
-        file: The file, in UTF-8.
+        file: The file, in UTF-8, with or without its mark.
         max_item_bytes: The largest item that is read into memory; a larger one is an attack on it.
         max_bytes: The largest file.
 
@@ -67,7 +67,7 @@ class _JsonPieces:
 
     def __init__(self, file: IO[bytes], max_item_bytes: int, max_bytes: int) -> None:
         self._file, self._max_item, self._max = file, max_item_bytes, max_bytes
-        self._decoder = codecs.getincrementaldecoder("utf-8")()
+        self._decoder = codecs.getincrementaldecoder("utf-8-sig")()
         self._text, self._at, self._num_read, self._is_over = "", 0, 0, False
 
     def take(self, character: str) -> bool:

@@ -9,15 +9,16 @@ from retiarii.benchmarks._tables.named_files import NamedFiles
 from retiarii.benchmarks._tables.tar_archive import is_tar
 from retiarii.errors import BenchmarkError
 
-_MAX_BYTES = 256 * 2**20  # the largest of these files has 10 MB; far more is an attack on the memory
+_MAX_BYTES = 64 * 2**20  # the largest of these files has 10 MB; far more is an attack on the memory
 
 
-def read_single_file(source: Path, name: str) -> tuple[str, bytes]:
+def read_single_file(source: Path, name: str, *, max_bytes: int = _MAX_BYTES) -> tuple[str, bytes]:
     """Return the name and the content of a benchmark that is published as one file.
 
     Args:
         source: The file, which may have another name, or a folder or an archive in which it is called ``name``.
         name: The published name.
+        max_bytes: The largest file that is read.
 
     Raises:
         BenchmarkError: There is no such file, or it cannot be read or is far too large.
@@ -27,17 +28,18 @@ def read_single_file(source: Path, name: str) -> tuple[str, bytes]:
     except OSError as err:
         raise BenchmarkError(f"{str(source)!r} cannot be read ({err}).") from err
     found = source.name if is_file else name
-    return found, read_file(NamedFiles(source, [found], f"{name}, or a folder or an archive that has it"), found)
+    files = NamedFiles(source, [found], f"{name}, or a folder or an archive that has it")
+    return found, read_file(files, found, max_bytes=max_bytes)
 
 
-def read_file(files: NamedFiles, name: str) -> bytes:
+def read_file(files: NamedFiles, name: str, *, max_bytes: int = _MAX_BYTES) -> bytes:
     """Return the content of one of several published files.
 
     Raises:
         BenchmarkError: It is not there, cannot be read or is far too large.
     """
     with files.open(name) as file:
-        data = file.read(_MAX_BYTES + 1)
-    if len(data) > _MAX_BYTES:
-        raise BenchmarkError(f"{name} is larger than {_MAX_BYTES // 2**20} MiB, and no such file is. It was not read.")
+        data = file.read(max_bytes + 1)
+    if len(data) > max_bytes:
+        raise BenchmarkError(f"{name} is larger than {max_bytes // 2**20} MiB, and no such file is. It was not read.")
     return data

@@ -85,7 +85,7 @@ def query_nb101_trial_stats(
     table = NB101_FILE.shared()
     row = find_cell(table, cell)
     if not isomorphism and cell_of_arch(arch) != cell_of_code(row.code):
-        return iter(())
+        return _trials_of(row, ())
     return _trials_of(row, _results_of(table, row, epochs, _selected(is_mean, include_intermediates)))
 
 

@@ -19,6 +19,7 @@ from retiarii.errors import BenchmarkError
 
 NUM_TRAININGS = 3
 PUBLISHED_NAME = "nas-bench-macro_cifar10.json"
+_MAX_BYTES = 16 * 2**20  # the file has 1 MB; as lists, JSON takes 20 times its size in memory
 _WRONG = (AttributeError, KeyError, OverflowError, TypeError, ValueError)
 
 
@@ -31,7 +32,7 @@ def read_networks(source: Path) -> list[tuple[int, float, float, float, int, int
     Raises:
         BenchmarkError: The file is missing, damaged, or not the file of NAS-Bench-Macro.
     """
-    name, data = read_single_file(source, PUBLISHED_NAME)
+    name, data = read_single_file(source, PUBLISHED_NAME, max_bytes=_MAX_BYTES)
     try:
         content = json.loads(data)
     except (RecursionError, ValueError) as err:
@@ -71,6 +72,6 @@ def _accuracies(network: str, result: Mapping[str, Any]) -> list[float]:
 
 def _count(network: str, result: Mapping[str, Any], name: str) -> int:
     value = result[name]
-    if type(value) not in (int, float) or value != int(value) or value <= 0:
+    if type(value) not in (int, float) or value != int(value) or not 0 < value < 2**63:
         raise ValueError(f"the {name} of {network} are {shown(value)}, expected a positive integer")
     return int(value)
