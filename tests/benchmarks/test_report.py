@@ -3,12 +3,14 @@ import json
 import math
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
 import time
 from dataclasses import replace
 
+import numpy as np
 import psutil
 import pytest
 
@@ -139,6 +141,8 @@ def test_a_saved_comparison_is_continued_and_read(evaluator, compared, tmp_path)
     assert len(fewer.searches) == 4
     with pytest.raises(ConfigError, match=r"has seconds 400, this one has 300.*Save to another file"):
         compare(STRATEGIES, evaluator, score="score", seconds=300, save=path)
+    with pytest.raises(ConfigError, match=r"has evaluator .*cost='measured'.*this one has .*cost=60"):
+        compare(STRATEGIES, evaluator.benchmark.evaluator(cost=60), **settings, save=path)
     path.write_text("something else")
     with pytest.raises(ConfigError, match="is not a comparison that"):
         Comparison.load(path)
@@ -197,7 +201,9 @@ def test_impossible_questions_are_named(by_hand, act, message):
     [
         ({"seconds": None}, "needs a limit"),
         ({"seconds": 0}, "expected numbers above 0"),
+        ({"seconds": "24h"}, "expected numbers above 0"),
         ({"seeds": 0}, "seeds is 0"),
+        ({"seeds": [0.5]}, r"seeds is \[0.5\], expected how many, or whole numbers"),
         ({"strategies": Random()}, "expected a dict"),
         ({"evaluator": "nasbench201"}, "evaluator is 'nasbench201', expected what"),
         ({"strategies": {"darts": DARTS()}}, "'darts' is .*expected a multi-trial strategy"),
@@ -242,8 +248,24 @@ def _fail():
 
 
 def test_an_error_of_a_strategy_comes_out_of_the_processes_as_it_is(evaluator):
-    with pytest.raises(LookupError, match="no seed of mine"):
+    with pytest.raises(LookupError, match="no seed of mine") as caught:
         compare({"bad": Failing(_fail)}, evaluator, trials=5, seeds=8, processes=2)
+    if sys.version_info >= (3, 11):
+        assert re.fullmatch(r"In the search of the strategy 'bad' with the seed [1357]\.", caught.value.__notes__[0])
+
+
+def test_seeds_may_be_numbers_of_numpy(evaluator, tmp_path):
+    save = tmp_path / "searches.jsonl"
+    found = compare({"random": Random()}, evaluator, trials=2, seeds=np.arange(2), processes=1, save=save)
+    assert found == compare({"random": Random()}, evaluator, trials=2, seeds=np.int64(2), processes=1)
+    assert Comparison.load(save) == found
+
+
+def test_a_strategy_without_a_text_of_its_own_is_the_same_in_the_next_run(evaluator, tmp_path):
+    settings = {"trials": 2, "seeds": 1, "save": tmp_path / "searches.jsonl"}
+    found = [compare({"mine": Failing(_fail)}, evaluator, **settings) for _ in range(2)]
+    assert found[0] == found[1]
+    assert " at 0x" not in found[0].strategies["mine"]
 
 
 def test_a_killed_process_ends_the_comparison(evaluator):
@@ -292,6 +314,8 @@ def test_plots_that_cannot_be_drawn_say_why(compared, tmp_path, monkeypatch):
         compared.plot(tmp_path / "regret.doc")
     with pytest.raises(ConfigError, match="axis is 'epochs'"):
         compared.plot(tmp_path / "regret.png", axis="epochs")
+    with pytest.raises(ConfigError, match=r"no trial of \['random', 'evolution'\] has ended in time"):
+        replace(compared, searches=()).plot(tmp_path / "regret.png")
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(BenchmarkError, match=r'pip install "retiarii\[plot\]"'):
         compared.plot(tmp_path / "regret.png")

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from nb201_frame import LABELS, nb201_frame
 
-from retiarii import strategy
+from retiarii import RetiariiExeConfig, RetiariiExperiment, strategy
 from retiarii.benchmarks import StepCurve, TabularBenchmark, incumbent_curve, regret_curve, simulate
 from retiarii.errors import ConfigError
-from retiarii.evaluator import FunctionalEvaluator
+from retiarii.evaluator import Evaluator, FunctionalEvaluator, Simulated
 from retiarii.space import Float, SearchSpace
 from retiarii.trial import TrialState
 
@@ -103,7 +103,39 @@ def test_what_cannot_be_simulated_is_refused():
         simulate(in_order_of(untimed, "a"), untimed.evaluator(), trials=1)
 
 
-@pytest.mark.parametrize("limits", [{"workers": 0}, {"trials": 0}, {"seconds": -1.0}, {"seconds": math.nan}])
+class Uncertain(Evaluator, Simulated):
+    """Reports no usable result for some letters."""
+
+    def evaluate(self, model):
+        return {"a": math.nan, "b": {"loss": 1.0}}.get(model["name"], 2.0)
+
+    def seconds(self, model, context):
+        return 1.0
+
+
+def test_unusable_results_fail_as_in_an_experiment(tmp_path):
+    benchmark, proposed = letters(), strategy.Given([{"name": name} for name in NAMES])
+    found = simulate(proposed.search(benchmark.space), Uncertain())
+    assert [trial.failure.kind if trial.failure else None for trial in found[:3]] == ["bad_metric", "bad_metric", None]
+    experiment = RetiariiExperiment(benchmark.space, Uncertain(), strategy=proposed)
+    experiment.run(RetiariiExeConfig("simulated", storage=tmp_path / "store.db", progress=False))
+    assert [(trial.state, trial.metrics, trial.failure) for trial in experiment.trials()] == [
+        (trial.state, trial.metrics, trial.failure) for trial in found
+    ]
+
+
+def test_a_policy_learns_on_an_incomplete_table():
+    rows = [{"a": a, "b": b, "acc": a * b} for a in range(6) for b in range(6) if (a + b) % 3]
+    benchmark = TabularBenchmark(rows, choices=["a", "b"], metrics=["acc"], seconds=1)
+    search = strategy.PolicyBasedRL(10, 2).search(benchmark.space, seed=0)
+    found = simulate(search, benchmark.evaluator(), workers=2)
+    assert len({trial.architecture for trial in found}) == 20
+    assert all(trial.is_completed for trial in found)
+
+
+@pytest.mark.parametrize(
+    "limits", [{"workers": 0}, {"trials": 0}, {"seconds": -1.0}, {"seconds": math.nan}, {"seconds": "24h"}]
+)
 def test_impossible_limits_are_named(limits):
     with pytest.raises(ConfigError, match=rf"simulate\(\) got {next(iter(limits))}="):
         simulate(in_order(letters()), letters().evaluator(), **limits)
@@ -134,6 +166,7 @@ def test_the_incumbent_is_the_best_by_the_signal():
     assert math.isnan(curve.at(0.5))
     assert incumbent_curve(results, direction="minimize").values.tolist() == [50.0, 90.0]
     assert incumbent_curve([]).times.size == 0
+    assert np.isnan(incumbent_curve([]).at([1.0, 2.0])).all()
     with pytest.raises(ConfigError, match="order of their ends"):
         incumbent_curve(results[::-1])
     with pytest.raises(ConfigError, match="expected 'maximize' or 'minimize'"):

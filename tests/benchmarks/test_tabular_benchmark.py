@@ -70,6 +70,12 @@ def test_an_architecture_has_the_results_of_its_row():
     assert seconds == [100.0]
 
 
+def test_times_may_be_numbers_of_numpy():
+    values = {"op": "conv", "width": 16}
+    assert evaluated(benchmark(seconds=np.int64(60)).evaluator(), values)[1] == [60.0]
+    assert evaluated(benchmark().evaluator(cost=np.float32(2.5)), values)[1] == [2.5]
+
+
 def test_a_missing_time_is_the_median():
     assert evaluated(benchmark().evaluator(), {"op": "skip", "width": 16})[1] == [300.0]
 
@@ -220,6 +226,7 @@ def test_it_can_be_sent_to_other_processes():
         ({"op": object()}, {}, "Row 1 of the data frame, column 'op'"),
         ({"acc": "92 %"}, {}, "Row 1 of the data frame has '92 %' of type str in the column 'acc'"),
         ({"acc": True}, {}, "expected a number"),
+        ({"acc": float("inf")}, {}, "Row 1 of the data frame has inf in the column 'acc'"),
         ({"time": -5.0}, {}, "seconds are from -5"),
         ({"width": 16}, {}, "The rows 0 and 1 of the data frame are results of the same architecture"),
         ({"width": 0}, {"choices": ["op"], "fidelity": "width"}, "the fidelity"),
@@ -258,6 +265,8 @@ def test_impossible_arguments_of_an_evaluator_are_named():
         ({"noise": "means"}, "Did you mean 'mean'"),
         ({"cost": "free"}, "cost is 'free'"),
         ({"fidelity": {"steps": 3}}, "expected one of 'epochs'"),
+        ({"fidelity": "3"}, "fidelity is '3', expected a number"),
+        ({"metric": "acc@9", "metrics": ["default"]}, "'default' is that by which trials are compared, here 'acc@9'"),
     ):
         with pytest.raises(ConfigError, match=words):
             made.evaluator(**settings)

@@ -15,10 +15,11 @@ from retiarii.execution import (
     TrialJob,
     TrialJobs,
     TrialStarted,
+    checked_end,
 )
 from retiarii.space import Architecture, Engine, Float, SearchSpace
 from retiarii.testing.execution import ExecutorConformance, ending
-from retiarii.trial import FailureKind, Fidelity, Proposal, SimulatedClock, Trial
+from retiarii.trial import FailureKind, Fidelity, Objectives, Proposal, Reports, SimulatedClock, Trial, TrialState
 
 
 class Timed(TimedTask):
@@ -268,6 +269,16 @@ def test_jobs_know_what_they_continue_also_after_a_resume():
     assert [job.origin_seed for job in jobs] == [None, jobs[0].seed, jobs[0].seed]
     assert len({job.seed for job in jobs}) == 3
     assert TrialJob.from_json(jobs[2].to_json()) == jobs[2]
+
+
+def test_the_metrics_of_an_ended_trial_are_usable_or_it_has_failed():
+    aims, trial = Objectives.of({"acc": "maximize"}), Trial(0, SPACE.default())
+    good = trial.evolve(state=TrialState.COMPLETED, metrics={"acc": 1.0})
+    assert checked_end(good, aims) is good
+    bad = checked_end(good.evolve(metrics={"loss": 1.0}), aims)
+    assert (bad.state, bad.metrics, bad.failure.kind) == (TrialState.FAILED, None, FailureKind.BAD_METRIC)
+    pruned = trial.evolve(state=TrialState.PRUNED, intermediates=Reports([{"acc": 1.0}, {"acc": 2.0}]))
+    assert checked_end(pruned, aims).metrics == {"acc": 2.0}
 
 
 def test_an_evaluator_that_does_not_know_its_time_is_named():

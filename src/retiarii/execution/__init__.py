@@ -37,7 +37,7 @@ from retiarii.execution._outcome import Outcome
 from retiarii.execution._run_task import run_task
 from retiarii.execution._simulated_executor import SimulatedExecutor
 from retiarii.execution._system.import_path import finders_here, import_path, install_finders
-from retiarii.execution._trial_jobs import TrialJobs
+from retiarii.execution._trial_jobs import TrialJobs, checked_end
 
 if TYPE_CHECKING:
     from retiarii.execution._task import NasTask, context_of
@@ -68,6 +68,7 @@ __all__ = [
     "TrialJob",
     "TrialJobs",
     "TrialStarted",
+    "checked_end",
     "context_of",
     "finders_here",
     "import_path",

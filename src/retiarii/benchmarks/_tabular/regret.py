@@ -29,8 +29,7 @@ class StepCurve:
 
     def at(self, times: float | Sequence[float] | Numbers) -> Any:
         """Return the values at some times; NaN before the first step."""
-        places = np.searchsorted(self.times, times, side="right") - 1
-        return np.where(places >= 0, self.values[np.maximum(places, 0)], np.nan)
+        return np.concatenate([[np.nan], self.values])[np.searchsorted(self.times, times, side="right")]
 
 
 def incumbent_curve(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 
 from retiarii.errors import ConfigError, SearchError, SearchExhausted
 from retiarii.evaluator import Evaluator, Simulated, check_simulated, run_evaluation
@@ -16,10 +17,11 @@ from retiarii.execution import (
     TrialJob,
     TrialJobs,
     TrialStarted,
+    checked_end,
     context_of,
 )
 from retiarii.strategy import Search
-from retiarii.trial import Metrics, Proposal, Trial, TrialState
+from retiarii.trial import Metrics, Proposal, Trial
 
 
 def simulate(
@@ -54,9 +56,14 @@ def simulate(
     """
     if seconds is None and trials is None and search.space.size == math.inf:
         raise ConfigError("simulate() needs `seconds` or `trials`: a search of a space without end does not end.")
-    for name, value, low in (("workers", workers, 1), ("trials", trials, 1), ("seconds", seconds, 0)):
-        if value is not None and not value >= low:
-            raise ConfigError(f"simulate() got {name}={value!r}, expected a number, {low} or more.")
+    for name, value, kind, low in (
+        ("workers", workers, Integral, 1),
+        ("trials", trials, Integral, 1),
+        ("seconds", seconds, Real, 0),
+    ):
+        if value is not None and not (isinstance(value, kind) and value >= low):
+            expected = "a whole number" if kind is Integral else "a number"
+            raise ConfigError(f"simulate() got {name}={value!r}, expected {expected}, {low} or more.")
     check_simulated(evaluator)
     return _Simulation(search, evaluator, workers, math.inf if seconds is None else seconds, trials).run()
 
@@ -145,18 +152,16 @@ class _Simulation:
         if isinstance(event, TrialStarted):
             return
         trial = self._running.pop(event.number)
-        metrics = event.metrics
-        if event.state is TrialState.PRUNED and trial.intermediates:
-            metrics = trial.intermediates[-1]
         trial = trial.evolve(
             state=event.state,
-            metrics=metrics,
+            metrics=event.metrics,
             intermediates=tuple(trial.intermediates),
             failure=event.failure,
             reason=event.reason,
             ended=event.time,
             finish_order=len(self._ended),
         )
+        trial = checked_end(trial, self._search.objectives)
         self._search.tell(trial)
         self._ended.append(trial)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -86,7 +87,7 @@ class TabularBenchmark(Benchmark):
                 f"The column {fidelity!r} (the fidelity) has values that are not finite, or not above 0."
             )
         amounts = tuple(float(amount) for amount in np.unique(cells.amounts))
-        arrays = {metric: cells.placed(columns.numbers(metric, "a metric")) for metric in metrics}
+        arrays = {metric: cells.placed(_finite(metric, columns.numbers(metric, "a metric"))) for metric in metrics}
         self._table = ResultTable(
             _Rows(tuple(candidates), places),
             arrays,
@@ -178,15 +179,25 @@ def _space_of(candidates: Mapping[str, Sequence[Value]], keys: list[Key]) -> Sea
     return SearchSpace.of(ListedArchitectures(choices, keys))
 
 
+def _finite(metric: str, values: Numbers) -> Numbers:
+    infinite = np.flatnonzero(np.isinf(values))
+    if infinite.size:
+        raise BenchmarkError(
+            f"Row {infinite[0]} of the data frame has {values[infinite[0]]} in the column {metric!r} (a metric), "
+            "expected a finite number, or None where there is no result."
+        )
+    return values
+
+
 def _seconds(seconds: str | float, columns: FrameColumns, cells: _Cells, amounts: tuple[float, ...]) -> Numbers:
     """Return the times ``[A, F]``, means over the seeds."""
     if isinstance(seconds, str):
         return means_over_seeds(cells.placed(columns.numbers(seconds, "the seconds")))
-    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 <= seconds < math.inf:
+    if isinstance(seconds, bool) or not isinstance(seconds, Real) or not 0 <= seconds < math.inf:
         raise BenchmarkError(
             f"seconds is {seconds!r}, expected the name of a column, or a number that is not negative."
         )
-    shares = np.array(amounts) / amounts[-1] * seconds
+    shares = np.array(amounts) / amounts[-1] * float(seconds)
     return np.broadcast_to(shares, (cells._shape[0], len(amounts)))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -52,13 +53,21 @@ class TabularEvaluator(Evaluator, Simulated):
         table = benchmark.table(dataset)
         names = [name for name in table.metrics if name != metric] if metrics is None else list(metrics)
         self._names = [metric, *(name for name in names if name != metric)]
+        if DEFAULT in self._names[1:]:
+            raise ConfigError(
+                f"The metric {DEFAULT!r} is that by which trials are compared, here {metric!r}. Leave it out, as in "
+                f"metrics=[], or rename the column {DEFAULT!r}."
+            )
         self.fidelities: Collection[str] = () if table.fidelity is None else (table.fidelity,)
         self.fidelity = table.amounts[-1] if fidelity is None else _amount(fidelity, table)
         table.stage_of(self.fidelity)
         self._prepare(table)
 
     def __repr__(self) -> str:
-        return f"TabularEvaluator({self.benchmark.name!r}, {self.dataset!r}, metric={self.metric!r})"
+        return (
+            f"TabularEvaluator({self.benchmark.name!r}, {self.dataset!r}, metric={self.metric!r}, "
+            f"fidelity={self.fidelity:g}, noise={self._noise!r}, cost={self._cost!r})"
+        )
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the arrays out: the benchmark has them."""
@@ -206,18 +215,20 @@ def _costs(table: ResultTable, cost: str | float) -> Numbers | None:
 
 def _amount(fidelity: float | Mapping[str, float], table: ResultTable) -> float:
     if not isinstance(fidelity, Mapping):
-        return fidelity
+        if isinstance(fidelity, bool) or not isinstance(fidelity, Real):
+            raise ConfigError(f"fidelity is {fidelity!r}, expected a number, or a mapping such as {{'epochs': 12}}.")
+        return float(fidelity)
     names = list(fidelity)
     if names != [table.fidelity]:
         raise ConfigError(
             f"The fidelity is {dict(fidelity)!r}, "
             + ("but the table has no fidelities." if table.fidelity is None else f"expected one of {table.fidelity!r}.")
         )
-    return fidelity[names[0]]
+    return _amount(fidelity[names[0]], table)
 
 
 def _is_time(cost: object) -> bool:
-    return isinstance(cost, (int, float)) and not isinstance(cost, bool) and 0 < cost < math.inf
+    return isinstance(cost, Real) and not isinstance(cost, bool) and 0 < float(cost) < math.inf
 
 
 def _check_one_of(name: str, value: object, allowed: Sequence[str], others: str = "") -> None:

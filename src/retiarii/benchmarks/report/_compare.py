@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+import operator
 import os
+import re
+import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 
 from retiarii.benchmarks._tabular.regret import incumbent_curve, reported_means
@@ -20,6 +24,8 @@ from retiarii.benchmarks.report._simulated_search import SimulatedSearch
 from retiarii.errors import BenchmarkError, ConfigError
 from retiarii.strategy import Strategy
 from retiarii.trial import Direction, Objectives
+
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")  # in the texts of functions and of classes without one of their own
 
 
 def compare(
@@ -86,8 +92,9 @@ def compare(
         seconds=seconds,
         trials=trials,
         workers=workers,
-        strategies={name: repr(strategy) for name, strategy in strategies.items()},
+        strategies={name: _ADDRESS.sub("", repr(strategy)) for name, strategy in strategies.items()},
         searches=(),
+        evaluator=repr(evaluator),
     )
     saved = SavedSearches(None if save is None else Path(save), comparison.settings())
     done = {(search.strategy, search.seed): search for search in saved.searches}
@@ -120,6 +127,14 @@ class _Runs:
 
     def __call__(self, number: int) -> SimulatedSearch:
         name, seed = self.keys[number]
+        try:
+            return self._search(name, seed)
+        except Exception as error:
+            if sys.version_info >= (3, 11):
+                error.add_note(f"In the search of the strategy {name!r} with the seed {seed}.")
+            raise
+
+    def _search(self, name: str, seed: int) -> SimulatedSearch:
         search = self.strategies[name].search(self.evaluator.benchmark.space, seed=seed, objectives=self.direction)
         ended = simulate(search, self.evaluator, workers=self.workers, seconds=self.seconds, trials=self.trials)
         metric = search.objectives.primary.metric
@@ -174,12 +189,16 @@ def _checked(
             )
     if seconds is None and trials is None:
         raise ConfigError("compare() needs a limit: seconds=20_000 of simulated time, or trials=200.")
-    if any(limit is not None and not limit > 0 for limit in (seconds, trials)):
+    if any(limit is not None and not (isinstance(limit, Real) and limit > 0) for limit in (seconds, trials)):
         raise ConfigError(f"The limits are seconds={seconds!r} and trials={trials!r}, expected numbers above 0.")
-    every = list(range(seeds)) if isinstance(seeds, int) else list(dict.fromkeys(seeds))
-    if not every:
+    try:
+        every = map(operator.index, seeds) if isinstance(seeds, Iterable) else range(operator.index(seeds))
+        found = list(dict.fromkeys(every))
+    except TypeError:
+        raise ConfigError(f"seeds is {seeds!r}, expected how many, or whole numbers.") from None
+    if not found:
         raise ConfigError(f"seeds is {seeds!r}, expected one or more.")
-    return every
+    return found
 
 
 def _num_cores() -> int:

@@ -67,6 +67,7 @@ class Comparison:
         workers: How many trials were evaluated at a time.
         strategies: The strategies as text, by their names.
         searches: The incumbents of every search, sorted by strategy and seed.
+        evaluator: The evaluator as text, with its fidelity, noise and cost.
     """
 
     benchmark: str
@@ -80,6 +81,7 @@ class Comparison:
     workers: int
     strategies: Mapping[str, str]
     searches: tuple[SimulatedSearch, ...] = field(repr=False)
+    evaluator: str = ""
 
     def standings(self, *, seconds: float | None = None, trials: float | None = None) -> list[Standing]:
         """Return the statistics of each strategy after a budget, which is the limit if left out.
@@ -177,7 +179,7 @@ class Comparison:
 
         Raises:
             BenchmarkError: matplotlib is not installed.
-            ConfigError: There is no such axis or format.
+            ConfigError: There is no such axis or format, or no search has an incumbent.
         """
         plot_regret([self], path, axis=axis)
 
@@ -185,11 +187,13 @@ class Comparison:
         """Return the curves that `plot_regret` draws; each begins where all searches of a strategy have an incumbent.
 
         Raises:
-            ConfigError: There is no such axis.
+            ConfigError: There is no such axis, or no search has an incumbent.
         """
         axis = self.axis if axis is None else check_axis(axis)
         limit = self.seconds if axis == "seconds" else self.trials
         every = [change for search in self.searches for change in getattr(search, axis)]
+        if not every:
+            raise ConfigError(f"There is no curve to draw: no trial of {list(self.strategies)} has ended in time.")
         first = max(min(every), 1e-9)
         last = max(max(every) if limit is None else limit, first * 1.001)
         budgets = np.unique(np.geomspace(first, last, NUM_POINTS)).tolist()
@@ -249,7 +253,7 @@ def plot_regret(comparisons: Sequence[Comparison], path: str | Path, *, axis: st
 
     Raises:
         BenchmarkError: matplotlib is not installed.
-        ConfigError: There is no such axis or format.
+        ConfigError: There is no such axis or format, or no search of a comparison has an incumbent.
     """
     draw_panels([comparison.panel(axis) for comparison in comparisons], Path(path))
 

@@ -15,8 +15,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from retiarii.errors import ExperimentError, MetricError, SearchExhausted
-from retiarii.execution import Event, Executor, TrialEnded, TrialJobs, TrialStarted
+from retiarii.errors import ExperimentError, SearchExhausted
+from retiarii.execution import Event, Executor, TrialEnded, TrialJobs, TrialStarted, checked_end
 from retiarii.experiment._control.callbacks import CallbackList
 from retiarii.experiment._control.experiment_clock import ExperimentClock
 from retiarii.experiment._control.stop_signal import Ending, StopSignal
@@ -25,8 +25,6 @@ from retiarii.storage import ExperimentLog, Intermediate, Store
 from retiarii.strategy import Search
 from retiarii.trial import (
     Constraint,
-    Failure,
-    FailureKind,
     Metrics,
     Proposal,
     Reports,
@@ -195,17 +193,10 @@ class TrialLoop:
 
     def _checked(self, trial: Trial) -> Trial:
         """Return an ended trial after checking its metrics: failed if they are unusable, and with its violation."""
-        if trial.state is TrialState.PRUNED:
-            metrics = trial.intermediates[-1] if trial.intermediates else None
-            return trial.evolve(metrics=metrics)
-        if trial.metrics is None:
+        trial = checked_end(trial, self._search.objectives)
+        if trial.state is TrialState.PRUNED or trial.metrics is None or not self._constraints:
             return trial
-        try:
-            self._search.objectives.check(trial.metrics)
-        except MetricError as error:
-            failure = Failure(FailureKind.BAD_METRIC, str(error))
-            return trial.evolve(state=TrialState.FAILED, metrics=None, failure=failure)
-        return trial.evolve(violation=violation(trial.metrics, self._constraints)) if self._constraints else trial
+        return trial.evolve(violation=violation(trial.metrics, self._constraints))
 
     def _propose(self) -> list[Trial]:
         """Return the trials to start now: interrupted ones first, then new proposals."""

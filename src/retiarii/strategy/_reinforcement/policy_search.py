@@ -6,7 +6,7 @@ import random
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
-from retiarii.errors import SearchExhausted
+from retiarii.errors import ArchitectureError, SearchExhausted
 from retiarii.space import Architecture, SearchSpace, rng_for
 from retiarii.strategy._policy_based_rl import PolicyBasedRL
 from retiarii.strategy._reinforcement.policy import Policy
@@ -56,9 +56,12 @@ class PolicySearch(Search):
         return Proposal(self._unseen.find(lambda: self._sampled(rng), lambda: self.space.sample(rng)))
 
     def _sampled(self, rng: random.Random) -> Architecture:
-        """Draw an architecture from the policy that meets the constraints, or else from the space."""
-        for _ in range(_MAX_TRIES if self.space.constraints else 1):
-            architecture = self._sampler.sample(rng)
+        """Draw from the policy an architecture of the space that meets the constraints; or else from the space."""
+        for _ in range(_MAX_TRIES):
+            try:
+                architecture = self._sampler.sample(rng)
+            except ArchitectureError:  # the space has not all combinations of its choices
+                continue
             if self.space.satisfies(architecture):
                 return architecture
         return self.space.sample(rng)
