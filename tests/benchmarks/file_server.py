@@ -17,6 +17,7 @@ class FileServer(ThreadingHTTPServer):
         tag: Its version.
         cuts: After how many bytes of the answer each of the next connections is cut.
         sends_parts: Whether it heeds ``Range``.
+        heeds_versions: Whether it heeds ``If-Range``.
         ranges: The ``Range`` of each request so far.
         moved_to: Where ``/moved`` sends.
         length: The ``Content-Length`` to say instead of the true one.
@@ -27,7 +28,7 @@ class FileServer(ThreadingHTTPServer):
     def __init__(self):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.content, self.tag, self.cuts, self.ranges = CONTENT, '"v1"', [], []
-        self.sends_parts, self.moved_to, self.length = True, "", ""
+        self.sends_parts, self.heeds_versions, self.moved_to, self.length = True, True, "", ""
 
     def handle_error(self, request, client_address):
         """Nothing: clients end connections when they refuse a file."""
@@ -49,6 +50,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.end_headers()
         elif self.path == "/page":
             self._send(200, 0, b"<html>Are you sure?", "text/html; charset=utf-8")
+        elif self.path == "/chunks":
+            self.send_response(200)
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            self.wfile.write(b"-5\r\nabc")
         elif self.path.endswith("data.zip"):
             self._send_file()
         else:
@@ -56,7 +62,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send_file(self):
         content, asked = self.server.content, self.headers.get("Range")
-        same = self.headers.get("If-Range", self.server.tag) == self.server.tag
+        same = self.headers.get("If-Range", self.server.tag) == self.server.tag or not self.server.heeds_versions
         if not (asked and same and self.server.sends_parts):
             return self._send(200, 0, content, "application/zip")
         start = int(asked.removeprefix("bytes=").removesuffix("-"))

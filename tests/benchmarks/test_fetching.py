@@ -98,6 +98,26 @@ def test_bytes_of_another_version_are_not_joined(url, server, tmp_path, change):
     assert found.path.read_bytes() == server.content
 
 
+def test_bytes_of_another_version_are_not_joined_by_a_server_that_does_not_heed_versions(url, server, tmp_path):
+    server.cuts = [3_000_000, 0, 0, 0, 0]
+    with pytest.raises(BenchmarkError, match="3,000,000 bytes are kept"):
+        fetch_files(table_of(), source=url, folder=tmp_path)
+    server.heeds_versions, server.tag, server.content = False, '"v2"', CONTENT[::-1]
+    (found,) = fetch_files(table_of(), source=url, folder=tmp_path)
+    assert found.path.read_bytes() == CONTENT[::-1]
+
+
+def test_an_empty_file_is_no_download(url, server, tmp_path):
+    server.content = b""
+    with pytest.raises(BenchmarkError, match="the server sends an empty file"):
+        fetch_files(table_of(), source=url, folder=tmp_path)
+
+
+def test_a_chunk_of_a_negative_size_is_a_cut_connection(server, tmp_path):
+    with pytest.raises(BenchmarkError, match="the connection was cut after 0 bytes"):
+        fetch_files(table_of(), source=f"{server.url}/chunks", folder=tmp_path)
+
+
 def test_a_download_that_ended_before_it_got_its_name_is_finished(url, server, tmp_path):
     server.cuts = [2_000_000, 0, 0, 0, 0]
     with pytest.raises(BenchmarkError, match="was cut"):

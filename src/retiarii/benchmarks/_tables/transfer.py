@@ -80,7 +80,7 @@ class Transfer:
             start = 0  # nothing would tell whether the rest is from the same version
         with open_http(self._url, start, known[0] if known else "") as answer:
             self._check(answer)
-            if answer.start != start or (start and known and known[1] not in (None, answer.total)):
+            if answer.start != start or (start and known and _is_other(answer, *known)):
                 # Another version of the file, or a server that sends no parts.
                 if answer.start:
                     self._part.begin("", None)
@@ -101,7 +101,7 @@ class Transfer:
             while True:
                 try:
                     chunk = answer.response.read(_CHUNK)
-                except (HTTPException, OSError) as err:
+                except (HTTPException, OSError, ValueError) as err:  # a ValueError for a chunk of a negative size
                     raise _CutError(f"the connection was cut after {done:,} bytes") from err
                 if not chunk:
                     break
@@ -113,6 +113,8 @@ class Transfer:
                     self._on_progress(self._file.name, done, answer.total)
         if answer.total is not None and done < answer.total:
             raise _CutError(f"the connection was cut after {done:,} of {answer.total:,} bytes")
+        if not done:
+            raise self._failure("the server sends an empty file")
 
     def _check(self, answer: HttpPart) -> None:
         """Refuse what is not the file, or does not fit the disk, before the first byte is stored."""
@@ -140,3 +142,11 @@ class Transfer:
             "place can be named with --from. Or fetch the file by hand, on another machine if this one has no network, "
             f"and build the table from it: {self._how}"
         )
+
+
+def _is_other(answer: HttpPart, tag: str, total: int | None) -> bool:
+    """Return whether an answer is from another version of a file than the bytes that are there.
+
+    Not every server heeds ``If-Range``.
+    """
+    return total not in (None, answer.total) or bool(tag and answer.tag and answer.tag != tag)
