@@ -1,6 +1,7 @@
 """Parameters and FLOPs of networks and of their parts, and costs of spaces that are added up from parts."""
 
 import random
+from math import prod
 
 import pytest
 import torch
@@ -12,7 +13,14 @@ from torch.nn import functional as F
 import retiarii.nn.pytorch as nn
 from retiarii.hub import pytorch as hub
 from retiarii.nn.pytorch import model_wrapper
-from retiarii.nn.pytorch.counting import count_flops, count_params, flops_of_parts, params_of_parts
+from retiarii.nn.pytorch.counting import (
+    count_flops,
+    count_params,
+    factors_of_flops,
+    factors_of_params,
+    flops_of_parts,
+    params_of_parts,
+)
 from retiarii.nn.pytorch.engine import PythonEngine
 from retiarii.space import AdditiveCost, Architecture
 
@@ -301,3 +309,40 @@ def test_networks_that_need_weights_are_counted_with_them():
     engine = Counted(Scaled(), [1, 4])
     assert [engine.costs["flops"](Architecture({"width": width})) for width in (4, 8)] == [32, 64]
     assert engine.num_real == 2
+
+
+@MODELS
+def test_costs_of_ready_spaces_are_added_up_from_factors(make, example):
+    engine = Counted(make())
+    engine.example_input = example
+    rng = random.Random(1)
+    for name, count in [("params", count_params), ("flops", lambda network: count_flops(network, example))]:
+        cost = AdditiveCost(name, engine.space, engine.costs[name]._measure, patience=8, checks=8)
+        assert cost.learn(150).is_additive
+        for _ in range(5):
+            architecture = engine.space.sample(rng)
+            assert cost(architecture) == count(engine.build(architecture))
+        assert cost.report().num_added
+
+
+def test_factors_multiply_to_the_counts():
+    network = torch_nn.Sequential(torch_nn.Conv1d(4, 6, 3, groups=2, padding=1), Block6(), torch_nn.BatchNorm1d(6))
+    x = torch.zeros(2, 4, 5)
+    flops, params = factors_of_flops(network, x), factors_of_params(network)
+    assert flops["0#0/5"] == (2 * 2, 5, 3, 6, 2)
+    assert sum(prod(factors) for factors in flops.values()) == count_flops(network, x)
+    assert params["0.weight/3"] == (6, 2, 3)
+    assert sum(prod(factors) for factors in params.values()) == count_params(network)
+    assert factors_of_flops(network, x, rules={Block6: lambda *_: 7})["1"] == 7
+
+
+class Block6(torch_nn.Module):
+    """Attention, a matrix product of its own, and a parameter without sizes."""
+
+    def __init__(self):
+        super().__init__()
+        self.attention = torch_nn.MultiheadAttention(5, 1)
+        self.scale = torch_nn.Parameter(torch.tensor(1.0))
+
+    def forward(self, x):
+        return self.attention(x, x, x)[0] @ torch.eye(5) * self.scale

@@ -2,6 +2,7 @@
 
 import pickle
 import random
+from math import prod
 
 import pytest
 from hypothesis import given, settings
@@ -218,3 +219,34 @@ def test_a_copy_starts_anew():
     assert copied.report().num_built == 0
     assert copied.__name__ == "params"
     assert_right(copied, of_neighbours, wide_space())
+
+
+def test_factors_of_a_cost_are_tables_of_their_own():
+    """The cost of a part depends on 5 choices with 6 values each (7776 rows); each of its factors on 1 or 2."""
+    widths = [Categorical(f"width{index}", (1, 2, 3, 4, 5, 6)) for index in range(6)]
+    depth = Integer("depth", 1, 3)
+    ratios = [Categorical(f"ratio{index}", (1, 2, 3, 4, 5, 6), condition=when("depth", 3)) for index in range(2)]
+    space = SearchSpace([*widths, depth, *ratios])
+
+    def measure(architecture):
+        width = [architecture[f"width{index}"] for index in range(6)]
+        parts = {f"part{at}": (width[at] * width[at - 1], width[at - 2], width[at - 3] + 7) for at in range(6)}
+        if architecture["depth"] == 3:  # otherwise the part is not there, and nothing is known of its factors
+            parts["deep"] = (architecture["ratio0"], architecture["ratio1"] * width[0], 10)
+        return {**parts, "plain": 3.0, "scalar": ()}
+
+    def total(architecture):
+        return sum(prod(cost) if isinstance(cost, tuple) else cost for cost in measure(architecture).values())
+
+    counting = counted(measure)
+    cost = AdditiveCost("params", space, counting)
+    report = cost.learn(400)
+    assert report.is_additive
+    assert report.num_parts == 9
+    rng = random.Random(1)
+    for _ in range(1500):
+        architecture = space.sample(rng)
+        assert cost(architecture) == total(architecture)
+    assert cost.report().num_added > 1300
+    assert cost.report().num_wrong == 0
+    assert counting.calls < 500

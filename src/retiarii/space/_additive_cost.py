@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from itertools import compress
 
 from retiarii.errors import SpaceError
 from retiarii.space._architecture import Architecture
 from retiarii.space._choice import Choice
-from retiarii.space._part_tables import Conflict, PartCosts, PartTables
+from retiarii.space._part_tables import Column, Columns, Conflict, PartCosts, PartTables, columns_of, cost_of
 from retiarii.space._space import SearchSpace
 
 _logger = logging.getLogger(__name__)
@@ -48,6 +49,20 @@ class CostReport:
     num_parts: int
     num_entries: int
     reason: str
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """A network that was built: its cost, and that of its parts."""
+
+    total: float
+    columns: Columns
+
+
+def _extremes(values: list[object]) -> list[object]:
+    """Return the smallest and the largest of numbers, and all other values."""
+    numbers = [value for value in values if isinstance(value, int | float)]
+    return list(dict.fromkeys((min(numbers), max(numbers)))) if len(numbers) == len(values) > 2 else values
 
 
 class AdditiveCost:
@@ -91,7 +106,7 @@ class AdditiveCost:
         self._rng = random.Random(seed)
         self._labels = frozenset(choice.label for choice in space)
         self._tables = PartTables(choice.label for choice in space)
-        self._known: dict[Architecture, PartCosts] = {}
+        self._known: dict[Architecture, _Measured] = {}
         self._reason = "" if space.has_fixed_labels else "the mutators of this space may add choices"
         self._is_searched = False  # for influences
         self._is_miss = False  # whether the last network that was built had parts without a row
@@ -137,7 +152,7 @@ class AdditiveCost:
             self._num_added,
             self._num_checked,
             self._num_wrong,
-            len(self._tables.influences),
+            self._tables.num_parts,
             self._tables.num_entries,
             "" if is_additive else self._reason or few,
         )
@@ -146,17 +161,17 @@ class AdditiveCost:
 
     def _built(self, architecture: Architecture) -> float:
         own = architecture.restricted(self._labels) if self._space.has_fixed_labels else architecture
-        parts = self._known.get(own)
-        if parts is None:
-            parts = self._parts_of(own)
+        found = self._known.get(own)
+        if found is None:
+            found = self._measured(own)
             self._num_requested += 1
             if not self._reason:
-                self._compare(own, parts)
+                self._compare(own, found.columns)
             if self._num_requested == self._patience and not self._reason:
                 self._search_influences()
             elif self._is_miss and not self._reason:
                 self._fill()
-        return sum(parts.values())
+        return found.total
 
     def _fill(self) -> None:
         """Build a network that fills many rows, for each network that was asked for and had parts without a row."""
@@ -178,16 +193,18 @@ class AdditiveCost:
                 best, missing = other, count
         return best
 
-    def _parts_of(self, architecture: Architecture) -> PartCosts:
-        parts = self._known.get(architecture)
-        if parts is None:
+    def _measured(self, architecture: Architecture) -> _Measured:
+        found = self._known.get(architecture)
+        if found is None:
             if len(self._known) >= _REMEMBERED:
                 del self._known[next(iter(self._known))]
-            parts = self._known[architecture] = self._measure(architecture)
+            parts = self._measure(architecture)
+            total = sum(map(cost_of, parts.values()))
+            found = self._known[architecture] = _Measured(total, columns_of(parts))
             self._num_built += 1
-        return parts
+        return found
 
-    def _compare(self, architecture: Architecture, parts: PartCosts) -> None:
+    def _compare(self, architecture: Architecture, parts: Columns) -> None:
         """Compare the parts of a network with the tables, and add them."""
         if not self._is_searched:
             self._tables.keep(architecture, parts)
@@ -227,7 +244,7 @@ class AdditiveCost:
     def _variants(self, base: Architecture, choice: Choice) -> Iterator[Architecture]:
         """Yield architectures that differ in one choice, and in those that it makes active or inactive."""
         if choice.cardinality <= _MAX_VALUES:
-            values = list(choice.others(base[choice.label]))
+            values = _extremes(list(choice.others(base[choice.label])))
         else:
             values = [choice.sample_other(base[choice.label], self._rng) for _ in range(_MAX_VALUES)]
         for value in values:
@@ -245,18 +262,24 @@ class AdditiveCost:
 
         return self._space.decide(value_of)
 
-    def _note_influence(self, label: str, first: Architecture, second: Architecture) -> None:
-        """Note which parts differ between architectures that differ in one choice."""
+    def _note_influence(
+        self, label: str, first: Architecture, second: Architecture, also: Column | None = None
+    ) -> None:
+        """Note which parts differ between architectures that differ in one choice.
+
+        Factors are compared where both networks have the part, and for the one that ``also`` names anyway.
+        """
         one, other = self._tried(first), self._tried(second)
         if one is not None and other is not None:
-            names = dict.fromkeys((*one, *other))
-            self._tables.depends((name for name in names if one.get(name, 0.0) != other.get(name, 0.0)), label)
+            names = [name for name in dict.fromkeys((*one, *other)) if one.get(name, 0.0) != other.get(name, 0.0)]
+            is_noted = [isinstance(name, str) or name == also or (name in one and name in other) for name in names]
+            self._tables.depends(compress(names, is_noted), label)
 
-    def _tried(self, architecture: Architecture) -> PartCosts | None:
+    def _tried(self, architecture: Architecture) -> Columns | None:
         """Return the parts of an architecture that nobody asked for; None if it cannot be built."""
         is_new = architecture not in self._known
         try:
-            parts = self._parts_of(architecture)
+            parts = self._measured(architecture).columns
         except Exception as error:  # noqa: BLE001 - code of the user's model; what it raises is no error of the search
             _logger.debug("%s of %r is not known: %s", self.__name__, architecture, error)
             return None
@@ -296,14 +319,17 @@ class AdditiveCost:
             return None
         label = labels[low]
         self._note_influence(
-            label, self._between(first, second, labels[:low]), self._between(first, second, labels[:high])
+            label,
+            self._between(first, second, labels[:low]),
+            self._between(first, second, labels[:high]),
+            also=conflict.part,
         )
         return label if label in self._tables.influences[conflict.part] else None
 
     def _labels_in_order(self) -> list[str]:
         return [choice.label for choice in self._space]
 
-    def _known_part(self, architecture: Architecture, part: str) -> float | None:
+    def _known_part(self, architecture: Architecture, part: Column) -> float | None:
         parts = self._tried(architecture)
         return None if parts is None else parts.get(part, 0.0)
 

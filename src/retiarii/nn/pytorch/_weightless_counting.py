@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from math import prod
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from torch.utils import _pytree as pytree
 
 from retiarii.nn.pytorch._freezing.weightless import Weightless
 from retiarii.nn.pytorch._generators import generators_kept
-from retiarii.nn.pytorch.counting import FlopsRules, flops_of_parts, params_of_parts
+from retiarii.nn.pytorch.counting import FlopsRules, factors_of_flops, factors_of_params
 from retiarii.space import Architecture, PartCosts
 
 _logger = logging.getLogger(__name__)
@@ -63,7 +64,7 @@ class WeightlessCounting:
             if num_equal >= _COMPARED:
                 return counts
             expected, reason = real(), "the counts differ"
-            if counts == expected:
+            if _total(counts) == _total(expected):
                 self._num_equal[name] = num_equal + 1
                 return counts
         self._unable.add(name)
@@ -76,9 +77,13 @@ class WeightlessCounting:
                 self._builder = Weightless(self._model)
             network = self._builder.build(architecture)
             if name == "params":
-                return params_of_parts(network)
+                return factors_of_params(network)
             with torch.device("meta"):
-                return flops_of_parts(network, pytree.tree_map_only(Tensor, _to_meta, example_input), rules=rules)
+                return factors_of_flops(network, pytree.tree_map_only(Tensor, _to_meta, example_input), rules=rules)
+
+
+def _total(counts: PartCosts) -> float:
+    return sum(prod(count) if isinstance(count, tuple) else count for count in counts.values())
 
 
 def _to_meta(tensor: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from math import prod
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
@@ -12,13 +13,27 @@ from torch import nn
 if TYPE_CHECKING:
     from torch.utils.flop_counter import FlopCounterMode
 
-__all__ = ["FlopsRule", "FlopsRules", "count_flops", "count_params", "evaluating", "flops_of_parts", "params_of_parts"]
+__all__ = [
+    "FlopsRule",
+    "FlopsRules",
+    "count_flops",
+    "count_params",
+    "evaluating",
+    "factors_of_flops",
+    "factors_of_params",
+    "flops_of_parts",
+    "params_of_parts",
+]
 
 FlopsRule: TypeAlias = "Callable[[nn.Module, tuple[Any, ...], Any], float]"
 """Returns the FLOPs of one call of a module, given the module, its positional arguments and its output."""
 
 FlopsRules: TypeAlias = "Mapping[type[Any], FlopsRule]"
 """Rules for modules of these classes and their subclasses, which take the place of counting inside of them."""
+
+
+Operations: TypeAlias = "dict[str, list[tuple[float, ...]]]"
+"""The factors of the FLOPs of each operation, by the module that does it."""
 
 
 def count_params(network: nn.Module) -> int:
@@ -36,6 +51,11 @@ def params_of_parts(network: nn.Module) -> dict[str, float]:
                 seen.add(id(parameter))
                 counts[name] = counts.get(name, 0.0) + parameter.numel()
     return counts
+
+
+def factors_of_params(network: nn.Module) -> dict[str, tuple[float, ...]]:
+    """Return the sizes of each parameter, by its name and the number of its sizes; shared ones count once."""
+    return {f"{name}/{parameter.dim()}": tuple(parameter.shape) for name, parameter in network.named_parameters()}
 
 
 def count_flops(network: nn.Module, example_input: Any, *, rules: FlopsRules | None = None) -> int:
@@ -57,17 +77,47 @@ def flops_of_parts(network: nn.Module, example_input: Any, *, rules: FlopsRules 
     What a module computes in the modules inside of it counts there. A module that is not registered in another one has
     the name of its class.
     """
-    counts = _counts(network, example_input, rules or {})
+    return _own_counts(network, _counts(network, example_input, rules or {}))
+
+
+def factors_of_flops(
+    network: nn.Module, example_input: Any, *, rules: FlopsRules | None = None
+) -> dict[str, float | tuple[float, ...]]:
+    """Return the FLOPs of each operation, as factors whose product they are, by the name of the module that does it.
+
+    Where the operations of a module are not known, there are its FLOPs instead. The sum of all is `count_flops`.
+    """
+    operations: Operations = {}
+    counts = _counts(network, example_input, rules or {}, operations)
+    by_place: dict[str, list[tuple[float, ...]]] = {}
+    for name, factors in operations.items():
+        by_place.setdefault(_place(network, name), []).extend(factors)
+    parts: dict[str, float | tuple[float, ...]] = {}
+    for place, count in _own_counts(network, counts).items():
+        found = by_place.get(place, [])
+        if sum(map(prod, found)) == count:
+            parts.update({f"{place}#{index}/{len(factors)}": factors for index, factors in enumerate(found)})
+        else:
+            parts[place] = count
+    return parts
+
+
+def _own_counts(network: nn.Module, counts: Mapping[str, float]) -> dict[str, float]:
     own = dict(counts)
     for name, count in counts.items():
         if name != "Global":
             own[_outer(name, counts)] -= count
-    root = type(network).__name__
     found: dict[str, float] = {}
     for name, count in own.items():
-        inside = "" if name in ("Global", root) else name.removeprefix(f"{root}.")
+        inside = _place(network, name)
         found[inside] = found.get(inside, 0.0) + count
     return {name: count for name, count in found.items() if count}
+
+
+def _place(network: nn.Module, name: str) -> str:
+    """Return the name of a module in the network, from that which the counter gives it."""
+    root = type(network).__name__
+    return "" if name in ("Global", root) else name.removeprefix(f"{root}.")
 
 
 def _outer(name: str, counts: Mapping[str, float]) -> str:
@@ -79,14 +129,23 @@ def _outer(name: str, counts: Mapping[str, float]) -> str:
     return "Global"
 
 
-def _counts(network: nn.Module, example_input: Any, rules: FlopsRules) -> dict[str, float]:
-    """Return the FLOPs inside of each module that was called, and of the whole network as ``Global``."""
+def _counts(
+    network: nn.Module, example_input: Any, rules: FlopsRules, operations: Operations | None = None
+) -> dict[str, float]:
+    """Return the FLOPs inside of each module that was called, and of the whole network as ``Global``.
+
+    The factors of each operation are added to ``operations``.
+    """
     from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count  # takes a tenth of a second to import
 
     def attention(query: Any, key: Any, value: Any, *args: Any, **kwargs: Any) -> int:
         return int(sdpa_flop_count(query, key, value))  # type: ignore[no-untyped-call]  # torch does not annotate it
 
-    formulas = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: attention}  # which torch does not count
+    formulas: dict[Any, Any] = {  # torch does not count this one
+        torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: attention
+    }
+    if operations is not None:
+        formulas |= _noting_formulas(operations, lambda: counter.mod_tracker.parents)
     arguments = example_input if isinstance(example_input, tuple) else (example_input,)
     with ExitStack() as stack:
         stack.enter_context(evaluating(network))
@@ -99,6 +158,32 @@ def _counts(network: nn.Module, example_input: Any, rules: FlopsRules) -> dict[s
                 stack.enter_context(_counted_by(rule, module, counter))
         network(*arguments)
         return {name: float(sum(counts.values())) for name, counts in counter.flop_counts.items()}
+
+
+def _noting_formulas(operations: Operations, parents: Callable[[], set[str]]) -> dict[Any, Any]:
+    """Return formulas of matrix products and convolutions that also note their factors at the innermost module."""
+
+    def noted(*factors: int) -> int:
+        place = max(parents(), key=lambda name: (name != "Global", name.count("."), len(name)))
+        operations.setdefault(place, []).append(factors)
+        return prod(factors)
+
+    def product(first: Any, second: Any, **options: Any) -> int:
+        return noted(2, *first, second[-1])
+
+    def added(bias: Any, first: Any, second: Any, **options: Any) -> int:
+        return noted(2, *first, second[-1])
+
+    def convolution(
+        inputs: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, transposed: bool,
+        *args: Any, out_shape: Any, **options: Any,
+    ) -> int:  # fmt: skip
+        places = prod((inputs if transposed else out_shape)[2:])
+        return noted(2 * inputs[0], places, prod(weight[2:]), *weight[:2])
+
+    aten = torch.ops.aten
+    products = {aten.mm: product, aten.bmm: product, aten.addmm: added, aten.baddbmm: added}
+    return {**products, aten.convolution: convolution, aten._convolution: convolution}
 
 
 @contextmanager

@@ -25,6 +25,8 @@ from retiarii.nn.pytorch.counting import (
     count_flops,
     count_params,
     evaluating,
+    factors_of_flops,
+    factors_of_params,
     flops_of_parts,
     params_of_parts,
 )
@@ -71,13 +73,13 @@ class NetworkEngine(Engine):
         with generators_kept():
             return {name: sum(self.parts(built, name).values()) for name in ("params", "flops") if name in names}
 
-    def parts(self, built: nn.Module, name: str) -> PartCosts:
+    def parts(self, built: nn.Module, name: str) -> Mapping[str, float]:
         """Return ``"params"`` or ``"flops"`` of each module of a network, by the name of the module.
 
         Raises:
             ConfigError: FLOPs are wanted, and no input is known.
         """
-        counts: dict[str, Callable[[], PartCosts]] = {
+        counts: dict[str, Callable[[], Mapping[str, float]]] = {
             "params": lambda: params_of_parts(built),
             "flops": lambda: flops_of_parts(built, self._known_input(), rules=self.flops_rules),
         }
@@ -104,7 +106,11 @@ class NetworkEngine(Engine):
 
     def _counted(self, name: str, architecture: Architecture) -> PartCosts:
         """Return ``"params"`` or ``"flops"`` of each part of the network of an architecture."""
-        return self._built_parts(partial(self.parts, name=name), architecture)
+        factors: dict[str, Callable[[nn.Module], PartCosts]] = {
+            "params": factors_of_params,
+            "flops": lambda built: factors_of_flops(built, self._known_input(), rules=self.flops_rules),
+        }
+        return self._built_parts(factors[name], architecture)
 
     def build_unchecked(self, architecture: Architecture) -> nn.Module:
         """Return the network of an architecture, without a check that it works, if `build` has one that takes time."""
