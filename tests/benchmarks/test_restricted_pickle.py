@@ -69,6 +69,28 @@ def test_reading_takes_memory_in_proportion_to_the_size(data):
     assert int(done.stdout) < 48
 
 
+_MEBIBYTE = 2**20
+_BYTES = b"B" + _MEBIBYTE.to_bytes(4, "little") + bytes(_MEBIBYTE) + b"\x94"
+_TEXT = b"X" + _MEBIBYTE.to_bytes(4, "little") + b"a" * _MEBIBYTE + b"\x94"
+_SHAPE = b"J" + _MEBIBYTE.to_bytes(4, "little")
+_NEW_ARRAY = b"cnumpy.core.multiarray\n_reconstruct\n\x94" + b"cnumpy\ndtype\n\x8c\x02u1\x85R\x94"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"ccollections\nOrderedDict\n\x94" + b"}\x94(K\x01NK\x02Nu(" + b"h\x00h\x01\x85R" * 200 + b"t",
+        b"cnumpy\nndarray\n\x94" + _BYTES + b"(" + b"h\x00h\x01\x85R" * 200 + b"t",
+        b"c_codecs\nencode\n\x94" + _TEXT + b"\x8c\x06latin1\x94(" + b"h\x00h\x01h\x02\x86R" * 200 + b"t",
+        _NEW_ARRAY + _BYTES + b"(" + (b"h\x00)R(K\x01" + _SHAPE + b"\x85h\x01\x89h\x02tb") * 200 + b"t",
+        _NEW_ARRAY + _BYTES + b"h\x00)R(K\x01(" + _SHAPE + b"K\x01" * 7 + b"th\x01\x89h\x02tb",
+    ],
+)
+def test_a_pickle_cannot_copy_its_data_again_and_again(data):
+    with pytest.raises(BenchmarkError, match=r"is a copy of another|more values than the file|not callable"):
+        plain_content(START + data + STOP, "x", arrays=True)
+
+
 def test_arrays_have_few_dimensions():
     deep = np.zeros((1,) * 9, dtype="f4")
     with pytest.raises(BenchmarkError, match="an array has 9 dimensions"):
