@@ -258,6 +258,11 @@ def test_things_that_are_no_frame_are_refused(frame, words):
         benchmark(frame)
 
 
+def test_a_model_instead_of_an_architecture_is_named():
+    with pytest.raises(BenchmarkError, match=r"got a model of the class object, expected an architecture.*\.space"):
+        benchmark().evaluator().evaluate(object())
+
+
 def test_impossible_arguments_of_an_evaluator_are_named():
     made = with_curves()
     for settings, words in (

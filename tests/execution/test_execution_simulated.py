@@ -190,7 +190,9 @@ def test_a_timed_out_trial_says_so():
     assert ended.failure.message == "The trial ran for more than 5 s of simulated time."
 
 
-@pytest.mark.parametrize("times", [[5, 4], [-1, 4], [1, float("inf")], [float("nan"), 1], [1], [1, 2, 3], -1.0])
+@pytest.mark.parametrize(
+    "times", [[5, 4], [-1, 4], [1, float("inf")], [float("nan"), 1], [1], [1, 2, 3], -1.0, None, [], "10", 1e300]
+)
 def test_impossible_times_are_an_error_of_the_evaluator(times):
     class Wrong(Planned):
         def seconds(self, job):
@@ -198,7 +200,7 @@ def test_impossible_times_are_an_error_of_the_evaluator(times):
 
     executor = SimulatedExecutor(Wrong([[1, 2]]))
     executor.submit(job(0))
-    with pytest.raises(ExecutionError, match="The simulated times of trial 0 are"):
+    with pytest.raises(ExecutionError, match=r"The simulated times? of trial 0 (are|is)"):
         executor.poll()
 
 

@@ -5,12 +5,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from killing import stored_trials, wait_until
 from simulated_script import NUM_TRIALS, SEARCH, SPACE, Timed, settings
 
 from retiarii import FunctionalEvaluator, RetiariiExeConfig, RetiariiExperiment, strategy
 from retiarii.errors import ConfigError
+from retiarii.evaluator import Evaluator, Simulated
 from retiarii.execution import SimulatedExecutor
 from retiarii.experiment import Callback
 from retiarii.storage import open_store
@@ -160,6 +162,24 @@ def test_a_resumed_search_is_the_uninterrupted_one(tmp_path, name):
 
 def resumed(tmp_path, experiment, **changes):
     return RetiariiExperiment.resume(experiment.id, storage=tmp_path / "parts.db", **changes)
+
+
+class Minute(Evaluator, Simulated):
+    def evaluate(self, model):
+        return model["quality"]
+
+    def seconds(self, model, context):
+        return np.float32(60.0)
+
+
+def test_a_resume_waits_for_the_trials_that_it_runs_again(tmp_path):
+    """The second worker gets nothing to do: the next generation follows from the last trial of the first."""
+    search = strategy.GenerationalEvolution(population_size=3, num_select=2, num_mutation=2, num_crossover=1)
+    settings = {"evaluator": Minute(), "trial_concurrency": 2, "max_trial_number": 6}
+    whole = ran(tmp_path, search, **settings)[0].trials()
+    experiment, _ = ran(tmp_path, search, "parts.db", **settings, max_experiment_duration=90)
+    assert [trial.state for trial in experiment.trials()] == ["completed", "completed", "interrupted"]
+    assert resumed(tmp_path, experiment, max_experiment_duration=None).trials() == whole
 
 
 def test_a_killed_search_is_resumed_as_if_nothing_had_happened(tmp_path):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import math
+import reprlib
 from collections.abc import Sequence
 from itertools import pairwise
+from numbers import Real
 from typing import TypeAlias
 
 from retiarii.errors import ExecutionError
@@ -12,6 +13,9 @@ from retiarii.execution._executor import TimedTask, TrialJob
 from retiarii.execution._outcome import Outcome
 from retiarii.execution._run_task import describe, run_task
 from retiarii.trial import Failure, FailureKind, Metrics
+
+MAX_SECONDS = 1e10
+"""The longest trial, about 300 years: later times are not moments that a store or a calendar knows."""
 
 Course: TypeAlias = "list[tuple[float, Metrics | Outcome]]"
 """Pairs of seconds since the start of a trial, and what happens then: reports, and at last the outcome."""
@@ -44,15 +48,12 @@ def course_of(task: TimedTask, job: TrialJob, timeout_s: float | None = None) ->
 
 def _checked(said: float | Sequence[float], told: Sequence[Metrics | Outcome], job: TrialJob) -> list[float]:
     """Return one time for each event."""
-    if isinstance(said, (int, float)):
-        times = [float(said) * place / len(told) for place in range(1, len(told))] + [float(said)]
-    else:
-        times = [float(seconds) for seconds in said]
+    times = _times(said, len(told), job)
     is_ascending = all(before <= after for before, after in pairwise([0.0, *times]))
-    if not is_ascending or not all(map(math.isfinite, times)):
+    if not is_ascending or not times[-1] <= MAX_SECONDS:
         raise ExecutionError(
-            f"The simulated times of trial {job.number} are {times}, expected finite seconds since its start, in "
-            "ascending order. The method `seconds` of the evaluator returned them."
+            f"The simulated times of trial {job.number} are {times}, expected seconds since its start, in ascending "
+            f"order, up to {MAX_SECONDS:g}. The method `seconds` of the evaluator returned them."
         )
     outcome = told[-1]
     has_ended_early = isinstance(outcome, Outcome) and outcome.metrics is None
@@ -62,6 +63,21 @@ def _checked(said: float | Sequence[float], told: Sequence[Metrics | Outcome], j
         f"The simulated times of trial {job.number} are {times}, and it made {len(told) - 1} reports: expected one "
         "time for each report, and one for its end. The method `seconds` of the evaluator returned them."
     )
+
+
+def _times(said: float | Sequence[float], count: int, job: TrialJob) -> list[float]:
+    """Return the times as plain numbers; a single one is spread over a number of events."""
+    try:
+        if isinstance(said, (int, float, Real)):  # of NumPy, too
+            return [float(said) * place / count for place in range(1, count)] + [float(said)]
+        if isinstance(said, (str, bytes)) or not len(said):
+            raise TypeError
+        return [float(seconds) for seconds in said]
+    except (TypeError, ValueError):
+        raise ExecutionError(
+            f"The simulated time of trial {job.number} is {reprlib.repr(said)}, expected seconds: a number, or a list "
+            "of numbers. The method `seconds` of the evaluator returned it."
+        ) from None
 
 
 def _cut(course: Course, timeout_s: float) -> Course:

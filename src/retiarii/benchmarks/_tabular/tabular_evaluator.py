@@ -107,10 +107,16 @@ class TabularEvaluator(Evaluator, Simulated):
 
         Raises:
             ArchitectureError: The architecture is not one of the space.
-            BenchmarkError: The table has no results for it, or none at this fidelity.
+            BenchmarkError: The table has no results for it, or none at this fidelity; or it is a model.
             ConfigError: The fidelity is of another name.
         """
         context = _NO_TRIAL if context is None else context
+        if not isinstance(model, Mapping):
+            raise BenchmarkError(
+                f"The evaluator of the benchmark {self.benchmark.name!r} got a model of the class "
+                f"{type(model).__name__}, expected an architecture. Search the space of the benchmark instead of a "
+                "model: RetiariiExperiment(benchmark.space, benchmark.evaluator(), ...)."
+            )
         row, (before, last) = self._table.row_of(model), self._stages(context)
         unit = self._unit(context)
         for stage in range(before + 1, last):

@@ -209,17 +209,17 @@ class TrialLoop:
         if self._budget.max_trials is not None:
             wanted = min(wanted, self._budget.max_trials - self._search.num_asked)
         if wanted > 0:
-            trials += [self._new_trial(number, proposal) for number, proposal in self._ask(wanted)]
+            trials += [self._new_trial(number, proposal) for number, proposal in self._ask(wanted, trials)]
         return trials
 
-    def _ask(self, count: int) -> list[tuple[int, Proposal]]:
+    def _ask(self, count: int, interrupted: Sequence[Trial]) -> list[tuple[int, Proposal]]:
         number = self._search.num_asked
         try:
             proposals = self._search.ask(count)
         except SearchExhausted:
             self._ending = self._when_exhausted
             return []
-        if not proposals and not self._running and not self._interrupted:
+        if not proposals and not self._running and not interrupted:
             raise ExperimentError(
                 f"{self._search!r} waits for results, but no trial is running: the search would never end. "
                 "A strategy must propose something, or raise SearchExhausted, once every proposal was told."
