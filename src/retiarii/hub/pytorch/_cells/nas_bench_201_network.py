@@ -121,7 +121,7 @@ class NasBench201(ReadySpace):
         self.classifier = nn.Linear(channels, num_labels)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return the logits of the classes, ``[B, num_labels]``, of images, ``[B, 3, H, W]``."""
+        """Return the logits of the classes, ``[B, num_labels]``, of images, ``[B, 3, H, W]``; 4 divides H and W."""
         features = self.last_activation(self.cells(self.stem(images)))
         logits: Tensor = self.classifier(self.global_pooling(features).flatten(1))
         return logits

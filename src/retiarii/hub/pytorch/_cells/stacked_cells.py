@@ -103,7 +103,8 @@ class StackedCells(ReadySpace):
         dataset: ``"cifar"``: 32x32 images, 10 classes, a convolution as stem. ``"imagenet"``: larger images, 1000
             classes, and a stem that makes them 8 times smaller.
         auxiliary_loss: Whether there is a second classifier after the first cell of the last stage. The network then
-            returns two logits in training mode, the second one from this classifier.
+            returns two logits in training mode, the second one from this classifier. Images for training then have at
+            least 32 x 32 pixels (``"cifar"``) or 224 x 224 (``"imagenet"``).
         drop_path_prob: The probability of `DropPath` after each operation except identity.
         num_labels: The number of classes, if it is not that of the data set.
         merge_op: ``"loose_end"``: the output of a cell joins the nodes that no other node takes. ``"all"``: it joins
