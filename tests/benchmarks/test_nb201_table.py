@@ -275,6 +275,9 @@ def test_a_build_that_reads_nothing_is_not_an_unfinished_one(tmp_path):
         Nb201Table().build(tmp_path / "elsewhere")
     with pytest.raises(BenchmarkError, match="There is no file or folder '~nobody-of-this-name'"):
         Nb201Table().build(Path("~nobody-of-this-name"))
+    for name in BENCHMARKS.names():
+        with pytest.raises(BenchmarkError, match=r"'x{300}' cannot be read .*File name too long"):
+            BENCHMARKS.get(name)().build(Path("x" * 300))
     assert Nb201Table().status().num_building is None
 
 

@@ -86,7 +86,7 @@ class SqliteTable(BenchmarkTable):
         with self.file.building():
             if path.is_file() and self._present_is_complete():
                 return BuildReport(path, 0, self.num_architectures, self.num_architectures)
-            return self._build(Path(os.path.expanduser(source)), path, partial=partial, on_progress=on_progress)
+            return self._build(_reachable(source), path, partial=partial, on_progress=on_progress)
 
     def verify(self) -> list[str]:
         """Read the whole table, and return its problems.
@@ -150,3 +150,17 @@ class SqliteTable(BenchmarkTable):
     def _present_is_complete(self) -> bool:
         with closing(self.file.open()) as connection, self.file.reading():
             return self._is_complete(connection)
+
+
+def _reachable(source: Path) -> Path:
+    """Return the path of published files with the home folder filled in; whether there are any is not checked.
+
+    Raises:
+        BenchmarkError: Its folder cannot be read.
+    """
+    path = Path(os.path.expanduser(source))
+    try:
+        path.exists()
+    except OSError as err:
+        raise BenchmarkError(f"{str(path)!r} cannot be read ({err}).") from err
+    return path
