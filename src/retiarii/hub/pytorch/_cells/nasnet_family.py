@@ -113,8 +113,10 @@ class ENAS(StackedCells):
     searches with one-shot strategies its ``merge_op``. Published is ``enas-micro``, the cells that ENAS found.
 
     Reference:
-        Pham et al. (2018), arXiv:1802.03268, section 2.4. Deviation: the paper brings joined nodes back to the width
-        of the cell by a 1x1 convolution; here the next cell does, as in NASNet. Its code trains 5 nodes.
+        Pham et al. (2018), arXiv:1802.03268, section 2.4, and its public code (melodyguan/enas), which has 5 nodes.
+        Deviations: in the code's supernet, a 1x1 convolution brings joined nodes back to the width of the cell; here
+        the next cell does, as in NASNet and in the code's network of a fixed cell. That network has a second 1x1
+        convolution behind the newer input of each cell (164,952 parameters of ``enas-micro``), which is left out here.
     """
 
     PAPER: ClassVar[Paper] = Paper(
