@@ -284,7 +284,11 @@ def test_the_auxiliary_head_gives_logits_in_training_only(dataset, size):
     network = small(auxiliary_loss=True, dataset=dataset, num_labels=7)
     images = torch.zeros(2, 3, size, size)
     assert [logits.shape for logits in network.train()(images)] == [(2, 7), (2, 7)]
-    assert network.eval()(images).shape == (2, 7)
+    logits = network.eval()(images)
+    assert logits.shape == (2, 7)
+    without = small(dataset=dataset, num_labels=7).eval()
+    assert not without.load_state_dict(network.state_dict(), strict=False).missing_keys
+    torch.testing.assert_close(without(images), logits)
 
 
 def test_operations_and_nodes_of_a_cell_can_be_other_than_the_papers():
