@@ -258,6 +258,20 @@ def test_things_that_are_no_frame_are_refused(frame, words):
         benchmark(frame)
 
 
+def test_two_columns_of_one_name_are_named():
+    class Frame:  # as pandas does
+        columns, iloc = ["op", "op", "acc"], None
+
+        def __getitem__(self, name):
+            return self
+
+        def to_numpy(self):
+            return np.zeros((4, 2))
+
+    with pytest.raises(BenchmarkError, match=r"several columns 'op' \(a choice\)"):
+        TabularBenchmark(Frame(), choices=["op"], metrics=["acc"])
+
+
 def test_a_model_instead_of_an_architecture_is_named():
     with pytest.raises(BenchmarkError, match=r"got a model of the class object, expected an architecture.*\.space"):
         benchmark().evaluator().evaluate(object())

@@ -82,7 +82,10 @@ class FrameColumns:
                 f"The data frame has no column {name!r} ({role}). Its columns are "
                 f"{sorted(map(str, self._columns))}.{nearest(name, [str(known) for known in self._columns])}"
             )
-        return self._columns[name]
+        column = self._columns[name]
+        if getattr(column, "ndim", 1) != 1:
+            raise BenchmarkError(f"The data frame has several columns {name!r} ({role}). Rename or drop all but one.")
+        return column
 
     def _plain(self, value: Any, name: str, row: int) -> Value:
         if hasattr(value, "item") and not isinstance(value, (str, bytes)):

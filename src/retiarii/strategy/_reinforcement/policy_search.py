@@ -16,6 +16,7 @@ from retiarii.strategy.search import WORST, Fitness, Search
 from retiarii.trial import Direction, ObjectivesLike, Proposal, Trial
 
 _MAX_TRIES = 1_000
+_MAX_ABSENT = 100  # in a space with few of the combinations of its choices, more tries would be slow
 
 
 class PolicySearch(Search):
@@ -57,10 +58,14 @@ class PolicySearch(Search):
 
     def _sampled(self, rng: random.Random) -> Architecture:
         """Draw from the policy an architecture of the space that meets the constraints; or else from the space."""
+        num_absent = 0
         for _ in range(_MAX_TRIES):
             try:
                 architecture = self._sampler.sample(rng)
             except ArchitectureError:  # the space has not all combinations of its choices
+                num_absent += 1
+                if num_absent == _MAX_ABSENT:
+                    break
                 continue
             if self.space.satisfies(architecture):
                 return architecture
