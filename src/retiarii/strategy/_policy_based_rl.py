@@ -65,8 +65,9 @@ class PolicyBasedRL(Strategy):
         reward is the rank of the trial among those that are learned from together, from -1 to 1, trials that break
         constraints coming last: scale and outliers of metrics do not matter. (2) Trials run concurrently, so that some
         were proposed by an earlier policy than the one that learns from them; probability ratios are relative to the
-        policy at the start of the update. (3) ``dedup``, constraints and the gaps of tables change what is proposed, and
-        ratios leave that out. (4) The policy is a small network like NADE (Larochelle and Murray, AISTATS 2011), not an LSTM.
+        policy at the start of the update. (3) ``dedup``, constraints and the gaps of tables change what is proposed,
+        and ratios leave that out. (4) The policy is a small network like NADE (Larochelle and Murray, AISTATS 2011),
+        not an LSTM.
     """
 
     max_collect: int = 100
