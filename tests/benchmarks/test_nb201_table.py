@@ -408,6 +408,16 @@ def test_a_record_that_contradicts_others_or_itself_is_named(published, name, ch
         Nb201Table().build(published, partial=True)
 
 
+def test_what_is_no_file_is_no_record(published):
+    os.mkfifo(published / "000004.pickle.pbz2")
+    (published / "000005.pickle.pbz2").symlink_to("/dev/zero")
+    (published / "000006.pickle.pbz2").mkdir()
+    assert Nb201Table().build(published, partial=True).num_added == 3
+    for name in BENCHMARKS.names():
+        with pytest.raises(BenchmarkError, match="There is no file or folder"):
+            BENCHMARKS.get(name)().build(published / "000004.pickle.pbz2")
+
+
 def test_a_broken_archive_is_named(published, tmp_path):
     archive = tmp_path / "records.tar"
     with tarfile.open(archive, "w") as tar:

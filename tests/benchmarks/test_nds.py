@@ -280,6 +280,7 @@ def test_items_that_are_no_trainings_are_named(tmp_path, item, message):
         ("[1 2]", "Item 0 of DARTS.json"),
         ("[" * 100_000, "DARTS.json is damaged"),
         ("[]]", "expected the end of the file"),
+        ("[ ]", "DARTS.json is damaged .it has no trainings"),
         (b"[\xff]", "DARTS.json is damaged"),
     ],
 )

@@ -33,7 +33,7 @@ class NamedFiles:
 
     def __init__(self, source: Path, names: Collection[str], expected: str) -> None:
         self._source, self._expected = source, expected
-        if not source.exists():
+        if not (source.is_dir() or source.is_file()):
             raise BenchmarkError(f"There is no file or folder {str(source)!r}. Expected {expected}.")
         with self._reading():
             self._places = self._found({*names})

@@ -80,8 +80,9 @@ def published_files(source: Path, name: str) -> tuple[Iterator[PublishedFile], i
 
 def _in_folder(folder: Path, prefix: str, expected: str) -> list[Path]:
     for place in (folder, *sorted(folder.glob(f"{prefix}*"))):
-        if files := sorted(path for path in place.glob("*.pickle.pbz2") if _RECORD.search(path.name)):
-            return files
+        files = [path for path in place.glob("*.pickle.pbz2") if _RECORD.search(path.name) and path.is_file()]
+        if files:
+            return sorted(files)
     raise BenchmarkError(f"There are no records in {str(folder)!r}. Expected {expected}.")
 
 

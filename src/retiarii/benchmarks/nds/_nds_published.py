@@ -110,6 +110,8 @@ def read_sweep(file: IO[bytes], name: str) -> Iterator[PublishedTraining]:
         for item in json_items(file, max_item_bytes=_MAX_ITEM_BYTES, max_bytes=_MAX_BYTES):
             yield _training(item, sweep)
             number += 1
+        if not number:
+            raise JsonDamageError("it has no trainings")
     except JsonDamageError as err:
         raise BenchmarkError(f"{name} is damaged ({err}). Download it again.") from err
     except _WRONG as err:
