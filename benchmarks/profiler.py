@@ -2,7 +2,8 @@
 
 The space is like that of MobileNetV3: five stages of two to four inverted residual blocks, each with a kernel size and
 an expansion, and a width per stage; 50 labels, 3.5e21 architectures, an image of 224 x 224 pixels. ``--hub`` measures
-`retiarii.hub.pytorch.MobileNetV3Space` too, whose tables are larger. Prints one JSON line.
+ready spaces of `retiarii.hub.pytorch` too, all or those that are named, with their default arguments. Prints one JSON
+line.
 """
 
 from __future__ import annotations
@@ -19,11 +20,13 @@ from torch import Tensor
 
 import retiarii.nn.pytorch as nn
 from retiarii import __version__, at_most
+from retiarii.hub import pytorch as hub
 from retiarii.nn.pytorch import model_wrapper
 from retiarii.nn.pytorch.engine import PythonEngine
 from retiarii.space import Architecture
 
 SEED = 0
+HUB = ("MobileNetV3Space", "GPTSpace", "AutoformerSpace", "ProxylessNAS", "ShuffleNetSpace", "NasBench201")
 STAGES = [((16, 24), 1), ((24, 32, 40), 2), ((40, 48, 64), 2), ((80, 96, 112), 2), ((128, 160, 192), 2)]
 
 
@@ -83,30 +86,46 @@ class MobileNet(torch.nn.Module):
         return scores
 
 
+def engine_of(model: torch.nn.Module) -> PythonEngine:
+    """Return the engine of a model of images, or of texts of 64 tokens."""
+    engine = PythonEngine(model)
+    is_of_texts = type(model).__name__ == "GPTSpace"
+    engine.example_input = torch.zeros(1, 64, dtype=torch.long) if is_of_texts else torch.zeros(1, 3, 224, 224)
+    return engine
+
+
 def measured(model: torch.nn.Module, draws: int, builds: int) -> dict[str, Any]:
     """Return the rates of a space with bounds that about one of five architectures keeps."""
-    engine = PythonEngine(model, [1, 3, 224, 224])
-    begin = time.perf_counter()
-    reports = [engine.costs[name].learn() for name in ("flops", "params")]
-    learning = time.perf_counter() - begin
+    engine = engine_of(model)
+    reports, learning = [], []
+    for name in ("params", "flops"):
+        begin = time.perf_counter()
+        reports.append(engine.costs[name].learn())
+        learning.append(round(time.perf_counter() - begin, 1))
 
     rng = random.Random(SEED)
-    sample = [engine.space.sample(rng) for _ in range(500)]
-    bounds = {name: sorted(map(engine.costs[name], sample))[200] for name in ("flops", "params")}
+    begin = time.perf_counter()
+    sample = [engine.space.sample(rng) for _ in range(2_000)]
+    for architecture in sample:
+        for name in ("params", "flops"):
+            engine.costs[name](architecture)
+    warming = time.perf_counter() - begin
+    bounds = {name: sorted(map(engine.costs[name], sample))[800] for name in ("flops", "params")}
     rate = sampling_rate(engine, bounds, draws)
 
-    fresh = PythonEngine(model, [1, 3, 224, 224])
+    fresh = engine_of(model)
     begin = time.perf_counter()
     wrong = 0
     for architecture in (engine.space.sample(rng) for _ in range(builds)):
-        for name in ("flops", "params"):
-            wrong += fresh.costs[name](architecture) != engine.costs[name](architecture)
+        found = fresh.measure(fresh.build(architecture), ("flops", "params"))
+        wrong += sum(cost != engine.costs[name](architecture) for name, cost in found.items())
     return {
         "per_second": round(rate),
         "per_second_building": round(builds / (time.perf_counter() - begin), 1),
         "wrong": wrong,
         "checked": builds,
-        "learning_seconds": round(learning, 1),
+        "learning_seconds": learning,
+        "seconds_for_the_next_2000": round(warming, 1),
         "networks_built": [report.num_built for report in reports],
         "additive": [report.is_additive for report in reports],
         "parts": [report.num_parts for report in reports],
@@ -135,14 +154,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--draws", type=int, default=20_000)
     parser.add_argument("--builds", type=int, default=30, help="architectures that are also built, and compared")
-    parser.add_argument("--hub", action="store_true", help="also measure MobileNetV3Space, which takes minutes")
+    parser.add_argument("--hub", nargs="*", metavar="SPACE", help="also measure ready spaces, all of these or some")
     options = parser.parse_args()
     torch.set_num_threads(1)
     result = {"benchmark": "profiler", "mobilenet_like": measured(MobileNet(), options.draws, options.builds)}
-    if options.hub:
-        from retiarii.hub.pytorch import MobileNetV3Space
-
-        result["MobileNetV3Space"] = measured(MobileNetV3Space(), options.draws, options.builds)
+    for name in [] if options.hub is None else options.hub or HUB:
+        result[name] = measured(getattr(hub, name)(), options.draws, options.builds)
     versions = {"python": platform.python_version(), "torch": torch.__version__, "retiarii": __version__}
     print(json.dumps({**result, "targets": {"per_second": 5000, "wrong": 0}, "seed": SEED, **versions}))
 

@@ -69,7 +69,8 @@ class AdditiveCost:
     """A cost that is the sum of the costs of a network's parts, such as its parameters or FLOPs.
 
     The first architectures are built and measured part by part. Then each choice is changed by itself, to see which
-    parts it influences, and the cost of a part becomes a table over these choices. For each further network that has
+    parts it influences, and the cost of a part becomes a table over these choices; where the cost is given as factors,
+    each of these does, and the tables are much smaller. For each further network that has
     parts without a row, one that fills many rows is built too. Once 64 sums in a row equal the measured costs, networks
     are built only where a table has no row yet.
 
@@ -82,8 +83,8 @@ class AdditiveCost:
     Args:
         name: The name of the cost.
         space: The space of the architectures; further labels of architectures are ignored.
-        measure: Builds the network of an architecture and returns the cost of each of its parts. The name of a part is
-            its place in the network.
+        measure: Builds the network of an architecture and returns the cost of each of its parts, or the factors whose
+            product it is. The name of a part is its place in the network.
         patience: How many architectures are built before influences are searched; fewer trials never need them.
         checks: How many sums in a row have to be right before networks are no longer built.
         seed: The seed of random architectures that are tried, and not asked for.
