@@ -32,7 +32,7 @@ _INITIALISERS = frozenset({
 
 
 class Weightless:
-    """Builds networks that have all shapes and no weights, which takes a small part of the time.
+    """Builds networks that have all shapes and no weights, which saves the time to initialise them.
 
     Args:
         model: The base model. It is neither changed nor are its weights copied.
