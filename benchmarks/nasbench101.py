@@ -28,7 +28,7 @@ from pathlib import Path
 
 import numpy as np
 
-from retiarii.benchmarks._tables.crc32c import crc32c_of
+from retiarii.benchmarks._tables._formats.crc32c import crc32c_of
 from retiarii.benchmarks.nasbench101 import Nb101Table, query_nb101_trial_stats
 from retiarii.benchmarks.nasbench101._nb101_cells import MAX_EDGES, OPERATORS, CellGraph, arch_of_cell
 from retiarii.benchmarks.nasbench101._nb101_hash import hash_of_cell

@@ -8,7 +8,7 @@ import pytest
 from file_server import CONTENT, SHA256, file_server
 
 from retiarii.benchmarks import MIRROR_VARIABLE, Download, FetchedFile, fetch_files, tables_folder
-from retiarii.benchmarks._tables import transfer
+from retiarii.benchmarks._tables._downloading import transfer
 from retiarii.benchmarks.nasbench201 import Nb201Table
 from retiarii.errors import BenchmarkError, ConfigError
 from retiarii.storage import FileLock

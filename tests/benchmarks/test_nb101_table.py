@@ -24,7 +24,7 @@ from published_nb101 import (
 )
 
 from retiarii.benchmarks import BENCHMARKS, BuildReport, TableState
-from retiarii.benchmarks._tables import tfrecord
+from retiarii.benchmarks._tables._formats import tfrecord
 from retiarii.benchmarks.nasbench101 import Nb101Table, query_nb101_trial_stats
 from retiarii.benchmarks.nasbench101._nb101_cells import CellGraph
 from retiarii.benchmarks.nasbench101._nb101_hash import hash_of_cell
@@ -175,7 +175,7 @@ def test_configurations_that_the_file_breaks_off_in_are_left_out(published, capl
 _KILLED = """
 import os, signal, sys
 from pathlib import Path
-from retiarii.benchmarks._tables import tfrecord
+from retiarii.benchmarks._tables._formats import tfrecord
 from retiarii.benchmarks.nasbench101 import Nb101Table
 tfrecord._READ_BYTES = 4096
 calls = []

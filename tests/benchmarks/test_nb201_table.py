@@ -26,7 +26,7 @@ from retiarii.benchmarks import (
     TableStatus,
     tables_folder,
 )
-from retiarii.benchmarks._tables import tar_archive
+from retiarii.benchmarks._tables._formats import tar_archive
 from retiarii.benchmarks._tables.table_file import TableFile
 from retiarii.benchmarks.nasbench201 import Nb201Table, query_nb201_trial_stats
 from retiarii.errors import BenchmarkError, ConfigError
@@ -488,7 +488,7 @@ def test_verify_finds_changed_numbers_lost_trials_and_broken_curves(table):
 
 
 def test_an_ordered_dict_and_old_names_of_numpy_are_read():
-    from retiarii.benchmarks._tables.restricted_pickle import plain_content
+    from retiarii.benchmarks._tables._formats.restricted_pickle import plain_content
 
     data = pickle.dumps(OrderedDict(a=np.float64(0.25), b=np.int32(-3), c=[True, None, "x"]), protocol=3)
     assert plain_content(data, "x") == OrderedDict(a=0.25, b=-3, c=[True, None, "x"])

@@ -10,7 +10,7 @@ import pytest
 from nds_files import BOTTLENECK, CELL, cell_net, sweeps, training, write_sweeps, write_zip
 
 from retiarii.benchmarks import BENCHMARKS, TableState, nds
-from retiarii.benchmarks._tables.json_items import JsonDamageError, json_items
+from retiarii.benchmarks._tables._formats.json_items import JsonDamageError, json_items
 from retiarii.benchmarks.nds import (
     AVG_POOL_3X3,
     CONV_1X1,

@@ -1,7 +1,7 @@
 import pytest
 from published_nb101 import evaluation, metrics
 
-from retiarii.benchmarks._tables.protobuf_wire import BYTES, FIXED64, VARINT, double_of, message_fields
+from retiarii.benchmarks._tables._formats.protobuf_wire import BYTES, FIXED64, VARINT, double_of, message_fields
 
 SCHEMA = [("current_epoch", 1), ("training_time", 1), ("train_accuracy", 1), ("validation_accuracy", 1)]
 

@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from retiarii.benchmarks._tables.restricted_pickle import plain_content
+from retiarii.benchmarks._tables._formats.restricted_pickle import plain_content
 from retiarii.errors import BenchmarkError
 
 STOP = b"."
@@ -44,7 +44,7 @@ def test_a_pickle_that_would_fill_the_memory_is_refused_before_it_is_read(data, 
 
 _HUNGRY = """
 import resource, sys
-from retiarii.benchmarks._tables.restricted_pickle import plain_content
+from retiarii.benchmarks._tables._formats.restricted_pickle import plain_content
 from retiarii.errors import BenchmarkError
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:

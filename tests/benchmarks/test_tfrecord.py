@@ -3,9 +3,9 @@ import random
 import pytest
 from published_nb101 import crc32c, frame
 
-from retiarii.benchmarks._tables import tfrecord
-from retiarii.benchmarks._tables.crc32c import crc32c_of
-from retiarii.benchmarks._tables.tfrecord import RecordPosition, tfrecord_batches
+from retiarii.benchmarks._tables._formats import tfrecord
+from retiarii.benchmarks._tables._formats.crc32c import crc32c_of
+from retiarii.benchmarks._tables._formats.tfrecord import RecordPosition, tfrecord_batches
 from retiarii.errors import BenchmarkError
 
 

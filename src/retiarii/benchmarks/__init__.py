@@ -30,7 +30,7 @@ from retiarii.benchmarks._tables.download import Download
 from retiarii.benchmarks._tabular.benchmark import Benchmark
 
 if TYPE_CHECKING:
-    from retiarii.benchmarks._tables.fetching import MIRROR_VARIABLE, FetchedFile, fetch_files
+    from retiarii.benchmarks._tables._downloading.fetching import MIRROR_VARIABLE, FetchedFile, fetch_files
     from retiarii.benchmarks._tabular.joined_benchmark import JoinedBenchmark
     from retiarii.benchmarks._tabular.metric_cost import MetricCost
     from retiarii.benchmarks._tabular.regret import StepCurve, incumbent_curve, regret_curve
@@ -41,9 +41,9 @@ if TYPE_CHECKING:
 
 # Imported when first used: queries of tables need neither these names nor the rooms that they import.
 _LAZY = {
-    "MIRROR_VARIABLE": "retiarii.benchmarks._tables.fetching",
-    "FetchedFile": "retiarii.benchmarks._tables.fetching",
-    "fetch_files": "retiarii.benchmarks._tables.fetching",
+    "MIRROR_VARIABLE": "retiarii.benchmarks._tables._downloading.fetching",
+    "FetchedFile": "retiarii.benchmarks._tables._downloading.fetching",
+    "fetch_files": "retiarii.benchmarks._tables._downloading.fetching",
     "JoinedBenchmark": "retiarii.benchmarks._tabular.joined_benchmark",
     "MetricCost": "retiarii.benchmarks._tabular.metric_cost",
     "ResultTable": "retiarii.benchmarks._tabular.result_table",

@@ -9,8 +9,8 @@ from enum import Enum
 from pathlib import Path
 
 from retiarii._registry import Registry
+from retiarii.benchmarks._tables._formats.installed_package import installed_folder
 from retiarii.benchmarks._tables.download import Download
-from retiarii.benchmarks._tables.installed_package import installed_folder
 from retiarii.benchmarks._tabular.benchmark import Benchmark
 from retiarii.errors import BenchmarkError, ConfigError
 

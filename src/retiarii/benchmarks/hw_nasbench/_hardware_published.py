@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from retiarii.benchmarks._tables.restricted_pickle import plain_content, shown
-from retiarii.benchmarks._tables.single_file import read_single_file
+from retiarii.benchmarks._tables._formats.restricted_pickle import plain_content, shown
+from retiarii.benchmarks._tables._formats.single_file import read_single_file
 from retiarii.benchmarks.hw_nasbench._hardware_records import HARDWARE_DATASETS, HARDWARE_METRICS, PUBLISHED_DATASETS
 from retiarii.benchmarks.nasbench201._cell_codes import number_of_published
 from retiarii.errors import BenchmarkError

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from retiarii.benchmarks._tables.tfrecord import RecordBatch, damaged_record, tfrecord_batches
+from retiarii.benchmarks._tables._formats.tfrecord import RecordBatch, damaged_record, tfrecord_batches
 from retiarii.benchmarks.nasbench101._nb101_database import NB101_FILE
 from retiarii.benchmarks.nasbench101._nb101_published import read_training
 from retiarii.benchmarks.nasbench101._nb101_results import pack_arrays

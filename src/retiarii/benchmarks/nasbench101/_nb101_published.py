@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from operator import itemgetter
 from typing import NamedTuple
 
-from retiarii.benchmarks._tables.protobuf_wire import BYTES, VARINT, double_of, message_fields
-from retiarii.benchmarks._tables.restricted_pickle import shown
+from retiarii.benchmarks._tables._formats.protobuf_wire import BYTES, VARINT, double_of, message_fields
+from retiarii.benchmarks._tables._formats.restricted_pickle import shown
 from retiarii.benchmarks.nasbench101._nb101_cells import (
     INPUT,
     MAX_VERTICES,

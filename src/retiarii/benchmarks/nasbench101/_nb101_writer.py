@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from array import array
 
-from retiarii.benchmarks._tables.tfrecord import RecordPosition
+from retiarii.benchmarks._tables._formats.tfrecord import RecordPosition
 from retiarii.benchmarks.nasbench101._nb101_published import Nb101Training, cell_of_published
 from retiarii.benchmarks.nasbench101._nb101_records import EPOCHS, NUM_SEEDS, RESULTS
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from retiarii.benchmarks._tables._formats.restricted_pickle import shown
 from retiarii.benchmarks._tables.operator_codes import OperatorCodes
-from retiarii.benchmarks._tables.restricted_pickle import shown
 
 NONE = "none"
 SKIP_CONNECT = "skip_connect"

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from retiarii.benchmarks._tables.named_files import NamedFiles
-from retiarii.benchmarks._tables.restricted_pickle import plain_content, shown
-from retiarii.benchmarks._tables.single_file import read_file
+from retiarii.benchmarks._tables._formats.named_files import NamedFiles
+from retiarii.benchmarks._tables._formats.restricted_pickle import plain_content, shown
+from retiarii.benchmarks._tables._formats.single_file import read_file
 from retiarii.benchmarks.nasbench_graph._graph_codes import check_number
 from retiarii.benchmarks.nasbench_graph._graph_records import GRAPH_DATASETS, RESULTS
 from retiarii.errors import BenchmarkError

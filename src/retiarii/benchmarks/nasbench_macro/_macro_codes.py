@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 
+from retiarii.benchmarks._tables._formats.restricted_pickle import shown
 from retiarii.benchmarks._tables.operator_codes import OperatorCodes
-from retiarii.benchmarks._tables.restricted_pickle import shown
 
 LAYERS = tuple(f"layer_{position}" for position in range(8))
 """The layers, from the input."""

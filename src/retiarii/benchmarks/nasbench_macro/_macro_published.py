@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from retiarii.benchmarks._tables.restricted_pickle import shown
-from retiarii.benchmarks._tables.single_file import read_single_file
+from retiarii.benchmarks._tables._formats.restricted_pickle import shown
+from retiarii.benchmarks._tables._formats.single_file import read_single_file
 from retiarii.benchmarks.nasbench_macro._macro_codes import number_of_digits
 from retiarii.errors import BenchmarkError
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from retiarii.benchmarks._tables.restricted_pickle import shown
+from retiarii.benchmarks._tables._formats.restricted_pickle import shown
 from retiarii.errors import ArchitectureError
 
 CHANNELS = (8, 16, 24, 32, 40, 48, 56, 64)

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import IO, Any
 
-from retiarii.benchmarks._tables.json_items import JsonDamageError, json_items
-from retiarii.benchmarks._tables.restricted_pickle import shown
+from retiarii.benchmarks._tables._formats.json_items import JsonDamageError, json_items
+from retiarii.benchmarks._tables._formats.restricted_pickle import shown
 from retiarii.benchmarks.nds._nds_records import STATISTICS
 from retiarii.errors import BenchmarkError
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import IO, TYPE_CHECKING
 
+from retiarii.benchmarks._tables._formats.named_files import NamedFiles
 from retiarii.benchmarks._tables.curve_blobs import unpacked_curves
 from retiarii.benchmarks._tables.download import Download
-from retiarii.benchmarks._tables.named_files import NamedFiles
 from retiarii.benchmarks._tables.sqlite_table import SqliteTable
 from retiarii.benchmarks.nds._nds_database import NDS_FILE, add_sweep, sweeps_in
 from retiarii.benchmarks.nds._nds_published import SWEEPS, read_sweep

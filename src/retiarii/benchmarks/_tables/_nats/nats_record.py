@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from retiarii.benchmarks._tables._formats.published_files import PublishedFile
+from retiarii.benchmarks._tables._formats.restricted_pickle import plain_content, shown
 from retiarii.benchmarks._tables._nats.nats_space import NatsSpace
 from retiarii.benchmarks._tables._nats.nats_statistics import ACCURACIES, DATASETS, STATISTICS
-from retiarii.benchmarks._tables.published_files import PublishedFile
-from retiarii.benchmarks._tables.restricted_pickle import plain_content, shown
 from retiarii.errors import BenchmarkError
 
 # The published names of the evaluations that are the validation, the test and the original test of each dataset.

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from retiarii.benchmarks._tables._formats.published_files import PublishedFile, published_files
 from retiarii.benchmarks._tables._nats.nats_database import add_architecture, curves_of, published_indices
 from retiarii.benchmarks._tables._nats.nats_record import read_architecture
 from retiarii.benchmarks._tables._nats.nats_space import NatsSpace
 from retiarii.benchmarks._tables._nats.nats_statistics import CURVES, DATASETS
-from retiarii.benchmarks._tables.published_files import PublishedFile, published_files
 from retiarii.benchmarks._tables.sqlite_table import SqliteTable
 from retiarii.benchmarks._tables.table_file import TableFile
 from retiarii.errors import BenchmarkError

@@ -11,7 +11,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from retiarii.benchmarks._tables.crc32c import crc32c_of
+from retiarii.benchmarks._tables._formats.crc32c import crc32c_of
 from retiarii.errors import BenchmarkError
 
 _HEAD = struct.Struct("<QI")  # length, checksum of the length

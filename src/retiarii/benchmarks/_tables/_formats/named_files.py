@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from retiarii.benchmarks._tables.tar_archive import files_of, is_tar, open_tar
+from retiarii.benchmarks._tables._formats.tar_archive import files_of, is_tar, open_tar
 from retiarii.errors import BenchmarkError
 
 _DAMAGE = (EOFError, NotImplementedError, OSError, RuntimeError, tarfile.TarError, zipfile.BadZipFile)

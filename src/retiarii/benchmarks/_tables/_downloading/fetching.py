@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from retiarii.benchmarks._tables._downloading.part_file import PartFile, sha256_of
+from retiarii.benchmarks._tables._downloading.transfer import MAX_BYTES, Transfer
 from retiarii.benchmarks._tables.benchmark_table import BenchmarkTable
 from retiarii.benchmarks._tables.cache_folder import tables_folder
 from retiarii.benchmarks._tables.download import Download
 from retiarii.benchmarks._tables.download_address import check_address, is_address
-from retiarii.benchmarks._tables.part_file import PartFile, sha256_of
-from retiarii.benchmarks._tables.transfer import MAX_BYTES, Transfer
 from retiarii.errors import BenchmarkError, ConfigError
 
 MIRROR_VARIABLE = "RETIARII_BENCHMARKS_MIRROR"

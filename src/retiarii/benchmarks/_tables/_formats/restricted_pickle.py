@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
-from retiarii.benchmarks._tables.pickle_limits import check_pickle
+from retiarii.benchmarks._tables._formats.pickle_limits import check_pickle
 from retiarii.errors import BenchmarkError
 
 _DAMAGE = (ArithmeticError, AttributeError, EOFError, ImportError, LookupError, MemoryError)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
-from retiarii.benchmarks._tables.named_files import NamedFiles
-from retiarii.benchmarks._tables.tar_archive import is_tar
+from retiarii.benchmarks._tables._formats.named_files import NamedFiles
+from retiarii.benchmarks._tables._formats.tar_archive import is_tar
 from retiarii.errors import BenchmarkError
 
 _MAX_BYTES = 64 * 2**20  # the largest of these files has 10 MB; far more is an attack on the memory

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from retiarii.benchmarks._tables.tar_archive import files_of, is_tar, open_tar
+from retiarii.benchmarks._tables._formats.tar_archive import files_of, is_tar, open_tar
 from retiarii.errors import BenchmarkError
 
 _RECORD = re.compile(r"(?:^|/)(\d{6})\.pickle\.pbz2$")

@@ -8,10 +8,10 @@ import urllib.error
 from collections.abc import Callable
 from http.client import HTTPException
 
+from retiarii.benchmarks._tables._downloading.http_file import HttpPart, open_http
+from retiarii.benchmarks._tables._downloading.part_file import PartFile
 from retiarii.benchmarks._tables.download import Download
 from retiarii.benchmarks._tables.download_address import shown_address
-from retiarii.benchmarks._tables.http_file import HttpPart, open_http
-from retiarii.benchmarks._tables.part_file import PartFile
 from retiarii.errors import BenchmarkError
 
 MAX_BYTES = 64 * 2**30

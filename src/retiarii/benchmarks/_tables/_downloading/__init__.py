@@ -1,0 +1,1 @@
+"""Downloads of published files: resumed, checked, over https only."""

@@ -1,0 +1,1 @@
+"""Published files and their formats, read without running code of theirs."""
