@@ -14,8 +14,9 @@ from rich.progress import (
     BarColumn,
     DownloadColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TaskID,
-    TextColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
@@ -25,7 +26,7 @@ from retiarii.cli._counting_bar import counting_bar
 from retiarii.cli._json_output import print_json
 from retiarii.cli._store_access import JsonOption
 from retiarii.cli._text import LABEL_STYLE, console, error_console, plain_table, size_text
-from retiarii.terminal import joined, plain, visible_line
+from retiarii.terminal import Text, joined, plain, visible_line
 
 if TYPE_CHECKING:
     from retiarii.benchmarks import BenchmarkTable, FetchedFile, TableStatus
@@ -195,10 +196,18 @@ def verify(name: NameArgument) -> None:
     console().print(plain(f"{table.title}: {_state_text(table, status)}, nothing is wrong.", style="green"))
 
 
+class _NameColumn(ProgressColumn):
+    """The name of a file, which is no markup."""
+
+    def render(self, task: Task) -> Text:
+        """Return the name."""
+        return plain(task.description)
+
+
 @contextmanager
 def _download_bar() -> Iterator[Callable[[str, int, int | None], None]]:
     columns = (
-        TextColumn("{task.description}", markup=False),
+        _NameColumn(),
         BarColumn(),
         DownloadColumn(),
         TransferSpeedColumn(),
@@ -209,7 +218,7 @@ def _download_bar() -> Iterator[Callable[[str, int, int | None], None]]:
 
         def show(name: str, done: int, total: int | None) -> None:
             if name not in tasks:
-                tasks[name] = bar.add_task(visible_line(name), total=total)
+                tasks[name] = bar.add_task(name, total=total)
             bar.update(tasks[name], completed=done, total=total)
 
         yield show
