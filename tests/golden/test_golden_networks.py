@@ -78,7 +78,7 @@ def test_forms_agree_where_they_are_the_same_network():
 def test_the_models_of_all_examples_are_recorded():
     recorded_examples = [name.removeprefix("example_") for name in NETWORKS if name.startswith("example_")]
     for path in EXAMPLES.glob("*.py"):
-        # Frozen, exported and extracted are models of PyTorch that an example writes. Ready spaces have their own tests.
+        # Recorded are models of PyTorch that an example writes itself. Ready spaces have their own tests.
         if re.search(r"retiarii\.(nn\.keras|hub\.pytorch|benchmarks)\b", path.read_text()):
             continue
         assert any(name.startswith(path.stem) for name in recorded_examples), path.name
