@@ -10,6 +10,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
@@ -52,17 +53,30 @@ def in_processes(function: Callable[[int], Result], count: int, num_processes: i
             reader, writer = context.Pipe(duplex=False)
             arguments = (_Portable(function), counter, count, writer, os.getpid())
             process = context.Process(target=_work, args=arguments, daemon=True)
-            with warnings.catch_warnings():
+            with _interrupts_waiting(), warnings.catch_warnings():
                 # Python 3.12 warns of forks beside threads: searches take no locks that these could hold.
                 warnings.simplefilter("ignore", DeprecationWarning)
                 process.start()
+                processes[reader] = process
             writer.close()  # before the next fork, so that the end of the process is the end of its pipe
-            processes[reader] = process
         yield from _results(function, processes)
     finally:
         for process in processes.values():
             process.kill()
             process.join()
+
+
+@contextmanager
+def _interrupts_waiting() -> Iterator[None]:
+    """Keep Ctrl-C waiting until the end of the block: Python loses one that comes while it forks."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _results(function: Callable[[int], Result], processes: dict[Connection, BaseProcess]) -> Iterator[Result]:
