@@ -19,6 +19,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from retiarii._lazy import lazy_attributes
+from retiarii.execution._ended_trial import checked_end
 from retiarii.execution._executor import (
     Event,
     Executor,
@@ -37,7 +38,7 @@ from retiarii.execution._outcome import Outcome
 from retiarii.execution._run_task import run_task
 from retiarii.execution._simulated_executor import SimulatedExecutor
 from retiarii.execution._system.import_path import finders_here, import_path, install_finders
-from retiarii.execution._trial_jobs import TrialJobs, checked_end
+from retiarii.execution._trial_jobs import TrialJobs
 
 if TYPE_CHECKING:
     from retiarii.execution._task import NasTask, context_of

@@ -1,16 +1,12 @@
-"""`TrialJobs`: makes the jobs of the trials of one search, with their seeds and what they continue.
-
-`checked_end`: the metrics of a trial that has ended.
-"""
+"""`TrialJobs`: makes the jobs of the trials of one search, with their seeds and what they continue."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from retiarii.errors import MetricError
 from retiarii.execution._executor import TrialJob
 from retiarii.space import rng_for
-from retiarii.trial import FULL, Failure, FailureKind, Fidelity, Objectives, Proposal, Trial, TrialState
+from retiarii.trial import FULL, Fidelity, Proposal, Trial
 
 
 class TrialJobs:
@@ -63,23 +59,3 @@ class TrialJobs:
             proposal = self._asked[number]
             return proposal.fidelity, proposal.parent
         return self._later.get(number, (FULL, None))
-
-
-def checked_end(trial: Trial, objectives: Objectives) -> Trial:
-    """Return an ended trial with the metrics that count: the last report if it was pruned; none if they are unusable.
-
-    Args:
-        trial: The trial, with the state that the executor told.
-        objectives: The metrics by which trials are compared. A trial without one, or with one that is not finite, has
-            failed.
-    """
-    if trial.state is TrialState.PRUNED:
-        return trial.evolve(metrics=trial.intermediates[-1] if trial.intermediates else None)
-    if trial.metrics is None:
-        return trial
-    try:
-        objectives.check(trial.metrics)
-    except MetricError as error:
-        failure = Failure(FailureKind.BAD_METRIC, str(error))
-        return trial.evolve(state=TrialState.FAILED, metrics=None, failure=failure)
-    return trial
