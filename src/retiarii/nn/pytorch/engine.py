@@ -87,7 +87,7 @@ class NetworkEngine(Engine):
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out the costs, which each process computes itself."""
-        return {name: value for name, value in vars(self).items() if name not in ("costs", "_weightless")}
+        return {name: value for name, value in vars(self).items() if name != "costs"}
 
     def prepare(self, names: Collection[str]) -> None:
         """Count the FLOPs of something small, if any are to be counted: the first time takes PyTorch seconds."""
@@ -147,6 +147,10 @@ class PythonEngine(NetworkEngine):
     def space(self) -> SearchSpace:
         """The choices in the model."""
         return extract_space(self.model)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what belongs to the costs."""
+        return {name: value for name, value in super().__getstate__().items() if name != "_weightless"}
 
     @cached_property
     def _weightless(self) -> WeightlessCounting:
