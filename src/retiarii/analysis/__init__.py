@@ -1,0 +1,9 @@
+"""What the trials of an experiment say, as numbers: no drawing, no torch.
+
+A `TrialTable` holds the trials of one experiment as columns. The functions beside it compute from these columns what
+plots, the dashboard and commands show.
+"""
+
+from retiarii.analysis._trial_table import STATES, Coded, TrialTable
+
+__all__ = ["STATES", "Coded", "TrialTable"]

@@ -1,0 +1,1 @@
+"""The server: its process, its address, and what it refuses."""

@@ -1,0 +1,25 @@
+"""`create_app`: the API and the pages as one ASGI application."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from nicegui import ui
+
+from retiarii.dashboard._pages import experiments
+from retiarii.dashboard._reading.reader import Reader
+from retiarii.storage import Store
+
+
+def create_app(store: Store) -> FastAPI:
+    """Return the application that shows a store.
+
+    NiceGUI keeps its pages per process, so there is one application in a process.
+
+    Args:
+        store: The store to show.
+    """
+    app = FastAPI(title="retiarii")
+    reader = Reader(store)
+    experiments.add_pages(reader)
+    ui.run_with(app, title="retiarii", tailwind=False)
+    return app

@@ -1,0 +1,1 @@
+"""Plotly figures of experiments, for notebooks and the dashboard alike (extra ``plot``)."""
