@@ -12,7 +12,7 @@ INSTALLED := $(VENV)/.installed
 DEMO_INSTALLED := $(VENV)/.demo-installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test test-slow check format stubs names bench docs install clean
+.PHONY: demo test test-slow browser check format stubs names bench docs install clean
 .DEFAULT_GOAL := install
 
 $(BIN)/python:
@@ -39,7 +39,21 @@ check: install
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: check
+# Chromium, which opens the pages of the dashboard in tests; tests/dashboard/chromium_path.py looks for the same names.
+browser:
+	@for name in "$$RETIARII_TEST_BROWSER" chromium chromium-browser google-chrome google-chrome-stable; do \
+	  if [ -n "$$name" ] && command -v "$$name" >/dev/null; then exit 0; fi; \
+	done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  export DEBIAN_FRONTEND=noninteractive; \
+	  { apt-get install --yes --quiet chromium || { apt-get update --quiet && apt-get install --yes --quiet chromium; }; } \
+	    >/dev/null; \
+	else \
+	  echo "The tests of the dashboard need Chromium: run 'sudo apt-get install chromium' (or install Google Chrome)," \
+	    "or set RETIARII_TEST_BROWSER to its path." >&2; exit 1; \
+	fi
+
+test: check browser
 	$(BIN)/python -m pytest --randomly-seed=$(SEED) --hypothesis-seed=$(SEED) --numprocesses=$(JOBS) --dist=worksteal
 
 # Generated files: the stub of the layers for type checkers and editors, and the tables of NNI's names in the docs.
@@ -50,7 +64,7 @@ names: install
 	$(BIN)/python scripts/nni_names.py
 
 # Tests that take minutes: a thousand random modules, thousands of damaged files, dozens of kills.
-test-slow: install
+test-slow: install browser
 	$(BIN)/python -m pytest --randomly-seed=$(SEED) --numprocesses=$(JOBS) --dist=worksteal -m slow
 
 format: install
