@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from enum import Enum
 from typing import Any
@@ -266,6 +266,27 @@ class FailureReason:
     message: str
     count: int
     example: int
+
+
+@dataclass(frozen=True)
+class ExperimentProgress:
+    """How far an experiment is, in numbers that a store finds without reading trials.
+
+    Attributes:
+        state: The state of the experiment, as its own process wrote it.
+        updated: The Unix time of its last change, in seconds.
+        stop_requested: Whether the running process was asked to stop.
+        last_trial: The largest number of a trial; -1 without trials.
+        reports: For each running trial the number of its intermediate results, by trial number.
+        last_epoch: The largest number of an epoch of a one-shot search; -1 without epochs.
+    """
+
+    state: ExperimentState
+    updated: float
+    stop_requested: bool
+    last_trial: int
+    reports: Mapping[int, int]
+    last_epoch: int
 
 
 @dataclass(frozen=True)

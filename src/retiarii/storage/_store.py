@@ -19,6 +19,7 @@ from retiarii.errors import CorruptStoreError, ExperimentBusyError, StorageError
 from retiarii.storage._experiment_records import (
     EpochRecord,
     ExperimentLog,
+    ExperimentProgress,
     ExperimentRecord,
     FailureReason,
     Intermediate,
@@ -125,6 +126,33 @@ class Store(ABC):
             if isinstance(record, CorruptStoreError):
                 raise record
         return [record for record in found if isinstance(record, ExperimentRecord)]
+
+    def update_times(self) -> dict[str, float]:
+        """Return for each experiment, by id, the Unix time of its last change; for damaged ones, too.
+
+        A fast way to find out which experiments have changed.
+        """
+        found = self.scan_experiments()
+        return {err.experiment_id: 0.0 for err in found if isinstance(err, CorruptStoreError) and err.experiment_id} | {
+            record.id: record.updated for record in found if isinstance(record, ExperimentRecord)
+        }
+
+    def progress(self, experiment_id: str) -> ExperimentProgress:
+        """Return how far an experiment is; a fast way to find out what has changed.
+
+        Raises:
+            NotFoundError: The experiment does not exist.
+        """
+        record = self.get_experiment(experiment_id)
+        running = self.iter_trials(experiment_id, states={TrialState.RUNNING})
+        return ExperimentProgress(
+            record.state,
+            record.updated,
+            record.stop_requested,
+            max((trial.number for trial in self.iter_trials(experiment_id)), default=-1),
+            {trial.number: len(trial.intermediates) for trial in running},
+            max((epoch.number for epoch in self.list_epochs(experiment_id)), default=-1),
+        )
 
     @abstractmethod
     def update_experiment(self, experiment_id: str, **changes: Any) -> None:
@@ -357,6 +385,13 @@ class Store(ABC):
 
         Raises:
             StorageError: Locks do not work here.
+        """
+
+    def verify(self) -> None:  # noqa: B027 - optional: not every store can be lost
+        """Check, without reading it, that the store is still the one that was opened.
+
+        Raises:
+            StoreLostError: The store was deleted, moved or replaced; `open_store` opens what is in its place now.
         """
 
     def check(self) -> None:  # noqa: B027 - optional: not every store can check

@@ -189,6 +189,7 @@ class StorageConformance(SharedStoreConformance):
             ("count_trials", ()),
             ("failure_reasons", ()),
             ("load_log", ()),
+            ("progress", ()),
             ("request_stop", ()),
             ("stop_requested", ()),
             ("directory", ()),
@@ -427,6 +428,23 @@ class StorageConformance(SharedStoreConformance):
         assert store.list_epochs("first", after=1) == [epochs[2]]
         store.create_experiment(ExperimentRecord("second"))
         assert store.list_epochs("second") == []
+
+    def test_progress_says_how_far_an_experiment_is(self, store: Store) -> None:
+        first = store.progress("first")
+        assert (first.state, first.last_trial, first.reports, first.last_epoch) == (ExperimentState.RUNNING, -1, {}, -1)
+        reported = running(1).evolve(intermediates=({"default": 0.1}, {"default": 0.2}))
+        store.write("first", trials=[completed(0), reported, running(2)])
+        store.write_epoch("first", replace(EPOCH, number=4))
+        store.update_experiment("first", state=ExperimentState.STOPPED)
+        store.request_stop("first")
+        later = store.progress("first")
+        assert (later.state, later.stop_requested) == (ExperimentState.STOPPED, True)
+        assert (later.last_trial, later.reports, later.last_epoch) == (2, {1: 2, 2: 0}, 4)
+        assert later.updated == store.get_experiment("first").updated
+
+    def test_update_times_are_those_of_the_records(self, store: Store) -> None:
+        store.create_experiment(RECORD)
+        assert store.update_times() == {record.id: record.updated for record in store.list_experiments()}
 
     def test_an_epoch_is_plain_data_of_an_experiment(self, store: Store) -> None:
         with pytest.raises(ConfigError, match="record of an epoch"):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from retiarii.analysis import TrialTable
+from retiarii.dashboard._reading.changes import Changes
+from retiarii.dashboard._reading.store_in_place import StoreInPlace
 from retiarii.errors import CorruptStoreError
 from retiarii.storage import ExperimentRecord, Store
 
@@ -12,10 +14,23 @@ class Reader:
 
     Args:
         store: The store to read.
+
+    Attributes:
+        changes: The changes of the store, for those who follow them.
     """
 
     def __init__(self, store: Store) -> None:
-        self.store = store
+        self._place = StoreInPlace(store)
+        self.changes = Changes(self._place)
+
+    @property
+    def store(self) -> Store:
+        """The store; after it was deleted or replaced, the one that is in its place now.
+
+        Raises:
+            StoreLostError: There is none in its place.
+        """
+        return self._place.store
 
     def experiments(self) -> list[ExperimentRecord | CorruptStoreError]:
         """Return all experiments, oldest first; for each damaged one, the error that describes it."""
@@ -27,4 +42,5 @@ class Reader:
         Raises:
             NotFoundError: The experiment does not exist.
         """
-        return TrialTable.of(self.store.get_experiment(experiment_id), self.store.list_trials(experiment_id))
+        store = self.store
+        return TrialTable.of(store.get_experiment(experiment_id), store.list_trials(experiment_id))

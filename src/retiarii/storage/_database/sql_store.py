@@ -10,7 +10,14 @@ from typing import Any, TypeVar
 
 from retiarii.errors import CorruptStoreError, NotFoundError
 from retiarii.storage._artefacts import folder_of, make_folder, refuse_links, remove_folder
-from retiarii.storage._database import damage_search, epoch_queries, experiment_queries, log_queries, trial_queries
+from retiarii.storage._database import (
+    damage_search,
+    epoch_queries,
+    experiment_queries,
+    log_queries,
+    progress_queries,
+    trial_queries,
+)
 from retiarii.storage._database.backend import Backend
 from retiarii.storage._database.postgresql import PostgreSQLBackend
 from retiarii.storage._database.sqlite import SQLiteBackend
@@ -18,6 +25,7 @@ from retiarii.storage._database.writer import Writer
 from retiarii.storage._experiment_records import (
     EpochRecord,
     ExperimentLog,
+    ExperimentProgress,
     ExperimentRecord,
     FailureReason,
     Intermediate,
@@ -99,6 +107,14 @@ class SQLStore(Store):
     def scan_experiments(self) -> list[ExperimentRecord | CorruptStoreError]:
         """See `Store.scan_experiments`."""
         return self._read(experiment_queries.all_of)
+
+    def update_times(self) -> dict[str, float]:
+        """See `Store.update_times`."""
+        return self._read(progress_queries.update_times)
+
+    def progress(self, experiment_id: str) -> ExperimentProgress:
+        """See `Store.progress`."""
+        return self._read(progress_queries.progress, experiment_id, self._where)
 
     def find_damage(self, *, max_bytes: int | None = None) -> list[CorruptStoreError]:
         """See `Store.find_damage`."""
@@ -214,6 +230,10 @@ class SQLStore(Store):
     def is_running(self, experiment_id: str) -> bool:
         """See `Store.is_running`."""
         return self._backend.is_held(experiment_id)
+
+    def verify(self) -> None:
+        """See `Store.verify`."""
+        self._backend.verify()
 
     def check(self) -> None:
         """See `Store.check`."""

@@ -10,6 +10,7 @@ from retiarii.errors import CorruptStoreError
 from retiarii.storage._artefacts import ID_RULE, is_id
 from retiarii.storage._experiment_records import (
     EpochRecord,
+    ExperimentProgress,
     ExperimentRecord,
     ExperimentState,
     FailureReason,
@@ -170,6 +171,31 @@ def experiment_from_row(row: Mapping[str, Any]) -> ExperimentRecord:
         )
     except FAULTS as err:
         raise damaged_experiment(row["id"], err) from err
+
+
+def progress_from_row(
+    experiment_id: str,
+    state: str,
+    updated: float,
+    stop_requested: bool,
+    last_trial: int | None,
+    last_epoch: int | None,
+    *,
+    reports: Mapping[int, int],
+) -> ExperimentProgress:
+    """Return how far an experiment is.
+
+    Raises:
+        CorruptStoreError: A value is impossible.
+    """
+    try:
+        check_kinds(((float,), _PERHAPS_COUNT, _PERHAPS_COUNT), (updated, last_trial, last_epoch))
+        last_trial, last_epoch = (-1 if last is None else last for last in (last_trial, last_epoch))
+        return ExperimentProgress(
+            ExperimentState(state), updated, bool(stop_requested), last_trial, reports, last_epoch
+        )
+    except FAULTS as err:
+        raise damaged_experiment(experiment_id, err) from err
 
 
 def check_experiment(row: Mapping[str, Any]) -> None:
