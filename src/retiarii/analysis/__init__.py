@@ -4,6 +4,7 @@ A `TrialTable` holds the trials of one experiment as columns. The functions besi
 plots, the dashboard and commands show.
 """
 
+from retiarii.analysis._best_so_far import BestSoFar, Over, best_so_far, seconds_in
 from retiarii.analysis._trial_table import STATES, Coded, TrialTable
 
-__all__ = ["STATES", "Coded", "TrialTable"]
+__all__ = ["STATES", "BestSoFar", "Coded", "Over", "TrialTable", "best_so_far", "seconds_in"]

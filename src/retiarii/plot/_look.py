@@ -26,10 +26,13 @@ STATE_SYMBOLS = {
     TrialState.COMPLETED: "circle",
     TrialState.PRUNED: "triangle-down",
     TrialState.FAILED: "x",
-    TrialState.RUNNING: "circle-open",
-    TrialState.INTERRUPTED: "square-open",
+    TrialState.RUNNING: "diamond",
+    TrialState.INTERRUPTED: "square",
 }
-"""States differ in colour and in symbol, so that they can be told apart without colours."""
+"""States differ in colour and in symbol, so that they can be told apart without colours.
+
+Hollow symbols mark trials that break constraints.
+"""
 
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 """Lines differ in colour and in dash."""
