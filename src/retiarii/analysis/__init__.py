@@ -5,6 +5,20 @@ plots, the dashboard and commands show.
 """
 
 from retiarii.analysis._best_so_far import BestSoFar, Over, best_so_far, seconds_in
+from retiarii.analysis._trial_selection import CHOICE, METRIC, TrialFilter, sort_columns, sorted_rows
 from retiarii.analysis._trial_table import STATES, Coded, TrialTable
 
-__all__ = ["STATES", "BestSoFar", "Coded", "Over", "TrialTable", "best_so_far", "seconds_in"]
+__all__ = [
+    "CHOICE",
+    "METRIC",
+    "STATES",
+    "BestSoFar",
+    "Coded",
+    "Over",
+    "TrialFilter",
+    "TrialTable",
+    "best_so_far",
+    "seconds_in",
+    "sort_columns",
+    "sorted_rows",
+]
