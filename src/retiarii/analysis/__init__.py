@@ -5,6 +5,7 @@ plots, the dashboard and commands show.
 """
 
 from retiarii.analysis._best_so_far import BestSoFar, Over, best_so_far, seconds_in
+from retiarii.analysis._supernet_course import LabelCourse, SampledPath, SupernetCourse, supernet_course
 from retiarii.analysis._trial_selection import CHOICE, METRIC, TrialFilter, sort_columns, sorted_rows
 from retiarii.analysis._trial_table import STATES, Coded, TrialTable
 
@@ -14,11 +15,15 @@ __all__ = [
     "STATES",
     "BestSoFar",
     "Coded",
+    "LabelCourse",
     "Over",
+    "SampledPath",
+    "SupernetCourse",
     "TrialFilter",
     "TrialTable",
     "best_so_far",
     "seconds_in",
     "sort_columns",
     "sorted_rows",
+    "supernet_course",
 ]

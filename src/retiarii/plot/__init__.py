@@ -2,5 +2,6 @@
 
 from retiarii.plot._history_figure import history
 from retiarii.plot._intermediates_figure import intermediates
+from retiarii.plot._supernet_figures import entropy, losses, probabilities, probability_curves
 
-__all__ = ["history", "intermediates"]
+__all__ = ["entropy", "history", "intermediates", "losses", "probabilities", "probability_curves"]
