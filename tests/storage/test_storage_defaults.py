@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from retiarii.errors import CorruptStoreError, NotFoundError
+from retiarii.errors import ConfigError, CorruptStoreError, NotFoundError
 from retiarii.storage import ExperimentRecord, Store, open_store
 from retiarii.storage._finding import chosen
-from retiarii.testing.records import completed, failed, running
+from retiarii.testing.records import DRAWING, completed, failed, running
 from retiarii.trial import Direction, Failure, FailureKind, Objectives, TrialState
 
 
@@ -82,3 +82,18 @@ def test_a_damaged_experiment_is_found_by_its_id_and_hides_no_other():
         chosen("ab", [damaged, replace(sound, id="other")], "nowhere")
     with pytest.raises(NotFoundError, match="no experiment ''"):
         chosen("", found, "nowhere")
+
+
+def test_a_store_without_a_place_for_drawings_keeps_them_in_files(tmp_path):
+    with open_store(tmp_path / "store.db") as store:
+        store.create_experiment(ExperimentRecord("first"))
+        assert Store.read_drawing(store, "first") is None
+        with pytest.raises(ConfigError, match="drawing of an experiment"):
+            Store.write_drawing(store, "first", {"nodes": {1, 2}})
+        Store.write_drawing(store, "first", DRAWING)
+        assert Store.read_drawing(store, "first") == DRAWING
+        [path] = store.directory("first").iterdir()
+        for text in ("[]", "{"):
+            path.write_text(text)
+            with pytest.raises(CorruptStoreError, match=r"drawing.json' is damaged"):
+                Store.read_drawing(store, "first")

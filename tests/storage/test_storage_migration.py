@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,11 +18,12 @@ from retiarii.storage import Intermediate, open_store
 from retiarii.storage._rows.schema import VERSION
 from retiarii.strategy import RegularizedEvolution
 from retiarii.testing._shared_store import child
-from retiarii.testing.records import EPOCH, RECORD, running, zoo
+from retiarii.testing.records import DRAWING, EPOCH, RECORD, running, zoo
 from retiarii.trial import Objectives, TrialState
 
 SCHEMAS = Path(__file__).parent / "schemas"
 OLD = range(1, VERSION)
+TABLES = ["drawings", "epochs", "experiments", "intermediates", "schema_version", "trials"]
 TRIALS = zoo()[:5]  # what the versions before 3 could hold
 
 
@@ -38,16 +40,20 @@ def content(path):
         return list(connection.iterdump())
 
 
-def check_content(store):
+def check_content(store, version=2):
     record = store.get_experiment(RECORD.id)
-    assert (record.objectives, record.seed) == (Objectives.of("minimize"), RECORD.seed)
+    objectives = RECORD.objectives if version >= 3 else Objectives.of("minimize")
+    assert (record.objectives, record.seed, record.tags) == (objectives, RECORD.seed, ())
     assert (record.config, record.space) == (RECORD.config, RECORD.space)
-    assert store.list_trials(RECORD.id) == TRIALS
+    trials = zoo() if version >= 3 else TRIALS
+    assert store.list_trials(RECORD.id) == trials
     assert store.intermediates(RECORD.id, 1)[0] == Intermediate(1, 0, {"default": 1e-300}, 1_700_000_001.5)
     assert store.list_epochs(RECORD.id) == [EPOCH]
     assert store.find_damage() == []
-    store.write(RECORD.id, trials=[running(5)])
-    store.update_experiment(RECORD.id, name="renamed")
+    assert store.read_drawing(RECORD.id) is None
+    store.write(RECORD.id, trials=[running(len(trials))])
+    store.update_experiment(RECORD.id, tags=["old"])
+    store.write_drawing(RECORD.id, {"nodes": []})
     assert store.count_trials(RECORD.id)[TrialState.RUNNING] == 2
 
 
@@ -56,11 +62,13 @@ def test_there_is_a_dump_of_every_version_and_it_opens(tmp_path, version):
     path = loaded(tmp_path / "store.db", f"version_{version}")
     with open_store(path, create=False) as store:
         if version < VERSION:
-            check_content(store)
+            check_content(store, version)
         else:
+            assert store.get_experiment(RECORD.id) == replace(RECORD, updated=store.get_experiment(RECORD.id).updated)
             assert store.list_trials(RECORD.id) == zoo()
+            assert store.read_drawing(RECORD.id) == DRAWING
     tables = re.findall(r"CREATE TABLE \"?(\w+)", "\n".join(content(path)))
-    assert tables == ["epochs", "experiments", "intermediates", "schema_version", "trials"]
+    assert tables == TABLES
 
 
 def test_an_upgraded_store_has_the_tables_of_a_new_one(tmp_path):
@@ -77,21 +85,25 @@ def test_an_upgraded_store_has_the_tables_of_a_new_one(tmp_path):
 
 
 @pytest.mark.postgres
-def test_a_store_of_an_earlier_version_on_a_server_opens(postgresql):
+@pytest.mark.parametrize("version", [2, 3, VERSION])
+def test_a_store_of_an_earlier_version_on_a_server_opens(postgresql, version):
     import psycopg
 
     with psycopg.connect(postgresql) as connection:
-        connection.execute((SCHEMAS / "version_2_postgresql.sql").read_text())
+        connection.execute((SCHEMAS / f"version_{version}_postgresql.sql").read_text())
     with open_store(postgresql, create=False) as store:
-        check_content(store)
+        if version < VERSION:
+            check_content(store, version)
+        assert store.find_damage() == []
     with psycopg.connect(postgresql) as connection:
         names = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()").fetchall()
-    assert sorted(name for (name,) in names) == ["epochs", "experiments", "intermediates", "schema_version", "trials"]
+    assert sorted(name for (name,) in names) == sorted(TABLES)
 
 
-def test_the_search_in_a_store_of_an_earlier_version_goes_on_exactly(tmp_path):
-    expected = json.loads((SCHEMAS / "search_2.json").read_text())
-    with open_store(loaded(tmp_path / "store.db", "search_2")) as store:
+@pytest.mark.parametrize("version", [2, 3])
+def test_the_search_in_a_store_of_an_earlier_version_goes_on_exactly(tmp_path, version):
+    expected = json.loads((SCHEMAS / f"search_{version}.json").read_text())
+    with open_store(loaded(tmp_path / "store.db", f"search_{version}")) as store:
         [record] = store.list_experiments()
         assert not store.is_running(record.id)
         log = store.load_log(record.id)
@@ -128,7 +140,7 @@ def upgrade_until(connection, path, statements):
     connection.send("upgraded")
 
 
-@pytest.mark.parametrize("version", OLD)
+@pytest.mark.parametrize("version", [pytest.param(1, marks=pytest.mark.slow), *OLD[1:]])
 def test_an_upgrade_that_is_killed_at_any_instant_leaves_the_old_store(tmp_path, version):
     path = loaded(tmp_path / "store.db", f"version_{version}")
     before = content(path)
@@ -142,7 +154,7 @@ def test_an_upgrade_that_is_killed_at_any_instant_leaves_the_old_store(tmp_path,
         assert content(path) == before
     assert statements > 20
     with open_store(path) as store:
-        check_content(store)
+        check_content(store, version)
 
 
 def test_an_upgrade_for_which_there_is_no_space_leaves_the_old_store(tmp_path):
@@ -220,6 +232,23 @@ def test_a_damaged_trial_is_not_among_the_best_after_an_upgrade(tmp_path):
             with pytest.raises(CorruptStoreError, match="row of trial 1 is damaged"):
                 read(RECORD.id)
         assert store.get_trial(RECORD.id, 2) == TRIALS[2]
+
+
+def test_a_table_of_another_program_with_a_name_that_the_upgrade_needs_is_left_alone(tmp_path):
+    path = loaded(tmp_path / "store.db", "version_3")
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE drawings (title TEXT)")
+    with pytest.raises(CorruptStoreError, match=r"tables \['drawings'\] of another program"):
+        open_store(path)
+    assert "CREATE TABLE drawings (title TEXT);" in content(path)
+
+
+def test_a_store_that_lacks_a_table_of_its_version_is_incomplete(tmp_path):
+    path = loaded(tmp_path / "store.db", f"version_{VERSION}")
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP TABLE drawings")
+    with pytest.raises(CorruptStoreError, match=r"lacks the tables \['drawings'\]"):
+        open_store(path)
 
 
 def test_a_store_that_cannot_be_upgraded_is_left_alone(tmp_path):

@@ -138,7 +138,7 @@ def test_trials_come_back_from_a_server_as_they_were(server, trials):
 def test_objectives_travel(items):
     record = ExperimentRecord("id", objectives=Objectives(tuple(items)), state=ExperimentState.DONE)
     names = ("id", "name", "state", "objectives", "seed", "strategy", "config", "space", "created", "updated")
-    more = ("pid", "host", "version", "message", "stop_requested")
+    more = ("pid", "host", "version", "message", "stop_requested", "tags")
     row = experiment_row({name: getattr(record, name) for name in (*names, *more)})
     row["checksum"] = experiment_checksum(row)
     assert experiment_from_row(row) == record

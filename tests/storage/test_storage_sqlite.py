@@ -94,7 +94,7 @@ def test_an_empty_file_becomes_a_store(path):
         ("UPDATE schema_version SET version = 0", r"found \[0\]"),
         ("UPDATE schema_version SET version = -1", r"found \[-1\]"),
         ("DELETE FROM schema_version", r"found \[\]"),
-        ("INSERT INTO schema_version VALUES (1, 0.0)", r"found \[1, 3\]"),
+        ("INSERT INTO schema_version VALUES (1, 0.0)", r"found \[1, 4\]"),
         ("DROP TABLE intermediates", "incomplete store"),
     ],
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from enum import Enum
 from typing import Any
@@ -18,6 +18,9 @@ from retiarii.trial import Direction, FailureKind, Metrics, Objectives, Proposal
 
 SPENT = "spent_s"
 """The entry of `ExperimentRecord.config` from which `ExperimentRecord.spent_s` is read."""
+
+MAX_TAGS = 32
+MAX_TAG_LETTERS = 64
 
 _ID_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's: without i, l, o and u, which are easily confused
 
@@ -59,6 +62,7 @@ class ExperimentRecord:
         version: The version of retiarii that created it.
         message: The reason for which it failed or stopped.
         stop_requested: Whether the running process was asked to stop.
+        tags: Short texts by which users group experiments, at most 32 of at most 64 letters, each once.
     """
 
     id: str
@@ -76,6 +80,7 @@ class ExperimentRecord:
     version: str = __version__
     message: str = ""
     stop_requested: bool = False
+    tags: tuple[str, ...] = ()
 
     @property
     def direction(self) -> Direction:
@@ -93,12 +98,15 @@ class ExperimentRecord:
         """Return the record with changed fields; ``updated`` becomes the current time unless it is given.
 
         Raises:
-            ConfigError: A field does not exist or cannot change: the id, and the metric that ranks the trials.
+            ConfigError: A field does not exist or cannot change (the id, and the metric that ranks the trials), or a
+                tag is not a short text.
         """
         known = [field.name for field in fields(self) if field.name != "id"]
         unknown = sorted(set(changes) - set(known))
         if unknown:
             raise ConfigError(f"An experiment has no fields {unknown} that can change. Expected some of {known}.")
+        if "tags" in changes:
+            changes["tags"] = checked_tags(changes["tags"])
         changed = replace(self, **{"updated": time.time(), **changes})
         stored, wanted = self.objectives.primary.metric, Objectives.of(changed.objectives).primary.metric
         if wanted != stored:
@@ -125,7 +133,8 @@ class ExperimentRecord:
         NUL characters and lone surrogates in texts are replaced.
 
         Raises:
-            ConfigError: The id cannot name a folder, or the configuration or space is not plain JSON data.
+            ConfigError: The id cannot name a folder, the configuration or space is not plain JSON data, or a tag is
+                not a short text.
         """
         self.check_id()
         return {
@@ -144,6 +153,7 @@ class ExperimentRecord:
             "version": self.version,
             "message": plain.clean_text(self.message),
             "stop_requested": self.stop_requested,
+            "tags": list(checked_tags(self.tags)),
         }
 
     @classmethod
@@ -156,6 +166,32 @@ class ExperimentRecord:
             RecordError: ``data`` is something else.
         """
         return cls(**plain.read_fields("an experiment", data, _EXPERIMENT_READERS, required=("id",)))
+
+
+def checked_tags(tags: object) -> tuple[str, ...]:
+    """Return the tags of an experiment, without spaces around them and each once.
+
+    Raises:
+        ConfigError: There are more than 32, or one is empty, longer than 64 letters, or not a text of one line.
+    """
+    if isinstance(tags, str) or not isinstance(tags, Iterable):
+        raise ConfigError(f"The tags of an experiment are {plain.shown(tags)}, expected a list of short texts.")
+    found: dict[str, None] = {}
+    for tag in tags:
+        text = tag.strip() if isinstance(tag, str) else ""
+        if not 0 < len(text) <= MAX_TAG_LETTERS or not text.isprintable():
+            raise ConfigError(
+                f"{plain.shown(tag)} cannot be the tag of an experiment: expected a text of one line, 1 to "
+                f"{MAX_TAG_LETTERS} letters."
+            )
+        found[text] = None
+    if len(found) > MAX_TAGS:
+        raise ConfigError(f"An experiment can have {MAX_TAGS} tags, found {len(found)}. Remove some.")
+    return tuple(found)
+
+
+def _read_tags(value: Any) -> tuple[str, ...]:
+    return checked_tags(plain.sequence(plain.text)(value))
 
 
 def _read_id(value: Any) -> str:
@@ -180,6 +216,7 @@ _EXPERIMENT_READERS: dict[str, plain.Reader[Any]] = {
     "version": plain.text,
     "message": plain.text,
     "stop_requested": plain.flag,
+    "tags": _read_tags,
 }
 
 

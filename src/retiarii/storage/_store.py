@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any
 
 from retiarii.errors import CorruptStoreError, ExperimentBusyError, StorageError
+from retiarii.storage import _drawing_file as drawing_file
 from retiarii.storage._experiment_records import (
     EpochRecord,
     ExperimentLog,
@@ -90,8 +91,8 @@ class Store(ABC):
 
         Raises:
             DuplicateError: The id exists already.
-            ConfigError: The id cannot name a folder, or the configuration or space is not plain JSON data;
-                `ExperimentRecord.to_json` raises it.
+            ConfigError: The id cannot name a folder, the configuration or space is not plain JSON data, or a tag is
+                not a short text; `ExperimentRecord.to_json` raises it.
         """
 
     @abstractmethod
@@ -345,6 +346,28 @@ class Store(ABC):
         Raises:
             NotFoundError: The experiment does not exist.
         """
+
+    # Drawings ---------------------------------------------------------------------------------------------------------
+
+    def write_drawing(self, experiment_id: str, drawing: dict[str, Any]) -> None:
+        """Write the drawing of an experiment's model with its choices, replacing a stored one.
+
+        The default implementation writes a file into the folder of the experiment (see `directory`).
+
+        Raises:
+            NotFoundError: The experiment does not exist.
+            ConfigError: The drawing is not plain JSON data.
+        """
+        drawing_file.write(self.directory(experiment_id), drawing)
+
+    def read_drawing(self, experiment_id: str) -> dict[str, Any] | None:
+        """Return the drawing of an experiment's model; None if none was written.
+
+        Raises:
+            NotFoundError: The experiment does not exist.
+            CorruptStoreError: The drawing is damaged.
+        """
+        return drawing_file.read(self.directory(experiment_id), experiment_id)
 
     # Between processes ------------------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 from retiarii.space import Architecture
 from retiarii.storage import EpochRecord, ExperimentRecord, ExperimentState
@@ -25,6 +26,7 @@ RECORD = ExperimentRecord(
     version="0.0.1",
     message="stopped by Ctrl-C",
     stop_requested=True,
+    tags=("baseline", "größer ✓"),
 )
 """An experiment in which every field differs from its default."""
 
@@ -32,6 +34,9 @@ EPOCH = EpochRecord(
     3, {"probabilities": {"op": {'"conv"': 0.25, '"skip ü"': 0.75}}}, {"default": 0.5, "loss": 1e-300}, 1_700_000_002.5
 )
 """Likewise an epoch."""
+
+DRAWING: dict[str, Any] = {"nodes": [{"label": "op ✓", "x": 0.5}], "width": 1e300}
+"""The content of a drawing."""
 
 
 def running(number: int) -> Trial:

@@ -35,7 +35,7 @@ from retiarii.storage import (
 )
 from retiarii.testing._extra import pytest
 from retiarii.testing._shared_store import SharedStoreConformance
-from retiarii.testing.records import EPOCH, RECORD, completed, failed, running, zoo
+from retiarii.testing.records import DRAWING, EPOCH, RECORD, completed, failed, running, zoo
 from retiarii.trial import Direction, Failure, FailureKind, Fidelity, Objectives, TrialState
 
 
@@ -149,8 +149,27 @@ class StorageConformance(SharedStoreConformance):
     def test_a_sound_store_has_no_damage(self, store: Store) -> None:
         store.write("first", trials=zoo())
         store.write_epoch("first", EPOCH)
+        store.write_drawing("first", DRAWING)
         assert store.find_damage() == []
         store.check()
+
+    def test_tags_change_and_stay_when_other_fields_do(self, store: Store) -> None:
+        store.update_experiment("first", tags=["a", " größer ✓ ", "a"])
+        with store.lock("first"):
+            store.update_experiment("first", state=ExperimentState.STOPPED, config={"budget": 1})
+            store.write("first", trials=[running(0)])
+        assert store.get_experiment("first").tags == ("a", "größer ✓")
+        store.update_experiment("first", tags=())
+        assert store.get_experiment("first").tags == ()
+
+    def test_tags_are_a_few_short_texts(self, store: Store) -> None:
+        wrong: list[Any] = ["a", None, [1], [""], ["two\nlines"], ["x" * 65], [[]], list(map(str, range(33)))]
+        for tags in wrong:
+            with pytest.raises(ConfigError, match="tag"):
+                store.update_experiment("first", tags=tags)
+            with pytest.raises(ConfigError, match="tag"):
+                store.create_experiment(ExperimentRecord("second", tags=tags))
+        assert store.get_experiment("first").tags == ()
 
     @pytest.mark.parametrize("field", ["id", "stat"])
     def test_only_fields_change(self, store: Store, field: str) -> None:
@@ -452,3 +471,24 @@ class StorageConformance(SharedStoreConformance):
         for use in (lambda: store.list_epochs("absent"), lambda: store.write_epoch("absent", EpochRecord(0))):
             with pytest.raises(NotFoundError, match="absent"):
                 use()
+
+    # Drawings
+
+    def test_a_drawing_is_replaced_and_goes_with_its_experiment(self, store: Store) -> None:
+        assert store.read_drawing("first") is None
+        store.write_drawing("first", {"nodes": []})
+        store.write_drawing("first", DRAWING)
+        assert store.read_drawing("first") == DRAWING
+        store.create_experiment(ExperimentRecord("second"))
+        assert store.read_drawing("second") is None
+        store.delete_experiment("first")
+        store.create_experiment(ExperimentRecord("first"))
+        assert store.read_drawing("first") is None
+
+    def test_a_drawing_is_plain_data_of_an_experiment(self, store: Store) -> None:
+        with pytest.raises(ConfigError, match="drawing of an experiment"):
+            store.write_drawing("first", {"nodes": {1, 2}})
+        with pytest.raises(NotFoundError, match="absent"):
+            store.read_drawing("absent")
+        with pytest.raises(NotFoundError, match="absent"):
+            store.write_drawing("absent", {})

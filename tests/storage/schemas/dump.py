@@ -14,7 +14,7 @@ from pathlib import Path
 
 from retiarii.storage import Intermediate, open_store
 from retiarii.storage._rows.schema import VERSION
-from retiarii.testing.records import EPOCH, RECORD, zoo
+from retiarii.testing.records import DRAWING, EPOCH, RECORD, zoo
 
 # Lines of pg_dump that are no statements, or that would change how our own connection behaves.
 NOISE = re.compile(r"(--|SET |SELECT pg_catalog\.set_config|\\(un)?restrict).*\n|\n(?=\n)|public\.")
@@ -31,6 +31,7 @@ def fill(storage):
         ]
         store.write(RECORD.id, intermediates=reports)
         store.write_epoch(RECORD.id, EPOCH)
+        store.write_drawing(RECORD.id, DRAWING)
 
 
 def main(url=None):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from sqlalchemy import Connection, select
 
 from retiarii.errors import CorruptStoreError
-from retiarii.storage._database import epoch_queries, experiment_queries, trial_queries
+from retiarii.storage._database import drawing_queries, epoch_queries, experiment_queries, trial_queries
 from retiarii.storage._experiment_records import ExperimentRecord
 from retiarii.storage._rows.record_rows import intermediate_from_row
 from retiarii.storage._rows.schema import INTERMEDIATES, TRIALS
@@ -39,6 +39,7 @@ def _read_all(connection: Connection, record: ExperimentRecord) -> None:
         for row in rows:
             intermediate_from_row(experiment_id, *row)
     epoch_queries.all_of(connection, experiment_id, -1)
+    drawing_queries.get(connection, experiment_id)
     numbers = list(
         connection.execute(
             select(TRIALS.c.number).where(TRIALS.c.experiment_id == experiment_id).order_by(TRIALS.c.number)

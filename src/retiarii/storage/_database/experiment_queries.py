@@ -15,7 +15,7 @@ from retiarii.storage._experiment_records import ExperimentRecord
 from retiarii.storage._finding import check_text, chosen, no_experiment
 from retiarii.storage._rows.checksum import experiment_checksum
 from retiarii.storage._rows.record_rows import experiment_from_row, experiment_row
-from retiarii.storage._rows.schema import EPOCHS, EXPERIMENTS, INTERMEDIATES, TRIALS
+from retiarii.storage._rows.schema import DRAWINGS, EPOCHS, EXPERIMENTS, INTERMEDIATES, TRIALS
 
 _FIELDS = tuple(field.name for field in fields(ExperimentRecord))
 
@@ -120,6 +120,7 @@ def remove(connection: Connection, experiment_id: str, where: str) -> None:
     Raises:
         NotFoundError: The experiment does not exist.
     """
+    connection.execute(delete(DRAWINGS).where(DRAWINGS.c.experiment_id == experiment_id))
     connection.execute(delete(EPOCHS).where(EPOCHS.c.experiment_id == experiment_id))
     connection.execute(delete(INTERMEDIATES).where(INTERMEDIATES.c.experiment_id == experiment_id))
     connection.execute(delete(TRIALS).where(TRIALS.c.experiment_id == experiment_id))

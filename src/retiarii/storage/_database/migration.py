@@ -21,12 +21,13 @@ from retiarii.storage._database.versions import upgraded
 from retiarii.storage._rows.schema import (
     METADATA,
     SCHEMA_VERSION,
-    TABLES_OF_ROWS,
+    TRIALS,
     VERSION,
     check_tables,
     check_version,
     is_older,
     no_store,
+    tables_of,
 )
 
 if TYPE_CHECKING:
@@ -57,9 +58,9 @@ def prepare(connection: Connection, where: str, *, create: bool, is_held: Callab
         versions = [row.version for row in connection.execute(select(SCHEMA_VERSION.c.version))]
         if is_older(versions):
             _check_idle(connection, where, is_held)
-            _upgrade(connection, versions[0], where)
+            _upgrade(connection, versions[0], found, where)
         else:
-            check_version(versions, where)
+            check_version(versions, found, where)
         return
     if not create:
         raise no_store(where)
@@ -67,16 +68,18 @@ def prepare(connection: Connection, where: str, *, create: bool, is_held: Callab
     connection.execute(insert(SCHEMA_VERSION), [{"version": VERSION, "created": time.time()}])
 
 
-def _upgrade(connection: Connection, version: int, where: str) -> None:
+def _upgrade(connection: Connection, version: int, found: set[str], where: str) -> None:
+    kept = tables_of(version, found, where)
     logger.info("The store %s has the schema %d and is brought to %d.", where, version, VERSION)
     operations = _operations(connection)
-    operations.drop_index("trials_by_state", table_name="trials", if_exists=True)
-    for made in TABLES_OF_ROWS:
+    for index in TRIALS.indexes:
+        operations.drop_index(str(index.name), table_name="trials", if_exists=True)
+    for made in kept:
         operations.rename_table(made.name, f"{_ASIDE}{made.name}")
     METADATA.create_all(connection)
-    for made in TABLES_OF_ROWS:  # parents first
+    for made in kept:
         _copy(connection, version, made.name)
-    for made in reversed(TABLES_OF_ROWS):
+    for made in reversed(kept):
         operations.drop_table(f"{_ASIDE}{made.name}")
     connection.execute(update(SCHEMA_VERSION).values(version=VERSION))
 

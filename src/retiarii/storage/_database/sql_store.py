@@ -12,6 +12,7 @@ from retiarii.errors import CorruptStoreError, NotFoundError
 from retiarii.storage._artefacts import folder_of, make_folder, refuse_links, remove_folder
 from retiarii.storage._database import (
     damage_search,
+    drawing_queries,
     epoch_queries,
     experiment_queries,
     log_queries,
@@ -211,6 +212,20 @@ class SQLStore(Store):
         """See `Store.list_epochs`."""
         found = self._read(epoch_queries.all_of, experiment_id, after)
         if not found:
+            self.get_experiment(experiment_id)
+        return found
+
+    # Drawings ---------------------------------------------------------------------------------------------------------
+
+    def write_drawing(self, experiment_id: str, drawing: dict[str, Any]) -> None:
+        """See `Store.write_drawing`."""
+        with self._backend.writing() as connection:
+            drawing_queries.put(connection, experiment_id, drawing, self._where)
+
+    def read_drawing(self, experiment_id: str) -> dict[str, Any] | None:
+        """See `Store.read_drawing`."""
+        found = self._read(drawing_queries.get, experiment_id)
+        if found is None:
             self.get_experiment(experiment_id)
         return found
 

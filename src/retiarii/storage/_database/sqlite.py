@@ -205,7 +205,8 @@ class SQLiteBackend(Backend):
         """
         where = str(self.path)
         with self.faults(), closing(self._file.connect_to_look()) as connection:
-            if not schema.check_tables({name for (name,) in connection.execute(_TABLES)}, where, shared=False):
+            found = {name for (name,) in connection.execute(_TABLES)}
+            if not schema.check_tables(found, where, shared=False):
                 return False
             versions = [version for (version,) in connection.execute("SELECT version FROM schema_version")]
         if schema.is_older(versions):
@@ -215,7 +216,7 @@ class SQLiteBackend(Backend):
                 f"The store {where} was written by an earlier version of retiarii, and cannot be brought to this one "
                 "where it is: neither the file nor its folder can be written. Copy it to a folder of your own."
             )
-        schema.check_version(versions, where)
+        schema.check_version(versions, found, where)
         return True
 
     def _lock(self, experiment_id: str) -> FileLock:

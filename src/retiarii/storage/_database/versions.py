@@ -17,6 +17,14 @@ Columns: TypeAlias = "dict[str, Any]"
 DAMAGED = -1
 """The checksum of a row that was damaged before the upgrade: no row has it, so the row stays damaged."""
 
+_TRIALS_3 = (
+    *("experiment_id", "number", "state", "metric", "told_before", "finish_order", "started", "ended", "device"),
+    *("fidelity", "parent", "violation", "key", "architecture", "metrics", "failure_kind", "failure_message", "reason"),
+)
+_EXPERIMENTS_3 = (
+    *("id", "name", "state", "objectives", "seed", "strategy", "created", "updated", "pid", "host", "version"),
+    *("message", "stop_requested", "config", "space"),
+)
 _REPORTS_2 = ("experiment_id", "number", "step", "time", "metrics")
 _EPOCHS_2 = ("experiment_id", "number", "time", "metrics", "record")
 _TEXTS_2 = ("experiment_id", "number", "traceback", "output")
@@ -36,6 +44,12 @@ _COVERED: dict[int, dict[str, dict[str, tuple[str, ...]]]] = {
         "intermediates": {"checksum": _REPORTS_2},
         "epochs": {"checksum": _EPOCHS_2},
     },
+    3: {
+        "experiments": {"checksum": _EXPERIMENTS_3},
+        "trials": {"checksum": _TRIALS_3, "texts_checksum": _TEXTS_2},
+        "intermediates": {"checksum": _REPORTS_2},
+        "epochs": {"checksum": _EPOCHS_2},
+    },
 }
 
 
@@ -52,18 +66,17 @@ def upgraded(version: int, table: str, row: Mapping[str, Any]) -> Columns:
         columns = _STEPS.get((step, table), dict)(columns)
     checks = checksums(table, columns)
     for name, covered in _COVERED[version].get(table, {}).items():
-        if row[name] != _check_of(table, name, [row[column] for column in covered]):
+        if row[name] != _check_of(name, {column: row[column] for column in covered}):
             checks[name] = DAMAGED
     return {**columns, **checks}
 
 
-def _check_of(table: str, name: str, values: list[Any]) -> int | None:
-    if name == "texts_checksum" and tuple(values[2:]) == NO_TEXTS:
+def _check_of(name: str, covered: Columns) -> int | None:
+    if name == "texts_checksum" and (covered["traceback"], covered["output"]) == NO_TEXTS:
         return None
-    if table == "experiments":
-        place = _EXPERIMENTS_2.index("stop_requested")
-        values[place] = bool(values[place])  # SQLite gives back a number
-    return checksum(*values)
+    if "stop_requested" in covered:
+        covered["stop_requested"] = bool(covered["stop_requested"])  # SQLite gives back a number
+    return checksum(*covered.values())
 
 
 def _experiment_2_to_3(row: Columns) -> Columns:
@@ -77,8 +90,14 @@ def _trial_2_to_3(row: Columns) -> Columns:
     return {**row, "fidelity": None, "parent": None, "violation": 0.0, "reason": None}
 
 
+def _experiment_3_to_4(row: Columns) -> Columns:
+    """Add what experiments had not: tags."""
+    return {**row, "tags": "[]"}
+
+
 _STEPS: dict[tuple[int, str], Callable[[Columns], Columns]] = {
     (2, "experiments"): _experiment_2_to_3,
     (2, "trials"): _trial_2_to_3,
+    (3, "experiments"): _experiment_3_to_4,
 }
 """By version and table, how a row becomes one of the next version where the columns differ."""

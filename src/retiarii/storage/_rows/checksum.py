@@ -13,7 +13,7 @@ from typing import Any
 
 _EXPERIMENT = (
     *("id", "name", "state", "objectives", "seed", "strategy", "created", "updated", "pid", "host", "version"),
-    *("message", "stop_requested", "config", "space"),
+    *("message", "stop_requested", "tags", "config", "space"),
 )
 _TRIAL = (
     *("experiment_id", "number", "state", "metric", "told_before", "finish_order", "started", "ended", "device"),
@@ -21,6 +21,7 @@ _TRIAL = (
 )
 _TEXTS = ("experiment_id", "number", "traceback", "output")
 _REPORT = ("experiment_id", "number", "step", "time", "metrics")
+_DRAWING = ("experiment_id", "drawing")
 _EPOCH = ("experiment_id", "number", "time", "metrics", "record")
 NO_TEXTS = (None, "")
 """Traceback and output of most trials, which need no checksum."""
@@ -56,7 +57,7 @@ def checksums(table: str, row: Mapping[str, Any]) -> dict[str, int | None]:
     if table == "trials":
         has_texts = (row["traceback"], row["output"]) != NO_TEXTS
         return {"checksum": _of(row, _TRIAL), "texts_checksum": _of(row, _TEXTS) if has_texts else None}
-    return {"checksum": _of(row, {"intermediates": _REPORT, "epochs": _EPOCH}[table])}
+    return {"checksum": _of(row, {"intermediates": _REPORT, "epochs": _EPOCH, "drawings": _DRAWING}[table])}
 
 
 def _of(row: Mapping[str, Any], names: tuple[str, ...]) -> int:

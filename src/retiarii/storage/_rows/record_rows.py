@@ -15,12 +15,14 @@ from retiarii.storage._experiment_records import (
     ExperimentState,
     FailureReason,
     Intermediate,
+    checked_tags,
 )
 from retiarii.storage._rows.checksum import as_stored, checksum, experiment_checksum
 from retiarii.storage._rows.damage import CHANGED, FAULTS, Row, check_kinds, damaged, damaged_experiment
 from retiarii.storage._rows.row_encoding import (
     decode_metrics,
     decode_objectives,
+    decode_tags,
     encode_metrics,
     encode_objectives,
     parse_object,
@@ -106,6 +108,30 @@ def epoch_from_row(
         raise damaged(f"epoch {number!r}", err, experiment_id) from err
 
 
+def drawing_row(experiment_id: str, drawing: dict[str, Any]) -> dict[str, Any]:
+    """Return the columns of a drawing.
+
+    Raises:
+        ConfigError: The drawing is not plain JSON data.
+    """
+    row = {"experiment_id": experiment_id, "drawing": encode_json("drawing of an experiment", drawing)}
+    return {**row, "checksum": checksum(*row.values())}
+
+
+def drawing_from_row(experiment_id: str, drawing: str, check: int) -> dict[str, Any]:
+    """Return the drawing of a row.
+
+    Raises:
+        CorruptStoreError: The row is not what `drawing_row` made.
+    """
+    try:
+        if check != checksum(experiment_id, drawing):
+            raise ValueError(CHANGED)
+        return parse_object(drawing)
+    except FAULTS as err:
+        raise damaged("the drawing", err, experiment_id) from err
+
+
 def failure_reason_from_row(kind: str, message: str, count: int, example: int) -> FailureReason:
     """Return one group of failed trials.
 
@@ -123,6 +149,7 @@ _TO_COLUMN: dict[str, Callable[[Any], Any]] = {
     "state": lambda value: ExperimentState(value).value,
     "objectives": lambda value: encode_objectives(Objectives.of(value)),
     "seed": str,
+    "tags": lambda value: encode_json("tags of an experiment", checked_tags(value)),
     "name": lambda value: clean_text(value),
     "strategy": lambda value: clean_text(value),
     "message": lambda value: clean_text(value),
@@ -167,6 +194,7 @@ def experiment_from_row(row: Mapping[str, Any]) -> ExperimentRecord:
                 "seed": int(row["seed"]),
                 "config": parse_object(row["config"]),
                 "space": parse_object(row["space"]),
+                "tags": decode_tags(row["tags"]),
             }
         )
     except FAULTS as err:

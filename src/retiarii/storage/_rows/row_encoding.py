@@ -94,6 +94,18 @@ def decode_objectives(text: str) -> Objectives:
     return Objectives.from_json(parsed)
 
 
+def decode_tags(text: str) -> tuple[str, ...]:
+    """Read the tags of an experiment.
+
+    Raises:
+        ValueError: The text is not a JSON list of texts.
+    """
+    parsed = json.loads(text)
+    if not isinstance(parsed, list) or not all(isinstance(tag, str) for tag in parsed):
+        raise ValueError(f"expected a JSON list of texts, found {shortened(text)}")
+    return tuple(parsed)
+
+
 def shortened(text: str) -> str:
     """Return a text cut to a length for messages."""
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

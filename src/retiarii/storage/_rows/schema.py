@@ -22,7 +22,7 @@ from sqlalchemy import (
 
 from retiarii.errors import CorruptStoreError, NotFoundError
 
-VERSION = 3
+VERSION = 4
 
 METADATA = MetaData()
 
@@ -49,6 +49,7 @@ EXPERIMENTS = Table(
     Column("version", Text, nullable=False),
     Column("message", Text, nullable=False),
     Column("stop_requested", Boolean, nullable=False),
+    Column("tags", Text, nullable=False),  # a list of texts
     Column("config", Text, nullable=False),
     Column("space", Text, nullable=False),
     Column("checksum", BigInteger),  # of all other columns, as in the tables below
@@ -81,6 +82,7 @@ TRIALS = Table(
     Column("output", Text, nullable=False),
     Column("texts_checksum", BigInteger),  # of traceback and output; NULL where there are none
     Index("trials_by_state", "experiment_id", "state", "violation", "metric"),
+    Index("trials_by_end", "experiment_id", "finish_order"),
 )
 
 INTERMEDIATES = Table(
@@ -108,8 +110,19 @@ EPOCHS = Table(
     Column("checksum", BigInteger),
 )
 
+# The drawing of the model with its choices, of which there is at most one for each experiment.
+DRAWINGS = Table(
+    "drawings",
+    METADATA,
+    Column("experiment_id", Text, ForeignKey("experiments.id", ondelete="CASCADE"), primary_key=True),
+    Column("drawing", Text, nullable=False),
+    Column("checksum", BigInteger),
+)
 
-TABLES_OF_ROWS = (EXPERIMENTS, TRIALS, INTERMEDIATES, EPOCHS)  # those with checksums
+TABLES_OF_ROWS = (EXPERIMENTS, TRIALS, INTERMEDIATES, EPOCHS, DRAWINGS)  # those with checksums; parents first
+
+_ADDED_IN = {"drawings": 4}
+"""The versions that added a table after the first version."""
 
 
 def no_store(where: str) -> NotFoundError:
@@ -132,7 +145,7 @@ def check_tables(found: set[str], where: str, *, shared: bool) -> bool:
         CorruptStoreError: Only some of the tables exist, or a file has only tables of another program.
     """
     ours = set(METADATA.tables)
-    if ours <= found:
+    if ours - set(_ADDED_IN) <= found:  # `check_version` looks for those of later versions
         return True
     if ours & found or (found and not shared):
         raise CorruptStoreError(
@@ -142,18 +155,49 @@ def check_tables(found: set[str], where: str, *, shared: bool) -> bool:
     return False
 
 
+def tables_of(version: int, found: set[str], where: str) -> list[Table]:
+    """Return the tables of rows that an earlier version has, parents first.
+
+    Args:
+        version: The version.
+        found: The names of all tables of the database.
+        where: The name of the store in messages.
+
+    Raises:
+        CorruptStoreError: A table of another program has the name of a table that a later version adds.
+    """
+    taken = sorted(name for name, added in _ADDED_IN.items() if added > version and name in found)
+    if taken:
+        raise CorruptStoreError(
+            f"{where} cannot be brought to the schema {VERSION}: it has tables {taken} of another program, whose names "
+            "this schema needs. Rename them."
+        )
+    return [table for table in TABLES_OF_ROWS if _ADDED_IN.get(table.name, 1) <= version]
+
+
 def is_older(versions: list[int]) -> bool:
     """Return whether a store has an earlier version, which `prepare` migrates."""
     return len(versions) == 1 and isinstance(versions[0], int) and 1 <= versions[0] < VERSION
 
 
-def check_version(versions: list[int], where: str) -> None:
-    """Check the content of the table of versions.
+def check_version(versions: list[int], found: set[str], where: str) -> None:
+    """Check the content of the table of versions, and that the tables of this version exist.
+
+    Args:
+        versions: The versions in the table.
+        found: The names of all tables of the database.
+        where: The name of the store in messages.
 
     Raises:
-        CorruptStoreError: The version is not the one that this code reads.
+        CorruptStoreError: The version is not the one that this code reads, or a table is missing.
     """
     if versions == [VERSION]:
+        missing = sorted(set(METADATA.tables) - found)
+        if missing:
+            raise CorruptStoreError(
+                f"{where} is an incomplete store: it lacks the tables {missing}. Restore it from a copy, or name "
+                "another place with `storage=` (`--storage`)."
+            )
         return
     if len(versions) == 1 and isinstance(versions[0], int) and versions[0] > VERSION:
         raise CorruptStoreError(
