@@ -70,7 +70,7 @@ class WatchedExperiment:
             is_running=is_running,
             stop_requested=now.stop_requested,
             updated=now.updated,
-            counts=_seen_counts(counts, is_running=is_running),
+            counts=seen_counts(counts, is_running=is_running),
             num_epochs=now.last_epoch + 1,
         )
 
@@ -89,7 +89,7 @@ def _trials(seen: ExperimentProgress | None, now: ExperimentProgress) -> Change:
     ).bounded()
 
 
-def _seen_counts(counts: Mapping[TrialState, int], *, is_running: bool) -> dict[TrialState, int]:
+def seen_counts(counts: Mapping[TrialState, int], *, is_running: bool) -> dict[TrialState, int]:
     """Return the number of trials in each state; without a process, running trials are interrupted."""
     unfinished = counts.get(TrialState.RUNNING, 0) + counts.get(TrialState.INTERRUPTED, 0)
     split = {TrialState.RUNNING: unfinished, TrialState.INTERRUPTED: 0}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 from nicegui import ui
 
+from retiarii.dashboard._api.api import create_api
 from retiarii.dashboard._pages import experiments
 from retiarii.dashboard._reading.reader import Reader
 from retiarii.storage import Store
@@ -20,6 +21,7 @@ def create_app(store: Store) -> FastAPI:
     """
     app = FastAPI(title="retiarii")
     reader = Reader(store)
+    app.mount("/api", create_api(reader))
     experiments.add_pages(reader)
     ui.run_with(app, title="retiarii", tailwind=False)
     return app
