@@ -34,6 +34,17 @@ def test_export_to_a_file(run, store, tmp_path):
     )
 
 
+def test_export_of_one_trial_in_any_state(run, store):
+    assert run("export", "aa11", "--trial", "2").json == {"op": "conv", "width": 8}
+    assert run("export", "bb22", "--trial", "0").json == {"op": "conv", "width": 8}
+    (found,) = run("export", "aa11", "--trial", "0", "--json").json
+    assert (found["number"], found["metric"]) == (0, 0.5)
+    missing = run("export", "aa11", "--trial", "9")
+    assert (missing.code, "no trial 9" in missing.err) == (1, True)
+    both = run("export", "aa11", "--trial", "0", "--top-k", "2")
+    assert (both.code, "--top-k" in both.err) == (2, True)
+
+
 def test_nothing_to_export_says_where_to_look(run, store):
     outcome = run("export", "bb22")
     assert outcome.code == 1

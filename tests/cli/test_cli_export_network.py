@@ -32,6 +32,14 @@ def test_code_runs_without_this_package(run, experiment, tmp_path):
     assert "[1, 4]" in ran.stdout
 
 
+def test_the_code_of_one_trial(run, experiment):
+    for trial in experiment.trials():
+        outcome = run("export", experiment.id, "--format", "code", "--trial", str(trial.number))
+        assert f"nn.Linear(3, {trial.architecture['width']})" in outcome.out, outcome.err
+        assert f"nn.Linear(3, {trial.architecture['width']})" in experiment.export_trial(trial.number, "code")
+        assert experiment.export_trial(trial.number) == trial.architecture.to_json()
+
+
 def test_a_drawing_is_written(run, experiment, tmp_path):
     path = tmp_path / "best.svg"
     assert run("export", experiment.id, "--format", "svg", "-o", str(path)).code == 0

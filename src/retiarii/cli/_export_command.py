@@ -41,6 +41,16 @@ def export(
     top_k: Annotated[
         int, typer.Option("--top-k", parser=at_least(1), metavar="N", help="How many; more than one gives a list.")
     ] = 1,
+    trial: Annotated[
+        int | None,
+        typer.Option(
+            "--trial",
+            parser=at_least(0),
+            metavar="N",
+            help="Export this trial instead of the best.",
+            show_default=False,
+        ),
+    ] = None,
     optimize_mode: Annotated[
         OptimizeMode | None,
         typer.Option(
@@ -70,16 +80,22 @@ def export(
         bool, typer.Option("--json", help="For each, also its trial, metrics and hash; always a list.")
     ] = False,
 ) -> None:
-    """Export the best architectures as JSON, ready for [bold]fixed_arch[/].
+    """Export the best architectures, or that of one trial, as JSON, ready for [bold]fixed_arch[/].
 
     Choices in the evaluator's arguments are not part of the model; [bold]--json[/] shows them, too.
 
     Raises:
         ExperimentError: No trial has completed, or the file cannot be written.
+        NotFoundError: There is no such trial.
     """
+    if trial is not None and (top_k > 1 or optimize_mode is not None):
+        raise typer.BadParameter(
+            "it names one trial, so --top-k and --optimize-mode have no meaning.", param_hint="--trial"
+        )
     direction = None if optimize_mode is None else Direction(optimize_mode.value)
     with found(storage, experiment_id) as (store, record):
-        best, url = store.best_trials(record.id, top_k, direction), store.url
+        url = store.url
+        best = store.best_trials(record.id, top_k, direction) if trial is None else [store.get_trial(record.id, trial)]
         undecided = undecided_labels(store.list_epochs(record.id), best[0].architecture) if best else []
         show = store.command(f"show {record.id}")
     if not best:
@@ -93,7 +109,7 @@ def export(
     else:
         from retiarii.cli._export_network import network_text  # loads torch
 
-        network = network_text(record.id, url, format_name.value, input_shape, direction, output)
+        network = network_text(record.id, url, format_name.value, input_shape, direction, output, trial)
         if network is None:
             return
         text, best = network, best[:1]

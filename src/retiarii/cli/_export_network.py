@@ -27,8 +27,9 @@ def network_text(
     shape: str | None,
     direction: Direction | None,
     path: Path | None,
+    trial: int | None = None,
 ) -> str | None:
-    """Export the best network of an experiment.
+    """Export the best network of an experiment, or that of one trial.
 
     Args:
         experiment_id: The id of the experiment.
@@ -37,6 +38,7 @@ def network_text(
         shape: The shape of a batch of input, as ``"1,3,32,32"``; None takes ``dummy_input`` of the experiment.
         direction: Whether larger or smaller metrics are better; None as in the search.
         path: The file to write; this function writes only binary formats.
+        trial: The number of the trial; None for the best.
 
     Returns:
         The text, for text formats; None for binary formats.
@@ -51,8 +53,12 @@ def network_text(
     if format_name in NEED_FILE and path is None:
         raise ConfigError(f"--format {format_name} writes a binary file: say which with -o FILE.")
     experiment = RetiariiExperiment.load(experiment_id, storage=storage)
-    mode = None if direction is None else direction.value
-    model: Model = experiment.export_top_models(1, mode, "graph")[0]
+    model: Model
+    if trial is None:
+        mode = None if direction is None else direction.value
+        model = experiment.export_top_models(1, mode, "graph")[0]
+    else:
+        model = experiment.export_trial(trial, "graph")
     assert experiment.config is not None  # load() sets it
     example = _example(shape, experiment.config.dummy_input)
     if format_name == "code":

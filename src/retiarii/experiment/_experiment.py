@@ -416,6 +416,27 @@ class RetiariiExperiment:
         store, record = self._opened()
         if self._stop is None and store.list_epochs(record.id):  # else the end of the search has logged it
             load(f"{_EXPORT}:warn_if_undecided")(store, record, trials[0])
+        return self._exported(trials, formatter, weights=weights)
+
+    def export_trial(self, trial_number: int, formatter: str = "dict", *, weights: bool = False) -> Any:
+        """Export the architecture of one trial, in any state, also while the search goes on.
+
+        Args:
+            trial_number: The number of the trial.
+            formatter: As for `export_top_models`.
+            weights: As for `export_top_models`.
+
+        Raises:
+            ExperimentError: The experiment has not run, or requested weights were not saved or not kept.
+            NotFoundError: The trial does not exist.
+            ConfigError: An argument is invalid.
+        """
+        check_format(formatter, weights=weights)
+        store, record = self._opened()
+        return self._exported([store.get_trial(record.id, trial_number)], formatter, weights=weights)[0]
+
+    def _exported(self, trials: list[Trial], formatter: str, *, weights: bool) -> list[Any]:
+        store, record = self._opened()
         if formatter == "dict":
             return [model_part(record, trial.architecture).to_json() for trial in trials]
         if self.base_model is None:
