@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     from retiarii.experiment._debug import debug_mutated_model
     from retiarii.experiment._experiment import RetiariiExperiment
     from retiarii.experiment._settings.config import RetiariiExeConfig, TrainingServiceConfig
+    from retiarii.experiment._trackers.tensorboard_callback import TensorBoardCallback
 
 _EXPORTS = {
     "Callback": "retiarii.experiment._control.callbacks",
     "Ending": "retiarii.experiment._control.stop_signal",
     "RetiariiExeConfig": "retiarii.experiment._settings.config",
     "RetiariiExperiment": "retiarii.experiment._experiment",
+    "TensorBoardCallback": "retiarii.experiment._trackers.tensorboard_callback",
     "TrainingServiceConfig": "retiarii.experiment._settings.config",
     "debug_mutated_model": "retiarii.experiment._debug",
 }
@@ -34,6 +36,7 @@ __all__ = [
     "Ending",
     "RetiariiExeConfig",
     "RetiariiExperiment",
+    "TensorBoardCallback",
     "TrainingServiceConfig",
     "debug_mutated_model",
 ]

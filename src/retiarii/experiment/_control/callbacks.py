@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from retiarii.trial import Metrics, Trial
 
 if TYPE_CHECKING:
     from retiarii.experiment._control.stop_signal import Ending
-    from retiarii.storage import EpochRecord
+    from retiarii.storage import EpochRecord, ExperimentRecord
 
 
 class Callback:
@@ -18,6 +19,13 @@ class Callback:
     Override the hooks that you need. An exception in a hook stops the experiment, which can be resumed, and reaches the
     caller of ``run``. Calling ``experiment.stop()`` in a hook ends the search after the running trials.
     """
+
+    def on_run_start(self, experiment: ExperimentRecord) -> None:
+        """Called first, before a supernet is trained and before any trial, in a resume too.
+
+        Args:
+            experiment: The experiment, with its id, name, objectives, settings and space.
+        """
 
     def on_experiment_start(self, trials: Sequence[Trial]) -> None:
         """Called before the first trial; ``trials`` are the finished trials of a resumed experiment."""
@@ -61,6 +69,13 @@ class Callback:
     def on_supernet_epoch(self, epoch: EpochRecord) -> None:
         """Called after each epoch of the supernet, when its record is stored."""
 
+    def on_run_end(self, error: BaseException | None) -> None:
+        """Called last, after an error too; the place to close files and connections.
+
+        Args:
+            error: The exception that ends the run; None if there is none.
+        """
+
 
 class CallbackList(Callback):
     """A callback that forwards to several callbacks, in order."""
@@ -77,6 +92,11 @@ class CallbackList(Callback):
     def should_prune(self, trial: Trial) -> str | None:
         """Return the first reason that a callback returns."""
         return next((reason for judge in self._judges if (reason := judge.should_prune(trial)) is not None), None)
+
+    def on_run_start(self, experiment: ExperimentRecord) -> None:
+        """Forward to every callback."""
+        for callback in self._callbacks:
+            callback.on_run_start(experiment)
 
     def on_experiment_start(self, trials: Sequence[Trial]) -> None:
         """Forward to every callback."""
@@ -112,6 +132,12 @@ class CallbackList(Callback):
         """Forward to every callback."""
         for callback in self._callbacks:
             callback.on_supernet_epoch(epoch)
+
+    def on_run_end(self, error: BaseException | None) -> None:
+        """Forward to every callback, also if one of them raises."""
+        with ExitStack() as stack:
+            for callback in reversed(self._callbacks):
+                stack.callback(callback.on_run_end, error)
 
 
 def _judges(callback: Callback) -> bool:

@@ -92,7 +92,7 @@ class ExperimentRun:
             KeyboardInterrupt: The user asked twice to stop.
         """
         logging.getLogger("retiarii").setLevel(self._log_level())
-        with lasting_output(), self._store.lock(self.record.id), self._state_kept():
+        with lasting_output(), self._store.lock(self.record.id), self._state_kept(), self._session.told():
             with self.stop.listening():
                 ending = self._plan.search(self._session)
             self._conclude(ending)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -48,6 +49,19 @@ class Session:
     is_resumed: bool = False
     is_simulated: bool = False
     displays: list[Display] = field(default_factory=list)
+
+    @contextmanager
+    def told(self) -> Iterator[None]:
+        """Tell the user's callbacks about the beginning and the end of this run, the block."""
+        callbacks, error = CallbackList(self.callbacks), None
+        try:
+            callbacks.on_run_start(self.record)
+            yield
+        except BaseException as err:
+            error = err
+            raise
+        finally:
+            callbacks.on_run_end(error)
 
     def run_trials(
         self,

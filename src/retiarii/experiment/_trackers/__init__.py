@@ -1,0 +1,1 @@
+"""Callbacks that log trials to tracking tools: TensorBoard, MLflow and Weights & Biases."""
