@@ -58,6 +58,10 @@ def test_rows_are_sorted_by_any_column_and_missing_values_come_last(table, colum
     [
         (TrialFilter(), [0, 1, 2, 3, 4]),
         (TrialFilter(states=[TrialState.FAILED]), [4]),
+        (TrialFilter(text=" CONV"), [0, 2, 3]),
+        (TrialFilter(text="<b>"), [4]),
+        (TrialFilter(text="3"), [3]),
+        (TrialFilter(text="nothing has this"), []),
         (TrialFilter(states=[]), []),
         (TrialFilter(choices={"op": ["conv"]}), [0, 2, 3]),
         (TrialFilter(choices={"width": [1, 16]}), [2, 4]),

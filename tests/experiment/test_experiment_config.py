@@ -1,8 +1,8 @@
 import pytest
 
+from retiarii._durations import parse_duration, parse_size
 from retiarii.errors import ConfigError
 from retiarii.experiment import RetiariiExeConfig, TrainingServiceConfig
-from retiarii.experiment._settings.duration import parse_duration, parse_size
 
 
 def test_the_fields_of_the_specification_are_there():

@@ -30,11 +30,14 @@ class TrialFilter:
         states: The states of the trials; None for all.
         choices: By label the values of which the trial must have chosen one; ``1``, ``1.0`` and ``True`` differ.
         metrics: By name the smallest and largest value, both included; a missing or NaN metric is in no range.
+        text: A text that a chosen value, the reason of a failure or the device contains, in whatever case; or the
+            number of a trial.
     """
 
     states: Collection[TrialState] | None = None
     choices: Mapping[str, Collection[Hashable]] = field(default_factory=dict)
     metrics: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    text: str = ""
 
     def matches(self, table: TrialTable) -> npt.NDArray[np.bool_]:
         """Return for each trial whether it is wanted; a label or metric that no trial has matches none."""
@@ -46,7 +49,8 @@ class TrialFilter:
         for name, (low, high) in self.metrics.items():
             values_of = table.metrics.get(name)
             found &= False if values_of is None else (values_of >= low) & (values_of <= high)
-        return found
+        text = self.text.strip().casefold()
+        return found & _contains(table, text) if text else found
 
 
 def sort_columns(table: TrialTable) -> list[str]:
@@ -110,6 +114,14 @@ def _order_of(value: Any) -> tuple[int, Any]:
     if isinstance(value, tuple):
         return 2, [_order_of(item) for item in value]
     return 3, str(value)
+
+
+def _contains(table: TrialTable, text: str) -> npt.NDArray[np.bool_]:
+    found = table.number == int(text) if text.isdecimal() and len(text) < 10 else np.zeros(len(table), np.bool_)
+    for column in (*table.choices.values(), table.failure, table.device):
+        codes = [code for code, value in enumerate(column.values) if text in str(value).casefold()]
+        found = found | np.isin(column.codes, codes)
+    return found
 
 
 def _has_one_of(column: Coded, values: Collection[Hashable]) -> npt.NDArray[np.bool_]:

@@ -21,8 +21,8 @@ from retiarii.dashboard._api.answer_values import (
     numbers,
 )
 from retiarii.dashboard._api.problems import problems
-from retiarii.dashboard._api.trial_conditions import filter_of
 from retiarii.dashboard._reading.reader import Reader
+from retiarii.dashboard._reading.trial_conditions import filter_of
 from retiarii.errors import ConfigError
 from retiarii.trial import FailureKind, Trial, TrialState
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from retiarii._durations import parse_duration, parse_size
 from retiarii.errors import ConfigError
 from retiarii.execution import Executor, InProcessExecutor, Limits, SimulatedExecutor, Task, TemplateExecutor
 from retiarii.experiment._running.resources import Resources, allocate
 from retiarii.experiment._settings.config import RetiariiExeConfig
-from retiarii.experiment._settings.duration import parse_duration, parse_size
 from retiarii.experiment._settings.registries import EXECUTORS
 
 IN_PROCESS = "in_process"

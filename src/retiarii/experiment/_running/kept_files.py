@@ -7,9 +7,9 @@ import math
 from collections.abc import Iterator, Sequence
 from heapq import nsmallest
 
+from retiarii._durations import parse_size
 from retiarii.experiment._control.callbacks import Callback
 from retiarii.experiment._settings.config import RetiariiExeConfig
-from retiarii.experiment._settings.duration import parse_size
 from retiarii.strategy import Search
 from retiarii.trial import Trial, TrialFiles
 

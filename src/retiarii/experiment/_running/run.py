@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from retiarii._durations import parse_duration
 from retiarii._lasting_output import lasting_output
 from retiarii.errors import ExperimentError, ExperimentFailedError, SerializationError, StorageError
 from retiarii.evaluator import Evaluator
@@ -18,7 +19,6 @@ from retiarii.experiment._control.stop_signal import Ending, StopSignal
 from retiarii.experiment._running.plan import make_plan
 from retiarii.experiment._running.session import Session
 from retiarii.experiment._settings.config import RetiariiExeConfig
-from retiarii.experiment._settings.duration import parse_duration
 from retiarii.experiment._stored_objects.signed_payload import Payload, pack, save_payload
 from retiarii.space import Searchable, SearchSpace
 from retiarii.storage import ExperimentRecord, ExperimentState, Store, new_experiment_id

@@ -11,9 +11,9 @@ from pathlib import Path
 from types import NoneType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+from retiarii._durations import parse_duration, parse_size
 from retiarii._lazy import is_a
 from retiarii.errors import ConfigError
-from retiarii.experiment._settings.duration import parse_duration, parse_size
 from retiarii.experiment._settings.registries import ENGINES, EXECUTORS
 from retiarii.space import Engine, nearest
 from retiarii.trial import Constraint, Direction, Objectives

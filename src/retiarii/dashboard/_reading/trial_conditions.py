@@ -20,6 +20,7 @@ def filter_of(
     at_most: Iterable[str],
     *,
     is_running: bool,
+    text: str = "",
 ) -> TrialFilter:
     """Return the filter that the parameters describe.
 
@@ -30,6 +31,7 @@ def filter_of(
         at_least: ``METRIC=NUMBER``.
         at_most: ``METRIC=NUMBER``.
         is_running: Whether a process runs the experiment; if not, running trials are interrupted.
+        text: A text that trials contain; see `TrialFilter`.
 
     Raises:
         ConfigError: A parameter has another form.
@@ -40,7 +42,7 @@ def filter_of(
     for text in choices:
         label, found = _values(table, text)
         values.setdefault(label, []).extend(found)
-    return TrialFilter(_stored(states, is_running=is_running), values, ranges)
+    return TrialFilter(_stored(states, is_running=is_running), values, ranges, text)
 
 
 def _stored(states: Collection[TrialState] | None, *, is_running: bool) -> list[TrialState] | None:
