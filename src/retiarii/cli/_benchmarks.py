@@ -21,11 +21,12 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from retiarii._readable import size_text
 from retiarii.cli._benchmarks_compare import compare
 from retiarii.cli._counting_bar import counting_bar
 from retiarii.cli._json_output import print_json
 from retiarii.cli._store_access import JsonOption
-from retiarii.cli._text import LABEL_STYLE, console, error_console, plain_table, size_text
+from retiarii.cli._text import LABEL_STYLE, console, error_console, plain_table
 from retiarii.terminal import Text, joined, plain, visible_line
 
 if TYPE_CHECKING:

@@ -9,10 +9,11 @@ from typing import Annotated, Any
 
 import typer
 
+from retiarii._readable import number_text
 from retiarii.cli._json_output import trial_json
 from retiarii.cli._show_supernet import undecided_labels
 from retiarii.cli._store_access import IdArgument, StorageOption, at_least, found
-from retiarii.cli._text import error_console, number_text
+from retiarii.cli._text import error_console
 from retiarii.errors import ExperimentError
 from retiarii.storage import ExperimentRecord
 from retiarii.terminal import plain, shortened, visible_line, write, write_json

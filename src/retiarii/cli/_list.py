@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from retiarii._readable import age_text, number_text
 from retiarii.cli._json_output import experiment_json, print_json
 from retiarii.cli._store_access import JsonOption, StorageOption, damage_in, default_place, names_a_store, opened
-from retiarii.cli._text import LABEL_STYLE, STATE_STYLES, age_text, console, error_console, number_text, plain_table
+from retiarii.cli._text import LABEL_STYLE, STATE_STYLES, console, error_console, plain_table
 from retiarii.errors import CorruptStoreError, NotFoundError
 from retiarii.terminal import Text, joined, plain, visible_line
 

@@ -9,24 +9,12 @@ import typer
 from rich.console import Console, Group, RenderableType
 
 from retiarii._counted import counted
+from retiarii._readable import age_text, duration_text, moment_text, number_text, size_text
 from retiarii.cli._json_output import experiment_json, print_json, reason_json, seen_counts, shown_state, trial_json
 from retiarii.cli._show_supernet import epoch_json, supernet_section
 from retiarii.cli._show_trial import print_trial
 from retiarii.cli._store_access import IdArgument, JsonOption, StorageOption, at_least, found
-from retiarii.cli._text import (
-    LABEL_STYLE,
-    STATE_STYLES,
-    age_text,
-    architecture_text,
-    console,
-    duration_text,
-    failure_text,
-    heading,
-    moment_text,
-    number_text,
-    plain_table,
-    size_text,
-)
+from retiarii.cli._text import LABEL_STYLE, STATE_STYLES, architecture_text, console, failure_text, heading, plain_table
 from retiarii.space import SearchSpace
 from retiarii.terminal import joined, plain, shortened, visible_line
 from retiarii.trial import DEFAULT, TrialState, pareto_front

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Group, RenderableType
 
 from retiarii._counted import counted
+from retiarii._readable import number_text
 from retiarii.cli._json_output import finite
-from retiarii.cli._text import LABEL_STYLE, heading, number_text, plain_table
+from retiarii.cli._text import LABEL_STYLE, heading, plain_table
 from retiarii.terminal import plain, shortened, visible_line
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from retiarii.cli._text import duration_text, failure_text, heading, number_text, plain_table
+from retiarii._readable import duration_text, number_text
+from retiarii.cli._text import failure_text, heading, plain_table
 from retiarii.terminal import coloured, joined, plain, visible_line
 
 if TYPE_CHECKING:

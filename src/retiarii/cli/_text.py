@@ -1,10 +1,9 @@
-"""Text for the terminal: consoles, tables, numbers, durations, architectures."""
+"""Text for the terminal: consoles, tables, architectures."""
 
 from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -48,50 +47,6 @@ def plain_table(*columns: str, right: tuple[str, ...] = ()) -> Table:
 def heading(text: str) -> Text:
     """Return the heading of a section."""
     return plain(text, style="bold")
-
-
-def number_text(value: float | None) -> str:
-    """Return a metric with enough digits to compare it: four decimals if these suffice."""
-    if value is None:
-        return "-"
-    return f"{value:.4f}" if value == 0 or 0.01 <= abs(value) < 1000 else f"{value:.6g}"
-
-
-def size_text(size_bytes: int) -> str:
-    """Return an amount of memory or disk in one unit."""
-    size, units = float(size_bytes), ["B", "KB", "MB", "GB", "TB"]
-    while size >= 1000 and len(units) > 1:
-        size, units = size / 1000, units[1:]
-    return f"{size:.3g} {units[0]}"
-
-
-def duration_text(seconds: float | None) -> str:
-    """Return a duration as one or two units: ``0.52 s``, ``14 s``, ``3 min 20 s``, ``2 h 5 min``, ``3 d 4 h``."""
-    if seconds is None:
-        return "-"
-    if seconds < 10:
-        return f"{max(seconds, 0.0):.2f} s"
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    whole = int(seconds)
-    counts = {"d": whole // 86400, "h": whole // 3600 % 24, "min": whole // 60 % 60, "s": whole % 60}
-    units = list(counts)
-    first = next(index for index, unit in enumerate(units) if counts[unit])
-    return " ".join(f"{counts[unit]} {unit}" for unit in units[first : first + 2] if counts[unit])
-
-
-def age_text(moment: float) -> str:
-    """Return how long ago a moment was, in one unit."""
-    seconds = time.time() - moment
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{int(seconds // size)} {unit} ago"
-    return "just now" if seconds < 5 else f"{int(seconds)} s ago"
-
-
-def moment_text(moment: float) -> str:
-    """Return a moment in local time."""
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(moment))
 
 
 def architecture_text(architecture: Mapping[str, Any]) -> str:
