@@ -39,8 +39,8 @@ def filter_of(
     low, high = dict(map(_bound, at_least)), dict(map(_bound, at_most))
     ranges = {name: (low.get(name, -math.inf), high.get(name, math.inf)) for name in {**low, **high}}
     values: dict[str, list[Hashable]] = {}
-    for text in choices:
-        label, found = _values(table, text)
+    for condition in choices:
+        label, found = _values(table, condition)
         values.setdefault(label, []).extend(found)
     return TrialFilter(_stored(states, is_running=is_running), values, ranges, text)
 
