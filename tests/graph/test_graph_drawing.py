@@ -10,9 +10,9 @@ import pytest
 from graph_models import ZOO, ResNet, ViT, images
 
 import retiarii.nn.pytorch as nn
+from retiarii.drawing import lay_out
 from retiarii.errors import ConfigError, MissingExtraError
 from retiarii.graph import GraphEngine, convert_to_graph, draw, lower
-from retiarii.graph._drawing.layered_layout import lay_out
 from retiarii.graph._drawing.scene import scene_of
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -69,7 +69,7 @@ def test_differences_have_colours():
     edge = model.root_graph.get_node_by_name("relu").outgoing_edges[0]
     model.root_graph.insert_node_on_edge(edge, "extra", nn.Dropout, {"p": 0.3})
     svg = draw(model, before=base, layout="builtin", depth=0)
-    fills = dict(re.findall(r"<g>\n<title>([\w: 2]+)\n.*?fill=\"(#\w+)\"", svg, flags=re.S))
+    fills = dict(re.findall(r"<g [^>]*>\n<title>([\w: 2]+)\n.*?fill=\"(#\w+)\"", svg, flags=re.S))
     assert fills["extra: Dropout"] == "#dcfce7"
     assert fills["maxpool: MaxPool2d"] == "#fee2e2"
     assert fills["fc: Linear"] == "#fef3c7"
@@ -118,7 +118,7 @@ def test_a_difference_shows_that_another_input_was_chosen():
     base, model = (engine.graph({"skip": chosen}) for chosen in (1, 2))
     svg = draw(model, before=base, layout="builtin")
     assert "passes on input 3 of 3" in texts(svg)
-    fills = dict(re.findall(r"<g>\n<title>([\w: ]+)\n.*?fill=\"(#\w+)\"", svg, flags=re.S))
+    fills = dict(re.findall(r"<g [^>]*>\n<title>([\w: ]+)\n.*?fill=\"(#\w+)\"", svg, flags=re.S))
     assert fills["skip: ChosenInputs"] == "#fef3c7"
     assert fills["first: Linear"] == "#e0e7ff"
 

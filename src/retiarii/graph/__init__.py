@@ -6,7 +6,8 @@ model that an architecture fixes. A `Mutator` changes a fork of a model, and cal
 decision. `GraphEngine` joins the choices in the model and those of mutators to one search space, and builds the network
 of an architecture. `check` finds wrong shapes without computing anything; `structural_hash` is equal for equal models.
 A model becomes a module (`build_module`), a Python file that needs PyTorch only (`export_code`), an ONNX file, a
-``torch.export`` program, JSON (`model_to_json`), or a drawing (`draw`).
+``torch.export`` program, JSON (`model_to_json`), or a drawing (`draw`; with all candidates of its choices,
+`space_drawing`).
 
 Inside, from the bottom: what nodes compute (``_operations``), graphs (``_representation``), JSON and hashes
 (``_encoding``), source text (``_source``), modules (``_building``), tracing (``_tracing``), files (``_exporting``) and
@@ -19,6 +20,7 @@ from retiarii.errors import GraphError, InvalidMutation
 from retiarii.graph._building.module_builder import build_module
 from retiarii.graph._building.shape_check import check
 from retiarii.graph._drawing.drawing import draw
+from retiarii.graph._drawing.space_scene import space_drawing
 from retiarii.graph._encoding.model_json import model_from_json, model_to_json
 from retiarii.graph._encoding.structural_hash import structural_hash
 from retiarii.graph._exporting.python_file import export_code
@@ -56,5 +58,6 @@ __all__ = [
     "lower",
     "model_from_json",
     "model_to_json",
+    "space_drawing",
     "structural_hash",
 ]

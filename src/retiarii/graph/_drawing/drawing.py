@@ -7,12 +7,11 @@ from typing import Any
 
 from torch import nn
 
+from retiarii.drawing import Drawing, Scene, svg_of
 from retiarii.errors import ConfigError
 from retiarii.graph._building.shape_check import check
 from retiarii.graph._drawing.graphviz import dot_of, has_graphviz, run_graphviz
-from retiarii.graph._drawing.layered_layout import lay_out
-from retiarii.graph._drawing.scene import Scene, scene_of
-from retiarii.graph._drawing.svg import svg_of
+from retiarii.graph._drawing.scene import scene_of
 from retiarii.graph._representation.model import Graph, Model
 from retiarii.graph._tracing.conversion import convert_to_graph
 from retiarii.graph._tracing.lowering import lower
@@ -64,7 +63,7 @@ def draw(
     title = graph.module.class_name
     if layout == "graphviz" or (layout == "auto" and has_graphviz()):
         return run_graphviz(dot_of(scene, title))
-    return svg_of(lay_out(scene), title)
+    return svg_of(Drawing.of(scene, title))
 
 
 def _graph_of(model: nn.Module | Model | Graph, architecture: Mapping[str, Any] | None) -> Graph:
@@ -81,18 +80,14 @@ def _readable_scene(
     if depth is not None:
         return scene_of(graph, before, depth, shapes)
     best = scene_of(graph, before, 0, shapes)
-    count = _count(best)
+    count = best.count()
     for deeper in range(1, _DEEPEST):
         scene = scene_of(graph, before, deeper, shapes)
-        boxes = _count(scene)
+        boxes = scene.count()
         if boxes > _READABLE or boxes == count:
             break
         best, count = scene, boxes
     return best
-
-
-def _count(scene: Scene) -> int:
-    return sum(1 + (_count(box.inner) if box.inner is not None else 0) for box in scene.boxes)
 
 
 Graph._draw_in_notebook = draw

@@ -6,9 +6,10 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 
+from retiarii.drawing import ARROW_COLOURS, REMOVED, Box, Scene
+from retiarii.drawing.scenes import colours
+from retiarii.drawing.svg import escape
 from retiarii.errors import GraphError, MissingExtraError
-from retiarii.graph._drawing.scene import ARROW_COLOURS, REMOVED, Box, Scene
-from retiarii.graph._drawing.svg import escape
 
 _TIMEOUT_S = 60
 
@@ -63,7 +64,7 @@ def _lines(scene: Scene, prefix: str, indent: str) -> Iterator[str]:
     for box in scene.boxes:
         yield from _box(box, f"{prefix}_{box.key}", indent)
     inner = {box.key: box for box in scene.boxes if box.inner is not None}
-    for start, end, status in scene.arrows:
+    for start, end, status, _ in scene.arrows:
         head, tail = f"{prefix}_{start}", f"{prefix}_{end}"
         if start in inner:
             head += "_1"  # from the output of the nested graph
@@ -74,7 +75,7 @@ def _lines(scene: Scene, prefix: str, indent: str) -> Iterator[str]:
 
 
 def _box(box: Box, name: str, indent: str) -> Iterator[str]:
-    fill, line = box.colours
+    fill, line = colours(box.category, box.status, is_container=box.inner is not None)
     if box.inner is not None:
         yield f'{indent}subgraph "cluster_{name}" {{'
         yield f"{indent}  label={_quoted(box.title)}; labeljust=l;"

@@ -1,20 +1,17 @@
-"""`Scene`: what every drawing shows, without positions: nested boxes and arrows with their texts and colours.
-
-The built-in layout and Graphviz both draw scenes.
-"""
+"""`scene_of`: what a drawing of a graph shows."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
-from retiarii.graph._operations.operation import Kind
+from retiarii.drawing import ADDED, CHANGED, REMOVED, SAME, Arrow, Box, Scene, Selector
+from retiarii.graph._operations.operation import Kind, Operation
 from retiarii.graph._representation.graph_records import INPUT_ID, OUTPUT_ID, NodeRecord
 from retiarii.graph._representation.model import Graph
 from retiarii.graph._source.python_syntax import computes_number, is_shape_query
+from retiarii.space import Variable
 
-SAME, ADDED, REMOVED, CHANGED = "same", "added", "removed", "changed"
 _MAX_DETAIL = 44
 _ENDS = 2  # the input and the output
 
@@ -30,70 +27,30 @@ _CATEGORIES = {
     "pool": ("Pool", "pool", "Upsample", "interpolate", "Flatten", "flatten"),
 }  # fmt: skip
 
-_COLOURS = {
-    "io": ("#f8fafc", "#94a3b8"),
-    "conv": ("#dbeafe", "#3b82f6"),
-    "linear": ("#e0e7ff", "#6366f1"),
-    "attention": ("#fae8ff", "#c026d3"),
-    "norm": ("#ccfbf1", "#14b8a6"),
-    "activation": ("#ffedd5", "#f97316"),
-    "pool": ("#ede9fe", "#8b5cf6"),
-    "choice": ("#fef9c3", "#ca8a04"),
-    "parameter": ("#ecfccb", "#65a30d"),
-    "layer": ("#e0f2fe", "#0284c7"),
-    "function": ("#f1f5f9", "#64748b"),
-    "graph": ("#ffffff", "#cbd5e1"),
-}
-"""Category to the colours of filling and border."""
 
-_STATUS_COLOURS = {ADDED: ("#dcfce7", "#16a34a"), REMOVED: ("#fee2e2", "#dc2626"), CHANGED: ("#fef3c7", "#d97706")}
-ARROW_COLOURS = {SAME: "#64748b", ADDED: "#16a34a", REMOVED: "#dc2626"}
+class Dresser(Protocol):
+    """Adds to a scene what a graph does not know."""
 
+    def dress(self, box: Box, record: NodeRecord, owner: Graph, depth: int) -> None:
+        """Add to the box of a node.
 
-@dataclass
-class Box:
-    """A node of the drawing.
+        Args:
+            box: The box; its scene inside, if it has one, is complete.
+            record: The node.
+            owner: The graph of the node.
+            depth: How many levels of nested graphs to show inside.
+        """
 
-    Attributes:
-        key: Unique among its siblings.
-        title: The first line.
-        detail: The second line; may be empty.
-        category: Chooses the colour.
-        status: ``"same"``, or in a difference ``"added"``, ``"removed"`` or ``"changed"``.
-        inner: The scene of the nested graph, if it is shown.
-        note: The shape of the result, if it is known.
-    """
-
-    key: str
-    title: str
-    detail: str = ""
-    category: str = "function"
-    status: str = SAME
-    inner: Scene | None = None
-    note: str = ""
-
-    @property
-    def colours(self) -> tuple[str, str]:
-        """The colours of filling and border."""
-        fill, border = _STATUS_COLOURS.get(self.status) or _COLOURS[self.category]
-        return "#f8fafc" if self.inner is not None and self.status == SAME else fill, border
-
-
-@dataclass
-class Scene:
-    """The boxes of one graph and the arrows between them.
-
-    Attributes:
-        boxes: In the order of execution; the first is the input, the last the output.
-        arrows: Key of the start, key of the end, status.
-    """
-
-    boxes: list[Box] = field(default_factory=list)
-    arrows: list[tuple[str, str, str]] = field(default_factory=list)
+    def when(self, record: NodeRecord, slots: Sequence[int]) -> Selector | None:
+        """Return when an architecture uses an arrow into these inputs of a node; None for always."""
 
 
 def scene_of(
-    graph: Graph, before: Graph | None, depth: int, shapes: Mapping[str, tuple[int, ...]] | None = None
+    graph: Graph,
+    before: Graph | None,
+    depth: int,
+    shapes: Mapping[str, tuple[int, ...]] | None = None,
+    dresser: Dresser | None = None,
 ) -> Scene:
     """Return the scene of a graph.
 
@@ -102,6 +59,7 @@ def scene_of(
         before: The graph to compare with; nodes are matched by their ids, which forks keep.
         depth: How many levels of nested graphs to show inside.
         shapes: Path of a node to the shape of its result.
+        dresser: Is shown every box.
     """
     records = dict(graph._data.records)
     old = before._data.records if before is not None else None
@@ -118,27 +76,37 @@ def scene_of(
             status = REMOVED if node in removed else _status(every[node], old)
             owner = before if node in removed else graph
             assert owner is not None
-            scene.boxes.append(_box(every[node], owner, graph, before, status, depth, shapes))
-    _add_arrows(scene, records, old or records, hidden)
+            box = _box(every[node], owner, graph, before, status, depth, shapes, dresser)
+            if dresser is not None and node not in (INPUT_ID, OUTPUT_ID):
+                dresser.dress(box, every[node], owner, depth)
+            scene.boxes.append(box)
+    _add_arrows(scene, records, old or records, hidden, dresser)
     return scene
 
 
 def _add_arrows(
-    scene: Scene, records: Mapping[int, NodeRecord], old: Mapping[int, NodeRecord], hidden: set[int]
+    scene: Scene,
+    records: Mapping[int, NodeRecord],
+    old: Mapping[int, NodeRecord],
+    hidden: set[int],
+    dresser: Dresser | None,
 ) -> None:
     now, then = _links(records, hidden), _links(old, hidden)
     for start, end in {**then, **now}:
         status = SAME if (start, end) in now and (start, end) in then else ADDED if (start, end) in now else REMOVED
-        scene.arrows.append((str(start), str(end), status))
+        slots = now.get((start, end), [])
+        when = dresser.when(records[end], slots) if dresser is not None and slots else None
+        scene.arrows.append(Arrow(str(start), str(end), status, when))
 
 
-def _links(records: Mapping[int, NodeRecord], hidden: set[int]) -> dict[tuple[int, int], None]:
-    return {
-        (head, record.id): None
-        for record in records.values()
-        for head, _ in record.inputs.values()
-        if record.id not in hidden and head not in hidden
-    }
+def _links(records: Mapping[int, NodeRecord], hidden: set[int]) -> dict[tuple[int, int], list[int]]:
+    """Return the pairs of nodes with an arrow between them, each with the inputs that it leads to."""
+    found: dict[tuple[int, int], list[int]] = {}
+    for record in records.values():
+        for slot, (head, _) in record.inputs.items():
+            if record.id not in hidden and head not in hidden:
+                found.setdefault((head, record.id), []).append(slot)
+    return found
 
 
 def _is_number(record: NodeRecord) -> bool:
@@ -175,6 +143,7 @@ def _box(
     status: str,
     depth: int,
     shapes: Mapping[str, tuple[int, ...]] | None,
+    dresser: Dresser | None,
 ) -> Box:
     if record.id in (INPUT_ID, OUTPUT_ID):
         names = ", ".join(owner.input_names) if record.id == INPUT_ID else "output"
@@ -183,12 +152,12 @@ def _box(
     path = record.member or record.name
     note = (shapes or {}).get(path if owner.is_root else f"{owner.name}.{path}")
     box = Box(
-        str(record.id), _title(record), _detail(record), category_of(record), status,
+        str(record.id), _title(record), detail_of(record.operation), category_of(record.operation), status,
         note=" \u00d7 ".join(map(str, note)) if note is not None else "",
     )  # fmt: skip
     if operation.cell is not None and depth > 0:
         old_cell = before.model.graphs.get(operation.cell) if before is not None else None
-        inner = scene_of(owner.model.graphs[operation.cell], old_cell, depth - 1, shapes)
+        inner = scene_of(owner.model.graphs[operation.cell], old_cell, depth - 1, shapes, dresser)
         if before is not None and status == SAME and _differs(inner):
             box.status = CHANGED
         if len(inner.boxes) > _ENDS:
@@ -208,7 +177,7 @@ def _passed_on(graph: Graph) -> str:
 
 
 def _differs(scene: Scene) -> bool:
-    return any(box.status != SAME for box in scene.boxes) or any(status != SAME for _, _, status in scene.arrows)
+    return any(box.status != SAME for box in scene.boxes) or any(arrow.status != SAME for arrow in scene.arrows)
 
 
 def _title(record: NodeRecord) -> str:
@@ -223,33 +192,36 @@ def _title(record: NodeRecord) -> str:
     return label if last.isdigit() or last == short else f"{record.member}: {label}"
 
 
-def _detail(record: NodeRecord) -> str:
-    parameters = dict(record.operation.parameters)
-    if record.operation.kind is Kind.ATTRIBUTE:
-        return record.operation.type
+def detail_of(operation: Operation) -> str:
+    """Return the second line of a box: the constructor arguments of a layer."""
+    parameters = dict(operation.parameters)
+    if operation.kind is Kind.ATTRIBUTE:
+        return operation.type
     parts: list[str] = []
     for first, second in (("in_channels", "out_channels"), ("in_features", "out_features")):
         if first in parameters and second in parameters:
-            parts.append(f"{parameters.pop(first)} → {parameters.pop(second)}")
+            parts.append(f"{_short(parameters.pop(first))} → {_short(parameters.pop(second))}")
     parts += [f"{name}={_short(value)}" for name, value in parameters.items()]
     text = ", ".join(parts)
     return text if len(text) <= _MAX_DETAIL else text[: _MAX_DETAIL - 1] + "…"
 
 
 def _short(value: Any) -> str:
+    if isinstance(value, Variable):
+        return value.label
     return str(getattr(value, "__name__", None) or repr(value))
 
 
-def category_of(record: NodeRecord) -> str:
-    """Return the category of a node's operation, which decides its colour."""
-    kind = record.operation.kind
+def category_of(operation: Operation) -> str:
+    """Return the category of an operation, which decides the colour of its box."""
+    kind = operation.kind
     if kind in (Kind.CHOICE, Kind.GRAPH):
         return str(kind.value)
     if kind is Kind.ATTRIBUTE:
         return "parameter"
-    if record.operation.short_type == "Placeholder":
+    if operation.short_type == "Placeholder":
         return "choice"
-    short = record.operation.short_type
+    short = operation.short_type
     for category, words in _CATEGORIES.items():
         if any(word in short for word in words):
             return category

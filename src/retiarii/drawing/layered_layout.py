@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from retiarii.graph._drawing.scene import Box, Scene
+from retiarii.drawing.scenes import Arrow, Box, Scene
 
 FONT, SMALL_FONT = 12.0, 9.5
-_LETTER = 0.58  # width of a letter relative to the size of the font, generously
+LETTER = 0.58  # width of a letter relative to the size of the font, generously
 _PAD, HEADER = 14.0, 24.0
 _GAP_X, _GAP_Y = 26.0, 30.0
 _SWEEPS = 8
@@ -45,13 +45,13 @@ class Layout:
 
     Attributes:
         placed: The boxes by key.
-        paths: The points of each arrow, and its status.
+        paths: Each arrow with its points.
         width: Of the drawing.
         height: Of the drawing.
     """
 
     placed: dict[str, Placed] = field(default_factory=dict)
-    paths: list[tuple[list[tuple[float, float]], str]] = field(default_factory=list)
+    paths: list[tuple[Arrow, list[tuple[float, float]]]] = field(default_factory=list)
     width: float = 0.0
     height: float = 0.0
 
@@ -70,9 +70,9 @@ def lay_out(scene: Scene, *, is_outermost: bool = True) -> Layout:
     rows, chains = _with_bends(scene, layout, ranks)
     _reduce_crossings(rows, chains)
     _place(rows, chains, layout)
-    for (start, end, status), chain in zip(scene.arrows, chains, strict=True):
-        nodes = [layout.placed[key] for key in (start, *chain[1:-1], end)]
-        layout.paths.append((_points(nodes), status))
+    for arrow, chain in zip(scene.arrows, chains, strict=True):
+        nodes = [layout.placed[key] for key in (arrow.start, *chain[1:-1], arrow.end)]
+        layout.paths.append((arrow, _points(nodes)))
     if not is_outermost:
         _reach_borders(scene, layout)
     return layout
@@ -81,17 +81,17 @@ def lay_out(scene: Scene, *, is_outermost: bool = True) -> Layout:
 def _reach_borders(scene: Scene, layout: Layout) -> None:
     """Let arrows from the input and to the output of a nested graph start and end at the border of its box."""
     first, last = scene.boxes[0].key, scene.boxes[-1].key
-    for (start, end, _), (points, _) in zip(scene.arrows, layout.paths, strict=True):
-        if start == first:
+    for arrow, points in layout.paths:
+        if arrow.start == first:
             points.insert(0, (points[0][0], 0.0))  # below the title
-        if end == last:
+        if arrow.end == last:
             points.append((points[-1][0], layout.height + _PAD))
 
 
 def _sized(box: Box, is_outermost: bool) -> Placed:
     if box.category == "io" and not is_outermost:
         return Placed(box, width=2.0, height=2.0)
-    text = max(len(box.title) * FONT, len(box.detail) * SMALL_FONT, len(box.note) * SMALL_FONT) * _LETTER + 22
+    text = max(len(box.title) * FONT, len(box.detail) * SMALL_FONT, len(box.note) * SMALL_FONT) * LETTER + 22
     if box.inner is None:
         return Placed(box, width=max(64.0, text), height=26.0 + 13.0 * (bool(box.detail) + bool(box.note)))
     inner = lay_out(box.inner, is_outermost=False)
@@ -107,14 +107,14 @@ def _ranks(scene: Scene) -> dict[str, int]:
     order = {box.key: index for index, box in enumerate(scene.boxes)}
     forward = sorted((a for a in scene.arrows if order[a[0]] < order[a[1]]), key=lambda arrow: order[arrow[1]])
     for _ in range(2):  # removed boxes stand at the end of the order, so one pass may not be enough
-        for start, end, _ in forward:
+        for start, end, *_ in forward:
             rank[end] = max(rank[end], rank[start] + 1)
     last = scene.boxes[-1].key
     rank[last] = max([rank[last], *(value + 1 for key, value in rank.items() if key != last)])
     followers: dict[str, list[int]] = {}
-    for start, end, _ in forward:
+    for start, end, *_ in forward:
         followers.setdefault(start, []).append(rank[end])
-    sources = {end for _, end, _ in forward}
+    sources = {arrow.end for arrow in forward}
     for box in scene.boxes[1:-1]:
         if box.key not in sources and followers.get(box.key):
             rank[box.key] = min(followers[box.key]) - 1  # parameters stand next to where they are used
@@ -127,7 +127,7 @@ def _with_bends(scene: Scene, layout: Layout, ranks: dict[str, int]) -> tuple[li
     for box in scene.boxes:
         rows[ranks[box.key]].append(box.key)
     chains: list[list[str]] = []
-    for index, (start, end, _) in enumerate(scene.arrows):
+    for index, (start, end, *_) in enumerate(scene.arrows):
         chain = [start]
         for rank in range(ranks[start] + 1, ranks[end]):
             key = f"bend {index} {rank}"
