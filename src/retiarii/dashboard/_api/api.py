@@ -5,13 +5,27 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from retiarii._version import __version__
+from retiarii.dashboard._api.control_routes import control_routes
 from retiarii.dashboard._api.event_routes import event_routes
 from retiarii.dashboard._api.experiment_routes import experiment_routes
+from retiarii.dashboard._api.export_routes import export_routes
+from retiarii.dashboard._api.file_routes import file_routes
 from retiarii.dashboard._api.problems import ApiResponse, add_problems
+from retiarii.dashboard._api.result_routes import result_routes
+from retiarii.dashboard._api.space_routes import space_routes
 from retiarii.dashboard._api.trial_routes import trial_routes
 from retiarii.dashboard._reading.reader import Reader
 
-ROUTES = (experiment_routes, trial_routes, event_routes)
+ROUTES = (
+    experiment_routes,
+    control_routes,
+    trial_routes,
+    file_routes,
+    space_routes,
+    result_routes,
+    export_routes,
+    event_routes,
+)
 
 
 def create_api(reader: Reader) -> FastAPI:

@@ -133,7 +133,7 @@ def _experiment(store: Store, record: ExperimentRecord) -> dict[str, Any]:
         "pid": record.pid,
         "host": record.host,
         "version": record.version,
-        "tags": list(getattr(record, "tags", ())),
+        "tags": list(record.tags),
         "counts": seen_counts(store.count_trials(record.id), is_running=is_running),
         "best": next(
             (BestTrialAnswer(number=one.number, metric=number(one.metric)) for one in best if one.metric is not None),

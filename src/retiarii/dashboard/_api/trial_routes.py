@@ -27,6 +27,7 @@ from retiarii.errors import ConfigError
 from retiarii.trial import FailureKind, Trial, TrialState
 
 _MOST_REPORTS = 1000
+_MOST_LETTERS = 2**16  # of output and traceback
 
 
 class FailureAnswer(Answer):
@@ -213,8 +214,8 @@ def _in_full(trial: Trial) -> dict[str, Any]:
         "failure": None if failure is None else FailureAnswer(kind=failure.kind, message=failure.message),
         "key": trial.architecture.key,
         "reason": trial.reason,
-        "traceback": None if failure is None else failure.traceback,
-        "output": trial.output,
+        "traceback": None if failure is None or failure.traceback is None else failure.traceback[-_MOST_LETTERS:],
+        "output": trial.output[-_MOST_LETTERS:],
     }
 
 

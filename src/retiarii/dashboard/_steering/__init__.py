@@ -1,0 +1,1 @@
+"""What the dashboard does to experiments: it asks them to stop, resumes them and exports code, in other processes."""
