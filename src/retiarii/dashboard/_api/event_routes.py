@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query
 from fastapi.responses import StreamingResponse
 
-from retiarii.dashboard._api.problems import problems
+from retiarii.dashboard._api.problems import problems_of_files
 from retiarii.dashboard._reading.change import Change
 from retiarii.dashboard._reading.reader import Reader
 from retiarii.storage import ExperimentState
@@ -32,7 +32,7 @@ def event_routes(reader: Reader) -> APIRouter:
     """Return the endpoint of changes."""
     routes = APIRouter(tags=["events"])
 
-    @routes.get("/events", response_class=EventStream, responses=problems())
+    @routes.get("/events", response_class=EventStream, responses=problems_of_files())
     async def follow(
         experiment: Annotated[
             str | None,
@@ -69,6 +69,8 @@ async def _events(changes: AsyncIterator[Change]) -> AsyncIterator[str]:
             while not (await asyncio.wait({coming}, timeout=HEARTBEAT_S))[0]:
                 yield ": nothing new\n\n"
             change = coming.result()
+            if change is None:  # the server ends
+                return
         finally:
             if not coming.done():
                 coming.cancel()
@@ -78,8 +80,8 @@ async def _events(changes: AsyncIterator[Change]) -> AsyncIterator[str]:
         yield f"id: {number}\nevent: change\ndata: {json.dumps(_json(change))}\n\n"
 
 
-async def _next(changes: AsyncIterator[Change]) -> Change:
-    return await changes.__anext__()
+async def _next(changes: AsyncIterator[Change]) -> Change | None:
+    return await anext(changes, None)
 
 
 def _json(change: Change) -> dict[str, Any]:

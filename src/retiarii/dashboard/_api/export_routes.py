@@ -9,7 +9,7 @@ from fastapi.responses import PlainTextResponse
 from pydantic import Field
 
 from retiarii.dashboard._api.answer_values import Answer, ExperimentId, Number, TrialNumber, Values, numbers
-from retiarii.dashboard._api.problems import problems
+from retiarii.dashboard._api.problems import problems, problems_of_files
 from retiarii.dashboard._reading.reader import Reader
 from retiarii.dashboard._steering.code_export import CODE_EXPORT
 from retiarii.storage import ExperimentRecord
@@ -54,7 +54,7 @@ def export_routes(reader: Reader) -> APIRouter:
     @routes.get(
         "/trials/{trial}/code",
         response_class=PlainTextResponse,
-        responses={200: {"description": "The code, which needs only PyTorch."}, **problems(404, 409)},
+        responses={200: {"description": "The code, which needs only PyTorch."}, **problems_of_files(404, 409)},
     )
     def export_code(experiment_id: ExperimentId, trial: TrialNumber) -> PlainTextResponse:
         """Export the network of a trial as Python code. It takes some seconds, and one export runs at a time."""

@@ -9,7 +9,7 @@ from fastapi.responses import FileResponse
 from pydantic import Field
 
 from retiarii.dashboard._api.answer_values import Answer, ExperimentId, TrialNumber
-from retiarii.dashboard._api.problems import problems
+from retiarii.dashboard._api.problems import problems, problems_of_files
 from retiarii.dashboard._reading.reader import Reader
 from retiarii.dashboard._reading.trial_folder import LAST_BYTES, MOST_FILES, file_of, list_files, read_part
 
@@ -66,7 +66,12 @@ def file_routes(reader: Reader) -> APIRouter:
     @routes.get(
         "/files/{name:path}",
         response_class=FileResponse,
-        responses={200: {"content": _CONTENT, "description": "The file."}, **problems(404)},
+        responses={
+            200: {"content": _CONTENT, "description": "The file."},
+            206: {"content": _CONTENT, "description": "The part that the header `Range` asks for."},
+            416: {"description": "The part is not in the file."},
+            **problems_of_files(404),
+        },
     )
     def download_file(experiment_id: ExperimentId, trial: TrialNumber, name: FileName) -> FileResponse:
         """Download a file of a trial; with the header `Range`, a part of it."""

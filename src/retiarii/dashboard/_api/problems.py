@@ -33,7 +33,6 @@ _STATUS: tuple[tuple[type[RetiariiError], int], ...] = (
 _MEANING = {
     404: "There is no such experiment, trial or file.",
     409: "The experiment is not in a state for this.",
-    416: "The range is not in the file.",
     422: "A parameter is wrong.",
     503: "The store cannot be read at present: it is locked, damaged, deleted or out of reach.",
 }
@@ -63,6 +62,12 @@ class ApiResponse(JSONResponse):
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the documentation of the failures of an endpoint; each endpoint may also have a wrong parameter."""
     return {status: {"model": Problem, "description": _MEANING[status]} for status in (*statuses, 422, 503)}
+
+
+def problems_of_files(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return the documentation of the failures of an endpoint that answers something else than JSON."""
+    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{Problem.__name__}"}}}
+    return {status: {"content": content, "description": _MEANING[status]} for status in (*statuses, 422, 503)}
 
 
 def answer(status: int, error: str, detail: str) -> ApiResponse:

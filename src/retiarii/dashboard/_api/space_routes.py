@@ -10,7 +10,7 @@ from pydantic import Field
 from retiarii.dashboard._api.answer_values import Answer, ExperimentId, Values
 from retiarii.dashboard._api.problems import problems
 from retiarii.dashboard._reading.reader import Reader
-from retiarii.errors import NotFoundError
+from retiarii.errors import NotFoundError, SpaceError
 from retiarii.space import SearchSpace
 
 
@@ -18,9 +18,9 @@ class SpaceAnswer(Answer):
     """The search space of an experiment."""
 
     space: Values = Field(description="The choices, as `SearchSpace.to_json` returns them; empty if unknown.")
-    num_choices: int
+    num_choices: int | None = Field(description="Null if the space cannot be read.")
     size: str | None = Field(description="The number of architectures, which may have many digits; null if endless.")
-    description: str = Field(description="A table of the choices for people to read.")
+    description: str = Field(description="A table of the choices for people to read, or why there is none.")
     evaluator_labels: list[str] = Field(description="The labels of choices in the evaluator's arguments.")
 
 
@@ -38,12 +38,17 @@ def space_routes(reader: Reader) -> APIRouter:
     def get_space(experiment_id: ExperimentId) -> SpaceAnswer:
         """Return the search space."""
         record = reader.store.get_experiment(experiment_id)
-        space = SearchSpace.from_json(record.space) if record.space else SearchSpace([])
+        try:
+            space = SearchSpace.from_json(record.space) if record.space else SearchSpace([])
+        except SpaceError as err:  # of a newer version, for example
+            space, description = None, str(err)
+        else:
+            description = space.describe() if record.space else ""
         return SpaceAnswer(
             space=record.space,
-            num_choices=len(space.choices),
-            size=_size_text(space.size),
-            description=space.describe() if record.space else "",
+            num_choices=None if space is None else len(space.choices),
+            size=None if space is None else _size_text(space.size),
+            description=description,
             evaluator_labels=list(record.config.get("evaluator_labels", ())),
         )
 

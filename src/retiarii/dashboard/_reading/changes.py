@@ -68,7 +68,7 @@ class Changes:
         self._add(follower)
         try:
             is_told = False
-            while True:
+            while not follower.is_ended:
                 changes = await follower.take(PATIENCE_S)
                 for change in changes:
                     yield change
@@ -77,6 +77,13 @@ class Changes:
                 is_told = not changes and self._is_waiting()
         finally:
             self._remove(follower)
+
+    def close(self) -> None:
+        """End all iterations, for the end of the server; called by any thread."""
+        with self._lock:
+            followers = list(self._followers)
+        for follower in followers:
+            follower.end()
 
     def _add(self, follower: _Follower) -> None:
         with self._lock:
@@ -195,7 +202,7 @@ class _Follower:
 
     def __init__(self, experiment_id: str | None, loop: asyncio.AbstractEventLoop) -> None:
         self.experiment_id = experiment_id
-        self.is_greeted = False
+        self.is_greeted = self.is_ended = False
         self._loop = loop
         self._lock = Lock()
         self._pending: _Found = {}
@@ -214,6 +221,12 @@ class _Follower:
                 self._pending = {None: Change(None)}
             has_some = bool(self._pending)
         if has_some:
+            self._loop.call_soon_threadsafe(self._has_some.set)
+
+    def end(self) -> None:
+        """Let the follower end; called by another thread."""
+        self.is_ended = True
+        with suppress(RuntimeError):  # its event loop was closed
             self._loop.call_soon_threadsafe(self._has_some.set)
 
     async def take(self, timeout_s: float) -> list[Change]:
