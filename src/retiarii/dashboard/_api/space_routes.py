@@ -38,12 +38,12 @@ def space_routes(reader: Reader) -> APIRouter:
     def get_space(experiment_id: ExperimentId) -> SpaceAnswer:
         """Return the search space."""
         record = reader.store.get_experiment(experiment_id)
+        space: SearchSpace | None = None
         try:
             space = SearchSpace.from_json(record.space) if record.space else SearchSpace([])
-        except SpaceError as err:  # of a newer version, for example
-            space, description = None, str(err)
-        else:
             description = space.describe() if record.space else ""
+        except SpaceError as err:  # of a newer version, for example
+            description = str(err)
         return SpaceAnswer(
             space=record.space,
             num_choices=None if space is None else len(space.choices),
