@@ -157,7 +157,7 @@ def cost_lines(box: DrawnBox) -> Iterator[str]:
         yield "output " + (" \u00d7 ".join(map(str, cost.shape)) or "a number")
     if cost.num_params is not None:
         yield f"{cost.num_params:,} parameters"
-    if cost.flops is not None:
+    if cost.flops:  # cheap operations count zero
         yield f"{cost.flops:,.0f} FLOPs"
 
 

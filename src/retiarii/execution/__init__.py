@@ -10,8 +10,8 @@ each trial: trials are isolated, start in milliseconds and share the data copy-o
 and memory of its children. A *guardian* process between this process and the template kills all remaining processes
 when one of the two ends. `InProcessExecutor` runs trials one after the other in this process. `SimulatedExecutor` runs
 a `TimedTask` on a simulated clock. A failed trial is an
-event with its reason, not an exception; an exception means that the executor itself failed. This room does not import
-strategies or storage.
+event with its reason, not an exception; an exception means that the executor itself failed. `Aside` is work beside the
+trials that may fail without harm. This room does not import strategies or storage.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from retiarii._lazy import lazy_attributes
+from retiarii.execution._aside import Aside
 from retiarii.execution._ended_trial import checked_end
 from retiarii.execution._executor import (
     Event,
@@ -52,6 +53,7 @@ _LAZY = {
 }
 
 __all__ = [
+    "Aside",
     "Event",
     "Executor",
     "InProcessExecutor",

@@ -14,7 +14,7 @@ The names ``"params"`` and ``"flops"`` of constraints and objectives are costs o
 from retiarii.profiler._latency import Latency, measure_latency
 from retiarii.profiler._latency_table import LatencyProfiler, LatencyTable, TableError
 from retiarii.profiler._memory import inference_bytes, measured_training_bytes, saved_bytes_of_parts, training_bytes
-from retiarii.profiler._network_profile import ModuleProfile, NetworkProfile, profile
+from retiarii.profiler._network_profile import ModuleProfile, NetworkProfile, output_shapes, profile
 from retiarii.profiler._profilers import (
     ActivationProfiler,
     ExpectationProfilerPenalty,
@@ -43,6 +43,7 @@ __all__ = [
     "inference_bytes",
     "measure_latency",
     "measured_training_bytes",
+    "output_shapes",
     "profile",
     "profile_space",
     "saved_bytes_of_parts",

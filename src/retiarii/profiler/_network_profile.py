@@ -77,7 +77,7 @@ def profile(
     """
     params, flops = params_of_parts(network), flops_of_parts(network, example_input, rules=rules)
     saved = saved_bytes_of_parts(network, example_input)
-    shapes = _output_shapes(network, example_input)
+    shapes = output_shapes(network, example_input)
     kinds = {name: type(module).__name__ for name, module in network.named_modules()}
     kinds.update({name: name for name in flops if name not in kinds})  # called, and not registered
     modules = tuple(
@@ -103,8 +103,13 @@ def profile(
     )
 
 
-def _output_shapes(network: nn.Module, example_input: Any) -> dict[str, tuple[int, ...] | None]:
-    """Return the shape of the first tensor that each called module returns."""
+def output_shapes(network: nn.Module, example_input: Any) -> dict[str, tuple[int, ...] | None]:
+    """Return the shape of the first tensor that each called module returns, by the name of the module.
+
+    Args:
+        network: It is run once in evaluation mode, and left as it was.
+        example_input: A batch, or a tuple of the arguments of ``forward``.
+    """
     names = {module: name for name, module in network.named_modules()}
     shapes: dict[str, tuple[int, ...] | None] = {}
 

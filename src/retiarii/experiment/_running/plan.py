@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
 
-from retiarii._lazy import load
+from retiarii._lazy import is_a, load
 from retiarii.experiment._control.stop_signal import Ending
+from retiarii.experiment._running.background_drawing import Draw
 from retiarii.experiment._running.session import Session
 from retiarii.experiment._settings.config import RetiariiExeConfig
 from retiarii.experiment._stored_objects.signed_payload import Payload
@@ -31,6 +34,23 @@ class Plan(ABC):
     @abstractmethod
     def search(self, session: Session) -> Ending:
         """Search until the budget, the strategy or the user ends it."""
+
+    def drawer(self, payload: Payload, config: RetiariiExeConfig) -> Draw | None:
+        """Return the function that draws the model; None for experiments without a PyTorch model.
+
+        Args:
+            payload: The user's objects.
+            config: The setting ``dummy_input``.
+        """
+        if not is_a(payload.base_model, "torch.nn:Module"):
+            return None
+        mutated, shape = bool(payload.mutators), config.dummy_input
+
+        def draw(send: Callable[[dict[str, Any]], None]) -> None:
+            draw_model = load("retiarii.experiment.pytorch._network_drawing:draw_model")
+            draw_model(payload.base_model, self.space, payload.evaluator, shape, mutated, send)
+
+        return draw
 
 
 def make_plan(payload: Payload, config: RetiariiExeConfig) -> Plan:

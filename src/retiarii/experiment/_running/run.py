@@ -16,6 +16,7 @@ from retiarii.execution import Executor
 from retiarii.experiment._control.callbacks import Callback
 from retiarii.experiment._control.experiment_clock import ExperimentClock
 from retiarii.experiment._control.stop_signal import Ending, StopSignal
+from retiarii.experiment._running.background_drawing import BackgroundDrawing
 from retiarii.experiment._running.plan import make_plan
 from retiarii.experiment._running.session import Session
 from retiarii.experiment._settings.config import RetiariiExeConfig
@@ -71,6 +72,7 @@ class ExperimentRun:
         self.stop = StopSignal(
             asked_elsewhere=lambda: store.stop_requested(self.record.id), raises=self._plan.is_in_process
         )
+        self._drawing = BackgroundDrawing(store, self.record.id, self._plan.drawer(payload, config))
         limit_s = parse_duration(config.max_experiment_duration, name="max_experiment_duration")
         self._session = Session(
             self.record,
@@ -78,7 +80,7 @@ class ExperimentRun:
             store,
             ExperimentClock(store, self.record, limit_s, is_simulated=self._plan.is_simulated),
             self.stop,
-            tuple(callbacks),
+            (*callbacks, self._drawing),
             is_resumed=record is not None,
             is_simulated=self._plan.is_simulated,
         )
@@ -93,8 +95,10 @@ class ExperimentRun:
         """
         logging.getLogger("retiarii").setLevel(self._log_level())
         with lasting_output(), self._store.lock(self.record.id), self._state_kept(), self._session.told():
+            self._drawing.start()
             with self.stop.listening():
                 ending = self._plan.search(self._session)
+            self._drawing.finish()
             self._conclude(ending)
         if self.stop.interrupted:
             raise KeyboardInterrupt(self._session.way_on)
@@ -162,6 +166,7 @@ class ExperimentRun:
         finally:
             with suppress(StorageError):
                 clock.note()
+            self._drawing.close()
             self._session.close()
 
     def _conclude(self, ending: Ending) -> None:
