@@ -43,7 +43,7 @@ def create_api(reader: Reader) -> FastAPI:
         default_response_class=ApiResponse,
         redirect_slashes=False,
     )
-    add_problems(api)
+    add_problems(api, reader)
     for routes in ROUTES:
         api.include_router(routes(reader))
     return api

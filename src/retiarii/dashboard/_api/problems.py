@@ -12,8 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from retiarii._plain_data import clean_text
+from retiarii.dashboard._reading.reader import Reader
 from retiarii.errors import (
     ConfigError,
+    CorruptStoreError,
     DuplicateError,
     ExperimentBusyError,
     ExperimentError,
@@ -76,10 +78,17 @@ def answer(status: int, error: str, detail: str) -> ApiResponse:
     return ApiResponse(problem.model_dump(), status)
 
 
-def add_problems(app: FastAPI) -> None:
-    """Answer errors as problems."""
+def add_problems(app: FastAPI, reader: Reader) -> None:
+    """Answer errors as problems.
+
+    Args:
+        app: The application.
+        reader: What it reads, which is told of damage.
+    """
 
     def known(_: Request, err: Exception) -> ApiResponse:
+        if isinstance(err, CorruptStoreError):
+            reader.note_damage(err)
         status = next((code for kind, code in _STATUS if isinstance(err, kind)), 503)
         return answer(status, type(err).__name__, str(err))
 

@@ -32,6 +32,10 @@ class Reader:
         """
         return self._place.store
 
+    def note_damage(self, err: CorruptStoreError) -> None:
+        """Record that the store as a whole is damaged, so that the next access opens what is there by then."""
+        self._place.note_damage(err)
+
     def experiments(self) -> list[ExperimentRecord | CorruptStoreError]:
         """Return all experiments, oldest first; for each damaged one, the error that describes it."""
         return self.store.scan_experiments()

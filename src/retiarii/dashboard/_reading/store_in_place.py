@@ -18,6 +18,7 @@ class StoreInPlace:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._opening = Lock()
+        self._damage: CorruptStoreError | None = None
 
     @property
     def store(self) -> Store:
@@ -27,7 +28,9 @@ class StoreInPlace:
             StoreLostError: There is none in its place.
             StorageError: What is in its place cannot be opened.
         """
-        store = self._store
+        store, damage = self._store, self._damage
+        if damage is not None:
+            return self.reopened(store, damage)
         try:
             store.verify()
         except StoreLostError as err:
@@ -51,5 +54,15 @@ class StoreInPlace:
                     self._store = open_store(seen.url, create=False)
                 except NotFoundError:
                     raise err from None
+                self._damage = None
                 seen.close()
             return self._store
+
+    def note_damage(self, err: CorruptStoreError) -> None:
+        """Record that the store as a whole is damaged, so that the next access opens what is there by then.
+
+        Args:
+            err: The error of an access; that of a single experiment is ignored.
+        """
+        if err.experiment_id is None:
+            self._damage = err
