@@ -48,6 +48,9 @@ def test_queries_are_what_the_interface_makes_of_trials(store):
         states = {TrialState.PRUNED, TrialState.RUNNING}
         page = store.list_trials("first", states=states, after=after, limit=limit)
         assert page == Store.list_trials(store, "first", states=states, after=after, limit=limit)
+    for ended_from in (None, 0, 300, 10**6):
+        fast = store.light_trials("first", ended_from=ended_from)
+        assert list(fast) == list(Store.light_trials(store, "first", ended_from=ended_from))
     for with_reports in (False, True):
         fast = store.load_log("first", with_reports=with_reports)
         plain = Store.load_log(store, "first", with_reports=with_reports)

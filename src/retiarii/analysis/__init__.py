@@ -8,6 +8,7 @@ from retiarii.analysis._best_so_far import BestSoFar, Over, best_so_far, seconds
 from retiarii.analysis._supernet_course import LabelCourse, SampledPath, SupernetCourse, supernet_course
 from retiarii.analysis._trial_selection import CHOICE, METRIC, TrialFilter, sort_columns, sorted_rows
 from retiarii.analysis._trial_table import STATES, Coded, TrialTable
+from retiarii.analysis._trial_table_reader import TrialTableReader, read_trial_table
 
 __all__ = [
     "CHOICE",
@@ -21,7 +22,9 @@ __all__ = [
     "SupernetCourse",
     "TrialFilter",
     "TrialTable",
+    "TrialTableReader",
     "best_so_far",
+    "read_trial_table",
     "seconds_in",
     "sort_columns",
     "sorted_rows",

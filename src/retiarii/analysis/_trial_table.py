@@ -107,17 +107,27 @@ class TrialTable:
             parent=np.array([_or_none(trial.parent) for trial in rows], np.int32),
             violation=np.array([trial.violation for trial in rows], np.float64),
             metrics=_metric_columns(rows),
-            choices={label: coded([_choice(trial, label) for trial in rows]) for label in _labels(rows)},
+            choices={
+                label: coded([_choice(trial, label) for trial in rows], absent=_ABSENT) for label in _labels(rows)
+            },
             fidelity=coded([tuple(trial.fidelity.items()) or None for trial in rows]),
             device=coded([trial.device for trial in rows]),
             failure=coded([(t.failure.kind.value, t.failure.message) if t.failure else None for t in rows]),
         )
 
 
-def coded(values: Sequence[Hashable | None]) -> Coded:
-    """Return a column of values; None stands for none."""
+_ABSENT = object()
+
+
+def coded(values: Sequence[Hashable], absent: Hashable = None) -> Coded:
+    """Return a column of values.
+
+    Args:
+        values: The values.
+        absent: What stands for none.
+    """
     codes: dict[tuple[type, Hashable], int] = {}
-    found = [NONE if value is None else codes.setdefault((type(value), value), len(codes)) for value in values]
+    found = [NONE if value is absent else codes.setdefault((type(value), value), len(codes)) for value in values]
     distinct = [value for _, value in codes]
     return Coded(np.array(found, np.int32), distinct)
 
@@ -135,7 +145,7 @@ def _labels(trials: Sequence[Trial]) -> list[str]:
 
 
 def _choice(trial: Trial, label: str) -> Hashable:
-    value = trial.architecture.get(label)
+    value = trial.architecture.get(label, _ABSENT)
     return tuple(value) if isinstance(value, list) else value
 
 

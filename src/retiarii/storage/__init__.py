@@ -22,6 +22,7 @@ from retiarii.storage._experiment_records import (
     new_experiment_id,
 )
 from retiarii.storage._filelock import FileLock
+from retiarii.storage._light_trial import LightTrial
 from retiarii.storage._location import STORES, Location, described, experiments_home, locate
 from retiarii.storage._open import open_store
 from retiarii.storage._store import Store
@@ -37,6 +38,7 @@ __all__ = [
     "FailureReason",
     "FileLock",
     "Intermediate",
+    "LightTrial",
     "Location",
     "Store",
     "described",

@@ -26,8 +26,12 @@ from retiarii.storage._experiment_records import (
     Intermediate,
 )
 from retiarii.storage._finding import chosen
+from retiarii.storage._light_trial import LightTrial
 from retiarii.storage._log_order import log_of
 from retiarii.trial import Direction, FailureKind, Objective, Objectives, Trial, TrialFiles, TrialState
+
+LIGHT_CHUNK = 5000
+"""The maximum number of rows in a list of `Store.light_trials`."""
 
 
 class Store(ABC):
@@ -258,6 +262,24 @@ class Store(ABC):
             NotFoundError: The experiment does not exist.
         """
         return list(islice(self.iter_trials(experiment_id, states=states, after=after), limit))
+
+    def light_trials(self, experiment_id: str, *, ended_from: int | None = None) -> Iterator[list[LightTrial]]:
+        """Yield trials by number as rows of values, some thousand at a time; the fast way to read all of them.
+
+        As with `iter_trials`, no transaction stays open between two lists.
+
+        Args:
+            experiment_id: The id of the experiment.
+            ended_from: Only trials with this or a larger `Trial.finish_order`, and those without one, which run; None
+                for all. A reader that has all ended trials up to some place reads with it what is new.
+
+        Raises:
+            NotFoundError: The experiment does not exist; raised by the call itself.
+        """
+        trials = self.iter_trials(experiment_id)
+        wanted = (t for t in trials if ended_from is None or t.finish_order is None or t.finish_order >= ended_from)
+        rows = map(LightTrial.of, wanted)
+        return iter(lambda: list(islice(rows, LIGHT_CHUNK)), [])
 
     def count_trials(self, experiment_id: str) -> dict[TrialState, int]:
         """Return the number of trials in each state, including zeros.

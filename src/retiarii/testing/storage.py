@@ -30,6 +30,7 @@ from retiarii.storage import (
     ExperimentState,
     FailureReason,
     Intermediate,
+    LightTrial,
     Store,
     open_store,
 )
@@ -208,6 +209,7 @@ class StorageConformance(SharedStoreConformance):
             ("count_trials", ()),
             ("failure_reasons", ()),
             ("load_log", ()),
+            ("light_trials", ()),
             ("progress", ()),
             ("request_stop", ()),
             ("stop_requested", ()),
@@ -289,6 +291,15 @@ class StorageConformance(SharedStoreConformance):
             assert pages == expected
             later = [trial for trial in expected if trial.number > 50]
             assert store.list_trials("first", states=states, after=50, limit=600) == later[:600]
+
+    def test_trials_come_as_rows_of_values(self, store: Store) -> None:
+        store.write("first", trials=[trial.evolve(number=place) for place, trial in enumerate(reversed(zoo()))])
+        trials = store.list_trials("first")
+        assert [row for rows in store.light_trials("first") for row in rows] == [LightTrial.of(t) for t in trials]
+        [rows] = store.light_trials("first", ended_from=3)
+        wanted = [t.number for t in trials if t.finish_order is None or t.finish_order >= 3]
+        assert [row.number for row in rows] == wanted
+        assert 0 < len(wanted) < len(trials)
 
     def test_iteration_goes_on_while_trials_are_written(self, store: Store) -> None:
         store.write("first", trials=[completed(number) for number in range(1200)])

@@ -20,9 +20,11 @@ from retiarii.storage._rows.schema import INTERMEDIATES, TRIALS
 from retiarii.storage._rows.trial_rows import check_light, is_running, trial_from_light
 from retiarii.trial import Trial
 
-_LIGHT_COLUMNS = tuple(TRIALS.c)[1:-3]  # without the long texts
+LIGHT_COLUMNS = tuple(TRIALS.c)[1:-3]
+"""The columns of a light row: all but the id of the experiment and the long texts."""
+
 _REPORT_COLUMNS = tuple(INTERMEDIATES.c)[1:]
-_KEY = _LIGHT_COLUMNS.index(TRIALS.c.key)  # before the checksum
+_KEY = LIGHT_COLUMNS.index(TRIALS.c.key)  # before the checksum
 _CHUNK = 1000
 
 
@@ -32,7 +34,7 @@ def log(connection: Connection, record: ExperimentRecord, *, with_reports: bool)
     Raises:
         CorruptStoreError: A trial number is missing, so the order is unknown.
     """
-    query = select(*_LIGHT_COLUMNS).where(TRIALS.c.experiment_id == record.id).order_by(TRIALS.c.number)
+    query = select(*LIGHT_COLUMNS).where(TRIALS.c.experiment_id == record.id).order_by(TRIALS.c.number)
     with ExitStack() as stack:
         reports = None
         if with_reports:

@@ -15,6 +15,7 @@ from retiarii.storage._database import (
     drawing_queries,
     epoch_queries,
     experiment_queries,
+    light_queries,
     log_queries,
     progress_queries,
     trial_queries,
@@ -31,8 +32,9 @@ from retiarii.storage._experiment_records import (
     FailureReason,
     Intermediate,
 )
+from retiarii.storage._light_trial import LightTrial
 from retiarii.storage._location import Location, locate, other_url
-from retiarii.storage._store import Store
+from retiarii.storage._store import LIGHT_CHUNK, Store
 from retiarii.trial import Direction, Trial, TrialFiles, TrialState
 
 _CHUNK = 500
@@ -171,6 +173,11 @@ class SQLStore(Store):
         """See `Store.list_trials`."""
         return list(islice(self._chunks(self.get_experiment(experiment_id), states, after, limit or _CHUNK), limit))
 
+    def light_trials(self, experiment_id: str, *, ended_from: int | None = None) -> Iterator[list[LightTrial]]:
+        """See `Store.light_trials`."""
+        self.get_experiment(experiment_id)
+        return self._light_chunks(experiment_id, ended_from)
+
     def count_trials(self, experiment_id: str) -> dict[TrialState, int]:
         """See `Store.count_trials`."""
         counts = self._read(trial_queries.count_by_state, experiment_id)
@@ -271,6 +278,18 @@ class SQLStore(Store):
     def _read(self, query: Callable[..., T], *arguments: Any) -> T:
         with self._backend.reading() as connection:
             return query(connection, *arguments)
+
+    def _light_chunks(self, experiment_id: str, ended_from: int | None) -> Iterator[list[LightTrial]]:
+        last, count = -1, LIGHT_CHUNK
+        while count == LIGHT_CHUNK:
+            with self._backend.reading() as connection:
+                found = light_queries.chunk(
+                    connection, experiment_id, after=last, ended_from=ended_from, count=LIGHT_CHUNK
+                )
+            count = len(found)
+            if found:
+                last = found[-1].number
+                yield found
 
     def _chunks(
         self, record: ExperimentRecord, states: Collection[TrialState] | None, last: int, size: int = _CHUNK
