@@ -1,3 +1,4 @@
+import itertools
 import os
 import sys
 from pathlib import Path
@@ -13,12 +14,20 @@ os.environ.setdefault("KERAS_BACKEND", "torch")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
+@pytest.fixture(scope="session")
+def _new_folders(tmp_path_factory):
+    """New folders of this session, numbered by a counter: ``mktemp`` lists those of all earlier tests each time."""
+    parent = tmp_path_factory.mktemp("homes")
+    return (parent / str(number) for number in itertools.count())
+
+
 @pytest.fixture(autouse=True)
-def _own_experiments_home(tmp_path_factory, monkeypatch):
+def _own_experiments_home(_new_folders, monkeypatch):
     """No test reads or writes the experiments of the person who runs it, or uses that person's key."""
-    monkeypatch.setenv("RETIARII_HOME", str(tmp_path_factory.mktemp("home")))
-    monkeypatch.setenv("RETIARII_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
-    monkeypatch.setenv("RETIARII_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+    folder = next(_new_folders)
+    for name in ("RETIARII_HOME", "RETIARII_CONFIG_HOME", "RETIARII_CACHE_HOME"):
+        (folder / name).mkdir(parents=True)
+        monkeypatch.setenv(name, str(folder / name))
     monkeypatch.delenv("RETIARII_STORAGE", raising=False)
     monkeypatch.setenv("RETIARII_DRAWING", "off")  # a tenth of a second for each of a thousand experiments
 
