@@ -19,25 +19,31 @@ if TYPE_CHECKING:
     from retiarii.experiment._debug import debug_mutated_model
     from retiarii.experiment._experiment import RetiariiExperiment
     from retiarii.experiment._settings.config import RetiariiExeConfig, TrainingServiceConfig
+    from retiarii.experiment._trackers.mlflow_callback import MLflowCallback
     from retiarii.experiment._trackers.tensorboard_callback import TensorBoardCallback
+    from retiarii.experiment._trackers.wandb_callback import WandbCallback
 
 _EXPORTS = {
     "Callback": "retiarii.experiment._control.callbacks",
     "Ending": "retiarii.experiment._control.stop_signal",
+    "MLflowCallback": "retiarii.experiment._trackers.mlflow_callback",
     "RetiariiExeConfig": "retiarii.experiment._settings.config",
     "RetiariiExperiment": "retiarii.experiment._experiment",
     "TensorBoardCallback": "retiarii.experiment._trackers.tensorboard_callback",
     "TrainingServiceConfig": "retiarii.experiment._settings.config",
+    "WandbCallback": "retiarii.experiment._trackers.wandb_callback",
     "debug_mutated_model": "retiarii.experiment._debug",
 }
 
 __all__ = [
     "Callback",
     "Ending",
+    "MLflowCallback",
     "RetiariiExeConfig",
     "RetiariiExperiment",
     "TensorBoardCallback",
     "TrainingServiceConfig",
+    "WandbCallback",
     "debug_mutated_model",
 ]
 

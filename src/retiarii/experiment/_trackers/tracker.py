@@ -67,6 +67,9 @@ class Tracker(Callback):
     def place(self) -> str:
         """Where it logs, for messages."""
 
+    def _prepare(self) -> None:
+        """Ask what only the user can answer, before the search, in its thread."""
+
     @abstractmethod
     def _open(self, experiment: ExperimentRecord) -> Collection[int]:
         """Begin, or go on, to log an experiment; return the numbers of the trials that were logged to their end."""
@@ -113,6 +116,11 @@ class Tracker(Callback):
         self._experiment = experiment
         self._best, self._ending, self._has_warned = None, None, False
         self._logged: Collection[int] = ()
+        try:
+            self._prepare()
+        except Exception as error:  # noqa: BLE001 - a tracking tool, which may raise anything
+            self._complain(error)
+            return
         self._outbox = Outbox(f"retiarii-{self.package}")
         self._post(self._begin)
 
