@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from pydantic import Field
 
-from retiarii.analysis import STATES, TrialFilter, TrialTable, sort_columns, sorted_rows
+from retiarii.analysis import STATES, TrialFilter, TrialTable, sort_columns
 from retiarii.dashboard._api.answer_values import (
     LARGEST_NUMBER,
     Answer,
@@ -23,7 +23,7 @@ from retiarii.dashboard._api.answer_values import (
 from retiarii.dashboard._api.problems import problems
 from retiarii.dashboard._reading.reader import Reader
 from retiarii.dashboard._reading.trial_conditions import filter_of
-from retiarii.errors import ConfigError
+from retiarii.dashboard._reading.trial_page import trial_page
 from retiarii.trial import FailureKind, Trial, TrialState
 
 _MOST_REPORTS = 1000
@@ -156,24 +156,11 @@ def _page(
     *,
     is_running: bool,
 ) -> TrialsAnswer:
-    try:
-        order = sorted_rows(table, sort, descending=descending)
-    except KeyError:
-        raise ConfigError(f"There is no column {sort!r}, expected one of {sort_columns(table)}.") from None
-    matches = wanted.matches(table)
-    if after is not None:
-        (place,) = (table.number[order] == after).nonzero()
-        if not len(place):
-            raise ConfigError(f"after is {after}, and there is no trial {after}. Begin with the first page.")
-        rest = order[place[0] + 1 :]
-    else:
-        rest = order
-    rows = rest[matches[rest]]
-    shown = rows[:limit]
+    page = trial_page(table, wanted, sort=sort, descending=descending, after=after, limit=limit)
     return TrialsAnswer(
-        num_matching=int(matches.sum()),
-        trials=[_row(table, int(row), is_running=is_running) for row in shown],
-        next_after=int(table.number[shown[-1]]) if len(rows) > limit else None,
+        num_matching=page.num_matching,
+        trials=[_row(table, row, is_running=is_running) for row in page.rows],
+        next_after=page.next_after,
         columns=sort_columns(table),
     )
 

@@ -23,7 +23,7 @@ PATIENCE_S = 3.0
 
 _SLOWER = 1.25  # the factor of the interval after a look that found nothing
 _MOST_PENDING = 1000  # experiments with changes that a follower has not taken
-_NO_ANSWER = (
+NO_ANSWER = (
     f"The store has not answered for {PATIENCE_S:.0f} seconds: another process keeps it locked, or its disk or server "
     "is slow. Experiments go on, and what they write is shown as soon as the store answers."
 )
@@ -73,7 +73,7 @@ class Changes:
                 for change in changes:
                     yield change
                 if not changes and self._is_waiting() and not is_told:
-                    yield Change(experiment_id, problem=_NO_ANSWER)
+                    yield Change(experiment_id, problem=NO_ANSWER)
                 is_told = not changes and self._is_waiting()
         finally:
             self._remove(follower)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from retiarii.analysis import TrialTable
 from retiarii.dashboard._reading.changes import Changes
+from retiarii.dashboard._reading.kept_tables import KeptTables, TrialsNow
 from retiarii.dashboard._reading.store_in_place import StoreInPlace
 from retiarii.errors import CorruptStoreError
 from retiarii.storage import ExperimentRecord, Store
@@ -22,6 +23,7 @@ class Reader:
     def __init__(self, store: Store) -> None:
         self._place = StoreInPlace(store)
         self.changes = Changes(self._place)
+        self._tables = KeptTables(lambda: self._place.store)
 
     @property
     def store(self) -> Store:
@@ -41,10 +43,26 @@ class Reader:
         return self.store.scan_experiments()
 
     def table(self, experiment_id: str) -> TrialTable:
-        """Return the trials of an experiment as they are now.
+        """Return all trials of an experiment as they are now; the same table as before if nothing has changed.
 
         Raises:
             NotFoundError: The experiment does not exist.
+            StorageError: The store cannot be read.
         """
-        store = self.store
-        return TrialTable.of(store.get_experiment(experiment_id), store.list_trials(experiment_id))
+        return self._tables.look(experiment_id, None).table
+
+    def trials_now(self, experiment_id: str, *, patience_s: float = 0.5) -> TrialsNow:
+        """Return the trials of an experiment, as far as they are known after a moment.
+
+        A large experiment takes seconds to read for the first time: meanwhile there are more trials with each call.
+        While the store cannot be read, the trials are those from before.
+
+        Args:
+            experiment_id: The id of the experiment.
+            patience_s: How long to wait for all trials, in seconds.
+
+        Raises:
+            NotFoundError: The experiment does not exist.
+            StorageError: The store cannot be read, and nothing is known yet.
+        """
+        return self._tables.look(experiment_id, patience_s)
