@@ -22,13 +22,14 @@ class Card:
     """A card; use it in a ``with`` statement to fill its body.
 
     Attributes:
+        box: The whole card.
         tools: The place for buttons and filters at the right of the heading (``with box.tools: ...``).
         body: Its body; ``body.clear()`` empties it for a refresh.
     """
 
     def __init__(self, title: str, note: str, is_flush: bool) -> None:
         heading_id = f"card-{next(_NUMBERS)}"
-        with element("section", "card", aria_labelledby=heading_id):
+        with element("section", "card", aria_labelledby=heading_id) as self.box:
             with element("div", "card-head"):
                 with element("div", "cluster"):
                     text("h2", title, id=heading_id)

@@ -23,6 +23,7 @@ PAGES = {
 }
 """The pages of an experiment: the end of the address, and the name in the navigation."""
 
+_FRAME = "frame"
 _THEMES = {"light": ("sun", "Light theme"), "system": ("screen", "Theme of the system"), "dark": ("moon", "Dark theme")}
 
 
@@ -108,8 +109,15 @@ def frame(title: str, experiment_id: str | None = None, current: str = "", *, le
     """
     ui.page_title(" · ".join(visible_line(part) for part in (title, experiment_id, "retiarii") if part))
     made = Frame(title, lead, experiment_id, current)
+    ui.context.client.storage[_FRAME] = made
     with made.page:
         yield made
+
+
+def current_frame() -> Frame:
+    """Return the frame of the page that is being drawn."""
+    made: Frame = ui.context.client.storage[_FRAME]
+    return made
 
 
 def _navigation(experiment_id: str, current: str) -> None:

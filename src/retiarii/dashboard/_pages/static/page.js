@@ -70,6 +70,7 @@
   applyTheme();
   prefersDark.addEventListener("change", applyTheme);
   window.addEventListener("storage", (event) => event.key === KEY && applyTheme());
+  document.addEventListener("visibilitychange", () => emitEvent("retiarii_visible", !document.hidden));
   document.addEventListener("DOMContentLoaded", explainLostConnection);
   window.addEventListener("load", applyTheme); // the buttons and Quasar exist now
 })();
