@@ -101,11 +101,15 @@ class _ExperimentsPage:
         return TableRows([_row(store, one) for one in page], len(shown))
 
     def _matches(self, store: Store, one: ExperimentRecord | CorruptStoreError) -> bool:
-        is_damaged = isinstance(one, CorruptStoreError)
-        known = (one.experiment_id or "",) if is_damaged else (one.id, one.name, *one.tags)
+        if isinstance(one, CorruptStoreError):
+            known = [one.experiment_id or ""]
+        else:
+            known = [one.id, one.name, *one.tags]
         if self._words and not any(self._words in word.lower() for word in known):
             return False
-        return not self._state or self._state == ("damaged" if is_damaged else state_word(store, one))
+        if not self._state:
+            return True
+        return self._state == (state_word(store, one) if isinstance(one, ExperimentRecord) else "damaged")
 
 
 _EMIT_VALUE = "(event) => emit(event.target.value)"
@@ -144,12 +148,13 @@ def _summary_row(one: ExperimentSummary) -> Row:
     note = " · ".join(part for part in (record.id if record.name else "", record.strategy, record.message) if part)
     failed = one.counts.get(TrialState.FAILED, 0)
     share = one.num_ended / one.max_trials if one.max_trials else None
+    progress = f"{one.num_ended:,}" + (f" / {one.max_trials:,}" if one.max_trials else "")
     return Row(
         record.id,
         [
             Cell(record.name or record.id, href=address(record.id), note=note, hint=note, tags=tuple(record.tags)),
             Cell(one.state, badge=one.state),
-            Cell(f"{one.num_ended:,}" + (f" / {one.max_trials:,}" if one.max_trials else ""), share=share, look="nowrap"),
+            Cell(progress, share=share, look="nowrap"),
             Cell(number_text(metric), hint="" if best is None else f"trial {best.number}"),
             Cell(f"{failed:,}" if failed else "-", look="bad" if failed else "muted"),
             Cell(age_text(record.created), hint=moment_text(record.created)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Collection, Iterable
+from collections.abc import AsyncGenerator, Collection, Iterable
 from contextlib import suppress
 from threading import Event, Lock, Thread
 from typing import TypeAlias
@@ -55,7 +55,7 @@ class Changes:
         self._times: dict[str, float] | None = None  # when each experiment of the list changed last
         self._problem = ""
 
-    async def follow(self, experiment_id: str | None = None) -> AsyncIterator[Change]:
+    async def follow(self, experiment_id: str | None = None) -> AsyncGenerator[Change, None]:
         """Yield what changes, as long as the caller iterates.
 
         The first change comes at once, with the present state. A follower that is slow gets the changes meanwhile as

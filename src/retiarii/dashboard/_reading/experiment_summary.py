@@ -39,10 +39,10 @@ class ExperimentSummary:
 def state_word(store: Store, record: ExperimentRecord) -> str:
     """Return the state of an experiment in one word, as in `ExperimentSummary`."""
     if record.state is not ExperimentState.RUNNING:
-        return record.state.value
+        return str(record.state.value)
     if not store.is_running(record.id):
         return "interrupted"
-    return "stopping" if record.stop_requested else record.state.value
+    return "stopping" if record.stop_requested else "running"
 
 
 def summarise(store: Store, record: ExperimentRecord) -> ExperimentSummary:
