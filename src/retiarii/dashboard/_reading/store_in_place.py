@@ -50,12 +50,12 @@ class StoreInPlace:
         """
         with self._opening:
             if seen is self._store:
+                seen.close()  # first: its locks would keep SQLite from opening a file in another mode
                 try:
                     self._store = open_store(seen.url, create=False)
                 except NotFoundError:
                     raise err from None
                 self._damage = None
-                seen.close()
             return self._store
 
     def note_damage(self, err: CorruptStoreError) -> None:

@@ -70,6 +70,8 @@ class SQLiteBackend(Backend):
                 )
             if 0 < status.st_size < _SMALLEST_BYTES:  # SQLite treats a file of one byte as an empty one
                 raise self._damaged(f"it has {status.st_size} bytes")
+            if status.st_size == 0 and not create:  # connecting would write to a file that somebody may be copying
+                raise schema.no_store(str(self.path))
             with self.faults():
                 self._file.choose_mode()
             if self._is_store():
