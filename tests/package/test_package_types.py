@@ -18,7 +18,7 @@ BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 SETTINGS = """
 [mypy]
 strict = True
-[mypy-cloudpickle.*,keras.*,sklearn.*,pytorch_lightning.*,torchmetrics.*,psutil.*,moocore.*,yaml.*,torchvision.*,nni.*]
+[mypy-cloudpickle.*,keras.*,pandas.*,pyarrow.*,sklearn.*,pytorch_lightning.*,torchmetrics.*,psutil.*,moocore.*,yaml.*,torchvision.*,nni.*]
 ignore_missing_imports = True
 [mypy-{modules}]
 disallow_untyped_defs = False

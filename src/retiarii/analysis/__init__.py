@@ -5,6 +5,7 @@ plots, the dashboard and commands show.
 """
 
 from retiarii.analysis._best_so_far import BestSoFar, Over, best_so_far, seconds_in
+from retiarii.analysis._data_frame import FIDELITY, arrow_table, data_frame
 from retiarii.analysis._supernet_course import LabelCourse, SampledPath, SupernetCourse, supernet_course
 from retiarii.analysis._trial_selection import CHOICE, METRIC, TrialFilter, sort_columns, sorted_rows
 from retiarii.analysis._trial_table import STATES, Coded, TrialTable
@@ -12,6 +13,7 @@ from retiarii.analysis._trial_table_reader import TrialTableReader, read_trial_t
 
 __all__ = [
     "CHOICE",
+    "FIDELITY",
     "METRIC",
     "STATES",
     "BestSoFar",
@@ -23,7 +25,9 @@ __all__ = [
     "TrialFilter",
     "TrialTable",
     "TrialTableReader",
+    "arrow_table",
     "best_so_far",
+    "data_frame",
     "read_trial_table",
     "seconds_in",
     "sort_columns",

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from retiarii.analysis._trial_selection import CHOICE, METRIC
 from retiarii.analysis._trial_table import NONE, STATES, TrialTable
 from retiarii.analysis._value_codes import ChoiceCodes, ValueCodes
 from retiarii.storage import ExperimentRecord, LightTrial
@@ -17,7 +18,6 @@ from retiarii.storage import ExperimentRecord, LightTrial
 Column = npt.NDArray[Any]
 
 _STATE_CODES = {state.value: code for code, state in enumerate(STATES)}
-_CHOICE, _METRIC = "choice:", "metric:"
 _CODED = ("fidelity", "device", "failure")
 _TYPES: dict[str, Any] = {
     "number": np.int32,
@@ -90,8 +90,8 @@ class TableColumns:
             "device": self._codes["device"].of(values["device"]),
             "failure": self._codes["failure"].of(_failures(values["failure_kind"], values["failure_message"])),
         }
-        columns |= {_METRIC + name: column for name, column in _metrics(values["metrics"]).items()}
-        return columns | {_CHOICE + label: codes for label, codes in self._choices.of(values["architecture"]).items()}
+        columns |= {METRIC + name: column for name, column in _metrics(values["metrics"]).items()}
+        return columns | {CHOICE + label: codes for label, codes in self._choices.of(values["architecture"]).items()}
 
     def _made(self, record: ExperimentRecord, earlier: TrialTable | None) -> TrialTable:
         columns = self._columns
@@ -99,11 +99,11 @@ class TableColumns:
             column.setflags(write=False)
         choices = {
             label: self._choices.column(label, codes, earlier.choices.get(label) if earlier else None)
-            for label, codes in _named(columns, _CHOICE).items()
+            for label, codes in _named(columns, CHOICE).items()
         }
         coded: dict[str, Any] = {name: self._codes[name].column(columns[name]) for name in _CODED}
         plain: dict[str, Any] = {name: columns[name] for name in _TYPES}
-        return TrialTable(record=record, metrics=_named(columns, _METRIC), choices=choices, **plain, **coded)
+        return TrialTable(record=record, metrics=_named(columns, METRIC), choices=choices, **plain, **coded)
 
 
 def _named(columns: Mapping[str, Column], prefix: str) -> dict[str, Column]:

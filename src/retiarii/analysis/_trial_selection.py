@@ -15,8 +15,11 @@ from retiarii.trial import TrialState
 
 Rows = npt.NDArray[np.intp]
 
-METRIC, CHOICE = "metric:", "choice:"
-"""What the names of the columns of metrics and of choices begin with: ``"metric:accuracy"``, ``"choice:width"``."""
+METRIC = "metric:"
+"""What the names of the columns of metrics begin with: ``"metric:accuracy"``."""
+
+CHOICE = "choice:"
+"""What the names of the columns of choices begin with: ``"choice:width"``."""
 
 _NUMBERS = ("number", "started", "ended", "duration_s", "finish_order", "parent", "violation")
 _CODED = ("fidelity", "device", "failure")

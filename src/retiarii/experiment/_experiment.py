@@ -23,6 +23,7 @@ from retiarii.trial import BaseStrategy, Trial, TrialState, hypervolume, pareto_
 if TYPE_CHECKING:
     from torch import nn
 
+    from retiarii import analysis
     from retiarii import storage as stores
     from retiarii.experiment._running import run as runs
     from retiarii.experiment._stored_objects import signed_payload as payloads
@@ -34,7 +35,7 @@ else:  # imported late: not needed before an experiment is made
         LazyModule("retiarii.experiment._stored_objects.signed_payload"),
         LazyModule("retiarii.experiment._running.run"),
     )
-    stores = LazyModule("retiarii.storage")
+    analysis, stores = LazyModule("retiarii.analysis"), LazyModule("retiarii.storage")
 
 _ONE_SHOT = "retiarii.oneshot:OneShotStrategy"
 _NETWORKS = "retiarii.experiment._trained_networks"
@@ -311,6 +312,27 @@ class RetiariiExperiment:
         store, record = self._opened()
         is_running = store.is_running(record.id)
         return [trial.seen(is_running=is_running) for trial in store.list_trials(record.id)]
+
+    def to_dataframe(self, *, format: str = "pandas") -> Any:
+        """Return all trials so far as a table with one row per trial; `retiarii.analysis.data_frame` lists its columns.
+
+        For very many trials, ``pyarrow.parquet.write_table(experiment.to_dataframe(format="arrow"), "trials.parquet")``
+        writes a small file. Needs ``pip install "retiarii[dataframe]"``.
+
+        Args:
+            format: ``"pandas"`` for a `pandas.DataFrame`, ``"arrow"`` for a `pyarrow.Table`.
+
+        Raises:
+            ExperimentError: The experiment has not run.
+            MissingExtraError: pandas or pyarrow is not installed.
+            ConfigError: The format is unknown.
+        """
+        if format not in ("pandas", "arrow"):
+            raise ConfigError(f"format is {format!r}, expected 'pandas' or 'arrow'.")
+        store, record = self._opened()
+        make = analysis.data_frame if format == "pandas" else analysis.arrow_table
+        is_running = store.is_running(record.id)  # first: trials that end meanwhile are not interrupted
+        return make(analysis.read_trial_table(store, record.id), is_running=is_running)
 
     def top_trials(self, top_k: int = 1, optimize_mode: str | None = None, *, by: str | None = None) -> list[Trial]:
         """Return the best completed trials, best first; of equal trials, the earlier first.
