@@ -125,7 +125,8 @@ def _header(box: DrawnBox, architecture: Mapping[str, Any] | None) -> Iterator[s
     title, room = box.title, (box.width - 24) / (FONT * LETTER)
     chosen = "" if architecture is None else chosen_text(box, architecture)
     if chosen and len(title) + len(chosen) + 3 <= room:
-        title = f"{title}   {chosen}"
+        is_said = any(repr(label) in title for label in box.labels[:1])
+        title = f"{title} = {chosen.partition(' = ')[2]}" if is_said else f"{title}   {chosen}"
     yield _text(box.x + 12, box.y + 16, title, FONT, "#334155", "600", "start")
     stroke = colours(box.category, box.status, is_container=True)[1]
     yield f'<path d="M{box.x:.1f},{box.y + HEADER:.1f} h{box.width:.1f}" stroke="{stroke}" stroke-width="1"/>'

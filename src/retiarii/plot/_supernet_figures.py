@@ -64,7 +64,12 @@ def probability_curves(
     for index, name in enumerate(chosen[0].candidates):
         made.add_trace(_curve(course.number, chosen[0].probabilities[:, index], name, index))
     made.update_yaxes(range=[-0.02, 1.02])
-    made.update_layout(title={"text": escaped(chosen[0].label)}, margin={"t": 84}, showlegend=True)
+    made.update_layout(
+        title={"text": escaped(chosen[0].label)},
+        margin={"t": 44},
+        showlegend=True,
+        legend={"y": -0.28, "yanchor": "top"},
+    )
     return made
 
 
@@ -158,7 +163,7 @@ def _heat_axes(labels: Sequence[LabelCourse], course: SupernetCourse) -> dict[st
         "coloraxis": {
             "colorscale": _SCALE,
             "cmin": 0,
-            "cmax": 1,
+            "cmax": _largest(labels),
             "colorbar": {"orientation": "h", "thickness": 10, "len": 0.5, "x": 0, "xanchor": "left", "y": -60 / rows,
                          "yanchor": "top", "title": {"text": "probability", "side": "bottom"}},
         },
@@ -194,6 +199,12 @@ def _heat_axes(labels: Sequence[LabelCourse], course: SupernetCourse) -> dict[st
     if len(course.number) == 1:
         layout["xaxis"] |= {"tickvals": [int(course.number[0])]}  # type: ignore[operator] # it is a dict
     return layout
+
+
+def _largest(labels: Sequence[LabelCourse]) -> float:
+    """Return the end of the colour scale: the largest probability, rounded up to a tenth."""
+    largest = max((float(np.nanmax(label.probabilities, initial=0.0)) for label in labels), default=0.0)
+    return min(1.0, math.ceil(10 * largest) / 10) or 1.0
 
 
 def _curve(number: npt.NDArray[np.int32], values: npt.NDArray[np.float64], name: str, index: int) -> go.Scatter:
