@@ -69,6 +69,20 @@ def test_the_best_so_far_has_the_trials_that_improved(client):
     assert "no metric 'x'" in client.get("/experiments/e/best-so-far", 422, metric="x")["detail"]
 
 
+def test_the_front_and_the_importance_are_those_of_the_analysis(client):
+    found = client.get("/experiments/e/pareto")
+    assert found["objectives"] == [{"metric": "default", "direction": "maximize"}]
+    assert found["front"] == [{"trial": 4, "metrics": {"default": 0.7}}]
+    found = client.get("/experiments/e/pareto", objective=["default=minimize"])
+    assert [point["trial"] for point in found["front"]] == [1]
+    assert client.get("/experiments/e/pareto", objective=["x=minimize"])["front"] == []
+    for wrong in (["default"], ["default=up"]):
+        assert "METRIC=maximize" in client.get("/experiments/e/pareto", 422, objective=wrong)["detail"]
+    found = client.get("/experiments/e/importance")
+    assert {one["label"] for one in found["labels"]} == {"lr", "op", "width"}
+    assert {one["share"] for one in found["labels"]} == {0.0}  # completed trials have the same architecture
+
+
 def test_failures_are_grouped(client):
     found = client.get("/experiments/e/failures", limit=1)
     assert found["num_reasons"] == 2

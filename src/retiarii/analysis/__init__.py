@@ -6,6 +6,8 @@ plots, the dashboard and commands show.
 
 from retiarii.analysis._best_so_far import BestSoFar, Over, best_so_far, seconds_in
 from retiarii.analysis._data_frame import FIDELITY, arrow_table, data_frame
+from retiarii.analysis._importance import LabelImportance, importance
+from retiarii.analysis._pareto_rows import pareto_rows
 from retiarii.analysis._supernet_course import LabelCourse, SampledPath, SupernetCourse, supernet_course
 from retiarii.analysis._trial_selection import CHOICE, METRIC, TrialFilter, sort_columns, sorted_rows
 from retiarii.analysis._trial_table import STATES, Coded, TrialTable
@@ -19,6 +21,7 @@ __all__ = [
     "BestSoFar",
     "Coded",
     "LabelCourse",
+    "LabelImportance",
     "Over",
     "SampledPath",
     "SupernetCourse",
@@ -28,6 +31,8 @@ __all__ = [
     "arrow_table",
     "best_so_far",
     "data_frame",
+    "importance",
+    "pareto_rows",
     "read_trial_table",
     "seconds_in",
     "sort_columns",

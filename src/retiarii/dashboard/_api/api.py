@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from retiarii._version import __version__
+from retiarii.dashboard._api.analysis_routes import analysis_routes
 from retiarii.dashboard._api.control_routes import control_routes
 from retiarii.dashboard._api.event_routes import event_routes
 from retiarii.dashboard._api.experiment_routes import experiment_routes
@@ -23,6 +24,7 @@ ROUTES = (
     file_routes,
     space_routes,
     result_routes,
+    analysis_routes,
     export_routes,
     event_routes,
 )

@@ -9,10 +9,10 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 
 from retiarii.analysis import best_so_far
+from retiarii.dashboard._api.analysis_routes import metric_of
 from retiarii.dashboard._api.answer_values import LARGEST_NUMBER, Answer, ExperimentId, Number, Values, number, numbers
 from retiarii.dashboard._api.problems import problems
 from retiarii.dashboard._reading.reader import Reader
-from retiarii.errors import ConfigError
 from retiarii.trial import Direction, FailureKind
 
 
@@ -79,10 +79,7 @@ def result_routes(reader: Reader) -> APIRouter:
     ) -> BestSoFarAnswer:
         """Return the trials that were the best so far when they ended."""
         table = reader.table(experiment_id)
-        names = dict.fromkeys((*table.record.objectives.names, *table.metrics))
-        if metric is not None and metric not in names:
-            raise ConfigError(f"There is no metric {metric!r}, expected one of {list(names)}.")
-        best = best_so_far(table, metric, over=over)
+        best = best_so_far(table, metric_of(table, metric), over=over)
         is_step = np.r_[True, best.holder[1:] != best.holder[:-1]] if len(best.holder) else np.zeros(0, bool)
         steps = zip(best.x[is_step], best.holder[is_step], best.value[is_step], strict=True)
         return BestSoFarAnswer(
