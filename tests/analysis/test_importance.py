@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from retiarii.analysis import TrialTable, importance
+from retiarii.analysis import LabelImportance, TrialTable, importance
 from retiarii.space import Architecture
 from retiarii.storage import ExperimentRecord
 from retiarii.trial import Trial, TrialState
@@ -45,7 +45,7 @@ def test_numeric_choices_with_many_values_are_compared_in_groups():
 def test_being_inactive_is_a_value():
     chosen = [{"op": "conv", "k": 3}, {"op": "skip"}, {"op": "conv", "k": 3}, {"op": "skip"}]
     shares = {one.label: one for one in importance(table_of(chosen, [1.0, 0.0, 1.0, 0.0]))}
-    assert (shares["k"].share, shares["k"].num_values) == (1.0, 2)
+    assert shares["k"] == LabelImportance("k", 1.0, 2)
 
 
 @pytest.mark.parametrize("values", [[1.0, 1.0, 1.0], [math.nan, math.inf, 1.0], [1e308, 1e308, -1e308]])

@@ -26,6 +26,7 @@ from typing import Any
 from retiarii.errors import ConfigError, CorruptStoreError, DuplicateError, NotFoundError
 from retiarii.storage import (
     EpochRecord,
+    ExperimentProgress,
     ExperimentRecord,
     ExperimentState,
     FailureReason,
@@ -460,8 +461,8 @@ class StorageConformance(SharedStoreConformance):
         assert store.list_epochs("second") == []
 
     def test_progress_says_how_far_an_experiment_is(self, store: Store) -> None:
-        first = store.progress("first")
-        assert (first.state, first.last_trial, first.reports, first.last_epoch) == (ExperimentState.RUNNING, -1, {}, -1)
+        updated = store.get_experiment("first").updated
+        assert store.progress("first") == ExperimentProgress(ExperimentState.RUNNING, updated, False, -1, {}, -1)
         reported = running(1).evolve(intermediates=({"default": 0.1}, {"default": 0.2}))
         store.write("first", trials=[completed(0), reported, running(2)])
         store.write_epoch("first", replace(EPOCH, number=4))
