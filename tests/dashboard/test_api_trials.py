@@ -85,6 +85,8 @@ def numbers(client, **params):
         ({"choice": ["w==2", "w==3", "op=pool"]}, [7, 10, 19, 22]),
         ({"choice": f"op={HTML}", "at_most": "default=0.2"}, [2, 11, 20]),
         ({"choice": "no=1"}, []),
+        ({"contains": "ONERROR", "at_most": "default=0.1"}, [11, 20]),
+        ({"contains": "17"}, [17]),
         ({"choice": "op=' OR 1=1 --"}, []),
         ({"at_least": "default=0.8", "sort": "metric:default", "descending": True}, [9, 19, 29, 8, 18, 28]),
         ({"at_least": "default=0.3", "at_most": "default=0.3"}, [3, 13, 23]),

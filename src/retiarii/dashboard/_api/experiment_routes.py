@@ -9,8 +9,8 @@ from pydantic import Field
 
 from retiarii.dashboard._api.answer_values import Answer, ExperimentId, Number, Values, number
 from retiarii.dashboard._api.problems import problems
+from retiarii.dashboard._reading.experiment_summary import summarise
 from retiarii.dashboard._reading.reader import Reader
-from retiarii.dashboard._reading.watched_experiment import seen_counts
 from retiarii.errors import CorruptStoreError
 from retiarii.storage import ExperimentRecord, ExperimentState, Store
 from retiarii.trial import Direction, TrialState
@@ -51,6 +51,7 @@ class ExperimentAnswer(Answer):
     version: str = Field(description="The version of retiarii that created it.")
     tags: list[str]
     counts: dict[TrialState, int] = Field(description="The number of trials in each state.")
+    max_trials: int | None = Field(description="The number of trials after which it ends; null without a limit.")
     best: BestTrialAnswer | None
     resume_command: str = Field(description="The command that continues it.")
 
@@ -113,9 +114,11 @@ def experiment_routes(reader: Reader) -> APIRouter:
 
 
 def _experiment(store: Store, record: ExperimentRecord) -> dict[str, Any]:
-    is_running = store.is_running(record.id)
-    was_killed = record.state is ExperimentState.RUNNING and not is_running
-    best = store.best_trials(record.id, 1)
+    summary = summarise(store, record)
+    is_running, was_killed = summary.state in ("running", "stopping"), summary.state == "interrupted"
+    best = None
+    if summary.best is not None and summary.best.metric is not None:
+        best = BestTrialAnswer(number=summary.best.number, metric=number(summary.best.metric))
     return {
         "id": record.id,
         "name": record.name,
@@ -134,10 +137,8 @@ def _experiment(store: Store, record: ExperimentRecord) -> dict[str, Any]:
         "host": record.host,
         "version": record.version,
         "tags": list(record.tags),
-        "counts": seen_counts(store.count_trials(record.id), is_running=is_running),
-        "best": next(
-            (BestTrialAnswer(number=one.number, metric=number(one.metric)) for one in best if one.metric is not None),
-            None,
-        ),
+        "counts": summary.counts,
+        "max_trials": summary.max_trials,
+        "best": best,
         "resume_command": store.command(f"resume {record.id}"),
     }

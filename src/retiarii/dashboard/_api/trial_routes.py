@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from pydantic import Field
 
-from retiarii.analysis import STATES, TrialFilter, TrialTable, sort_columns
+from retiarii.analysis import STATES, TrialTable, sort_columns
 from retiarii.dashboard._api.answer_values import (
     LARGEST_NUMBER,
     Answer,
@@ -102,6 +102,10 @@ def trial_routes(reader: Reader) -> APIRouter:
         ] = None,
         at_least: Annotated[list[str] | None, Query(max_length=64, description="`METRIC=NUMBER`, included.")] = None,
         at_most: Annotated[list[str] | None, Query(max_length=64, description="`METRIC=NUMBER`, included.")] = None,
+        contains: Annotated[
+            str,
+            Query(max_length=1000, description="A text in a chosen value, a failure or a device; or a trial's number."),
+        ] = "",
         sort: Annotated[
             str, Query(max_length=1000, description="A column, such as `number`, `metric:NAME` or `choice:LABEL`.")
         ] = "number",
@@ -114,8 +118,16 @@ def trial_routes(reader: Reader) -> APIRouter:
         """Return a page of trials that meet all conditions."""
         table = reader.table(experiment_id)
         is_running = reader.store.is_running(experiment_id)
-        wanted = filter_of(table, state, choice or (), at_least or (), at_most or (), is_running=is_running)
-        return _page(table, wanted, sort, descending, after, limit, is_running=is_running)
+        wanted = filter_of(
+            table, state, choice or (), at_least or (), at_most or (), is_running=is_running, text=contains
+        )
+        page = trial_page(table, wanted, sort=sort, descending=descending, after=after, limit=limit)
+        return TrialsAnswer(
+            num_matching=page.num_matching,
+            trials=[_row(table, row, is_running=is_running) for row in page.rows],
+            next_after=page.next_after,
+            columns=sort_columns(table),
+        )
 
     @routes.get("/{trial}", responses=problems(404))
     def get_trial(experiment_id: ExperimentId, trial: TrialNumber) -> TrialInFull:
@@ -144,25 +156,6 @@ def trial_routes(reader: Reader) -> APIRouter:
         )
 
     return routes
-
-
-def _page(
-    table: TrialTable,
-    wanted: TrialFilter,
-    sort: str,
-    descending: bool,
-    after: int | None,
-    limit: int,
-    *,
-    is_running: bool,
-) -> TrialsAnswer:
-    page = trial_page(table, wanted, sort=sort, descending=descending, after=after, limit=limit)
-    return TrialsAnswer(
-        num_matching=page.num_matching,
-        trials=[_row(table, row, is_running=is_running) for row in page.rows],
-        next_after=page.next_after,
-        columns=sort_columns(table),
-    )
 
 
 def _row(table: TrialTable, row: int, *, is_running: bool) -> TrialAnswer:
