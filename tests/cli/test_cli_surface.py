@@ -35,7 +35,7 @@ COMMANDS = {
     "report": ["--intermediate", "METRIC"],
     "resume": ["--max-experiment-duration", "--max-trial-number", "--storage", "ID"],
     "run": ["--over-nni", "SCRIPT", "[ARGS]..."],
-    "show": ["--json", "--storage", "--top-k", "--trial", "ID"],
+    "show": ["--json", "--storage", "--top-k", "--trial", "--watch/-w", "ID"],
     "ss-gen": SS_GEN,
     "ss_gen": SS_GEN,
     "stop": ["--storage", "ID"],

@@ -41,14 +41,23 @@ def show(
             help="Show this trial in full instead: traceback, output, all metrics.",
         ),
     ] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", "-w", help="Follow the experiment live, until it ends or Ctrl-C.")
+    ] = False,
     storage: StorageOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show an experiment: its space, supernet, best trials, running trials, and the reasons of failures.
 
-    Works while the experiment runs.
+    Works while the experiment runs. With --watch, the exit code is 1 if the experiment failed or was killed.
     """
+    if watch and (as_json or trial is not None):
+        raise typer.BadParameter(f"--watch does not go with {'--json' if as_json else '--trial'}.")
     with found(storage, experiment_id) as (store, record):
+        if watch:
+            from retiarii.cli._watch import watch as follow  # numpy takes a tenth of a second
+
+            raise typer.Exit(follow(store, record.id))
         if trial is not None:
             chosen = store.get_trial(record.id, trial).seen(is_running=store.is_running(record.id))
             files = store.trial_files(record.id)

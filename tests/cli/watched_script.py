@@ -1,0 +1,26 @@
+"""A small search, in a process of its own; its sixth trial waits for a file."""
+
+import sys
+import time
+from pathlib import Path
+
+from retiarii.experiment import RetiariiExeConfig, RetiariiExperiment
+from retiarii.space import Integer, SearchSpace
+from retiarii.strategy import GridSearch
+
+gate = Path(sys.argv[1])
+
+
+def evaluate(architecture, context):
+    width = architecture["[bold]width"]
+    context.report({"default": width / 2})
+    if width == 2:
+        raise ValueError("a bad <width> \x1b[31m")
+    while width == 5 and not gate.exists():
+        time.sleep(0.02)
+    return width
+
+
+experiment = RetiariiExperiment(SearchSpace([Integer("[bold]width", 0, 7)]), evaluate, [], GridSearch(shuffle=False))
+print(experiment.id, flush=True)
+experiment.run(RetiariiExeConfig("in_process", max_trial_number=7, experiment_name="my search", progress=False))
