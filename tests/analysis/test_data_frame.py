@@ -108,7 +108,7 @@ def test_an_experiment_returns_its_trials_as_a_frame(tmp_path):
         experiment.to_dataframe()
     experiment.run(RetiariiExeConfig("in_process", storage=tmp_path / "store.db", progress=False))
     frame = experiment.to_dataframe()
-    assert frame[["choice:width", "metric:default"]].values.tolist() == [[8, 4.0], [16, 8.0]]
+    assert sorted(frame[["choice:width", "metric:default"]].values.tolist()) == [[8, 4.0], [16, 8.0]]
     assert experiment.to_dataframe(format="arrow").num_rows == 2
     with pytest.raises(ConfigError, match="format is 'csv', expected 'pandas' or 'arrow'"):
         experiment.to_dataframe(format="csv")

@@ -53,6 +53,13 @@ def test_rows_are_sorted_by_any_column_and_missing_values_come_last(table, colum
     assert numbers(table, sorted_rows(table, column, descending=True)) == descending
 
 
+def test_a_column_of_floats_is_sorted_by_their_size():
+    trials = [Trial(number, Architecture({"lr": lr})) for number, lr in enumerate([0.3, 1e-9, 20.0])]
+    table = TrialTable.of(ExperimentRecord("e"), [*trials, Trial(3, Architecture({}))])
+    assert numbers(table, sorted_rows(table, "choice:lr")) == [1, 0, 2, 3]
+    assert numbers(table, sorted_rows(table, "choice:lr", descending=True)) == [2, 0, 1, 3]
+
+
 @pytest.mark.parametrize(
     ("wanted", "expected"),
     [

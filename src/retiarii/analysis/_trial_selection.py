@@ -102,7 +102,10 @@ def _keys(table: TrialTable, column: str) -> npt.NDArray[np.float64]:
 
 def _ranks(column: Coded) -> npt.NDArray[np.float64]:
     """Return for each row the place of its value among the sorted distinct values."""
-    order = sorted(range(len(column.values)), key=lambda code: _order_of(column.values[code]))
+    if {*map(type, column.values)} == {float}:  # often as many as there are trials
+        order = np.argsort(np.array(column.values), kind="stable")
+    else:
+        order = np.array(sorted(range(len(column.values)), key=lambda code: _order_of(column.values[code])), np.intp)
     ranks = np.full(len(order) + 1, math.nan)
     ranks[order] = np.arange(len(order))
     return ranks[column.codes]  # the last belongs to NONE, which is -1
