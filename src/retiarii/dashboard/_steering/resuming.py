@@ -86,7 +86,7 @@ class Resuming:
         Raises:
             NotFoundError: The experiment does not exist.
         """
-        path = store.directory(experiment_id) / OUTPUT
+        path = store.trial_files(experiment_id).root.parent / OUTPUT
         process = self._processes.get((store.url, experiment_id))
         code = None if process is None else process.poll()
         is_alive = process is not None and code is None
