@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import time
 from abc import abstractmethod
 from types import TracebackType
@@ -12,7 +11,8 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 
 from retiarii.experiment._control.callbacks import Callback
-from retiarii.terminal import SafeConsole, plain, visible_line
+from retiarii.experiment._displays.notebook_area import NotebookArea
+from retiarii.terminal import SafeConsole, Text, plain, visible_line
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -23,6 +23,8 @@ LINE_EVERY_S = 5.0  # where no live display is possible
 class Display(Callback):
     """Shows a live display on a terminal or in a notebook, and regular lines on stderr elsewhere.
 
+    On a terminal, the display makes room for a line at its end; in a notebook, its last state stays.
+
     Args:
         title: The experiment's name and id.
         console: Where to write.
@@ -32,11 +34,13 @@ class Display(Callback):
         self._console = console or SafeConsole(stderr=True)
         self._title = visible_line(title)
         self._notice = ""
-        # In notebooks Rich needs ipywidgets to redraw, and warns if they are missing.
-        can_redraw_notebooks = self._console.is_jupyter and importlib.util.find_spec("ipywidgets") is not None
-        self._is_live = can_redraw_notebooks or (self._console.is_terminal and not self._console.is_jupyter)
+        self._is_live = self._console.is_jupyter or self._console.is_terminal
+        self._interrupt = "Interrupting the kernel" if self._console.is_jupyter else "Ctrl-C"
         self._last_line = time.monotonic()
         self._live: Live | None = None
+        self._area: NotebookArea | None = None
+        self._is_closed = False
+        self._last_words: list[str] = []
 
     def __enter__(self) -> Self:
         return self
@@ -49,12 +53,17 @@ class Display(Callback):
         self._notice = text
         if not self._is_live:
             self._say(text)
+        elif self._area is not None:
+            self._area.refresh()
 
     def close(self) -> None:
         """Stop the live display."""
         if self._live is not None:
             self._live.stop()
             self._live = None
+        if self._area is not None and not self._is_closed:
+            self._is_closed = True
+            self._area.close()
 
     @abstractmethod
     def _render(self) -> RenderableType:
@@ -62,16 +71,33 @@ class Display(Callback):
 
     def _start(self, line: str) -> None:
         """Start the live display, or write the line."""
-        if self._is_live:
+        if self._console.is_jupyter:
+            self._area = NotebookArea(self._render)
+        elif self._is_live:
             self._live = Live(console=self._console, get_renderable=self._render, refresh_per_second=4, transient=True)
             self._live.start()
         else:
             self._say(f"{self._title}: {line}")
 
     def _say(self, text: str) -> None:
-        """Write a line above the display."""
+        """Write a line above the display; in a notebook, below it once it is closed."""
         self._last_line = time.monotonic()
+        if self._area is not None:
+            if self._is_closed:
+                self._last_words.append(text)
+                self._area.refresh()
+            return
         self._console.print(plain(text), soft_wrap=True)
+
+    def _foot(self, hint: str) -> Text:
+        """Return the last lines of the display.
+
+        Args:
+            hint: What to show as long as there is no message.
+        """
+        if self._is_closed:
+            return plain("\n".join(self._last_words))
+        return plain(self._notice or hint, "dim")
 
     @property
     def _is_time_for_a_line(self) -> bool:

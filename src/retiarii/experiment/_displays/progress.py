@@ -124,9 +124,7 @@ class ProgressDisplay(Display):
             failed = self._counts[TrialState.FAILED]
             text = f"failed {failed}  last: trial {self._last_failure.number}: {_reason(self._last_failure)}"
             rows.append(plain(text, style="red", overflow="ellipsis", no_wrap=True))
-        rows.append(
-            plain(self._notice or "Ctrl-C stops; what is finished stays, and the experiment can be resumed.", "dim")
-        )
+        rows.append(self._foot(f"{self._interrupt} stops; what is finished stays, and the experiment can be resumed."))
         return Group(*rows)
 
 

@@ -69,8 +69,7 @@ class SupernetDisplay(Display):
         rows: list[Progress | Text] = [plain(self._title, style="bold cyan"), self._bar]
         if self._last is not None:
             rows.append(plain(_measured(self._last)))
-        notice = self._notice or "Ctrl-C stops after this epoch; the experiment can be resumed."
-        rows.append(plain(notice, "dim"))
+        rows.append(self._foot(f"{self._interrupt} stops after this epoch; the experiment can be resumed."))
         return Group(*rows)
 
 
