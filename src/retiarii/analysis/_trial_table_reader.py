@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from retiarii._paused_collector import paused_collector
 from retiarii.analysis._table_columns import TableColumns
 from retiarii.analysis._trial_table import TrialTable
 from retiarii.errors import CorruptStoreError
@@ -62,8 +63,13 @@ class TrialTableReader:
             self._forget(record)
             is_first = True
         if is_first:
-            for trials in store.light_trials(self._id):
-                self._add(trials)
+            parts = store.light_trials(self._id)
+            while True:
+                with paused_collector():
+                    trials = next(parts, None)
+                    if trials is None:
+                        break
+                    self._add(trials)
                 yield self._columns.table(record)
         yield self._columns.table(record)
 

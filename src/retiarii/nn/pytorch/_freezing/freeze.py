@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from torch import nn
 
+from retiarii._paused_collector import paused_collector
 from retiarii.errors import ConfigError
 from retiarii.nn._labels.architecture_source import ArchitectureSource, read_architecture
 from retiarii.nn._labels.chosen_values import FIXED_KEY, ChosenValues
@@ -86,27 +83,10 @@ def freeze(
     if in_place and weights == "fresh":
         raise ConfigError("freeze(in_place=True) keeps all weights, so that weights='fresh' is not possible.")
     values = ChosenValues(read_architecture(architecture), first)
-    with _paused_collector():
+    with paused_collector():
         frozen = _in_place(values, model, strict) if in_place else _copied(values, model, weights, strict)
     note_whole(frozen.module, frozen.inner)
     return frozen.module
-
-
-@contextmanager
-def _paused_collector() -> Iterator[None]:
-    """Turn Python's garbage collector off inside the block, for all threads.
-
-    Copying a model makes many objects of which none is garbage, and the collector looks at all objects of the process
-    again and again meanwhile. Blocks may nest, and overlap in several threads: the one that turned it off turns it on.
-    """
-    is_on = gc.isenabled()
-    if is_on:
-        gc.disable()
-    try:
-        yield
-    finally:
-        if is_on:
-            gc.enable()
 
 
 def _copied(values: ChosenValues, model: nn.Module, weights: Weights, strict: bool) -> Frozen:
