@@ -8,6 +8,7 @@ for other machines.
 - ``alone_ms``, ``beside_ms``: wall time per trial, after the first one ended and the clients have started; medians over
   the repeats.
 - ``slowdown``: the median over the repeats of the loaded run's time over that of the run before it, less 1.
+- ``cpu``: the share of one processor that the dashboard takes; unlike the times it does not depend on other programs.
 - ``requests``, ``latency_ms``: how many were answered, and the median and the 95th percentile of their times.
 
 Prints one JSON line.
@@ -33,6 +34,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import urlopen
+
+import psutil
 
 from retiarii import FunctionalEvaluator, RetiariiExeConfig, RetiariiExperiment
 from retiarii.space import Categorical, SearchSpace
@@ -130,8 +133,8 @@ def run_clients(experiment: str, followers: int, rate: float) -> None:
 
 
 @contextmanager
-def dashboard(store: str) -> Iterator[int]:
-    """Run a dashboard in a process of its own; yields its port."""
+def dashboard(store: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """Run a dashboard in a process of its own; yields it and its port."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     process = subprocess.Popen([sys.executable, "-c", SERVER, store, str(port)])
@@ -142,7 +145,7 @@ def dashboard(store: str) -> Iterator[int]:
                 break
             except ConnectionRefusedError:
                 time.sleep(0.05)
-        yield port
+        yield process, port
     finally:
         process.kill()
         process.wait()
@@ -194,16 +197,19 @@ def measured(options: argparse.Namespace) -> dict[str, Any]:
     """Return the figures of all repeats."""
     trials = ("--trials", str(options.trials))
     load = ("--followers", str(options.followers), "--rate", str(options.rate))
-    alone, beside, found = [], [], []
+    alone, beside, found, cpus = [], [], [], []
     for _ in range(options.repeats):
         with tempfile.TemporaryDirectory() as folder:
             alone.append(time_of(started("--search", f"{folder}/alone.db", *trials)))
             store = f"{folder}/beside.db"
             process = started("--search", store, *trials)
             experiment_id = experiment_in(store, process)
-            with dashboard(store) as port:
+            with dashboard(store) as (served, port):
                 clients = started("--clients", f"http://127.0.0.1:{port}/api/experiments/{experiment_id}", *load)
-                beside.append(time_of(process, since=time.time() + START_S))
+                began, cpu = time.time(), psutil.Process(served.pid).cpu_times()
+                beside.append(time_of(process, since=began + START_S))
+                used = psutil.Process(served.pid).cpu_times()
+                cpus.append((used.user + used.system - cpu.user - cpu.system) / (time.time() - began))
                 found.append(json.loads(clients.communicate()[0]))
     latencies = sorted(latency for one in found for latency in one["latencies_ms"])
     slowdowns = [b / a - 1 for a, b in zip(alone, beside, strict=True)]
@@ -213,6 +219,7 @@ def measured(options: argparse.Namespace) -> dict[str, Any]:
         "beside_ms": round(statistics.median(beside), 2),
         "slowdown": round(statistics.median(slowdowns), 4),
         "slowdowns": [round(one, 4) for one in slowdowns],
+        "cpu": round(statistics.median(cpus), 3),
         "requests": len(latencies),
         "errors": sum(one["errors"] for one in found),
         "changes": sum(one["changes"] for one in found),

@@ -1,7 +1,19 @@
 """Plotly figures of experiments, for notebooks and the dashboard alike (extra ``plot``)."""
 
 from retiarii.plot._history_figure import history
+from retiarii.plot._importance_figure import importance_bars
 from retiarii.plot._intermediates_figure import intermediates
+from retiarii.plot._pareto_figure import pareto, two_objectives
 from retiarii.plot._supernet_figures import entropy, losses, probabilities, probability_curves
 
-__all__ = ["entropy", "history", "intermediates", "losses", "probabilities", "probability_curves"]
+__all__ = [
+    "entropy",
+    "history",
+    "importance_bars",
+    "intermediates",
+    "losses",
+    "pareto",
+    "probabilities",
+    "probability_curves",
+    "two_objectives",
+]

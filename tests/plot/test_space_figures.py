@@ -1,0 +1,65 @@
+"""Figures of trade-offs and of the importance of choices."""
+
+import numpy as np
+
+from retiarii.analysis import TrialTable, importance, pareto_rows
+from retiarii.plot import importance_bars, pareto, two_objectives
+from retiarii.space import Architecture
+from retiarii.storage import ExperimentRecord
+from retiarii.trial import Objectives, Trial, TrialState
+
+BOTH = Objectives.of({"acc<b>": "maximize", "ms": "minimize"})
+
+
+def table(count: int = 50, *, violation: float = 0.0) -> TrialTable:
+    rng = np.random.default_rng(0)
+    points = enumerate(rng.random((count, 2)).tolist())
+    trials = [
+        Trial(
+            n,
+            Architecture({"op<i>": n % 3, "width": n % 2}),
+            TrialState.COMPLETED,
+            {"acc<b>": a, "ms": b},
+            violation=violation * (n % 2),
+        )
+        for n, (a, b) in points
+    ]
+    return TrialTable.of(ExperimentRecord("e", objectives=BOTH), trials)
+
+
+def test_the_front_is_a_line_beside_all_trials() -> None:
+    made = pareto(table())
+    points, front = made.data
+    rows = pareto_rows(table())
+    assert len(points.x) == 50
+    assert set(front.customdata) == set(table().number[rows])
+    assert (front.name, front.line.shape) == ("Pareto front", "hv")
+    assert (made.layout.xaxis.title.text, made.layout.yaxis.title.text) == (
+        "ms (smaller is better)",
+        "acc&lt;b&gt; (larger is better)",
+    )
+
+
+def test_trials_that_break_constraints_are_hollow() -> None:
+    kept, broken, _ = pareto(table(violation=1.0), dark=True).data
+    assert (len(kept.x), len(broken.x), broken.marker.symbol) == (25, 25, "circle-open")
+
+
+def test_two_metrics_are_chosen() -> None:
+    assert two_objectives(table()).names == ("ms", "acc<b>")
+    alone = TrialTable.of(ExperimentRecord("e"), [])
+    assert two_objectives(alone).names == ("default",)
+    assert not pareto(alone).data
+
+
+def test_many_trials_are_thinned_and_the_front_is_kept() -> None:
+    points, front = pareto(table(20_000)).data
+    assert len(points.x) < 5000
+    assert len(front.x) == len(pareto_rows(table(20_000)))
+
+
+def test_the_most_important_choices_have_bars() -> None:
+    (bars,) = importance_bars(table(), "ms", max_labels=1).data
+    assert list(bars.x) == [importance(table(), "ms")[0].share]
+    made = importance_bars(table())
+    assert set(made.layout.yaxis.ticktext) == {"op&lt;i&gt;", "width"}
