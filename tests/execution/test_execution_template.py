@@ -332,3 +332,20 @@ def test_a_task_that_cannot_travel_is_refused_at_once(tmp_path):
 def test_impossible_options_are_refused(options, message):
     with pytest.raises(ConfigError, match=message):
         TemplateExecutor(succeed, **options)
+
+
+def make_an_optimizer(job, report):
+    import torch
+
+    is_there = "torch._dynamo" in sys.modules
+    torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
+    return {"default": float(is_there)}
+
+
+def test_what_torch_imports_late_is_imported_once_for_all_further_trials():
+    with TemplateExecutor(make_an_optimizer) as executor:
+        found = []
+        for number in range(3):
+            executor.submit(job_for("none", number))
+            found.append(ending(watch(executor, [number]), number).metrics)
+    assert found == [{"default": 0.0}, {"default": 1.0}, {"default": 1.0}]

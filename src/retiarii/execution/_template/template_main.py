@@ -22,7 +22,7 @@ from retiarii.errors import ExecutionError
 from retiarii.execution._run_task import describe
 from retiarii.execution._system.descriptors import received
 from retiarii.execution._system.frames import Message
-from retiarii.execution._system.frameworks import has_started_cuda, preload, use_threads
+from retiarii.execution._system.frameworks import LateImport, has_started_cuda, preload, use_threads
 from retiarii.execution._system.huge_pages import HugePages
 from retiarii.execution._system.processes import (
     IS_LINUX,
@@ -163,10 +163,11 @@ def _prepare(settings: TemplateSettings, data: bytes, started: float) -> tuple[L
     gc.freeze()  # a garbage collection in a child would write to, and so copy, every page with objects
     gc.disable()
 
-    huge_pages, num_forks = HugePages(), itertools.count(1)
+    huge_pages, num_forks, late = HugePages(), itertools.count(1), LateImport()
 
     def fork(order: Message, inherited: Iterable[int]) -> TrialProcess:
-        process = fork_trial(task, settings, order, inherited)
+        late.catch_up()
+        process = fork_trial(task, settings, order, inherited, late)
         if next(num_forks) >= _MANY:
             huge_pages.collapse(_COLLAPSE_S)
         return process

@@ -13,6 +13,7 @@ from typing import BinaryIO, TypeAlias, cast
 from retiarii.execution._executor import Task, TrialJob
 from retiarii.execution._system.descriptors import passing
 from retiarii.execution._system.frames import Message
+from retiarii.execution._system.frameworks import LateImport
 from retiarii.execution._system.pipes import Readable, readable
 from retiarii.execution._system.processes import IS_LINUX, IS_POSIX, has_exited, kill_group, reap
 from retiarii.execution._trial.template_settings import TemplateSettings, adapt_environment, command, write_start
@@ -158,7 +159,9 @@ def _close(descriptors: list[int]) -> None:
         os.close(descriptors.pop())
 
 
-def fork_trial(task: Task, settings: TemplateSettings, order: Message, inherited: Iterable[int]) -> TrialProcess:
+def fork_trial(
+    task: Task, settings: TemplateSettings, order: Message, inherited: Iterable[int], late: LateImport
+) -> TrialProcess:
     """Start a trial as a fork of this process, which has loaded the task.
 
     Args:
@@ -166,6 +169,7 @@ def fork_trial(task: Task, settings: TemplateSettings, order: Message, inherited
         settings: The settings of the template.
         order: The order with the job to run.
         inherited: The descriptors of this process that its children must close.
+        late: What this process imports when a trial has needed it.
 
     Raises:
         OSError: The system cannot start another process.
@@ -185,6 +189,7 @@ def fork_trial(task: Task, settings: TemplateSettings, order: Message, inherited
                 answers=pipes.answers,
                 output=pipes.output_inlet,
                 inherited=[*inherited, *pipes.of_parent],
+                late=late,
             )
         return pid
 

@@ -15,7 +15,7 @@ from retiarii.execution._executor import Report, Task, TrialJob
 from retiarii.execution._outcome import Outcome
 from retiarii.execution._run_task import describe, run_task
 from retiarii.execution._system.descriptors import received
-from retiarii.execution._system.frameworks import use_threads
+from retiarii.execution._system.frameworks import LateImport, use_threads
 from retiarii.execution._system.memory_limit import lift_limit, limit_allocations
 from retiarii.execution._system.processes import (
     IS_POSIX,
@@ -45,6 +45,7 @@ def live_forked(
     answers: int,
     output: int,
     inherited: Iterable[int],
+    late: LateImport,
 ) -> NoReturn:
     """Run one trial in a forked child, and exit.
 
@@ -60,6 +61,7 @@ def live_forked(
         answers: The descriptor with the answers to reports; -1 if the trial does not wait for answers.
         output: The descriptor for standard output and standard error.
         inherited: The descriptors of the template that its children must close.
+        late: Told what the trial imported, for those after it.
     """
     code = CRASHED
     try:
@@ -78,6 +80,7 @@ def live_forked(
         if settings.limits.memory_bytes is not None:  # else the template does not expect this event
             _begin(settings, environment, channel)
         _perform(task, settings, job, channel, _report_to(parent, channel, answers))
+        late.tell()
         code = 0
     except ChannelLostError:
         code = CHANNEL_LOST
