@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from retiarii.analysis import TrialTable, pareto_rows
 from retiarii.plot._decimation import kept_scatter
-from retiarii.plot._look import STATE_COLOURS, STATE_SYMBOLS, escaped, figure, theme
+from retiarii.plot._look import PALETTE, STATE_COLOURS, STATE_SYMBOLS, escaped, figure
 from retiarii.plot._plotly_extra import graph_objects as go
 from retiarii.trial import Direction, Objective, Objectives, TrialState
 
@@ -42,8 +42,8 @@ def pareto(
             customdata=table.number[rows],
             mode="lines+markers",
             name="Pareto front",
-            line={"shape": "hv", "color": theme(dark).ink, "width": 2},
-            marker={"size": 9, "symbol": "circle", "color": theme(dark).ink},
+            line={"shape": "hv", "color": PALETTE[1], "width": 2},
+            marker={"size": 9, "symbol": "circle", "color": PALETTE[1]},
             hovertemplate=f"trial %{{customdata}} · Pareto front<br>{escaped(across.metric)} %{{x}}<br>"
             f"{escaped(up.metric)} %{{y}}<extra></extra>",
         )

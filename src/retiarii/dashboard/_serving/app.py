@@ -6,7 +6,7 @@ from fastapi import FastAPI
 from nicegui import ui
 
 from retiarii.dashboard._api.api import create_api
-from retiarii.dashboard._pages import architecture, experiments, oneshot
+from retiarii.dashboard._pages import architecture, experiments, oneshot, tradeoffs
 from retiarii.dashboard._pages.assets import add_assets
 from retiarii.dashboard._reading.reader import Reader
 from retiarii.storage import Store
@@ -27,5 +27,6 @@ def create_app(store: Store) -> FastAPI:
     experiments.add_pages(reader)
     architecture.add_pages(reader)
     oneshot.add_pages(reader)
+    tradeoffs.add_pages(reader)
     ui.run_with(app, title="retiarii", tailwind=False, dark=None, language="en-US")
     return app
