@@ -11,6 +11,7 @@ from tensorboard.plugins.hparams import metadata
 from retiarii.errors import ExperimentError, MissingExtraError
 from retiarii.experiment import TensorBoardCallback
 from retiarii.experiment._trackers.tracker import Tracker
+from retiarii.storage import EpochRecord, ExperimentRecord
 
 
 def read(folder):
@@ -84,12 +85,52 @@ def test_a_resume_goes_on_in_the_same_place_and_logs_no_trial_twice(tmp_path):
     assert [step for step, _ in read(root)[1]["best/default"]] == [1, 2, 3]
 
 
+def test_a_resume_by_id_goes_on_with_the_callback_of_the_start(tmp_path):
+    interrupted = tracked.search(TensorBoardCallback(tmp_path / "runs"), tmp_path, tracked.Interrupting(2))
+    tracked.resume(interrupted, None, tmp_path)
+    (root,) = (tmp_path / "runs").iterdir()
+    assert [step for step, _ in read(root)[1]["best/default"]] == [1, 2, 3]
+    assert "done" in read(root)[2]["state"]
+
+
+def test_a_callback_serves_several_experiments_one_after_the_other(tmp_path):
+    callback = TensorBoardCallback(tmp_path / "runs")
+    ids = {tracked.search(callback, tmp_path).id for _ in range(2)}
+    assert {path.name.rpartition("-")[2] for path in (tmp_path / "runs").iterdir()} == ids
+
+
 def test_a_resume_logs_the_trials_of_a_time_without_the_callback(tmp_path):
     interrupted = tracked.search(tracked.Callback(), tmp_path, tracked.Interrupting(2))
     tracked.resume(interrupted, TensorBoardCallback(tmp_path / "runs"), tmp_path)
     (root,) = (tmp_path / "runs").iterdir()
     assert [read(root / f"trial-0000{number}")[1].get("final/default") for number in (0, 1)] == [[(0, 0.75)], None]
     assert [step for step, _ in read(root)[1]["best/default"]] == [1, 2, 3]
+
+
+def test_the_epochs_of_a_supernet_are_curves(tmp_path):
+    callback = TensorBoardCallback(tmp_path)
+    callback.on_run_start(ExperimentRecord("aa11", name="net"))
+    for epoch in range(2):
+        record = {"entropy": {"op": 0.5}, "probabilities": {"op": {'"conv"': 0.25 + epoch / 4}}, "temperature": None}
+        callback.on_supernet_epoch(EpochRecord(epoch, record, {"default": epoch, "loss": float("nan")}))
+    callback.on_run_end(RuntimeError("out of memory"))
+    _, scalars, texts = read(tmp_path / "net-aa11")
+    assert scalars == {
+        "supernet/default": [(0, 0.0), (1, 1.0)],
+        "supernet/entropy/op": [(0, 0.5), (1, 0.5)],
+        'supernet/probability/op/"conv"': [(0, 0.25), (1, 0.5)],
+    }
+    assert "stopped: RuntimeError: out of memory" in texts["state"]
+
+
+def test_an_error_of_another_callback_leaves_no_thread(tmp_path):
+    class Broken(tracked.Callback):
+        def on_run_start(self, experiment):
+            raise RuntimeError("interrupted")
+
+    tracked.search(Broken(), tmp_path, TensorBoardCallback(tmp_path / "runs"))
+    tracked.search(TensorBoardCallback(tmp_path / "runs"), tmp_path, Broken())
+    assert tracked.num_trackers() == 0
 
 
 def test_an_error_is_a_warning_and_the_search_goes_on(tmp_path, caplog):

@@ -46,8 +46,9 @@ def search(callback, place, *others, **settings):
 
 
 def resume(experiment, callback, place, **changes):
+    callbacks = None if callback is None else [callback]
     return RetiariiExperiment.resume(
-        experiment.id, storage=place / "store.db", callbacks=[callback], progress=False, **changes
+        experiment.id, storage=place / "store.db", callbacks=callbacks, progress=False, **changes
     )
 
 

@@ -17,6 +17,7 @@ from retiarii.experiment._control.stop_signal import StopSignal
 from retiarii.experiment._export_architectures import best_trials, check_format, model_part, nothing_to_export
 from retiarii.experiment._running.make_engine import joint_space, make_engine
 from retiarii.experiment._settings.config import RetiariiExeConfig
+from retiarii.experiment._trackers.tracker import Tracker
 from retiarii.space import Engine, Searchable, SearchSpace
 from retiarii.trial import BaseStrategy, Trial, TrialState, hypervolume, pareto_front
 
@@ -160,7 +161,7 @@ class RetiariiExperiment:
         evaluator: Evaluator | None = None,
         strategy: BaseStrategy | None = None,
         applied_mutators: Sequence[Mutator] | None = None,
-        callbacks: Sequence[Callback] = (),
+        callbacks: Sequence[Callback] | None = None,
         **changes: Any,
     ) -> RetiariiExperiment:
         """Continue an experiment that was stopped, was killed, or has spent its budget; blocks until it ends.
@@ -177,7 +178,8 @@ class RetiariiExperiment:
             evaluator: See ``base_model``.
             strategy: See ``base_model``.
             applied_mutators: See ``base_model``.
-            callbacks: The callbacks to call while the search runs.
+            callbacks: The callbacks to call while the search runs; None for the `TensorBoardCallback`,
+                `MLflowCallback` and `WandbCallback` with which it was started.
             **changes: Settings of `RetiariiExeConfig` to change, for example ``max_trial_number=200``.
 
         Raises:
@@ -199,8 +201,9 @@ class RetiariiExperiment:
                 evaluator = objects.evaluator if evaluator is None else evaluator
                 strategy = objects.strategy if strategy is None else strategy
                 applied_mutators = objects.mutators if applied_mutators is None else applied_mutators
+                callbacks = objects.callbacks if callbacks is None else callbacks
                 changes = {**objects.settings, **changes}
-            experiment = cls(base_model, evaluator, applied_mutators, strategy, callbacks=callbacks)
+            experiment = cls(base_model, evaluator, applied_mutators, strategy, callbacks=callbacks or ())
             config = RetiariiExeConfig.from_json(record.config["settings"])
             config.storage = storage if storage is not None else config.storage
             for name, value in changes.items():
@@ -274,7 +277,10 @@ class RetiariiExperiment:
         config = arguments.check_config(config)
         config.debug = config.debug or debug
         self.config = config
-        payload = payloads.Payload(base_model, evaluator, self.strategy, self.applied_mutators, config.objects())
+        lasting = tuple(callback for callback in self.callbacks if isinstance(callback, Tracker))
+        payload = payloads.Payload(
+            base_model, evaluator, self.strategy, self.applied_mutators, config.objects(), lasting
+        )
         store = self._store if record is not None and self._store is not None else stores.open_store(config.storage)
         new_id = self.id if self._store is None else stores.new_experiment_id()
         run = runs.ExperimentRun(payload, config, store, record=record, new_id=new_id, callbacks=self.callbacks)

@@ -15,6 +15,7 @@ from typing import Any
 
 from retiarii.errors import ExperimentError
 from retiarii.evaluator import Evaluator, dumps, loads
+from retiarii.experiment._control.callbacks import Callback
 from retiarii.experiment._stored_objects.private_file import NotPrivateError, read_regular, write_whole
 from retiarii.experiment._stored_objects.script_environment import ScriptEnvironment
 from retiarii.experiment._stored_objects.signing import MAC_BYTES, is_signed, sign
@@ -37,6 +38,7 @@ class Payload:
         strategy: The strategy.
         mutators: Mutators on the model's graph.
         settings: Settings of `RetiariiExeConfig` that are objects, by name.
+        callbacks: Callbacks with which a resume goes on, unless it gets others.
     """
 
     base_model: Any
@@ -44,6 +46,7 @@ class Payload:
     strategy: BaseStrategy
     mutators: tuple[Any, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
+    callbacks: tuple[Callback, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,7 @@ class Tracker(Callback):
 
     def __init__(self, *, strict: bool = False) -> None:
         self._strict = strict
+        self._at_rest: dict[str, Any] | None = None
         self._outbox: Outbox | None = None
         self._has_warned = False
         self._best: tuple[tuple[float, float, int], Trial] | None = None
@@ -113,8 +114,8 @@ class Tracker(Callback):
 
     def on_run_start(self, experiment: ExperimentRecord) -> None:
         """Begin to log."""
+        self._at_rest = dict(vars(self))
         self._experiment = experiment
-        self._best, self._ending, self._has_warned = None, None, False
         self._logged: Collection[int] = ()
         try:
             self._prepare()
@@ -151,6 +152,16 @@ class Tracker(Callback):
 
     def on_run_end(self, error: BaseException | None) -> None:
         """Log the state of the experiment, and wait until everything is logged."""
+        at_rest = self._at_rest
+        if at_rest is None:  # another callback raised before this one began
+            return
+        try:
+            self._conclude(error)
+        finally:  # nothing of the run stays, so that the callback can be stored and used again
+            vars(self).clear()
+            vars(self).update(at_rest)
+
+    def _conclude(self, error: BaseException | None) -> None:
         outbox, self._outbox = self._outbox, None
         if outbox is None:
             return
