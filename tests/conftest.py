@@ -29,6 +29,7 @@ def _own_experiments_home(_new_folders, monkeypatch):
         (folder / name).mkdir(parents=True)
         monkeypatch.setenv(name, str(folder / name))
     monkeypatch.delenv("RETIARII_STORAGE", raising=False)
+    monkeypatch.setenv("RETIARII_DASHBOARD", "off")  # a process of a second for each script that asks for a port
     monkeypatch.setenv("RETIARII_DRAWING", "off")  # a tenth of a second for each of a thousand experiments
 
 

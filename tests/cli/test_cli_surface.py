@@ -17,6 +17,7 @@ COMMANDS = {
     "benchmarks": [],
     "create": ["--config/-c", "--storage"],
     "delete": ["--storage", "--yes/-y", "ID"],
+    "dashboard": ["--host", "--open", "--parent", "--port", "--storage"],
     "demo": ["--storage"],
     "doctor": ["--json", "--storage", "STORE"],
     "export": [
@@ -39,6 +40,7 @@ COMMANDS = {
     "ss-gen": SS_GEN,
     "ss_gen": SS_GEN,
     "stop": ["--storage", "ID"],
+    "view": ["--host", "--open", "--port", "--storage", "ID"],
 }
 
 

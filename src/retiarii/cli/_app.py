@@ -10,6 +10,7 @@ import typer
 
 from retiarii._version import __version__
 from retiarii.cli._benchmarks import benchmarks_app
+from retiarii.cli._dashboard_command import dashboard, view
 from retiarii.cli._doctor import doctor
 from retiarii.cli._export_command import export
 from retiarii.cli._list import list_experiments
@@ -66,6 +67,8 @@ _add("ss-gen", ss_gen, _EXPERIMENTS)
 _add("ss_gen", ss_gen, _EXPERIMENTS, hidden=True)  # NNI's spelling
 _add("list", list_experiments, _EXPERIMENTS)
 _add("show", show, _EXPERIMENTS)
+_add("dashboard", dashboard, _EXPERIMENTS)
+_add("view", view, _EXPERIMENTS)
 _add("export", export, _EXPERIMENTS)
 _add("resume", resume, _EXPERIMENTS)
 _add("run", run, _EXPERIMENTS, allow_interspersed_args=False)

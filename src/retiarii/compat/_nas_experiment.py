@@ -131,11 +131,11 @@ class NasExperiment:
         """The strategy."""
         return self.experiment.strategy
 
-    def run(self, port: int = 8080, wait_completion: bool = True, debug: bool = False) -> bool:
+    def run(self, port: int | None = None, wait_completion: bool = True, debug: bool = False) -> bool:
         """Run the search until its budget is spent or the strategy ends it.
 
         Args:
-            port: Not used: this version has no web page yet.
+            port: The port of the web page; None for no page. NNI's default is 8080.
             wait_completion: Not used: the method always waits for the end of the search.
             debug: Whether to log at debug level.
 
@@ -149,7 +149,7 @@ class NasExperiment:
         self.experiment.run(self.config, port, debug)
         return self.experiment.state is ExperimentState.DONE
 
-    def start(self, port: int = 8080, debug: bool = False, run_mode: Any = None) -> None:
+    def start(self, port: int | None = None, debug: bool = False, run_mode: Any = None) -> None:
         """Run the search, like `run`; as in NNI, the method returns when the search has ended.
 
         Raises:
@@ -192,7 +192,7 @@ class NasExperiment:
     def resume(
         cls,
         experiment_id: str,
-        port: int = 8080,
+        port: int | None = None,
         wait_completion: bool = True,
         debug: bool = False,
         *,
@@ -203,7 +203,7 @@ class NasExperiment:
 
         Args:
             experiment_id: Its id, the beginning of one, or its name.
-            port: Not used: this version has no web page yet.
+            port: The port of the web page; None for no page. NNI's default is 8080.
             wait_completion: Not used: the method always waits for the end of the search.
             debug: Whether to log at debug level.
             storage: The store of the experiment; None for the default.
@@ -219,7 +219,7 @@ class NasExperiment:
     def view(
         cls,
         experiment_id: str,
-        port: int = 8080,
+        port: int | None = None,
         non_blocking: bool = False,
         *,
         storage: str | Path | Store | None = None,

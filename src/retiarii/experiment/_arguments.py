@@ -132,12 +132,12 @@ def check_port(port: Any) -> None:
     """Check the port, which may be another argument in the wrong position.
 
     Raises:
-        ConfigError: ``port`` is not a number.
+        ConfigError: ``port`` is neither None nor a number from 0 to 65535.
     """
-    if type(port) is not int:
+    if port is not None and (type(port) is not int or not 0 <= port < 2**16):
         raise ConfigError(
-            f"port is {_kind(port)}, expected a number. Settings are given by name: experiment.run(config), "
-            "RetiariiExperiment.resume(id, max_trial_number=200)."
+            f"port is {_kind(port)}, expected a number from 0 to 65535. Settings are given by name: "
+            "experiment.run(config), RetiariiExperiment.resume(id, max_trial_number=200)."
         )
 
 

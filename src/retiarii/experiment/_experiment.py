@@ -26,13 +26,15 @@ if TYPE_CHECKING:
 
     from retiarii import analysis
     from retiarii import storage as stores
+    from retiarii.experiment._control import dashboard_process as dashboards
     from retiarii.experiment._running import run as runs
     from retiarii.experiment._stored_objects import signed_payload as payloads
     from retiarii.graph import Mutator
     from retiarii.oneshot import SearchRecord, Supernet
     from retiarii.storage import ExperimentRecord, ExperimentState, Store
 else:  # imported late: not needed before an experiment is made
-    payloads, runs = (
+    dashboards, payloads, runs = (
+        LazyModule("retiarii.experiment._control.dashboard_process"),
         LazyModule("retiarii.experiment._stored_objects.signed_payload"),
         LazyModule("retiarii.experiment._running.run"),
     )
@@ -98,7 +100,7 @@ class RetiariiExperiment:
         self._stop: StopSignal | None = None
         self._background = Background()
 
-    def run(self, config: RetiariiExeConfig | None = None, port: int = 8080, debug: bool = False) -> None:
+    def run(self, config: RetiariiExeConfig | None = None, port: int | None = None, debug: bool = False) -> None:
         """Search until the budget, the strategy or the user ends it.
 
         After one ``Ctrl-C`` the running trials finish, and `run` returns as at the end of the budget, with the `state`
@@ -108,7 +110,9 @@ class RetiariiExperiment:
 
         Args:
             config: How to run; ``RetiariiExeConfig("local")`` if left out.
-            port: For the web page, which this version does not have yet.
+            port: The port of the web page, which a process of its own serves and which shows this and all other
+                experiments of the store, live; the next free one if it is taken, 0 for any. None for no page. The page
+                ends with this process, or a minute after it was closed. It needs the extra ``dashboard``.
             debug: Log at debug level.
 
         Raises:
@@ -118,16 +122,20 @@ class RetiariiExperiment:
             KeyboardInterrupt: The user asked twice to stop.
         """
         arguments.check_port(port)
-        self._prepare(config, debug).execute()
+        run = self._prepare(config, debug)
+        self._show(port)
+        run.execute()
 
-    def start(self, config: RetiariiExeConfig | None = None, port: int = 8080, debug: bool = False) -> None:
+    def start(self, config: RetiariiExeConfig | None = None, port: int | None = None, debug: bool = False) -> None:
         """Run the search in the background; `wait` waits for its end, and `stop` ends it.
 
         Raises:
             ConfigError: A setting has an invalid value.
         """
         arguments.check_port(port)
-        self._background.start(self._prepare(config, debug).execute, name=f"retiarii-{self.id}")
+        run = self._prepare(config, debug)
+        self._show(port)
+        self._background.start(run.execute, name=f"retiarii-{self.id}")
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Wait for a search that `start` began; return whether it has ended.
@@ -153,7 +161,7 @@ class RetiariiExperiment:
     def resume(
         cls,
         experiment_id: str,
-        port: int = 8080,
+        port: int | None = None,
         debug: bool = False,
         *,
         storage: str | Path | Store | None = None,
@@ -171,7 +179,7 @@ class RetiariiExperiment:
 
         Args:
             experiment_id: Its id, the beginning of one, or its name.
-            port: For the web page, which this version does not have yet.
+            port: The port of the web page, as for `run`.
             debug: Log at debug level.
             storage: Where it is kept; None as in `RetiariiExeConfig`.
             base_model: The model, to use instead of the stored one; needed if it was not stored.
@@ -209,14 +217,16 @@ class RetiariiExperiment:
             for name, value in changes.items():
                 setattr(config, name, value)
             experiment._attach(store, record)
-            experiment._prepare(config, debug, record=record).execute()
+            run = experiment._prepare(config, debug, record=record)
+            experiment._show(port)
+            run.execute()
         return experiment
 
     @classmethod
     def view(
         cls,
         experiment_id: str,
-        port: int = 8080,
+        port: int | None = None,
         non_blocking: bool = False,
         *,
         storage: str | Path | Store | None = None,
@@ -225,8 +235,8 @@ class RetiariiExperiment:
 
         Args:
             experiment_id: Its id, the beginning of one, or its name.
-            port: For the web page, which this version does not have yet.
-            non_blocking: Accepted for compatibility; viewing never blocks.
+            port: The port of the web page, as for `run`; None to view without a page.
+            non_blocking: Whether to return at once. Otherwise, with a port, it returns after Ctrl-C or Enter.
             storage: Where it is kept; None as in `RetiariiExeConfig`.
 
         Raises:
@@ -237,6 +247,9 @@ class RetiariiExperiment:
         experiment = cls()
         store = stores.open_store(storage, create=False)
         experiment._attach(store, store.find_experiment(experiment_id))
+        shown = experiment._show(port)
+        if shown is not None and not non_blocking:
+            shown.wait_for_user()
         return experiment
 
     @classmethod
@@ -264,6 +277,12 @@ class RetiariiExperiment:
         experiment.config = RetiariiExeConfig.from_json(record.config["settings"])
         experiment._attach(store, record)
         return experiment
+
+    def _show(self, port: int | None) -> dashboards.DashboardProcess | None:
+        """Show the web page of the experiment, unless the port is None."""
+        if port is None or self._store is None:
+            return None
+        return dashboards.show_dashboard(self._store, self.id, port)
 
     def _attach(self, store: Store, record: ExperimentRecord) -> None:
         self._store, self.id = store, record.id

@@ -4,29 +4,55 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 from nicegui import ui
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.types import ASGIApp
 
 from retiarii.dashboard._api.api import create_api
 from retiarii.dashboard._pages import architecture, experiments, oneshot, tradeoffs
 from retiarii.dashboard._pages.assets import add_assets
 from retiarii.dashboard._reading.reader import Reader
+from retiarii.dashboard._serving.access import Access
+from retiarii.dashboard._serving.login import Login
+from retiarii.dashboard._serving.origin_check import OriginCheck
+from retiarii.dashboard._serving.request_limits import RequestLimits
+from retiarii.dashboard._serving.safe_headers import SafeHeaders
 from retiarii.storage import Store
 
 
-def create_app(store: Store) -> FastAPI:
-    """Return the application that shows a store.
+_PAGES = (experiments, architecture, oneshot, tradeoffs)
+
+
+def create_app(store: Store, access: Access | None = None) -> ASGIApp:
+    """Return the application that shows a store, with what protects it.
 
     NiceGUI keeps its pages per process, so there is one application in a process.
 
     Args:
         store: The store to show.
+        access: Who may use it; None for a server that only this machine can reach.
     """
-    app = FastAPI(title="retiarii")
+    app = FastAPI(title="retiarii", docs_url=None, redoc_url=None, openapi_url=None)
     reader = Reader(store)
     app.mount("/api", create_api(reader))
     add_assets(store.command("dashboard"))
-    experiments.add_pages(reader)
-    architecture.add_pages(reader)
-    oneshot.add_pages(reader)
-    tradeoffs.add_pages(reader)
-    ui.run_with(app, title="retiarii", tailwind=False, dark=None, language="en-US")
-    return app
+    for page in _PAGES:
+        page.add_pages(reader)
+    ui.run_with(
+        app,
+        title="retiarii",
+        tailwind=False,
+        dark=None,
+        language="en-US",
+        gzip_middleware_factory=None,  # it would compress pages before `SafeHeaders` sees them
+        show_welcome_message=False,
+    )
+    return _protected(app, access or Access())
+
+
+def _protected(app: ASGIApp, access: Access) -> ASGIApp:
+    """Wrap the application; requests pass these from the bottom to the top."""
+    app = Login(app, access)
+    app = OriginCheck(app, access)
+    app = SafeHeaders(app)
+    app = GZipMiddleware(app, minimum_size=1000, compresslevel=5)
+    return RequestLimits(app)
