@@ -9,6 +9,10 @@ import httpx
 import pytest
 from written_experiments import write_experiment
 
+from retiarii.dashboard import ServeOptions
+from retiarii.dashboard import serve as run_dashboard
+from retiarii.errors import ConfigError
+
 TOKEN = "a token of this test"
 SERVE = """
 import sys
@@ -143,3 +147,10 @@ def test_a_browser_logs_in_with_the_token(open_to_all):
         for _ in range(20):
             client.post("/login", data={"token": "guess"})
         assert client.post("/login", data={"token": TOKEN}).status_code == 429
+
+
+def test_an_address_that_cannot_be_used_is_an_error_that_says_why(module_store):
+    with pytest.raises(ConfigError, match=r"cannot listen on 192\.0\.2\.1, port 0: "):
+        run_dashboard(module_store, ServeOptions(host="192.0.2.1", port=0))
+    with pytest.raises(ConfigError, match="port is 70000, expected a number from 0 to 65535"):
+        run_dashboard(module_store, ServeOptions(port=70_000))

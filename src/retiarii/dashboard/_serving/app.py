@@ -18,7 +18,6 @@ from retiarii.dashboard._serving.request_limits import RequestLimits
 from retiarii.dashboard._serving.safe_headers import SafeHeaders
 from retiarii.storage import Store
 
-
 _PAGES = (experiments, architecture, oneshot, tradeoffs)
 
 
