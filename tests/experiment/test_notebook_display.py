@@ -88,3 +88,21 @@ def test_a_search_that_ends_with_an_error_leaves_its_last_state(notebook):
         RetiariiExperiment(nn.Linear(2, 2), stop).run(RetiariiExeConfig("in_process", max_trial_number=1))
     (contents,) = notebook.sent
     assert "0/1" in contents[-1]["text/plain"]
+
+
+def test_a_search_in_the_background_writes_below_the_cell_that_started_it(notebook):
+    experiment = RetiariiExperiment(SearchSpace([Integer("width", 1, 2)]), evaluate)
+    experiment.start(RetiariiExeConfig("in_process", max_trial_number=1))
+    assert notebook.sent[0][0]["text/plain"].strip() == "starting"  # while the cell runs; later outputs may be lost
+    experiment.wait()
+    (contents,) = notebook.sent
+    assert "1/1" in contents[-1]["text/plain"]
+    experiment.run(RetiariiExeConfig("in_process", max_trial_number=1))
+    assert len(notebook.sent) == 2  # an output of its own
+
+
+def test_no_output_is_reserved_without_a_display(notebook):
+    experiment = RetiariiExperiment(SearchSpace([Integer("width", 1, 2)]), evaluate)
+    experiment.start(RetiariiExeConfig("in_process", max_trial_number=1, progress=False))
+    experiment.wait()
+    assert notebook.sent == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import threading
 from collections.abc import Callable
 
@@ -29,12 +30,16 @@ class Background:
         return self._thread is not None and not self.is_here
 
     def start(self, function: Callable[[], None], name: str) -> None:
-        """Start a function in a daemon thread."""
+        """Start a function in a daemon thread, with the context variables of the caller.
+
+        By such a variable, a notebook knows the cell whose output the function writes.
+        """
         self._error = None
+        context = contextvars.copy_context()
 
         def work() -> None:
             try:
-                function()
+                context.run(function)
             except BaseException as error:  # noqa: BLE001 - wait() raises it in the user's thread
                 self._error = error
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib
 import io
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import Context, ContextVar
 from typing import Any
 
 from rich.console import RenderableType
 
-from retiarii.terminal import SafeConsole
+from retiarii.terminal import SafeConsole, plain
 
 REFRESH_S = 0.5
 _WIDTH = 100
@@ -18,6 +20,27 @@ _HTML = (
     "<pre style=\"white-space:pre;overflow-x:auto;line-height:normal;font-family:Menlo,'DejaVu Sans Mono',monospace\">"
     "{code}</pre>"
 )
+
+_RESERVED: ContextVar[Any] = ContextVar("retiarii_notebook_area", default=None)
+
+
+@contextmanager
+def reserved_area(*, is_wanted: bool) -> Iterator[None]:
+    """Reserve an output of the present cell for the first `NotebookArea` of a thread that is started in this block.
+
+    Notebooks may show the first output of a thread below another cell, or nowhere, once its own cell has ended.
+
+    Args:
+        is_wanted: Whether there will be a `NotebookArea`; outside of notebooks, nothing is reserved.
+    """
+    if not is_wanted or not SafeConsole(stderr=True).is_jupyter:
+        yield
+        return
+    token = _RESERVED.set(_displayed(_bundle(plain("starting"))))
+    try:
+        yield
+    finally:
+        _RESERVED.reset(token)
 
 
 class NotebookArea:
@@ -34,8 +57,12 @@ class NotebookArea:
         self._shown = _bundle(render())
         self._lock = threading.Lock()
         self._is_closed = threading.Event()
-        display = importlib.import_module("IPython.display").display
-        self._handle: Any = display(self._shown, raw=True, display_id=True)
+        self._handle: Any = _RESERVED.get()
+        _RESERVED.set(None)
+        if self._handle is None:
+            self._handle = _displayed(self._shown)
+        else:
+            self._send()
         self._thread = threading.Thread(target=self._redraw, name="retiarii-notebook", daemon=True)
         self._thread.start()
 
@@ -45,7 +72,11 @@ class NotebookArea:
             new = _bundle(self._render())
             if new != self._shown:
                 self._shown = new
-                self._handle.update(new, raw=True)
+                self._send()
+
+    def _send(self) -> None:
+        # In an empty context, as an event of the cell that runs now: some notebooks ignore events of ended cells.
+        Context().run(self._handle.update, self._shown, raw=True)
 
     def close(self) -> None:
         """Draw a last time; the content stays, and `refresh` still replaces it."""
@@ -56,6 +87,11 @@ class NotebookArea:
     def _redraw(self) -> None:
         while not self._is_closed.wait(REFRESH_S):
             self.refresh()
+
+
+def _displayed(content: dict[str, str]) -> Any:
+    """Show a content below the present cell; return its handle."""
+    return importlib.import_module("IPython.display").display(content, raw=True, display_id=True)
 
 
 def _bundle(content: RenderableType) -> dict[str, str]:

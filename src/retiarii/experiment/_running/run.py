@@ -85,6 +85,11 @@ class ExperimentRun:
             is_simulated=self._plan.is_simulated,
         )
 
+    @property
+    def has_display(self) -> bool:
+        """Whether the progress is displayed."""
+        return self._config.progress is not False
+
     def execute(self) -> None:
         """Search, and store the final state of the experiment, even if the terminal is closed meanwhile.
 
