@@ -3,7 +3,7 @@
 import numpy as np
 
 from retiarii.analysis import TrialTable, importance, pareto_rows
-from retiarii.plot import importance_bars, pareto, two_objectives
+from retiarii.plot import importance_bars, parallel, pareto, two_objectives
 from retiarii.space import Architecture
 from retiarii.storage import ExperimentRecord
 from retiarii.trial import Objectives, Trial, TrialState
@@ -63,3 +63,17 @@ def test_the_most_important_choices_have_bars() -> None:
     assert list(bars.x) == [importance(table(), "ms")[0].share]
     made = importance_bars(table())
     assert set(made.layout.yaxis.ticktext) == {"op&lt;i&gt;", "width"}
+
+
+def test_architectures_are_lines_over_their_choices() -> None:
+    (lines,) = parallel(table()).data
+    assert [axis.label for axis in lines.dimensions[:-1]] == [
+        {"op<i>": "op&lt;i&gt;"}.get(one.label, one.label) for one in importance(table())
+    ]
+    by_label = {axis.label: axis for axis in lines.dimensions}
+    assert by_label["width"].ticktext == ("0", "1")
+    assert list(by_label["width"].values) == [n % 2 for n in range(50)]
+    (many,) = parallel(table(5000), "ms").data
+    assert len(many.dimensions[0]["values"]) <= 1000
+    assert min(many.dimensions[-1]["values"]) == table(5000).metrics["ms"].min()
+    assert not parallel(TrialTable.of(ExperimentRecord("e"), [])).data

@@ -5,6 +5,7 @@ plots, the dashboard and commands show.
 """
 
 from retiarii.analysis._best_so_far import BestSoFar, Over, best_so_far, seconds_in
+from retiarii.analysis._candidate_results import CandidateResult, candidate_results
 from retiarii.analysis._data_frame import FIDELITY, arrow_table, data_frame
 from retiarii.analysis._importance import LabelImportance, importance
 from retiarii.analysis._pareto_rows import pareto_rows
@@ -19,6 +20,7 @@ __all__ = [
     "METRIC",
     "STATES",
     "BestSoFar",
+    "CandidateResult",
     "Coded",
     "LabelCourse",
     "LabelImportance",
@@ -30,6 +32,7 @@ __all__ = [
     "TrialTableReader",
     "arrow_table",
     "best_so_far",
+    "candidate_results",
     "data_frame",
     "importance",
     "pareto_rows",

@@ -3,6 +3,7 @@
 from retiarii.plot._history_figure import history
 from retiarii.plot._importance_figure import importance_bars
 from retiarii.plot._intermediates_figure import intermediates
+from retiarii.plot._parallel_figure import parallel
 from retiarii.plot._pareto_figure import pareto, two_objectives
 from retiarii.plot._supernet_figures import entropy, losses, probabilities, probability_curves
 
@@ -12,6 +13,7 @@ __all__ = [
     "importance_bars",
     "intermediates",
     "losses",
+    "parallel",
     "pareto",
     "probabilities",
     "probability_curves",

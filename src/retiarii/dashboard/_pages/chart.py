@@ -26,7 +26,7 @@ class Chart:
     """
 
     def __init__(self, figure: graph_objects.Figure, text_alternative: str, height: int) -> None:
-        with element("div", "chart", role="img", aria_label=visible(text_alternative)) as self._box:
+        with element("div", "chart", role="figure", aria_label=visible(text_alternative)) as self._box:
             self._box.style(f"height: {height}px")
             self.plot = ui.plotly(_options(figure, height))
 

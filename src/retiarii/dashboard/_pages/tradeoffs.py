@@ -219,9 +219,9 @@ def _words(table: TrialTable, rows: list[int], across: Objective, up: Objective)
     ends = [
         f"trial {table.number[row]} with {across.metric} {number_text(float(table.metrics[across.metric][row]))} and "
         f"{up.metric} {number_text(float(table.metrics[up.metric][row]))}"
-        for row in (rows[0], rows[-1])
+        for row in dict.fromkeys((rows[0], rows[-1]))
     ]
-    return f"{counted(len(rows), 'trial')} on the Pareto front, from {ends[0]} to {ends[1]}."
+    return f"{counted(len(rows), 'trial')} on the Pareto front: {' to '.join(ends)}."
 
 
 def _draw_front(experiment_id: str, drawn: _Drawn) -> None:

@@ -8,7 +8,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp
 
 from retiarii.dashboard._api.api import create_api
-from retiarii.dashboard._pages import architecture, experiments, oneshot, tradeoffs
+from retiarii.dashboard._pages import architecture, experiments, oneshot, space, tradeoffs
 from retiarii.dashboard._pages.assets import add_assets
 from retiarii.dashboard._reading.reader import Reader
 from retiarii.dashboard._serving.access import Access
@@ -18,7 +18,7 @@ from retiarii.dashboard._serving.request_limits import RequestLimits
 from retiarii.dashboard._serving.safe_headers import SafeHeaders
 from retiarii.storage import Store
 
-_PAGES = (experiments, architecture, oneshot, tradeoffs)
+_PAGES = (experiments, space, architecture, tradeoffs, oneshot)
 
 
 def create_app(store: Store, access: Access | None = None) -> ASGIApp:
