@@ -16,6 +16,7 @@ from retiarii.storage import EpochRecord
 
 _MAX_COLUMNS = 400
 _ROW, _GAP = 16, 30  # pixels
+_FEW = 12  # epochs that have a tick each
 _SCALE = "Cividis"  # made for people with colour blindness: Nunez et al., 2018, doi:10.1371/journal.pone.0199239
 
 
@@ -42,8 +43,8 @@ def probabilities(
     kept = _kept(len(course.number))
     for place, label in enumerate(chosen, start=1):
         made.add_trace(_heat_map(label, course.number[kept], kept, place))
-    made.update_layout(_heat_axes(chosen, course), margin={"l": 8, "r": 8, "t": 8})
-    return made
+    made.update_layout(_heat_axes(chosen), margin={"l": 8, "r": 8, "t": 8})
+    return _whole_epochs(made, course)
 
 
 def probability_curves(
@@ -94,7 +95,7 @@ def entropy(
         made.add_trace(_limit(course.number, label.max_entropy, f"maximum of {label.label}", index))
     made.update_yaxes(rangemode="tozero")
     made.update_layout(showlegend=True)
-    return made
+    return _whole_epochs(made, course)
 
 
 def losses(epochs: Sequence[EpochRecord] | SupernetCourse, *, dark: bool = False) -> go.Figure:
@@ -117,9 +118,17 @@ def losses(epochs: Sequence[EpochRecord] | SupernetCourse, *, dark: bool = False
             curve.update(yaxis="y2")
         made.add_trace(curve)
     if has_both:
-        made.update_layout(yaxis2={"overlaying": "y", "side": "right", "title": {"text": "metric"}, "showgrid": False})
-    made.update_layout(showlegend=True, margin={"r": 56})
-    return made
+        right = {"overlaying": "y", "side": "right", "title": {"text": "metric"}, "automargin": True}
+        made.update_layout(yaxis2={**right, "showgrid": False, "zeroline": False})
+    made.update_layout(showlegend=True)
+    return _whole_epochs(made, course)
+
+
+def _whole_epochs(made: go.Figure, course: SupernetCourse) -> go.Figure:
+    """Put ticks at whole numbers."""
+    if len(course.number) <= _FEW:
+        made.update_xaxes(dtick=1, tick0=0)
+    return made.update_xaxes(tickformat="d")
 
 
 def _course(epochs: Sequence[EpochRecord] | SupernetCourse) -> SupernetCourse:
@@ -156,7 +165,7 @@ def _heat_map(label: LabelCourse, number: npt.NDArray[np.int32], kept: npt.NDArr
     )
 
 
-def _heat_axes(labels: Sequence[LabelCourse], course: SupernetCourse) -> dict[str, object]:
+def _heat_axes(labels: Sequence[LabelCourse]) -> dict[str, object]:
     """Return one vertical axis for each label, below each other, with the label above as a heading."""
     rows = float(sum(_ROW * len(label.candidates) + _GAP for label in labels))
     layout: dict[str, object] = {
@@ -196,8 +205,6 @@ def _heat_axes(labels: Sequence[LabelCourse], course: SupernetCourse) -> dict[st
         "zeroline": False,
         "title": {"text": "epoch"},
     }
-    if len(course.number) == 1:
-        layout["xaxis"] |= {"tickvals": [int(course.number[0])]}  # type: ignore[operator] # it is a dict
     return layout
 
 

@@ -95,10 +95,10 @@ class _ArchitecturePage:
         name = f"{self._id}-trial-{trial.number}"
         with element("div", "cluster"):
             _button("Download JSON", lambda: ui.download.content(content, f"{name}.json", "application/json"))
-            if view.of_model and isinstance(self._drawing, Drawing):
-                write = _button("Write the code", None)
-                place = element("div", "stack")
-                write.on("click", lambda: self._write_code(trial, name, write, place))
+            write = _button("Write the code", None) if isinstance(self._drawing, Drawing) else None
+        if write is not None:
+            place = element("div", "stack")
+            write.on("click", lambda: self._write_code(trial, name, write, place))
         code(content, name="JSON of the architecture")
         text("p", "with fixed_arch(...): builds this network from the model of the search.", "muted small")
 
@@ -118,7 +118,8 @@ class _ArchitecturePage:
             if problem or content is None:
                 notice(problem or "The dashboard is ending.", "error")
                 return
-            _button("Download code", lambda: ui.download.content(content, f"{name}.py", "text/x-python"))
+            with element("div", "cluster"):
+                _button("Download code", lambda: ui.download.content(content, f"{name}.py", "text/x-python"))
             code(content, name="code of the network")
 
 

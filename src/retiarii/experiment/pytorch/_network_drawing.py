@@ -113,7 +113,11 @@ class _InputSeenError(Exception):
 
 
 def _example_of(model: nn.Module, evaluator: Evaluator) -> Tensor | None:
-    """Return the first batch that an evaluator shows the model; None if it shows none, or not a single tensor."""
+    """Return the first example that an evaluator shows the model, as a batch of one.
+
+    Returns:
+        None if the evaluator shows none, or if the model takes something else than one tensor.
+    """
     seen: list[Any] = []
 
     def note(module: nn.Module, args: Any) -> None:
@@ -128,6 +132,6 @@ def _example_of(model: nn.Module, evaluator: Evaluator) -> Tensor | None:
     finally:
         hook.remove()
     if seen and len(seen[0]) == 1 and isinstance(seen[0][0], Tensor):
-        example: Tensor = seen[0][0].detach()
+        example: Tensor = seen[0][0].detach()[:1]
         return example
     return None
