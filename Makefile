@@ -12,7 +12,7 @@ INSTALLED := $(VENV)/.installed
 DEMO_INSTALLED := $(VENV)/.demo-installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test test-slow browser check format stubs names bench docs install clean
+.PHONY: demo test test-slow browser check format stubs names bench docs screenshots install clean
 .DEFAULT_GOAL := install
 
 $(BIN)/python:
@@ -76,6 +76,10 @@ bench: install
 
 docs: install
 	$(BIN)/mkdocs build --strict
+
+# The pictures of the dashboard in the docs, from real searches: two minutes.
+screenshots: install browser
+	$(BIN)/python scripts/screenshots.py
 
 clean:
 	rm -rf $(VENV) build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis
