@@ -51,12 +51,6 @@ PATHS = (
     "/trials?state=completed&choice=op0=2&limit=20",
     "/failures",
 )
-SERVER = """
-import sys, uvicorn
-from retiarii.dashboard._serving.app import create_app
-from retiarii.storage import open_store
-uvicorn.run(create_app(open_store(sys.argv[1])), port=int(sys.argv[2]), log_level="error")
-"""
 
 
 def work(architecture: Any) -> float:
@@ -137,7 +131,8 @@ def dashboard(store: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """Run a dashboard in a process of its own; yields it and its port."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    process = subprocess.Popen([sys.executable, "-c", SERVER, store, str(port)])
+    command = [sys.executable, "-m", "retiarii", "dashboard", "--port", str(port), "--storage", store]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
         while True:
             try:

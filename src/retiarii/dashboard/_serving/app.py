@@ -21,7 +21,7 @@ from retiarii.storage import Store
 _PAGES = (experiments, space, architecture, tradeoffs, oneshot)
 
 
-def create_app(store: Store, access: Access | None = None) -> ASGIApp:
+def create_app(store: Store, access: Access | None = None, reader: Reader | None = None) -> ASGIApp:
     """Return the application that shows a store, with what protects it.
 
     NiceGUI keeps its pages per process, so there is one application in a process.
@@ -29,9 +29,10 @@ def create_app(store: Store, access: Access | None = None) -> ASGIApp:
     Args:
         store: The store to show.
         access: Who may use it; None for a server that only this machine can reach.
+        reader: What reads the store; None for a new one.
     """
     app = FastAPI(title="retiarii", docs_url=None, redoc_url=None, openapi_url=None)
-    reader = Reader(store)
+    reader = reader or Reader(store)
     app.mount("/api", create_api(reader))
     add_assets(store.command("dashboard"))
     for page in _PAGES:

@@ -13,6 +13,7 @@ from socket import socket
 import uvicorn
 from nicegui import Client
 
+from retiarii.dashboard._reading.reader import Reader
 from retiarii.dashboard._serving.access import TOKEN_VARIABLE, Access, access_for
 from retiarii.dashboard._serving.address import listen, url_of
 from retiarii.dashboard._serving.app import create_app
@@ -60,9 +61,28 @@ def serve(store: Store, options: ServeOptions) -> None:
     asyncio.run(_serve(server, listening, options))
 
 
+class _DashboardServer(uvicorn.Server):
+    """A server that ends the streams of changes first, because it waits for the end of all answers.
+
+    Args:
+        config: Its settings.
+        reader: What is followed.
+    """
+
+    def __init__(self, config: uvicorn.Config, reader: Reader) -> None:
+        super().__init__(config)
+        self._reader = reader
+
+    async def shutdown(self, sockets: list[socket] | None = None) -> None:
+        """See uvicorn."""
+        self._reader.changes.close()
+        await super().shutdown(sockets)
+
+
 def _server(store: Store, access: Access) -> uvicorn.Server:
+    reader = Reader(store)
     config = uvicorn.Config(
-        create_app(store, access),
+        create_app(store, access, reader),
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -72,7 +92,7 @@ def _server(store: Store, access: Access) -> uvicorn.Server:
         ws_max_size=1_000_000,
         timeout_graceful_shutdown=2,
     )
-    return uvicorn.Server(config)
+    return _DashboardServer(config, reader)
 
 
 async def _serve(server: uvicorn.Server, listening: socket, options: ServeOptions) -> None:
