@@ -109,5 +109,10 @@ def test_a_space_of_cells_is_drawn_within_bounds() -> None:
     drawing = drawn(NasBench201())
     assert len(drawing.boxes) < 900
     assert len(drawing.labels) == 6
-    with pytest.raises(GraphError, match="at most 10"):
-        drawn(NasBench201(), max_boxes=10)
+
+
+def test_a_drawing_that_would_be_too_large_shows_fewer_levels_or_is_refused() -> None:
+    full, small = drawn(Net()), drawn(Net(), max_boxes=20)
+    assert len(small.boxes) <= 20 < len(full.boxes)
+    with pytest.raises(GraphError, match="at most 3 are drawn"):
+        drawn(Net(), max_boxes=3)

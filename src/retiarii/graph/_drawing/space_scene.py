@@ -76,7 +76,10 @@ class SpacePainter:
         self._modules = dict(model.named_modules(remove_duplicate=False))
         self._graph = convert_with(self._reader, model).root_graph
         self._graphs: dict[nn.Module, Graph | None] = {}
-        self._choosing = {path for path, module in self._modules.items() if self._labels_in(module)}
+        self._choosing: set[str] = set()
+        for path, module in self._modules.items():
+            if path not in self._choosing and (isinstance(module, Mutable) or self._has_variables(module)):
+                self._choosing.update(_ways_to(path))
 
     def scene(self, depth: int, choice_depth: int) -> Scene:
         """Return the scene of the model.
@@ -200,11 +203,6 @@ class SpacePainter:
             for variable in expression.variables():
                 yield self.final(variable.label) or ""
 
-    def _labels_in(self, module: nn.Module) -> bool:
-        if any(isinstance(part, Mutable) for part in module.modules()):
-            return True
-        return any(self._has_variables(part) for part in module.modules())
-
     def _has_variables(self, module: nn.Module) -> bool:
         if not self._reader.is_leaf(module):
             return False
@@ -212,6 +210,14 @@ class SpacePainter:
             return any(True for _ in self.labels_of(self._reader.operation(module, "")))
         except GraphError:
             return False
+
+
+def _ways_to(path: str) -> Iterator[str]:
+    """Yield a path and those of all modules around it."""
+    while path:
+        yield path
+        path = path.rpartition(".")[0]
+    yield ""
 
 
 class _Dresser:
