@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 
 import pytest
 import tracked_search as tracked
@@ -10,6 +11,7 @@ from tensorboard.plugins.hparams import metadata
 
 from retiarii.errors import ExperimentError, MissingExtraError
 from retiarii.experiment import TensorBoardCallback
+from retiarii.experiment._trackers import tracker
 from retiarii.experiment._trackers.tracker import Tracker
 from retiarii.storage import EpochRecord, ExperimentRecord
 
@@ -142,6 +144,21 @@ def test_an_error_is_a_warning_and_the_search_goes_on(tmp_path, caplog):
     assert str(tmp_path / "runs") in warning
     assert "The search goes on" in warning
     assert tracked.num_trackers() == 0
+
+
+def test_a_tool_that_hangs_holds_the_end_up_for_a_limited_time(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(tracker, "QUIET_S", 0.05)
+    monkeypatch.setattr(tracker, "CLOSE_S", 0.05)
+    go_on = threading.Event()
+    monkeypatch.setattr(TensorBoardCallback, "_start", lambda self, trial: go_on.wait(60))
+    assert len(tracked.search(TensorBoardCallback(tmp_path / "runs"), tmp_path).trials()) == 3
+    go_on.set()
+    for thread in threading.enumerate():
+        if thread.name == "retiarii-tensorboard":
+            thread.join()
+    waiting, gave_up = (record.getMessage() for record in caplog.records if "TensorBoard" in record.getMessage())
+    assert "Waiting for it, at most" in waiting
+    assert "not everything was logged. The search goes on" in gave_up
 
 
 def test_a_strict_callback_ends_the_search_with_the_error(tmp_path):

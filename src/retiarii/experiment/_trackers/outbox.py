@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 
 MAX_WAITING = 10_000
 """The number of waiting calls from which `Outbox.post` waits, to limit the memory."""
@@ -31,9 +33,11 @@ class Outbox:
         self._calls.put(call)
 
     def close(self, timeout_s: float) -> bool:
-        """Wait for the calls, and return whether all were made or dropped in time."""
-        self._calls.put(None)
-        self._thread.join(timeout_s)
+        """Wait for the calls, and return whether all were made or dropped in time; may be called again."""
+        until = time.monotonic() + timeout_s
+        with suppress(queue.Full):
+            self._calls.put(None, timeout=timeout_s)
+        self._thread.join(max(until - time.monotonic(), 0.0))
         return not self._thread.is_alive()
 
     def _work(self) -> None:

@@ -25,6 +25,9 @@ logger = logging.getLogger(__name__)
 CLOSE_S = 60.0
 """How long the end of a search waits for what is not logged yet."""
 
+QUIET_S = 5.0
+"""How long it waits before it says so."""
+
 
 class Tracker(Callback):
     """Logs an experiment to a tracking tool, from a thread of its own.
@@ -166,8 +169,17 @@ class Tracker(Callback):
         if outbox is None:
             return
         state, message = outcome(self._ending, error)
-        outbox.post(lambda: self._close(state, message, None if self._best is None else self._best[1]))
-        is_closed = outbox.close(CLOSE_S)
+        if outbox.error is None:
+            outbox.post(lambda: self._close(state, message, None if self._best is None else self._best[1]))
+        is_closed = outbox.close(QUIET_S)
+        if not is_closed:
+            logger.warning(
+                "The search has ended, and %s has not logged everything. Waiting for it, at most %.0f s; Ctrl-C ends "
+                "the waiting.",
+                self.tool,
+                CLOSE_S,
+            )
+            is_closed = outbox.close(CLOSE_S)
         self._release()
         if not is_closed:
             self._complain(TimeoutError(f"after {CLOSE_S:.0f} s, not everything was logged"), raises=error is None)
