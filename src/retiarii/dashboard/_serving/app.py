@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from fastapi import FastAPI
+from nicegui import app as nicegui_app
 from nicegui import ui
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp
 
 from retiarii.dashboard._api.api import create_api
-from retiarii.dashboard._pages import architecture, experiments, oneshot, space, tradeoffs
+from retiarii.dashboard._pages import architecture, experiments, oneshot, space, system, tradeoffs
 from retiarii.dashboard._pages.assets import add_assets
 from retiarii.dashboard._reading.reader import Reader
 from retiarii.dashboard._serving.access import Access
@@ -18,7 +19,7 @@ from retiarii.dashboard._serving.request_limits import RequestLimits
 from retiarii.dashboard._serving.safe_headers import SafeHeaders
 from retiarii.storage import Store
 
-_PAGES = (experiments, space, architecture, tradeoffs, oneshot)
+_PAGES = (experiments, space, architecture, tradeoffs, oneshot, system)
 
 
 def create_app(store: Store, access: Access | None = None, reader: Reader | None = None) -> ASGIApp:
@@ -37,6 +38,7 @@ def create_app(store: Store, access: Access | None = None, reader: Reader | None
     add_assets(store.command("dashboard"))
     for page in _PAGES:
         page.add_pages(reader)
+    nicegui_app.config.quasar_config["loadingBar"] = {"skipHijack": True}  # a bar without a name, for each request
     ui.run_with(
         app,
         title="retiarii",
