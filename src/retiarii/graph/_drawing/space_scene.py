@@ -44,16 +44,16 @@ def space_drawing(model: nn.Module, space: SearchSpace, *, max_boxes: int = MAX_
         GraphError: The model cannot be traced, or the drawing would be too large.
     """
     painter = SpacePainter(model, space)
-    scene = painter.scene(0, _DEEPEST)
-    for choice_depth in (3, 2, 1, 0):
+    for choice_depth in (_DEEPEST, 3, 2, 1, 0):
+        scene = painter.scene(0, choice_depth)
         if scene.count() <= max_boxes:
             break
-        scene = painter.scene(0, choice_depth)
-    if scene.count() > max_boxes:
+    else:
         raise GraphError(f"The drawing would have {scene.count()} boxes, at most {max_boxes} are drawn.")
-    for depth in range(1, _DEEPEST if scene.count() <= _READABLE else 1):
-        deeper = painter.scene(depth, _DEEPEST)
-        if deeper.count() > _READABLE or deeper.count() == scene.count():
+    readable = min(_READABLE, max_boxes)
+    for depth in range(1, _DEEPEST):
+        deeper = painter.scene(depth, choice_depth)
+        if deeper.count() > readable or deeper.count() == scene.count():
             break
         scene = deeper
     return Drawing.of(scene, type(model).__name__)
