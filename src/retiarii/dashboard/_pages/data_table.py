@@ -34,7 +34,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Cell:
+class TableCell:
     """What a cell shows; a plain string stands for a cell with that text.
 
     Attributes:
@@ -73,7 +73,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """A row of a table.
 
     Attributes:
@@ -83,12 +83,12 @@ class Row:
     """
 
     key: str
-    cells: Sequence[Cell | str]
+    cells: Sequence[TableCell | str]
     look: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return the row as the browser gets it."""
-        cells = [(Cell(cell) if isinstance(cell, str) else cell).to_json() for cell in self.cells]
+        cells = [(TableCell(cell) if isinstance(cell, str) else cell).to_json() for cell in self.cells]
         return {"key": self.key, "name": cells[0]["text"], "cells": cells, "look": self.look}
 
 
@@ -118,7 +118,7 @@ class TableRows:
         total: The number of rows on all pages.
     """
 
-    rows: Sequence[Row]
+    rows: Sequence[TableRow]
     total: int
 
 

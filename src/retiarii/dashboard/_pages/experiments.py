@@ -7,7 +7,7 @@ from nicegui import ui
 from retiarii._counted import counted
 from retiarii._readable import age_text, moment_text, number_text
 from retiarii.dashboard._pages.blocks import card, empty
-from retiarii.dashboard._pages.data_table import Cell, Column, DataTable, Row, TableQuery, TableRows
+from retiarii.dashboard._pages.data_table import Column, DataTable, TableCell, TableQuery, TableRow, TableRows
 from retiarii.dashboard._pages.elements import element, text
 from retiarii.dashboard._pages.frame import address, frame
 from retiarii.dashboard._pages.live import follow
@@ -129,35 +129,37 @@ def _sort_key(one: ExperimentRecord | CorruptStoreError, column: str) -> tuple[s
     return (one.updated if column == "updated" else one.created, one.id)
 
 
-def _row(store: Store, one: ExperimentRecord | CorruptStoreError) -> Row:
+def _row(store: Store, one: ExperimentRecord | CorruptStoreError) -> TableRow:
     try:
         return _damaged_row(one) if isinstance(one, CorruptStoreError) else _summary_row(summarise(store, one))
     except CorruptStoreError as err:
         return _damaged_row(err)
 
 
-def _damaged_row(err: CorruptStoreError) -> Row:
+def _damaged_row(err: CorruptStoreError) -> TableRow:
     name = err.experiment_id or "unknown"
     blank = [""] * (len(_COLUMNS) - 2)
-    return Row(name, [Cell(name, note=str(err), hint=str(err)), Cell("damaged", badge="damaged"), *blank])
+    return TableRow(
+        name, [TableCell(name, note=str(err), hint=str(err)), TableCell("damaged", badge="damaged"), *blank]
+    )
 
 
-def _summary_row(one: ExperimentSummary) -> Row:
+def _summary_row(one: ExperimentSummary) -> TableRow:
     record, best = one.record, one.best
     metric = None if best is None else best.metric
     note = " · ".join(part for part in (record.id if record.name else "", record.strategy, record.message) if part)
     failed = one.counts.get(TrialState.FAILED, 0)
     share = one.num_ended / one.max_trials if one.max_trials else None
     progress = f"{one.num_ended:,}" + (f" / {one.max_trials:,}" if one.max_trials else "")
-    return Row(
+    return TableRow(
         record.id,
         [
-            Cell(record.name or record.id, href=address(record.id), note=note, hint=note, tags=tuple(record.tags)),
-            Cell(one.state, badge=one.state),
-            Cell(progress, share=share, look="nowrap"),
-            Cell(number_text(metric), hint="" if best is None else f"trial {best.number}"),
-            Cell(f"{failed:,}" if failed else "-", look="bad" if failed else "muted"),
-            Cell(age_text(record.created), hint=moment_text(record.created)),
-            Cell(age_text(record.updated), hint=moment_text(record.updated)),
+            TableCell(record.name or record.id, href=address(record.id), note=note, hint=note, tags=tuple(record.tags)),
+            TableCell(one.state, badge=one.state),
+            TableCell(progress, share=share, look="nowrap"),
+            TableCell(number_text(metric), hint="" if best is None else f"trial {best.number}"),
+            TableCell(f"{failed:,}" if failed else "-", look="bad" if failed else "muted"),
+            TableCell(age_text(record.created), hint=moment_text(record.created)),
+            TableCell(age_text(record.updated), hint=moment_text(record.updated)),
         ],
     )

@@ -11,7 +11,7 @@ from nicegui import run, ui
 from retiarii._counted import counted
 from retiarii._readable import size_text
 from retiarii.dashboard._pages.blocks import card, facts, stat, stats
-from retiarii.dashboard._pages.data_table import Cell, Column, DataTable, Row, TableQuery, TableRows
+from retiarii.dashboard._pages.data_table import Column, DataTable, TableCell, TableQuery, TableRow, TableRows
 from retiarii.dashboard._pages.elements import text
 from retiarii.dashboard._pages.frame import frame
 from retiarii.dashboard._pages.live import follow
@@ -119,10 +119,10 @@ class _SystemPage:
         return TableRows(rows[query.offset : query.offset + query.limit], len(rows))
 
 
-def _row(one: ProcessUsage) -> Row:
+def _row(one: ProcessUsage) -> TableRow:
     cpu = "…" if one.cpu_percent is None else f"{one.cpu_percent:.0f} %"
-    command = Cell(one.command, hint=one.command, look="clip mono")
-    return Row(str(one.pid), [Cell(f"{one.pid}", note=one.name), cpu, size_text(one.memory_bytes), command])
+    command = TableCell(one.command, hint=one.command, look="clip mono")
+    return TableRow(str(one.pid), [TableCell(f"{one.pid}", note=one.name), cpu, size_text(one.memory_bytes), command])
 
 
 def _disk_facts(where: str, disk: DiskUsage | None) -> dict[str, str]:

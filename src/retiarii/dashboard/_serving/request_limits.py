@@ -12,7 +12,7 @@ from retiarii.dashboard._serving.http_messages import refuse
 
 
 @dataclass(frozen=True)
-class Limits:
+class RequestBounds:
     """What clients may use.
 
     Attributes:
@@ -44,8 +44,8 @@ class RequestLimits:
         limits: The limits.
     """
 
-    def __init__(self, app: ASGIApp, limits: Limits | None = None) -> None:
-        self.app, self._limits = app, limits or Limits()
+    def __init__(self, app: ASGIApp, limits: RequestBounds | None = None) -> None:
+        self.app, self._limits = app, limits or RequestBounds()
         self._open: Counter[str] = Counter()
         self._total = _Allowance(self._limits.total_rate, self._limits.total_burst)
         self._clients: OrderedDict[str, _Allowance] = OrderedDict()
