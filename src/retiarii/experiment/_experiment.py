@@ -15,6 +15,7 @@ from retiarii.experiment._background import Background
 from retiarii.experiment._control.callbacks import Callback
 from retiarii.experiment._control.stop_signal import StopSignal
 from retiarii.experiment._displays.notebook_area import reserved_area
+from retiarii.experiment._experiment_plots import ExperimentPlots
 from retiarii.experiment._export_architectures import best_trials, check_format, model_part, nothing_to_export
 from retiarii.experiment._running.make_engine import joint_space, make_engine
 from retiarii.experiment._settings.config import RetiariiExeConfig
@@ -46,7 +47,7 @@ _NETWORKS = "retiarii.experiment._trained_networks"
 _EXPORT = "retiarii.experiment.pytorch._export_networks"
 
 
-class RetiariiExperiment:
+class RetiariiExperiment(ExperimentPlots):
     """One search: a model with choices, an evaluator, a strategy, and the stored results.
 
     ::
