@@ -8,7 +8,7 @@ import torch
 import retiarii.nn.pytorch as nn
 from retiarii.drawing import Drawing
 from retiarii.errors import GraphError
-from retiarii.graph import space_drawing
+from retiarii.graph import GraphEngine, Model, Mutator, mutated_nodes, space_drawing
 from retiarii.hub.pytorch import MobileNetV3Space, NasBench201
 from retiarii.nn.pytorch import extract_space
 
@@ -90,6 +90,21 @@ def test_a_part_that_cannot_be_traced_is_one_box() -> None:
 def test_labels_without_names_are_those_of_the_space() -> None:
     model = nn.Sequential(nn.LayerChoice([nn.ReLU(), nn.Tanh()]), nn.LayerChoice([nn.ReLU(), nn.Tanh()]))
     assert drawn(model).labels == tuple(choice.label for choice in extract_space(model))
+
+
+class ChangeActivation(Mutator):
+    def mutate(self, model: Model) -> None:
+        for node in model.get_nodes_by_label("act"):
+            node.update_operation(self.choice([nn.ReLU, nn.Tanh]), {})
+
+
+def test_nodes_that_mutators_change_have_the_labels_of_their_choices() -> None:
+    model = torch.nn.Sequential(nn.Linear(3, 3), nn.Placeholder("act"))
+    engine = GraphEngine(model, [ChangeActivation("change")])
+    labels = mutated_nodes(engine)
+    assert labels == {"1": tuple(choice.label for choice in engine.space)}
+    (box,) = (box for box in space_drawing(model, engine.space, labels=labels).boxes if box.path == "1")
+    assert box.labels == labels["1"]
 
 
 @pytest.mark.slow

@@ -26,6 +26,7 @@ from retiarii.graph._encoding.structural_hash import structural_hash
 from retiarii.graph._exporting.python_file import export_code
 from retiarii.graph._exporting.runtimes import export_onnx, export_program
 from retiarii.graph._mutation.graph_engine import GraphEngine
+from retiarii.graph._mutation.mutated_nodes import mutated_nodes
 from retiarii.graph._mutation.mutator import Mutator, Sampler, StationaryMutator
 from retiarii.graph._operations.operation import Arguments, Input, Inputs, Kind, Operation
 from retiarii.graph._representation.model import Edge, Graph, Model, Node
@@ -58,6 +59,7 @@ __all__ = [
     "lower",
     "model_from_json",
     "model_to_json",
+    "mutated_nodes",
     "space_drawing",
     "structural_hash",
 ]

@@ -44,11 +44,11 @@ class Plan(ABC):
         """
         if not is_a(payload.base_model, "torch.nn:Module"):
             return None
-        mutated, shape = bool(payload.mutators), config.dummy_input
+        mutators, shape = payload.mutators, config.dummy_input
 
         def draw(send: Callable[[dict[str, Any]], None]) -> None:
             draw_model = load("retiarii.experiment.pytorch._network_drawing:draw_model")
-            draw_model(payload.base_model, self.space, payload.evaluator, shape, mutated, send)
+            draw_model(payload.base_model, self.space, payload.evaluator, shape, mutators, send)
 
         return draw
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from retiarii.drawing import Drawing, NodeCost
 from retiarii.errors import GraphError
 from retiarii.evaluator import Evaluator
-from retiarii.graph import space_drawing
+from retiarii.graph import GraphEngine, Mutator, mutated_nodes, space_drawing
 from retiarii.nn.pytorch import freeze
 from retiarii.nn.pytorch.counting import evaluating, flops_of_parts
 from retiarii.nn.pytorch.origins import module_origins
@@ -30,7 +30,7 @@ def draw_model(
     space: SearchSpace,
     evaluator: Evaluator,
     input_shape: Sequence[int] | None,
-    has_mutators: bool,
+    mutators: Sequence[Mutator],
     send: Callable[[dict[str, Any]], None],
 ) -> None:
     """Send the drawing of a model; then, if an example input is known, the drawing with shapes and FLOPs.
@@ -40,18 +40,19 @@ def draw_model(
         space: The space of the experiment.
         evaluator: The evaluator, whose data may show the shape of the input.
         input_shape: The shape of a batch; None if it is not known.
-        has_mutators: Whether mutators change the graph: shapes and FLOPs are then not known.
+        mutators: Mutators of the graph; with them, shapes and FLOPs are not known.
         send: Is given what is to be stored.
     """
     torch.set_num_threads(1)  # threads of the process that was forked are not there
     try:
-        drawing = space_drawing(model, space)
+        labels = mutated_nodes(GraphEngine(model, mutators, evaluator=evaluator)) if mutators else {}
+        drawing = space_drawing(model, space, labels=labels)
     except Exception as error:  # noqa: BLE001 - it runs code of the model
         reason = str(error) if isinstance(error, GraphError) else f"{type(error).__name__}: {error}"
         send({"problem": f"The model could not be drawn: {reason[:_MAX_REASON]}"})
         return
     send({"drawing": drawing.to_json()})
-    if has_mutators:
+    if mutators:
         return
     with evaluating(model), torch.no_grad():
         example = torch.zeros(*input_shape) if input_shape is not None else _example_of(model, evaluator)

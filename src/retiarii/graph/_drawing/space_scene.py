@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
 from torch import nn
@@ -29,7 +29,13 @@ _SHOWN_VALUES = 4
 _MAX_NOTE = 44
 
 
-def space_drawing(model: nn.Module, space: SearchSpace, *, max_boxes: int = MAX_BOXES) -> Drawing:
+def space_drawing(
+    model: nn.Module,
+    space: SearchSpace,
+    *,
+    labels: Mapping[str, Sequence[str]] | None = None,
+    max_boxes: int = MAX_BOXES,
+) -> Drawing:
     """Return the drawing of a model with its choices, so that what an architecture chooses can be marked.
 
     Candidates of a `LayerChoice`, the blocks of a `Repeat` and the nodes of a `Cell` are shown inside their boxes, to
@@ -38,12 +44,14 @@ def space_drawing(model: nn.Module, space: SearchSpace, *, max_boxes: int = MAX_
     Args:
         model: The base model; it is not changed.
         space: Its search space, with the choices of mutators.
+        labels: The labels of further choices that modules depend on, by the paths of the modules, as `mutated_nodes`
+            returns them.
         max_boxes: The number of boxes of the largest drawing.
 
     Raises:
         GraphError: The model cannot be traced, or the drawing would be too large.
     """
-    painter = SpacePainter(model, space)
+    painter = SpacePainter(model, space, labels or {})
     for choice_depth in (_DEEPEST, 3, 2, 1, 0):
         scene = painter.scene(0, choice_depth)
         if scene.count() <= max_boxes:
@@ -65,12 +73,14 @@ class SpacePainter:
     Args:
         model: The base model.
         space: Its search space.
+        labels: The labels of further choices that modules depend on, by path.
 
     Raises:
         GraphError: The model cannot be traced.
     """
 
-    def __init__(self, model: nn.Module, space: SearchSpace) -> None:
+    def __init__(self, model: nn.Module, space: SearchSpace, labels: Mapping[str, Sequence[str]]) -> None:
+        self.more_labels = labels
         self._space, self._first = space, first_number(model)
         self._reader = LayerReader()
         self._modules = dict(model.named_modules(remove_duplicate=False))
@@ -244,7 +254,8 @@ class _Dresser:
             painter.add_choice(box, choice, (depth, self._choice_depth))
         elif operation.cell is not None and box.inner is None and painter.has_choices(box.path):
             self._open(box, owner, operation.cell)
-        painter.add_labels(box, [*painter.labels_of(operation), *([record.label] if record.label else [])])
+        more = painter.more_labels.get(box.path, ()) if box.path else ()
+        painter.add_labels(box, [*painter.labels_of(operation), *([record.label] if record.label else []), *more])
         painter.add_facts(box, painter.module(box.path) if box.path else None)
 
     def when(self, record: NodeRecord, slots: Sequence[int]) -> Selector | None:
