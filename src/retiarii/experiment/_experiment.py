@@ -14,7 +14,6 @@ from retiarii.experiment import _arguments as arguments
 from retiarii.experiment._background import Background
 from retiarii.experiment._control.callbacks import Callback
 from retiarii.experiment._control.stop_signal import StopSignal
-from retiarii.experiment._displays.notebook_area import reserved_area
 from retiarii.experiment._experiment_plots import ExperimentPlots
 from retiarii.experiment._export_architectures import best_trials, check_format, model_part, nothing_to_export
 from retiarii.experiment._running.make_engine import joint_space, make_engine
@@ -137,7 +136,7 @@ class RetiariiExperiment(ExperimentPlots):
         arguments.check_port(port)
         run = self._prepare(config, debug)
         self._show(port)
-        with reserved_area(is_wanted=run.has_display):
+        with load("retiarii.experiment._displays.notebook_area:reserved_area")(is_wanted=run.has_display):
             self._background.start(run.execute, name=f"retiarii-{self.id}")
 
     def wait(self, timeout_s: float | None = None) -> bool:
