@@ -83,6 +83,7 @@ def of_trial(found, number):
     return [run for run in runs if run.run.run_id == f"{experiment}-{number}"]
 
 
+@pytest.mark.slow
 def test_a_trial_is_a_run_with_config_curves_and_state(found):
     experiment, _, _ = found
     (good,), (bad,) = of_trial(found, 0), of_trial(found, 1)
@@ -105,6 +106,7 @@ def test_a_trial_is_a_run_with_config_curves_and_state(found):
     assert "the end" in bad.summary["failure"]
 
 
+@pytest.mark.slow
 def test_a_resume_logs_no_trial_twice_and_replaces_an_interrupted_one(found):
     cut_off, whole = of_trial(found, 2)
     assert cut_off.summary["state"] == "interrupted"
@@ -113,6 +115,7 @@ def test_a_resume_logs_no_trial_twice_and_replaces_an_interrupted_one(found):
     assert len(of_trial(found, 0)) == len(of_trial(found, 1)) == 1
 
 
+@pytest.mark.slow
 def test_the_experiment_is_a_run_with_the_best_so_far_and_goes_on_in_it(found):
     experiment, runs, _ = found
     first, second = (run for run in runs if run.run.run_id == experiment)
@@ -125,6 +128,7 @@ def test_the_experiment_is_a_run_with_the_best_so_far_and_goes_on_in_it(found):
     assert second.summary["best_trial"] == 0
 
 
+@pytest.mark.slow
 def test_no_process_of_the_tool_is_left_behind(found):
     _, _, place = found
     for _ in range(100):

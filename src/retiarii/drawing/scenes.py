@@ -7,7 +7,10 @@ from typing import NamedTuple
 
 from retiarii.space import Value
 
-SAME, ADDED, REMOVED, CHANGED = "same", "added", "removed", "changed"
+SAME = "same"  # one name on each line, because the reference pages find no others
+ADDED = "added"
+REMOVED = "removed"
+CHANGED = "changed"
 STATUSES = (SAME, ADDED, REMOVED, CHANGED)
 
 COLOURS = {
