@@ -133,9 +133,11 @@ class DataTable(Element, component="data_table.js"):
         load: Returns the rows of a query. It runs in a thread, and never twice at a time for one table.
         sort: The key of the column that it is sorted by at first.
         descending: Whether the largest come first at first.
+        offset: The number of rows before the first shown at first.
         limit: The number of rows of a page.
         empty: A sentence for a table without rows.
         on_choose: Called with the keys of the chosen rows; without it, rows cannot be chosen.
+        on_query: Called with the query after each load, whose rows are shown now.
     """
 
     def __init__(
@@ -146,15 +148,17 @@ class DataTable(Element, component="data_table.js"):
         *,
         sort: str = "",
         descending: bool = False,
+        offset: int = 0,
         limit: int = 50,
         empty: str = "Nothing to show.",
         on_choose: Callable[[list[str]], None] | None = None,
+        on_query: Callable[[TableQuery], None] | None = None,
     ) -> None:
         super().__init__()
         self._load = load
-        self._on_choose = on_choose
+        self._on_choose, self._on_query = on_choose, on_query
         self._sortable = {column.key for column in columns if column.sortable}
-        self._query = TableQuery(sort, descending, 0, limit)
+        self._query = TableQuery(sort, descending, offset - offset % limit, limit)
         self._is_loading = self._is_stale = False
         self.props["caption"] = visible_line(caption)
         self.props["columns"] = [{**asdict(column), "label": visible_line(column.label)} for column in columns]
@@ -199,6 +203,8 @@ class DataTable(Element, component="data_table.js"):
             found = await run.io_bound(self._load, self._query) or found
         if not self.is_deleted:
             self._show(found)
+            if self._on_query is not None:
+                self._on_query(self._query)
 
     def _show(self, found: TableRows) -> None:
         query = self._query

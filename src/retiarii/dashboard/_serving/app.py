@@ -9,7 +9,18 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp
 
 from retiarii.dashboard._api.api import create_api
-from retiarii.dashboard._pages import architecture, experiments, oneshot, space, system, tradeoffs
+from retiarii.dashboard._pages import (
+    architecture,
+    compare,
+    experiment,
+    experiments,
+    oneshot,
+    space,
+    system,
+    tradeoffs,
+    trial,
+    trials,
+)
 from retiarii.dashboard._pages.assets import add_assets
 from retiarii.dashboard._reading.reader import Reader
 from retiarii.dashboard._serving.access import Access
@@ -19,7 +30,7 @@ from retiarii.dashboard._serving.request_limits import RequestLimits
 from retiarii.dashboard._serving.safe_headers import SafeHeaders
 from retiarii.storage import Store
 
-_PAGES = (experiments, space, architecture, tradeoffs, oneshot, system)
+_PAGES = (experiments, experiment, trials, trial, compare, space, architecture, tradeoffs, oneshot, system)
 
 
 def create_app(store: Store, access: Access | None = None, reader: Reader | None = None) -> ASGIApp:
