@@ -10,6 +10,8 @@ from collections.abc import Container, ItemsView, Iterator, KeysView, Mapping, V
 from pathlib import Path
 from typing import Any
 
+from retiarii._counted import counted
+from retiarii._html_table import html_table
 from retiarii.errors import ArchitectureError
 from retiarii.space._plain_value import Value, as_json, plain_value
 
@@ -94,6 +96,11 @@ class Architecture(Mapping[str, Value]):
 
     def __repr__(self) -> str:
         return f"Architecture({self._values!r})"
+
+    def _repr_html_(self) -> str:
+        """Return the chosen values as a table for notebooks."""
+        caption = f"Architecture {self.key[:8]}: {counted(len(self), 'choice')}"
+        return html_table(caption, ("label", "value"), [(name, repr(value)) for name, value in self.items()], "choice")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Architecture._of, (self._values,)

@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from retiarii._html_table import html_table
 from retiarii.errors import ArchitectureError, ConfigError, ConstraintError, SpaceError
 from retiarii.space._architecture import Architecture
 from retiarii.space._architecture_set import ArchitectureSet, ChoiceArchitectures
@@ -103,6 +104,12 @@ class SearchSpace:
 
     def __repr__(self) -> str:
         return f"SearchSpace({self._with_constraints(repr(self._architectures))})"
+
+    def _repr_html_(self) -> str:
+        """Return the choices and the size as a table for notebooks."""
+        rows = [row[:3] for row in self.rows()]
+        caption = f"Search space: {self._with_constraints(self._architectures.summary())}"
+        return html_table(caption, ("label", "domain", "active when"), rows, "choice")
 
     def _with_constraints(self, text: str) -> str:
         count = len(self._constraints)
