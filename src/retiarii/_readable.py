@@ -6,9 +6,11 @@ import time
 
 
 def number_text(value: float | None) -> str:
-    """Return a metric with enough digits to compare it: four decimals if these suffice."""
+    """Return a metric with enough digits to compare it: four decimals if these suffice, none for counts."""
     if value is None:
         return "-"
+    if 100 <= abs(value) < 1e12 and value == int(value):
+        return f"{value:.0f}"
     return f"{value:.4f}" if value == 0 or 0.01 <= abs(value) < 1000 else f"{value:.6g}"
 
 
