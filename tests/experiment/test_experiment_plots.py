@@ -18,6 +18,7 @@ def test_an_experiment_is_drawn():
     experiment = RetiariiExperiment(space, FunctionalEvaluator(evaluate), [], GridSearch())
     with pytest.raises(ExperimentError, match="has not run"):
         experiment.plot_history()
+    assert experiment._repr_html_() is None
     experiment.run(RetiariiExeConfig("in_process", progress=False))
     best = experiment.plot_history(over="time").data[-1]
     assert (best.name, best.y[-1]) == ("best so far", 4.0)
@@ -26,3 +27,9 @@ def test_an_experiment_is_drawn():
     assert experiment.plot_importance().layout.yaxis.ticktext[0] == "width"
     assert [axis.label for axis in experiment.plot_parallel().data[0].dimensions] == ["width", "depth", "default"]
     assert experiment.plot_probabilities().layout.annotations[0].text.startswith("No ")
+    shown = experiment._repr_html_()
+    assert "Experiment SearchSpace: 6 trials" in shown
+    assert experiment.id in shown
+    assert "6 completed" in shown
+    assert f"trial {experiment.top_trials()[0].number}: 4.0" in shown
+    assert RetiariiExperiment.view(experiment.id)._repr_html_() == shown

@@ -6,7 +6,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+from retiarii._counted import counted
+from retiarii._html_table import html_table
 from retiarii._lazy import load
+from retiarii.errors import RetiariiError
 from retiarii.trial import Objectives, ObjectivesLike
 
 if TYPE_CHECKING:
@@ -23,6 +26,26 @@ class ExperimentPlots(ABC):
     @abstractmethod
     def _opened(self) -> tuple[Store, ExperimentRecord]:
         """Return the store and the present record."""
+
+    def _repr_html_(self) -> str | None:
+        """Return what is known of the experiment as a table for notebooks; None before it has run."""
+        try:
+            store, record = self._opened()
+            counts = store.count_trials(record.id)
+            best = store.best_trials(record.id, 1)
+        except RetiariiError:
+            return None  # a notebook then shows the plain text
+        rows = [
+            ("id", record.id),
+            ("state", record.state.value),
+            ("strategy", record.strategy),
+            ("trials", ", ".join(f"{count:,} {state.value}" for state, count in counts.items() if count) or "none"),
+            ("objectives", str(record.objectives)),
+            ("best", f"trial {best[0].number}: {best[0].metric}" if best else "none"),
+            ("store", store.where),
+        ]
+        caption = f"Experiment {record.name or record.id}: {counted(sum(counts.values()), 'trial')}"
+        return html_table(caption, ("part", "value"), rows, "row")
 
     def _table(self) -> TrialTable:
         store, record = self._opened()
