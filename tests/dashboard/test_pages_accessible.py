@@ -8,10 +8,9 @@ from written_experiments import SPACE, write_experiment
 from retiarii.dashboard._pages.frame import PAGES, address
 from retiarii.storage import EpochRecord, ExperimentState
 
-HAVE_NO_PAGE_YET = ("", "trials")
 ADDRESSES = [
     "/",
-    *(address("aa11", page) for page in PAGES if page not in HAVE_NO_PAGE_YET),
+    *(address("aa11", page) for page in PAGES),
     address("bb22", "architecture"),
     address("cc33", "oneshot"),
 ]
