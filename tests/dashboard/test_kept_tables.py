@@ -52,7 +52,21 @@ def test_a_large_experiment_is_shown_in_parts_while_it_is_read(store, monkeypatc
     assert (len(found.table), found.is_complete, found.problem) == (5000, False, "")
     goes_on.set()
     assert len(reader.table("first")) == 6000
-    assert reader.trials_now("first").is_complete
+    assert reader.trials_now("first", patience_s=60).is_complete
+
+
+def test_trials_from_before_are_not_called_complete_while_later_ones_are_read(store, monkeypatch):
+    reader, goes_on, light_trials = Reader(store), Event(), store.light_trials
+    store.write("first", trials=[completed(0)])
+    before = reader.table("first")
+    store.write("first", trials=[completed(1)])
+    monkeypatch.setattr(
+        store, "light_trials", lambda *wanted, **also: goes_on.wait(60) and light_trials(*wanted, **also)
+    )
+    found = reader.trials_now("first", patience_s=0.01)
+    assert (found.table, found.is_complete) == (before, False)
+    goes_on.set()
+    assert len(reader.table("first")) == 2
 
 
 def test_tables_that_were_not_used_for_longest_leave_memory(store):

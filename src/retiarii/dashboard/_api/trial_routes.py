@@ -57,6 +57,9 @@ class TrialsAnswer(Answer):
     """A page of the table of trials."""
 
     num_matching: int = Field(description="How many trials meet the conditions.")
+    is_complete: bool = Field(
+        description="Whether all trials have been read; if not, ask again, or with more `wait_s`."
+    )
     trials: list[TrialAnswer]
     next_after: int | None = Field(description="The `after` of the next page; null for none.")
     columns: list[str] = Field(description="What `sort` accepts.")
@@ -114,9 +117,21 @@ def trial_routes(reader: Reader) -> APIRouter:
             int | None, Query(ge=0, le=LARGEST_NUMBER, description="The number of the last trial of the previous page.")
         ] = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+        wait_s: Annotated[
+            float,
+            Query(
+                ge=0,
+                le=60,
+                description="After so many seconds the answer has the trials that are read by then: a large experiment "
+                "takes a moment to read for the first time.",
+            ),
+        ] = 30,
     ) -> TrialsAnswer:
         """Return a page of trials that meet all conditions."""
-        table = reader.table(experiment_id)
+        trials = reader.trials_now(experiment_id, patience_s=wait_s)
+        if trials.problem:
+            trials = reader.trials_now(experiment_id, patience_s=None)  # which raises what is wrong
+        table = trials.table
         is_running = reader.store.is_running(experiment_id)
         wanted = filter_of(
             table, state, choice or (), at_least or (), at_most or (), is_running=is_running, text=contains
@@ -124,6 +139,7 @@ def trial_routes(reader: Reader) -> APIRouter:
         page = trial_page(table, wanted, sort=sort, descending=descending, after=after, limit=limit)
         return TrialsAnswer(
             num_matching=page.num_matching,
+            is_complete=trials.is_complete,
             trials=[_row(table, row, is_running=is_running) for row in page.rows],
             next_after=page.next_after,
             columns=sort_columns(table),

@@ -12,6 +12,7 @@ from retiarii.dashboard._pages.frame import frame
 from retiarii.dashboard._pages.history_card import HistoryCard
 from retiarii.dashboard._pages.live import follow
 from retiarii.dashboard._pages.settings_card import SettingsCard
+from retiarii.dashboard._reading.kept_tables import TrialsNow
 from retiarii.dashboard._reading.overview import overview
 from retiarii.dashboard._reading.reader import Reader
 
@@ -43,11 +44,11 @@ class _ExperimentPage:
             self._failures = FailuresCard(reader, experiment_id)
         self._settings = SettingsCard(reader, experiment_id)
 
-    async def refresh(self) -> None:
+    async def refresh(self) -> TrialsNow | None:
         """Show the experiment as it is now."""
         found = await run.io_bound(overview, self._reader.store, self._id)
         if found is None:  # the server is shutting down
-            return
+            return None
         for part in (self._status, self._best, self._failures, self._settings):
             part.show(found)
-        await self._history.refresh()
+        return await self._history.refresh()

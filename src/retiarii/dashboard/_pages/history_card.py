@@ -15,6 +15,7 @@ from retiarii.dashboard._pages.chart import Chart, chart
 from retiarii.dashboard._pages.elements import element, text
 from retiarii.dashboard._pages.fields import select_field
 from retiarii.dashboard._pages.region import Region
+from retiarii.dashboard._reading.kept_tables import TrialsNow
 from retiarii.dashboard._reading.reader import Reader
 from retiarii.plot import history
 
@@ -41,23 +42,25 @@ class HistoryCard:
         with self._card:
             self._place = element("div", style=f"min-height: {_HEIGHT}px")
 
-    async def refresh(self) -> None:
-        """Show the trials as they are now."""
+    async def refresh(self) -> TrialsNow | None:
+        """Show the trials as far as they are known now, and return them."""
         found = await run.io_bound(self._drawn)
         if found is None:  # the server is shutting down
-            return
-        figure, words, names = found
+            return None
+        trials, figure, words = found
+        names = trials.table.record.objectives.names
         self._choice.show((names,), lambda: self._draw_choice(names))
         if self._chart is None:
             with self._place:
                 self._chart = chart(figure, words, height=_HEIGHT)
         else:
             self._chart.show(figure, words)
+        return trials
 
-    def _drawn(self) -> tuple[graph_objects.Figure, str, tuple[str, ...]]:
-        table = self._reader.table(self._id)
-        figure = history(table, self._metric, over=self._over)
-        return figure, _words(table, self._metric), table.record.objectives.names
+    def _drawn(self) -> tuple[TrialsNow, graph_objects.Figure, str]:
+        trials = self._reader.trials_now(self._id)
+        figure = history(trials.table, self._metric, over=self._over)
+        return trials, figure, _words(trials.table, self._metric)
 
     def _draw_over(self) -> None:
         self._buttons = {}

@@ -14,6 +14,7 @@ from nicegui import run, ui
 from retiarii._readable import age_text
 from retiarii.dashboard._pages.frame import Frame, current_frame
 from retiarii.dashboard._reading.change import Change
+from retiarii.dashboard._reading.kept_tables import TrialsNow
 from retiarii.dashboard._reading.reader import Reader
 from retiarii.errors import NotFoundError, RetiariiError
 from retiarii.storage import ExperimentState
@@ -22,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 _PAUSE_S = 1.0  # between the starts of two refreshes
 
-Refresh = Callable[[], Awaitable[None]]
+Refresh = Callable[[], Awaitable[TrialsNow | None]]
 
 
 def follow(reader: Reader, experiment_id: str | None, refresh: Refresh) -> None:
@@ -35,10 +36,12 @@ def follow(reader: Reader, experiment_id: str | None, refresh: Refresh) -> None:
     Args:
         reader: What is followed; all pages share its poller.
         experiment_id: The experiment; None for all experiments of the store.
-        refresh: Reads the store in a thread (``run.io_bound``) and changes the page.
+        refresh: Reads the store in a thread (``run.io_bound``) and changes the page. If it returns trials that are
+            not complete, the page says how many there are, and is refreshed again without a change of the store.
     """
     live = _LivePage(reader, experiment_id, refresh, current_frame())
     ui.on("retiarii_visible", lambda event: live.show(event.args is True))
+    ui.timer(0, live.listen, once=True)
     ui.timer(0, live.run, once=True)
 
 
@@ -49,6 +52,8 @@ class _LivePage:
         self._reader, self._experiment_id, self._refresh, self._frame = reader, experiment_id, refresh, frame
         self._is_shown = asyncio.Event()
         self._is_shown.set()
+        self._change: Change | None = None  # the latest; None after the last one
+        self._is_stale = asyncio.Event()
         self._header = _Header()
 
     def show(self, is_shown: bool) -> None:
@@ -58,24 +63,39 @@ class _LivePage:
         else:
             self._is_shown.clear()
 
-    async def run(self) -> None:
-        """Follow the store until the page is closed."""
-        async with aclosing(self._reader.changes.follow(self._experiment_id)) as changes:
-            async for change in changes:
-                await self._is_shown.wait()
-                began = time.monotonic()
-                await self._show(change)
-                await asyncio.sleep(max(0.0, began + _PAUSE_S - time.monotonic()))
+    async def listen(self) -> None:
+        """Note what the store's latest change is, until the page is closed."""
+        try:
+            async with aclosing(self._reader.changes.follow(self._experiment_id)) as changes:
+                async for self._change in changes:
+                    self._is_stale.set()
+        finally:
+            self._change = None
+            self._is_stale.set()
 
-    async def _show(self, change: Change) -> None:
+    async def run(self) -> None:
+        """Refresh the page after changes, and while it is not complete, until it is closed."""
+        while True:
+            await self._is_stale.wait()
+            await self._is_shown.wait()
+            self._is_stale.clear()
+            if self._change is None:
+                return
+            began = time.monotonic()
+            if not await self._show(self._change):
+                self._is_stale.set()
+            await asyncio.sleep(max(0.0, began + _PAUSE_S - time.monotonic()))
+
+    async def _show(self, change: Change) -> bool:
+        """Show the present state; return whether it is complete, and nothing is left to do until the next change."""
         self._frame.show_banner("store", change.problem, "error")
         if change.problem:
-            return
-        problem = ""
+            return True
+        trials, problem = None, ""
         try:
             await self._show_header(change)
             if not change.is_deleted:
-                await self._refresh()
+                trials = await self._refresh()
         except NotFoundError as err:
             problem = str(err)
         except RetiariiError as err:
@@ -84,6 +104,20 @@ class _LivePage:
             logger.exception("A refresh of a page failed")
             problem = f"This page could not be brought up to date ({type(err).__name__}: {err}). The log has more."
         self._frame.show_banner("refresh", problem, "error")
+        return self._show_reading(trials, change)
+
+    def _show_reading(self, trials: TrialsNow | None, change: Change) -> bool:
+        """Say how far trials are read; return whether they are complete."""
+        total = sum(change.counts.values())
+        if trials is None or trials.is_complete:
+            self._frame.show_banner("trials", "")
+            return True
+        if trials.problem:
+            self._frame.show_banner("trials", trials.problem)
+        elif len(trials.table) < total:
+            reading = f"Reading trials: {len(trials.table):,} of {total:,} so far. This page shows more in a moment."
+            self._frame.show_banner("trials", reading, "info")
+        return False
 
     async def _show_header(self, change: Change) -> None:
         if self._experiment_id is None:

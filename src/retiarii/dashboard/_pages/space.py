@@ -16,6 +16,7 @@ from retiarii.dashboard._pages.chart import Chart, chart
 from retiarii.dashboard._pages.elements import element, text
 from retiarii.dashboard._pages.frame import frame
 from retiarii.dashboard._pages.live import follow
+from retiarii.dashboard._reading.kept_tables import TrialsNow
 from retiarii.dashboard._reading.reader import Reader
 from retiarii.errors import SpaceError
 from retiarii.plot import parallel
@@ -42,6 +43,7 @@ class _SpaceView:
     """What the page shows.
 
     Attributes:
+        trials: The trials as far as they are known.
         rows: For each choice: label, domain, condition, place of declaration.
         size: The number of choices and architectures, in words.
         problem: Why the space cannot be read.
@@ -52,6 +54,7 @@ class _SpaceView:
         words: What the figure shows, in a sentence.
     """
 
+    trials: TrialsNow
     rows: list[tuple[str, str, str, str]]
     size: str
     problem: str
@@ -80,11 +83,11 @@ class _SpacePage:
         self._candidates = card("Candidates of one choice", is_flush=True)
         self._lines = card("Architectures", "a line for each completed trial, over the choices that matter most")
 
-    async def refresh(self) -> None:
-        """Show the space and the trials as they are now."""
+    async def refresh(self) -> TrialsNow | None:
+        """Show the space and the trials as far as they are known now, and return them."""
         view = await run.io_bound(self._read)
         if view is None:  # the server is shutting down
-            return
+            return None
         self._view = view
         self._choices.show_note(view.size)
         self._choices.body.clear()
@@ -99,9 +102,11 @@ class _SpacePage:
                 self._chart = chart(view.lines, view.words, height=_HEIGHT)
         else:
             self._chart.show(view.lines, view.words)
+        return view.trials
 
     def _read(self) -> _SpaceView:
-        table = self._reader.table(self._id)
+        trials = self._reader.trials_now(self._id)
+        table = trials.table
         rows: list[tuple[str, str, str, str]] = []
         size = problem = ""
         try:
@@ -113,6 +118,7 @@ class _SpacePage:
         shares = importance(table)
         most = ", ".join(f"{one.label} {one.share:.2f}" for one in shares[:3])
         return _SpaceView(
+            trials,
             rows,
             size,
             problem,

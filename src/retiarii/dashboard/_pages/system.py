@@ -15,6 +15,7 @@ from retiarii.dashboard._pages.data_table import Column, DataTable, TableCell, T
 from retiarii.dashboard._pages.elements import text
 from retiarii.dashboard._pages.frame import frame
 from retiarii.dashboard._pages.live import follow
+from retiarii.dashboard._reading.kept_tables import TrialsNow
 from retiarii.dashboard._reading.reader import Reader
 from retiarii.dashboard._reading.system_usage import (
     DiskUsage,
@@ -73,30 +74,32 @@ class _SystemPage:
         with card("Versions") as self._versions:
             pass
 
-    async def refresh(self) -> None:
-        """Show the present state: record, disk and versions."""
+    async def refresh(self) -> TrialsNow | None:
+        """Show the present state: record, disk, devices and versions; return the trials."""
         self._record = await run.io_bound(self._reader.store.get_experiment, self._experiment_id)
         if self._record is None:
-            return
+            return None
         disk = await run.io_bound(disk_usage, self._reader.store, self._experiment_id)
         self._disk.body.clear()
         with self._disk.body:
             facts(_disk_facts(self._reader.store.where, disk))
-        await self._show_devices()
+        trials = await self._show_devices()
         self._versions.body.clear()
         with self._versions.body:
             facts(await run.io_bound(versions, self._record) or {})
         await self.refresh_usage()
+        return trials
 
-    async def _show_devices(self) -> None:
-        table = await run.io_bound(self._reader.table, self._experiment_id)
-        counts = {} if table is None else num_trials_by_device(table)
+    async def _show_devices(self) -> TrialsNow | None:
+        trials = await run.io_bound(self._reader.trials_now, self._experiment_id)
+        counts = {} if trials is None else num_trials_by_device(trials.table)
         self._devices.body.clear()
         with self._devices.body:
             if counts:
                 facts({device: counted(count, "trial") for device, count in counts.items()})
             else:
                 text("p", "No trial has a device: trials run on the CPU, or none has started.", "muted")
+        return trials
 
     async def refresh_usage(self) -> None:
         """Show what the processes use now."""

@@ -19,6 +19,7 @@ from retiarii.dashboard._pages.chart import Chart, chart
 from retiarii.dashboard._pages.elements import element, text
 from retiarii.dashboard._pages.frame import address, frame
 from retiarii.dashboard._pages.live import follow
+from retiarii.dashboard._reading.kept_tables import TrialsNow
 from retiarii.dashboard._reading.reader import Reader
 from retiarii.plot import pareto, two_objectives
 from retiarii.trial import Direction, Objective, Objectives, TrialState
@@ -43,7 +44,7 @@ class _Drawn:
     """What the page shows of a table.
 
     Attributes:
-        table: The trials.
+        trials: The trials as far as they are known.
         figure: The figure of the two metrics.
         words: What the figure shows, in a sentence.
         front: The rows of the Pareto front.
@@ -52,7 +53,7 @@ class _Drawn:
         objectives: The two metrics that are compared.
     """
 
-    table: TrialTable
+    trials: TrialsNow
     figure: graph_objects.Figure
     words: str
     front: list[int]
@@ -81,11 +82,11 @@ class _TradeOffsPage:
         with card("Trials of the front", is_flush=True) as self._list:
             pass
 
-    async def refresh(self) -> None:
-        """Show the trials as they are now."""
+    async def refresh(self) -> TrialsNow | None:
+        """Show the trials as far as they are known now, and return them."""
         drawn = await run.io_bound(self._read)
         if drawn is None:  # the server is shutting down
-            return
+            return None
         if drawn.names != self._names:
             self._names = drawn.names
             self._draw_fields(drawn)
@@ -99,9 +100,11 @@ class _TradeOffsPage:
         self._list.body.clear()
         with self._list:
             _draw_front(self._id, drawn)
+        return drawn.trials
 
     def _read(self) -> _Drawn:
-        table = self._reader.table(self._id)
+        trials = self._reader.trials_now(self._id)
+        table = trials.table
         objectives = self._objectives(table)
         across, up = objectives.items[0], objectives.items[-1]
         figure = pareto(table, objectives, height=_HEIGHT)
@@ -111,7 +114,7 @@ class _TradeOffsPage:
                 _add_limit(figure, axis, self._limits[axis], objective)
         rows = [int(row) for row in pareto_rows(table, objectives)]
         return _Drawn(
-            table,
+            trials,
             figure,
             _words(table, rows, across, up),
             rows,
@@ -232,7 +235,7 @@ def _draw_front(experiment_id: str, drawn: _Drawn) -> None:
             "report several metrics, such as accuracy and latency, as a dict.",
         )
         return
-    table, names = drawn.table, dict.fromkeys(drawn.objectives.names)
+    table, names = drawn.trials.table, dict.fromkeys(drawn.objectives.names)
     with element("div", "table-scroll", tabindex="0", role="region", aria_label="Trials of the front"):
         with element("table", "data"):
             text("caption", f"The Pareto front, best {drawn.objectives.items[0].metric} first")

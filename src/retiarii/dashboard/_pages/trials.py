@@ -8,7 +8,6 @@ from nicegui import run, ui
 from starlette.requests import Request
 
 from retiarii._counted import counted
-from retiarii.analysis import TrialTable
 from retiarii.dashboard._pages.blocks import card
 from retiarii.dashboard._pages.compare import MOST_COMPARED
 from retiarii.dashboard._pages.data_table import DataTable, TableQuery, TableRows
@@ -24,6 +23,7 @@ from retiarii.dashboard._pages.trial_columns import (
     table_row,
 )
 from retiarii.dashboard._pages.trial_filters import TrialFilters
+from retiarii.dashboard._reading.kept_tables import TrialsNow
 from retiarii.dashboard._reading.reader import Reader
 from retiarii.dashboard._reading.trials_view import TrialsView
 
@@ -66,12 +66,13 @@ class _TrialsPage:
             self._place = Region()
         self._choose([])
 
-    async def refresh(self) -> None:
-        """Show the trials as they are now."""
+    async def refresh(self) -> TrialsNow | None:
+        """Show the trials as far as they are known now, and return them."""
         found = await run.io_bound(self._read)
         if found is None:  # the server is shutting down
-            return
-        table, self._is_running = found
+            return None
+        trials, self._is_running = found
+        table = trials.table
         names = possible_columns(table)
         self._filters.show((names,), lambda: TrialFilters(table, self._view, self._change))
         self._column_choice.show((names,), lambda: column_choice(table, self._view.columns, self._choose_columns))
@@ -79,9 +80,10 @@ class _TrialsPage:
         self._place.show((self._columns,), self._make_table)
         if self._table is not None:
             await self._table.refresh()
+        return trials
 
-    def _read(self) -> tuple[TrialTable, bool]:
-        return self._reader.table(self._id), self._reader.store.is_running(self._id)
+    def _read(self) -> tuple[TrialsNow, bool]:
+        return self._reader.trials_now(self._id), self._reader.store.is_running(self._id)
 
     def _make_table(self) -> None:
         self._table = DataTable(
@@ -100,7 +102,7 @@ class _TrialsPage:
     def _load(self, query: TableQuery) -> TableRows:
         """Return a page of the table; runs in a thread."""
         view = replace(self._view, sort=query.sort, descending=query.descending)
-        table = self._reader.table(self._id)
+        table = self._reader.trials_now(self._id, patience_s=0).table
         rows = view.rows(table, is_running=self._is_running)
         page = rows[query.offset : query.offset + query.limit]
         made = [table_row(table, int(row), self._columns, is_running=self._is_running) for row in page]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Condition, Lock, Thread
 
 import numpy as np
@@ -29,7 +29,8 @@ class TrialsNow:
 
     Attributes:
         table: The trials.
-        is_complete: Whether these are all trials; not while a large experiment is read for the first time.
+        is_complete: Whether these are all trials, as they were when the caller asked or later; not while a large
+            experiment is read for the first time.
         problem: Why the store cannot be read at present, as a sentence; the table is then from before.
     """
 
@@ -120,7 +121,7 @@ class _KeptTable:
                 raise self._error
             if self._now is None:
                 raise StorageError(NO_ANSWER)
-            return self._now
+            return self._now if self._num_done >= wanted else replace(self._now, is_complete=False)
 
     def _read(self) -> None:
         """Read until nobody wants more."""

@@ -49,9 +49,9 @@ class Reader:
             NotFoundError: The experiment does not exist.
             StorageError: The store cannot be read.
         """
-        return self._tables.look(experiment_id, None).table
+        return self.trials_now(experiment_id, patience_s=None).table
 
-    def trials_now(self, experiment_id: str, *, patience_s: float = 0.5) -> TrialsNow:
+    def trials_now(self, experiment_id: str, *, patience_s: float | None = 0.25) -> TrialsNow:
         """Return the trials of an experiment, as far as they are known after a moment.
 
         A large experiment takes seconds to read for the first time: meanwhile there are more trials with each call.
@@ -59,10 +59,10 @@ class Reader:
 
         Args:
             experiment_id: The id of the experiment.
-            patience_s: How long to wait for all trials, in seconds.
+            patience_s: How long to wait for all trials, in seconds; None for as long as it takes.
 
         Raises:
             NotFoundError: The experiment does not exist.
-            StorageError: The store cannot be read, and nothing is known yet.
+            StorageError: The store cannot be read, and nothing is known yet, or all trials are wanted.
         """
         return self._tables.look(experiment_id, patience_s)
