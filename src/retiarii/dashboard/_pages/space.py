@@ -97,12 +97,16 @@ class _SpacePage:
         if labels != self._labels:
             self._draw_chooser(labels)
         self._show_candidates()
+        if view.trials.is_complete:  # browsers without a graphics card take seconds to draw the lines
+            self._show_lines(view)
+        return view.trials
+
+    def _show_lines(self, view: _SpaceView) -> None:
         if self._chart is None:
             with self._lines:
                 self._chart = chart(view.lines, view.words, height=_HEIGHT)
         else:
             self._chart.show(view.lines, view.words)
-        return view.trials
 
     def _read(self) -> _SpaceView:
         trials = self._reader.trials_now(self._id)

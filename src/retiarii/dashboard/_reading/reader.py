@@ -51,7 +51,7 @@ class Reader:
         """
         return self.trials_now(experiment_id, patience_s=None).table
 
-    def trials_now(self, experiment_id: str, *, patience_s: float | None = 0.25) -> TrialsNow:
+    def trials_now(self, experiment_id: str, *, patience_s: float | None = 0.1) -> TrialsNow:
         """Return the trials of an experiment, as far as they are known after a moment.
 
         A large experiment takes seconds to read for the first time: meanwhile there are more trials with each call.
