@@ -15,17 +15,17 @@ from retiarii.dashboard._pages.data_table import Column, DataTable, TableCell, T
 from retiarii.dashboard._pages.elements import text
 from retiarii.dashboard._pages.frame import frame
 from retiarii.dashboard._pages.live import follow
+from retiarii.dashboard._pages.region import Region
 from retiarii.dashboard._reading.kept_tables import TrialsNow
 from retiarii.dashboard._reading.reader import Reader
 from retiarii.dashboard._reading.system_usage import (
     DiskUsage,
     ProcessUsage,
     SystemUsage,
-    disk_usage,
     num_trials_by_device,
     versions,
 )
-from retiarii.storage import ExperimentRecord
+from retiarii.storage import ExperimentRecord, Store
 
 _LOOK_S = 3.0
 _COLUMNS = (
@@ -53,6 +53,7 @@ class _SystemPage:
 
     def __init__(self, reader: Reader, usage: SystemUsage, experiment_id: str) -> None:
         self._reader, self._usage, self._experiment_id = reader, usage, experiment_id
+        self._store: Store | None = None  # that was there at the last refresh; looking at the disk needs no other
         self._record: ExperimentRecord | None = None
         self._found: Sequence[ProcessUsage] = ()
         with stats():
@@ -67,22 +68,19 @@ class _SystemPage:
                 limit=100,
                 empty="No process of this experiment runs on this machine.",
             )
-        with card("Disk") as self._disk:
-            pass
+        with card("Disk"):
+            self._disk = Region()
         with card("Devices of trials") as self._devices:
             pass
         with card("Versions") as self._versions:
             pass
 
     async def refresh(self) -> TrialsNow | None:
-        """Show the present state: record, disk, devices and versions; return the trials."""
-        self._record = await run.io_bound(self._reader.store.get_experiment, self._experiment_id)
+        """Show the present state: record, devices, versions and what is used; return the trials."""
+        self._store = self._reader.store
+        self._record = await run.io_bound(self._store.get_experiment, self._experiment_id)
         if self._record is None:
             return None
-        disk = await run.io_bound(disk_usage, self._reader.store, self._experiment_id)
-        self._disk.body.clear()
-        with self._disk.body:
-            facts(_disk_facts(self._reader.store.where, disk))
         trials = await self._show_devices()
         self._versions.body.clear()
         with self._versions.body:
@@ -102,10 +100,13 @@ class _SystemPage:
         return trials
 
     async def refresh_usage(self) -> None:
-        """Show what the processes use now."""
-        record = self._record
-        if record is None:
+        """Show what the processes and the disk use now."""
+        store, record = self._store, self._record
+        if store is None or record is None:
             return
+        disk = await run.io_bound(self._usage.disk, store, self._experiment_id)
+        shown = _disk_facts(store.where, disk)
+        self._disk.show(shown, lambda: facts(shown))
         await self._table.refresh()
         found = self._found
         place = f"on {record.host}" if record.host else ""

@@ -6,6 +6,7 @@ import os
 import platform
 import shutil
 import socket
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -19,6 +20,7 @@ from retiarii.analysis import TrialTable
 from retiarii.storage import ExperimentRecord, Store
 
 _MAX_FILES = 20_000  # counted in a folder; more would make the page slow
+_COUNTING_SHARE = 0.02  # of the time, at most, files are counted
 _PACKAGES = ("torch", "numpy", "sqlalchemy", "nicegui", "fastapi", "uvicorn", "plotly")
 
 
@@ -61,10 +63,16 @@ class DiskUsage:
 
 
 class SystemUsage:
-    """Looks at the processes and the disk of experiments; may be used by several threads."""
+    """Looks at the processes and the disk of experiments, for all browsers; may be used by several threads.
 
-    def __init__(self) -> None:
-        self._lock = Lock()
+    Args:
+        disk_pause_s: The time between two looks at the disk, in seconds; longer where counting the files takes long.
+    """
+
+    def __init__(self, *, disk_pause_s: float = 10.0) -> None:
+        self._disk_pause_s = disk_pause_s
+        self._lock, self._disk_lock = Lock(), Lock()
+        self._disk: dict[tuple[str, str], tuple[float, DiskUsage]] = {}  # until when each is good
         self._seen: dict[int, psutil.Process] = {}  # kept, because CPU use is measured between two looks
 
     def processes(self, record: ExperimentRecord) -> list[ProcessUsage]:
@@ -78,6 +86,17 @@ class SystemUsage:
             return []
         with self._lock:
             return [usage for process in family if (usage := self._usage(process)) is not None]
+
+    def disk(self, store: Store, experiment_id: str) -> DiskUsage:
+        """Return what a store and the folder of an experiment took at the last look."""
+        with self._disk_lock:
+            key, now = (store.where, experiment_id), time.monotonic()
+            self._disk = {one: known for one, known in self._disk.items() if known[0] > now}
+            if key not in self._disk:
+                found = disk_usage(store, experiment_id)
+                ended = time.monotonic()
+                self._disk[key] = ended + max(self._disk_pause_s, (ended - now) / _COUNTING_SHARE), found
+            return self._disk[key][1]
 
     def _usage(self, found: psutil.Process) -> ProcessUsage | None:
         known = self._seen.get(found.pid)
