@@ -103,7 +103,11 @@ class _ArchitecturePage:
         text("p", "with fixed_arch(...): builds this network from the model of the search.", "muted small")
 
     async def _write_code(self, trial: Trial, name: str, button: ui.element, place: ui.element) -> None:
-        """Export the code in a process of its own, and show it, or why it could not be written."""
+        """Export the code in a process of its own, and show it, or why it could not be written.
+
+        The page then stays with this trial, also when another one becomes the best.
+        """
+        self._number = trial.number
         button.props["disabled"] = True
         place.clear()
         with place:
