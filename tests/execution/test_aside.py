@@ -1,6 +1,8 @@
 """Work in a fork beside the search."""
 
+import fcntl
 import os
+import resource
 import signal
 import sys
 import time
@@ -33,6 +35,37 @@ def test_what_is_sent_arrives_in_order_also_if_it_is_large() -> None:
     assert first["pid"] != os.getpid()
     assert first["nice"] > os.nice(0) or os.nice(0) >= 19
     assert len(second["text"]) == 300_000
+
+
+def test_it_ends_first_when_memory_is_short_and_holds_back_no_signal() -> None:
+    def work(send: Callable[[dict[str, Any]], None]) -> None:
+        with open("/proc/self/oom_score_adj") as file:
+            score = int(file.read())
+        send({"score": score, "is_held_back": signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])})
+
+    assert everything(work) == [{"score": 1000, "is_held_back": False}]
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
+def test_a_process_with_many_open_files_can_wait_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2048 if hard == resource.RLIM_INFINITY else min(2048, hard)
+    if wanted < 2048:
+        pytest.skip("needs descriptors above 1023")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
+    pipe = os.pipe
+
+    def high_pipe() -> tuple[int, int]:
+        reading, writing = pipe()
+        high = fcntl.fcntl(reading, fcntl.F_DUPFD_CLOEXEC, 1500)
+        os.close(reading)
+        return high, writing
+
+    monkeypatch.setattr(os, "pipe", high_pipe)
+    try:
+        assert everything(lambda send: send({"number": 1})) == [{"number": 1}]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @pytest.mark.parametrize("end", [lambda: os.kill(os.getpid(), signal.SIGKILL), lambda: sys.exit(3), lambda: 1 / 0])

@@ -12,6 +12,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, NoReturn, TypeAlias
 
 from retiarii.execution._system.processes import IS_LINUX, kill_group, reap, signal_at_parents_death
@@ -20,6 +21,7 @@ Send: TypeAlias = Callable[[dict[str, Any]], None]
 """Sends plain JSON data to the process that started the work."""
 
 _NICE = 10
+_FIRST_TO_GO = "1000"  # when memory is short, Linux ends the process with the highest score
 _LAST_DESCRIPTOR = 65_536
 _PIECE = 1 << 20
 
@@ -27,9 +29,9 @@ _PIECE = 1 << 20
 class Aside:
     """Work in a fork of this process, which has its objects without a copy; what it sends back is plain data.
 
-    The fork has a process group of its own, runs at low priority, prints nothing, keeps no file or lock of this process
-    open, and is killed when its time is up or when this process ends. Errors in it are never raised here: `is_over` is
-    then true, and whatever it sent before is there.
+    The fork has a process group of its own, runs at low priority, is the first to end when memory is short, prints
+    nothing, keeps no file or lock of this process open, and is killed when its time is up or when this process ends.
+    Errors in it are never raised here: `is_over` is then true, and whatever it sent before is there.
 
     Args:
         work: The work, given the function that sends. It must not use CUDA, or locks that other threads may hold.
@@ -50,11 +52,16 @@ class Aside:
         os.set_blocking(self._reading, False)
         parent = os.getpid()
         try:
-            with warnings.catch_warnings():  # of threads: the fork uses none of their locks, or is killed in time
-                warnings.simplefilter("ignore")
-                self._pid: int | None = os.fork()
-            if self._pid == 0:
-                _live(work, writing, parent, timeout_s)
+            # With Ctrl-C held back, the fork cannot return into the code of this process before it ignores it.
+            mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+            try:
+                with warnings.catch_warnings():  # of threads: the fork uses none of their locks, or is killed in time
+                    warnings.simplefilter("ignore")
+                    self._pid: int | None = os.fork()
+                if self._pid == 0:
+                    _live(work, writing, parent, timeout_s, mask)
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         except OSError:
             os.close(self._reading)
             raise
@@ -81,7 +88,9 @@ class Aside:
         """Wait until something was sent, the work ended, or the time is up."""
         if self._pid is not None:
             left = min(timeout_s, self._deadline - time.monotonic())
-            select.select([self._reading], [], [], max(0.0, left))
+            pipe = select.poll()  # `select.select` refuses descriptors above 1023
+            pipe.register(self._reading, select.POLLIN)
+            pipe.poll(max(0.0, left) * 1000)
 
     def close(self) -> None:
         """Kill the work if it runs."""
@@ -110,10 +119,13 @@ class Aside:
         return True
 
 
-def _live(work: Callable[[Send], None], writing: int, parent: int, timeout_s: float) -> NoReturn:
+def _live(
+    work: Callable[[Send], None], writing: int, parent: int, timeout_s: float, mask: set[int | signal.Signals]
+) -> NoReturn:
     """Do the work in the fork, and exit."""
     try:
         _settle(writing, parent, timeout_s)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
         def send(data: dict[str, Any]) -> None:
             line = json.dumps(data, allow_nan=False).encode() + b"\n"
@@ -140,6 +152,8 @@ def _settle(writing: int, parent: int, timeout_s: float) -> None:
     if os.getppid() != parent:
         os._exit(1)
     os.nice(_NICE)
+    with suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
+        file.write(_FIRST_TO_GO)
     null = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(null, stream)

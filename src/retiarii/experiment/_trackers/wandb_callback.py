@@ -37,7 +37,7 @@ class WandbCallback(Tracker):
 
     Names with characters that W&B cannot filter by get ``_`` in their place and a hash at the end. Texts that are too
     long lose their beginning. Ids of runs follow from the experiment's id, so a resume goes on in the same runs; in
-    offline mode it writes further folders, which ``wandb sync`` joins.
+    offline mode it writes further folders of these runs, which ``wandb sync`` uploads in the order of their start.
 
     Args:
         project: The project.
