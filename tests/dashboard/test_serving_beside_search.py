@@ -77,6 +77,8 @@ def test_a_search_shows_its_page_which_ends_with_a_killed_script(search):
     found = httpx.get(f"{address}/api/experiments/{experiment_id}", timeout=30).json()
     assert found["is_running"]
     assert found["pid"] == script.pid
+    port = address.rpartition(":")[2]
+    assert f'content="retiarii dashboard --port {port}"' in httpx.get(address, timeout=30).text  # if it is killed
     os.kill(script.pid, signal.SIGKILL)
     deadline = time.monotonic() + 30
     while answers(address):

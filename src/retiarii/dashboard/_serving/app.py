@@ -33,7 +33,9 @@ from retiarii.storage import Store
 _PAGES = (experiments, experiment, trials, trial, compare, space, architecture, tradeoffs, oneshot, system)
 
 
-def create_app(store: Store, access: Access | None = None, reader: Reader | None = None) -> ASGIApp:
+def create_app(
+    store: Store, access: Access | None = None, reader: Reader | None = None, words: str = "dashboard"
+) -> ASGIApp:
     """Return the application that shows a store, with what protects it.
 
     NiceGUI keeps its pages per process, so there is one application in a process.
@@ -42,11 +44,12 @@ def create_app(store: Store, access: Access | None = None, reader: Reader | None
         store: The store to show.
         access: Who may use it; None for a server that only this machine can reach.
         reader: What reads the store; None for a new one.
+        words: The command that starts this dashboard again at its address, without ``retiarii`` and the store.
     """
     app = FastAPI(title="retiarii", docs_url=None, redoc_url=None, openapi_url=None)
     reader = reader or Reader(store)
     app.mount("/api", create_api(reader))
-    add_assets(store.command("dashboard"))
+    add_assets(store.command(words))
     for page in _PAGES:
         page.add_pages(reader)
     nicegui_app.config.quasar_config["loadingBar"] = {"skipHijack": True}  # a bar without a name, for each request

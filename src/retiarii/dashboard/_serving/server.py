@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shlex
 import sys
 import webbrowser
 from dataclasses import dataclass
@@ -55,7 +56,7 @@ def serve(store: Store, options: ServeOptions) -> None:
     port = listening.getsockname()[1]
     if options.parent is not None:
         _tell_parent(json.dumps({"port": port}))
-    server = _server(store, access)
+    server = _server(store, access, _words(options.host, port))
     if options.parent is None:
         _announce(options, access, port)
     asyncio.run(_serve(server, listening, options))
@@ -79,10 +80,10 @@ class _DashboardServer(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def _server(store: Store, access: Access) -> uvicorn.Server:
+def _server(store: Store, access: Access, words: str) -> uvicorn.Server:
     reader = Reader(store)
     config = uvicorn.Config(
-        create_app(store, access, reader),
+        create_app(store, access, reader, words),
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -93,6 +94,14 @@ def _server(store: Store, access: Access) -> uvicorn.Server:
         timeout_graceful_shutdown=2,
     )
     return _DashboardServer(config, reader)
+
+
+def _words(host: str, port: int) -> str:
+    """Return the command that starts a server at the same address, where the pages that are open look for it."""
+    words = ["dashboard"]
+    words += ["--host", shlex.quote(host)] if host != ServeOptions.host else []
+    words += ["--port", str(port)] if port != ServeOptions.port else []
+    return " ".join(words)
 
 
 async def _serve(server: uvicorn.Server, listening: socket, options: ServeOptions) -> None:

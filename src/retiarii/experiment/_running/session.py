@@ -135,7 +135,7 @@ class Session:
     def answer(self, count: int) -> str:
         """Return the message for the first or second request to stop."""
         if count == 1 and not self.is_simulated:
-            return "Stopping after the trials that are running; Ctrl-C again stops at once."
+            return "Stopping after the trials that are running; the next Ctrl-C stops at once."
         return f"Stopping now. {self.way_on}"
 
     def close(self) -> None:

@@ -132,7 +132,7 @@ def _display(session: Session) -> SupernetDisplay | None:
     display = SupernetDisplay(session.title)
 
     def answer(count: int) -> None:
-        again = "Ctrl-C again stops at once, and a resume trains this epoch anew."
+        again = "the next Ctrl-C stops at once, and a resume trains this epoch anew."
         display.notify(f"Stopping after this epoch; {again}" if count == 1 else session.answer(count))
 
     session.stop.on_request = answer
