@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 
 from retiarii._counted import counted
 from retiarii._visible import visible_line
@@ -35,5 +34,7 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def _text(text: str) -> str:
+    from html import escape  # each import of retiarii would take a millisecond longer
+
     shown = visible_line(text)
     return escape(shown if len(shown) <= _MOST_LETTERS else f"{shown[: _MOST_LETTERS - 3]}...")
