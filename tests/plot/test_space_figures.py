@@ -1,6 +1,7 @@
 """Figures of trade-offs and of the importance of choices."""
 
 import numpy as np
+import pytest
 
 from retiarii.analysis import TrialTable, importance, pareto_rows
 from retiarii.plot import importance_bars, parallel, pareto, two_objectives
@@ -38,6 +39,20 @@ def test_the_front_is_a_line_beside_all_trials() -> None:
         "ms (smaller is better)",
         "acc&lt;b&gt; (larger is better)",
     )
+
+
+@pytest.mark.parametrize("across", ["minimize", "maximize"])
+@pytest.mark.parametrize("up", ["minimize", "maximize"])
+def test_the_line_is_the_border_of_what_trials_reach_for_all_directions(across: str, up: str) -> None:
+    some = table(60)
+    wanted = Objectives.of({"ms": across, "acc<b>": up})
+    front = pareto(some, wanted).data[-1]
+    assert front.line.shape == "hv"  # from each trial level to the place of the next one, then up or down
+    x, y = (item.direction.loss(np.asarray(values)) for item, values in zip(wanted, (front.x, front.y), strict=True))
+    all_x, all_y = (item.direction.loss(some.metrics[item.metric]) for item in wanted)
+    for left, right, level in zip(x, x[1:], y, strict=False):
+        for place in np.linspace(left, right, 5)[:-1]:  # the least loss that a trial reaches up to here
+            assert level == all_y[all_x <= place].min()
 
 
 def test_trials_that_break_constraints_are_hollow() -> None:
