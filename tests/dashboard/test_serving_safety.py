@@ -143,10 +143,17 @@ def test_a_browser_logs_in_with_the_token(open_to_all):
         assert "SameSite=Strict" in cookie
         assert TOKEN not in cookie
         assert client.get("/").status_code == 200
-        client.cookies.clear()
+
+
+def test_a_stranger_who_guesses_is_kept_out_and_the_owner_is_not(open_to_all):
+    stranger = httpx.HTTPTransport(local_address="127.0.0.9")
+    with httpx.Client(base_url=open_to_all, transport=stranger) as client:
         for _ in range(20):
             client.post("/login", data={"token": "guess"})
         assert client.post("/login", data={"token": TOKEN}).status_code == 429
+        assert client.get("/api/experiments", headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 401
+    owner = {"Authorization": f"Bearer {TOKEN}"}
+    assert httpx.get(f"{open_to_all}/api/experiments", headers=owner).status_code == 200
 
 
 def test_an_address_that_cannot_be_used_is_an_error_that_says_why(module_store):

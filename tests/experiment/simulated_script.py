@@ -1,6 +1,7 @@
 """Run a simulated experiment of thousands of trials; tests kill this process: ``simulated_script.py STORE``."""
 
 import sys
+import time
 
 from retiarii import Evaluator, RetiariiExeConfig, RetiariiExperiment, strategy
 from retiarii.evaluator import Simulated
@@ -31,5 +32,13 @@ def settings(store):
     )
 
 
+class Slow(Timed):
+    """Gives a test on a busy machine the time to kill the search."""
+
+    def evaluate(self, model, context):
+        time.sleep(0.003)
+        return super().evaluate(model, context)
+
+
 if __name__ == "__main__":
-    RetiariiExperiment(SPACE, Timed(), strategy=SEARCH).run(settings(sys.argv[1]))
+    RetiariiExperiment(SPACE, Slow(), strategy=SEARCH).run(settings(sys.argv[1]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs
 
@@ -15,7 +15,8 @@ from retiarii.dashboard._serving.http_messages import header, is_page_request, r
 COOKIE = "retiarii_session"
 
 _MAX_FORM_BYTES = 1000
-_MAX_FAILURES = 20  # a minute, of all clients together
+_MAX_FAILURES = 20  # a minute, from one address: a stranger cannot keep the owner out
+_MAX_ADDRESSES = 10_000  # of those that gave wrong tokens
 _FORM = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Log in · retiarii</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -43,7 +44,7 @@ class Login:
 
     def __init__(self, app: ASGIApp, access: Access) -> None:
         self.app, self._access = app, access
-        self._failures: deque[float] = deque(maxlen=_MAX_FAILURES)
+        self._failures: OrderedDict[str, deque[float]] = OrderedDict()  # by address
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
@@ -59,29 +60,41 @@ class Login:
 
     def _is_known(self, scope: Scope) -> bool:
         kind, _, given = header(scope, b"authorization").partition(" ")
-        if kind.lower() == "bearer" and not self._is_blocked():
+        if kind.lower() == "bearer" and not self._is_blocked(scope):
             if self._access.is_token(given.strip()):
                 return True
-            self._failures.append(time.monotonic())
+            self._note_failure(scope)
         return self._access.is_session(_cookie(header(scope, b"cookie")))
 
-    def _is_blocked(self) -> bool:
-        failures = self._failures
-        return len(failures) == _MAX_FAILURES and time.monotonic() - failures[0] < 60
+    def _is_blocked(self, scope: Scope) -> bool:
+        failures = self._failures.get(_address(scope))
+        return failures is not None and len(failures) == _MAX_FAILURES and time.monotonic() - failures[0] < 60
+
+    def _note_failure(self, scope: Scope) -> None:
+        address = _address(scope)
+        self._failures.setdefault(address, deque(maxlen=_MAX_FAILURES)).append(time.monotonic())
+        self._failures.move_to_end(address)
+        if len(self._failures) > _MAX_ADDRESSES:
+            self._failures.popitem(last=False)
 
     async def _log_in(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._is_blocked():
+        if self._is_blocked(scope):
             await refuse(scope, receive, send, 429, "Too many wrong tokens. Try again in a minute.")
             return
         given = parse_qs(await _body(receive)).get("token", [""])[0]
         if not self._access.is_token(given):
-            self._failures.append(time.monotonic())
+            self._note_failure(scope)
             await _send_form(send, 401, '<p role="alert"><strong>This token is wrong.</strong></p>')
             return
         cookie = f"{COOKIE}={self._access.session}; Path=/; HttpOnly; SameSite=Strict"
         headers = [(b"location", b"/"), (b"set-cookie", cookie.encode()), (b"content-length", b"0")]
         await send({"type": "http.response.start", "status": 303, "headers": headers})
         await send({"type": "http.response.body", "body": b""})
+
+
+def _address(scope: Scope) -> str:
+    client = scope.get("client")
+    return client[0] if client else ""
 
 
 def _cookie(text: str) -> str:
