@@ -4,7 +4,7 @@ import sys
 import time
 from pathlib import Path
 
-from retiarii.experiment import RetiariiExeConfig, RetiariiExperiment
+from retiarii.experiment import Callback, RetiariiExeConfig, RetiariiExperiment
 from retiarii.space import Integer, SearchSpace
 from retiarii.strategy import GridSearch
 
@@ -21,6 +21,11 @@ def evaluate(architecture, context):
     return width
 
 
-experiment = RetiariiExperiment(SearchSpace([Integer("[bold]width", 0, 7)]), evaluate, [], GridSearch(shuffle=False))
-print(experiment.id, flush=True)
-experiment.run(RetiariiExeConfig("in_process", max_trial_number=7, experiment_name="my search", progress=False))
+class SaysThatItIsStored(Callback):
+    def on_run_start(self, experiment):
+        print(experiment.id, flush=True)
+
+
+space = SearchSpace([Integer("[bold]width", 0, 7)])
+search = RetiariiExperiment(space, evaluate, [], GridSearch(shuffle=False), callbacks=[SaysThatItIsStored()])
+search.run(RetiariiExeConfig("in_process", max_trial_number=7, experiment_name="my search", progress=False))
